@@ -1,0 +1,1 @@
+"""A live chat server: rooms over WebSockets and HTTP, on one TLS port."""

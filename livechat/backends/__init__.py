@@ -1,0 +1,27 @@
+"""
+Where rooms live: one module per backend, imported only when it is chosen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from livechat.interfaces import IBackend
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from livechat.config import Config
+
+
+def load(config: Config, reactor: PosixReactorBase) -> IBackend:
+    """
+    The backend that *config* asks for, ready to be started.
+
+    Whatever can be found wrong before the daemon runs is found wrong here.
+
+    @raise livechat.errors.StartError: its store cannot be used.
+    """
+    from livechat.backends import sqlite
+
+    return sqlite.load(config, reactor)

@@ -1,0 +1,325 @@
+"""
+The embedded backend: one process, one SQLite file, nothing to set up.
+
+Messages are stored in *groups*.  A writer thread commits one group at a time,
+durably; whatever arrives meanwhile is the next group.  So a lone message waits
+for one commit, a flood shares one, and nobody waits for a timer:
+
+    publish ──> queue ──group──> writer thread ──stored──> sink, then the senders
+
+The queue is bounded in messages, bytes and time.  What could not be stored is
+refused and forgotten, never written later.  A group that is on its way when
+its time is up is `unknown` to its senders: it is delivered if it was stored.
+
+After a failed write every publish still tries, so that the first one that
+succeeds ends the trouble; while nobody sends, a probe tries instead.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from time import time
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from livechat.backends.store import Retention, Store
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IBackend, ISink
+from livechat.wire import Draft, Message, Page
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from livechat.config import Config
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+#: Most messages in one transaction.
+GROUP: Final = 1_000
+#: Most messages and characters that wait to be stored.
+QUEUE: Final = 10_000
+QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
+#: Seconds after which a message is not waited for any longer.
+PATIENCE: Final = 5.0
+#: Seconds between two attempts to write while writing fails and nobody sends.
+PROBE_EVERY: Final = 2.0
+#: Seconds between two sweeps for expired messages.
+SWEEP_EVERY: Final = 60.0
+#: Threads that read histories.
+READERS: Final = 2
+
+
+class Lane(Protocol):
+    """Threads that run blocking calls."""
+
+    def start(self) -> None:
+        """Take calls from now on."""
+
+    def call(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Run *f* in a thread; one thread runs its calls in order."""
+
+    def stop(self, *, idle: bool) -> None:
+        """End the threads; if they are not *idle*, leave them behind."""
+
+
+class _Threads:
+    """A `Lane` of real threads, which do not keep the process alive."""
+
+    def __init__(self, reactor: PosixReactorBase, count: int, name: str) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(1, count, name)
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+
+    def start(self) -> None:
+        self._pool.start()
+
+    def call(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._pool, f, *args, **kwargs)
+
+    def stop(self, *, idle: bool) -> None:
+        if idle:
+            self._pool.stop()
+
+
+def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
+    """
+    The embedded backend in the state directory, which is this process's from now on.
+
+    @raise livechat.errors.StartError: the directory or its file cannot be used.
+    """
+    retention = Retention(config.history_limit, config.history_age)
+    store = Store(config.state, retention, time)
+    store.prepare()
+    return SqliteBackend(
+        store, reactor, _Threads(reactor, 1, "writer"), _Threads(reactor, READERS, "reader")
+    )
+
+
+class _Waiting:
+    """A message that somebody waits for."""
+
+    __slots__ = ("answer", "deadline", "draft")
+
+    def __init__(self, draft: Draft, deadline: float) -> None:
+        self.draft = draft
+        self.deadline = deadline
+        self.answer: Deferred[Message] | None = Deferred()
+
+    def stored(self, message: Message) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.callback(message)
+
+    def refused(self, reason: BaseException) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.errback(reason)
+
+
+@implementer(IBackend)
+class SqliteBackend:
+    """Rooms in a `Store`."""
+
+    _log = Logger()
+
+    def __init__(self, store: Store, clock: IReactorTime, writer: Lane, readers: Lane) -> None:
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+        self._readers = readers
+        self._sink: ISink | None = None
+        # The epochs of the rooms that have members here.
+        self._subscribed: dict[str, str] = {}
+        self._queue: deque[_Waiting] = deque()
+        self._queued_characters = 0
+        self._group: Sequence[_Waiting] = ()
+        self._reading = 0
+        self._impatience: IDelayedCall | None = None
+        self._probe: IDelayedCall | None = None
+        self._sweeper: LoopingCall | None = None
+        self._trouble: str | None = None
+        self._stopping: Deferred[None] | None = None
+
+    def start(self, sink: ISink) -> Deferred[None]:
+        self._sink = sink
+        self._writer.start()
+        self._readers.start()
+        self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep()))
+        self._sweeper.clock = self._clock
+        self._sweeper.start(SWEEP_EVERY)
+        return succeed(None)
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        if room not in self._subscribed:
+            self._subscribed[room] = self._store.epoch(room)
+        return succeed(None)
+
+    def unsubscribe(self, room: str) -> None:
+        self._subscribed.pop(room, None)
+
+    def trouble(self) -> str | None:
+        return self._trouble
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        if self._stopping is not None:
+            return fail(_away())
+        self._reading += 1
+        return self._readers.call(self._store.read, room, after, limit).addBoth(self._read)
+
+    def _read(self, result: Page | Failure) -> Page:
+        self._reading -= 1
+        if not isinstance(result, Failure):
+            return result
+        self._log.error("The history cannot be read: {reason}", reason=result.getErrorMessage())
+        raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        if self._stopping is not None:
+            return fail(_away())
+        size = len(draft.message)
+        if len(self._queue) >= QUEUE or self._queued_characters + size > QUEUE_CHARACTERS:
+            return fail(ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored."))
+        waiting = _Waiting(draft, self._clock.seconds() + PATIENCE)
+        answer = waiting.answer
+        assert answer is not None
+        self._queue.append(waiting)
+        self._queued_characters += size
+        if self._impatience is None:
+            self._impatience = self._clock.callLater(PATIENCE, self._lose_patience)
+        if not self._group:
+            self._write_group()
+        return answer
+
+    def _write_group(self) -> None:
+        """Hand what has gathered to the writer; it has nothing to do just now."""
+        count = min(len(self._queue), GROUP)
+        self._group = [self._queue.popleft() for _ in range(count)]
+        self._queued_characters -= sum(len(waiting.draft.message) for waiting in self._group)
+        drafts = [waiting.draft for waiting in self._group]
+        self._writer.call(self._store.write, drafts).addCallbacks(
+            self._written, self._not_written
+        ).addErrback(self._broken).addBoth(self._group_done)
+
+    def _written(self, results: Sequence[Message | Exception]) -> None:
+        self._trouble_ended()
+        by_room: dict[str, list[Message]] = {}
+        for waiting, result in zip(self._group, results, strict=True):
+            if isinstance(result, Message):
+                by_room.setdefault(waiting.draft.room, []).append(result)
+        assert self._sink is not None
+        for room, messages in by_room.items():
+            epoch = self._subscribed.get(room)
+            if epoch is not None:
+                self._sink.deliver(room, epoch, messages)
+        for waiting, result in zip(self._group, results, strict=True):
+            if isinstance(result, Message):
+                waiting.stored(result)
+            else:
+                waiting.refused(ChatError(Kind.BAD_MESSAGE, "This text cannot be stored."))
+
+    def _not_written(self, failure: Failure) -> None:
+        self._trouble_began(failure)
+        for waiting in self._group:
+            waiting.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
+
+    def _broken(self, failure: Failure) -> None:
+        self._log.failure("What was stored could not be handed on.", failure)
+
+    def _group_done(self, _: object) -> None:
+        self._group = ()
+        if self._queue:
+            self._write_group()
+        elif self._stopping is not None:
+            self._stopping.callback(None)
+
+    def _lose_patience(self) -> None:
+        """Answer those who have waited long enough; what was not begun is forgotten."""
+        self._impatience = None
+        now = self._clock.seconds()
+        while self._queue and self._queue[0].deadline <= now:
+            waiting = self._queue.popleft()
+            self._queued_characters -= len(waiting.draft.message)
+            waiting.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored in time."))
+        for waiting in self._group:
+            if waiting.deadline <= now:
+                waiting.refused(ChatError(Kind.UNKNOWN, "The message may have been stored."))
+        pending = [waiting for waiting in self._group if waiting.answer is not None]
+        pending.extend(self._queue)
+        if pending:
+            delay = min(waiting.deadline for waiting in pending) - now
+            self._impatience = self._clock.callLater(delay, self._lose_patience)
+
+    def _trouble_began(self, failure: Failure) -> None:
+        reason = failure.getErrorMessage()
+        if self._trouble is None:
+            self._log.error("Messages cannot be stored: {reason}", reason=reason)
+        self._trouble = f"messages cannot be stored: {reason}"
+        if self._probe is None and self._stopping is None:
+            self._probe = self._clock.callLater(PROBE_EVERY, self._try_again)
+
+    def _trouble_ended(self) -> None:
+        if self._trouble is not None:
+            self._log.info("Messages can be stored again.")
+            self._trouble = None
+
+    def _try_again(self) -> None:
+        self._probe = None
+        if self._trouble is not None:
+            self._writer.call(self._store.probe).addCallbacks(
+                lambda _: self._trouble_ended(), self._trouble_began
+            )
+
+    async def _sweep(self) -> None:
+        """Remove what has expired, a little at a time, behind the groups that wait."""
+        start: int | None = 0
+        while start is not None and self._stopping is None:
+            try:
+                start = await self._writer.call(self._store.sweep, start)
+            except Exception:
+                self._trouble_began(Failure())
+                return
+
+    def stop(self) -> Deferred[None]:
+        if self._stopping is None:
+            self._stopping = Deferred()
+            if not self._group:
+                self._stopping.callback(None)
+        if self._sweeper is not None and self._sweeper.running:
+            self._sweeper.stop()
+        # Past that time the queue is refused; a hung disk does not hang the daemon.
+        written = self._stopping.addTimeout(PATIENCE + 1, self._clock)
+        return written.addBoth(self._stopped)
+
+    def _stopped(self, result: object) -> None:
+        idle = not isinstance(result, Failure)
+        for waiting in self._group:
+            waiting.refused(ChatError(Kind.UNKNOWN, "The message may have been stored."))
+        for waiting in self._queue:
+            waiting.refused(_away())
+        self._queue.clear()
+        for timer in (self._impatience, self._probe):
+            if timer is not None and timer.active():
+                timer.cancel()
+        if idle:
+            with suppress(Exception):
+                self._writer.call(self._store.close)
+        self._writer.stop(idle=idle)
+        self._readers.stop(idle=not self._reading)
+        self._store.release()
+
+
+def _away() -> ChatError:
+    return ChatError(Kind.UNAVAILABLE, "The server is stopping.")

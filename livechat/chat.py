@@ -1,0 +1,192 @@
+"""
+The rules: who may join, send and read what, and how often.
+
+The only place where the backend, the hub and the limits meet.  Everything that
+can be refused by a rule is refused here, by raising `ChatError` before anything
+has happened; sockets, HTTP and pages all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from livechat.errors import ChatError, Kind
+from livechat.hub import Hub
+from livechat.interfaces import IBackend, IMember
+from livechat.limits import Bucket, Buckets, Rate, address_key
+from livechat.wire import Draft, Message, Position
+
+#: Messages in a history unless said, and at most.
+PAGE: Final = 100
+LONGEST_PAGE: Final = 1_000
+
+
+class Window(Struct, frozen=True):
+    """
+    Which part of a history: the first `limit` messages after `after`, or the
+    last `limit` before `before`, or, with neither, the newest.
+    """
+
+    limit: int = PAGE
+    before: int | None = None
+    after: int | None = None
+
+
+class Sender:
+    """
+    One connection, as far as its right to send goes.
+
+    @ivar address: its IP address, as text.
+    """
+
+    __slots__ = ("_bucket", "address", "key")
+
+    def __init__(self, address: str, rate: Rate) -> None:
+        self.address = address
+        self.key = address_key(address)
+        self._bucket = Bucket(rate)
+
+    def take(self, now: float) -> float:
+        """Seconds that this connection must wait before it sends; 0: go ahead."""
+        return self._bucket.take(now)
+
+
+class History:
+    """
+    Consecutive messages of a room, read as they are wanted.
+
+    @ivar position: where the stream stood.
+    @ivar first: the number of the first message.
+    @ivar last: that of the last one; ``first - 1`` if there is none.
+    """
+
+    def __init__(
+        self, backend: IBackend, room: str, position: Position, first: int, last: int
+    ) -> None:
+        self._backend = backend
+        self._room = room
+        self.position = position
+        self.first = first
+        self.last = last
+
+    async def pages(self) -> AsyncIterator[tuple[Message, ...]]:
+        """
+        The messages, oldest first, in pages that are small in memory.
+
+        Ends early if the rest has expired meanwhile.
+
+        @raise ChatError: the backend cannot read.
+        """
+        after = self.first - 1
+        while after < self.last:
+            page = await self._backend.read(self._room, after, self.last - after)
+            messages = tuple(each for each in page.messages if each.seq <= self.last)
+            if not messages:
+                return
+            yield messages
+            after = messages[-1].seq
+
+
+class Chat:
+    """The rooms, as clients may use them."""
+
+    def __init__(
+        self,
+        backend: IBackend,
+        hub: Hub,
+        clock: IReactorTime,
+        *,
+        max_message: int,
+        default_room: str,
+        rate: float,
+        rate_per_ip: float,
+    ) -> None:
+        """
+        @param max_message: bytes of UTF-8 in a message.
+        @param rate: messages a second of a connection; 0 is no limit.
+        @param rate_per_ip: messages a second of an address; 0 is no limit.
+        """
+        self._backend = backend
+        self._hub = hub
+        self._clock = clock
+        self._rate = Rate.of(rate)
+        self._addresses = Buckets(Rate.of(rate_per_ip))
+        self.max_message = max_message
+        self.default_room = default_room
+
+    def sender(self, address: str) -> Sender:
+        """A new connection from *address*."""
+        return Sender(address, self._rate)
+
+    async def join(self, room: str, member: IMember) -> None:
+        """
+        Make *member* one of *room*: from when this returns, it gets every message.
+
+        @raise ChatError: the backend cannot deliver the room; *member* is not in it.
+        """
+        self._hub.join(room, member)
+        try:
+            await self._backend.subscribe(room)
+        except BaseException:
+            self.leave(room, member)
+            raise
+
+    def leave(self, room: str, member: IMember) -> None:
+        """Take *member* out of *room*; nothing if it is not in."""
+        if self._hub.leave(room, member):
+            self._backend.unsubscribe(room)
+
+    def send(self, sender: Sender, room: str, text: str) -> Deferred[Message]:
+        """
+        Say *text* in *room*.  Fires once it is stored and delivered.
+
+        One sender's messages are stored in the order of the calls.
+
+        @raise ChatError: at once, if it may not be sent.
+        """
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise ChatError(
+                Kind.BAD_MESSAGE, "The message holds half a surrogate pair, which is not Unicode."
+            ) from None
+        if size > self.max_message:
+            raise ChatError(
+                Kind.MESSAGE_TOO_LONG,
+                f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
+            )
+        now = self._clock.seconds()
+        wait = sender.take(now) or self._addresses.take(sender.key, now)
+        if wait:
+            raise ChatError(
+                Kind.RATE_LIMITED,
+                f"Too many messages; wait {wait:.2f} seconds.",
+                retry_after=wait,
+            )
+        return self._backend.publish(Draft(room, text))
+
+    async def history(self, room: str, window: Window) -> History:
+        """
+        What was said in *room*.  An unknown room has an empty history.
+
+        @raise ChatError: the backend cannot read.
+        """
+        limit = min(window.limit, LONGEST_PAGE)
+        position = (await self._backend.read(room, 0, 0)).position
+        if window.after is not None:
+            first = max(window.after + 1, position.oldest)
+            last = min(first + limit - 1, position.seq)
+        else:
+            newest = position.seq if window.before is None else window.before - 1
+            last = min(newest, position.seq)
+            first = max(last - limit + 1, position.oldest)
+        return History(self._backend, room, position, first, max(last, first - 1))
+
+    def trouble(self) -> str | None:
+        """Why messages cannot be taken just now; None if they can."""
+        return self._backend.trouble()

@@ -1,0 +1,219 @@
+"""
+Every option, once: its name, its default, what it may be and what it is for.
+
+A field of `Config` is an option ``--like-this`` and an environment variable
+``LIVECHAT_LIKE_THIS``; the option wins over the variable, the variable over
+the default.  Paths are relative to the daemon's working directory, which is
+twistd's ``--rundir`` if that is given.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from twisted.python import usage
+
+from livechat.errors import ChatError, StartError
+from livechat.names import origin, room_name
+
+#: Seconds by the letter that a duration may end in.
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if re.fullmatch(r"[0-9]{1,15}", text) is None or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _rate(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) is None:
+        raise ValueError("must be a number, such as 20 or 0.5; 0 is no limit")
+    return float(text)
+
+
+def _duration(text: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
+    if found is None:
+        raise ValueError("must be a time, such as 90s, 15m, 12h or 30d; 0 is no limit")
+    return int(found[1]) * _UNITS[found[2] or "s"]
+
+
+def _address(text: str) -> str:
+    if text == "loopback":
+        return text
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(
+            "must be an IP address, such as 0.0.0.0 or ::, or the word loopback"
+        ) from None
+
+
+def _room(text: str) -> str:
+    try:
+        return room_name(text)
+    except ChatError as error:
+        raise ValueError(f"is no room's name: {error.detail}") from None
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise ValueError("must be a path")
+    return Path(text)
+
+
+def _option(
+    default: str | None, parse: Callable[[str], Any], doc: str, *, many: bool = False
+) -> Any:
+    return field(metadata={"default": default, "parse": parse, "doc": doc, "many": many})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the operator asked for, checked; paths are absolute."""
+
+    port: int = _option("10443", _integer(0, 65535), "The TLS port; 0 takes a free one.")
+    interface: str = _option(
+        "loopback",
+        _address,
+        "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
+        "loopback for 127.0.0.1 and ::1.",
+    )
+    certificate: Path | None = _option(
+        None,
+        _path,
+        "PEM file with the certificate and its chain. "
+        "Without it certs/livechat.crt is used, and made if it is missing.",
+    )
+    private_key: Path | None = _option(
+        None,
+        _path,
+        "PEM file with the certificate's private key. Without it: the file of --certificate.",
+    )
+    state: Path = _option("state", _path, "The directory of the database.")
+    default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
+    history_limit: int = _option(
+        "1000", _integer(0, 10**12), "Messages kept in each room; 0 is no limit."
+    )
+    history_age: int = _option(
+        "30d", _duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
+    )
+    max_message: int = _option(
+        "16384", _integer(1, 1 << 20), "Most bytes of UTF-8 in a message, up to 1048576."
+    )
+    origin: frozenset[str] = _option(
+        None,
+        origin,
+        "An origin whose pages may use this server, besides its own; may be repeated "
+        "(in the environment: separated by blanks).",
+        many=True,
+    )
+    rate: float = _option(
+        "20", _rate, "Messages a second of one connection, twice that at once; 0 is no limit."
+    )
+    rate_per_ip: float = _option(
+        "200", _rate, "Messages a second of one address, twice that at once; 0 is no limit."
+    )
+    max_connections: int = _option(
+        "10000", _integer(0, 10**7), "Connections in all; 0 is no limit."
+    )
+    max_connections_per_ip: int = _option(
+        "200", _integer(0, 10**7), "Connections of one address; 0 is no limit."
+    )
+    access_log: Path | None = _option(
+        None, _path, "File to which a line is added for each HTTP request; - is the log itself."
+    )
+
+    #: The daemon's working directory; no option of livechat's own.
+    directory: Path = field(default=Path(), metadata={})
+
+    @classmethod
+    def of(
+        cls, given: Mapping[str, Any], environment: Mapping[str, str], directory: Path
+    ) -> Config:
+        """
+        @param given: option names (``max-message``) and their values, as text;
+            a list of texts for a repeatable one.
+        @param directory: the daemon's working directory.
+        @raise StartError: a value is not allowed; the text says which and why.
+        """
+        values: dict[str, Any] = {"directory": directory}
+        for option in options():
+            values[option.name] = _value(option, given, environment)
+        for name, value in values.items():
+            if isinstance(value, Path) and value != Path("-"):
+                values[name] = directory / value
+        if values["private_key"] is not None and values["certificate"] is None:
+            raise StartError("--private-key: needs --certificate as well")
+        return cls(**values)
+
+
+def options() -> list[Field[Any]]:
+    """The fields of `Config` that are options."""
+    return [each for each in fields(Config) if each.metadata]
+
+
+def flag(option: Field[Any]) -> str:
+    """An option's name on the command line, without its dashes."""
+    return option.name.replace("_", "-")
+
+
+def variable(option: Field[Any]) -> str:
+    """An option's name in the environment."""
+    return f"LIVECHAT_{option.name.upper()}"
+
+
+def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    source, text = f"--{flag(option)}", given.get(flag(option))
+    if text is None or text == []:
+        source, text = variable(option), environment.get(variable(option))
+    many = option.metadata["many"]
+    if text is None:
+        text = option.metadata["default"]
+    if text is None:
+        return frozenset() if many else None
+    parse = option.metadata["parse"]
+    try:
+        if many:
+            return frozenset(map(parse, text.split() if isinstance(text, str) else text))
+        return parse(text)
+    except ValueError as reason:
+        raise StartError(f"{source}: {text!r} {reason}") from None
+
+
+class Options(usage.Options):
+    """twistd's view of `Config`: takes texts, checks nothing."""
+
+    synopsis: ClassVar[str] = "[options]"
+    longdesc: ClassVar[str] = (
+        "A live chat server: rooms over WebSockets and HTTP, on one TLS port. "
+        "Each option can also be given in the environment: --max-message as "
+        "LIVECHAT_MAX_MESSAGE."
+    )
+    optParameters: ClassVar[list[list[Any]]] = [
+        [
+            flag(option),
+            None,
+            None,
+            option.metadata["doc"]
+            + (f" [{option.metadata['default']}]" if option.metadata["default"] else ""),
+        ]
+        for option in options()
+        if not option.metadata["many"]
+    ]
+
+    def opt_origin(self, value: str) -> None:
+        self.setdefault("origin", []).append(value)
+
+    opt_origin.__doc__ = next(
+        option.metadata["doc"] for option in options() if option.name == "origin"
+    )

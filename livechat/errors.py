@@ -1,0 +1,110 @@
+"""
+The one error family.
+
+Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
+what programs look at, and a detail, which is what people read.  It is raised
+where the rule is broken and rendered in two places only: as a frame by
+`livechat.wire.error_frame`, as ``application/problem+json`` by
+`livechat.web.routing`.
+
+If a client could not act on it, it is not a `ChatError`: a bug stays the
+exception that it is, is logged with its traceback, and reaches the client as
+`Kind.INTERNAL` without a word of what happened.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Final
+
+
+class Close(IntEnum):
+    """
+    WebSocket close codes that livechat sends of its own accord.
+
+    Those below 3000 are RFC 6455's (section 7.4.1) and IANA's.  From 4000 on
+    the range says whether to come back: 4000 to 4099 means reconnect with
+    backoff.  1002 and 1007 are Autobahn's to send.
+    """
+
+    FLOOD = 1008
+    TOO_BIG = 1009
+    RESTART = 1012
+    NO_PONG = 4001
+    TOO_SLOW = 4008
+
+
+class Kind(Enum):
+    """
+    What went wrong: a stable code, its HTTP status, and whether the same
+    request may succeed when it is sent again later.
+    """
+
+    code: str
+    status: int
+    retry: bool
+
+    def __new__(cls, code: str, status: int, retry: bool = False) -> Kind:
+        kind = object.__new__(cls)
+        kind._value_ = code
+        kind.code, kind.status, kind.retry = code, status, retry
+        return kind
+
+    BAD_REQUEST = ("bad_request", 400)
+    BAD_HOST = ("bad_host", 400)
+    BAD_JSON = ("bad_json", 400)
+    BAD_FORM = ("bad_form", 400)
+    BAD_MESSAGE = ("bad_message", 400)
+    MESSAGE_TOO_LONG = ("message_too_long", 400)
+    NOT_TEXT = ("not_text", 400)
+    BAD_ROOM = ("bad_room", 400)
+    BAD_QUERY = ("bad_query", 400)
+    BAD_HANDSHAKE = ("bad_handshake", 400)
+    BAD_ORIGIN = ("bad_origin", 403)
+    NOT_FOUND = ("not_found", 404)
+    METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
+    TOO_SLOW = ("too_slow", 408)
+    BODY_TOO_LARGE = ("body_too_large", 413)
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415)
+    UPGRADE_REQUIRED = ("upgrade_required", 426)
+    RATE_LIMITED = ("rate_limited", 429, True)
+    TOO_MANY_CONNECTIONS = ("too_many_connections", 429, True)
+    INTERNAL = ("internal", 500)
+    OVERLOADED = ("overloaded", 503, True)
+    UNAVAILABLE = ("unavailable", 503, True)
+    UNKNOWN = ("unknown", 503, True)
+
+
+#: Seconds that a client is told to wait when nothing better is known.
+RETRY_AFTER: Final = 1.0
+
+
+class ChatError(Exception):
+    """
+    Something that a client did, or met, and is told about.
+
+    @ivar kind: what went wrong, for programs.
+    @ivar detail: what went wrong, for people: one sentence, no secrets.
+    @ivar retry_after: seconds after which it may work; None where it won't.
+    @ivar headers: HTTP headers that belong to this refusal, such as ``Allow``.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(kind.code, detail)
+        self.kind = kind
+        self.detail = detail
+        self.retry_after = RETRY_AFTER if retry_after is None and kind.retry else retry_after
+        self.headers = headers
+
+
+class StartError(Exception):
+    """
+    The daemon cannot start; the text is the one line that the operator reads.
+    """

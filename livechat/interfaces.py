@@ -1,0 +1,102 @@
+"""
+The published boundaries.
+
+What stands here is what a new backend, a new kind of client or a test double
+has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from livechat.wire import Draft, Message, Page
+
+
+class ISink(Interface):
+    """Where a backend delivers what it has stored.  The hub is one."""
+
+    def deliver(room: str, epoch: str, messages: Sequence[Message]) -> None:
+        """
+        Hand stored messages to the room's members.
+
+        Called in the reactor's thread, for each message once, in the order of
+        `seq`, and never before the message is stored.  Does not raise and does
+        not block.
+        """
+
+
+class IBackend(Interface):
+    """
+    Rooms as streams: numbers messages, stores them and hands them on.
+
+    Every room exists from the start, empty; joining or reading one stores
+    nothing.  Every Deferred fails with `livechat.errors.ChatError` where the
+    caller is to blame or the store is away, and never fires after `stop`'s has.
+    """
+
+    def start(sink: ISink) -> Deferred[None]:
+        """
+        Begin.  Fires when messages are taken, or fails with
+        `livechat.errors.StartError`.
+        """
+
+    def stop() -> Deferred[None]:
+        """
+        End.  What was handed to `publish` before is stored, delivered and
+        answered if that takes a few seconds, and refused if it takes longer.
+        """
+
+    def subscribe(room: str) -> Deferred[None]:
+        """
+        From when this fires, `ISink.deliver` gets every message of *room*.
+
+        Called once for a room's first member in this process.
+        """
+
+    def unsubscribe(room: str) -> None:
+        """The last member left: *room* need not be delivered any more."""
+
+    def publish(draft: Draft) -> Deferred[Message]:
+        """
+        Store a message under the next number of its room, then deliver it.
+
+        Messages get their numbers in the order of the calls.  Fires after the
+        message is as safe as the backend can make it and the sink has it.
+
+        Fails with ``unavailable`` if it was not stored and will not be; with
+        ``unknown`` if it may have been; with ``overloaded`` if too much is
+        waiting already.
+        """
+
+    def read(room: str, after: int, limit: int) -> Deferred[Page]:
+        """
+        The kept messages with `seq` > *after*, oldest first, without holes.
+
+        At most *limit* of them, and fewer where they are long, so that a page
+        stays small; but at least one where there is one and *limit* is not 0.
+        Sees every message whose `publish` has fired.
+        """
+
+    def trouble() -> str | None:
+        """Why messages cannot be stored just now, in a few words; None if they can."""
+
+
+class IMember(Interface):
+    """A connection that a room's messages are written to."""
+
+    def write(frames: bytes) -> None:
+        """
+        Send whole WebSocket frames, in the order of the calls.
+
+        Does not block and is bounded: a member that does not read is closed.
+        """
+
+
+class IClient(IMember):
+    """The connection of a `livechat.session.Session`."""
+
+    def flooded(reason: str) -> None:
+        """Close at once with 1008; nothing that it sent any more is looked at."""

@@ -1,0 +1,191 @@
+"""
+How much one connection and one address may do.
+
+Rates are leaky buckets in the form that ATM calls the generic cell rate
+algorithm (ITU-T I.371): one number per bucket, the time at which it will be
+empty again.  An event moves that time on by ``1 / rate``; it is refused if the
+bucket would then need longer than ``burst / rate`` to empty.  So nothing
+leaks between events, no bucket needs a timer, and one whose time has passed
+is the same as none and can be forgotten.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+
+from livechat.errors import ChatError, Kind
+
+#: A burst may be this many times the rate of one second.
+_BURST: Final = 2
+#: Seconds between two looks for buckets that can be forgotten.
+_FORGET_EVERY: Final = 60.0
+#: How many more connections than allowed are held at once, to be told so.
+_EXCESS: Final = 64
+
+
+def address_key(host: str) -> str:
+    """
+    What counts as one address: an IPv4 address, or an IPv6 network of /64,
+    which is what one household or one machine gets.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """
+    Events a second and how many may come at once; a rate of 0 is no limit.
+    """
+
+    per_second: float
+    burst: float
+
+    @classmethod
+    def of(cls, per_second: float) -> Rate:
+        """A rate whose burst is twice that of a second."""
+        return cls(per_second, _BURST * per_second)
+
+    def after(self, empty_at: float, now: float) -> tuple[float, float]:
+        """
+        What one more event does to a bucket.
+
+        @return: when the bucket will be empty now, and how many seconds the
+            event comes too early: 0 if it is admitted.  A refused event leaves
+            the bucket as it is.
+        """
+        if not self.per_second:
+            return empty_at, 0.0
+        start = max(empty_at, now)
+        wait = start - now - (self.burst - 1) / self.per_second
+        if wait > 1e-9:
+            return empty_at, wait
+        return start + 1 / self.per_second, 0.0
+
+
+class Bucket:
+    """One leaky bucket."""
+
+    __slots__ = ("_empty_at", "_rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._empty_at = 0.0
+
+    def take(self, now: float) -> float:
+        """Admit one event, or return how many seconds it comes too early."""
+        self._empty_at, wait = self._rate.after(self._empty_at, now)
+        return wait
+
+
+class Buckets:
+    """Leaky buckets by key, of the same rate."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._empty_at: dict[str, float] = {}
+        self._forget_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._empty_at)
+
+    def take(self, key: str, now: float) -> float:
+        """Admit one event of *key*, or return how many seconds it comes too early."""
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET_EVERY
+            self._empty_at = {key: at for key, at in self._empty_at.items() if at > now}
+        empty_at, wait = self._rate.after(self._empty_at.get(key, 0.0), now)
+        if self._rate.per_second:
+            self._empty_at[key] = empty_at
+        return wait
+
+
+class Connections:
+    """
+    Counts the port's connections, in all and by address.
+
+    A connection over a limit is still let in, so that it can be told so, but
+    only `_EXCESS` of them at a time: after that they are closed unheard.
+    """
+
+    def __init__(self, most: int, most_per_address: int) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
+        self._open = 0
+        self._excess = 0
+        self._by_address: dict[str, int] = {}
+        self._waiting: Deferred[None] | None = None
+
+    def __len__(self) -> int:
+        return self._open + self._excess
+
+    def emptied(self) -> Deferred[None]:
+        """Fires when no connection is left."""
+        if len(self):
+            self._waiting = Deferred()
+            return self._waiting
+        return succeed(None)
+
+    def enter(self, key: str) -> Admission | None:
+        """Count a new connection in.  None: close it at once."""
+        here = self._by_address.get(key, 0)
+        refusal = None
+        if self._most_per_address and here >= self._most_per_address:
+            refusal = ChatError(
+                Kind.TOO_MANY_CONNECTIONS,
+                f"Your address has {here} connections open; no more are allowed.",
+            )
+        elif self._most and self._open >= self._most:
+            refusal = ChatError(Kind.OVERLOADED, "The server has as many connections as it takes.")
+        if refusal is not None:
+            if self._excess >= _EXCESS:
+                return None
+            self._excess += 1
+            return Admission(self, key, refusal)
+        self._open += 1
+        self._by_address[key] = here + 1
+        return Admission(self, key, None)
+
+    def _exit(self, key: str, refused: bool) -> None:
+        if refused:
+            self._excess -= 1
+        else:
+            self._open -= 1
+            self._by_address[key] -= 1
+            if not self._by_address[key]:
+                del self._by_address[key]
+        if self._waiting is not None and not len(self):
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+
+
+class Admission:
+    """
+    One connection's place in the count.
+
+    @ivar refusal: what to tell it before it is closed; None if it may stay.
+    """
+
+    __slots__ = ("_connections", "_key", "refusal")
+
+    def __init__(self, connections: Connections, key: str, refusal: ChatError | None) -> None:
+        self._connections: Connections | None = connections
+        self._key = key
+        self.refusal = refusal
+
+    def leave(self) -> None:
+        """Count the connection out; a second time is nothing."""
+        if self._connections is not None:
+            self._connections._exit(self._key, self.refusal is not None)
+            self._connections = None

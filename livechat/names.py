@@ -1,0 +1,52 @@
+"""
+What a room may be called, and how a web origin is written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from livechat.errors import ChatError, Kind
+
+# RFC 3986's unreserved characters: such a name is the same in a URL and out of it,
+# and there is only one way to write it.
+_ROOM: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def room_name(name: str) -> str:
+    """
+    *name*, if a room can be called so.
+
+    @raise ChatError: it can't.
+    """
+    if _ROOM.fullmatch(name) is None or name in (".", ".."):
+        raise ChatError(
+            Kind.BAD_ROOM,
+            "A room's name has 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not '.' or '..'.",
+        )
+    return name
+
+
+def origin(text: str) -> str:
+    """
+    A web origin as browsers write it: scheme, host, and the port unless it is
+    the scheme's own (RFC 6454, section 6.1).
+
+    @raise ValueError: *text* is none.
+    """
+    parts = urlsplit(text)
+    host = parts.hostname
+    if (
+        parts.scheme not in _DEFAULT_PORTS
+        or not host
+        or not text.isascii()
+        or text.lower().rstrip("/") != f"{parts.scheme}://{parts.netloc}".lower()
+        or parts.username is not None
+    ):
+        raise ValueError("must be an origin, such as https://example.org or http://localhost:3000")
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"

@@ -1,0 +1,1 @@
+"""Sockets: the certificate, the HTTP port, and WebSockets on it."""

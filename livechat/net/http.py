@@ -1,0 +1,390 @@
+"""
+The port: HTTP/1.1 with bounds, and the door to WebSockets.
+
+Twisted's parser does the parsing.  What it leaves open is closed here:
+
+    a request that drips in          absolute deadlines, which no byte resets
+    a body of any size               refused at its header, or where it grows too long
+    a body in a temporary file       kept in memory, which the bound allows
+    a client that does not hang up   aborted after a grace
+    errors without a word            every refusal is a problem+json
+
+A connection goes through these stages, each with its own deadline:
+
+    head -> body -> answer -> idle -> head ...      answer -> WebSocket
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import Enum
+from http import HTTPStatus
+from io import BytesIO
+
+from autobahn.twisted.resource import WebSocketResource
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from livechat.chat import Chat, Sender
+from livechat.errors import ChatError, Kind
+from livechat.limits import Admission, Connections, address_key
+from livechat.net.access import AccessLog
+from livechat.net.websocket import Socket, SocketFactory
+from livechat.web.response import Response, Upgrade, problem
+from livechat.web.routing import Call, Tree
+
+
+class Request(http.Request):
+    """A request, from its head to its answer."""
+
+    _log = Logger()
+    channel: Channel
+    #: Whether the connection was lost meanwhile.
+    gone = False
+
+    def __init__(self, channel: Channel, queued: object = False) -> None:
+        super().__init__(channel, queued, parsePOSTFormSubmission=False)
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()
+        if length is not None and length > self.channel.factory.max_body:
+            self._too_large()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.channel.refused:
+            return
+        if self.content.tell() + len(data) > self.channel.factory.max_body:
+            self._too_large()
+        else:
+            self.content.write(data)
+
+    def _too_large(self) -> None:
+        most = self.channel.factory.max_body
+        self.channel.refuse(
+            ChatError(Kind.BODY_TOO_LARGE, f"A body may have at most {most} bytes.")
+        )
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.gone = True
+        super().connectionLost(reason)
+
+    def process(self) -> None:
+        Deferred.fromCoroutine(self._serve()).addErrback(self._broken)
+
+    async def _serve(self) -> None:
+        outcome = await self.channel.factory.tree.answer(self._call())
+        if isinstance(outcome, Upgrade):
+            outcome = await self._upgrade(outcome)
+        if outcome is not None and not self.gone:
+            await self._answer(outcome)
+
+    def _call(self) -> Call:
+        path, _, query = self.uri.decode("latin-1").partition("?")
+        headers = {
+            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+        method = self.method.decode("latin-1")
+        body = self.content.getvalue()
+        return Call(method, path, query, headers, body, self.channel.sender)
+
+    async def _upgrade(self, upgrade: Upgrade) -> Response | None:
+        """Go on as a WebSocket; None if that worked."""
+        channel = self.channel
+        if self.clientproto != b"HTTP/1.1":
+            return problem(ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1."))
+        try:
+            socket = await channel.factory.sockets.enter(upgrade.room, channel.sender)
+        except ChatError as error:
+            return problem(error)
+        if self.gone:
+            socket.session.close()
+            return None
+        # Autobahn parses the handshake again, and splits lines and lists where
+        # Twisted doesn't.  So it gets one that was written here.
+        self.uri = b"/"
+        self.requestHeaders = Headers(
+            {
+                b"Host": [b"livechat"],
+                b"Upgrade": [b"websocket"],
+                b"Connection": [b"Upgrade"],
+                b"Sec-WebSocket-Version": [b"13"],
+                b"Sec-WebSocket-Key": [upgrade.key.encode()],
+            }
+        )
+        channel.hand_over(socket, self)
+        return None
+
+    async def _answer(self, response: Response) -> None:
+        self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
+        for name, value in response.all_headers():
+            self.responseHeaders.addRawHeader(name.encode(), value.encode())
+        if isinstance(response.body, bytes):
+            if response.status != HTTPStatus.NO_CONTENT:
+                self.setHeader(b"Content-Length", b"%d" % len(response.body))
+            self.write(response.body)
+        elif self.method != b"HEAD":
+            await self._stream(response.body)
+        if not self.gone:
+            self.finish()
+
+    async def _stream(self, body: AsyncIterator[bytes]) -> None:
+        """Write *body* as fast as the client reads it, and not faster."""
+        pace = _Pace()
+        self.registerProducer(pace, True)
+        try:
+            async for piece in body:
+                await pace.ready()
+                if self.gone:
+                    return
+                self.write(piece)
+        finally:
+            if not self.gone:
+                self.unregisterProducer()
+
+    def _broken(self, failure: Failure) -> None:
+        """An answer that was begun cannot be ended: say so by cutting it off."""
+        self._log.failure("{method} {uri} was cut off.", failure, method=self.method, uri=self.uri)
+        if not self.gone:
+            self.channel.transport.abortConnection()
+
+
+@implementer(IPushProducer)
+class _Pace:
+    """Tells when the client has read enough for more to be written."""
+
+    def __init__(self) -> None:
+        self._paused = False
+        self._waiting: Deferred[None] | None = None
+
+    def ready(self) -> Deferred[None]:
+        """Fires when the next piece may be written, or nobody is there any more."""
+        if not self._paused:
+            return succeed(None)
+        self._waiting = Deferred()
+        return self._waiting
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        self.resumeProducing()
+
+
+class _Stage(Enum):
+    """What a connection is waiting for, and how many seconds it may."""
+
+    HEAD = 10.0
+    BODY = 15.0
+    ANSWER = 60.0
+    IDLE = 30.0
+    END = 5.0
+
+
+class Channel(http.HTTPChannel):
+    """
+    A connection, until it closes or becomes a WebSocket.
+
+    @ivar sender: whoever is at its other end, as far as rates go.
+    @ivar refused: it was answered already; what comes is read and dropped, so
+        that the answer arrives before the connection breaks.
+    """
+
+    requestFactory = Request
+    totalHeadersSize = 16_384
+    maxHeaders = 100
+
+    factory: HttpFactory
+    sender: Sender
+    admission: Admission
+    refused = False
+    _begun = False
+    _socket: Socket | None = None
+    _stage = _Stage.HEAD
+    _deadline: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.factory.channels.add(self)
+        self._deadline = self.factory.reactor.callLater(_Stage.HEAD.value, self._expired)
+
+    def _enter(self, stage: _Stage) -> None:
+        self._stage = stage
+        if self._deadline is not None:
+            self._deadline.reset(stage.value)
+
+    def _expired(self) -> None:
+        self._deadline = None
+        if self._stage in (_Stage.ANSWER, _Stage.END):
+            self.transport.abortConnection()
+            return
+        self._deadline = self.factory.reactor.callLater(_Stage.END.value, self._expired)
+        if self._begun:
+            self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
+        else:
+            self.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.refused:
+            return
+        if not self._begun:
+            self._begun = True
+            self._enter(_Stage.HEAD)
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        if line[:1] in (b" ", b"\t"):
+            self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._respondToBadRequestAndDisconnect()
+
+    def allHeadersReceived(self) -> None:
+        self._enter(_Stage.BODY)
+        if self.admission.refusal is not None:
+            self.refuse(self.admission.refusal)
+        else:
+            super().allHeadersReceived()
+
+    def _send100Continue(self) -> None:
+        if not self.refused:
+            super()._send100Continue()
+
+    def allContentReceived(self) -> None:
+        if not self.refused:
+            self._enter(_Stage.ANSWER)
+            super().allContentReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.dataReceived(data)
+        else:
+            super().rawDataReceived(data)
+
+    def requestDone(self, request: Request) -> None:
+        self._begun = False
+        self._enter(_Stage.IDLE)
+        super().requestDone(request)
+
+    def hand_over(self, socket: Socket, request: Request) -> None:
+        """Let *socket* go on with this connection, whose handshake is *request*."""
+        self._forget()
+        socket.admission = self.admission
+        self._socket = socket
+        early, self._dataBuffer = self._dataBuffer, []
+        WebSocketResource(_Ready(socket)).render(request)
+        for data in early:
+            socket.dataReceived(data)
+
+    def refuse(self, error: ChatError) -> None:
+        """Answer the request that is arriving, and close."""
+        if self.refused:
+            return
+        self.refused = True
+        response = problem(error)
+        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+        lines += (f"{name}: {value}" for name, value in response.all_headers())
+        lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
+        self.transport.write("\r\n".join(lines).encode() + response.body)
+        self.loseConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(ChatError(Kind.BAD_REQUEST, "This is not a valid HTTP/1.1 request."))
+
+    def loseConnection(self) -> None:
+        self._enter(_Stage.END)
+        super().loseConnection()
+
+    def retire(self) -> None:
+        """Close as soon as nobody waits for an answer."""
+        self.persistent = False
+        if not self._handlingRequest:
+            self.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._forget()
+        self.admission.leave()
+        super().connectionLost(reason)
+
+    def _forget(self) -> None:
+        self.factory.channels.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Ready:
+    """A factory, as far as Autobahn's resource asks for one, of a socket made before."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    def buildProtocol(self, address: IAddress) -> Socket:
+        return self._socket
+
+
+class HttpFactory(http.HTTPFactory):
+    """
+    The port's connections.
+
+    @ivar max_body: the most bytes that a request's body may have.
+    @ivar channels: those that are not WebSockets.
+    """
+
+    noisy = False
+    protocol = Channel  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        tree: Tree,
+        sockets: SocketFactory,
+        chat: Chat,
+        connections: Connections,
+        max_body: int,
+        access: AccessLog,
+    ) -> None:
+        # No idle timeout: it would start anew with each byte of a request that drips.
+        super().__init__(timeout=None, reactor=clock)  # type: ignore[arg-type]
+        self.tree = tree
+        self.sockets = sockets
+        self.max_body = max_body
+        self.channels: set[Channel] = set()
+        self._chat = chat
+        self._connections = connections
+        self._access = access
+
+    def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
+        host = getattr(address, "host", "")
+        admission = self._connections.enter(address_key(host))
+        if admission is None:
+            return None
+        channel = super().buildProtocol(address)
+        assert isinstance(channel, Channel)
+        channel.admission = admission
+        channel.sender = self._chat.sender(host)
+        return channel
+
+    def startFactory(self) -> None:
+        """Not Twisted's: its access log would tell the time by the reactor's clock."""
+
+    def stopFactory(self) -> None:
+        """Nothing was started."""
+
+    def log(self, request: http.Request) -> None:
+        self._access.write(request)

@@ -1,0 +1,330 @@
+"""
+The daemon: everything built from a `Config`, started in order, stopped in the
+reverse order.
+
+`makeService` does all that can fail for want of a port, a file or a permission,
+so that twistd ends with one line before it has begun.  What it returns only
+has to be set going.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from OpenSSL import SSL
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from livechat import backends, web
+from livechat.chat import Chat
+from livechat.config import Config, Options
+from livechat.errors import StartError
+from livechat.hub import Hub
+from livechat.interfaces import IBackend
+from livechat.limits import Connections
+from livechat.net import certificates, tls
+from livechat.net.access import AccessLog
+from livechat.net.certificates import Certificate
+from livechat.net.http import HttpFactory
+from livechat.net.websocket import SocketFactory
+from livechat.wire import wire_limit
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+_log = Logger(namespace="livechat")
+
+#: Connections that the kernel keeps for us until we accept them.
+BACKLOG: Final = 1024
+#: File descriptors besides those of connections.
+SPARE_FILES: Final = 64
+#: Seconds for connections to close by themselves when the daemon stops.
+DRAIN: Final = 3.0
+#: Days before its end from which a certificate is warned about.
+EXPIRES_SOON: Final = 14
+
+
+def makeService(options: Options, reactor: PosixReactorBase | None = None) -> MultiService:
+    """
+    The daemon that *options* ask for; for ``twistd livechat``.
+
+    @raise SystemExit: it cannot run; the text says why, in one line.
+    """
+    if reactor is None:
+        from twisted.internet import reactor as installed
+
+        reactor = installed  # type: ignore[assignment]
+        assert reactor is not None
+    # Twisted's timers follow the wall clock: a step back by an hour would stop them
+    # all for an hour.  Before the first of them is made, they can be given another.
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    try:
+        config = Config.of(options, os.environ, _working_directory(options))
+        return build(config, reactor)
+    except StartError as reason:
+        raise SystemExit(f"livechat: {reason}") from None
+
+
+def build(config: Config, reactor: PosixReactorBase) -> MultiService:
+    """
+    The daemon, ready to be started.
+
+    @raise StartError: the port is taken, a file cannot be used, ...
+    """
+    listening = _bind(config)
+    _allow_files(config.max_connections)
+    certificate = _certificate(config)
+    context = tls.context(certificate)
+    backend = backends.load(config, reactor)
+
+    hub = Hub()
+    chat = Chat(
+        backend,
+        hub,
+        reactor,
+        max_message=config.max_message,
+        default_room=config.default_room,
+        rate=config.rate,
+        rate_per_ip=config.rate_per_ip,
+    )
+    limit = wire_limit(config.max_message)
+    connections = Connections(config.max_connections, config.max_connections_per_ip)
+    access = AccessLog(config.access_log)
+    http = HttpFactory(
+        reactor,
+        tree=web.tree(chat, config.origin, _promises(certificate)),
+        sockets=SocketFactory(chat, reactor, max_frame=limit),
+        chat=chat,
+        connections=connections,
+        max_body=limit,
+        access=access,
+    )
+    daemon = OrderedService()
+    Storage(backend, hub).setServiceParent(daemon)
+    Port(reactor, listening, context, http, connections).setServiceParent(daemon)
+    Announcement(config, certificate, listening).setServiceParent(daemon)
+    return daemon
+
+
+class OrderedService(MultiService):
+    """Starts its children one after the other, and stops them in reverse, each when the last is done."""
+
+    def startService(self) -> None:
+        Service.startService(self)
+        for child in self:
+            child.startService()
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for child in reversed(list(self)):
+            try:
+                stopped = child.stopService()
+                if stopped is not None:
+                    await stopped
+            except Exception:
+                _log.failure("{child} did not stop as it should.", child=child.name)
+
+
+class Storage(Service):
+    """The backend, delivering to the hub."""
+
+    name = "storage"
+
+    def __init__(self, backend: IBackend, hub: Hub) -> None:
+        self._backend = backend
+        self._hub = hub
+
+    def startService(self) -> None:
+        super().startService()
+        self._backend.start(self._hub).addErrback(
+            lambda failure: _log.failure("The backend did not start.", failure)
+        )
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._backend.stop()
+
+
+class Port(Service):
+    """The TLS port and its connections."""
+
+    name = "port"
+
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        listening: Sequence[socket.socket],
+        context: SSL.Context,
+        http: HttpFactory,
+        connections: Connections,
+    ) -> None:
+        self._reactor = reactor
+        self._listening = listening
+        self._context = context
+        self._http = http
+        self._connections = connections
+        self._ports: list[IListeningPort] = []
+
+    def startService(self) -> None:
+        super().startService()
+        factory = tls.wrap(self._http, self._context, self._reactor)
+        for each in self._listening:
+            self._ports.append(
+                self._reactor.adoptStreamPort(each.fileno(), each.family, factory)
+            )
+            each.close()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        """Take no more connections, say goodbye to those that are there, wait a little."""
+        for port in self._ports:
+            await port.stopListening()
+        for channel in tuple(self._http.channels):
+            channel.retire()
+        for member in tuple(self._http.sockets.sockets):
+            member.restart()
+        left = self._connections.emptied()
+        try:
+            await left.addTimeout(DRAIN, self._reactor)
+        except TimeoutError:
+            _log.info("{count} connections did not close in time.", count=len(self._connections))
+            for remaining in (*self._http.channels, *self._http.sockets.sockets):
+                remaining.transport.abortConnection()
+
+
+class Announcement(Service):
+    """Says in plain words what was started."""
+
+    name = "announcement"
+
+    def __init__(
+        self, config: Config, certificate: Certificate, listening: Sequence[socket.socket]
+    ) -> None:
+        self._config = config
+        self._certificate = certificate
+        self._port = listening[0].getsockname()[1]
+
+    def startService(self) -> None:
+        super().startService()
+        config, certificate = self._config, self._certificate
+        _log.info("livechat {version} is running.", version=version("livechat"))
+        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
+            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
+        _log.info("Rooms are kept in {state}, by this process alone.", state=str(config.state))
+        if certificate.self_signed:
+            _log.info(
+                "The certificate {path} is self-signed: clients must be told to accept it.",
+                path=str(certificate.chain),
+            )
+        _warn_of_expiry(certificate)
+        if config.interface == "loopback":
+            _log.info("Only this machine can connect; --interface opens it to others.")
+
+    def stopService(self) -> None:
+        super().stopService()
+        _log.info("livechat is stopping.")
+
+
+def _working_directory(options: Options) -> Path:
+    """Where twistd will be: it changes there only after it has made the service."""
+    twistd: Any = options.parent or {}
+    directory = Path(twistd.get("rundir") or ".").absolute()
+    if not directory.is_dir():
+        raise StartError(f"--rundir: there is no directory {directory}")
+    return directory
+
+
+def _bind(config: Config) -> list[socket.socket]:
+    """Listening sockets, before anything else is done."""
+    if config.interface != "loopback":
+        return [_listen(config.interface, config.port)]
+    first = _listen("127.0.0.1", config.port)
+    try:
+        return [first, _listen("::1", first.getsockname()[1])]
+    except _NoAddress:
+        return [first]
+
+
+class _NoAddress(StartError):
+    """This machine has no such address."""
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        listening = socket.create_server(
+            (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=address == "::"
+        )
+        listening.setblocking(False)
+        return listening
+    except OSError as reason:
+        if reason.errno in (EAFNOSUPPORT, EADDRNOTAVAIL):
+            raise _NoAddress(f"--interface: this machine has no address {address}") from None
+        if reason.errno == EADDRINUSE:
+            raise StartError(
+                f"--port: {port} is taken on {address}: something else listens there"
+            ) from None
+        raise StartError(
+            f"--port: cannot listen on {address} port {port}: {os.strerror(reason.errno or 0)}"
+        ) from None
+
+
+def _allow_files(connections: int) -> None:
+    """Let this process have as many files open as its connections need, if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES if connections else hard
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        _log.warn(
+            "The system allows {hard} open files, too few for {connections} connections.",
+            hard=hard,
+            connections=connections,
+        )
+        wanted = hard
+    if soft not in (resource.RLIM_INFINITY,) and wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _certificate(config: Config) -> Certificate:
+    if config.certificate is None:
+        return certificates.load_or_make(config.directory / "certs")
+    return certificates.load(config.certificate, config.private_key or config.certificate)
+
+
+def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    """What every answer promises to browsers."""
+    if certificate.self_signed:
+        # A browser that was told so once would never again let anybody in.
+        return ()
+    return (("Strict-Transport-Security", "max-age=31536000"),)
+
+
+def _warn_of_expiry(certificate: Certificate) -> None:
+    days = (certificate.expires - datetime.now(UTC)).days
+    if days < EXPIRES_SOON:
+        _log.warn(
+            "The certificate {path} expires in {days} days.",
+            path=str(certificate.chain),
+            days=days,
+        )
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

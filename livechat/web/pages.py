@@ -1,0 +1,101 @@
+"""
+The pages for people, rendered by Jinja, and the files that they use.
+
+The files are read once, at start.  What is not among them does not exist: no
+path of a request ever reaches the file system.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from msgspec import Struct
+
+from livechat.chat import Chat
+from livechat.errors import ChatError, Kind
+from livechat.web.response import Response
+from livechat.web.routing import Call, Route
+
+#: What a page may load: its own style sheet and pictures.
+_POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+)
+_HTML: Final = ("Content-Type", "text/html; charset=utf-8")
+
+
+def folder(name: str) -> Path:
+    """
+    Where ``templates`` or ``static`` is: inside the package where it was
+    installed, beside it in a checkout.
+    """
+    package = Path(__file__).parent.parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+class _File(Struct, frozen=True):
+    body: bytes
+    media_type: str
+    tag: str
+
+
+class Pages:
+    """The front page and the static files."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._templates = Environment(
+            loader=FileSystemLoader(folder("templates")),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._files = {path.name: _read(path) for path in folder("static").iterdir()}
+
+    def routes(self) -> tuple[Route, ...]:
+        """The pages' rows in the URL tree."""
+        return (
+            Route("/", {"GET": self.front}),
+            Route("/static/{name}", {"GET": self.static}),
+        )
+
+    async def front(self, call: Call) -> Response:
+        """What this server is and how to talk to it."""
+        return self._page(
+            "front.html",
+            host=call.header("Host"),
+            room=self._chat.default_room,
+            version=version("livechat"),
+        )
+
+    async def static(self, call: Call) -> Response:
+        """A file of the pages."""
+        file = self._files.get(call.names["name"])
+        if file is None:
+            raise ChatError(Kind.NOT_FOUND, "There is no such file.")
+        headers = (("ETag", file.tag), ("Cache-Control", "no-cache"))
+        if file.tag in (call.header("If-None-Match") or ""):
+            return Response(304, headers=headers)
+        return Response(200, file.body, (("Content-Type", file.media_type), *headers))
+
+    def _page(self, template: str, **values: Any) -> Response:
+        text = self._templates.get_template(template).render(**values)
+        return Response(200, text.encode(), (_HTML, _POLICY, ("Cache-Control", "no-store")))
+
+
+def _read(path: Path) -> _File:
+    body = path.read_bytes()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    tag = urlsafe_b64encode(sha256(body).digest()[:12]).decode()
+    return _File(body, media_type, f'"{tag}"')

@@ -1,0 +1,223 @@
+"""
+From a request to the function that answers it.
+
+A `Route` is a row of a table: a path, a function for each method, and whether
+pages of other origins may ask.  What holds for every row is decided here, in
+this order: one valid ``Host``, a known path, an allowed origin, a known method.
+
+Who is cross-origin?  Browsers say so in ``Origin``; clients that are no browsers
+send none and are welcome.  A foreign origin is refused even where the browser
+would let the request through unseen (a form, a "simple" fetch), because by then
+its message would be in the room.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct
+from twisted.logger import Logger
+
+from livechat.chat import Sender
+from livechat.errors import ChatError, Kind
+from livechat.names import origin
+from livechat.web.response import Headers, Response, Upgrade, problem
+
+#: Most fields that a query or a form may have.
+_FIELDS: Final = 100
+#: Seconds that a browser may remember the answer to a preflight.
+_PREFLIGHT_AGE: Final = 600
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Call(Struct, frozen=True):
+    """
+    A request, whole and within its limits.
+
+    @ivar path: as it was sent, still percent-encoded, without the query.
+    @ivar query: as it was sent, without the question mark.
+    @ivar headers: all values by lower-case name.
+    @ivar sender: the connection it came on.
+    @ivar names: what the route's path calls by name, decoded.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, tuple[str, ...]]
+    body: bytes
+    sender: Sender
+    names: Mapping[str, str] = {}  # noqa: RUF012 - msgspec copies empty defaults
+
+    def header(self, name: str) -> str | None:
+        """
+        The value of a header that must not be repeated.
+
+        @raise ChatError: it is.
+        """
+        values = self.headers.get(name.lower(), ())
+        if len(values) > 1:
+            raise ChatError(Kind.BAD_REQUEST, f"The header {name} was sent {len(values)} times.")
+        return values[0] if values else None
+
+
+Answer = Callable[[Call], Awaitable[Response | Upgrade]]
+
+
+class Route(Struct, frozen=True):
+    """
+    A row of the URL tree.
+
+    @ivar path: such as ``/chat/send/{room}/``; the last slash may be left out
+        by who asks.
+    @ivar answers: the function for each method; HEAD comes with GET.
+    @ivar shared: whether pages of allowed origins may ask, and no others.
+    """
+
+    path: str
+    answers: Mapping[str, Answer]
+    shared: bool = False
+
+    def methods(self) -> str:
+        """What ``Allow`` says."""
+        heads = ("HEAD",) if "GET" in self.answers else ()
+        return ", ".join((*self.answers, *heads, "OPTIONS"))
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """What *path* gives the names; None if it is another path."""
+        asked, own = _segments(path), _segments(self.path)
+        if len(asked) != len(own):
+            return None
+        names = {}
+        for mine, theirs in zip(own, asked, strict=True):
+            if mine.startswith("{"):
+                names[mine[1:-1]] = _decoded(theirs)
+            elif mine != theirs:
+                return None
+        return names
+
+
+def fields(text: str) -> dict[str, str]:
+    """
+    The fields of a query or a form.
+
+    @raise ValueError: a field is repeated or not UTF-8, or they are too many.
+    """
+    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A field is repeated.")
+    return found
+
+
+class Tree:
+    """All routes, and the origins whose pages may ask."""
+
+    _log = Logger()
+
+    def __init__(
+        self, routes: tuple[Route, ...], origins: frozenset[str], headers: Headers = ()
+    ) -> None:
+        """
+        @param origins: allowed besides the server's own.
+        @param headers: for every answer.
+        """
+        self._routes = routes
+        self._origins = origins
+        self._headers = headers
+
+    async def answer(self, call: Call) -> Response | Upgrade:
+        """The answer to *call*, whatever happens."""
+        shared_with: str | None = None
+        try:
+            host = self._host(call)
+            route, names = self._find(call.path)
+            if route.shared:
+                shared_with = self._origin(call, host)
+            answer = await self._answer(route, _named(call, names))
+        except ChatError as error:
+            answer = problem(error)
+        except Exception:
+            self._log.failure("{method} {path} failed.", method=call.method, path=call.path)
+            answer = problem(ChatError(Kind.INTERNAL, "Something went wrong on the server."))
+        if isinstance(answer, Upgrade):
+            return answer
+        if shared_with is not None:
+            answer = answer.plus(
+                ("Access-Control-Allow-Origin", shared_with),
+                ("Access-Control-Expose-Headers", "Livechat-Epoch, Livechat-Seq, Link, Retry-After"),
+                ("Vary", "Origin"),
+            )
+        return answer.plus(*self._headers)
+
+    async def _answer(self, route: Route, call: Call) -> Response | Upgrade:
+        method = "GET" if call.method == "HEAD" else call.method
+        if method in route.answers:
+            return await route.answers[method](call)
+        if method != "OPTIONS":
+            raise ChatError(
+                Kind.METHOD_NOT_ALLOWED,
+                f"Use {route.methods()} here.",
+                headers=(("Allow", route.methods()),),
+            )
+        allowed: Headers = (("Allow", route.methods()),)
+        if route.shared and call.header("Access-Control-Request-Method") is not None:
+            allowed += (
+                ("Access-Control-Allow-Methods", route.methods()),
+                ("Access-Control-Allow-Headers", "Content-Type"),
+                ("Access-Control-Max-Age", str(_PREFLIGHT_AGE)),
+            )
+        return Response(204, headers=allowed)
+
+    def _find(self, path: str) -> tuple[Route, dict[str, str]]:
+        for route in self._routes:
+            names = route.match(path)
+            if names is not None:
+                return route, names
+        raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
+
+    @staticmethod
+    def _host(call: Call) -> str:
+        hosts = call.headers.get("host", ())
+        if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+            raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
+        return hosts[0]
+
+    def _origin(self, call: Call, host: str) -> str | None:
+        """The origin of the page that asks; None if no page does."""
+        given = call.headers.get("origin", ())
+        if not given:
+            # A browser without Origin: it sends one with all that changes something,
+            # unless it was told to hide it.
+            if call.method not in _SAFE and "cross-site" in call.headers.get("sec-fetch-site", ()):
+                raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
+            return None
+        try:
+            (asked,) = map(origin, given)
+            if asked in self._origins or asked == origin(f"https://{host}"):
+                return asked
+        except ValueError:
+            pass
+        raise ChatError(
+            Kind.BAD_ORIGIN,
+            "This server is not open to pages of that origin; see its option --origin.",
+        )
+
+
+def _segments(path: str) -> list[str]:
+    return path.removesuffix("/").split("/")
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise ChatError(Kind.BAD_ROOM, "The path is not UTF-8.") from None
+
+
+def _named(call: Call, names: dict[str, str]) -> Call:
+    return Call(call.method, call.path, call.query, call.headers, call.body, call.sender, names)

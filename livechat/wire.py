@@ -1,0 +1,178 @@
+"""
+What crosses the wire, as typed structs, and how it is encoded.
+
+Plain mode, on the socket:
+
+    -> {"message": "text"}                                  other keys are ignored
+    <- {"message": "text"}                                  to everyone in the room
+    <- {"error": {"code": "...", "detail": "..."}}          to the sender of a bad frame
+
+A message's text is UTF-8 of at most ``--max-message`` bytes.  JSON may spend
+six bytes on one byte of text (``\\u0007``), so frames and bodies are bounded by
+`wire_limit`, not by the text's own limit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from livechat.errors import ChatError, Kind
+
+#: Bytes that JSON may need for one byte of text: ``\u0007``.
+_ESCAPE: Final = 6
+#: Bytes granted to a frame or body for its keys, brackets and spaces.
+_ENVELOPE: Final = 4096
+
+
+def wire_limit(max_message: int) -> int:
+    """The most bytes that a frame, a fragmented message or an HTTP body may have."""
+    return _ESCAPE * max_message + _ENVELOPE
+
+
+class Draft(Struct, frozen=True):
+    """A message that a client asked to send: checked, but neither numbered nor stored."""
+
+    room: str
+    message: str
+
+
+class Message(Struct, frozen=True):
+    """
+    A stored message, as it stands in a history.
+
+    @ivar seq: its number in the room's stream: 1, 2, 3, ... without holes.
+    @ivar time: when it was stored, in milliseconds since 1970, UTC; never
+        less than that of the message before it.
+    """
+
+    message: str
+    seq: int
+    time: int
+
+
+class Position(Struct, frozen=True):
+    """
+    Where a room's stream stands.
+
+    @ivar epoch: names the numbering.  While it stays the same, a `seq` means
+        the same message; two positions of different epochs do not compare.
+    @ivar seq: the number of the newest message; 0 where there never was one.
+    @ivar oldest: the number of the oldest message kept; ``seq + 1`` where none is.
+    """
+
+    epoch: str
+    seq: int
+    oldest: int
+
+
+class Page(Struct, frozen=True):
+    """Consecutive messages of one room, oldest first, and where its stream stood."""
+
+    position: Position
+    messages: tuple[Message, ...]
+
+
+class SendRequest(Struct, frozen=True):
+    """The JSON body of ``POST /chat/send/``."""
+
+    message: str
+    room: str | None = None
+
+
+class Sent(Struct, frozen=True):
+    """The answer to a stored ``POST /chat/send/``."""
+
+    message: str = "Message sent!"
+
+
+class Problem(Struct, frozen=True):
+    """RFC 9457's problem details, with livechat's stable `code`."""
+
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class _PlainFrame(Struct, frozen=True):
+    message: str
+
+
+class _ErrorText(Struct, frozen=True):
+    code: str
+    detail: str
+
+
+class _ErrorFrame(Struct, frozen=True):
+    error: _ErrorText
+
+
+_encoder: Final = msgspec.json.Encoder()
+_plain_frame: Final = msgspec.json.Decoder(_PlainFrame)
+_send_request: Final = msgspec.json.Decoder(SendRequest)
+
+encode = _encoder.encode
+
+
+def decode_plain(data: bytes) -> str:
+    """
+    The text of a plain client's frame.
+
+    @param data: the frame's payload, known to be UTF-8.
+    @raise ChatError: not JSON, or not an object with a string called ``message``.
+    """
+    try:
+        return _plain_frame.decode(data).message
+    except (ValueError, RecursionError) as reason:
+        raise _explained(reason) from None
+
+
+def decode_send_request(data: bytes) -> SendRequest:
+    """
+    The JSON body of ``POST /chat/send/``.
+
+    @raise ChatError: not UTF-8, not JSON, or not an object of that form.
+    """
+    try:
+        # msgspec looks at the strings that it returns, not at those it skips.
+        data.decode()
+        return _send_request.decode(data)
+    except (ValueError, RecursionError) as reason:
+        raise _explained(reason) from None
+
+
+def _explained(reason: Exception) -> ChatError:
+    """What msgspec found, as an error for whoever sent it."""
+    if isinstance(reason, msgspec.ValidationError):
+        return ChatError(Kind.BAD_MESSAGE, f"{reason}.")
+    if isinstance(reason, UnicodeDecodeError):
+        return ChatError(Kind.BAD_JSON, "This is not UTF-8.")
+    if isinstance(reason, RecursionError):
+        return ChatError(Kind.BAD_JSON, "This JSON is nested too deeply.")
+    text = str(reason)
+    # Of a lone surrogate msgspec says "Input data was truncated": it misleads.
+    where = text if text.startswith("JSON is malformed") else "This is not valid JSON"
+    return ChatError(Kind.BAD_JSON, f"{where}.")
+
+
+def plain_frame(message: Message) -> bytes:
+    """A message as plain members get it, framed."""
+    return text_frame(_encoder.encode(_PlainFrame(message.message)))
+
+
+def error_frame(error: ChatError) -> bytes:
+    """An error as a plain client gets it, framed."""
+    return text_frame(_encoder.encode(_ErrorFrame(_ErrorText(error.kind.code, error.detail))))
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One whole, unmasked text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 1 << 16:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)

@@ -1,0 +1,71 @@
+"""How livechat is packaged."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+
+class BuildWithData(build_py):
+    """Copies the top-level templates/ and static/ into the built package."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            for name in ("templates", "static"):
+                target = Path(self.build_lib, "livechat", name)
+                shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
+
+
+setup(
+    name="livechat",
+    version="0.1.0",
+    description="A live chat server: rooms over WebSockets and HTTP, on one TLS port.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    classifiers=[
+        "Framework :: Twisted",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Communications :: Chat",
+        "Typing :: Typed",
+    ],
+    # "" must be mapped: an editable install puts the checkout on sys.path only then,
+    # and without it twistd does not find the plugin.
+    package_dir={"": "."},
+    packages=[
+        "livechat",
+        "livechat.backends",
+        "livechat.net",
+        "livechat.web",
+        "twisted.plugins",
+    ],
+    package_data={"livechat": ["py.typed"]},
+    zip_safe=False,
+    cmdclass={"build_py": BuildWithData},
+    install_requires=[
+        "autobahn>=26.10",
+        "cryptography>=46",
+        "jinja2>=3.1",
+        "msgspec>=0.20",
+        "pyopenssl>=26.4",
+        "service-identity>=24.2",
+        "twisted[tls]>=26.10",
+        "txredisapi>=1.6",
+        "zope.interface>=7",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis",
+            "mypy",
+            "mypy-zope",
+            "pytest>=9",
+            "ruff",
+            "websockets>=15",
+        ],
+    },
+)
