@@ -65,7 +65,7 @@ class Hub:
         for member in tuple(members):
             try:
                 member.write(frames)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
                 # Its own connection is broken; the others must not notice.
                 self._log.failure("A member of {room} was removed: writing failed.", room=room)
                 members.pop(member, None)

@@ -46,7 +46,8 @@ class IBackend(Interface):
     def stop() -> Deferred[None]:
         """
         End.  What was handed to `publish` before is stored, delivered and
-        answered if that takes a few seconds, and refused if it takes longer.
+        answered if that takes a few seconds, and refused if it takes longer.  A
+        second call does nothing.
         """
 
     def subscribe(room: str) -> Deferred[None]:

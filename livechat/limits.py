@@ -23,6 +23,8 @@ from livechat.errors import ChatError, Kind
 _BURST: Final = 2
 #: Seconds between two looks for buckets that can be forgotten.
 _FORGET_EVERY: Final = 60.0
+#: Seconds that count as none: what adding up many small times may be off by.
+_INSTANT: Final = 1e-6
 #: How many more connections than allowed are held at once, to be told so.
 _EXCESS: Final = 64
 
@@ -69,7 +71,7 @@ class Rate:
             return empty_at, 0.0
         start = max(empty_at, now)
         wait = start - now - (self.burst - 1) / self.per_second
-        if wait > 1e-9:
+        if wait > _INSTANT:
             return empty_at, wait
         return start + 1 / self.per_second, 0.0
 
@@ -157,7 +159,8 @@ class Connections:
         self._by_address[key] = here + 1
         return Admission(self, key, None)
 
-    def _exit(self, key: str, refused: bool) -> None:
+    def leave(self, key: str, refused: bool) -> None:
+        """Count a connection out; `Admission.leave` is how."""
         if refused:
             self._excess -= 1
         else:
@@ -187,5 +190,5 @@ class Admission:
     def leave(self) -> None:
         """Count the connection out; a second time is nothing."""
         if self._connections is not None:
-            self._connections._exit(self._key, self.refusal is not None)
+            self._connections.leave(self._key, self.refusal is not None)
             self._connections = None

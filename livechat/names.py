@@ -1,6 +1,4 @@
-"""
-What a room may be called, and how a web origin is written.
-"""
+"""What a room may be called, and how hosts and web origins are written."""
 
 from __future__ import annotations
 
@@ -13,6 +11,8 @@ from livechat.errors import ChatError, Kind
 # RFC 3986's unreserved characters: such a name is the same in a URL and out of it,
 # and there is only one way to write it.
 _ROOM: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
+# A name or an address, and a port (RFC 3986, section 3.2, without its rarer forms).
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -30,6 +30,11 @@ def room_name(name: str) -> str:
     return name
 
 
+def is_host(text: str) -> bool:
+    """Whether *text* can be what a ``Host`` header says."""
+    return _HOST.fullmatch(text) is not None
+
+
 def origin(text: str) -> str:
     """
     A web origin as browsers write it: scheme, host, and the port unless it is
@@ -42,9 +47,8 @@ def origin(text: str) -> str:
     if (
         parts.scheme not in _DEFAULT_PORTS
         or not host
-        or not text.isascii()
+        or not is_host(parts.netloc)
         or text.lower().rstrip("/") != f"{parts.scheme}://{parts.netloc}".lower()
-        or parts.username is not None
     ):
         raise ValueError("must be an origin, such as https://example.org or http://localhost:3000")
     host = f"[{host}]" if ":" in host else host

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -36,8 +36,8 @@ from livechat.limits import Connections
 from livechat.net import certificates, tls
 from livechat.net.access import AccessLog
 from livechat.net.certificates import Certificate
-from livechat.net.http import HttpFactory
-from livechat.net.websocket import SocketFactory
+from livechat.net.http import Channel, HttpFactory
+from livechat.net.websocket import Socket, SocketFactory
 from livechat.wire import wire_limit
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     @raise SystemExit: it cannot run; the text says why, in one line.
     """
     if reactor is None:
-        from twisted.internet import reactor as installed
+        # Importing it installs it, which is for twistd to do.
+        from twisted.internet import reactor as installed  # noqa: PLC0415
 
-        reactor = installed  # type: ignore[assignment]
-        assert reactor is not None
+        reactor = cast("PosixReactorBase", installed)
     # Twisted's timers follow the wall clock: a step back by an hour would stop them
     # all for an hour.  Before the first of them is made, they can be given another.
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    reactor.seconds = time.monotonic
     try:
         config = Config.of(options, os.environ, _working_directory(options))
         return build(config, reactor)
@@ -118,7 +118,7 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
 
 
 class OrderedService(MultiService):
-    """Starts its children one after the other, and stops them in reverse, each when the last is done."""
+    """Starts its children in order; stops them in reverse, each when the last is done."""
 
     def startService(self) -> None:
         Service.startService(self)
@@ -135,7 +135,7 @@ class OrderedService(MultiService):
                 stopped = child.stopService()
                 if stopped is not None:
                     await stopped
-            except Exception:
+            except Exception:  # noqa: BLE001 - the others must be stopped all the same
                 _log.failure("{child} did not stop as it should.", child=child.name)
 
 
@@ -183,9 +183,7 @@ class Port(Service):
         super().startService()
         factory = tls.wrap(self._http, self._context, self._reactor)
         for each in self._listening:
-            self._ports.append(
-                self._reactor.adoptStreamPort(each.fileno(), each.family, factory)
-            )
+            self._ports.append(self._reactor.adoptStreamPort(each.fileno(), each.family, factory))
             each.close()
 
     def stopService(self) -> Deferred[None]:
@@ -195,7 +193,7 @@ class Port(Service):
     async def _stop(self) -> None:
         """Take no more connections, say goodbye to those that are there, wait a little."""
         for port in self._ports:
-            await port.stopListening()
+            await maybeDeferred(port.stopListening)
         for channel in tuple(self._http.channels):
             channel.retire()
         for member in tuple(self._http.sockets.sockets):
@@ -205,8 +203,9 @@ class Port(Service):
             await left.addTimeout(DRAIN, self._reactor)
         except TimeoutError:
             _log.info("{count} connections did not close in time.", count=len(self._connections))
-            for remaining in (*self._http.channels, *self._http.sockets.sockets):
-                remaining.transport.abortConnection()
+            remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
+            for each in remaining:
+                each.transport.abortConnection()
 
 
 class Announcement(Service):
@@ -264,7 +263,7 @@ def _bind(config: Config) -> list[socket.socket]:
 
 
 class _NoAddress(StartError):
-    """This machine has no such address."""
+    """No interface of the machine has this address."""
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -298,7 +297,7 @@ def _allow_files(connections: int) -> None:
             connections=connections,
         )
         wanted = hard
-    if soft not in (resource.RLIM_INFINITY,) and wanted > soft:
+    if soft != resource.RLIM_INFINITY and wanted > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

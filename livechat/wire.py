@@ -1,4 +1,4 @@
-"""
+r"""
 What crosses the wire, as typed structs, and how it is encoded.
 
 Plain mode, on the socket:
@@ -8,7 +8,7 @@ Plain mode, on the socket:
     <- {"error": {"code": "...", "detail": "..."}}          to the sender of a bad frame
 
 A message's text is UTF-8 of at most ``--max-message`` bytes.  JSON may spend
-six bytes on one byte of text (``\\u0007``), so frames and bodies are bounded by
+six bytes on one byte of text (``\u0007``), so frames and bodies are bounded by
 `wire_limit`, not by the text's own limit.
 """
 

@@ -22,6 +22,7 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
 
     @raise livechat.errors.StartError: its store cannot be used.
     """
-    from livechat.backends import sqlite
+    # A backend's libraries are imported only where it is chosen.
+    from livechat.backends import sqlite  # noqa: PLC0415
 
     return sqlite.load(config, reactor)

@@ -17,6 +17,7 @@ succeeds ends the trouble; while nobody sends, a probe tries instead.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -47,8 +48,10 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Most messages in one transaction.
+#: Most messages in one transaction, and where their characters end it.  A room's
+#: share of a group is one write to each member, so this bounds that write too.
 GROUP: Final = 1_000
+GROUP_CHARACTERS: Final = 512 * 1024
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
@@ -205,9 +208,14 @@ class SqliteBackend:
 
     def _write_group(self) -> None:
         """Hand what has gathered to the writer; it has nothing to do just now."""
-        count = min(len(self._queue), GROUP)
-        self._group = [self._queue.popleft() for _ in range(count)]
-        self._queued_characters -= sum(len(waiting.draft.message) for waiting in self._group)
+        group: list[_Waiting] = []
+        characters = 0
+        while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
+            waiting = self._queue.popleft()
+            characters += len(waiting.draft.message)
+            group.append(waiting)
+        self._queued_characters -= characters
+        self._group = group
         drafts = [waiting.draft for waiting in self._group]
         self._writer.call(self._store.write, drafts).addCallbacks(
             self._written, self._not_written
@@ -231,7 +239,7 @@ class SqliteBackend:
                 waiting.refused(ChatError(Kind.BAD_MESSAGE, "This text cannot be stored."))
 
     def _not_written(self, failure: Failure) -> None:
-        self._trouble_began(failure)
+        self._trouble_began(failure.getErrorMessage())
         for waiting in self._group:
             waiting.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
 
@@ -262,8 +270,7 @@ class SqliteBackend:
             delay = min(waiting.deadline for waiting in pending) - now
             self._impatience = self._clock.callLater(delay, self._lose_patience)
 
-    def _trouble_began(self, failure: Failure) -> None:
-        reason = failure.getErrorMessage()
+    def _trouble_began(self, reason: str) -> None:
         if self._trouble is None:
             self._log.error("Messages cannot be stored: {reason}", reason=reason)
         self._trouble = f"messages cannot be stored: {reason}"
@@ -279,7 +286,8 @@ class SqliteBackend:
         self._probe = None
         if self._trouble is not None:
             self._writer.call(self._store.probe).addCallbacks(
-                lambda _: self._trouble_ended(), self._trouble_began
+                lambda _: self._trouble_ended(),
+                lambda failure: self._trouble_began(failure.getErrorMessage()),
             )
 
     async def _sweep(self) -> None:
@@ -288,15 +296,16 @@ class SqliteBackend:
         while start is not None and self._stopping is None:
             try:
                 start = await self._writer.call(self._store.sweep, start)
-            except Exception:
-                self._trouble_began(Failure())
+            except sqlite3.Error as reason:
+                self._trouble_began(str(reason))
                 return
 
     def stop(self) -> Deferred[None]:
-        if self._stopping is None:
-            self._stopping = Deferred()
-            if not self._group:
-                self._stopping.callback(None)
+        if self._stopping is not None:
+            return succeed(None)
+        self._stopping = Deferred()
+        if not self._group:
+            self._stopping.callback(None)
         if self._sweeper is not None and self._sweeper.running:
             self._sweeper.stop()
         # Past that time the queue is refused; a hung disk does not hang the daemon.

@@ -346,12 +346,11 @@ class Store:
             )
 
     def _create(self, db: sqlite3.Connection) -> None:
-        os.chmod(self._path, 0o600)
+        self._path.chmod(0o600)
         db.executescript(
-            "BEGIN IMMEDIATE;"
-            f"{_SCHEMA}"
-            f"INSERT INTO meta VALUES ('secret', x'{secrets.token_hex(32)}');"
+            f"BEGIN IMMEDIATE; {_SCHEMA}"
             f"PRAGMA application_id = {_APPLICATION_ID};"
             f"PRAGMA user_version = {_SCHEMA_VERSION};"
-            "COMMIT;"
         )
+        db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
+        db.execute("COMMIT")

@@ -23,7 +23,13 @@ from io import BytesIO
 
 from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -45,6 +51,7 @@ class Request(http.Request):
 
     _log = Logger()
     channel: Channel
+    content: BytesIO
     #: Whether the connection was lost meanwhile.
     gone = False
 
@@ -78,11 +85,11 @@ class Request(http.Request):
         Deferred.fromCoroutine(self._serve()).addErrback(self._broken)
 
     async def _serve(self) -> None:
-        outcome = await self.channel.factory.tree.answer(self._call())
-        if isinstance(outcome, Upgrade):
-            outcome = await self._upgrade(outcome)
-        if outcome is not None and not self.gone:
-            await self._answer(outcome)
+        answer: Response | Upgrade | None = await self.channel.factory.tree.answer(self._call())
+        if isinstance(answer, Upgrade):
+            answer = await self._upgrade(answer)
+        if answer is not None and not self.gone:
+            await self._answer(answer)
 
     def _call(self) -> Call:
         path, _, query = self.uri.decode("latin-1").partition("?")
@@ -123,6 +130,7 @@ class Request(http.Request):
 
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
+        self.setHeader(b"Date", http.datetimeToString())
         for name, value in response.all_headers():
             self.responseHeaders.addRawHeader(name.encode(), value.encode())
         if isinstance(response.body, bytes):
@@ -202,11 +210,12 @@ class Channel(http.HTTPChannel):
         that the answer arrives before the connection breaks.
     """
 
-    requestFactory = Request
+    requestFactory = Request  # type: ignore[assignment]
     totalHeadersSize = 16_384
     maxHeaders = 100
 
     factory: HttpFactory
+    transport: ITCPTransport
     sender: Sender
     admission: Admission
     refused = False
@@ -296,6 +305,7 @@ class Channel(http.HTTPChannel):
             return
         self.refused = True
         response = problem(error)
+        assert isinstance(response.body, bytes)
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += (f"{name}: {value}" for name, value in response.all_headers())
         lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")

@@ -6,7 +6,7 @@ protocol, because a WebSocket cannot be opened on the others.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import (
@@ -51,7 +51,7 @@ def context(certificate: Certificate) -> SSL.Context:
     return made
 
 
-def _select_protocol(connection: SSL.Connection, offered: list[bytes]) -> object:
+def _select_protocol(_: SSL.Connection, offered: list[bytes]) -> Any:
     return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 

@@ -13,13 +13,14 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-import txaio
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from txaio.tx import make_logger
 from zope.interface import implementer
 
 from livechat.chat import Chat, Sender
@@ -50,12 +51,12 @@ class Socket(WebSocketServerProtocol):
 
     # Autobahn logs what clients do wrong, with what they sent; and where nothing is
     # logged it colours the arguments all the same, unless the level is this low.
-    log = txaio.make_logger("critical")
+    log = make_logger("critical")
 
     factory: SocketFactory
+    transport: Any  # an ITCPTransport that is an IConsumer too
     session: Session
     admission: Admission | None = None
-    address = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,9 +90,7 @@ class Socket(WebSocketServerProtocol):
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
-        if self._deaf:
-            self.data = b""
-        elif opcode > 7:
+        if opcode > 7:
             self.session.control_received()
         elif opcode == 0:
             self._fragments += 1
@@ -150,9 +149,12 @@ class Socket(WebSocketServerProtocol):
         """All closing that begins here comes through here, Autobahn's too."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self.session.close()
-        # The peer's close frame is waited for only where the peer did nothing wrong:
-        # to find it, one would have to parse what a flood still sends.
-        self._deaf = not isReply and code != Close.RESTART
+        if not isReply and code != Close.RESTART:
+            # The peer's close frame is waited for only where the peer did nothing
+            # wrong: to find it, one would have to parse what a flood still sends.
+            # The transport goes on reading, and drops it, so that ours arrives.
+            self._deaf = True
+            self.dropConnection()
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -180,7 +182,7 @@ class Socket(WebSocketServerProtocol):
             self._cut = self.factory.clock.callLater(GRACE, self.transport.abortConnection)
         super().dropConnection(abort)
 
-    def connectionLost(self, reason: object) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
         self._drop_waiting()
@@ -198,9 +200,9 @@ class SocketFactory(WebSocketServerFactory):
     @ivar sockets: those that are open.
     """
 
-    protocol = Socket
+    protocol = Socket  # type: ignore[assignment]
     noisy = False
-    log = txaio.make_logger("critical")
+    log = make_logger("critical")
 
     def __init__(self, chat: Chat, clock: IReactorTime, *, max_frame: int) -> None:
         """
@@ -229,8 +231,8 @@ class SocketFactory(WebSocketServerFactory):
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
-        socket = self.buildProtocol(None)
-        socket.address = sender.address
+        socket = Socket()
+        socket.factory = self
         socket.session = Session(self._chat, self.clock, room, socket, sender)
         await socket.session.open()
         return socket

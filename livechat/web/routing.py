@@ -13,7 +13,6 @@ its message would be in the room.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -23,14 +22,13 @@ from twisted.logger import Logger
 
 from livechat.chat import Sender
 from livechat.errors import ChatError, Kind
-from livechat.names import origin
+from livechat.names import is_host, origin
 from livechat.web.response import Headers, Response, Upgrade, problem
 
 #: Most fields that a query or a form may have.
 _FIELDS: Final = 100
 #: Seconds that a browser may remember the answer to a preflight.
 _PREFLIGHT_AGE: Final = 600
-_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -51,7 +49,7 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, tuple[str, ...]]
     body: bytes
     sender: Sender
-    names: Mapping[str, str] = {}  # noqa: RUF012 - msgspec copies empty defaults
+    names: Mapping[str, str] = {}
 
     def header(self, name: str) -> str | None:
         """
@@ -141,7 +139,7 @@ class Tree:
             answer = await self._answer(route, _named(call, names))
         except ChatError as error:
             answer = problem(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged, and answered without a word of it
             self._log.failure("{method} {path} failed.", method=call.method, path=call.path)
             answer = problem(ChatError(Kind.INTERNAL, "Something went wrong on the server."))
         if isinstance(answer, Upgrade):
@@ -149,7 +147,10 @@ class Tree:
         if shared_with is not None:
             answer = answer.plus(
                 ("Access-Control-Allow-Origin", shared_with),
-                ("Access-Control-Expose-Headers", "Livechat-Epoch, Livechat-Seq, Link, Retry-After"),
+                (
+                    "Access-Control-Expose-Headers",
+                    "Livechat-Epoch, Livechat-Seq, Link, Retry-After",
+                ),
                 ("Vary", "Origin"),
             )
         return answer.plus(*self._headers)
@@ -183,7 +184,7 @@ class Tree:
     @staticmethod
     def _host(call: Call) -> str:
         hosts = call.headers.get("host", ())
-        if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+        if len(hosts) != 1 or not is_host(hosts[0]):
             raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
         return hosts[0]
 

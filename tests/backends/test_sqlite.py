@@ -1,0 +1,227 @@
+"""`livechat.backends.sqlite`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from livechat.backends import sqlite
+from livechat.backends.sqlite import SqliteBackend, _Threads
+from livechat.backends.store import Retention, Store
+from livechat.errors import ChatError, Kind
+from livechat.wire import Draft
+from tests.contract import BackendContract
+from tests.support import RecordingSink, World, kind, result
+
+
+class SqliteContractTest(BackendContract, TestCase):
+    """The embedded backend, with its threads, keeps the contract."""
+
+    timeout = 30
+
+    def setUp(self) -> None:
+        self._wall = 1_790_000_000.0
+
+    def set_time(self, seconds: float) -> None:
+        self._wall = 1_790_000_000.0 + seconds
+
+    def make(self, *, history_limit: int = 0, history_age: int = 0) -> SqliteBackend:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        if not hasattr(self, "_directory"):
+            self._directory = Path(self.mktemp())
+        store = Store(self._directory, Retention(history_limit, history_age), lambda: self._wall)
+        store.prepare()
+        real: Any = reactor
+        return SqliteBackend(
+            store, real, _Threads(real, 1, "writer"), _Threads(real, sqlite.READERS, "reader")
+        )
+
+
+class _FailingStore:
+    """A store whose disk is full while `full` is set."""
+
+    full = False
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, drafts: list[Draft]) -> Any:
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._store.write(drafts)
+
+    def probe(self) -> None:
+        self.write([])
+
+
+@pytest.fixture
+def full_disk(world: World) -> Any:
+    """The world's store, whose disk can be filled."""
+    store = _FailingStore(world.store)
+    world.backend._store = store  # type: ignore[assignment]
+    return store
+
+
+def publish(world: World, text: str = "x") -> Deferred[Any]:
+    return world.backend.publish(Draft("r", text))
+
+
+def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> None:
+    """While one group is written the next gathers; each is one call of the writer."""
+    world = make_world(held=True)
+    first, second, third = publish(world, "a"), publish(world, "b"), publish(world, "c")
+    world.writer.step()
+    assert result(first).seq == 1
+    assert not second.called
+    world.writer.step()
+    assert (result(second).seq, result(third).seq) == (2, 3)
+
+
+def test_groups_are_bounded(make_world: Callable[..., World]) -> None:
+    """A group ends where its messages or their characters become many."""
+    world = make_world(held=True)
+    publish(world)
+    for _ in range(sqlite.GROUP + 1):
+        publish(world)
+    long = [publish(world, "x" * (sqlite.GROUP_CHARACTERS // 2)) for _ in range(4)]
+    sizes = []
+    while not long[-1].called:
+        world.writer.step()
+        sizes.append(len(world.backend._group))
+    assert max(sizes) == sqlite.GROUP
+    assert sizes[-3:] == [3, 2, 0]
+
+
+def test_the_queue_is_bounded(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When too much waits, more is refused at once; what waits is stored."""
+    monkeypatch.setattr(sqlite, "QUEUE", 5)
+    monkeypatch.setattr(sqlite, "QUEUE_CHARACTERS", 100)
+    world = make_world(held=True)
+    waiting = [publish(world) for _ in range(6)]
+    assert kind(publish(world)) is Kind.OVERLOADED
+    for _ in range(3):
+        world.writer.step()
+    assert [result(each).seq for each in waiting] == [1, 2, 3, 4, 5, 6]
+    publish(world)
+    publish(world, "x" * 99)
+    assert kind(publish(world, "xx")) is Kind.OVERLOADED
+
+
+def test_patience(make_world: Callable[..., World]) -> None:
+    """Who waited too long is told: refused if it was not begun, unknown if it was."""
+    world = make_world(held=True)
+    begun, queued = publish(world, "a"), publish(world, "b")
+    world.clock.advance(sqlite.PATIENCE / 2)
+    later = publish(world, "c")
+    world.clock.advance(sqlite.PATIENCE / 2)
+    assert kind(begun) is Kind.UNKNOWN
+    assert kind(queued) is Kind.UNAVAILABLE
+    sink = RecordingSink()
+    world.backend._sink = sink
+    world.backend.subscribe("r")
+    world.writer.step()
+    world.writer.step()
+    world.writer.step()
+    assert result(later).seq == 2
+    assert sink.texts("r") == ["a", "c"], "what was refused was written later"
+
+
+class TroubleTest(SynchronousTestCase):
+    """Writing that fails."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, world: World, full_disk: _FailingStore) -> None:
+        self.world, self.disk = world, full_disk
+
+    def test_refused_and_recovered(self) -> None:
+        """A full disk refuses those whom it meets; with room again, sending works again."""
+        assert result(publish(self.world)).seq == 1
+        self.disk.full = True
+        assert kind(publish(self.world)) is Kind.UNAVAILABLE
+        trouble = self.world.backend.trouble()
+        assert trouble is not None
+        assert "disk is full" in trouble
+        self.disk.full = False
+        assert result(publish(self.world)).seq == 2
+        assert self.world.backend.trouble() is None
+
+    def test_recovers_while_nobody_sends(self) -> None:
+        """The end of the trouble is noticed even if nobody tries."""
+        self.disk.full = True
+        assert kind(publish(self.world)) is Kind.UNAVAILABLE
+        self.world.clock.advance(sqlite.PROBE_EVERY)
+        assert self.world.backend.trouble() is not None
+        self.disk.full = False
+        self.world.clock.advance(sqlite.PROBE_EVERY)
+        assert self.world.backend.trouble() is None
+
+    def test_reading_goes_on(self) -> None:
+        """While nothing can be stored, what was stored can be read."""
+        publish(self.world)
+        self.disk.full = True
+        assert kind(publish(self.world)) is Kind.UNAVAILABLE
+        assert len(result(self.world.backend.read("r", 0, 9)).messages) == 1
+
+
+class UnreadableTest(SynchronousTestCase):
+    """Reading that fails."""
+
+    def test_unreadable(self) -> None:
+        """A file that cannot be read is the reader's trouble, and is logged."""
+        world = World(Path(self.mktemp()))
+        world.store.close()
+        world.store._path.write_bytes(b"no database")
+        assert kind(world.backend.read("r", 0, 9)) is Kind.UNAVAILABLE
+        world.backend._store = _FailingStore(world.store)  # type: ignore[assignment]
+        world.close()
+
+
+def test_a_sink_that_raises_stops_nothing(world: World) -> None:
+    """The writer goes on after a group that could not be handed on."""
+
+    class Broken(RecordingSink):
+        def deliver(self, *args: Any) -> None:
+            raise ChatError(Kind.INTERNAL, "A bug.")
+
+    world.backend._sink = Broken()
+    world.backend.subscribe("r")
+    publish(world)
+    world.backend.unsubscribe("r")
+    assert result(publish(world)).seq == 2
+
+
+def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:
+    """Stopping does not wait for ever; who waits is told."""
+    world = make_world(held=True)
+    begun, queued = publish(world, "a"), publish(world, "b")
+    stopped = world.backend.stop()
+    world.clock.advance(sqlite.PATIENCE)
+    world.clock.advance(1)
+    assert stopped.called
+    assert kind(begun) is Kind.UNKNOWN
+    assert kind(queued) is Kind.UNAVAILABLE
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> None:
+    """What no history shows any more is removed while nobody sends."""
+    world = make_world(retention=Retention(0, 60))
+    for _ in range(1_200):
+        publish(world)
+    world.wall += 3_600
+    world.clock.advance(sqlite.SWEEP_EVERY)
+    database = sqlite3.connect(world.store._path)
+    assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    database.close()

@@ -1,0 +1,250 @@
+"""`livechat.backends.store`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from livechat.backends.store import Retention, Store
+from livechat.errors import StartError
+from livechat.wire import Draft, Message
+
+NOW = 1_790_000_000.0
+
+
+class Disk:
+    """A state directory, and stores in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "livechat.sqlite3"
+        self.now = NOW
+        self._stores: list[Store] = []
+
+    def store(self, messages: int = 0, seconds: int = 0) -> Store:
+        """A store that took the place of the last one."""
+        self.close()
+        store = Store(self.directory, Retention(messages, seconds), lambda: self.now)
+        self._stores.append(store)
+        store.prepare()
+        return store
+
+    def rows(self, room: str = "r") -> list[int]:
+        """The numbers of the messages in the file."""
+        with closing(sqlite3.connect(self.path)) as database:
+            found = database.execute(
+                "SELECT seq FROM messages, rooms WHERE room = id AND name = ? ORDER BY seq", (room,)
+            )
+            return [seq for (seq,) in found]
+
+    def change(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.path)) as database:
+            database.execute(statement)
+            database.commit()
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+            store.release()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    made = Disk(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def say(store: Store, *texts: str, room: str = "r") -> list[int]:
+    written = store.write([Draft(room, text) for text in texts])
+    assert all(isinstance(each, Message) for each in written)
+    return [each.seq for each in written if isinstance(each, Message)]
+
+
+def shown(store: Store, after: int = 0, room: str = "r") -> list[int]:
+    return [message.seq for message in store.read(room, after, 10_000).messages]
+
+
+def test_files_are_private(disk: Disk) -> None:
+    """Nobody else on the machine can read what was said."""
+    say(disk.store(), "a")
+    assert stat.S_IMODE(disk.directory.stat().st_mode) == 0o700
+    for path in disk.directory.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_durable_settings(disk: Disk) -> None:
+    """A commit is on disk when it returns: write-ahead log, fully synchronous."""
+    store = disk.store()
+    say(store, "a")
+    assert store._writer is not None
+    assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_one_process_only(disk: Disk) -> None:
+    """A second store of the same directory is refused until the first lets go."""
+    first = disk.store()
+    second = Store(disk.directory, Retention(0, 0), lambda: NOW)
+    with pytest.raises(StartError, match="another livechat"):
+        second.prepare()
+    first.release()
+    second.prepare()
+    second.release()
+
+
+def test_newer_schema(disk: Disk) -> None:
+    """A file of a newer livechat is refused in one clear line, and not touched."""
+    say(disk.store(), "a")
+    disk.close()
+    disk.change("PRAGMA user_version = 2")
+    with pytest.raises(
+        StartError, match=r"newer livechat \(schema 2; this one knows 1\)"
+    ) as caught:
+        disk.store()
+    assert "\n" not in str(caught.value)
+    assert disk.rows() == [1]
+
+
+def test_somebody_elses_file(disk: Disk) -> None:
+    """A database that is not livechat's is refused, and not touched."""
+    disk.directory.mkdir()
+    disk.change("CREATE TABLE precious (x)")
+    before = disk.path.read_bytes()
+    with pytest.raises(StartError, match="not a livechat database"):
+        disk.store()
+    assert disk.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database at all", b"x" * 10_000])
+def test_no_database(disk: Disk, content: bytes) -> None:
+    """A file that is no database is refused, and not touched."""
+    disk.directory.mkdir()
+    disk.path.write_bytes(content)
+    with pytest.raises(StartError, match=r"livechat\.sqlite3"):
+        disk.store()
+    assert disk.path.read_bytes() == content
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    """A state directory that cannot be made is refused."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="--state: cannot use"):
+        Disk(tmp_path / "file" / "state").store()
+
+
+def test_numbering_outlives_messages(disk: Disk) -> None:
+    """Numbers go on where they were after every message has expired and gone."""
+    store = disk.store(seconds=10)
+    say(store, "a", "b")
+    disk.now += 100
+    assert store.sweep() is None
+    assert disk.rows() == []
+    assert say(store, "c") == [3]
+    assert shown(store) == [3]
+    assert say(disk.store(), "d") == [4]
+
+
+def test_reads_are_exact_and_rows_go_later(disk: Disk) -> None:
+    """A read never shows what is over the limit; the file holds only a little more."""
+    store = disk.store(messages=10)
+    for number in range(400):
+        say(store, str(number))
+        assert len(shown(store)) == min(number + 1, 10)
+        assert len(disk.rows()) <= 10 + 65
+    store.sweep()
+    assert len(disk.rows()) == 10
+
+
+def test_a_group_larger_than_the_limit(disk: Disk) -> None:
+    """A group may bring more than a history keeps."""
+    store = disk.store(messages=5)
+    say(store, *("x" for _ in range(900)))
+    assert shown(store) == [896, 897, 898, 899, 900]
+    say(store, *("x" for _ in range(900)))
+    say(store, "x")
+    assert shown(store) == [1797, 1798, 1799, 1800, 1801]
+    assert len(disk.rows()) < 1_000
+
+
+def test_a_limit_that_was_lowered(disk: Disk) -> None:
+    """Rooms nobody writes to are brought below a lower limit, a step at a time."""
+    say(disk.store(), *("x" for _ in range(2_000)))
+    store = disk.store(messages=3)
+    assert shown(store) == [1998, 1999, 2000]
+    steps, start = 0, store.sweep()
+    while start is not None:
+        steps, start = steps + 1, store.sweep(start)
+    assert steps >= 3
+    assert disk.rows() == [1998, 1999, 2000]
+
+
+def test_sweeping_many_rooms(disk: Disk) -> None:
+    """A sweep reaches every room."""
+    store = disk.store(seconds=10)
+    store.write([Draft(f"r{number}", "x") for number in range(500)])
+    disk.now += 100
+    start: int | None = 0
+    while start is not None:
+        start = store.sweep(start)
+    assert all(disk.rows(f"r{number}") == [] for number in (0, 250, 499))
+
+
+def test_a_failed_write_leaves_nothing(disk: Disk) -> None:
+    """A group that does not fit is not stored at all; the next one goes on without a hole."""
+    store = disk.store()
+    say(store, "a")
+    assert store._writer is not None
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.write([Draft("r", "x" * 1_000) for _ in range(100)])
+    assert shown(store) == [1]
+    assert say(store, "b") == [2]
+    assert shown(store) == [1, 2]
+
+
+def test_reading_without_a_writer(disk: Disk) -> None:
+    """The history can be read while the file is not open for writing."""
+    store = disk.store()
+    say(store, "a")
+    store.close()
+    assert shown(store) == [1]
+
+
+def test_one_bad_text(disk: Disk) -> None:
+    """A text that no database takes fails alone; its neighbours keep their order."""
+    written = disk.store().write([Draft("r", "a"), Draft("r", "\ud800"), Draft("r", "b")])
+    assert [each.seq for each in written if isinstance(each, Message)] == [1, 2]
+    assert isinstance(written[1], UnicodeEncodeError)
+
+
+def test_probe(disk: Disk) -> None:
+    """A probe writes, and is seen nowhere."""
+    store = disk.store()
+    store.probe()
+    assert store.read("r", 0, 10).messages == ()
+
+
+def test_killed(disk: Disk) -> None:
+    """What a process had committed when it was killed is there, and nothing else."""
+    disk.store().release()
+    child = os.fork()
+    if not child:
+        store = disk.store()
+        say(store, "a", "b")
+        db = store._writer
+        assert db is not None
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE rooms SET top = 99")
+        os._exit(0)
+    os.waitpid(child, 0)
+    store = disk.store()
+    assert shown(store) == [1, 2]
+    assert say(store, "c") == [3]

@@ -1,0 +1,257 @@
+"""
+What every backend must keep, whatever it is made of: `livechat.interfaces.IBackend`.
+
+A backend's tests mix `BackendContract` into a trial `TestCase` and say how to
+make one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface.verify import verifyObject
+
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IBackend
+from livechat.wire import Draft, Message, Page
+from tests.support import RecordingSink
+
+
+class BackendContract:
+    """Tests of one backend; `make` is the subclass's."""
+
+    def make(self, *, history_limit: int = 0, history_age: int = 0) -> Any:
+        """A new backend on the same store as the last one, whose `stop` has fired."""
+        raise NotImplementedError
+
+    def set_time(self, seconds: float) -> None:
+        """Let it be so many seconds later than at the beginning, in messages' times."""
+        raise NotImplementedError
+
+    async def begin(self, **options: int) -> Any:
+        backend = self.make(**options)
+        self.sink = RecordingSink()
+        await backend.start(self.sink)
+        self.addCleanup(backend.stop)  # type: ignore[attr-defined]
+        return backend
+
+    async def all(self, backend: Any, room: str, after: int = 0) -> list[Message]:
+        """Every message of a room after *after*, page by page."""
+        found: list[Message] = []
+        while True:
+            page: Page = await backend.read(room, after, 1_000)
+            if not page.messages:
+                return found
+            found += page.messages
+            after = found[-1].seq
+
+    async def test_interface(self) -> None:
+        """It has all methods, with the arguments that they take."""
+        assert verifyObject(IBackend, await self.begin())
+
+    async def test_numbers(self) -> None:
+        """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""
+        backend = await self.begin()
+        for text, room, seq in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2), ("d", "x", 3)):
+            message = await backend.publish(Draft(room, text))
+            assert (message.message, message.seq) == (text, seq)
+        assert [(m.seq, m.message) for m in await self.all(backend, "x")] == [
+            (1, "a"), (2, "c"), (3, "d"),
+        ]  # fmt: skip
+
+    async def test_order_of_calls(self) -> None:
+        """Messages that are sent together are numbered in the order of the calls."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        texts = [str(number) for number in range(2_500)]
+        sent = await gatherResults([backend.publish(Draft("r", text)) for text in texts])
+        assert [message.seq for message in sent] == list(range(1, 2_501))
+        assert self.sink.texts("r") == texts
+        assert [message.message for message in await self.all(backend, "r")] == texts
+
+    async def test_stored_before_delivered(self) -> None:
+        """When a message is delivered, and when its sender is told, a reader finds it."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        reads: list[Deferred[Page]] = []
+        deliver = self.sink.deliver
+
+        def read_then_deliver(room: str, epoch: str, messages: Any) -> None:
+            reads.append(backend.read(room, messages[0].seq - 1, 1))
+            deliver(room, epoch, messages)
+
+        self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
+        sent = await backend.publish(Draft("r", "x"))
+        assert self.sink.texts("r") == ["x"], "the sender was told before the room"
+        (page,) = await gatherResults(reads)
+        assert page.messages == (sent,)
+
+    async def test_delivers_what_is_subscribed(self) -> None:
+        """After `subscribe` has fired, every message of the room is delivered, once."""
+        backend = await self.begin()
+        await gatherResults([backend.subscribe("r"), backend.subscribe("r")])
+        await backend.publish(Draft("r", "a"))
+        backend.unsubscribe("r")
+        await backend.subscribe("r")
+        await backend.publish(Draft("r", "b"))
+        assert self.sink.texts("r") == ["a", "b"]
+        ((_, epoch, first), (_, same, second)) = self.sink.delivered
+        assert epoch == same == (await backend.read("r", 0, 0)).position.epoch
+        assert (first.seq, second.seq) == (1, 2)
+
+    async def test_unknown_room(self) -> None:
+        """A room in which nothing was said is empty, and has an epoch that stays."""
+        backend = await self.begin()
+        page = await backend.read("nowhere", 0, 10)
+        assert page.messages == ()
+        assert (page.position.seq, page.position.oldest) == (0, 1)
+        await backend.publish(Draft("nowhere", "x"))
+        assert (await backend.read("nowhere", 0, 10)).position.epoch == page.position.epoch
+
+    async def test_epochs_differ(self) -> None:
+        """Two rooms have two epochs."""
+        backend = await self.begin()
+        epochs = {(await backend.read(room, 0, 0)).position.epoch for room in ("a", "b")}
+        assert len(epochs) == 2
+
+    async def test_pages(self) -> None:
+        """A page has what follows, oldest first, at most as many as asked for."""
+        backend = await self.begin()
+        for number in range(1, 8):
+            await backend.publish(Draft("r", str(number)))
+        for after, limit, expected in (
+            (0, 3, [1, 2, 3]), (3, 3, [4, 5, 6]), (6, 3, [7]), (7, 3, []), (99, 3, []), (0, 0, []),
+        ):  # fmt: skip
+            page = await backend.read("r", after, limit)
+            assert [message.seq for message in page.messages] == expected
+            assert (page.position.seq, page.position.oldest) == (7, 1)
+
+    async def test_pages_of_long_texts(self) -> None:
+        """A page of long texts is cut short, but never to nothing."""
+        backend = await self.begin()
+        for _ in range(20):
+            await backend.publish(Draft("r", "x" * 100_000))
+        page = await backend.read("r", 0, 20)
+        assert 1 <= len(page.messages) < 20
+        assert len(await self.all(backend, "r")) == 20
+
+    async def test_texts_are_kept(self) -> None:
+        """A text is stored and delivered as it is, whatever it looks like."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        texts = [
+            "007",
+            "42",
+            "",
+            "\0",
+            "a\0b",
+            "1e5",
+            "null",
+            "😀",
+            "'; --",
+            "\ufeff",
+            "\r\n",
+            "%s",
+        ]
+        for text in texts:
+            await backend.publish(Draft("r", text))
+        assert self.sink.texts("r") == texts
+        assert [message.message for message in await self.all(backend, "r")] == texts
+
+    async def test_room_names_are_literal(self) -> None:
+        """No name is a pattern, and names differ by case."""
+        backend = await self.begin()
+        rooms = ["a", "A", "a.b", "a-b", "a_b", "a~b", "-", "...", "x" * 128]
+        for room in rooms:
+            await backend.publish(Draft(room, room))
+        for room in rooms:
+            assert [message.message for message in await self.all(backend, room)] == [room]
+
+    async def test_a_bad_text_fails_alone(self) -> None:
+        """A text that cannot be stored fails its own sender, not its neighbours'."""
+        backend = await self.begin()
+        before = backend.publish(Draft("r", "a"))
+        bad = backend.publish(Draft("r", "\ud800"))
+        after = backend.publish(Draft("r", "b"))
+        with contextlib.suppress(ChatError):
+            await bad
+            raise AssertionError("half a surrogate pair was stored")
+        assert ((await before).seq, (await after).seq) == (1, 2)
+
+    async def test_limit_by_count(self) -> None:
+        """Only the newest messages are kept, and numbering goes on."""
+        backend = await self.begin(history_limit=3)
+        for number in range(1, 501):
+            await backend.publish(Draft("r", str(number)))
+        page = await backend.read("r", 0, 100)
+        assert [message.seq for message in page.messages] == [498, 499, 500]
+        assert (page.position.seq, page.position.oldest) == (500, 498)
+
+    async def test_limit_by_age(self) -> None:
+        """Messages expire by age; numbering goes on after all of them have."""
+        backend = await self.begin(history_age=60)
+        await backend.publish(Draft("r", "a"))
+        self.set_time(30)
+        await backend.publish(Draft("r", "b"))
+        self.set_time(70)
+        page = await backend.read("r", 0, 100)
+        assert [message.seq for message in page.messages] == [2]
+        assert page.position.oldest == 2
+        self.set_time(1_000)
+        page = await backend.read("r", 0, 100)
+        assert page.messages == ()
+        assert (page.position.seq, page.position.oldest) == (2, 3)
+        assert (await backend.publish(Draft("r", "c"))).seq == 3
+
+    async def test_time_does_not_run_backwards(self) -> None:
+        """A clock that is set back gives no message an earlier time than the one before."""
+        backend = await self.begin()
+        self.set_time(3_600)
+        first = await backend.publish(Draft("r", "a"))
+        self.set_time(0)
+        second = await backend.publish(Draft("r", "b"))
+        assert second.time >= first.time
+
+    async def test_start_again(self) -> None:
+        """What was stored is there after a restart, under the same epoch and numbers."""
+        backend = await self.begin()
+        for text in ("a", "b"):
+            await backend.publish(Draft("r", text))
+        before = await backend.read("r", 0, 10)
+        await backend.stop()
+        backend = await self.begin()
+        assert await backend.read("r", 0, 10) == before
+        assert (await backend.publish(Draft("r", "c"))).seq == 3
+
+    async def test_stop_stores_what_waits(self) -> None:
+        """What was sent before stopping is stored and answered before it has stopped."""
+        backend = await self.begin()
+        sent = [backend.publish(Draft("r", str(number))) for number in range(3_000)]
+        await backend.stop()
+        assert all(deferred.called for deferred in sent)
+        assert [message.seq for message in await gatherResults(sent)] == list(range(1, 3_001))
+
+    async def test_after_stop(self) -> None:
+        """A backend that stops takes nothing any more, and stopping twice is nothing."""
+        backend = await self.begin()
+        await backend.stop()
+        await backend.stop()
+        for call in (backend.publish(Draft("r", "x")), backend.read("r", 0, 1)):
+            error = await call.addCallbacks(lambda _: None, lambda failure: failure.value)
+            assert isinstance(error, ChatError)
+            assert error.kind is Kind.UNAVAILABLE
+
+    async def test_many_rooms_at_once(self) -> None:
+        """Messages of many rooms that are sent together are each delivered once, in order."""
+        backend = await self.begin()
+        rooms = [f"room{number}" for number in range(50)]
+        await gatherResults([backend.subscribe(room) for room in rooms])
+        await gatherResults(
+            [backend.publish(Draft(room, str(n))) for n in range(40) for room in rooms]
+        )
+        for room in rooms:
+            assert self.sink.texts(room) == [str(n) for n in range(40)]
+        assert set(Counter(room for room, _, _ in self.sink.delivered).values()) == {40}

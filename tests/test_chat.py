@@ -1,0 +1,193 @@
+"""`livechat.chat`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from livechat.chat import LONGEST_PAGE, Chat, Window
+from livechat.errors import ChatError, Kind
+from livechat.hub import Hub
+from livechat.interfaces import IBackend
+from tests.support import RecordingClient, World, kind, result, run
+
+
+def say(world: World, *texts: str, room: str = "r") -> None:
+    sender = world.chat.sender("192.0.2.1")
+    for text in texts:
+        result(world.chat.send(sender, room, text))
+
+
+def seqs(world: World, window: Window, room: str = "r") -> list[int]:
+    async def read() -> list[int]:
+        history = await world.chat.history(room, window)
+        return [message.seq async for page in history.pages() for message in page]
+
+    found: list[int] = run(read())
+    return found
+
+
+def test_sent_is_stored_and_delivered(world: World) -> None:
+    """A message gets the next number, is delivered to the room and stands in its history."""
+    client = RecordingClient()
+    run(world.chat.join("r", client))
+    sent = result(world.chat.send(world.chat.sender("192.0.2.1"), "r", "hi"))
+    assert (sent.seq, sent.message) == (1, "hi")
+    assert client.frames() == [b'{"message":"hi"}']
+    assert seqs(world, Window()) == [1]
+
+
+def test_after_leaving(world: World) -> None:
+    """Who has left gets nothing; leaving twice is nothing."""
+    client = RecordingClient()
+    run(world.chat.join("r", client))
+    world.chat.leave("r", client)
+    world.chat.leave("r", client)
+    say(world, "hi")
+    assert client.frames() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x" * 101, Kind.MESSAGE_TOO_LONG),
+        ("é" * 51, Kind.MESSAGE_TOO_LONG),
+        ("\ud800", Kind.BAD_MESSAGE),
+    ],
+)
+def test_refused_texts(make_world: Callable[..., World], text: str, expected: Kind) -> None:
+    """A text over the limit in UTF-8, or that is no Unicode, is refused and not stored."""
+    world = make_world(max_message=100)
+    with pytest.raises(ChatError) as caught:
+        world.chat.send(world.chat.sender("192.0.2.1"), "r", text)
+    assert caught.value.kind is expected
+    assert seqs(world, Window()) == []
+
+
+@pytest.mark.parametrize("text", ["", "x" * 100, "é" * 50])
+def test_accepted_texts(make_world: Callable[..., World], text: str) -> None:
+    """A text may be empty and may be exactly as long as the limit."""
+    world = make_world(max_message=100)
+    say(world, text)
+    assert seqs(world, Window()) == [1]
+
+
+def test_rate_of_a_connection(make_world: Callable[..., World]) -> None:
+    """A connection that talks too fast is told how long to wait; others are not affected."""
+    world = make_world(rate=2)
+    sender = world.chat.sender("192.0.2.1")
+    for _ in range(4):
+        result(world.chat.send(sender, "r", "x"))
+    with pytest.raises(ChatError) as caught:
+        world.chat.send(sender, "r", "x")
+    assert caught.value.kind is Kind.RATE_LIMITED
+    assert caught.value.retry_after == pytest.approx(0.5)
+    result(world.chat.send(world.chat.sender("192.0.2.1"), "r", "x"))
+    world.clock.advance(0.5)
+    result(world.chat.send(sender, "r", "x"))
+
+
+def test_rate_of_an_address(make_world: Callable[..., World]) -> None:
+    """All connections of one address share its rate; another address has its own."""
+    world = make_world(rate_per_ip=1)
+    for _ in range(2):
+        result(world.chat.send(world.chat.sender("2001:db8::1"), "r", "x"))
+    with pytest.raises(ChatError) as caught:
+        world.chat.send(world.chat.sender("2001:db8::2"), "r", "x")
+    assert caught.value.kind is Kind.RATE_LIMITED
+    result(world.chat.send(world.chat.sender("2001:db9::1"), "r", "x"))
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (Window(), range(51, 151)),
+        (Window(limit=3), [148, 149, 150]),
+        (Window(limit=0), []),
+        (Window(limit=LONGEST_PAGE + 1), range(1, 151)),
+        (Window(limit=3, after=0), [1, 2, 3]),
+        (Window(limit=3, after=148), [149, 150]),
+        (Window(limit=3, after=150), []),
+        (Window(limit=3, after=999), []),
+        (Window(limit=3, before=151), [148, 149, 150]),
+        (Window(limit=3, before=999), [148, 149, 150]),
+        (Window(limit=3, before=3), [1, 2]),
+        (Window(limit=3, before=1), []),
+        (Window(limit=3, before=0), []),
+        (Window(limit=0, before=9), []),
+        (Window(limit=0, after=9), []),
+    ],
+)
+def test_windows(world: World, window: Window, expected: list[int]) -> None:
+    """A history's part is exactly what was asked for, oldest first."""
+    say(world, *(str(number) for number in range(150)))
+    assert seqs(world, window) == list(expected)
+
+
+def test_longest_page(world: World) -> None:
+    """However much is asked for, a history has no more than its longest page."""
+    say(world, *("x" for _ in range(LONGEST_PAGE + 5)))
+    assert seqs(world, Window(limit=5_000)) == list(range(6, LONGEST_PAGE + 6))
+
+
+def test_unknown_room(world: World) -> None:
+    """A room in which nothing was said has an empty history and a position all the same."""
+    history = run(world.chat.history("nowhere", Window()))
+    assert (history.position.seq, history.position.oldest) == (0, 1)
+    assert history.position.epoch
+    assert history.last == history.first - 1
+
+
+def test_long_texts_come_in_pages(world: World) -> None:
+    """Long messages are read a few at a time, and all of them arrive."""
+    say(world, *("x" * 16_000 for _ in range(20)))
+
+    async def sizes() -> list[int]:
+        history = await world.chat.history("r", Window())
+        return [len(page) async for page in history.pages()]
+
+    found = run(sizes())
+    assert sum(found) == 20
+    assert max(found) <= 5
+
+
+def test_trouble(world: World) -> None:
+    """The backend's trouble is the chat's."""
+    assert world.chat.trouble() is None
+    world.backend._trouble = "no disk"
+    assert world.chat.trouble() == "no disk"
+    world.backend._trouble = None
+
+
+@implementer(IBackend)
+class _AwayBackend:
+    """Cannot subscribe."""
+
+    def __init__(self) -> None:
+        self.unsubscribed: list[str] = []
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        return fail(ChatError(Kind.UNAVAILABLE, "Away."))
+
+    def unsubscribe(self, room: str) -> None:
+        self.unsubscribed.append(room)
+
+
+def test_a_join_that_fails(world: World) -> None:
+    """Who cannot be given a room's messages is not in it."""
+    backend, hub = _AwayBackend(), Hub()
+    chat = Chat(
+        backend,  # type: ignore[arg-type]
+        hub,
+        world.clock,
+        max_message=9,
+        default_room="r",
+        rate=0,
+        rate_per_ip=0,
+    )
+    assert kind(Deferred.fromCoroutine(chat.join("r", RecordingClient()))) is Kind.UNAVAILABLE
+    assert hub.members("r") == 0
+    assert backend.unsubscribed == ["r"]
