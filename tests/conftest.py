@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import txaio
+from hypothesis import settings
 
-from tests.support import World
+from tests.support import Port, World
+
+# Examples store messages on a real disk, which takes the time that it takes.
+settings.register_profile("livechat", deadline=None)
+settings.load_profile("livechat")
 
 
 @pytest.fixture
@@ -29,6 +35,14 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
 def world(make_world: Callable[..., World]) -> World:
     """The core on doubles."""
     return make_world()
+
+
+@pytest.fixture
+def port(world: World, monkeypatch: pytest.MonkeyPatch) -> Port:
+    """The port on the core, in memory."""
+    # Autobahn's timers are txaio's, not the factory's.
+    monkeypatch.setattr(txaio.config, "loop", world.clock)
+    return Port(world)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

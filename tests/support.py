@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -17,7 +21,13 @@ from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
 from livechat.hub import Hub
 from livechat.interfaces import IClient, ISink
-from livechat.wire import Message
+from livechat.limits import Connections
+from livechat.net.access import AccessLog
+from livechat.net.http import Channel, HttpFactory
+from livechat.net.websocket import SocketFactory
+from livechat.web import tree
+from livechat.web.response import Headers
+from livechat.wire import Message, wire_limit
 
 T = TypeVar("T")
 
@@ -186,3 +196,220 @@ class World:
         stopped = self.backend.stop()
         self.clock.advance(60)
         result(stopped)
+
+
+class Port:
+    """The port's connections, on transports in memory."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        origins: Iterable[str] = (),
+        most: int = 0,
+        most_per_address: int = 0,
+        access: AccessLog | None = None,
+        headers: Headers = (),
+    ) -> None:
+        self.world = world
+        limit = wire_limit(world.chat.max_message)
+        self.connections = Connections(most, most_per_address)
+        self.sockets = SocketFactory(world.chat, world.clock, max_frame=limit)
+        self.factory = HttpFactory(
+            world.clock,
+            tree=tree(world.chat, frozenset(origins), headers),
+            sockets=self.sockets,
+            chat=world.chat,
+            connections=self.connections,
+            max_body=limit,
+            access=access or AccessLog(None),
+        )
+
+    def connect(self, address: str = "192.0.2.1") -> Wire:
+        """A new connection from *address*; it must be let in."""
+        channel = self.factory.buildProtocol(IPv4Address("TCP", address, 50_000))
+        assert channel is not None
+        return Wire(channel)
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        """One request on a connection of its own."""
+        wire = self.connect()
+        wire.send(request(method, target, body, **headers))
+        answer = wire.answer(method)
+        wire.hang_up()
+        return answer
+
+    def socket(self, room: str = "r", *, early: bytes = b"") -> Wire:
+        """An open WebSocket; *early* is sent in one piece with its handshake."""
+        wire = self.connect()
+        wire.send(request("GET", f"/ws/chat/{room}/", **HANDSHAKE) + early)
+        assert wire.answer("GET").status == 101
+        return wire
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def code(self) -> str:
+        """The code of the problem that this is."""
+        assert self.headers["content-type"] == "application/problem+json"
+        problem = self.json()
+        assert problem["status"] == self.status
+        assert problem["title"]
+        assert problem["detail"]
+        return str(problem["code"])
+
+
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def request(method: str, target: str, body: bytes = b"", **headers: str) -> bytes:
+    """A request's bytes; underscores in headers' names are dashes, a header of "" is left out."""
+    given = {"Host": "localhost:10443"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    if body or method == "POST":
+        given.setdefault("Content-Length", str(len(body)))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items() if v)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+class _Transport(StringTransportWithDisconnection):
+    """
+    A transport whose peer does not hang up by itself, and may read slowly.
+
+    @ivar full: whether the peer does not read; as real transports do, this one
+        says so to its producer at each write.
+    """
+
+    aborted = False
+    full = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.full and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def writeSequence(self, pieces: Iterable[bytes]) -> None:
+        self.write(b"".join(pieces))
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.loseConnection()
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """There is no delay here."""
+
+
+class Wire:
+    """The client's end of a connection."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.transport = _Transport(peerAddress=IPv4Address("TCP", "192.0.2.1", 50_000))
+        # Where TLS has the protocol, and Autobahn's resource puts another one.
+        self.transport.protocol = channel
+        channel.makeConnection(self.transport)
+
+    @property
+    def protocol(self) -> Any:
+        """What speaks on this connection now."""
+        return self.transport.protocol
+
+    @property
+    def closing(self) -> bool:
+        return self.transport.disconnecting
+
+    @property
+    def aborted(self) -> bool:
+        return self.transport.aborted
+
+    def send(self, data: bytes) -> None:
+        self.protocol.dataReceived(data)
+
+    def received(self) -> bytes:
+        """What the server wrote since this was asked last."""
+        data = self.transport.value()
+        self.transport.clear()
+        return data
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The one HTTP answer that was written."""
+        answers = self.answers(method)
+        assert len(answers) == 1, answers
+        return answers[0]
+
+    def answers(self, method: str = "GET") -> list[Answer]:
+        """The HTTP answers that were written, whole."""
+        data, found = self.received(), []
+        while data:
+            head, _, rest = data.partition(b"\r\n\r\n")
+            status, *lines = head.decode("latin-1").split("\r\n")
+            headers: dict[str, str] = {}
+            for line in lines:
+                name, value = line.split(": ", 1)
+                headers[name.lower()] = value
+            code = int(status.split()[1])
+            if method == "HEAD" or code in {101, 204, 304}:
+                body, data = b"", rest
+            elif "content-length" in headers:
+                size = int(headers["content-length"])
+                body, data = rest[:size], rest[size:]
+            else:
+                assert headers["transfer-encoding"] == "chunked"
+                body, data = _unchunked(rest)
+            found.append(Answer(code, headers, body))
+            if code == 101:
+                self.transport.write(data)
+                break
+        return found
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """The WebSocket frames that were written: opcodes and payloads."""
+        found, data = [], self.received()
+        while data:
+            opcode, payload, data = server_frame(data)
+            found.append((opcode, payload))
+        return found
+
+    def says(self, text: str) -> None:
+        """Send a message on a WebSocket."""
+        self.send(client_frame(json.dumps({"message": text}).encode()))
+
+    def heard(self) -> list[str]:
+        """The messages that came on a WebSocket."""
+        return [json.loads(payload)["message"] for opcode, payload in self.frames() if opcode == 1]
+
+    def closed(self) -> int:
+        """The code of the close frame that came last on a WebSocket."""
+        opcode, payload = self.frames()[-1]
+        assert opcode == 8
+        return int.from_bytes(payload[:2], "big")
+
+    def hang_up(self) -> None:
+        if self.transport.connected:
+            self.transport.connected = False
+            self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def _unchunked(data: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        count = int(size, 16)
+        body, data = body + data[:count], data[count + 2 :]
+        if not count:
+            return body, data

@@ -1,0 +1,455 @@
+"""`livechat.net.http`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from livechat.net.http import _Stage
+from tests.support import HANDSHAKE, Port, World, client_frame, request
+
+JSON = {"Content_Type": "application/json"}
+
+
+def post(text: str = "hi") -> bytes:
+    return request("POST", "/chat/send/", json.dumps({"message": text}).encode(), **JSON)
+
+
+def test_keep_alive(port: Port) -> None:
+    """A connection takes one request after the other."""
+    wire = port.connect()
+    for number in range(3):
+        wire.send(post(str(number)))
+        assert wire.answer().json() == {"message": "Message sent!"}
+    wire.send(request("GET", "/chat/history/"))
+    assert [each["message"] for each in wire.answer().json()["chat_history"]] == ["0", "1", "2"]
+
+
+def test_pipelining(port: Port) -> None:
+    """Requests that come together are answered one by one, in order."""
+    wire = port.connect()
+    wire.send(post("a") + post("b") + request("GET", "/chat/history/"))
+    answers = wire.answers()
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert [each["message"] for each in answers[2].json()["chat_history"]] == ["a", "b"]
+
+
+def test_byte_by_byte(port: Port) -> None:
+    """It does not matter in which pieces a request comes."""
+    wire = port.connect()
+    for byte in post():
+        wire.send(bytes([byte]))
+    assert wire.answer().status == 200
+
+
+def test_every_answer_is_safe(port: Port) -> None:
+    """Every answer tells browsers to guess nothing, and names no product."""
+    for target in ("/", "/healthz", "/chat/history/", "/nowhere", "/static/livechat.css"):
+        headers = port.ask("GET", target).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert "date" in headers
+        assert "server" not in headers
+
+
+def test_head(port: Port) -> None:
+    """HEAD is GET without a body."""
+    for target in ("/", "/healthz", "/chat/history/"):
+        got, headed = port.ask("GET", target), port.ask("HEAD", target)
+        assert (headed.status, headed.body) == (got.status, b"")
+        assert headed.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/9.9 x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
+    ],
+)
+def test_no_http(port: Port, data: bytes) -> None:
+    """What is no valid request gets a problem with its reason, and the connection closes."""
+    wire = port.connect()
+    wire.send(data + request("GET", "/healthz"))
+    answer = wire.answer()
+    assert answer.status == 400
+    assert answer.code() == "bad_request"
+    assert answer.headers["connection"] == "close"
+    assert wire.closing
+    wire.send(request("GET", "/healthz"))
+    assert wire.received() == b"", "a request behind it was run"
+
+
+def test_a_body_that_says_it_is_too_large(port: Port) -> None:
+    """Such a body is refused before it comes, and is not asked for."""
+    for length in (port.factory.max_body + 1, 10**20):
+        wire = port.connect()
+        headers = {"Content_Length": str(length), "Expect": "100-continue"}
+        wire.send(request("POST", "/chat/send/", **JSON, **headers))
+        assert wire.answer().code() == "body_too_large"
+        assert wire.closing
+        wire.send(b"x" * 1_000_000)
+        assert wire.received() == b""
+
+
+def test_a_body_that_grows_too_large(port: Port) -> None:
+    """A body in chunks is refused where it exceeds the bound, on any URL."""
+    for target in ("/chat/send/", "/nowhere"):
+        wire = port.connect()
+        wire.send(request("POST", target, Content_Length="", Transfer_Encoding="chunked", **JSON))
+        chunk = b"x" * 10_000
+        for _ in range(40):
+            wire.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        wire.send(b"0\r\n\r\n")
+        assert wire.answer().code() == "body_too_large"
+        assert port.world.hub.members("r") == 0
+
+
+def test_a_chunk_that_says_it_is_huge(port: Port) -> None:
+    """A chunk may claim any size: what comes of it is bounded."""
+    wire = port.connect()
+    wire.send(
+        request("POST", "/chat/send/", Content_Length="", Transfer_Encoding="chunked", **JSON)
+    )
+    wire.send(b"FFFFFFFFFFFFFFFF\r\n" + b"x" * (port.factory.max_body + 1))
+    assert wire.answer().code() == "body_too_large"
+
+
+def test_the_largest_body(port: Port) -> None:
+    """A body of exactly the bound is read, in one piece or in chunks."""
+    body = json.dumps({"message": "hi"}).encode().ljust(port.factory.max_body)
+    assert port.ask("POST", "/chat/send/", body, **JSON).status == 200
+    wire = port.connect()
+    wire.send(
+        request("POST", "/chat/send/", Content_Length="", Transfer_Encoding="chunked", **JSON)
+    )
+    wire.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    assert wire.answer().status == 200
+
+
+def test_expect_continue(port: Port) -> None:
+    """A client that asks first is told to go on."""
+    wire = port.connect()
+    body = b'{"message": "hi"}'
+    wire.send(request("POST", "/chat/send/", body, Expect="100-continue", **JSON)[: -len(body)])
+    assert wire.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    wire.send(body)
+    assert wire.answer().status == 200
+
+
+def test_silence(port: Port) -> None:
+    """Who connects and says nothing is hung up on, and cut off if he does not hang up."""
+    wire = port.connect()
+    port.world.clock.advance(_Stage.HEAD.value)
+    assert wire.received() == b""
+    assert wire.closing
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
+def test_a_head_that_drips(port: Port) -> None:
+    """A request's head has an absolute deadline, which no byte moves."""
+    wire = port.connect()
+    for byte in b"GET /healthz":
+        wire.send(bytes([byte]))
+        port.world.clock.advance(1)
+    assert wire.answer().code() == "too_slow"
+    assert wire.closing
+
+
+def test_a_body_that_drips(port: Port) -> None:
+    """So has its body."""
+    wire = port.connect()
+    wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
+    for _ in range(int(_Stage.BODY.value)):
+        wire.send(b"x")
+        port.world.clock.advance(1)
+    assert wire.answer().code() == "too_slow"
+
+
+def test_a_second_request_that_drips(port: Port) -> None:
+    """So has the head of every later request on the connection."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz"))
+    assert wire.answer().status == 200
+    port.world.clock.advance(_Stage.IDLE.value - 1)
+    wire.send(b"G")
+    port.world.clock.advance(_Stage.HEAD.value)
+    assert wire.answer().code() == "too_slow"
+
+
+def test_idle(port: Port) -> None:
+    """A connection that is not used any more is closed."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz"))
+    wire.received()
+    port.world.clock.advance(_Stage.IDLE.value)
+    assert wire.closing
+    assert wire.received() == b""
+
+
+def test_a_closed_connection_whose_peer_stays(port: Port) -> None:
+    """After a last answer, a peer that does not hang up is cut off."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz", Connection="close"))
+    assert wire.answer().status == 200
+    assert wire.closing
+    assert not wire.aborted
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
+def test_nothing_is_left(port: Port) -> None:
+    """A connection that is lost leaves no timer, no count and no reference."""
+    for data in (b"", b"GET", request("GET", "/healthz"), b"x\r\n" * 9):
+        wire = port.connect()
+        wire.send(data)
+        wire.hang_up()
+    port.socket().hang_up()
+    assert len(port.connections) == 0
+    assert port.factory.channels == set()
+    assert port.sockets.sockets == set()
+    pending = [call for call in port.world.clock.getDelayedCalls() if "Looping" not in str(call)]
+    # Autobahn's batched timers stay, empty, until their time comes.
+    assert [call for call in pending if "_BatchedTimer" not in str(call.func)] == []
+
+
+def test_a_slow_reader_of_a_history(make_world: Callable[..., World], port: Port) -> None:
+    """A long history is written as fast as its reader reads, a little at a time."""
+    sender = port.world.chat.sender("192.0.2.1")
+    for _ in range(60):
+        port.world.chat.send(sender, "lobby", "x" * 16_000)
+    wire = port.connect()
+    wire.transport.full = True
+    size = 0
+    wire.send(request("GET", "/chat/history/"))
+    while len(wire.transport.value()) > size:
+        assert len(wire.transport.value()) - size < 200_000
+        size = len(wire.transport.value())
+        wire.transport.producer.resumeProducing()
+    assert size > 900_000
+    assert len(wire.answer().json()["chat_history"]) == 60
+
+
+def test_a_reader_that_never_reads(port: Port) -> None:
+    """An answer has a deadline as well."""
+    for _ in range(60):
+        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/chat/history/"))
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.aborted
+    wire.hang_up()
+
+
+def test_too_many_connections(port: Port) -> None:
+    """A connection over the limit is told so and closed; with room again it is let in."""
+    limited = Port(port.world, most_per_address=1)
+    first, second = limited.connect(), limited.connect()
+    second.send(request("GET", "/healthz"))
+    answer = second.answer()
+    assert (answer.status, answer.code()) == (429, "too_many_connections")
+    assert answer.headers["retry-after"] == "1"
+    assert second.closing
+    second.hang_up()
+    first.send(request("GET", "/healthz"))
+    assert first.answer().status == 200
+    first.hang_up()
+    assert limited.ask("GET", "/healthz").status == 200
+
+
+def test_far_too_many_connections(port: Port) -> None:
+    """In the end connections are not even let in."""
+    limited = Port(port.world, most=1)
+    wires = [limited.factory.buildProtocol(None) for _ in range(200)]
+    assert wires[0] is not None
+    assert wires[-1] is None
+
+
+def test_a_socket_counts_as_a_connection(port: Port) -> None:
+    """A WebSocket keeps its place in the count until it is gone."""
+    limited = Port(port.world, most_per_address=1)
+    wire = limited.socket()
+    assert limited.ask("GET", "/healthz").status == 429
+    wire.hang_up()
+    assert limited.ask("GET", "/healthz").status == 200
+
+
+def test_the_rate_of_a_connection(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that sends too fast is told to wait."""
+    port = Port(make_world(rate=0.1))
+    wire = port.connect()
+    wire.send(post())
+    assert wire.answer().status == 429
+    answer = Port(make_world(rate=1)).connect()
+    for _ in range(3):
+        answer.send(post())
+    last = answer.answers()[-1]
+    assert (last.status, last.code()) == (429, "rate_limited")
+    assert int(last.headers["retry-after"]) >= 1
+
+
+def test_retiring(port: Port) -> None:
+    """An idle connection is closed at once, a busy one after its answer."""
+    idle = port.connect()
+    idle.channel.retire()
+    assert idle.closing
+    port.world.writer.held = True
+    busy = port.connect()
+    busy.send(post())
+    busy.channel.retire()
+    assert not busy.closing
+    port.world.writer.step()
+    assert busy.answer().status == 200
+    assert busy.closing
+
+
+def test_a_client_that_leaves_while_it_is_answered(port: Port) -> None:
+    """A message whose sender does not wait is stored all the same."""
+    port.world.writer.held = True
+    wire = port.connect()
+    wire.send(post())
+    wire.hang_up()
+    port.world.writer.step()
+    history = port.ask("GET", "/chat/history/").json()["chat_history"]
+    assert [each["message"] for each in history] == ["hi"]
+
+
+def test_upgrade(port: Port) -> None:
+    """A handshake is answered as RFC 6455, section 1.3, says, and frames follow."""
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r", **HANDSHAKE))
+    answer = wire.answer()
+    assert answer.status == 101
+    assert answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert "server" not in answer.headers
+    assert "sec-websocket-extensions" not in answer.headers
+    wire.says("hi")
+    assert wire.heard() == ["hi"]
+
+
+def test_frames_behind_the_handshake(port: Port) -> None:
+    """Frames that come in one piece with the handshake are not lost."""
+    frame = client_frame(b'{"message": "early"}')
+    assert port.socket(early=frame).heard() == ["early"]
+    assert port.socket(early=frame * 50).heard() == ["early"] * 50
+
+
+def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that come while the room is entered wait, and so does what is said there."""
+    from twisted.internet.defer import Deferred  # noqa: PLC0415
+
+    entering: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: entering)
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE))
+    wire.send(client_frame(b'{"message": "early"}'))
+    assert wire.received() == b""
+    port.world.backend._subscribed["r"] = "e"
+    port.world.chat.send(port.world.chat.sender("a"), "r", "meanwhile")
+    entering.callback(None)
+    assert wire.answer().status == 101
+    assert wire.heard() == ["meanwhile", "early"]
+
+
+def test_a_client_that_leaves_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who hangs up before the room was entered is in no room."""
+    from twisted.internet.defer import Deferred  # noqa: PLC0415
+
+    entering: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: entering)
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE))
+    wire.hang_up()
+    entering.callback(None)
+    assert port.world.hub.members("r") == 0
+    assert len(port.connections) == 0
+
+
+def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the backend is away, the handshake is answered with why."""
+    from twisted.internet.defer import fail  # noqa: PLC0415
+
+    from livechat.errors import ChatError, Kind  # noqa: PLC0415
+
+    away = ChatError(Kind.UNAVAILABLE, "Away.")
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: fail(away))
+    answer = port.ask("GET", "/ws/chat/r/", **HANDSHAKE)
+    assert (answer.status, answer.code()) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Upgrade": ""}, 426),
+        ({"Upgrade": "h2c"}, 426),
+        ({"Connection": ""}, 400),
+        ({"Connection": "close"}, 400),
+        ({"Sec_WebSocket_Version": "8"}, 426),
+        ({"Sec_WebSocket_Version": ""}, 426),
+        ({"Sec_WebSocket_Key": ""}, 400),
+        ({"Sec_WebSocket_Key": "short=="}, 400),
+        ({"Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x"}, 400),
+        ({"Content_Length": "1"}, 400),
+        ({"Host": ""}, 400),
+    ],
+)
+def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> None:
+    """A handshake that is none is answered with a problem that says why."""
+    body = b"x" if "Content_Length" in headers else b""
+    answer = port.ask("GET", "/ws/chat/r/", body, **(HANDSHAKE | headers))
+    assert answer.status == status
+    assert answer.code()
+
+
+def test_headers_that_two_parsers_read_differently(port: Port) -> None:
+    """Bytes at which only some parsers split lines reach no second parser."""
+    for byte in "\x0b\x0c\x1c\x1d\x1e\x85":
+        wire = port.connect()
+        odd = {"X_Odd": f"a{byte}Sec-WebSocket-Extensions: permessage-deflate{byte}Host: evil"}
+        odd |= {"Sec_WebSocket_Protocol": f"a,a,{byte}b"}
+        wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **odd))
+        answer = wire.answer()
+        assert answer.status == 101
+        assert "sec-websocket-extensions" not in answer.headers
+
+
+def test_http_1_0(port: Port) -> None:
+    """An old client is answered and hung up on; it cannot open a WebSocket."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert wire.answer().status == 200
+    assert wire.closing
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert wire.answer().code() == "bad_handshake"
+
+
+def test_any_method(port: Port) -> None:
+    """No method, however odd, is more than a 405 or a 400."""
+    for method in ("TRACE", "PUT", "DELETE", "PATCH", "GEt", "A" * 9_000, "CONNECT"):
+        for target in ("/chat/send/", "/", "*"):
+            assert port.ask(method, target).status in {400, 404, 405}

@@ -1,0 +1,225 @@
+"""`livechat.net.websocket`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from livechat.net.websocket import FRAGMENTS, GRACE, PING_EVERY, PONG_WITHIN, UNSENT
+from livechat.session import NOISE
+from tests.support import Port, Wire, client_frame
+
+HI = client_frame(b'{"message": "hi"}')
+
+
+def say(port: Port, text: str, room: str = "r") -> None:
+    port.world.chat.send(port.world.chat.sender("198.51.100.1"), room, text)
+
+
+def test_rooms(port: Port) -> None:
+    """Everyone in the room hears what is said there, and nobody else."""
+    one, two, other = port.socket(), port.socket(), port.socket("other")
+    one.says("hi")
+    assert one.heard() == two.heard() == ["hi"]
+    assert other.heard() == []
+
+
+def test_leaving(port: Port) -> None:
+    """A connection that is lost is in no room any more."""
+    wire = port.socket()
+    assert port.world.hub.members("r") == 1
+    wire.hang_up()
+    assert port.world.hub.members("r") == 0
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.lists(st.integers(1, 200), max_size=12))
+def test_any_pieces(port: Port, cuts: list[int]) -> None:
+    """It does not matter where the stream of frames is cut."""
+    wire = port.socket()
+    data = b"".join(client_frame(b'{"message": "%d"}' % number) for number in range(8))
+    ends = sorted({cut for cut in cuts if cut < len(data)} | {len(data)})
+    start = 0
+    for end in ends:
+        wire.send(data[start:end])
+        start = end
+    assert wire.heard() == [str(number) for number in range(8)]
+    wire.hang_up()
+
+
+def test_fragments(port: Port) -> None:
+    """A message may come in several frames, with pings between them."""
+    wire = port.socket()
+    wire.send(client_frame(b'{"mess', 1, fin=False) + client_frame(b"p", 9))
+    wire.send(client_frame(b'age": ', 0, fin=False) + client_frame(b'"hi"}', 0))
+    assert wire.frames() == [(10, b"p"), (1, b'{"message":"hi"}')]
+
+
+def test_binary(port: Port) -> None:
+    """A binary frame is answered with an error, and the connection stays."""
+    wire = port.socket()
+    wire.send(client_frame(b"x", 2) + HI)
+    (_, error), (_, message) = wire.frames()
+    assert b"not_text" in error
+    assert b"hi" in message
+
+
+def test_client_closes(port: Port) -> None:
+    """A close frame is answered with its own code, and the member leaves."""
+    wire = port.socket()
+    wire.send(client_frame(b"\x0f\xa0bye", 8))
+    assert wire.frames() == [(8, b"\x0f\xa0bye")]
+    assert wire.closing
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (client_frame(b"x" * 102_401), 1009),
+        (b"\x81\xff\x00\x00\x01\x00\x00\x00\x00\x00\x01\x02\x03\x04", 1009),
+        (b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04", 1009),
+        (client_frame(b"x" * 60_000, 1, fin=False) + client_frame(b"x" * 60_000, 0), 1009),
+        (client_frame(b"", 1, fin=False) + client_frame(b"", 0, fin=False) * FRAGMENTS, 1009),
+        (client_frame(b"\xff"), 1007),
+        (client_frame(b"\xc0\x80"), 1007),
+        (client_frame(b"\xed\xa0\x80"), 1007),
+        (client_frame(b"\xf0\x9f", 1, fin=False) + client_frame(b"x", 0), 1007),
+        (client_frame(b"\x80", 1, fin=False), 1007),
+        (client_frame(b"\x03\xe8\xff", 8), 1007),
+        (b"\x81\x02hi", 1002),
+        (client_frame(b"", 3), 1002),
+        (client_frame(b"", 11), 1002),
+        (client_frame(b"x", 9, fin=False), 1002),
+        (client_frame(b"x" * 126, 9), 1002),
+        (client_frame(b"x", 0), 1002),
+        (client_frame(b"x", 1, fin=False) + client_frame(b"x", 1), 1002),
+        (b"\xc1" + client_frame(b"x")[1:], 1002),
+        (b"\xa1" + client_frame(b"x")[1:], 1002),
+        (client_frame(b"\x03", 8), 1002),
+        (client_frame(b"\x03\xe7", 8), 1002),
+        (client_frame(b"\x03\xed", 8), 1002),
+        (client_frame(b"\x13\x88", 8), 1002),
+        (b"\x81\xfe\x00\x01\x01\x02\x03\x04\x79", 1002),
+    ],
+)
+def test_violations(port: Port, data: bytes, code: int) -> None:
+    """Who breaks the protocol is told so by a close frame, and is not heard any more."""
+    bystander, wire = port.socket(), port.socket()
+    wire.send(data + HI * 3)
+    assert wire.closed() == code
+    assert wire.closing
+    assert not wire.aborted
+    assert port.world.hub.members("r") == 1
+    wire.send(HI)
+    assert wire.received() == b""
+    assert bystander.heard() == []
+    port.world.clock.advance(GRACE)
+    assert wire.aborted
+
+
+def test_the_largest_frame(port: Port) -> None:
+    """A frame of exactly the limit is read."""
+    wire = port.socket()
+    wire.send(client_frame(b'{"message": "hi"}'.ljust(port.factory.max_body)))
+    assert wire.heard() == ["hi"]
+
+
+@pytest.mark.parametrize("frame", [client_frame(b"", 9), client_frame(b"x"), client_frame(b"", 10)])
+def test_floods(port: Port, frame: bytes) -> None:
+    """Frames in masses end with 1008, at once, however many came together."""
+    bystander, wire = port.socket(), port.socket()
+    wire.send(frame * 20_000)
+    frames = wire.frames()
+    assert len(frames) <= NOISE.burst + 1
+    assert frames[-1][0] == 8
+    assert frames[-1][1][:2] == (1008).to_bytes(2, "big")
+    assert bystander.frames() == []
+    wire.send(frame * 20_000)
+    assert wire.received() == b""
+
+
+def test_a_slow_reader(port: Port) -> None:
+    """What waits for a member that does not read is bounded; the others notice nothing."""
+    slow, quick = port.socket(), port.socket()
+    slow.protocol.pauseProducing()
+    slow.received()
+    count = UNSENT // 10_000 + 2
+    for _ in range(count):
+        say(port, "x" * 10_000)
+    assert len(quick.heard()) == count
+    assert port.world.hub.members("r") == 1
+    assert slow.closed() == 4008
+    port.world.clock.advance(GRACE)
+    assert slow.aborted
+
+
+def test_a_reader_that_catches_up(port: Port) -> None:
+    """A member that reads again within the bound has missed nothing."""
+    wire = port.socket()
+    wire.protocol.pauseProducing()
+    for number in range(20):
+        say(port, str(number))
+    wire.send(client_frame(b"", 9))
+    assert wire.received() == b""
+    wire.protocol.resumeProducing()
+    say(port, "20")
+    assert wire.heard() == [str(number) for number in range(21)]
+
+
+def test_pings(port: Port) -> None:
+    """A member that answers pings stays; one that is silent is closed."""
+    wire, silent = port.socket(), port.socket()
+    for _ in range(5):
+        port.world.clock.pump([0.2] * int(5 * PING_EVERY + 2))
+        pings = [payload for opcode, payload in wire.frames() if opcode == 9]
+        assert len(pings) == 1
+        wire.send(client_frame(pings[0], 10))
+        port.world.clock.advance(0.2)
+    assert not wire.closing
+    assert silent.closing
+    assert silent.closed() == 4001
+
+
+def test_silence_is_bounded(port: Port) -> None:
+    """A peer that is not there is gone after a ping's interval, its timeout and the grace."""
+    wire = port.socket()
+    port.world.clock.pump([0.2] * int(5 * (PING_EVERY + PONG_WITHIN + GRACE + 1)))
+    assert wire.aborted
+
+
+def restarted(port: Port) -> tuple[Wire, Wire]:
+    wires = port.socket(), port.socket()
+    wires[1].protocol.pauseProducing()
+    say(port, "last")
+    for socket in tuple(port.sockets.sockets):
+        socket.restart()
+    return wires
+
+
+def test_restart(port: Port) -> None:
+    """When the server goes, members get what waited for them, and 1012."""
+    for wire in restarted(port):
+        (_, last), (opcode, payload) = wire.frames()
+        assert b"last" in last
+        assert (opcode, payload[:2]) == (8, (1012).to_bytes(2, "big"))
+        wire.send(client_frame(payload, 8))
+        assert wire.closing
+
+
+def test_restart_with_a_silent_peer(port: Port) -> None:
+    """A peer that does not answer the close frame is cut off."""
+    wire, _ = restarted(port)
+    port.world.clock.pump([0.2] * (5 * GRACE + 5))
+    assert wire.aborted
+
+
+def test_an_unknown_subprotocol(port: Port) -> None:
+    """A client that asks for subprotocols nobody knows gets plain mode, and no refusal."""
+    from tests.support import HANDSHAKE, request  # noqa: PLC0415
+
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="soap, x"))
+    answer = wire.answer()
+    assert answer.status == 101
+    assert "sec-websocket-protocol" not in answer.headers
