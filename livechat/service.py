@@ -83,6 +83,17 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
     @raise StartError: the port is taken, a file cannot be used, ...
     """
     listening = _bind(config)
+    try:
+        return _assemble(config, reactor, listening)
+    except BaseException:
+        for each in listening:
+            each.close()
+        raise
+
+
+def _assemble(
+    config: Config, reactor: PosixReactorBase, listening: Sequence[socket.socket]
+) -> MultiService:
     _allow_files(config.max_connections)
     certificate = _certificate(config)
     context = tls.context(certificate)

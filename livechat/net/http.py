@@ -394,7 +394,7 @@ class HttpFactory(http.HTTPFactory):
         """Not Twisted's: its access log would tell the time by the reactor's clock."""
 
     def stopFactory(self) -> None:
-        """Nothing was started."""
+        self._access.close()
 
     def log(self, request: http.Request) -> None:
         self._access.write(request)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import (
+    IAddress,
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
     IReactorTime,
@@ -64,6 +65,13 @@ class _Connections:
         return SSL.Connection(self._made)
 
 
+class _Factory(TLSMemoryBIOFactory):
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]
+        # Twisted's would put TLS around the None of a factory that lets nobody in.
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)
+
+
 def wrap(factory: IProtocolFactory, made: SSL.Context, clock: IReactorTime) -> IProtocolFactory:
     """*factory*, with its connections inside TLS."""
-    return TLSMemoryBIOFactory(_Connections(made), False, factory, clock)
+    return _Factory(_Connections(made), False, factory, clock)

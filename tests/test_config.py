@@ -1,0 +1,132 @@
+"""`livechat.config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.python import usage
+
+from livechat.config import Config, Options, flag, options, variable
+from livechat.errors import StartError
+
+HERE = Path("/srv/livechat")
+
+
+def config(given: dict[str, Any] | None = None, **environment: str) -> Config:
+    return Config.of(given or {}, environment, HERE)
+
+
+def test_defaults() -> None:
+    """Without a word, the daemon does what the documentation says."""
+    made = config()
+    assert (made.port, made.interface, made.default_room) == (10443, "loopback", "lobby")
+    assert (made.history_limit, made.history_age) == (1_000, 30 * 86_400)
+    assert (made.max_message, made.rate, made.rate_per_ip) == (16_384, 20.0, 200.0)
+    assert (made.max_connections, made.max_connections_per_ip) == (10_000, 200)
+    assert made.certificate is made.private_key is made.access_log is None
+    assert made.state == HERE / "state"
+    assert made.origin == frozenset()
+
+
+def test_precedence() -> None:
+    """An option wins over the environment, the environment over the default."""
+    assert config({"port": "1"}, LIVECHAT_PORT="2").port == 1
+    assert config(LIVECHAT_PORT="2").port == 2
+    origins = {"origin": ["https://a"]}
+    assert config(origins, LIVECHAT_ORIGIN="https://b").origin == {"https://a"}
+    assert config(LIVECHAT_ORIGIN="https://b https://c:443").origin == {"https://b", "https://c"}
+
+
+@pytest.mark.parametrize("option", options(), ids=flag)
+def test_every_option(option: Any) -> None:
+    """Each option is known to twistd, has a variable, and is explained."""
+    value = {
+        "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
+        "history-age": "5m", "certificate": "c",
+    }.get(flag(option), "7")  # fmt: skip
+    parsed = Options()
+    parsed.parseOptions([f"--{flag(option)}={value}", "--certificate=c"])
+    by_option = Config.of(parsed, {}, HERE)
+    by_variable = Config.of({}, {variable(option): value, "LIVECHAT_CERTIFICATE": "c"}, HERE)
+    assert by_option == by_variable
+    assert getattr(by_option, option.name) != getattr(config(), option.name)
+    assert option.metadata["doc"].endswith(".")
+    assert f"--{flag(option)}=" in str(Options())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "x"), ("port", "-1"), ("port", "65536"), ("port", ""), ("port", "1e3"),
+        ("port", " 1"), ("port", "1_0"), ("port", "9" * 99), ("port", "٣"),
+        ("interface", "localhost"), ("interface", "1.2.3"), ("interface", ""),
+        ("default-room", "a b"), ("default-room", ""), ("default-room", ".."),
+        ("history-limit", "-1"), ("history-limit", "1.5"), ("history-limit", "many"),
+        ("history-age", "-1d"), ("history-age", "30 d"), ("history-age", "30y"),
+        ("max-message", "0"), ("max-message", "1048577"), ("max-message", "16k"),
+        ("rate", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "1e9"), ("rate", ""),
+        ("rate-per-ip", "x"), ("max-connections", "-1"), ("max-connections-per-ip", "x"),
+        ("state", ""), ("certificate", ""), ("private-key", "\0"), ("access-log", ""),
+    ],
+)  # fmt: skip
+def test_bad_values(name: str, value: str) -> None:
+    """A bad value ends in one line, which says where it is and what it may be."""
+    with pytest.raises(StartError) as caught:
+        config({name: value})
+    text = str(caught.value)
+    assert text.startswith(f"--{name}: ")
+    assert "must" in text or "room" in text
+    assert "\n" not in text
+    in_environment = f"LIVECHAT_{name.upper().replace('-', '_')}"
+    with pytest.raises(StartError, match=in_environment):
+        config(**{in_environment: value})
+
+
+@pytest.mark.parametrize("value", ["*", "null", "example.org", "https://a/b", "ftp://a"])
+def test_bad_origins(value: str) -> None:
+    """An origin that is none is refused, as option and in the environment."""
+    with pytest.raises(StartError, match=r"^--origin: "):
+        config({"origin": ["https://a", value]})
+    with pytest.raises(StartError, match=r"^LIVECHAT_ORIGIN: "):
+        config(LIVECHAT_ORIGIN=f"https://a {value}")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("1d", 86_400)],
+)
+def test_durations(text: str, seconds: int) -> None:
+    """A time is a number and a unit, seconds without one."""
+    assert config({"history-age": text}).history_age == seconds
+
+
+def test_no_limits() -> None:
+    """Rates, connections and history can be without limits; sizes cannot."""
+    names = [
+        "rate", "rate-per-ip", "max-connections", "max-connections-per-ip", "history-limit",
+        "history-age",
+    ]  # fmt: skip
+    made = config(dict.fromkeys(names, "0"))
+    assert [getattr(made, name.replace("-", "_")) for name in names] == [0] * 6
+
+
+def test_paths() -> None:
+    """Paths are relative to the daemon's directory; a dash is the log itself."""
+    made = config({"state": "data", "certificate": "/etc/c.pem", "access-log": "-"})
+    assert made.state == HERE / "data"
+    assert made.certificate == Path("/etc/c.pem")
+    assert made.access_log == Path("-")
+
+
+def test_a_key_without_a_certificate() -> None:
+    """A private key alone makes no sense."""
+    with pytest.raises(StartError, match="--private-key"):
+        config({"private-key": "k"})
+
+
+def test_unknown_options() -> None:
+    """Twistd refuses what it does not know."""
+    with pytest.raises(usage.UsageError):
+        Options().parseOptions(["--prot=1"])

@@ -1,0 +1,143 @@
+"""`livechat.service`."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from livechat.config import Config, Options
+from livechat.service import OrderedService, _working_directory, build, makeService
+from tests.net.test_certificates import issue
+
+
+def config(directory: Path, **given: str) -> Config:
+    options = {name.replace("_", "-"): value for name, value in given.items()}
+    return Config.of({"port": "0"} | options, {}, directory)
+
+
+class Recording(Service):
+    """Remembers when it was started and stopped."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name = name  # type: ignore[assignment]
+        self._events = events
+        self.stopped: Deferred[None] = Deferred()
+
+    def startService(self) -> None:
+        self._events.append(f"start {self.name}")
+
+    def stopService(self) -> Deferred[None]:
+        self._events.append(f"stop {self.name}")
+        return self.stopped
+
+
+class OrderedServiceTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.events: list[str] = []
+        self.parent = OrderedService()
+        self.children = [Recording(name, self.events) for name in "abc"]
+        for child in self.children:
+            child.setServiceParent(self.parent)
+
+    def test_order(self) -> None:
+        """Children are started in order, and stopped in reverse, one after the other."""
+        self.parent.startService()
+        assert self.events == ["start a", "start b", "start c"]
+        stopping = self.parent.stopService()
+        assert self.events[3:] == ["stop c"]
+        self.children[2].stopped.callback(None)
+        assert self.events[4:] == ["stop b"]
+        self.children[1].stopped.errback(ZeroDivisionError())
+        assert self.events[5:] == ["stop a"]
+        assert not stopping.called
+        self.children[0].stopped.callback(None)
+        self.successResultOf(stopping)
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+
+def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    """If the port is taken that is one line, and no file was made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        options = Options()
+        options.parent = {"rundir": str(tmp_path)}
+        options.parseOptions([f"--port={taken.getsockname()[1]}"])
+        with pytest.raises(SystemExit) as caught:
+            makeService(options, MemoryReactorClock())
+    assert "taken" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--port=x"], "--port"),
+        (["--interface=203.0.113.7"], "no address"),
+        (["--certificate=missing"], "cannot read"),
+        (["--state=/dev/null/x"], "--state"),
+    ],
+)
+def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    """Whatever is wrong, the daemon ends with one line that says what."""
+    options = Options()
+    options.parent = {"rundir": str(tmp_path)}
+    options.parseOptions(["--port=0", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        makeService(options, MemoryReactorClock())
+    text = str(caught.value)
+    assert text.startswith("livechat: ")
+    assert expected in text
+    assert "\n" not in text
+
+
+def test_working_directory(tmp_path: Path) -> None:
+    """The --rundir of twistd counts before twistd has gone there; a missing one is told."""
+    options = Options()
+    assert _working_directory(options) == Path.cwd()
+    options.parent = {"rundir": str(tmp_path)}
+    assert _working_directory(options) == tmp_path
+    options.parent = {"rundir": str(tmp_path / "missing")}
+    with pytest.raises(Exception, match="--rundir"):
+        _working_directory(options)
+
+
+def announced(directory: Path, **given: str) -> str:
+    """What the daemon's log says at start."""
+    daemon = build(config(directory, **given), MemoryReactorClock())  # type: ignore[arg-type]
+    announcement: Any = daemon.getServiceNamed("announcement")
+    storage: Any = daemon.getServiceNamed("storage")
+    port: Any = daemon.getServiceNamed("port")
+    with capturedLogs() as events:
+        announcement.startService()
+    for listening in port._listening:
+        listening.close()
+    storage._backend._store.release()
+    return "\n".join(event["log_format"].format(**event) for event in events)
+
+
+def test_announcement(tmp_path: Path) -> None:
+    """The log says where to connect, what the certificate is worth and who may come."""
+    text = announced(tmp_path)
+    assert "https://localhost:" in text
+    assert "/ws/chat/{room}/" in text
+    assert "self-signed" in text
+    assert "Only this machine can connect" in text
+    assert str(tmp_path / "state") in text
+
+
+def test_announcement_to_the_world(tmp_path: Path) -> None:
+    """A real certificate and an open interface are announced as such."""
+    chain, key = issue(tmp_path)
+    text = announced(tmp_path, interface="::", certificate=str(chain), private_key=str(key))
+    assert "https://[::]:" in text
+    assert "self-signed" not in text
+    assert "Only this machine" not in text
+    assert "expires in" in text
