@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -209,9 +209,8 @@ class Port(Service):
             channel.retire()
         for member in tuple(self._http.sockets.sockets):
             member.restart()
-        left = self._connections.emptied()
         try:
-            await left.addTimeout(DRAIN, self._reactor)
+            await self._connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
             _log.info("{count} connections did not close in time.", count=len(self._connections))
             remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
@@ -234,7 +233,6 @@ class Announcement(Service):
     def startService(self) -> None:
         super().startService()
         config, certificate = self._config, self._certificate
-        _log.info("livechat {version} is running.", version=version("livechat"))
         where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
         for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
             _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
@@ -247,6 +245,7 @@ class Announcement(Service):
         _warn_of_expiry(certificate)
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
+        _log.info("livechat {version} is ready.", version=version("livechat"))
 
     def stopService(self) -> None:
         super().stopService()

@@ -108,6 +108,10 @@ class Store:
         self._retention = retention
         self._now = now
         self._writer: sqlite3.Connection | None = None
+        # Open as long as the store is, and idle.  Without it, a write that fails would
+        # close the last connection, and SQLite its index of the log with it: to make
+        # that anew takes room on the disk, so on a full one nobody could read any more.
+        self._keeper: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._secret = b""
 
@@ -200,8 +204,7 @@ class Store:
         @raise sqlite3.Error: the file cannot be read.
         """
         now = self._milliseconds()
-        # Not "mode=ro": without a writer such a connection cannot make the files
-        # that WAL needs, and reading must go on while writing fails.
+        # A connection for each read is cheap while the keeper is there.
         db = self._connect("mode=rw")
         try:
             db.execute("PRAGMA query_only = ON")
@@ -249,6 +252,12 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
+        self._stop_writing()
+        if self._keeper is not None:
+            keeper, self._keeper = self._keeper, None
+            keeper.close()
+
+    def _stop_writing(self) -> None:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
@@ -305,7 +314,7 @@ class Store:
             db.execute("COMMIT")
         except BaseException:
             # Closing rolls back; what SQLite believes about the disk goes with it.
-            self.close()
+            self._stop_writing()
             raise
 
     def _connect(self, mode: str) -> sqlite3.Connection:
@@ -331,6 +340,9 @@ class Store:
             db.close()
             raise
         self._writer = db
+        if self._keeper is None:
+            self._keeper = self._connect("mode=rw")
+            self._keeper.execute("SELECT count(*) FROM meta").fetchone()
         return db
 
     def _check(self, db: sqlite3.Connection) -> None:

@@ -1,1 +1,1 @@
-"""Tests."""
+"""The whole daemon: a real twistd process and real clients."""

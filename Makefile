@@ -1,0 +1,50 @@
+# livechat: `make run` serves, `make test` tests.  Everything they need is set up here.
+
+PYTHON ?= python3
+VENV ?= .venv
+# More options for `make run`: make run ARGS="--interface 0.0.0.0"
+ARGS ?=
+# More options for the tests: make test PYTEST="-k history"
+PYTEST ?=
+
+BIN := $(VENV)/bin
+CLIENTS := tests/clients/node_modules
+
+.PHONY: help run test lint clean
+
+help:
+	@echo "make run    set up and serve on https://localhost:10443/"
+	@echo "make test   set up and run all checks and tests"
+	@echo "make lint   ruff and mypy only"
+	@echo "make clean  remove what the others have made (not certs/ and state/)"
+
+run: $(VENV)/.run
+	$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
+
+test: lint $(CLIENTS)/.done
+	$(BIN)/pytest $(PYTEST)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.run: $(BIN)/python setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(CLIENTS)/.done: tests/clients/package.json tests/clients/package-lock.json
+	tests/clients/install
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""Daemons for the live tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.daemon import Daemon
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this directory is live."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon without limits for those who behave, shared by a file's tests."""
+    directory = tmp_path_factory.mktemp("daemon")
+    with Daemon(directory, "--rate=0", "--rate-per-ip=0") as running:
+        yield running
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons in the test's directory; they are gone after it."""
+    started: list[Daemon] = []
+
+    def start(*options: str, **environment: str) -> Daemon:
+        started.append(Daemon(tmp_path, *options, environment=environment))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        assert "Traceback" not in each.log.text, each.log.text

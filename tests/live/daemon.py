@@ -1,0 +1,251 @@
+"""A real daemon, and real clients of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.sync.client import ClientConnection, connect
+
+#: Seconds after which a test no longer waits for what must come.
+PATIENCE = 20.0
+
+ROOT = Path(__file__).parent.parent.parent
+WSCAT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "wscat"
+
+
+class Output:
+    """What a process writes, line by line, as it comes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._text = ""
+        self._ended = False
+        self._change = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._descriptor, 65_536)
+            except OSError:  # a terminal whose other end was closed
+                data = b""
+            with self._change:
+                self._text += data.decode(errors="replace")
+                self._ended = not data
+                self._change.notify_all()
+            if not data:
+                return
+
+    @property
+    def text(self) -> str:
+        with self._change:
+            return self._text
+
+    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+        """The *count*-th match of *pattern*, when it is there."""
+        deadline = time.monotonic() + PATIENCE
+        with self._change:
+            while True:
+                found = list(re.finditer(pattern, self._text))
+                if len(found) >= count:
+                    return found[count - 1]
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0 or not self._change.wait(left):
+                    raise AssertionError(f"no {pattern!r} in:\n{self._text}")
+
+
+class Daemon:
+    """
+    ``twistd -n livechat`` in a directory of its own, on a free port.
+
+    @ivar port: its port.
+    @ivar log: what it writes.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        twistd: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        twistd = twistd or str(Path(sys.executable).with_name("twistd"))
+        self.directory = directory
+        self._terminated = False
+        self.process = subprocess.Popen(
+            [twistd, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options],
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self.process.stdout is not None
+        self.log = Output(self.process.stdout.fileno())
+        try:
+            self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/")[1])
+            self.log.wait_for("livechat.+ is ready")
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if error is None:
+            assert "Traceback" not in self.log.text, self.log.text
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    def terminate(self) -> None:
+        """Ask it to end, once."""
+        if not self._terminated and self.process.poll() is None:
+            self._terminated = True
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Ask it to end, and wait for it; returns how it ended."""
+        self.terminate()
+        return self._gone()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._gone()
+
+    def _gone(self) -> int:
+        code = self.process.wait(PATIENCE)
+        self.log._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def socket(self, room: str = "r", **options: Any) -> ClientConnection:
+        """A WebSocket, by PyPI's websockets."""
+        options.setdefault("ssl", trusting())
+        uri = f"wss://localhost:{self.port}/ws/chat/{room}"
+        return connect(uri, legacy=True, **options)
+
+    def raw(self, data: bytes = b"", *, tls: bool = True) -> socket.socket:
+        """A connection that is as impolite as the test wants; *data* is sent on it."""
+        plain = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        made = trusting().wrap_socket(plain, server_hostname="localhost") if tls else plain
+        made.sendall(data)
+        return made
+
+    def curl(self, *arguments: str) -> str:
+        """What curl prints."""
+        return tool("curl", "-sSk", "--max-time", "20", *arguments)
+
+    def history(self, query: str = "") -> list[dict[str, Any]]:
+        """The history, as curl gets it."""
+        found: list[dict[str, Any]] = json.loads(self.curl(f"{self.url}/chat/history/{query}"))[
+            "chat_history"
+        ]
+        return found
+
+    def memory(self) -> int:
+        """Its resident memory, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
+
+    def descriptors(self) -> int:
+        """How many files it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+class Wscat:
+    """wscat in a room, on a terminal, without which it prints nothing."""
+
+    def __init__(self, daemon: Daemon, room: str, *options: str) -> None:
+        assert WSCAT.exists(), f"wscat is missing: run {ROOT}/tests/clients/install"
+        self._terminal, terminal = pty.openpty()
+        self._process = subprocess.Popen(
+            [
+                str(WSCAT), "--no-color", "--no-check", *options,
+                "-c", f"wss://localhost:{daemon.port}/ws/chat/{room}/",
+            ],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )  # fmt: skip
+        os.close(terminal)
+        self.output = Output(self._terminal)
+
+    def __enter__(self) -> Self:
+        self.output.wait_for("Connected")
+        return self
+
+    def hears(self, count: int) -> list[Any]:
+        """The frames that were shown, when there are *count* of them."""
+        self.output.wait_for(r"< [^\r\n]+\r?\n", count)
+        return [json.loads(frame) for frame in self.heard()]
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self.output._reader.join(PATIENCE)
+        os.close(self._terminal)
+
+    def says(self, line: str) -> None:
+        os.write(self._terminal, line.encode() + b"\n")
+
+    def heard(self) -> list[str]:
+        """The frames that were shown."""
+        shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.output.text)
+        return re.findall(r"< ([^\r\n]+)\r?\n", shown)
+
+
+def tool(*command: str) -> str:
+    """What a program prints; it must be there and end well."""
+    assert shutil.which(command[0]), f"{command[0]} is missing: run {ROOT}/tests/clients/install"
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+    assert ran.returncode == 0, (command, ran.stdout, ran.stderr)
+    return ran.stdout
+
+
+def trusting() -> ssl.SSLContext:
+    """TLS that accepts any certificate, as `curl -k` does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def rest(connection: socket.socket, seconds: float = PATIENCE) -> bytes:
+    """All that comes until the other end closes, which it must within *seconds*."""
+    deadline, data = time.monotonic() + seconds, b""
+    while True:
+        connection.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            piece = connection.recv(65_536)
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            piece = b""
+        if not piece:
+            connection.close()
+            return data
+        data += piece

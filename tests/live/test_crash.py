@@ -1,0 +1,91 @@
+"""Nothing that was promised is lost when the process is killed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from tests.live.daemon import Daemon, trusting
+
+SENDERS = 20
+MESSAGES = 2_000
+
+
+class Senders:
+    """Many who send over HTTP at once, until the daemon is gone."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.answered: list[str] = []
+        self.midway = threading.Event()
+
+    def send(self, sender: int) -> None:
+        """Send one sender's share, each message after the last was answered."""
+        connection = http.client.HTTPSConnection("localhost", self._port, context=trusting())
+        for number in range(MESSAGES // SENDERS):
+            text = f"{sender}-{number}"
+            body = json.dumps({"message": text})
+            headers = {"Content-Type": "application/json"}
+            try:
+                connection.request("POST", "/chat/send/r/", body, headers)
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                break
+            assert answer.status == 200
+            self.answered.append(text)
+            if len(self.answered) >= MESSAGES // 2:
+                self.midway.set()
+        connection.close()
+
+
+def listen(member: ClientConnection, heard: list[str]) -> None:
+    try:
+        while True:
+            heard.append(json.loads(member.recv())["message"])
+    except ConnectionClosed:
+        return
+
+
+def whole_history(daemon: Daemon, room: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := daemon.history(f"{room}/?limit=1000&after={len(found)}"):
+        found += page
+    return found
+
+
+def test_kill_9(start: Callable[..., Daemon]) -> None:
+    """What was answered or heard before kill -9 is in the history, in order, without a hole."""
+    limits = ("--rate=0", "--rate-per-ip=0", "--history-limit=0")
+    daemon = start(*limits)
+    senders, heard = Senders(daemon.port), list[str]()
+    listener = threading.Thread(target=listen, args=(daemon.socket("r"), heard))
+    listener.start()
+    with ThreadPoolExecutor(SENDERS) as pool:
+        sending = [pool.submit(senders.send, sender) for sender in range(SENDERS)]
+        assert senders.midway.wait(60)
+        daemon.kill()
+        for each in sending:
+            each.result()
+    listener.join()
+    assert MESSAGES // 2 <= len(senders.answered) < MESSAGES, "it was killed too late"
+
+    daemon = start(*limits)
+    stored = whole_history(daemon, "r")
+    texts = [each["message"] for each in stored]
+    assert [each["seq"] for each in stored] == list(range(1, len(stored) + 1))
+    assert len(set(texts)) == len(texts)
+    assert set(senders.answered) <= set(texts)
+    assert heard == texts[: len(heard)]
+    for sender in range(SENDERS):
+        own = [int(text.split("-")[1]) for text in texts if text.startswith(f"{sender}-")]
+        assert own == list(range(len(own))), "one sender's messages are out of order"
+    daemon.curl("-d", "message=next", f"{daemon.url}/chat/send/r/")
+    assert daemon.history("r/?limit=1")[0]["seq"] == len(stored) + 1

@@ -1,0 +1,181 @@
+"""Clients that mean no good, against the real port."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from livechat.net.http import _Stage
+from livechat.net.websocket import GRACE, UNSENT
+from tests.live.daemon import PATIENCE, Daemon, rest, trusting
+from tests.support import HANDSHAKE, client_frame, request
+
+UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
+JSON = {"Content_Type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def bystander(daemon: Daemon) -> Iterator[None]:
+    """Whatever a test does, others are served quickly meanwhile and after it."""
+    waited: list[float] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.05):
+            began = time.monotonic()
+            connection = http.client.HTTPSConnection("localhost", daemon.port, context=trusting())
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 200
+            connection.close()
+            waited.append(time.monotonic() - began)
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        yield
+        ended.set()
+        asking.result()
+    assert max(waited, default=0) < 1, f"a bystander waited for {max(waited):.2f} s"
+    assert "Traceback" not in daemon.log.text
+
+
+def drip(daemon: Daemon, data: bytes, pause: float) -> tuple[float, bytes]:
+    """Send *data* byte by byte until it is over; how long that took, and what came."""
+    began = time.monotonic()
+    connection = daemon.raw()
+    connection.settimeout(pause)
+    for byte in data:
+        connection.sendall(bytes([byte]))
+        try:
+            answer = connection.recv(10_000)
+        except TimeoutError:
+            continue
+        return time.monotonic() - began, answer + rest(connection)
+    raise AssertionError("it was never answered")
+
+
+def test_dripping_and_silence(daemon: Daemon) -> None:
+    """Heads that drip, silence, half a TLS handshake: all are gone when their time is up."""
+    head = _Stage.HEAD.value
+    with ThreadPoolExecutor(8) as pool:
+        dripping = pool.submit(drip, daemon, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 999, 0.5)
+        handshake = pool.submit(drip, daemon, UPGRADE, 0.5)
+        silent = [
+            pool.submit(rest, daemon.raw(), head + GRACE + 2),
+            pool.submit(rest, daemon.raw(tls=False), head + GRACE + 2),
+            pool.submit(
+                rest, daemon.raw(b"\x16\x03\x01\x02\x00\x01\x00", tls=False), head + GRACE + 2
+            ),
+        ]
+        for seconds, answer in (dripping.result(), handshake.result()):
+            assert head - 1 < seconds < head + GRACE
+            assert b"too_slow" in answer
+        for each in silent:
+            assert b"HTTP" not in each.result()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
+)
+def test_no_tls(daemon: Daemon, data: bytes) -> None:
+    """What is no TLS is hung up on."""
+    answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + GRACE + 2)
+    assert b"HTTP" not in answer
+
+
+def test_bodies(daemon: Daemon) -> None:
+    """Huge bodies are refused at once, and cost no memory."""
+    before = daemon.memory()
+    head = request("POST", "/nowhere", Content_Length=str(300 * 1024**2), **JSON)
+    connection = daemon.raw(head)
+    try:
+        for _ in range(300):
+            connection.sendall(b"a=b&" * 65_536)
+    except OSError:
+        pass
+    assert b"body_too_large" in rest(daemon.raw(head))
+    connection.close()
+    assert daemon.memory() - before < 20 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        client_frame(b"x"),
+        client_frame(b"", 9),
+        client_frame(b"", 1, fin=False),
+        client_frame(b"", 10),
+    ],
+)
+def test_frames_in_masses(daemon: Daemon, frame: bytes) -> None:
+    """Tiny frames in masses are stopped with a close frame, and nobody else notices."""
+    before = daemon.memory()
+    connection = daemon.raw(UPGRADE)
+    for _ in range(20):
+        connection.sendall(frame * 20_000)
+    answer = rest(connection)
+    assert any(code.to_bytes(2, "big") in answer[-200:] for code in (1008, 1002)), answer[-200:]
+    assert daemon.memory() - before < 20 * 1024**2
+
+
+def test_huge_frames(daemon: Daemon) -> None:
+    """A frame that announces more than is allowed is refused at its head."""
+    for size in (2**40, 2**62, 102_401):
+        frame = b"\x81\xff" + size.to_bytes(8, "big") + b"\x01\x02\x03\x04"
+        answer = rest(daemon.raw(UPGRADE + frame))
+        assert (1009).to_bytes(2, "big") in answer
+
+
+def test_slow_reader(daemon: Daemon) -> None:
+    """A member that does not read is cut; its room goes on, and memory comes back."""
+    slow = daemon.raw(UPGRADE)
+    before = daemon.memory()
+    with daemon.socket("hostile") as member, daemon.socket("hostile") as speaker:
+        text = json.dumps({"message": "x" * 16_000})
+        count = 40 * UNSENT // 16_000
+        for start in range(0, count, 50):
+            for _ in range(min(50, count - start)):
+                speaker.send(text)
+            for _ in range(min(50, count - start)):
+                assert len(member.recv(timeout=PATIENCE)) > 16_000
+                speaker.recv(timeout=PATIENCE)
+    assert daemon.memory() - before < 30 * 1024**2
+    answer = rest(slow, GRACE + PATIENCE)
+    assert len(answer) < count * 16_000
+
+
+def test_connections_come_back(start: Callable[..., Daemon]) -> None:
+    """Over the limit an address is told so; when its connections go, it can come again."""
+    daemon = start("--max-connections-per-ip=20")
+    files = daemon.descriptors()
+    open_ = [daemon.raw(UPGRADE) for _ in range(20)]
+    for connection in open_:
+        assert b"101" in connection.recv(100)
+    refused = json.loads(daemon.curl(f"{daemon.url}/healthz"))
+    assert refused["code"] == "too_many_connections"
+    for connection in open_:
+        connection.close()
+    deadline = time.monotonic() + PATIENCE
+    while "code" in json.loads(daemon.curl(f"{daemon.url}/healthz")):
+        assert time.monotonic() < deadline
+    while daemon.descriptors() > files:
+        assert time.monotonic() < deadline
+
+
+def test_peers_that_stay(daemon: Daemon) -> None:
+    """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
+    files = daemon.descriptors()
+    peers = [daemon.raw(UPGRADE + client_frame(b"\x03\xe8", 8)) for _ in range(20)]
+    peers += [daemon.raw(request("GET", "/healthz", Connection="close")) for _ in range(20)]
+    deadline = time.monotonic() + GRACE + PATIENCE
+    while daemon.descriptors() > files + 3:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.1)
+    for peer in peers:
+        peer.close()

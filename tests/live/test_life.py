@@ -1,0 +1,220 @@
+"""The life of the process: how it starts, refuses to start, and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from tests.live.daemon import PATIENCE, Daemon, rest
+from tests.support import request
+
+TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+
+def fails(directory: Path, *options: str, **environment: str) -> str:
+    """What the daemon says when it does not start: one line."""
+    ran = subprocess.run(
+        [TWISTD, "--nodaemon", "--pidfile=", "livechat", *options],
+        cwd=directory,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode != 0
+    lines = (ran.stdout + ran.stderr).strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("livechat: ")
+    return lines[0]
+
+
+def test_start(start: Callable[..., Daemon]) -> None:
+    """The log says in plain words what was started and where."""
+    daemon = start()
+    for said in (
+        f"https://localhost:{daemon.port}/",
+        f"wss://localhost:{daemon.port}/ws/chat/{{room}}/",
+        "self-signed",
+        "by this process alone",
+        "Only this machine can connect",
+    ):
+        assert said in daemon.log.text
+    assert oct((daemon.directory / "certs" / "livechat.key").stat().st_mode)[-3:] == "600"
+
+
+def test_loopback_only(start: Callable[..., Daemon]) -> None:
+    """Unless it is told otherwise, it listens on loopback alone, on both families."""
+    daemon = start()
+    listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    port = f":{daemon.port:04X} "
+    addresses = {
+        line.split()[1] for line in listening.splitlines() if port in line and " 0A " in line
+    }
+    assert addresses == {
+        f"0100007F{port.strip()}", f"00000000000000000000000001000000{port.strip()}",
+    }  # fmt: skip
+
+
+def test_environment(start: Callable[..., Daemon]) -> None:
+    """Options can come from the environment."""
+    daemon = start(LIVECHAT_DEFAULT_ROOM="den", LIVECHAT_MAX_MESSAGE="3")
+    daemon.curl("-d", "message=abc", f"{daemon.url}/chat/send/")
+    assert len(daemon.history("den/")) == 1
+    refused = json.loads(daemon.curl("-d", "message=abcd", f"{daemon.url}/chat/send/"))
+    assert refused["code"] == "message_too_long"
+
+
+def test_taken_port(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """A taken port is told before anything else happens."""
+    port = start().port
+    other = tmp_path / "other"
+    other.mkdir()
+    assert "taken" in fails(other, f"--port={port}")
+    assert list(other.iterdir()) == []
+
+
+def test_unusable_files(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """A key or a database that cannot be used is one clear line."""
+    daemon = start()
+    daemon.stop()
+    (tmp_path / "certs" / "livechat.key").write_text("no key")
+    assert "holds no PEM private key" in fails(tmp_path, "--port=0")
+    (tmp_path / "certs" / "livechat.key").unlink()
+    assert "cannot read" in fails(tmp_path, "--port=0")
+    (tmp_path / "certs" / "livechat.crt").unlink()
+    database = sqlite3.connect(tmp_path / "state" / "livechat.sqlite3")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    assert "newer livechat" in fails(tmp_path, "--port=0")
+
+
+def test_same_state(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """Two daemons cannot have one state directory, and the first goes on."""
+    daemon = start()
+    assert "another livechat" in fails(tmp_path, "--port=0")
+    assert daemon.history() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "environment"),
+    [("--rate=fast", {}), ("--max-message=0", {}), ("--port=0", {"LIVECHAT_ORIGIN": "*"})],
+)
+def test_bad_options(tmp_path: Path, option: str, environment: dict[str, str]) -> None:
+    """A bad value is one clear line and an exit code that is not zero."""
+    assert "must be" in fails(tmp_path, option, **environment)
+
+
+def closed(member: ClientConnection) -> int | None:
+    """The code with which the server closes."""
+    try:
+        while True:
+            member.recv(timeout=PATIENCE)
+    except ConnectionClosed as reason:
+        return reason.rcvd.code if reason.rcvd else None
+
+
+def test_sigterm(start: Callable[..., Daemon]) -> None:
+    """On SIGTERM clients get 1012, what was sent is stored, and all is over in 10 seconds."""
+    daemon = start("--rate=0", "--rate-per-ip=0")
+    members = [daemon.socket() for _ in range(20)]
+    silent = daemon.raw(request("GET", "/healthz"))
+    texts = [str(number) for number in range(200)]
+    for text in texts:
+        members[0].send(json.dumps({"message": text}))
+    for _ in texts:
+        members[1].recv(timeout=PATIENCE)
+    began = time.monotonic()
+    daemon.terminate()
+    for member in members[2:]:
+        assert closed(member) == 1012
+    daemon.stop()
+    assert time.monotonic() - began < 10
+    for member in members:
+        member.close()
+    assert b"200 OK" in rest(silent)
+    assert [each["message"] for each in start().history("r/?limit=1000")] == texts
+
+
+def test_sigterm_while_sending(start: Callable[..., Daemon]) -> None:
+    """A message that is on its way at SIGTERM is answered, or it was never taken."""
+    daemon = start("--rate=0", "--rate-per-ip=0")
+    answered: list[str] = []
+
+    def send() -> None:
+        for number in range(100_000):
+            try:
+                daemon.curl("-f", "-d", f"message={number}", f"{daemon.url}/chat/send/")
+            except AssertionError:
+                return
+            answered.append(str(number))
+            if number == 5:
+                daemon.terminate()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    sender.join()
+    daemon.stop()
+    stored = [each["message"] for each in start().history("?limit=1000")]
+    assert stored[: len(answered)] == answered
+    assert len(stored) <= len(answered) + 1
+
+
+def test_sigterm_with_a_silent_peer(start: Callable[..., Daemon]) -> None:
+    """Peers that do not say goodbye do not hold the process up."""
+    daemon = start()
+    peers = [daemon.raw(b"GET / HT") for _ in range(5)] + [daemon.raw(tls=False)]
+    began = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - began < 10
+    for peer in peers:
+        peer.close()
+
+
+def test_health(start: Callable[..., Daemon]) -> None:
+    """Monitors are told that the process lives and is ready."""
+    daemon = start()
+    assert json.loads(daemon.curl("-f", f"{daemon.url}/healthz")) == {"status": "ok"}
+    assert json.loads(daemon.curl("-f", f"{daemon.url}/readyz")) == {"status": "ready"}
+
+
+def test_access_log(start: Callable[..., Daemon]) -> None:
+    """The access log has the requests and none of their messages."""
+    daemon = start("--access-log=access.log")
+    daemon.curl("-d", "message=secret", f"{daemon.url}/chat/send/")
+    daemon.stop()
+    lines = (daemon.directory / "access.log").read_text().splitlines()
+    assert len(lines) == 1
+    assert "POST /chat/send/" in lines[0]
+    assert "secret" not in daemon.log.text + lines[0]
+
+
+def test_daemonized(tmp_path: Path) -> None:
+    """It runs as a daemon with --rundir, where its files then are."""
+    files = (f"--{name}file={tmp_path}/{name}" for name in ("pid", "log"))
+    command = [TWISTD, f"--rundir={tmp_path}", *files]
+    subprocess.run([*command, "livechat", "--port=0"], check=True, timeout=PATIENCE)
+    process = int((tmp_path / "pid").read_text())
+    try:
+        log, deadline = tmp_path / "log", time.monotonic() + PATIENCE
+        while "is ready" not in log.read_text():
+            assert time.monotonic() < deadline
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "certs", "log", "pid", "state",
+        ]  # fmt: skip
+    finally:
+        os.kill(process, signal.SIGTERM)
+        while Path(f"/proc/{process}").exists():
+            assert time.monotonic() < deadline
