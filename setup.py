@@ -60,6 +60,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "build",
             "hypothesis",
             "mypy",
             "mypy-zope",

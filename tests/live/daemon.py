@@ -51,6 +51,10 @@ class Output:
             if not data:
                 return
 
+    def close(self) -> None:
+        """Wait for the end of it."""
+        self._reader.join(PATIENCE)
+
     @property
     def text(self) -> str:
         with self._change:
@@ -139,7 +143,7 @@ class Daemon:
 
     def _gone(self) -> int:
         code = self.process.wait(PATIENCE)
-        self.log._reader.join(PATIENCE)
+        self.log.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -208,7 +212,7 @@ class Wscat:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(PATIENCE)
-        self.output._reader.join(PATIENCE)
+        self.output.close()
         os.close(self._terminal)
 
     def says(self, line: str) -> None:

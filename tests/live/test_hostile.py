@@ -153,6 +153,7 @@ def test_slow_reader(daemon: Daemon) -> None:
 def test_connections_come_back(start: Callable[..., Daemon]) -> None:
     """Over the limit an address is told so; when its connections go, it can come again."""
     daemon = start("--max-connections-per-ip=20")
+    daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")  # opens the database
     files = daemon.descriptors()
     open_ = [daemon.raw(UPGRADE) for _ in range(20)]
     for connection in open_:

@@ -1,0 +1,85 @@
+"""The built packages: what they hold, and that they work where nothing else is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.live.daemon import ROOT, Daemon
+
+#: What a package must bring besides its modules.
+DATA = [
+    "livechat/templates/front.html",
+    "livechat/templates/base.html",
+    "livechat/static/livechat.css",
+    "livechat/py.typed",
+    "twisted/plugins/livechat_plugin.py",
+]
+
+
+def run(*command: object) -> None:
+    ran = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution, made from what git has and what is new."""
+    directory = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "-m", "build", "--sdist", "--outdir", directory, ROOT)
+    (made,) = directory.iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source distribution, as PyPI's users would."""
+    directory = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", directory, source)
+    (made,) = directory.iterdir()
+    return made
+
+
+def test_source(source: Path) -> None:
+    """The source distribution has what is needed to build and to test."""
+    with tarfile.open(source) as archive:
+        names = {name.split("/", 1)[-1] for name in archive.getnames()}
+    assert names >= {
+        "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
+        "templates/front.html", "static/livechat.css", "tests/contract.py",
+        "tests/clients/install", "docs/architecture.md", "deploy/livechat.service",
+    }  # fmt: skip
+    assert not any("node_modules" in name or name.endswith((".key", ".pyc")) for name in names)
+
+
+def test_wheel(wheel: Path) -> None:
+    """The wheel has every module, the plugin, the templates and the static files."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert names >= set(DATA)
+    for path in (ROOT / "livechat").rglob("*.py"):
+        assert str(path.relative_to(ROOT)) in names
+    assert not any(name.startswith(("tests", "docs")) for name in names)
+
+
+def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:
+    """In an empty venv the wheel gives a twistd that serves, templates and files included."""
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=True)
+    run(place / "bin" / "python", "-m", "pip", "install", wheel)
+    with Daemon(tmp_path / "run", twistd=str(place / "bin" / "twistd")) as daemon:
+        assert "wscat" in daemon.curl("-f", daemon.url)
+        assert "body" in daemon.curl("-f", f"{daemon.url}/static/livechat.css")
+        daemon.curl("-f", "-d", "message=hi", f"{daemon.url}/chat/send/")
+        with daemon.socket("lobby") as member:
+            member.send('{"message": "there"}')
+            assert json.loads(member.recv(timeout=10)) == {"message": "there"}
+        assert [each["message"] for each in daemon.history()] == ["hi", "there"]
