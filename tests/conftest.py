@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import txaio
 from hypothesis import settings
 
 from tests.support import Port, World
@@ -41,7 +40,7 @@ def world(make_world: Callable[..., World]) -> World:
 def port(world: World, monkeypatch: pytest.MonkeyPatch) -> Port:
     """The port on the core, in memory."""
     # Autobahn's timers are txaio's, not the factory's.
-    monkeypatch.setattr(txaio.config, "loop", world.clock)
+    monkeypatch.setattr("txaio.config.loop", world.clock)
     return Port(world)
 
 

@@ -41,7 +41,7 @@ def result(deferred: Deferred[T]) -> T:
     assert outcome, "the Deferred has not fired"
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
-    return outcome[0]  # type: ignore[return-value]
+    return outcome[0]
 
 
 def run(coroutine: Any) -> Any:
@@ -231,7 +231,7 @@ class Port:
         assert channel is not None
         return Wire(channel)
 
-    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+    def ask(self, method: str, target: str, body: bytes = b"", /, **headers: str) -> Answer:
         """One request on a connection of its own."""
         wire = self.connect()
         wire.send(request(method, target, body, **headers))
@@ -275,7 +275,7 @@ HANDSHAKE = {
 }
 
 
-def request(method: str, target: str, body: bytes = b"", **headers: str) -> bytes:
+def request(method: str, target: str, body: bytes = b"", /, **headers: str) -> bytes:
     """A request's bytes; underscores in headers' names are dashes, a header of "" is left out."""
     given = {"Host": "localhost:10443"} | {k.replace("_", "-"): v for k, v in headers.items()}
     if body or method == "POST":
@@ -342,7 +342,7 @@ class Wire:
 
     def received(self) -> bytes:
         """What the server wrote since this was asked last."""
-        data = self.transport.value()
+        data: bytes = self.transport.value()
         self.transport.clear()
         return data
 
@@ -398,6 +398,11 @@ class Wire:
         opcode, payload = self.frames()[-1]
         assert opcode == 8
         return int.from_bytes(payload[:2], "big")
+
+    def resume(self) -> None:
+        """Let the server know that there is room for more."""
+        assert self.transport.producer is not None
+        self.transport.producer.resumeProducing()
 
     def hang_up(self) -> None:
         if self.transport.connected:

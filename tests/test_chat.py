@@ -6,12 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from twisted.internet.defer import Deferred, fail
-from zope.interface import implementer
 
-from livechat.chat import LONGEST_PAGE, Chat, Window
+from livechat.chat import LONGEST_PAGE, Window
 from livechat.errors import ChatError, Kind
-from livechat.hub import Hub
-from livechat.interfaces import IBackend
 from tests.support import RecordingClient, World, kind, result, run
 
 
@@ -162,32 +159,13 @@ def test_trouble(world: World) -> None:
     world.backend._trouble = None
 
 
-@implementer(IBackend)
-class _AwayBackend:
-    """Cannot subscribe."""
-
-    def __init__(self) -> None:
-        self.unsubscribed: list[str] = []
-
-    def subscribe(self, room: str) -> Deferred[None]:
-        return fail(ChatError(Kind.UNAVAILABLE, "Away."))
-
-    def unsubscribe(self, room: str) -> None:
-        self.unsubscribed.append(room)
-
-
-def test_a_join_that_fails(world: World) -> None:
+def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who cannot be given a room's messages is not in it."""
-    backend, hub = _AwayBackend(), Hub()
-    chat = Chat(
-        backend,  # type: ignore[arg-type]
-        hub,
-        world.clock,
-        max_message=9,
-        default_room="r",
-        rate=0,
-        rate_per_ip=0,
-    )
-    assert kind(Deferred.fromCoroutine(chat.join("r", RecordingClient()))) is Kind.UNAVAILABLE
-    assert hub.members("r") == 0
-    assert backend.unsubscribed == ["r"]
+    unsubscribed: list[str] = []
+    away = ChatError(Kind.UNAVAILABLE, "Away.")
+    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(away))
+    monkeypatch.setattr(world.backend, "unsubscribe", unsubscribed.append)
+    joining = Deferred.fromCoroutine(world.chat.join("r", RecordingClient()))
+    assert kind(joining) is Kind.UNAVAILABLE
+    assert world.hub.members("r") == 0
+    assert unsubscribed == ["r"]

@@ -14,7 +14,7 @@ from livechat.errors import StartError
 HERE = Path("/srv/livechat")
 
 
-def config(given: dict[str, Any] | None = None, **environment: str) -> Config:
+def config(given: dict[str, Any] | None = None, /, **environment: str) -> Config:
     return Config.of(given or {}, environment, HERE)
 
 

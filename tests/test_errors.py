@@ -12,7 +12,7 @@ from livechat.errors import RETRY_AFTER, ChatError, Close, Kind
 @pytest.mark.parametrize("kind", Kind)
 def test_codes(kind: Kind) -> None:
     """A kind is its code, which is a word for programs, and has a known error status."""
-    assert Kind(kind.code) is kind
+    assert kind.value == kind.code
     assert kind.code.isascii()
     assert kind.code == kind.code.lower()
     assert HTTPStatus(kind.status) >= 400

@@ -14,20 +14,34 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.config import Config, Options
+from livechat.errors import StartError
 from livechat.service import OrderedService, _working_directory, build, makeService
 from tests.net.test_certificates import issue
 
 
-def config(directory: Path, **given: str) -> Config:
-    options = {name.replace("_", "-"): value for name, value in given.items()}
-    return Config.of({"port": "0"} | options, {}, directory)
+def config(directory: Path, **options: str) -> Config:
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    return Config.of({"port": "0"} | named, {}, directory)
+
+
+def given(directory: Path, *arguments: str) -> Options:
+    """Options as twistd hands them over, with its own --rundir."""
+    options = Options()
+    twistd: Any = {"rundir": str(directory)}
+    options.parent = twistd
+    options.parseOptions(arguments)
+    return options
+
+
+def memory_reactor() -> Any:
+    return MemoryReactorClock()
 
 
 class Recording(Service):
     """Remembers when it was started and stopped."""
 
     def __init__(self, name: str, events: list[str]) -> None:
-        self.name = name  # type: ignore[assignment]
+        self.name = name
         self._events = events
         self.stopped: Deferred[None] = Deferred()
 
@@ -66,11 +80,9 @@ class OrderedServiceTest(SynchronousTestCase):
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
     """If the port is taken that is one line, and no file was made."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        options = Options()
-        options.parent = {"rundir": str(tmp_path)}
-        options.parseOptions([f"--port={taken.getsockname()[1]}"])
+        options = given(tmp_path, f"--port={taken.getsockname()[1]}")
         with pytest.raises(SystemExit) as caught:
-            makeService(options, MemoryReactorClock())
+            makeService(options, memory_reactor())
     assert "taken" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -87,11 +99,8 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
 )
 def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
     """Whatever is wrong, the daemon ends with one line that says what."""
-    options = Options()
-    options.parent = {"rundir": str(tmp_path)}
-    options.parseOptions(["--port=0", *arguments])
     with pytest.raises(SystemExit) as caught:
-        makeService(options, MemoryReactorClock())
+        makeService(given(tmp_path, "--port=0", *arguments), memory_reactor())
     text = str(caught.value)
     assert text.startswith("livechat: ")
     assert expected in text
@@ -100,18 +109,15 @@ def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> 
 
 def test_working_directory(tmp_path: Path) -> None:
     """The --rundir of twistd counts before twistd has gone there; a missing one is told."""
-    options = Options()
-    assert _working_directory(options) == Path.cwd()
-    options.parent = {"rundir": str(tmp_path)}
-    assert _working_directory(options) == tmp_path
-    options.parent = {"rundir": str(tmp_path / "missing")}
-    with pytest.raises(Exception, match="--rundir"):
-        _working_directory(options)
+    assert _working_directory(Options()) == Path.cwd()
+    assert _working_directory(given(tmp_path)) == tmp_path
+    with pytest.raises(StartError, match="--rundir"):
+        _working_directory(given(tmp_path / "missing"))
 
 
-def announced(directory: Path, **given: str) -> str:
+def announced(directory: Path, **options: str) -> str:
     """What the daemon's log says at start."""
-    daemon = build(config(directory, **given), MemoryReactorClock())  # type: ignore[arg-type]
+    daemon = build(config(directory, **options), memory_reactor())
     announcement: Any = daemon.getServiceNamed("announcement")
     storage: Any = daemon.getServiceNamed("storage")
     port: Any = daemon.getServiceNamed("port")

@@ -8,13 +8,14 @@ import pty
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from socket import create_connection
+from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
 from types import TracebackType
 from typing import Any, Self
 
@@ -154,9 +155,9 @@ class Daemon:
         uri = f"wss://localhost:{self.port}/ws/chat/{room}"
         return connect(uri, legacy=True, **options)
 
-    def raw(self, data: bytes = b"", *, tls: bool = True) -> socket.socket:
+    def raw(self, data: bytes = b"", *, tls: bool = True) -> RawSocket:
         """A connection that is as impolite as the test wants; *data* is sent on it."""
-        plain = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        plain = create_connection(("127.0.0.1", self.port), PATIENCE)
         made = trusting().wrap_socket(plain, server_hostname="localhost") if tls else plain
         made.sendall(data)
         return made
@@ -240,7 +241,7 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-def rest(connection: socket.socket, seconds: float = PATIENCE) -> bytes:
+def rest(connection: RawSocket, seconds: float = PATIENCE) -> bytes:
     """All that comes until the other end closes, which it must within *seconds*."""
     deadline, data = time.monotonic() + seconds, b""
     while True:

@@ -216,7 +216,8 @@ def test_following_links(port: Port) -> None:
     """Following `prev` from the newest part leads through the whole history."""
     for number in range(25):
         post(port, {"message": str(number)})
-    target, found = "/chat/history/?limit=10", []
+    target = "/chat/history/?limit=10"
+    found: list[int] = []
     while target:
         answer = port.ask("GET", target)
         found = [each["seq"] for each in answer.json()["chat_history"]] + found
