@@ -25,7 +25,9 @@ class SqliteContractTest(BackendContract, TestCase):
 
     timeout = 30
 
-    def setUp(self) -> None:
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self._directory = tmp_path / "state"
         self._wall = 1_790_000_000.0
 
     def set_time(self, seconds: float) -> None:
@@ -34,8 +36,6 @@ class SqliteContractTest(BackendContract, TestCase):
     def make(self, *, history_limit: int = 0, history_age: int = 0) -> SqliteBackend:
         from twisted.internet import reactor  # noqa: PLC0415
 
-        if not hasattr(self, "_directory"):
-            self._directory = Path(self.mktemp())
         store = Store(self._directory, Retention(history_limit, history_age), lambda: self._wall)
         store.prepare()
         real: Any = reactor
@@ -178,9 +178,13 @@ class TroubleTest(SynchronousTestCase):
 class UnreadableTest(SynchronousTestCase):
     """Reading that fails."""
 
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.world = World(tmp_path / "state")
+
     def test_unreadable(self) -> None:
-        """A file that cannot be read is the reader's trouble, and is logged."""
-        world = World(Path(self.mktemp()))
+        """A file that cannot be read is the reader's trouble."""
+        world = self.world
         world.store.close()
         world.store._path.write_bytes(b"no database")
         assert kind(world.backend.read("r", 0, 9)) is Kind.UNAVAILABLE
