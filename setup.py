@@ -55,7 +55,6 @@ setup(
         "pyopenssl>=26.4",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",
-        "txredisapi>=1.6",
         "zope.interface>=7",
     ],
     extras_require={

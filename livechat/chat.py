@@ -41,13 +41,12 @@ class Sender:
     """
     One connection, as far as its right to send goes.
 
-    @ivar address: its IP address, as text.
+    @ivar key: what counts as its address (`livechat.limits.address_key`).
     """
 
-    __slots__ = ("_bucket", "address", "key")
+    __slots__ = ("_bucket", "key")
 
     def __init__(self, address: str, rate: Rate) -> None:
-        self.address = address
         self.key = address_key(address)
         self._bucket = Bucket(rate)
 
@@ -120,7 +119,7 @@ class Chat:
         self.default_room = default_room
 
     def sender(self, address: str) -> Sender:
-        """A new connection from *address*."""
+        """A new connection from *address*, an IP address as text."""
         return Sender(address, self._rate)
 
     async def join(self, room: str, member: IMember) -> None:

@@ -21,6 +21,8 @@ from twisted.python import usage
 from livechat.errors import ChatError, StartError
 from livechat.names import origin, room_name
 
+#: Where an access log may go besides a file: the daemon's own log.
+STANDARD_LOG: Final = Path("-")
 #: Seconds by the letter that a duration may end in.
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -62,13 +64,17 @@ def _room(text: str) -> str:
     try:
         return room_name(text)
     except ChatError as error:
-        raise ValueError(f"is no room's name: {error.detail}") from None
+        raise ValueError(f"is not a valid room name: {error.detail}") from None
 
 
 def _path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("must be a path")
     return Path(text)
+
+
+def _log_path(text: str) -> Path:
+    return STANDARD_LOG if text == "-" else _path(text)
 
 
 def _option(
@@ -79,8 +85,13 @@ def _option(
 
 @dataclass(frozen=True)
 class Config:
-    """What the operator asked for, checked; paths are absolute."""
+    """
+    What the operator asked for, checked; paths are absolute.
 
+    @ivar directory: the daemon's working directory, which is twistd's affair.
+    """
+
+    directory: Path
     port: int = _option("10443", _integer(0, 65535), "The TLS port; 0 takes a free one.")
     interface: str = _option(
         "loopback",
@@ -118,10 +129,10 @@ class Config:
         many=True,
     )
     rate: float = _option(
-        "20", _rate, "Messages a second of one connection, twice that at once; 0 is no limit."
+        "20", _rate, "Messages per second per connection, with bursts of twice that; 0: no limit."
     )
     rate_per_ip: float = _option(
-        "200", _rate, "Messages a second of one address, twice that at once; 0 is no limit."
+        "200", _rate, "Messages per second per address, with bursts of twice that; 0: no limit."
     )
     max_connections: int = _option(
         "10000", _integer(0, 10**7), "Connections in all; 0 is no limit."
@@ -130,11 +141,8 @@ class Config:
         "200", _integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
     access_log: Path | None = _option(
-        None, _path, "File to which a line is added for each HTTP request; - is the log itself."
+        None, _log_path, "File to which a line is added for each HTTP request; - is the log itself."
     )
-
-    #: The daemon's working directory; no option of livechat's own.
-    directory: Path = field(default=Path(), metadata={})
 
     @classmethod
     def of(
@@ -150,7 +158,7 @@ class Config:
         for option in options():
             values[option.name] = _value(option, given, environment)
         for name, value in values.items():
-            if isinstance(value, Path) and value != Path("-"):
+            if isinstance(value, Path) and value is not STANDARD_LOG:
                 values[name] = directory / value
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")

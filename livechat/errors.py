@@ -5,7 +5,7 @@ Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
 what programs look at, and a detail, which is what people read.  It is raised
 where the rule is broken and rendered in two places only: as a frame by
 `livechat.wire.error_frame`, as ``application/problem+json`` by
-`livechat.web.routing`.
+`livechat.web.response.problem`.
 
 If a client could not act on it, it is not a `ChatError`: a bug stays the
 exception that it is, is logged with its traceback, and reaches the client as
@@ -102,6 +102,11 @@ class ChatError(Exception):
         self.detail = detail
         self.retry_after = RETRY_AFTER if retry_after is None and kind.retry else retry_after
         self.headers = headers
+
+
+def internal() -> ChatError:
+    """All that a client is told of a bug."""
+    return ChatError(Kind.INTERNAL, "Something went wrong on the server.")
 
 
 class StartError(Exception):

@@ -1,13 +1,14 @@
 """
 The rooms of this process and their members.
 
-A room is here exactly as long as it has members.  `deliver` is the only way
-in which a message reaches a member, whoever sent it and however it came.
+A room is here from when its first member joins until its last one leaves.
+`deliver` is the only way in which a message reaches a member, whoever sent it
+and however it came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -27,15 +28,12 @@ class Hub:
         # A dict for its order: members are written to in the order they came.
         self._rooms: dict[str, dict[IMember, None]] = {}
 
-    def join(self, room: str, member: IMember) -> bool:
-        """Add *member*; returns whether it is the room's first."""
-        members = self._rooms.setdefault(room, {})
-        first = not members
-        members[member] = None
-        return first
+    def join(self, room: str, member: IMember) -> None:
+        """Add *member*; a second time is nothing."""
+        self._rooms.setdefault(room, {})[member] = None
 
     def leave(self, room: str, member: IMember) -> bool:
-        """Take *member* out if it is in; returns whether that emptied the room."""
+        """Take *member* out; returns whether the room ended by it."""
         members = self._rooms.get(room)
         if members is None:
             return False
@@ -48,10 +46,6 @@ class Hub:
     def members(self, room: str) -> int:
         """How many members *room* has in this process."""
         return len(self._rooms.get(room, ()))
-
-    def rooms(self) -> Iterator[tuple[str, int]]:
-        """Every room that has members, and how many."""
-        return ((room, len(members)) for room, members in self._rooms.items() if members)
 
     def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
         """
@@ -67,5 +61,6 @@ class Hub:
                 member.write(frames)
             except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
                 # Its own connection is broken; the others must not notice.
-                self._log.failure("A member of {room} was removed: writing failed.", room=room)
+                self._log.failure("A member of {room} is cut off: writing failed.", room=room)
                 members.pop(member, None)
+                member.abort()

@@ -37,10 +37,10 @@ class IBackend(Interface):
     caller is to blame or the store is away, and never fires after `stop`'s has.
     """
 
-    def start(sink: ISink) -> Deferred[None]:
+    def start(sink: ISink) -> None:
         """
-        Begin.  Fires when messages are taken, or fails with
-        `livechat.errors.StartError`.
+        Begin: messages are taken from now on.  While they cannot be stored, all
+        calls are answered so, and `trouble` says why.
         """
 
     def stop() -> Deferred[None]:
@@ -54,7 +54,8 @@ class IBackend(Interface):
         """
         From when this fires, `ISink.deliver` gets every message of *room*.
 
-        Called once for a room's first member in this process.
+        Called for every member that joins, not only for the first: each call
+        fires when the room is delivered, and a room that is already costs nothing.
         """
 
     def unsubscribe(room: str) -> None:
@@ -93,6 +94,12 @@ class IMember(Interface):
         Send whole WebSocket frames, in the order of the calls.
 
         Does not block and is bounded: a member that does not read is closed.
+        """
+
+    def abort() -> None:
+        """
+        Cut the connection, which is of no use any more.  The member leaves its
+        rooms by the way that it would if its peer had gone.
         """
 
 

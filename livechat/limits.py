@@ -56,8 +56,8 @@ class Rate:
 
     @classmethod
     def of(cls, per_second: float) -> Rate:
-        """A rate whose burst is twice that of a second."""
-        return cls(per_second, _BURST * per_second)
+        """A rate whose burst is twice that of a second, and at least one event."""
+        return cls(per_second, max(1, _BURST * per_second))
 
     def after(self, empty_at: float, now: float) -> tuple[float, float]:
         """

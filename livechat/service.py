@@ -161,9 +161,7 @@ class Storage(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub).addErrback(
-            lambda failure: _log.failure("The backend did not start.", failure)
-        )
+        self._backend.start(self._hub)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -237,11 +235,14 @@ class Announcement(Service):
         for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
             _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
         _log.info("Rooms are kept in {state}, by this process alone.", state=str(config.state))
+        _log.info(
+            "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
+            path=str(certificate.chain),
+            names=", ".join(certificate.names),
+            end=certificate.expires,
+        )
         if certificate.self_signed:
-            _log.info(
-                "The certificate {path} is self-signed: clients must be told to accept it.",
-                path=str(certificate.chain),
-            )
+            _log.info("It is self-signed: clients must be told to accept it.")
         _warn_of_expiry(certificate)
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")

@@ -6,8 +6,8 @@ A client that misbehaves is told so, frame by frame, and stays.  But telling
 costs as much as sending does, so there is a budget for it, which no option
 switches off:
 
-    a frame that carries no accepted message    one of `NOISE`
-    a continuation of a fragmented message      one of `FRAGMENTS`
+    a frame that was refused, or is no message    one of `NOISE_RATE`
+    a continuation of a fragmented message        one of `FRAGMENT_RATE`
 
 Who overdraws it is a flood, and is closed with 1008.
 """
@@ -22,15 +22,15 @@ from twisted.python.failure import Failure
 
 from livechat import wire
 from livechat.chat import Chat, Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.interfaces import IClient
 from livechat.limits import Bucket, Rate
 
-#: Refused, malformed and control frames of one connection.
-NOISE: Final = Rate(per_second=20, burst=200)
+#: Malformed and control frames of one connection, and messages over its rate.
+NOISE_RATE: Final = Rate(per_second=20, burst=200)
 #: Continuation frames of one connection: 16 KiB in pieces of 1 KiB, 20 times a
 #: second, is well below it.
-FRAGMENTS: Final = Rate(per_second=500, burst=1_000)
+FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
 
 
 class Session:
@@ -45,8 +45,8 @@ class Session:
         self._clock = clock
         self._client = client
         self._sender = sender
-        self._noise = Bucket(NOISE)
-        self._fragments = Bucket(FRAGMENTS)
+        self._noise = Bucket(NOISE_RATE)
+        self._fragments = Bucket(FRAGMENT_RATE)
         self.room = room
 
     async def open(self) -> None:
@@ -88,7 +88,7 @@ class Session:
         error = failure.value
         if not isinstance(error, ChatError):
             self._log.failure("A message could not be sent.", failure)
-            error = ChatError(Kind.INTERNAL, "Something went wrong on the server.")
+            error = internal()
         self._client.write(wire.error_frame(error))
 
     def _refuse(self, error: ChatError) -> None:
@@ -98,5 +98,5 @@ class Session:
     def _spend(self, bucket: Bucket) -> bool:
         if not bucket.take(self._clock.seconds()):
             return True
-        self._client.flooded("too many frames that are not messages")
+        self._client.flooded("too many frames that were refused or carry no message")
         return False

@@ -147,7 +147,7 @@ def decode_send_request(data: bytes) -> SendRequest:
 def _explained(reason: Exception) -> ChatError:
     """What msgspec found, as an error for whoever sent it."""
     if isinstance(reason, msgspec.ValidationError):
-        return ChatError(Kind.BAD_MESSAGE, f"{reason}.")
+        return ChatError(Kind.BAD_MESSAGE, _mismatch(str(reason)))
     if isinstance(reason, UnicodeDecodeError):
         return ChatError(Kind.BAD_JSON, "This is not UTF-8.")
     if isinstance(reason, RecursionError):
@@ -156,6 +156,16 @@ def _explained(reason: Exception) -> ChatError:
     # Of a lone surrogate msgspec says "Input data was truncated": it misleads.
     where = text if text.startswith("JSON is malformed") else "This is not valid JSON"
     return ChatError(Kind.BAD_JSON, f"{where}.")
+
+
+def _mismatch(found: str) -> str:
+    """What msgspec says of JSON that is not of the form, in the words of this protocol."""
+    if "missing required field" in found:
+        return "The object has no key 'message'."
+    _, at, key = found.partition("$.")
+    if at:
+        return f"The value of '{key.rstrip('`')}' must be a string."
+    return 'Send a JSON object, such as {"message": "text"}.'
 
 
 def plain_frame(message: Message) -> bytes:

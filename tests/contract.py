@@ -34,7 +34,7 @@ class BackendContract:
     async def begin(self, **options: int) -> Any:
         backend = self.make(**options)
         self.sink = RecordingSink()
-        await backend.start(self.sink)
+        backend.start(self.sink)
         self.addCleanup(backend.stop)  # type: ignore[attr-defined]
         return backend
 
@@ -49,8 +49,10 @@ class BackendContract:
             after = found[-1].seq
 
     async def test_interface(self) -> None:
-        """It has all methods, with the arguments that they take."""
-        assert verifyObject(IBackend, await self.begin())
+        """It has all methods, with the arguments that they take, and no trouble."""
+        backend = await self.begin()
+        assert verifyObject(IBackend, backend)
+        assert backend.trouble() is None
 
     async def test_numbers(self) -> None:
         """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""

@@ -87,7 +87,10 @@ class Lane:
             except Exception:  # noqa: BLE001
                 deferred.errback(Failure())
 
-    def stop(self, *, idle: bool) -> None:
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
+    def stop(self) -> None:
         self.running = False
 
 
@@ -112,9 +115,13 @@ class RecordingClient:
     def __init__(self) -> None:
         self.data = b""
         self.flood: str | None = None
+        self.aborted = False
 
     def write(self, frames: bytes) -> None:
         self.data += frames
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def flooded(self, reason: str) -> None:
         self.flood = reason
@@ -179,7 +186,7 @@ class World:
         self.writer, self.readers = Lane(held), Lane()
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
         self.hub = Hub()
-        result(self.backend.start(self.hub))
+        self.backend.start(self.hub)
         self.chat = Chat(
             self.backend,
             self.hub,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import Deferred, fail
 
-from livechat.chat import LONGEST_PAGE, Window
+from livechat.backends.store import Retention
+from livechat.chat import LONGEST_PAGE, History, Window
 from livechat.errors import ChatError, Kind
 from tests.support import RecordingClient, World, kind, result, run
 
@@ -157,6 +158,37 @@ def test_trouble(world: World) -> None:
     world.backend._trouble = "no disk"
     assert world.chat.trouble() == "no disk"
     world.backend._trouble = None
+
+
+def test_history_while_messages_expire(make_world: Callable[..., World]) -> None:
+    """A history that is read slowly has no messages but those it began with."""
+    world = make_world(retention=Retention(5, 0))
+    say(world, *"12345")
+    early, late = (run(world.chat.history("r", Window())) for _ in range(2))
+
+    async def rest(history: History) -> list[int]:
+        return [message.seq async for page in history.pages() for message in page]
+
+    say(world, *"678")
+    assert run(rest(early)) == [4, 5]
+    say(world, *"90123")
+    assert run(rest(late)) == []
+
+
+def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is in a room before it is delivered, however many join meanwhile."""
+    subscribing: list[Deferred[None]] = []
+
+    def subscribe(room: str) -> Deferred[None]:
+        subscribing.append(Deferred())
+        return subscribing[-1]
+
+    monkeypatch.setattr(world.backend, "subscribe", subscribe)
+    joining = [Deferred.fromCoroutine(world.chat.join("r", RecordingClient())) for _ in range(2)]
+    assert not any(each.called for each in joining)
+    for each in subscribing:
+        each.callback(None)
+    assert all(each.called for each in joining)
 
 
 def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

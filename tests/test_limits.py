@@ -22,6 +22,17 @@ def test_a_burst_then_the_rate() -> None:
     assert bucket.take(100.0 + wait) > 0
 
 
+@pytest.mark.parametrize("per_second", [0.1, 0.4, 0.5, 1])
+def test_slow_rates(per_second: float) -> None:
+    """However slow a rate is, one event is admitted, and the next when its time has come."""
+    bucket = Bucket(Rate.of(per_second))
+    now = 1_000.0
+    while not bucket.take(now):
+        pass
+    now += bucket.take(now)
+    assert bucket.take(now) == 0
+
+
 def test_rest_restores_the_burst() -> None:
     """A bucket that had time to empty takes a whole burst again, and no more."""
     bucket = Bucket(Rate.of(5))

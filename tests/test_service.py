@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.config import Config, Options
 from livechat.errors import StartError
-from livechat.service import OrderedService, _working_directory, build, makeService
+from livechat.net import certificates, tls
+from livechat.service import (
+    DRAIN,
+    OrderedService,
+    Port,
+    _allow_files,
+    _listen,
+    _promises,
+    _working_directory,
+    build,
+    makeService,
+)
+from tests import support
 from tests.net.test_certificates import issue
 
 
@@ -147,3 +161,83 @@ def test_announcement_to_the_world(tmp_path: Path) -> None:
     assert "self-signed" not in text
     assert "Only this machine" not in text
     assert "expires in" in text
+
+
+def test_clock(tmp_path: Path) -> None:
+    """The reactor's time is monotonic before anything is built on it."""
+    reactor = memory_reactor()
+    with pytest.raises(SystemExit):
+        makeService(given(tmp_path, "--port=x"), reactor)
+    assert reactor.seconds is time.monotonic
+
+
+def test_all_addresses() -> None:
+    """`::` takes connections over IPv4 too."""
+    with _listen("::", 0) as listening:
+        address = ("127.0.0.1", listening.getsockname()[1])
+        socket.create_connection(address, timeout=5).close()
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "connections", "expected"),
+    [
+        (1_024, 65_536, 10_000, 10_064),
+        (1_024, 4_096, 10_000, 4_096),
+        (1_024, 4_096, 0, 4_096),
+        (1_024, resource.RLIM_INFINITY, 10_000, 10_064),
+        (65_536, 65_536, 10_000, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 0, None),
+    ],
+)
+def test_open_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, connections: int, expected: int | None
+) -> None:
+    """The process allows itself the files that its connections need, as far as it may."""
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, values: limits.append(values))
+    with capturedLogs() as events:
+        _allow_files(connections)
+    assert limits == ([] if expected is None else [(expected, hard)])
+    too_few = hard != resource.RLIM_INFINITY and connections + 64 > hard
+    assert len(events) == too_few
+
+
+def test_promises(tmp_path: Path) -> None:
+    """Browsers are bound to HTTPS only by a certificate that is not self-signed."""
+    assert _promises(certificates.load_or_make(tmp_path)) == ()
+    ((name, _),) = _promises(certificates.load(*issue(tmp_path)))
+    assert name == "Strict-Transport-Security"
+
+
+@pytest.fixture
+def stopping(port: support.Port) -> Port:
+    """The port as a service, with nothing to listen on."""
+    context = tls.context(certificates.load_or_make(Path(port.world.store._path.parent)))
+    service = Port(port.world.clock, [], context, port.factory, port.connections)  # type: ignore[arg-type]
+    service.startService()
+    return service
+
+
+def test_stopping(port: support.Port, stopping: Port) -> None:
+    """Idle connections are closed, members are told, and then the port has stopped."""
+    idle, member = port.connect(), port.socket()
+    stopped = stopping.stopService()
+    assert idle.closing
+    assert member.closed() == 1012
+    assert not stopped.called
+    idle.hang_up()
+    member.hang_up()
+    assert stopped.called
+
+
+def test_stopping_with_peers_that_stay(port: support.Port, stopping: Port) -> None:
+    """Connections that do not close in time are cut."""
+    idle, member = port.connect(), port.socket()
+    stopped = stopping.stopService()
+    with capturedLogs() as events:
+        port.world.clock.advance(DRAIN)
+    assert stopped.called
+    assert idle.aborted
+    assert member.aborted
+    assert len(events) == 1

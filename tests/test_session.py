@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
-from livechat.session import FRAGMENTS, NOISE, Session
+from livechat.session import FRAGMENT_RATE, NOISE_RATE, Session
 from tests.support import RecordingClient, World, run
 from tests.test_wire import HOSTILE
 
@@ -80,6 +80,16 @@ def test_too_fast(make_world: Callable[..., World]) -> None:
     assert third["error"]["code"] == "rate_limited"
 
 
+def test_far_too_fast(make_world: Callable[..., World]) -> None:
+    """Messages over the rate are told so for a while; going on like that is a flood."""
+    one = Client(make_world(rate=1))
+    for _ in range(2 + int(NOISE_RATE.burst)):
+        one.says({"message": "x"})
+    assert one.flood is None
+    one.says({"message": "x"})
+    assert one.flood is not None
+
+
 def test_no_rate_no_flood(world: World) -> None:
     """Without a rate, messages in masses are no flood."""
     one = Client(world)
@@ -92,10 +102,10 @@ def test_no_rate_no_flood(world: World) -> None:
 @pytest.mark.parametrize(
     ("disturb", "burst"),
     [
-        (lambda session: session.text_received(b"x"), NOISE.burst),
-        (lambda session: session.binary_received(), NOISE.burst),
-        (lambda session: session.control_received(), NOISE.burst),
-        (lambda session: session.fragment_received(), FRAGMENTS.burst),
+        (lambda session: session.text_received(b"x"), NOISE_RATE.burst),
+        (lambda session: session.binary_received(), NOISE_RATE.burst),
+        (lambda session: session.control_received(), NOISE_RATE.burst),
+        (lambda session: session.fragment_received(), FRAGMENT_RATE.burst),
     ],
 )
 def test_floods(world: World, disturb: Callable[[Session], None], burst: int) -> None:

@@ -160,13 +160,10 @@ class Store:
         @return: for each draft its message, or why this one could not be stored.
         @raise sqlite3.Error: nothing of it was stored.
         """
-        try:
-            return list(self._write_group(drafts))
-        except (UnicodeError, OverflowError, sqlite3.DataError, sqlite3.IntegrityError) as reason:
-            # One of them cannot be stored whatever the disk says: the others can.
-            if len(drafts) == 1:
-                return [reason]
-            return [self.write([draft])[0] for draft in drafts]
+        bad = {index: reason for index, reason in enumerate(map(_unstorable, drafts)) if reason}
+        good = [draft for index, draft in enumerate(drafts) if index not in bad]
+        messages = iter(self._write_group(good) if good else ())
+        return [bad[index] if index in bad else next(messages) for index in range(len(drafts))]
 
     def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
         counts: dict[str, int] = {}
@@ -366,3 +363,12 @@ class Store:
         )
         db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
         db.execute("COMMIT")
+
+
+def _unstorable(draft: Draft) -> UnicodeEncodeError | None:
+    """Why no database takes this text, whatever the disk says; None if one does."""
+    try:
+        draft.message.encode()
+    except UnicodeEncodeError as reason:
+        return reason
+    return None

@@ -4,17 +4,17 @@ The access log: a line for each HTTP request, in the combined log format.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from logging import LogRecord, makeLogRecord
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from time import time
-from typing import Final
 
 from twisted.logger import Logger
 from twisted.web.http import Request, combinedLogFormatter, datetimeToLogString
 
-#: In place of a file's name: the daemon's own log.
-STANDARD: Final = Path("-")
+from livechat.config import STANDARD_LOG
+from livechat.errors import StartError
 
 
 class AccessLog:
@@ -28,10 +28,17 @@ class AccessLog:
     _log = Logger()
 
     def __init__(self, path: Path | None) -> None:
+        """
+        @param path: the file, or `STANDARD_LOG`, or None for no access log.
+        @raise StartError: the file cannot be opened.
+        """
         self._off = path is None
         self._file: _Quiet | None = None
-        if path is not None and path != STANDARD:
-            self._file = _Quiet(path, encoding="utf-8", delay=True)
+        if path is not None and path != STANDARD_LOG:
+            try:
+                self._file = _Quiet(path, encoding="utf-8")
+            except OSError as reason:
+                raise StartError(f"--access-log: cannot open {path}: {reason.strerror}") from None
 
     def write(self, request: Request) -> None:
         """Add a line for an answered request."""
@@ -43,7 +50,10 @@ class AccessLog:
         if self._file is None:
             self._log.info("{line}", line=line)
         else:
-            self._file.emit(makeLogRecord({"msg": line}))
+            # Opening the file again, after logrotate, can fail outside of what the
+            # handler takes for its own errors.
+            with suppress(OSError):
+                self._file.emit(makeLogRecord({"msg": line}))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -42,7 +42,7 @@ from livechat.errors import ChatError, Kind
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
 from livechat.net.websocket import Socket, SocketFactory
-from livechat.web.response import Response, Upgrade, problem
+from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call, Tree
 
 
@@ -105,14 +105,17 @@ class Request(http.Request):
         """Go on as a WebSocket; None if that worked."""
         channel = self.channel
         if self.clientproto != b"HTTP/1.1":
-            return problem(ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1."))
+            error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
+            return channel.factory.tree.refusal(error)
         try:
             socket = await channel.factory.sockets.enter(upgrade.room, channel.sender)
         except ChatError as error:
-            return problem(error)
+            return channel.factory.tree.refusal(error)
         if self.gone:
             socket.session.close()
             return None
+        self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
+        channel.factory.log(self)
         # Autobahn parses the handshake again, and splits lines and lists where
         # Twisted doesn't.  So it gets one that was written here.
         self.uri = b"/"
@@ -134,7 +137,7 @@ class Request(http.Request):
         for name, value in response.all_headers():
             self.responseHeaders.addRawHeader(name.encode(), value.encode())
         if isinstance(response.body, bytes):
-            if response.status != HTTPStatus.NO_CONTENT:
+            if response.status not in http.NO_BODY_CODES:
                 self.setHeader(b"Content-Length", b"%d" % len(response.body))
             self.write(response.body)
         elif self.method != b"HEAD":
@@ -304,7 +307,7 @@ class Channel(http.HTTPChannel):
         if self.refused:
             return
         self.refused = True
-        response = problem(error)
+        response = self.factory.tree.refusal(error)
         assert isinstance(response.body, bytes)
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += (f"{name}: {value}" for name, value in response.all_headers())

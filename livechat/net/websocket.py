@@ -4,7 +4,7 @@ WebSockets: glue between Autobahn and `livechat.session`.
 Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
 
     no bounds for messages            frames and messages over the limit: 1009
-    empty fragments without end       more than `FRAGMENTS` in a message: 1009
+    empty fragments without end       more than `MOST_FRAMES` in a message: 1009
     pings, tiny frames in masses      the session's budget: 1008, then deaf
     a peer that does not read         more than `UNSENT` bytes wait: 4008
     a peer that is not there          no pong in time: 4001
@@ -32,7 +32,7 @@ from livechat.session import Session
 #: Bytes that wait for a member which does not read.
 UNSENT: Final = 1024 * 1024
 #: Frames of one fragmented message.
-FRAGMENTS: Final = 64
+MOST_FRAMES: Final = 64
 #: Seconds between pings, and for the answer.
 PING_EVERY: Final = 25
 PONG_WITHIN: Final = 10
@@ -94,8 +94,8 @@ class Socket(WebSocketServerProtocol):
             self.session.control_received()
         elif opcode == 0:
             self._fragments += 1
-            if self._fragments >= FRAGMENTS:
-                self._close(Close.TOO_BIG, f"a message in more than {FRAGMENTS} frames")
+            if self._fragments >= MOST_FRAMES:
+                self._close(Close.TOO_BIG, f"a message in more than {MOST_FRAMES} frames")
             else:
                 self.session.fragment_received()
         else:
@@ -131,6 +131,9 @@ class Socket(WebSocketServerProtocol):
 
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
+
+    def abort(self) -> None:
+        self.dropConnection(abort=True)
 
     def restart(self) -> None:
         """The server is going: say so."""

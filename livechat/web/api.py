@@ -34,13 +34,13 @@ class Api:
     def routes(self) -> tuple[Route, ...]:
         """The endpoints' rows in the URL tree."""
         return (
-            Route("/ws/chat/{room}/", {"GET": self.socket}, shared=True),
-            Route("/chat/send/", {"POST": self.send}, shared=True),
-            Route("/chat/send/{room}/", {"POST": self.send}, shared=True),
-            Route("/chat/history/", {"GET": self.history}, shared=True),
-            Route("/chat/history/{room}/", {"GET": self.history}, shared=True),
-            Route("/healthz", {"GET": self.healthy}),
-            Route("/readyz", {"GET": self.ready}),
+            Route("/ws/chat/{room}/", {"GET": self.socket}),
+            Route("/chat/send/", {"POST": self.send}),
+            Route("/chat/send/{room}/", {"POST": self.send}),
+            Route("/chat/history/", {"GET": self.history}),
+            Route("/chat/history/{room}/", {"GET": self.history}),
+            Route("/healthz", {"GET": self.healthy}, origins="any"),
+            Route("/readyz", {"GET": self.ready}, origins="any"),
         )
 
     async def send(self, call: Call) -> Response:
@@ -109,7 +109,7 @@ class Api:
         """The room that a request names, in its path, query or body, or the default."""
         given = {call.names.get("room"), _query(call).get("room"), in_body} - {None}
         if len(given) > 1:
-            raise ChatError(Kind.BAD_ROOM, "The request names two different rooms.")
+            raise ChatError(Kind.BAD_ROOM, "The request names different rooms.")
         return room_name(given.pop() or "") if given else self._chat.default_room
 
 

@@ -64,8 +64,8 @@ class Pages:
     def routes(self) -> tuple[Route, ...]:
         """The pages' rows in the URL tree."""
         return (
-            Route("/", {"GET": self.front}),
-            Route("/static/{name}", {"GET": self.static}),
+            Route("/", {"GET": self.front}, origins="any"),
+            Route("/static/{name}", {"GET": self.static}, origins="any"),
         )
 
     async def front(self, call: Call) -> Response:

@@ -14,14 +14,14 @@ its message would be in the room.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 from twisted.logger import Logger
 
 from livechat.chat import Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.names import is_host, origin
 from livechat.web.response import Headers, Response, Upgrade, problem
 
@@ -73,12 +73,13 @@ class Route(Struct, frozen=True):
     @ivar path: such as ``/chat/send/{room}/``; the last slash may be left out
         by who asks.
     @ivar answers: the function for each method; HEAD comes with GET.
-    @ivar shared: whether pages of allowed origins may ask, and no others.
+    @ivar origins: the pages that may ask: the server's own and those of allowed
+        origins, or all, as if there were no origins.
     """
 
     path: str
     answers: Mapping[str, Answer]
-    shared: bool = False
+    origins: Literal["allowed", "any"] = "allowed"
 
     def methods(self) -> str:
         """What ``Allow`` says."""
@@ -103,9 +104,15 @@ def fields(text: str) -> dict[str, str]:
     """
     The fields of a query or a form.
 
-    @raise ValueError: a field is repeated or not UTF-8, or they are too many.
+    @raise ValueError: a field is repeated or not UTF-8, or they are too many;
+        the text is a sentence that says so.
     """
-    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+    if text.count("&") >= _FIELDS:
+        raise ValueError(f"There are more than {_FIELDS} fields.")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("It is not UTF-8.") from None
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A field is repeated.")
@@ -134,14 +141,14 @@ class Tree:
         try:
             host = self._host(call)
             route, names = self._find(call.path)
-            if route.shared:
+            if route.origins == "allowed":
                 shared_with = self._origin(call, host)
             answer = await self._answer(route, _named(call, names))
         except ChatError as error:
             answer = problem(error)
         except Exception:  # noqa: BLE001 - logged, and answered without a word of it
             self._log.failure("{method} {path} failed.", method=call.method, path=call.path)
-            answer = problem(ChatError(Kind.INTERNAL, "Something went wrong on the server."))
+            answer = problem(internal())
         if isinstance(answer, Upgrade):
             return answer
         if shared_with is not None:
@@ -155,6 +162,10 @@ class Tree:
             )
         return answer.plus(*self._headers)
 
+    def refusal(self, error: ChatError) -> Response:
+        """The answer to what did not even become a call."""
+        return problem(error).plus(*self._headers)
+
     async def _answer(self, route: Route, call: Call) -> Response | Upgrade:
         method = "GET" if call.method == "HEAD" else call.method
         if method in route.answers:
@@ -166,7 +177,7 @@ class Tree:
                 headers=(("Allow", route.methods()),),
             )
         allowed: Headers = (("Allow", route.methods()),)
-        if route.shared and call.header("Access-Control-Request-Method") is not None:
+        if route.origins == "allowed" and call.header("Access-Control-Request-Method") is not None:
             allowed += (
                 ("Access-Control-Allow-Methods", route.methods()),
                 ("Access-Control-Allow-Headers", "Content-Type"),
@@ -217,7 +228,7 @@ def _decoded(segment: str) -> str:
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:
-        raise ChatError(Kind.BAD_ROOM, "The path is not UTF-8.") from None
+        raise ChatError(Kind.BAD_REQUEST, "The path is not UTF-8.") from None
 
 
 def _named(call: Call, names: dict[str, str]) -> Call:

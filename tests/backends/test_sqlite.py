@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from livechat.backends import sqlite
 from livechat.backends.sqlite import SqliteBackend, _Threads
 from livechat.backends.store import Retention, Store
-from livechat.errors import ChatError, Kind
+from livechat.errors import Kind
 from livechat.wire import Draft
 from tests.contract import BackendContract
 from tests.support import RecordingSink, World, kind, result
@@ -192,18 +193,91 @@ class UnreadableTest(SynchronousTestCase):
         world.close()
 
 
-def test_a_sink_that_raises_stops_nothing(world: World) -> None:
-    """The writer goes on after a group that could not be handed on."""
+class BugTest(SynchronousTestCase):
+    """What is not the disk's fault."""
 
-    class Broken(RecordingSink):
-        def deliver(self, *args: Any) -> None:
-            raise ChatError(Kind.INTERNAL, "A bug.")
+    @pytest.fixture(autouse=True)
+    def _given(self, world: World) -> None:
+        self.world = world
 
-    world.backend._sink = Broken()
-    world.backend.subscribe("r")
-    publish(world)
-    world.backend.unsubscribe("r")
-    assert result(publish(world)).seq == 2
+    def test_a_sink_that_raises(self) -> None:
+        """A group that cannot be handed on is answered, logged, and stops nothing."""
+
+        class Broken(RecordingSink):
+            def deliver(self, *args: Any) -> None:
+                raise ZeroDivisionError
+
+        self.world.backend._sink = Broken()
+        self.world.backend.subscribe("r")
+        assert kind(publish(self.world)) is Kind.UNKNOWN
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        self.world.backend.unsubscribe("r")
+        assert result(publish(self.world)).seq == 2
+
+    def test_a_writer_that_raises(self) -> None:
+        """A bug in writing is logged as one, is no trouble of the disk, and is answered."""
+
+        class Buggy(_FailingStore):
+            def write(self, drafts: list[Draft]) -> Any:
+                raise ZeroDivisionError
+
+        store = self.world.backend._store
+        self.world.backend._store = Buggy(store)  # type: ignore[assignment]
+        assert kind(publish(self.world)) is Kind.UNKNOWN
+        assert self.world.backend.trouble() is None
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        self.world.backend._store = store
+        assert result(publish(self.world)).seq == 1
+
+    def test_sweeps_that_fail(self) -> None:
+        """A sweep that fails says so, and the next one is made all the same."""
+        swept: list[type[Exception]] = [ZeroDivisionError, sqlite3.OperationalError]
+
+        class Failing(_FailingStore):
+            def sweep(self, start: int) -> None:
+                raise swept.pop()("no")
+
+        self.world.backend._store = Failing(self.world.store)  # type: ignore[assignment]
+        self.world.clock.advance(sqlite.SWEEP_EVERY)
+        assert self.world.backend.trouble() == "messages cannot be stored: no"
+        self.world.clock.advance(sqlite.SWEEP_EVERY)
+        assert swept == []
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+
+def test_patience_goes_on(make_world: Callable[..., World]) -> None:
+    """Everybody who waits is answered when his own time is up."""
+    world = make_world(held=True)
+    first = publish(world)
+    world.clock.advance(sqlite.PATIENCE - 1)
+    second, third = publish(world), publish(world)
+    world.clock.advance(1)
+    assert kind(first) is Kind.UNKNOWN
+    assert not second.called
+    world.clock.advance(sqlite.PATIENCE - 1)
+    assert kind(second) is kind(third) is Kind.UNAVAILABLE
+
+
+class ThreadsTest(TestCase):
+    """Real threads."""
+
+    timeout = 30
+
+    async def test_stopping_while_a_call_hangs(self) -> None:
+        """Threads in a call that hangs are left behind, whatever that call is."""
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        real: Any = reactor
+        hanging = Event()
+        threads = _Threads(real, 1, "hanging")
+        threads.start()
+        call = threads.call(hanging.wait)
+        assert threads.busy()
+        threads.stop()
+        hanging.set()
+        await call
+        assert not threads.busy()
+        threads.stop()
 
 
 def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:

@@ -225,6 +225,26 @@ def test_one_bad_text(disk: Disk) -> None:
     assert isinstance(written[1], UnicodeEncodeError)
 
 
+def test_a_bad_text_and_a_full_disk(disk: Disk) -> None:
+    """If the neighbours of a bad text cannot be written, none of them is."""
+    store = disk.store()
+    say(store, "a")
+    assert store._writer is not None
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+    long = [Draft("r", "x" * 1_000) for _ in range(50)]
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.write([Draft("r", "b"), Draft("r", "\ud800"), *long])
+    assert shown(store) == [1]
+
+
+def test_only_bad_texts(disk: Disk) -> None:
+    """A group of nothing but bad texts writes nothing."""
+    store = disk.store()
+    assert isinstance(store.write([Draft("r", "\ud800")])[0], UnicodeEncodeError)
+    assert store.read("r", 0, 1).position.seq == 0
+
+
 def test_probe(disk: Disk) -> None:
     """A probe writes, and is seen nowhere."""
     store = disk.store()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from socket import create_connection
 from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
@@ -223,6 +224,14 @@ class Wscat:
         """The frames that were shown."""
         shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.output.text)
         return re.findall(r"< ([^\r\n]+)\r?\n", shown)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells: what the kernel shows of another process."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        threading.Event().wait(0.05)
 
 
 def tool(*command: str) -> str:

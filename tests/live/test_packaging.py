@@ -33,7 +33,7 @@ def run(*command: object) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source distribution, made from what git has and what is new."""
+    """The source distribution of this checkout."""
     directory = tmp_path_factory.mktemp("sdist")
     run(sys.executable, "-m", "build", "--sdist", "--outdir", directory, ROOT)
     (made,) = directory.iterdir()

@@ -116,10 +116,12 @@ def test_make_run(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     output = Output(process.stdout.fileno())
-    port = output.wait_for(r"https://localhost:(\d+)/")[1]
-    output.wait_for("is ready")
-    assert json.loads(tool("curl", "-sSk", f"https://localhost:{port}/readyz"))
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(PATIENCE)
-    output.close()
-    process.stdout.close()
+    try:
+        port = output.wait_for(r"https://localhost:(\d+)/")[1]
+        output.wait_for("is ready")
+        assert json.loads(tool("curl", "-sSk", f"https://localhost:{port}/readyz"))
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(PATIENCE)
+        output.close()
+        process.stdout.close()

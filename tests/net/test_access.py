@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.net.access import STANDARD, AccessLog
-from tests.support import HANDSHAKE, Port, World
+from livechat.config import STANDARD_LOG
+from livechat.errors import StartError
+from livechat.net.access import AccessLog
+from tests.support import HANDSHAKE, Port, request
 
 
 @pytest.fixture
@@ -43,6 +45,13 @@ def test_a_line_for_each_request(ask: Callable[..., list[str]]) -> None:
     )
 
 
+def test_a_line_for_each_socket(port: Port, tmp_path: Path, access: AccessLog) -> None:
+    """A WebSocket's handshake has its line too, with the address that was asked for."""
+    Port(port.world, access=access).socket("den").hang_up()
+    (line,) = (tmp_path / "access.log").read_text().splitlines()
+    assert '"GET /ws/chat/den/ HTTP/1.1" 101' in line
+
+
 def test_nothing_gets_out_of_its_line(ask: Callable[..., list[str]]) -> None:
     """Quotes, escapes and line breaks are shown, not written."""
     lines = ask('/no"where', User_Agent='a"b\x1b[31m\x85c', Referer="x\x0by")
@@ -61,15 +70,30 @@ def test_rotation(port: Port, tmp_path: Path, access: AccessLog) -> None:
     assert len(path.read_text().splitlines()) == 1
 
 
-def test_a_log_that_cannot_be_written(port: Port, tmp_path: Path) -> None:
-    """Requests are answered though the log cannot be written."""
-    logged = Port(port.world, access=AccessLog(tmp_path / "missing" / "access.log"))
-    assert logged.ask("GET", "/healthz").status == 200
+def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A file that cannot be opened is one clear line at start."""
+    with pytest.raises(StartError, match="--access-log: cannot open"):
+        AccessLog(tmp_path / "missing" / "access.log")
+
+
+def test_a_log_that_cannot_be_opened_again(port: Port, tmp_path: Path, access: AccessLog) -> None:
+    """When the log goes away requests are answered all the same, and so are the next ones."""
+    logged = Port(port.world, access=access)
+    logged.ask("GET", "/healthz")
+    (tmp_path / "access.log").unlink()
+    (tmp_path / "access.log").mkdir()
+    wire = logged.connect()
+    with capturedLogs() as events:
+        for _ in range(2):
+            wire.send(request("GET", "/healthz"))
+            assert wire.answer().status == 200
+    assert not wire.aborted
+    assert events == []
 
 
 def test_standard(port: Port) -> None:
     """The lines can go to the daemon's own log, and are not taken for formats there."""
-    logged = Port(port.world, access=AccessLog(STANDARD))
+    logged = Port(port.world, access=AccessLog(STANDARD_LOG))
     with capturedLogs() as events:
         logged.ask("GET", "/{log_format}")
     lines = [event["line"] for event in events if "line" in event]
@@ -77,7 +101,7 @@ def test_standard(port: Port) -> None:
     assert "/{log_format}" in lines[0]
 
 
-def test_off(make_world: Callable[..., World], port: Port) -> None:
+def test_off(port: Port) -> None:
     """Without the option nothing is logged, messages and rooms least of all."""
     with capturedLogs() as events:
         port.ask("GET", "/chat/history/")

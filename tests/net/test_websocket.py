@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs
+from zope.interface.verify import verifyClass
 
-from livechat.net.websocket import FRAGMENTS, GRACE, PING_EVERY, PONG_WITHIN, UNSENT
-from livechat.session import NOISE
-from tests.support import Port, Wire, client_frame
+from livechat.interfaces import IClient
+from livechat.net.websocket import GRACE, MOST_FRAMES, PING_EVERY, PONG_WITHIN, UNSENT, Socket
+from livechat.session import NOISE_RATE
+from tests.support import HANDSHAKE, Port, Wire, client_frame, request
 
 HI = client_frame(b'{"message": "hi"}')
 
@@ -23,6 +26,28 @@ def test_rooms(port: Port) -> None:
     one.says("hi")
     assert one.heard() == two.heard() == ["hi"]
     assert other.heard() == []
+
+
+def test_is_a_client() -> None:
+    """A socket is what a session and the hub write to."""
+    assert verifyClass(IClient, Socket)
+
+
+def test_a_member_that_cannot_be_written_to(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection is cut, so that its client notices and comes back."""
+    wire, other = port.socket(), port.socket()
+
+    def fail(data: bytes) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr(wire.transport, "write", fail)
+    with capturedLogs() as events:
+        say(port, "hi")
+    assert len(events) == 1
+    assert wire.aborted
+    assert other.heard() == ["hi"]
+    wire.hang_up()
+    assert port.world.hub.members("r") == 1
 
 
 def test_leaving(port: Port) -> None:
@@ -80,7 +105,7 @@ def test_client_closes(port: Port) -> None:
         (b"\x81\xff\x00\x00\x01\x00\x00\x00\x00\x00\x01\x02\x03\x04", 1009),
         (b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04", 1009),
         (client_frame(b"x" * 60_000, 1, fin=False) + client_frame(b"x" * 60_000, 0), 1009),
-        (client_frame(b"", 1, fin=False) + client_frame(b"", 0, fin=False) * FRAGMENTS, 1009),
+        (client_frame(b"", 1, fin=False) + client_frame(b"", 0, fin=False) * MOST_FRAMES, 1009),
         (client_frame(b"\xff"), 1007),
         (client_frame(b"\xc0\x80"), 1007),
         (client_frame(b"\xed\xa0\x80"), 1007),
@@ -131,7 +156,7 @@ def test_floods(port: Port, frame: bytes) -> None:
     bystander, wire = port.socket(), port.socket()
     wire.send(frame * 20_000)
     frames = wire.frames()
-    assert len(frames) <= NOISE.burst + 1
+    assert len(frames) <= NOISE_RATE.burst + 1
     assert frames[-1][0] == 8
     assert frames[-1][1][:2] == (1008).to_bytes(2, "big")
     assert bystander.frames() == []
@@ -216,8 +241,6 @@ def test_restart_with_a_silent_peer(port: Port) -> None:
 
 def test_an_unknown_subprotocol(port: Port) -> None:
     """A client that asks for subprotocols nobody knows gets plain mode, and no refusal."""
-    from tests.support import HANDSHAKE, request  # noqa: PLC0415
-
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="soap, x"))
     answer = wire.answer()

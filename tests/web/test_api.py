@@ -90,8 +90,8 @@ def test_bad_rooms(port: Port, room: str) -> None:
 
 
 def test_path_that_is_no_utf8(port: Port) -> None:
-    """A path that is no UTF-8 is a bad room."""
-    assert port.ask("GET", "/ws/chat/%ff/", **HANDSHAKE).code() == "bad_room"
+    """A path that is no UTF-8 is a bad request."""
+    assert port.ask("GET", "/ws/chat/%ff/", **HANDSHAKE).code() == "bad_request"
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)

@@ -156,6 +156,19 @@ def test_cross_site_without_origin(port: Port) -> None:
     assert port.ask("GET", "/chat/history/", **cross).status == 200
 
 
+def test_routes_are_closed_to_foreign_pages() -> None:
+    """A route that says nothing of origins is closed to those of other sites."""
+
+    async def answer(call: Call) -> Response:
+        return json({})
+
+    tree = Tree((Route("/x", {"POST": answer}),), frozenset())
+    headers = {"host": ("a",), "origin": ("https://evil.example",)}
+    call = Call("POST", "/x", "", headers, b"", Sender("a", Rate.of(0)))
+    refused = run(tree.answer(call))
+    assert refused.status == 403
+
+
 def test_health_is_for_everybody(port: Port) -> None:
     """What is not shared with pages does not look at origins."""
     assert port.ask("GET", "/healthz", Origin="https://evil.example").status == 200
@@ -199,6 +212,6 @@ def test_names_are_decoded() -> None:
     async def show(call: Call) -> Response:
         return json(dict(call.names))
 
-    tree = Tree((Route("/a/{x}/{y}/", {"GET": show}),), frozenset())
+    tree = Tree((Route("/a/{x}/{y}/", {"GET": show}, origins="any"),), frozenset())
     call = Call("GET", "/a/%41%252F/b", "", {"host": ("a",)}, b"", Sender("a", Rate.of(0)))
     assert run(tree.answer(call)).body == b'{"x":"A%2F","y":"b"}'
