@@ -64,7 +64,7 @@ class Request(http.Request):
             self._too_large()
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.channel.refused:
+        if self.channel.closing:
             return
         if self.content.tell() + len(data) > self.channel.factory.max_body:
             self._too_large()
@@ -209,8 +209,9 @@ class Channel(http.HTTPChannel):
     A connection, until it closes or becomes a WebSocket.
 
     @ivar sender: whoever is at its other end, as far as rates go.
-    @ivar refused: it was answered already; what comes is read and dropped, so
-        that the answer arrives before the connection breaks.
+    @ivar closing: the last answer was given; what comes is read and dropped, so
+        that the answer arrives before the connection breaks, and so that no
+        request is carried out of which its sender would never hear.
     """
 
     requestFactory = Request  # type: ignore[assignment]
@@ -221,7 +222,7 @@ class Channel(http.HTTPChannel):
     transport: ITCPTransport
     sender: Sender
     admission: Admission
-    refused = False
+    closing = False
     _begun = False
     _socket: Socket | None = None
     _stage = _Stage.HEAD
@@ -249,7 +250,7 @@ class Channel(http.HTTPChannel):
             self.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        if self.refused:
+        if self.closing:
             return
         if not self._begun:
             self._begun = True
@@ -273,11 +274,11 @@ class Channel(http.HTTPChannel):
             super().allHeadersReceived()
 
     def _send100Continue(self) -> None:
-        if not self.refused:
+        if not self.closing:
             super()._send100Continue()
 
     def allContentReceived(self) -> None:
-        if not self.refused:
+        if not self.closing:
             self._enter(_Stage.ANSWER)
             super().allContentReceived()
 
@@ -304,9 +305,8 @@ class Channel(http.HTTPChannel):
 
     def refuse(self, error: ChatError) -> None:
         """Answer the request that is arriving, and close."""
-        if self.refused:
+        if self.closing:
             return
-        self.refused = True
         response = self.factory.tree.refusal(error)
         assert isinstance(response.body, bytes)
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
@@ -319,6 +319,7 @@ class Channel(http.HTTPChannel):
         self.refuse(ChatError(Kind.BAD_REQUEST, "This is not a valid HTTP/1.1 request."))
 
     def loseConnection(self) -> None:
+        self.closing = True
         self._enter(_Stage.END)
         super().loseConnection()
 

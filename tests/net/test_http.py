@@ -222,6 +222,19 @@ def test_idle(port: Port) -> None:
     assert wire.received() == b""
 
 
+def test_a_request_that_comes_too_late(port: Port) -> None:
+    """A request that meets a connection which is being closed is not carried out."""
+    wire = port.connect()
+    wire.send(post("in time"))
+    wire.received()
+    port.world.clock.advance(_Stage.IDLE.value)
+    assert wire.closing
+    wire.send(post("too late"))
+    assert wire.received() == b""
+    texts = [each["message"] for each in port.ask("GET", "/chat/history/").json()["chat_history"]]
+    assert texts == ["in time"]
+
+
 def test_a_closed_connection_whose_peer_stays(port: Port) -> None:
     """After a last answer, a peer that does not hang up is cut off."""
     wire = port.connect()
