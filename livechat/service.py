@@ -202,7 +202,10 @@ class Port(Service):
     async def _stop(self) -> None:
         """Take no more connections, say goodbye to those that are there, wait a little."""
         for port in self._ports:
-            await maybeDeferred(port.stopListening)
+            try:
+                await maybeDeferred(port.stopListening)
+            except Exception:  # noqa: BLE001 - the members must be told all the same
+                _log.failure("The port did not close as it should.")
         for channel in tuple(self._http.channels):
             channel.retire()
         for member in tuple(self._http.sockets.sockets):

@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 #: Most messages in one transaction, and where their characters end it.  A room's
 #: share of a group is one write to each member, so this bounds that write too.
 GROUP: Final = 1_000
-GROUP_CHARACTERS: Final = 512 * 1024
+GROUP_CHARACTERS: Final = 64 * 1024
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024

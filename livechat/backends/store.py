@@ -316,7 +316,7 @@ class Store:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"file:{quote(str(self._path))}?{mode}",
+            f"file://{quote(str(self._path))}?{mode}",
             uri=True,
             timeout=_BUSY_TIMEOUT,
             isolation_level=None,

@@ -58,7 +58,9 @@ class AccessLog:
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
-            self._file.close()
+            # It writes what it has not yet written, for which there may be no room.
+            with suppress(OSError):
+                self._file.close()
 
 
 class _Quiet(WatchedFileHandler):

@@ -7,6 +7,7 @@ Twisted's parser does the parsing.  What it leaves open is closed here:
     a body of any size               refused at its header, or where it grows too long
     a body in a temporary file       kept in memory, which the bound allows
     a client that does not hang up   aborted after a grace
+    answers that nobody reads        no request is taken before the last answer is read
     errors without a word            every refusal is a problem+json
 
 A connection goes through these stages, each with its own deadline:
@@ -16,10 +17,12 @@ A connection goes through these stages, each with its own deadline:
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
+from typing import Final
 
 from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.defer import Deferred, succeed
@@ -44,6 +47,10 @@ from livechat.net.access import AccessLog
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call, Tree
+
+# What a client puts before the path if it takes this server for a proxy, which
+# must be accepted (RFC 9112, section 3.2.2).
+_ABSOLUTE: Final = re.compile(r"^https?://[^/?#]*(?=/)", re.ASCII | re.IGNORECASE)
 
 
 class Request(http.Request):
@@ -92,7 +99,7 @@ class Request(http.Request):
             await self._answer(answer)
 
     def _call(self) -> Call:
-        path, _, query = self.uri.decode("latin-1").partition("?")
+        path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
         headers = {
             name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
@@ -225,6 +232,7 @@ class Channel(http.HTTPChannel):
     closing = False
     _begun = False
     _socket: Socket | None = None
+    _unread: Request | None = None
     _stage = _Stage.HEAD
     _deadline: IDelayedCall | None = None
 
@@ -288,7 +296,22 @@ class Channel(http.HTTPChannel):
         else:
             super().rawDataReceived(data)
 
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        # Twisted goes on reading while a request is being answered, without end if
+        # the peer sends requests and reads no answers.
+        self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            self.requestDone(unread)
+
     def requestDone(self, request: Request) -> None:
+        if self._waitingForTransport:
+            self._unread = request
+            return
         self._begun = False
         self._enter(_Stage.IDLE)
         super().requestDone(request)

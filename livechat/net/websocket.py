@@ -6,13 +6,14 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
     no bounds for messages            frames and messages over the limit: 1009
     empty fragments without end       more than `MOST_FRAMES` in a message: 1009
     pings, tiny frames in masses      the session's budget: 1008, then deaf
-    a peer that does not read         more than `UNSENT` bytes wait: 4008
+    a peer that does not read         what waits for it is bounded: 4008
     a peer that is not there          no pong in time: 4001
     a peer that does not hang up      aborted after `GRACE`
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -29,8 +30,15 @@ from livechat.interfaces import IClient
 from livechat.limits import Admission
 from livechat.session import Session
 
-#: Bytes that wait for a member which does not read.
+#: Bytes that may wait for a member, and seconds for which more may: a burst that the
+#: limits allow is no reason to close a member that is reading it.
 UNSENT: Final = 1024 * 1024
+SLOW: Final = 5.0
+#: So many frames of the largest size may always wait.
+LARGEST_FRAMES: Final = 4
+#: So many times the bytes that may wait end a member's connection at once.  They
+#: are the room's, not the member's own: all that wait for them hold the same bytes.
+FAR_TOO_MUCH: Final = 64
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
 #: Seconds between pings, and for the answer.
@@ -60,8 +68,9 @@ class Socket(WebSocketServerProtocol):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._slow: IDelayedCall | None = None
         self._paused = True
         self._deaf = False
         self._fragments = 0
@@ -125,9 +134,18 @@ class Socket(WebSocketServerProtocol):
         elif self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
             self._waiting.append(frames)
             self._waiting_bytes += len(frames)
-            if self._waiting_bytes > UNSENT:
-                self._drop_waiting()
-                self._close(Close.TOO_SLOW, "too slow")
+            self._watch()
+
+    def _watch(self) -> None:
+        """See whether more waits than may."""
+        if self._waiting_bytes > FAR_TOO_MUCH * self.factory.unsent:
+            self._too_slow()
+        elif self._waiting_bytes > self.factory.unsent and self._slow is None:
+            self._slow = self.factory.clock.callLater(SLOW, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._drop_waiting()
+        self._close(Close.TOO_SLOW, "too slow")
 
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
@@ -136,8 +154,10 @@ class Socket(WebSocketServerProtocol):
         self.dropConnection(abort=True)
 
     def restart(self) -> None:
-        """The server is going: say so."""
-        self._send_waiting()
+        """The server is going: send what waits, and say so."""
+        if self._waiting and self.state == self.STATE_OPEN:
+            self.transport.write(b"".join(self._waiting))
+            self._drop_waiting()
         self._close(Close.RESTART, "restart")
 
     def _close(self, code: Close, reason: str) -> None:
@@ -164,20 +184,25 @@ class Socket(WebSocketServerProtocol):
 
     def resumeProducing(self) -> None:
         self._paused = False
-        self._send_waiting()
+        while self._waiting and not self._paused and self.state == self.STATE_OPEN:
+            frames = self._waiting.popleft()
+            self._waiting_bytes -= len(frames)
+            self.transport.write(frames)
+        if self._waiting_bytes <= self.factory.unsent:
+            self._stop_watching()
 
     def stopProducing(self) -> None:
         """The connection is lost, which `connectionLost` is told too."""
 
-    def _send_waiting(self) -> None:
-        if self._waiting and self.state == self.STATE_OPEN:
-            frames = b"".join(self._waiting)
-            self._drop_waiting()
-            self.transport.write(frames)
-
     def _drop_waiting(self) -> None:
+        self._stop_watching()
         self._waiting.clear()
         self._waiting_bytes = 0
+
+    def _stop_watching(self) -> None:
+        if self._slow is not None and self._slow.active():
+            self._slow.cancel()
+        self._slow = None
 
     def dropConnection(self, abort: bool = False) -> None:
         if self._cut is None and not abort:
@@ -201,6 +226,7 @@ class SocketFactory(WebSocketServerFactory):
     The WebSockets of this process.
 
     @ivar sockets: those that are open.
+    @ivar unsent: bytes that may wait for one of them.
     """
 
     protocol = Socket  # type: ignore[assignment]
@@ -213,6 +239,7 @@ class SocketFactory(WebSocketServerFactory):
         """
         super().__init__(server="", reactor=clock)
         self.clock = clock
+        self.unsent = max(UNSENT, LARGEST_FRAMES * max_frame)
         self.sockets: set[Socket] = set()
         self._chat = chat
         self.setProtocolOptions(

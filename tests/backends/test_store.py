@@ -79,6 +79,17 @@ def test_files_are_private(disk: Disk) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
+@pytest.mark.parametrize("name", ["a b", "a?b", "a#b", "a%20b", "ü", "/", "a'b"])
+def test_any_path(tmp_path: Path, name: str) -> None:
+    """The directory may be called anything, and its path may begin with two slashes."""
+    directory = Path(f"/{tmp_path}") / name.strip("/")
+    disk = Disk(directory)
+    assert say(disk.store(), "a") == [1]
+    assert disk.rows() == [1]
+    disk.close()
+    assert (directory / "livechat.sqlite3").exists()
+
+
 def test_durable_settings(disk: Disk) -> None:
     """A commit is on disk when it returns: write-ahead log, fully synchronous."""
     store = disk.store()

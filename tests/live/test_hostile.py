@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from livechat.net.http import _Stage
-from livechat.net.websocket import GRACE, UNSENT
+from livechat.net.websocket import FAR_TOO_MUCH, GRACE, SLOW, UNSENT
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
 from tests.support import HANDSHAKE, client_frame, request
 
@@ -139,7 +140,7 @@ def test_huge_frames(daemon: Daemon) -> None:
 
 
 def test_slow_reader(daemon: Daemon) -> None:
-    """A member that does not read is cut; its room goes on, and memory comes back."""
+    """A member that does not read is cut; its room goes on, and memory is bounded."""
     slow = daemon.raw(UPGRADE)
     before = daemon.memory()
     with daemon.socket("hostile") as member, daemon.socket("hostile") as speaker:
@@ -151,9 +152,52 @@ def test_slow_reader(daemon: Daemon) -> None:
             for _ in range(min(50, count - start)):
                 assert len(member.recv(timeout=PATIENCE)) > 16_000
                 speaker.recv(timeout=PATIENCE)
-    assert daemon.memory() - before < 30 * 1024**2
-    answer = rest(slow, GRACE + PATIENCE)
+    assert daemon.memory() - before < 2 * FAR_TOO_MUCH * UNSENT
+    answer = rest(slow, SLOW + GRACE + PATIENCE)
     assert len(answer) < count * 16_000
+
+
+def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
+    """As much as one address may say at once closes nobody who reads, and all of it arrives."""
+    daemon = start()
+    senders, messages = 10, 40
+    text = json.dumps({"message": "\x07" * 16_384})
+    whole = senders * messages * len(text)
+
+    def read(connection: Any) -> bool:
+        size = 0
+        while size < whole and (data := connection.recv(65_536)):
+            size += len(data)
+        return size >= whole
+
+    members = [daemon.raw(UPGRADE) for _ in range(senders + 2)]
+    with ThreadPoolExecutor(len(members)) as pool:
+        reading = [pool.submit(read, member) for member in members]
+        frame = client_frame(text.encode())
+        for member in members[:senders]:
+            member.sendall(frame * messages)
+        assert all(each.result() for each in reading)
+    for member in members:
+        member.close()
+
+
+def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:
+    """Who sends requests without end and reads no answer is not read either."""
+    daemon = start()
+    before = daemon.memory()
+    connection = daemon.raw()
+    connection.settimeout(2)
+    taken = 0
+    try:
+        while taken < 64 * 1024**2:
+            data = request("GET", "/static/livechat.css") * 100
+            connection.sendall(data)
+            taken += len(data)
+    except TimeoutError:
+        pass
+    assert taken < 16 * 1024**2
+    assert daemon.memory() - before < 30 * 1024**2
+    connection.close()
 
 
 def test_connections_come_back(start: Callable[..., Daemon]) -> None:

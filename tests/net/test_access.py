@@ -91,6 +91,15 @@ def test_a_log_that_cannot_be_opened_again(port: Port, tmp_path: Path, access: A
     assert events == []
 
 
+def test_a_full_disk(port: Port) -> None:
+    """When there is no room for the log, requests are answered and the port can be closed."""
+    full = AccessLog(Path("/dev/full"))
+    logged = Port(port.world, access=full)
+    for _ in range(3):
+        assert logged.ask("GET", "/healthz").status == 200
+    logged.factory.stopFactory()
+
+
 def test_standard(port: Port) -> None:
     """The lines can go to the daemon's own log, and are not taken for formats there."""
     logged = Port(port.world, access=AccessLog(STANDARD_LOG))

@@ -278,6 +278,48 @@ def test_a_slow_reader_of_a_history(port: Port) -> None:
     assert len(wire.answer().json()["chat_history"]) == 60
 
 
+def test_requests_without_reading_answers(port: Port) -> None:
+    """Who sends requests and reads no answers is not read any more, and is cut at last."""
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz") * 100)
+    assert len(wire.answers()) == 1
+    assert wire.transport.producerState == "paused"
+    wire.resume()
+    assert len(wire.answers()) == 1
+    wire.transport.full = False
+    wire.resume()
+    assert len(wire.answers()) == 98
+    assert wire.transport.producerState == "producing"
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz"))
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.aborted
+    wire.hang_up()
+
+
+def test_pipelined_histories(port: Port) -> None:
+    """A history that is asked for behind an unread answer waits for it to be read."""
+    for _ in range(60):
+        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz") + request("GET", "/chat/history/") * 2)
+    size = 0
+    while len(wire.transport.value()) > size:
+        assert len(wire.transport.value()) - size < 200_000
+        size = len(wire.transport.value())
+        wire.resume()
+    assert [answer.status for answer in wire.answers()] == [200, 200, 200]
+
+
+def test_absolute_targets(port: Port) -> None:
+    """A target may be a whole URL, as clients of proxies send it."""
+    for target in ("https://localhost:10443/healthz", "HTTP://other/healthz?x=https://y/"):
+        assert port.ask("GET", target).json() == {"status": "ok"}
+    assert port.ask("GET", "https://localhost").status == 404
+
+
 def test_a_reader_that_never_reads(port: Port) -> None:
     """An answer has a deadline as well."""
     for _ in range(60):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,18 @@ from twisted.logger import capturedLogs
 from zope.interface.verify import verifyClass
 
 from livechat.interfaces import IClient
-from livechat.net.websocket import GRACE, MOST_FRAMES, PING_EVERY, PONG_WITHIN, UNSENT, Socket
+from livechat.net.websocket import (
+    FAR_TOO_MUCH,
+    GRACE,
+    MOST_FRAMES,
+    PING_EVERY,
+    PONG_WITHIN,
+    SLOW,
+    UNSENT,
+    Socket,
+)
 from livechat.session import NOISE_RATE
-from tests.support import HANDSHAKE, Port, Wire, client_frame, request
+from tests.support import HANDSHAKE, Port, Wire, World, client_frame, request
 
 HI = client_frame(b'{"message": "hi"}')
 
@@ -165,7 +176,7 @@ def test_floods(port: Port, frame: bytes) -> None:
 
 
 def test_a_slow_reader(port: Port) -> None:
-    """What waits for a member that does not read is bounded; the others notice nothing."""
+    """A member that does not read is closed; the others notice nothing."""
     slow, quick = port.socket(), port.socket()
     slow.protocol.pauseProducing()
     slow.received()
@@ -173,10 +184,70 @@ def test_a_slow_reader(port: Port) -> None:
     for _ in range(count):
         say(port, "x" * 10_000)
     assert len(quick.heard()) == count
-    assert port.world.hub.members("r") == 1
+    assert not slow.closing
+    port.world.clock.advance(SLOW)
     assert slow.closed() == 4008
+    assert port.world.hub.members("r") == 1
     port.world.clock.advance(GRACE)
     assert slow.aborted
+
+
+def test_far_too_much(port: Port) -> None:
+    """What waits for a member is bounded, however quickly it came."""
+    wire = port.socket()
+    wire.protocol.pauseProducing()
+    sent = 0
+    while not wire.closing:
+        say(port, "x" * 16_000)
+        sent += 16_000
+    assert sent < (FAR_TOO_MUCH + 1) * UNSENT
+    assert wire.closed() == 4008
+
+
+def test_a_burst(port: Port) -> None:
+    """A member that reads a burst in time is not closed because of it, and misses nothing."""
+    wire = port.socket()
+    wire.transport.full = True
+    count = 4 * UNSENT // 10_000
+    for number in range(count):
+        say(port, f"{number}".ljust(10_000))
+    port.world.clock.advance(SLOW - 1)
+    heard = wire.heard()
+    while len(heard) < count:
+        wire.resume()
+        heard += wire.heard()
+    assert [int(text) for text in heard] == list(range(count))
+    port.world.clock.advance(SLOW)
+    assert not wire.closing
+
+
+def test_a_trickle(port: Port) -> None:
+    """A member that reads, but too slowly to ever catch up, is closed."""
+    wire = port.socket()
+    wire.transport.full = True
+    for _ in range(4 * UNSENT // 10_000):
+        say(port, "x" * 10_000)
+    for _ in range(10):
+        port.world.clock.advance(SLOW / 10)
+        if not wire.closing:
+            wire.resume()
+    assert wire.closed() == 4008
+
+
+def test_large_messages(make_world: Callable[..., World], port: Port) -> None:
+    """However large messages may be, a few of the largest may wait."""
+    large = Port(make_world(max_message=1_048_576))
+    wire = large.socket()
+    wire.transport.full = True
+    for _ in range(3):
+        say(large, "\x07" * 1_048_576)
+    large.world.clock.advance(2 * SLOW)
+    assert not wire.closing
+    heard = wire.heard()
+    while len(heard) < 3:
+        wire.resume()
+        heard += wire.heard()
+    wire.hang_up()
 
 
 def test_a_reader_that_catches_up(port: Port) -> None:
