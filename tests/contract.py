@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -21,15 +22,16 @@ from tests.support import RecordingSink
 
 
 class BackendContract:
-    """Tests of one backend; `make` is the subclass's."""
+    """
+    Tests of one backend, which the subclass makes.
 
-    def make(self, *, history_limit: int = 0, history_age: int = 0) -> Any:
-        """A new backend on the same store as the last one, whose `stop` has fired."""
-        raise NotImplementedError
+    @ivar make: a new backend with a ``history_limit`` and a ``history_age``, on the
+        same store as the last one, which has stopped.
+    @ivar set_time: lets it be so many seconds later than at the beginning.
+    """
 
-    def set_time(self, seconds: float) -> None:
-        """Let it be so many seconds later than at the beginning, in messages' times."""
-        raise NotImplementedError
+    make: Callable[..., Any]
+    set_time: Callable[[float], None]
 
     async def begin(self, **options: int) -> Any:
         backend = self.make(**options)
