@@ -1,5 +1,6 @@
 """How livechat is packaged."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
+# Read, not imported: what the package needs is not there yet.
+VERSION = re.findall(r'__version__ = "(.+)"', (ROOT / "livechat" / "__init__.py").read_text())[0]
 
 
 class BuildWithData(build_py):
@@ -22,7 +25,7 @@ class BuildWithData(build_py):
 
 setup(
     name="livechat",
-    version="0.1.0",
+    version=VERSION,
     description="A live chat server: rooms over WebSockets and HTTP, on one TLS port.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

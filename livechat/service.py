@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,7 +25,7 @@ from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from livechat import backends, web
+from livechat import __version__, backends, web
 from livechat.chat import Chat
 from livechat.config import Config, Options
 from livechat.errors import StartError
@@ -249,7 +248,7 @@ class Announcement(Service):
         _warn_of_expiry(certificate)
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
-        _log.info("livechat {version} is ready.", version=version("livechat"))
+        _log.info("livechat {version} is ready.", version=__version__)
 
     def stopService(self) -> None:
         super().stopService()

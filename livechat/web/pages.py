@@ -10,13 +10,13 @@ from __future__ import annotations
 import mimetypes
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from msgspec import Struct
 
+from livechat import __version__
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
 from livechat.web.response import Response
@@ -74,7 +74,7 @@ class Pages:
             "front.html",
             host=call.header("Host"),
             room=self._chat.default_room,
-            version=version("livechat"),
+            version=__version__,
         )
 
     async def static(self, call: Call) -> Response:
