@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from socket import create_connection
 from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import Close
+
+_T = TypeVar("_T")
 
 #: Seconds after which a test no longer waits for what must come.
 PATIENCE = 20.0
@@ -150,11 +154,9 @@ class Daemon:
         self.process.stdout.close()
         return code
 
-    def socket(self, room: str = "r", **options: Any) -> ClientConnection:
+    def socket(self, room: str = "r", **options: Any) -> Member:
         """A WebSocket, by PyPI's websockets."""
-        options.setdefault("ssl", trusting())
-        uri = f"wss://localhost:{self.port}/ws/chat/{room}"
-        return connect(uri, legacy=True, **options)
+        return Member(f"wss://localhost:{self.port}/ws/chat/{room}", **options)
 
     def raw(self, data: bytes = b"", *, tls: bool = True) -> RawSocket:
         """A connection that is as impolite as the test wants; *data* is sent on it."""
@@ -182,6 +184,63 @@ class Daemon:
     def descriptors(self) -> int:
         """How many files it has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+class Member:
+    """
+    A WebSocket of PyPI's websockets, for tests that are no coroutines.
+
+    Not its own threaded client: that reads and writes one TLS connection in two
+    threads at once, which OpenSSL does not allow, and of a thousand handshakes
+    with any server one or two hang.
+    """
+
+    _loop = asyncio.new_event_loop()
+    _thread: threading.Thread | None = None
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        if Member._thread is None:
+            Member._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+            Member._thread.start()
+        options.setdefault("ssl", trusting())
+
+        async def connected() -> ClientConnection:
+            return await connect(uri, **options)
+
+        self._connection = self._run(connected())
+
+    def _run(self, coroutine: Coroutine[Any, Any, _T], timeout: float = PATIENCE) -> _T:
+        async def bounded() -> _T:
+            return await asyncio.wait_for(coroutine, timeout)
+
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def subprotocol(self) -> str | None:
+        return self._connection.subprotocol
+
+    @property
+    def close_received(self) -> Close | None:
+        """The close frame that the server sent."""
+        return self._connection.protocol.close_rcvd
+
+    def send(self, text: str) -> None:
+        self._run(self._connection.send(text))
+
+    def recv(self, timeout: float = PATIENCE) -> str:
+        """The next text frame."""
+        text = self._run(self._connection.recv(), timeout)
+        assert isinstance(text, str)
+        return text
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self._run(self._connection.close(code, reason))
 
 
 class Wscat:

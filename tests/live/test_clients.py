@@ -110,8 +110,8 @@ def test_close_is_echoed(daemon: Daemon) -> None:
     """A client's close code comes back to it."""
     client = daemon.socket()
     client.close(4000, "bye")
-    assert client.protocol.close_rcvd is not None
-    assert client.protocol.close_rcvd.code == 4000
+    assert client.close_received is not None
+    assert client.close_received.code == 4000
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost"])

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
 
-from tests.live.daemon import Daemon, trusting
+from tests.live.daemon import Daemon, Member, trusting
 
 SENDERS = 20
 MESSAGES = 2_000
@@ -50,10 +49,10 @@ class Senders:
         connection.close()
 
 
-def listen(member: ClientConnection, heard: list[str]) -> None:
+def listen(member: Member, heard: list[str]) -> None:
     try:
         while True:
-            heard.append(json.loads(member.recv())["message"])
+            heard.append(json.loads(member.recv(timeout=60))["message"])
     except ConnectionClosed:
         return
 

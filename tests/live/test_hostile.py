@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -164,21 +163,24 @@ def test_a_burst_within_the_limits(start: Callable[..., Daemon]) -> None:
     text = json.dumps({"message": "\x07" * 16_384})
     whole = senders * messages * len(text)
 
-    def read(connection: Any) -> bool:
+    def talk(said: bytes) -> bool:
+        """Say something, hear everything; one thread, as TLS wants it."""
+        joined.wait(PATIENCE)
+        connection = members.pop()
+        connection.sendall(said)
         size = 0
         while size < whole and (data := connection.recv(65_536)):
             size += len(data)
+        connection.close()
         return size >= whole
 
     members = [daemon.raw(UPGRADE) for _ in range(senders + 2)]
-    with ThreadPoolExecutor(len(members)) as pool:
-        reading = [pool.submit(read, member) for member in members]
-        frame = client_frame(text.encode())
-        for member in members[:senders]:
-            member.sendall(frame * messages)
-        assert all(each.result() for each in reading)
     for member in members:
-        member.close()
+        assert member.recv(1_000).startswith(b"HTTP/1.1 101")
+    joined = threading.Barrier(len(members))
+    said = [client_frame(text.encode()) * messages] * senders + [b"", b""]
+    with ThreadPoolExecutor(len(members)) as pool:
+        assert all(pool.map(talk, said))
 
 
 def test_requests_without_reading_answers(start: Callable[..., Daemon]) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
 
-from tests.live.daemon import PATIENCE, Daemon, eventually, rest
+from tests.live.daemon import PATIENCE, Daemon, Member, eventually, rest
 from tests.support import request
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
@@ -117,7 +116,7 @@ def test_bad_options(tmp_path: Path, option: str, environment: dict[str, str]) -
     assert "must be" in fails(tmp_path, option, **environment)
 
 
-def closed(member: ClientConnection) -> int | None:
+def closed(member: Member) -> int | None:
     """The code with which the server closes."""
     try:
         while True:
