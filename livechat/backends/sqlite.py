@@ -21,6 +21,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from threading import Thread
 from time import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
@@ -275,11 +276,13 @@ class SqliteBackend:
         for waiting in self._group:
             if waiting.deadline <= now:
                 waiting.refused(ChatError(Kind.UNKNOWN, "The message may have been stored."))
-        pending = [waiting for waiting in self._group if waiting.answer is not None]
-        pending.extend(self._queue)
-        if pending:
-            delay = min(waiting.deadline for waiting in pending) - now
-            self._impatience = self._clock.callLater(delay, self._lose_patience)
+        # Who came first is out of patience first, and the group came before the queue.
+        # To look through the queue instead would, on a hung disk, cost its length for
+        # each message in it.
+        asking = (waiting for waiting in self._group if waiting.answer is not None)
+        first = next(chain(asking, self._queue), None)
+        if first is not None:
+            self._impatience = self._clock.callLater(first.deadline - now, self._lose_patience)
 
     def _trouble_began(self, reason: str) -> None:
         if self._trouble is None:
