@@ -51,8 +51,10 @@ setup(
     zip_safe=False,
     cmdclass={"build_py": BuildWithData},
     install_requires=[
+        "argon2-cffi>=25.1",
         "autobahn>=26.10",
         "cryptography>=46",
+        "humanize>=4.12",
         "jinja2>=3.1",
         "msgspec>=0.20",
         "pyopenssl>=26.4",
@@ -66,6 +68,7 @@ setup(
             "hypothesis",
             "mypy",
             "mypy-zope",
+            "playwright>=1.58",
             "pytest>=9",
             "ruff",
             "websockets>=15",

@@ -8,22 +8,25 @@ has happened; sockets, HTTP and pages all come through here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.activity import Activity, Room
 from livechat.errors import ChatError, Kind
 from livechat.hub import Hub
-from livechat.interfaces import IBackend, IMember
+from livechat.interfaces import IBackend, IMember, ISink
 from livechat.limits import Bucket, Buckets, Rate, address_key
-from livechat.wire import Draft, Message, Position
+from livechat.wire import Draft, Message, Newest, Position
 
 #: Messages in a history unless said, and at most.
 PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
+#: Of a room in which nothing was ever said.
+_NEVER: Final = Newest(0, 0)
 
 
 class Window(Struct, frozen=True):
@@ -41,12 +44,14 @@ class Sender:
     """
     One connection, as far as its right to send goes.
 
+    @ivar address: where it is from, an IP address as text.
     @ivar key: what counts as its address (`livechat.limits.address_key`).
     """
 
-    __slots__ = ("_bucket", "key")
+    __slots__ = ("_bucket", "address", "key")
 
     def __init__(self, address: str, rate: Rate) -> None:
+        self.address = address
         self.key = address_key(address)
         self._bucket = Bucket(rate)
 
@@ -73,7 +78,7 @@ class History:
         self.first = first
         self.last = last
 
-    async def pages(self) -> AsyncIterator[tuple[Message, ...]]:
+    async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
         """
         The messages, oldest first, in pages that are small in memory.
 
@@ -113,6 +118,7 @@ class Chat:
         self._backend = backend
         self._hub = hub
         self._clock = clock
+        self.activity = Activity(clock)
         self._rate = Rate.of(rate)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
@@ -138,6 +144,27 @@ class Chat:
     def leave(self, room: str, member: IMember) -> None:
         """Take *member* out of *room*; nothing if it is not in."""
         if self._hub.leave(room, member):
+            self._backend.unsubscribe(room)
+        if not self._hub.members(room):
+            self.activity.ended(room)
+
+    async def watch(self, room: str, watcher: ISink) -> None:
+        """
+        Show *watcher* what is said in *room*, from when this returns, without
+        making it a member.
+
+        @raise ChatError: the backend cannot deliver the room; it is not watched.
+        """
+        self._hub.watch(room, watcher)
+        try:
+            await self._backend.subscribe(room)
+        except BaseException:
+            self.unwatch(room, watcher)
+            raise
+
+    def unwatch(self, room: str, watcher: ISink) -> None:
+        """Show it no more; nothing if it does not watch."""
+        if self._hub.unwatch(room, watcher):
             self._backend.unsubscribe(room)
 
     def send(self, sender: Sender, room: str, text: str) -> Deferred[Message]:
@@ -167,7 +194,11 @@ class Chat:
                 f"Too many messages; wait {wait:.2f} seconds.",
                 retry_after=wait,
             )
-        return self._backend.publish(Draft(room, text))
+        return self._backend.publish(Draft(room, text)).addCallback(self._said, room)
+
+    def _said(self, message: Message, room: str) -> Message:
+        self.activity.said(room, message)
+        return message
 
     async def history(self, room: str, window: Window) -> History:
         """
@@ -185,6 +216,32 @@ class Chat:
             last = min(newest, position.seq)
             first = max(last - limit + 1, position.oldest)
         return History(self._backend, room, position, first, max(last, first - 1))
+
+    async def rooms(self) -> list[Room]:
+        """
+        The active rooms, in no order: those that have members, and those in which
+        something was said lately.
+        """
+        unknown = self.activity.unknown(self._hub.rooms())
+        newest = await self._newest(unknown) if unknown else {}
+        members = self._hub.rooms()
+        for room in newest.keys() & members.keys():
+            self.activity.learn(room, newest[room])
+        return self.activity.rooms(members)
+
+    async def room(self, name: str) -> Room:
+        """One room, active or not."""
+        newest = await self._newest([name]) if self.activity.unknown([name]) else {}
+        return self.activity.room(name, self._hub.members(name), newest.get(name))
+
+    async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
+        """What the backend knows of *rooms*: nothing, while it is away."""
+        # Who looks at the rooms then must see them all the same.
+        try:
+            found = await self._backend.newest(rooms)
+        except ChatError:
+            return {}
+        return {room: found.get(room, _NEVER) for room in rooms}
 
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""

@@ -3,7 +3,8 @@ Every option, once: its name, its default, what it may be and what it is for.
 
 A field of `Config` is an option ``--like-this`` and an environment variable
 ``LIVECHAT_LIKE_THIS``; the option wins over the variable, the variable over
-the default.  Paths are relative to the daemon's working directory, which is
+the default.  A secret is a variable only: everybody on the machine can read
+its command lines.  Paths are relative to the daemon's working directory, which is
 twistd's ``--rundir`` if that is given.
 """
 
@@ -49,6 +50,13 @@ def _duration(text: str) -> int:
     return int(found[1]) * _UNITS[found[2] or "s"]
 
 
+def _lifetime(text: str) -> int:
+    seconds = _duration(text)
+    if seconds < 60:
+        raise ValueError("must be a time of at least a minute, such as 30m or 12h")
+    return seconds
+
+
 def _address(text: str) -> str:
     if text == "loopback":
         return text
@@ -78,9 +86,15 @@ def _log_path(text: str) -> Path:
 
 
 def _option(
-    default: str | None, parse: Callable[[str], Any], doc: str, *, many: bool = False
+    default: str | None,
+    parse: Callable[[str], Any],
+    doc: str,
+    *,
+    many: bool = False,
+    secret: bool = False,
 ) -> Any:
-    return field(metadata={"default": default, "parse": parse, "doc": doc, "many": many})
+    metadata = {"default": default, "parse": parse, "doc": doc, "many": many, "secret": secret}
+    return field(metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,9 @@ class Config:
         _path,
         "PEM file with the certificate's private key. Without it: the file of --certificate.",
     )
-    state: Path = _option("state", _path, "The directory of the database.")
+    state: Path = _option(
+        "state", _path, "The directory of the database, and of what operators need to sign in."
+    )
     default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
     history_limit: int = _option(
         "1000", _integer(0, 10**12), "Messages kept in each room; 0 is no limit."
@@ -140,6 +156,18 @@ class Config:
     max_connections_per_ip: int = _option(
         "200", _integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
+    admin_password: str | None = _option(
+        None, str, "The password of the admin page; only in the environment.", secret=True
+    )
+    admin_password_file: Path | None = _option(
+        None,
+        _path,
+        "File with the admin page's password, or with its argon2id hash. "
+        "Without it, admin-password in the state directory, which is made if it is missing.",
+    )
+    admin_session: int = _option(
+        "12h", _lifetime, "Time after which an operator has to sign in again (s, m, h, d)."
+    )
     access_log: Path | None = _option(
         None, _log_path, "File to which a line is added for each HTTP request; - is the log itself."
     )
@@ -162,6 +190,8 @@ class Config:
                 values[name] = directory / value
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")
+        if values["admin_password"] is not None and values["admin_password_file"] is not None:
+            raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
         return cls(**values)
 
 
@@ -181,7 +211,8 @@ def variable(option: Field[Any]) -> str:
 
 
 def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
-    source, text = f"--{flag(option)}", given.get(flag(option))
+    secret = option.metadata["secret"]
+    source, text = f"--{flag(option)}", None if secret else given.get(flag(option))
     if text is None or text == []:
         source, text = variable(option), environment.get(variable(option))
     many = option.metadata["many"]
@@ -216,7 +247,7 @@ class Options(usage.Options):
             + (f" [{option.metadata['default']}]" if option.metadata["default"] else ""),
         ]
         for option in options()
-        if not option.metadata["many"]
+        if not option.metadata["many"] and not option.metadata["secret"]
     ]
 
     def opt_origin(self, value: str) -> None:

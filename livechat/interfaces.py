@@ -7,20 +7,23 @@ has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-from livechat.wire import Draft, Message, Page
+from livechat.wire import Draft, Message, Newest, Page
 
 
 class ISink(Interface):
-    """Where a backend delivers what it has stored.  The hub is one."""
+    """
+    Where stored messages go.  The hub is one for the backend, and a watcher of a
+    room is one for the hub.
+    """
 
     def deliver(room: str, epoch: str, messages: Sequence[Message]) -> None:
         """
-        Hand stored messages to the room's members.
+        Take stored messages of *room*.
 
         Called in the reactor's thread, for each message once, in the order of
         `seq`, and never before the message is stored.  Does not raise and does
@@ -80,6 +83,12 @@ class IBackend(Interface):
         At most *limit* of them, and fewer where they are long, so that a page
         stays small; but at least one where there is one and *limit* is not 0.
         Sees every message whose `publish` has fired.
+        """
+
+    def newest(rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        """
+        What was said last in each of *rooms*, which may be ten thousand; those in
+        which nothing ever was are left out.
         """
 
     def trouble() -> str | None:

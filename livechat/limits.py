@@ -112,6 +112,11 @@ class Buckets:
             self._empty_at[key] = empty_at
         return wait
 
+    def give_back(self, key: str) -> None:
+        """An event of *key* that was admitted does not count after all."""
+        if key in self._empty_at:
+            self._empty_at[key] -= 1 / self._rate.per_second
+
 
 class Connections:
     """

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
 from pathlib import Path
@@ -23,6 +24,7 @@ from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from livechat import __version__, backends, web
@@ -34,9 +36,12 @@ from livechat.interfaces import IBackend
 from livechat.limits import Connections
 from livechat.net import certificates, tls
 from livechat.net.access import AccessLog
-from livechat.net.certificates import Certificate
+from livechat.net.certificates import EXPIRES_SOON, Certificate
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.websocket import Socket, SocketFactory
+from livechat.operators import Operators, Password, find_password
+from livechat.web.admin import Limit, Server
+from livechat.web.html import span
 from livechat.wire import wire_limit
 
 if TYPE_CHECKING:
@@ -50,8 +55,6 @@ BACKLOG: Final = 1024
 SPARE_FILES: Final = 64
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
-#: Days before its end from which a certificate is warned about.
-EXPIRES_SOON: Final = 14
 
 
 def makeService(options: Options, reactor: PosixReactorBase | None = None) -> MultiService:
@@ -97,6 +100,9 @@ def _assemble(
     certificate = _certificate(config)
     context = tls.context(certificate)
     backend = backends.load(config, reactor)
+    operators = _operators(config, reactor)
+    password = _password(config)
+    operators.load(password)
 
     hub = Hub()
     chat = Chat(
@@ -111,9 +117,18 @@ def _assemble(
     limit = wire_limit(config.max_message)
     connections = Connections(config.max_connections, config.max_connections_per_ip)
     access = AccessLog(config.access_log)
+    server = Server(
+        clock=reactor,
+        now=time.time,
+        started=reactor.seconds(),
+        connections=connections,
+        backend=f"SQLite in {config.state}",
+        certificate=certificate,
+        limits=_limits(config),
+    )
     http = HttpFactory(
         reactor,
-        tree=web.tree(chat, config.origin, _promises(certificate)),
+        tree=web.tree(chat, operators, server, config.origin, _promises(certificate)),
         sockets=SocketFactory(chat, reactor, max_frame=limit),
         chat=chat,
         connections=connections,
@@ -123,7 +138,8 @@ def _assemble(
     daemon = OrderedService()
     Storage(backend, hub).setServiceParent(daemon)
     Port(reactor, listening, context, http, connections).setServiceParent(daemon)
-    Announcement(config, certificate, listening).setServiceParent(daemon)
+    Renewal(config, operators, reactor).setServiceParent(daemon)
+    Announcement(config, certificate, password, listening).setServiceParent(daemon)
     return daemon
 
 
@@ -218,16 +234,59 @@ class Port(Service):
                 each.transport.abortConnection()
 
 
+class Renewal(Service):
+    """Takes a new operators' password on SIGHUP, while everything goes on."""
+
+    name = "renewal"
+
+    def __init__(self, config: Config, operators: Operators, reactor: PosixReactorBase) -> None:
+        self._config = config
+        self._operators = operators
+        self._reactor = reactor
+        self._before: Any = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._before = signal.signal(signal.SIGHUP, self._asked)
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._before)
+
+    def _asked(self, *_: object) -> None:
+        self._reactor.callFromThread(lambda: Deferred.fromCoroutine(self.renew()))
+
+    async def renew(self) -> None:
+        """Look whether the password is a new one."""
+        try:
+            password = _password(self._config)
+            new = await self._operators.renew(password)
+        except StartError as reason:
+            _log.error("The operators' password stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The operators' password could not be renewed.")
+        else:
+            found = "is new, and signs all out" if new else "is the same as before"
+            _log.info(
+                "The operators' password in {source} {found}.", source=password.source, found=found
+            )
+
+
 class Announcement(Service):
     """Says in plain words what was started."""
 
     name = "announcement"
 
     def __init__(
-        self, config: Config, certificate: Certificate, listening: Sequence[socket.socket]
+        self,
+        config: Config,
+        certificate: Certificate,
+        password: Password,
+        listening: Sequence[socket.socket],
     ) -> None:
         self._config = config
         self._certificate = certificate
+        self._password = password
         self._port = listening[0].getsockname()[1]
 
     def startService(self) -> None:
@@ -236,6 +295,11 @@ class Announcement(Service):
         where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
         for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
             _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
+        _log.info(
+            "The admin page is {url}; its password is in {source}.",
+            url=f"https://{where}:{self._port}/admin/",
+            source=self._password.source,
+        )
         _log.info("Rooms are kept in {state}, by this process alone.", state=str(config.state))
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
@@ -320,6 +384,43 @@ def _certificate(config: Config) -> Certificate:
     return certificates.load(config.certificate, config.private_key or config.certificate)
 
 
+def _password(config: Config) -> Password:
+    return find_password(
+        config.admin_password, config.admin_password_file, config.state / "admin-password"
+    )
+
+
+def _operators(config: Config, reactor: PosixReactorBase) -> Operators:
+    def threads(f: Callable[..., Any], *args: object) -> Deferred[Any]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), f, *args)
+
+    return Operators(
+        config.state / "operators.json", reactor, time.time, threads, lasts=config.admin_session
+    )
+
+
+def _limits(config: Config) -> tuple[Limit, ...]:
+    """The limits in force, in words."""
+
+    def limit(name: str, option: str, value: float, words: str) -> Limit:
+        return Limit(name, words.format(value) if value else "no limit", f"--{option}")
+
+    return (
+        limit("Message", "max-message", config.max_message, "{:,} bytes"),
+        limit("Messages of a connection", "rate", config.rate, "{:,g} a second"),
+        limit("Messages of an address", "rate-per-ip", config.rate_per_ip, "{:,g} a second"),
+        limit("Connections", "max-connections", config.max_connections, "{:,}"),
+        limit(
+            "Connections of an address",
+            "max-connections-per-ip",
+            config.max_connections_per_ip,
+            "{:,}",
+        ),
+        limit("Messages kept of a room", "history-limit", config.history_limit, "{:,}"),
+        limit("Messages expire after", "history-age", config.history_age, span(config.history_age)),
+    )
+
+
 def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
     """What every answer promises to browsers."""
     if certificate.self_signed:
@@ -329,12 +430,12 @@ def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
 
 
 def _warn_of_expiry(certificate: Certificate) -> None:
-    days = (certificate.expires - datetime.now(UTC)).days
-    if days < EXPIRES_SOON:
+    left = certificate.expires - datetime.now(UTC)
+    if left.total_seconds() < EXPIRES_SOON:
         _log.warn(
             "The certificate {path} expires in {days} days.",
             path=str(certificate.chain),
-            days=days,
+            days=left.days,
         )
 
 

@@ -75,6 +75,18 @@ class Page(Struct, frozen=True):
     messages: tuple[Message, ...]
 
 
+class Newest(Struct, frozen=True):
+    """
+    The newest message that a room ever had, kept or not.
+
+    @ivar seq: its number.
+    @ivar time: when it was stored, in milliseconds since 1970, UTC.
+    """
+
+    seq: int
+    time: int
+
+
 class SendRequest(Struct, frozen=True):
     """The JSON body of ``POST /chat/send/``."""
 

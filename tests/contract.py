@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
-from livechat.wire import Draft, Message, Page
+from livechat.wire import Draft, Message, Newest, Page
 from tests.support import RecordingSink
 
 
@@ -65,6 +65,18 @@ class BackendContract:
         assert [(m.seq, m.message) for m in await self.all(backend, "x")] == [
             (1, "a"), (2, "c"), (3, "d"),
         ]  # fmt: skip
+
+    async def test_newest(self) -> None:
+        """The newest message of each room is known, those nobody asked for are left out."""
+        backend = await self.begin(history_limit=1)
+        assert await backend.newest(["x", "y", "%"]) == {}
+        said = [await backend.publish(Draft(room, "a")) for room in ("x", "z", "x", "y")]
+        assert await backend.newest(["x", "y", "never", "%", "'", "x"]) == {
+            "x": Newest(2, said[2].time),
+            "y": Newest(1, said[3].time),
+        }
+        many = await backend.newest([*map(str, range(10_000)), "z"])
+        assert many == {"z": Newest(1, said[1].time)}
 
     async def test_order_of_calls(self) -> None:
         """Messages that are sent together are numbered in the order of the calls."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from argon2 import PasswordHasher
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
@@ -23,15 +25,28 @@ from livechat.hub import Hub
 from livechat.interfaces import IClient, ISink
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
+from livechat.net.certificates import Certificate
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.websocket import SocketFactory
+from livechat.operators import Operators, Password
 from livechat.web import tree
+from livechat.web.admin import Limit, Server
 from livechat.web.response import Headers
 from livechat.wire import Message, wire_limit
 
 T = TypeVar("T")
 
 FOREVER = Retention(0, 0)
+PASSWORD = "correct horse battery staple"
+#: Hashes passwords in no time.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+CERTIFICATE = Certificate(
+    chain=Path("livechat.crt"),
+    key=Path("livechat.key"),
+    names=("localhost", "chat.example"),
+    expires=datetime(2030, 1, 31, tzinfo=UTC),
+    self_signed=True,
+)
 
 
 def result(deferred: Deferred[T]) -> T:
@@ -187,6 +202,15 @@ class World:
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
         self.hub = Hub()
         self.backend.start(self.hub)
+        self.operators = Operators(
+            directory / "operators.json",
+            self.clock,
+            lambda: self.wall,
+            maybeDeferred,
+            lasts=3_600,
+            hasher=CHEAP,
+        )
+        self.operators.load(Password(PASSWORD, "a test"))
         self.chat = Chat(
             self.backend,
             self.hub,
@@ -222,9 +246,18 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.sockets = SocketFactory(world.chat, world.clock, max_frame=limit)
+        server = Server(
+            clock=world.clock,
+            now=lambda: world.wall,
+            started=world.clock.seconds(),
+            connections=self.connections,
+            backend="a test's",
+            certificate=CERTIFICATE,
+            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
+        )
         self.factory = HttpFactory(
             world.clock,
-            tree=tree(world.chat, frozenset(origins), headers),
+            tree=tree(world.chat, world.operators, server, frozenset(origins), headers),
             sockets=self.sockets,
             chat=world.chat,
             connections=self.connections,

@@ -15,8 +15,8 @@ ROOT = Path(livechat.__file__).parent
 #: Nothing imports what stands in a later line; modules of one line may know each other.
 LAYERS = [
     {"livechat", "livechat.errors", "livechat.names", "livechat.wire"},
-    {"livechat.interfaces", "livechat.limits", "livechat.config"},
-    {"livechat.hub", "livechat.backends"},
+    {"livechat.interfaces", "livechat.limits", "livechat.config", "livechat.files"},
+    {"livechat.hub", "livechat.activity", "livechat.operators", "livechat.backends"},
     {"livechat.chat"},
     {"livechat.session"},
     {"livechat.net", "livechat.web"},
@@ -26,7 +26,8 @@ LAYERS = [
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
     "livechat.errors", "livechat.names", "livechat.wire", "livechat.interfaces",
-    "livechat.limits", "livechat.hub", "livechat.chat", "livechat.session",
+    "livechat.limits", "livechat.files", "livechat.hub", "livechat.activity",
+    "livechat.operators", "livechat.chat", "livechat.session",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from threading import Thread
 from time import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -38,7 +38,7 @@ from zope.interface import implementer
 from livechat.backends.store import Retention, Store
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
-from livechat.wire import Draft, Message, Page
+from livechat.wire import Draft, Message, Newest, Page
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -55,7 +55,7 @@ GROUP_CHARACTERS: Final = 64 * 1024
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
-#: Seconds after which a message is not waited for any longer.
+#: Seconds after which a message, or a history, is not waited for any longer.
 PATIENCE: Final = 5.0
 #: Seconds between two attempts to write while writing fails and nobody sends.
 PROBE_EVERY: Final = 2.0
@@ -188,12 +188,21 @@ class SqliteBackend:
         return self._trouble
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._reading(self._store.read, room, after, limit)
+
+    def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        return self._reading(self._store.newest, rooms)
+
+    def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         if self._stopping is not None:
             return fail(_away())
-        return self._readers.call(self._store.read, room, after, limit).addErrback(self._not_read)
+        # Not the call itself is given up: its thread would count as free while it hangs.
+        answer: Deferred[_T] = Deferred()
+        self._readers.call(f, *args, **kwargs).chainDeferred(answer)
+        return answer.addTimeout(PATIENCE, self._clock).addErrback(self._not_read)
 
-    def _not_read(self, failure: Failure) -> Page:
-        failure.trap(sqlite3.Error)
+    def _not_read(self, failure: Failure) -> Any:
+        failure.trap(sqlite3.Error, TimeoutError)
         self._log.error("The history cannot be read: {reason}", reason=failure.getErrorMessage())
         raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
 

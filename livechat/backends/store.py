@@ -16,11 +16,12 @@ that nobody writes to.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import sqlite3
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -29,7 +30,7 @@ from typing import Final
 from urllib.parse import quote
 
 from livechat.errors import StartError
-from livechat.wire import Draft, Message, Page, Position
+from livechat.wire import Draft, Message, Newest, Page, Position
 
 _SCHEMA_VERSION: Final = 1
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
@@ -94,7 +95,7 @@ class Store:
     The database file of one process.
 
     `write`, `probe`, `sweep` and `close` belong to one thread at a time; `read`
-    may run in any number of others.  A method that fails leaves the store
+    and `newest` may run in any number of others.  A method that fails leaves the store
     usable: the next call opens the file again.
     """
 
@@ -201,11 +202,7 @@ class Store:
         @raise sqlite3.Error: the file cannot be read.
         """
         now = self._milliseconds()
-        # A connection for each read is cheap while the keeper is there.
-        db = self._connect("mode=rw")
-        try:
-            db.execute("PRAGMA query_only = ON")
-            db.execute("BEGIN")
+        with self._reading() as db:
             found = db.execute("SELECT id, top, bottom FROM rooms WHERE name = ?", (room,))
             row = found.fetchone()
             if row is None:
@@ -224,8 +221,19 @@ class Store:
                 if characters >= _PAGE_CHARACTERS:
                     break
             return Page(Position(self.epoch(room), top, oldest), tuple(messages))
-        finally:
-            db.close()
+
+    def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
+        """
+        As `livechat.interfaces.IBackend.newest` says.
+
+        @raise sqlite3.Error: the file cannot be read.
+        """
+        with self._reading() as db:
+            found = db.execute(
+                "SELECT name, top, time FROM rooms WHERE name IN (SELECT value FROM json_each(?))",
+                (json.dumps(rooms),),
+            )
+            return {name: Newest(top, time) for name, top, time in found}
 
     def sweep(self, start: int = 0) -> int | None:
         """
@@ -313,6 +321,18 @@ class Store:
             # Closing rolls back; what SQLite believes about the disk goes with it.
             self._stop_writing()
             raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One unchanging view of the file."""
+        # A connection for each read is cheap while the keeper is there.
+        db = self._connect("mode=rw")
+        try:
+            db.execute("PRAGMA query_only = ON")
+            db.execute("BEGIN")
+            yield db
+        finally:
+            db.close()
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(

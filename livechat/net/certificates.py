@@ -9,7 +9,6 @@ trusting it trusts nothing else.
 from __future__ import annotations
 
 import ipaddress
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -27,10 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
+from livechat import files
 from livechat.errors import StartError
 
 #: Days that a made certificate is valid: the most that Apple's clients accept.
 _VALID_DAYS: Final = 825
+#: Seconds before its end from which a certificate is warned about.
+EXPIRES_SOON: Final = 14 * 86_400
 _NAMES: Final = (
     x509.DNSName("localhost"),
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
@@ -136,8 +138,8 @@ def _make(chain: Path, key: Path) -> None:
     # The key first: a crash between the two leaves a key alone, which `load`
     # complains about, rather than a certificate that looks usable.
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write(key, pem, 0o600)
-    _write(chain, certificate.public_bytes(Encoding.PEM), 0o644)
+    files.write(key, pem, 0o600)
+    files.write(chain, certificate.public_bytes(Encoding.PEM), 0o644)
 
 
 def _read(option: str, path: Path) -> bytes:
@@ -145,18 +147,6 @@ def _read(option: str, path: Path) -> bytes:
         return path.read_bytes()
     except OSError as reason:
         raise StartError(f"{option}: cannot read {path}: {reason.strerror}") from None
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Make a file whole or not at all, with its mode from the first moment."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

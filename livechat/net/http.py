@@ -12,13 +12,14 @@ Twisted's parser does the parsing.  What it leaves open is closed here:
 
 A connection goes through these stages, each with its own deadline:
 
-    head -> body -> answer -> idle -> head ...      answer -> WebSocket
+    head -> body -> answer -> idle -> head ...      answer -> WebSocket or stream
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from contextlib import aclosing
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
@@ -61,6 +62,7 @@ class Request(http.Request):
     content: BytesIO
     #: Whether the connection was lost meanwhile.
     gone = False
+    _end: Callable[[], None] | None = None
 
     def __init__(self, channel: Channel, queued: object = False) -> None:
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
@@ -86,6 +88,7 @@ class Request(http.Request):
 
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True
+        self.end()
         super().connectionLost(reason)
 
     def process(self) -> None:
@@ -148,23 +151,35 @@ class Request(http.Request):
                 self.setHeader(b"Content-Length", b"%d" % len(response.body))
             self.write(response.body)
         elif self.method != b"HEAD":
-            await self._stream(response.body)
+            await self._stream(response)
         if not self.gone:
             self.finish()
 
-    async def _stream(self, body: AsyncIterator[bytes]) -> None:
-        """Write *body* as fast as the client reads it, and not faster."""
+    async def _stream(self, response: Response) -> None:
+        """Write the pieces as fast as the client reads them, and not faster."""
+        assert not isinstance(response.body, bytes)
         pace = _Pace()
         self.registerProducer(pace, True)
+        if response.end is not None:
+            self._end = response.end
+            self.channel.streams()
         try:
-            async for piece in body:
-                await pace.ready()
-                if self.gone:
-                    return
-                self.write(piece)
+            async with aclosing(response.body) as pieces:
+                async for piece in pieces:
+                    await pace.ready()
+                    if self.gone:
+                        return
+                    self.write(piece)
         finally:
+            self.end()
             if not self.gone:
                 self.unregisterProducer()
+
+    def end(self) -> None:
+        """End an answer that would go on."""
+        end, self._end = self._end, None
+        if end is not None:
+            end()
 
     def _broken(self, failure: Failure) -> None:
         """An answer that was begun cannot be ended: say so by cutting it off."""
@@ -207,6 +222,7 @@ class _Stage(Enum):
     HEAD = 10.0
     BODY = 15.0
     ANSWER = 60.0
+    STREAM = 400.0
     IDLE = 30.0
     END = 5.0
 
@@ -248,7 +264,7 @@ class Channel(http.HTTPChannel):
 
     def _expired(self) -> None:
         self._deadline = None
-        if self._stage in (_Stage.ANSWER, _Stage.END):
+        if self._stage in (_Stage.ANSWER, _Stage.STREAM, _Stage.END):
             self.transport.abortConnection()
             return
         self._deadline = self.factory.reactor.callLater(_Stage.END.value, self._expired)
@@ -289,6 +305,10 @@ class Channel(http.HTTPChannel):
         if not self.closing:
             self._enter(_Stage.ANSWER)
             super().allContentReceived()
+
+    def streams(self) -> None:
+        """The answer is one that goes on until it is ended."""
+        self._enter(_Stage.STREAM)
 
     def rawDataReceived(self, data: bytes) -> None:
         if self._socket is not None:
@@ -351,6 +371,8 @@ class Channel(http.HTTPChannel):
         self.persistent = False
         if not self._handlingRequest:
             self.loseConnection()
+        for request in tuple(self.requests):
+            request.end()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._forget()

@@ -7,7 +7,7 @@ One function an endpoint, one row for it in `routes`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,13 +16,10 @@ from livechat.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.errors import ChatError, Kind
 from livechat.names import room_name
 from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.web.routing import Call, Route, fields
+from livechat.web.routing import FORM, Call, Route, form, media_type, number, query
 
-#: A number of a message, or of messages: below 2^53, so that JavaScript can hold it.
-_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Api:
@@ -52,13 +49,13 @@ class Api:
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
-        asked = _query(call)
+        asked = query(call)
         room = self._room(call)
-        limit = _number(asked, "limit")
+        limit = number(asked, "limit")
         window = Window(
             limit=PAGE if limit is None else limit,
-            before=_number(asked, "before"),
-            after=_number(asked, "after"),
+            before=number(asked, "before"),
+            after=number(asked, "after"),
         )
         if window.before is not None and window.after is not None:
             raise ChatError(Kind.BAD_QUERY, "Give 'before' or 'after', not both.")
@@ -107,57 +104,29 @@ class Api:
 
     def _room(self, call: Call, in_body: str | None = None) -> str:
         """The room that a request names, in its path, query or body, or the default."""
-        given = {call.names.get("room"), _query(call).get("room"), in_body} - {None}
+        given = {call.names.get("room"), query(call).get("room"), in_body} - {None}
         if len(given) > 1:
             raise ChatError(Kind.BAD_ROOM, "The request names different rooms.")
         return room_name(given.pop() or "") if given else self._chat.default_room
 
 
-def _query(call: Call) -> dict[str, str]:
-    try:
-        return fields(call.query)
-    except ValueError as reason:
-        raise ChatError(Kind.BAD_QUERY, f"The query cannot be read: {reason}") from None
-
-
 def _send_request(call: Call) -> wire.SendRequest:
     """What is to be sent, from JSON or from a form."""
-    media, _, parameters = (call.header("Content-Type") or "").lower().partition(";")
-    charset = parameters.replace(" ", "").replace('"', "")
-    if charset in ("", "charset=utf-8"):
-        if media.strip() == "application/json":
-            return wire.decode_send_request(call.body)
-        if media.strip() == _FORM:
-            return _form(call.body)
-    raise ChatError(
-        Kind.UNSUPPORTED_MEDIA_TYPE,
-        f"Send application/json or {_FORM}, in UTF-8.",
-        headers=(("Accept", f"application/json, {_FORM}"),),
-    )
-
-
-def _form(body: bytes) -> wire.SendRequest:
-    try:
-        given = fields(body.decode())
-    except UnicodeDecodeError:
-        raise ChatError(Kind.BAD_FORM, "The form is not UTF-8.") from None
-    except ValueError as reason:
-        raise ChatError(Kind.BAD_FORM, f"The form cannot be read: {reason}") from None
+    if media_type(call) == "application/json":
+        return wire.decode_send_request(call.body)
+    if media_type(call) != FORM:
+        raise ChatError(
+            Kind.UNSUPPORTED_MEDIA_TYPE,
+            f"Send application/json or {FORM}, in UTF-8.",
+            headers=(("Accept", f"application/json, {FORM}"),),
+        )
+    given = form(call)
     if "message" not in given:
         hint = ""
-        if body.lstrip().startswith(b"{"):
+        if call.body.lstrip().startswith(b"{"):
             hint = " This looks like JSON: say so with 'Content-Type: application/json'."
         raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
     return wire.SendRequest(given["message"], given.get("room"))
-
-
-def _number(asked: dict[str, str], name: str) -> int | None:
-    text = asked.get(name)
-    if text is None:
-        return None
-    if _NUMBER.fullmatch(text) is None:
-        raise ChatError(Kind.BAD_QUERY, f"'{name}' must be a whole number, 0 or more.")
-    return int(text)
 
 
 def _lists(call: Call, header: str, token: str) -> bool:
@@ -166,7 +135,7 @@ def _lists(call: Call, header: str, token: str) -> bool:
     return token in (each.strip().lower() for each in values.split(","))
 
 
-async def _history_body(found: History) -> AsyncIterator[bytes]:
+async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
     """``{"chat_history": [...]}``, a page at a time."""
     lead = b'{"chat_history":['
     async for page in found.pages():
@@ -187,5 +156,5 @@ def _links(room: str, window: Window, found: History) -> Headers:
         links.append(("next", {"after": found.last, "limit": limit}))
     if not links:
         return ()
-    shown = (f'</chat/history/{room}/?{urlencode(query)}>; rel="{rel}"' for rel, query in links)
+    shown = (f'</chat/history/{room}/?{urlencode(asked)}>; rel="{rel}"' for rel, asked in links)
     return (("Link", ", ".join(shown)),)

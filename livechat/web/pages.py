@@ -1,5 +1,5 @@
 """
-The pages for people, rendered by Jinja, and the files that they use.
+The page for visitors, and the files that all pages use.
 
 The files are read once, at start.  What is not among them does not exist: no
 path of a request ever reaches the file system.
@@ -11,34 +11,15 @@ import mimetypes
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from msgspec import Struct
 
 from livechat import __version__
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
+from livechat.web.html import Templates, folder
 from livechat.web.response import Response
 from livechat.web.routing import Call, Route
-
-#: What a page may load: its own style sheet and pictures.
-_POLICY: Final = (
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-)
-_HTML: Final = ("Content-Type", "text/html; charset=utf-8")
-
-
-def folder(name: str) -> Path:
-    """
-    Where ``templates`` or ``static`` is: inside the package where it was
-    installed, beside it in a checkout.
-    """
-    package = Path(__file__).parent.parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent / name
 
 
 class _File(Struct, frozen=True):
@@ -50,15 +31,9 @@ class _File(Struct, frozen=True):
 class Pages:
     """The front page and the static files."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, templates: Templates) -> None:
         self._chat = chat
-        self._templates = Environment(
-            loader=FileSystemLoader(folder("templates")),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates
         self._files = {path.name: _read(path) for path in folder("static").iterdir()}
 
     def routes(self) -> tuple[Route, ...]:
@@ -70,7 +45,7 @@ class Pages:
 
     async def front(self, call: Call) -> Response:
         """What this server is and how to talk to it."""
-        return self._page(
+        return self._templates.page(
             "front.html",
             host=call.header("Host"),
             room=self._chat.default_room,
@@ -86,10 +61,6 @@ class Pages:
         if file.tag in (call.header("If-None-Match") or ""):
             return Response(304, headers=headers)
         return Response(200, file.body, (("Content-Type", file.media_type), *headers))
-
-    def _page(self, template: str, **values: Any) -> Response:
-        text = self._templates.get_template(template).render(**values)
-        return Response(200, text.encode(), (_HTML, _POLICY, ("Cache-Control", "no-store")))
 
 
 def _read(path: Path) -> _File:

@@ -5,11 +5,11 @@ What HTTP is answered, and the one place where errors become answers.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from livechat import wire
 from livechat.errors import ChatError
@@ -35,11 +35,13 @@ class Response(Struct, frozen=True):
 
     @ivar body: all of it, or its pieces, which are asked for as the client reads.
     @ivar headers: besides `SAFETY`, which they override.
+    @ivar end: where the pieces would go on until somebody ends them: ends them.
     """
 
     status: int = HTTPStatus.OK
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes, None] = b""
     headers: Headers = ()
+    end: Callable[[], None] | None = None
 
     def all_headers(self) -> Headers:
         """Its headers, with those that every answer has."""
@@ -48,7 +50,7 @@ class Response(Struct, frozen=True):
 
     def plus(self, *headers: tuple[str, str]) -> Response:
         """The same with more headers."""
-        return Response(self.status, self.body, self.headers + headers)
+        return structs.replace(self, headers=self.headers + headers)
 
 
 class Upgrade(Struct, frozen=True):
@@ -67,7 +69,7 @@ def json(value: Any, *, status: int = HTTPStatus.OK, headers: Headers = ()) -> R
     return Response(status, wire.encode(value), (_JSON, _NO_STORE, *headers))
 
 
-def streamed_json(body: AsyncIterator[bytes], headers: Headers = ()) -> Response:
+def streamed_json(body: AsyncGenerator[bytes, None], headers: Headers = ()) -> Response:
     """JSON that is written while it is read."""
     return Response(HTTPStatus.OK, body, (_JSON, _NO_STORE, *headers))
 
@@ -77,7 +79,16 @@ def problem(error: ChatError) -> Response:
     kind = error.kind
     title = HTTPStatus(kind.status).phrase
     body = wire.encode(wire.Problem(title, kind.status, kind.code, error.detail))
-    headers: Headers = (_PROBLEM, _NO_STORE, *error.headers)
-    if error.retry_after is not None:
-        headers += (("Retry-After", str(math.ceil(error.retry_after))),)
-    return Response(kind.status, body, headers)
+    return Response(kind.status, body, (_PROBLEM, _NO_STORE, *belonging(error)))
+
+
+def belonging(error: ChatError) -> Headers:
+    """The headers that belong to an error, whatever its body looks like."""
+    if error.retry_after is None:
+        return error.headers
+    return (*error.headers, ("Retry-After", str(math.ceil(error.retry_after))))
+
+
+def see(location: str, *headers: tuple[str, str]) -> Response:
+    """Done: go and look there (303)."""
+    return Response(HTTPStatus.SEE_OTHER, b"", (("Location", location), _NO_STORE, *headers))

@@ -13,6 +13,7 @@ its message would be in the room.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote
@@ -25,10 +26,14 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.names import is_host, origin
 from livechat.web.response import Headers, Response, Upgrade, problem
 
+#: The media type of forms.
+FORM: Final = "application/x-www-form-urlencoded"
 #: Most fields that a query or a form may have.
 _FIELDS: Final = 100
 #: Seconds that a browser may remember the answer to a preflight.
 _PREFLIGHT_AGE: Final = 600
+#: Below 2^53, so that JavaScript can hold it.
+_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -73,13 +78,13 @@ class Route(Struct, frozen=True):
     @ivar path: such as ``/chat/send/{room}/``; the last slash may be left out
         by who asks.
     @ivar answers: the function for each method; HEAD comes with GET.
-    @ivar origins: the pages that may ask: the server's own and those of allowed
-        origins, or all, as if there were no origins.
+    @ivar origins: the pages that may ask: the server's own; those and the ones of
+        allowed origins; or all, as if there were no origins.
     """
 
     path: str
     answers: Mapping[str, Answer]
-    origins: Literal["allowed", "any"] = "allowed"
+    origins: Literal["own", "allowed", "any"] = "allowed"
 
     def methods(self) -> str:
         """What ``Allow`` says."""
@@ -119,6 +124,53 @@ def fields(text: str) -> dict[str, str]:
     return found
 
 
+def media_type(call: Call) -> str:
+    """What the body is, if its text is UTF-8; empty if it is not, or nothing was said."""
+    media, _, parameters = (call.header("Content-Type") or "").lower().partition(";")
+    charset = parameters.replace(" ", "").replace('"', "")
+    return media.strip() if charset in ("", "charset=utf-8") else ""
+
+
+def form(call: Call) -> dict[str, str]:
+    """
+    The fields of a body of the type `FORM`.
+
+    @raise ChatError: it has none that can be read.
+    """
+    try:
+        return fields(call.body.decode())
+    except UnicodeDecodeError:
+        raise ChatError(Kind.BAD_FORM, "The form is not UTF-8.") from None
+    except ValueError as reason:
+        raise ChatError(Kind.BAD_FORM, f"The form cannot be read: {reason}") from None
+
+
+def query(call: Call) -> dict[str, str]:
+    """
+    The fields of the request's query.
+
+    @raise ChatError: it has none that can be read.
+    """
+    try:
+        return fields(call.query)
+    except ValueError as reason:
+        raise ChatError(Kind.BAD_QUERY, f"The query cannot be read: {reason}") from None
+
+
+def number(asked: Mapping[str, str], name: str) -> int | None:
+    """
+    A field that is a number of a message, or of messages; None if it is missing.
+
+    @raise ChatError: it is something else.
+    """
+    text = asked.get(name)
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ChatError(Kind.BAD_QUERY, f"'{name}' must be a whole number, 0 or more.")
+    return int(text)
+
+
 class Tree:
     """All routes, and the origins whose pages may ask."""
 
@@ -141,8 +193,10 @@ class Tree:
         try:
             host = self._host(call)
             route, names = self._find(call.path)
-            if route.origins == "allowed":
-                shared_with = self._origin(call, host)
+            if route.origins != "any":
+                allowed = self._origins if route.origins == "allowed" else frozenset[str]()
+                asking = _origin(call, host, allowed)
+                shared_with = asking if route.origins == "allowed" else None
             answer = await self._answer(route, _named(call, names))
         except ChatError as error:
             answer = problem(error)
@@ -199,25 +253,34 @@ class Tree:
             raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
         return hosts[0]
 
-    def _origin(self, call: Call, host: str) -> str | None:
-        """The origin of the page that asks; None if no page does."""
-        given = call.headers.get("origin", ())
-        if not given:
-            # A browser without Origin: it sends one with all that changes something,
-            # unless it was told to hide it.
-            if call.method not in _SAFE and "cross-site" in call.headers.get("sec-fetch-site", ()):
-                raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
-            return None
-        try:
-            (asked,) = map(origin, given)
-            if asked in self._origins or asked == origin(f"https://{host}"):
-                return asked
-        except ValueError:
-            pass
-        raise ChatError(
-            Kind.BAD_ORIGIN,
-            "This server is not open to pages of that origin; see its option --origin.",
-        )
+
+def _origin(call: Call, host: str, allowed: frozenset[str]) -> str | None:
+    """
+    The origin of the page that asks; None if no page does.
+
+    @param allowed: those that may, besides the server's own.
+    @raise ChatError: it is none of them.
+    """
+    given = call.headers.get("origin", ())
+    if not given:
+        # A browser without Origin: it sends one with all that changes something,
+        # unless it was told to hide it.
+        if call.method not in _SAFE and "cross-site" in call.headers.get("sec-fetch-site", ()):
+            raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
+        return None
+    if given == ("null",) and call.headers.get("sec-fetch-site") == ("same-origin",):
+        # A form of a page of ours: its Referrer-Policy makes browsers hide where it is from.
+        return None
+    try:
+        (asked,) = map(origin, given)
+        if asked in allowed or asked == origin(f"https://{host}"):
+            return asked
+    except ValueError:
+        pass
+    raise ChatError(
+        Kind.BAD_ORIGIN,
+        "This server is not open to pages of that origin; see its option --origin.",
+    )
 
 
 def _segments(path: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livechat.web.pages import folder
+from livechat.web.html import folder
 from tests.support import Port
 
 
@@ -31,7 +31,11 @@ def test_static_files(port: Port) -> None:
     for path in folder("static").iterdir():
         answer = port.ask("GET", f"/static/{path.name}")
         assert answer.body == path.read_bytes()
-        assert answer.headers["content-type"] in {"text/css; charset=utf-8", "image/svg+xml"}
+        assert answer.headers["content-type"] in {
+            "text/css; charset=utf-8",
+            "text/javascript; charset=utf-8",
+            "image/svg+xml",
+        }
         tag = answer.headers["etag"]
         known = port.ask("GET", f"/static/{path.name}", If_None_Match=tag)
         assert (known.status, "content-length" in known.headers) == (304, False)

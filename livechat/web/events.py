@@ -1,0 +1,145 @@
+"""
+Server-sent events (WHATWG HTML, section 9.2): answers that go on.
+
+A `Stream` is pulled: the next events are made when the client has read the
+last ones, so whoever reads slowly gets less, and nothing waits for him.  It
+ends by itself after a while, and the browser comes back by itself: so neither
+a dead client nor a session that has ended is served for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from livechat.interfaces import ISink
+from livechat.web.response import Response
+from livechat.wire import Message
+
+#: Seconds after which a stream ends.
+LASTS: Final = 300.0
+#: Milliseconds after which the browser is back.
+_BACK_IN: Final = 1_000
+#: Messages that wait for a watcher; of more, the newest.
+TAIL: Final = 200
+#: How the format ends lines: no other line separator of Unicode counts.
+_LINES: Final = re.compile("\r\n|\r|\n")
+
+
+def event(name: str, data: str, number: int | None = None) -> bytes:
+    """
+    One event.
+
+    @param number: what the browser says it has seen, when it is back.
+    """
+    lines = [] if number is None else [f"id: {number}"]
+    lines += [f"event: {name}", *(f"data: {line}" for line in _LINES.split(data)), "", ""]
+    return "\n".join(lines).encode()
+
+
+class Stream:
+    """
+    How long an answer goes on, and when it goes on.
+
+    @ivar ended: it is over.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._until = clock.seconds() + LASTS
+        self._ended = False
+        self._news = False
+        self._waiting: Deferred[None] | None = None
+        self._patient = False
+
+    @property
+    def ended(self) -> bool:
+        return self._ended or self._clock.seconds() >= self._until
+
+    def answer(self, events: AsyncGenerator[bytes, None]) -> Response:
+        """The answer whose body is *events*, which must stop when this has ended."""
+        headers = (
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-store"),
+            # Else nginx would keep events until it has 4 KiB of them.
+            ("X-Accel-Buffering", "no"),
+        )
+        return Response(200, _introduced(events), headers, self.end)
+
+    def end(self) -> None:
+        """Be over."""
+        self._ended = True
+        self._wake()
+
+    def news(self) -> None:
+        """There is something that a `rest` need not wait out."""
+        self._news = True
+        if not self._patient:
+            self._wake()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until there are news, or the end."""
+        self._patient = False
+        if not self._news:
+            await self._wait(seconds)
+        self._news = False
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long, or until the end."""
+        self._patient = True
+        await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        if self.ended:
+            return
+        self._waiting = Deferred()
+        try:
+            await self._waiting.addTimeout(seconds, self._clock)
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting = None
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+
+async def _introduced(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    # With a comment at once, the browser knows that the stream is open.
+    yield b"retry: %d\n:\n\n" % _BACK_IN
+    async with aclosing(events):
+        async for each in events:
+            yield each
+
+
+@implementer(ISink)
+class Tail:
+    """
+    The newest messages of a room that its watcher has not yet been shown.
+
+    To be told of one costs a room what it takes to remember it.  Who is too slow
+    for a room sees by the numbers what is missing.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._messages: deque[Message] = deque(maxlen=TAIL)
+
+    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+        self._messages.extend(messages)
+        self._stream.news()
+
+    def take(self) -> list[Message]:
+        """What came since the last time, oldest first."""
+        taken = list(self._messages)
+        self._messages.clear()
+        return taken

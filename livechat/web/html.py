@@ -1,0 +1,121 @@
+"""
+Pages, rendered by Jinja.
+
+Whatever a template is given is text, and is escaped; numbers and times are
+put into words here, so that all pages say them alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import humanize
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from livechat.web.response import Headers, Response
+
+#: What a page may load and where its forms may go: nothing and nowhere but here.
+_POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+)
+_HEADERS: Final = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    _POLICY,
+)
+
+
+def folder(name: str) -> Path:
+    """
+    Where ``templates`` or ``static`` is: inside the package where it was
+    installed, beside it in a checkout.
+    """
+    package = Path(__file__).parent.parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+class Templates:
+    """The templates, and what they call to put things into words."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(folder("templates")),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "count": _count,
+            "rate": _rate,
+            "size": _size,
+            "span": span,
+            "days": _days,
+            "ago": _ago,
+            "moment": _moment,
+            "date": _date,
+        }
+
+    def text(self, template: str, **values: Any) -> str:
+        """A template, or a part of a page, as text."""
+        return self._environment.get_template(template).render(**values)
+
+    def page(
+        self,
+        template: str,
+        *,
+        status: int = HTTPStatus.OK,
+        headers: Headers = (),
+        **values: Any,
+    ) -> Response:
+        """A whole page, not to be kept by anybody."""
+        text = self.text(template, **values)
+        return Response(status, text.encode(), (*_HEADERS, *headers))
+
+
+def _count(number: int) -> str:
+    """12345 as 12,345."""
+    return humanize.intcomma(number)
+
+
+def _rate(number: float) -> str:
+    """A rate: with decimals only where they say something."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
+
+
+def _size(number: int) -> str:
+    """Bytes."""
+    return humanize.naturalsize(number, binary=True, format="%.0f")
+
+
+def span(seconds: float) -> str:
+    """A time that has passed or is granted."""
+    if seconds < 60:
+        return humanize.naturaldelta(seconds)
+    return humanize.precisedelta(seconds, minimum_unit="minutes", format="%.0f")
+
+
+def _days(seconds: float) -> str:
+    """A time of which the hours do not matter; rounded down, so that it is not too much."""
+    return humanize.naturaldelta(seconds // 86_400 * 86_400) if seconds >= 86_400 else span(seconds)
+
+
+def _ago(seconds: float) -> str:
+    """How long ago something was."""
+    return "just now" if seconds < 1 else f"{humanize.naturaldelta(seconds)} ago"
+
+
+def _moment(milliseconds: int) -> str:
+    """A time as ``<time datetime>`` has it, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _date(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d")

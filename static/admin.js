@@ -1,0 +1,284 @@
+// Keeps the admin page's parts up to date.  Without it every page works, and a reload shows
+// what is new.
+//
+// The server renders: a stream sends a part's HTML when it has changed, and a page that was
+// asked for with fetch() brings the same parts.  Only messages come as data, because they come
+// in masses; their text is set as text.
+
+const MOST_MESSAGES = 500;
+const RETRY = 3000;
+const TYPING = 200;
+
+const state = document.querySelector(".live");
+const list = document.querySelector("[data-messages]");
+const blank = document.querySelector("[data-line]");
+
+let stream = null;
+let retry = 0;
+let held = null;
+
+// Parts.
+
+const part = (name, page = document) => page.querySelector(`[data-part="${name}"]`);
+
+/** Make *old* look like *fresh*, and keep every element that can stay: what has focus keeps it. */
+function sync(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) {
+    old.replaceWith(fresh);
+  } else if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+  } else {
+    for (const { name } of [...(old.attributes ?? [])]) {
+      if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes ?? []) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    const before = [...old.childNodes];
+    const after = [...fresh.childNodes];
+    after.forEach((node, at) => (at < before.length ? sync(before[at], node) : old.append(node)));
+    before.slice(after.length).forEach((node) => node.remove());
+  }
+}
+
+function show(name, html) {
+  const old = part(name);
+  const fresh = old.cloneNode(false);
+  fresh.innerHTML = html;
+  if (name === "rooms" && isPointedAt()) {
+    held = html;
+    showRows(old, fresh);
+  } else {
+    sync(old, fresh);
+  }
+}
+
+// Rows must not change places under a pointer or a keyboard's focus: it would be another
+// room that opens.  Their figures go on.
+
+const isPointedAt = () => document.querySelector(".rooms tbody:is(:hover, :has(:focus-visible))");
+
+function showRows(old, fresh) {
+  for (const row of old.querySelectorAll("tbody tr")) {
+    const link = fresh.querySelector(`#${CSS.escape(row.querySelector("a").id)}`);
+    if (link) sync(row, link.closest("tr"));
+  }
+}
+
+function release() {
+  if (held !== null && !isPointedAt()) {
+    const html = held;
+    held = null;
+    show("rooms", html);
+  }
+}
+
+/** Show another view of the list of rooms. */
+async function swap(url) {
+  const answer = await fetch(url);
+  if (answer.redirected || !answer.ok) {
+    location.assign(url);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  held = null;
+  sync(part("rooms"), part("rooms", page));
+  const live = page.querySelector("[data-live]");
+  state.dataset.live = live.dataset.live;
+  open();
+}
+
+// Streams.
+
+function say(text, good) {
+  if (state.textContent !== text) state.textContent = text;
+  state.classList.toggle("on", good);
+}
+
+function open() {
+  close();
+  const url = new URL(state.dataset.live, location);
+  if (list) url.searchParams.set("after", list.dataset.newest);
+  stream = new EventSource(url);
+  stream.onopen = () => {
+    clearTimeout(retry);
+    retry = 0;
+    say("Live", true);
+  };
+  stream.onerror = lost;
+  for (const name of ["tiles", "rooms", "server", "facts"]) {
+    stream.addEventListener(name, (event) => show(name, event.data));
+  }
+  stream.addEventListener("message", (event) => add(JSON.parse(event.data)));
+  stream.addEventListener("reset", () => location.reload());
+}
+
+function close() {
+  stream?.close();
+  stream = null;
+  clearTimeout(retry);
+  retry = 0;
+}
+
+// Streams end now and then, and the browser opens them again.  Where it gives up, because it was
+// refused, it may be that the session has ended.
+function lost() {
+  if (retry) return;
+  retry = setTimeout(async () => {
+    retry = 0;
+    say("Reconnecting …", false);
+    if (stream.readyState !== EventSource.CLOSED) {
+      lost();
+      return;
+    }
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer?.redirected) location.reload();
+    else open();
+  }, RETRY);
+}
+
+// Messages.
+
+function localTime(element) {
+  const moment = new Date(element.dateTime);
+  const today = moment.toDateString() === new Date().toDateString();
+  element.textContent = today ? moment.toLocaleTimeString() : moment.toLocaleString();
+}
+
+function add({ seq, time, message }) {
+  const newest = Number(list.dataset.newest);
+  if (seq <= newest) return;
+  if (list.children.length && seq > newest + 1) {
+    const gap = document.createElement("li");
+    gap.className = "gap";
+    gap.textContent = `${(seq - newest - 1).toLocaleString()} messages are not shown`;
+    list.append(gap);
+  }
+  const line = blank.content.firstElementChild.cloneNode(true);
+  line.dataset.seq = seq;
+  line.querySelector("p").textContent = message;
+  line.querySelector("span").textContent = `#${seq}`;
+  const element = line.querySelector("time");
+  element.dateTime = new Date(time).toISOString();
+  localTime(element);
+  list.append(line);
+  list.dataset.newest = seq;
+  document.querySelector("[data-empty]").hidden = true;
+  if (list.children.length > MOST_MESSAGES && isAtEnd()) forgetOldest();
+}
+
+const isAtEnd = () => document.querySelector(".log").scrollTop > -50;
+
+function forgetOldest() {
+  while (list.children.length > MOST_MESSAGES) list.firstElementChild.remove();
+  const first = list.querySelector("[data-seq]").dataset.seq;
+  const link = document.createElement("a");
+  link.href = `${location.pathname}?before=${first}`;
+  link.textContent = "Earlier messages";
+  document.querySelector("[data-older]").replaceChildren(link);
+}
+
+/** Put the messages before those that are shown above them. */
+async function showEarlier(link) {
+  const answer = await fetch(link.href);
+  if (answer.redirected || !answer.ok) {
+    location.assign(link.href);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const lines = [...page.querySelectorAll("[data-messages] > li")];
+  lines.forEach((line) => localTime(line.querySelector("time")));
+  list.prepend(...lines);
+  document.querySelector("[data-older]").replaceWith(page.querySelector("[data-older]"));
+  document.querySelector(".log").focus();
+}
+
+async function send(form) {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  let fresh = null;
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new URLSearchParams(new FormData(form)),
+    });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    fresh = part("send", page);
+  } catch {
+    // The browser's own way says what is wrong with the network.
+  }
+  if (fresh) {
+    part("send").replaceWith(fresh);
+    fresh.querySelector("textarea").focus();
+  } else {
+    form.submit();
+  }
+}
+
+// Whatever the page has of these.
+
+if (state?.dataset.live) {
+  open();
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+}
+
+list?.querySelectorAll("time").forEach(localTime);
+
+document.addEventListener("mouseout", release);
+document.addEventListener("focusout", () => setTimeout(release));
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  if (link.matches("[data-swap]")) {
+    event.preventDefault();
+    history.pushState(null, "", link.href);
+    swap(link.href);
+  } else if (link.matches("[data-older] a") && state.dataset.live) {
+    event.preventDefault();
+    showEarlier(link);
+  }
+});
+
+window.addEventListener("popstate", () => swap(location.href));
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-send]")) {
+    event.preventDefault();
+    send(form);
+  } else if (form.matches("[data-filter]")) {
+    event.preventDefault();
+    filter(form);
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest?.("[data-send]");
+  if (form && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    form.requestSubmit();
+  }
+});
+
+let typing = 0;
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("[data-filter]");
+  if (form) {
+    clearTimeout(typing);
+    typing = setTimeout(() => filter(form), TYPING);
+  }
+});
+
+function filter(form) {
+  clearTimeout(typing);
+  // As the list is sorted now, which the form of a page that was loaded before may not know.
+  const asked = new URL(location.href).searchParams;
+  asked.set("q", form.querySelector("[name=q]").value.trim());
+  asked.delete("page");
+  if (!asked.get("q")) asked.delete("q");
+  const url = `${form.action.split("?")[0]}${asked.size ? `?${asked}` : ""}`;
+  history.replaceState(null, "", url);
+  swap(url);
+}
