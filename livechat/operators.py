@@ -20,11 +20,11 @@ import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -55,11 +55,8 @@ _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ALL: Final = "all"
 
 
-class Threads(Protocol):
-    """Where blocking calls are made."""
-
-    def __call__(self, f: Callable[..., _T], *args: object) -> Deferred[_T]:
-        """Run ``f(*args)`` in a thread."""
+#: Runs a blocking call elsewhere: ``threads(f, *args)``.
+Threads = Callable[..., Deferred[Any]]
 
 
 class Password(Struct, frozen=True):
@@ -192,7 +189,7 @@ class Operators:
         self._of_all.give_back(_ALL)
         token = secrets.token_urlsafe(32)
         sessions = {key: end for key, end in self._state.sessions.items() if end > self._now()}
-        for key in list(sessions)[: len(sessions) - MOST_SESSIONS + 1]:
+        for key in list(sessions)[: max(0, len(sessions) - MOST_SESSIONS + 1)]:
             self._end(key)
             del sessions[key]
         sessions[_key(token)] = int(self._now()) + self.lasts
@@ -237,10 +234,10 @@ class Operators:
             return None if self._fits(known, text) else self._hasher.hash(text)
         try:
             self._hasher.verify(text, "")
-        except InvalidHashError:
-            raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
-        except VerificationError:
+        except VerifyMismatchError:
             pass
+        except (VerificationError, InvalidHashError):
+            raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
         return None if same(known, text) else text
 
     def _fits(self, known: str, password: str) -> bool:

@@ -37,11 +37,14 @@ def world(make_world: Callable[..., World]) -> World:
 
 
 @pytest.fixture
-def port(world: World, monkeypatch: pytest.MonkeyPatch) -> Port:
-    """The port on the core, in memory."""
+def port(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
+    """The port on the core, in memory; its connections end with the test."""
     # Autobahn's timers are txaio's, not the factory's.
     monkeypatch.setattr("txaio.config.loop", world.clock)
-    return Port(world)
+    port = Port(world)
+    yield port
+    for wire in port.wires:
+        wire.hang_up()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

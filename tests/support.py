@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
 from twisted.internet.address import IPv4Address
@@ -243,6 +245,7 @@ class Port:
         headers: Headers = (),
     ) -> None:
         self.world = world
+        self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.sockets = SocketFactory(world.chat, world.clock, max_frame=limit)
@@ -269,11 +272,21 @@ class Port:
         """A new connection from *address*; it must be let in."""
         channel = self.factory.buildProtocol(IPv4Address("TCP", address, 50_000))
         assert channel is not None
-        return Wire(channel)
+        self.wires.append(Wire(channel))
+        return self.wires[-1]
 
-    def ask(self, method: str, target: str, body: bytes = b"", /, **headers: str) -> Answer:
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        /,
+        *,
+        _from: str = "192.0.2.1",
+        **headers: str,
+    ) -> Answer:
         """One request on a connection of its own."""
-        wire = self.connect()
+        wire = self.connect(_from)
         wire.send(request(method, target, body, **headers))
         answer = wire.answer(method)
         wire.hang_up()
@@ -284,6 +297,52 @@ class Port:
         wire = self.connect()
         wire.send(request("GET", f"/ws/chat/{room}/", **HANDSHAKE) + early)
         assert wire.answer("GET").status == 101
+        return wire
+
+
+class Browser:
+    """An operator's browser: it keeps its cookie, and sends the tokens of forms."""
+
+    def __init__(self, port: Port, address: str = "192.0.2.1") -> None:
+        self.port = port
+        self.address = address
+        self.cookie = ""
+        self.token = ""
+
+    def headers(self) -> dict[str, str]:
+        return {"Cookie": self.cookie, "Sec_Fetch_Site": "same-origin"}
+
+    def get(self, target: str) -> Answer:
+        return self._keep(self.port.ask("GET", target, **self.headers()))
+
+    def post(self, target: str, /, **form: str) -> Answer:
+        """Send the form of the page that was seen last."""
+        return self.send(target, urlencode({"token": self.token} | form).encode())
+
+    def send(self, target: str, body: bytes, **headers: str) -> Answer:
+        media = {"Content_Type": "application/x-www-form-urlencoded", "Origin": "null"}
+        return self._keep(
+            self.port.ask(
+                "POST", target, body, **({**self.headers(), **media, **headers}), _from=self.address
+            )
+        )
+
+    def _keep(self, answer: Answer) -> Answer:
+        if "set-cookie" in answer.headers:
+            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+        found = re.findall(r'name="token" value="(\w+)"', answer.body.decode())
+        if found:
+            self.token = found[0]
+        return answer
+
+    def sign_in(self, password: str = PASSWORD, **form: str) -> Answer:
+        self.get("/admin/sign-in/")
+        return self.post("/admin/sign-in/", password=password, **form)
+
+    def events(self, target: str, **headers: str) -> Wire:
+        """A connection on which events come."""
+        wire = self.port.connect()
+        wire.send(request("GET", target, **self.headers(), **headers))
         return wire
 
 
@@ -417,6 +476,22 @@ class Wire:
                 break
         return found
 
+    def events(self) -> list[tuple[str, str]]:
+        """The server-sent events that came since this was asked last: names and data."""
+        data = self.received()
+        if data.startswith(b"HTTP/1.1 200"):
+            head, _, data = data.partition(b"\r\n\r\n")
+            assert b"text/event-stream" in head
+        text = _pieces(data).decode()
+        found = []
+        for block in text.split("\n\n"):
+            lines = [line.partition(": ") for line in block.split("\n")]
+            names = [value for field, _, value in lines if field == "event"]
+            if names:
+                body = "\n".join(value for field, _, value in lines if field == "data")
+                found.append((names[0], body))
+        return found
+
     def frames(self) -> list[tuple[int, bytes]]:
         """The WebSocket frames that were written: opcodes and payloads."""
         found, data = [], self.received()
@@ -448,6 +523,15 @@ class Wire:
         if self.transport.connected:
             self.transport.connected = False
             self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def _pieces(data: bytes) -> bytes:
+    """What whole chunks hold."""
+    body = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        body, data = body + data[: int(size, 16)], data[int(size, 16) + 2 :]
+    return body
 
 
 def _unchunked(data: bytes) -> tuple[bytes, bytes]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from livechat.backends.store import Retention
 from livechat.chat import LONGEST_PAGE, History, Window
 from livechat.errors import ChatError, Kind
-from tests.support import RecordingClient, World, kind, result, run
+from livechat.wire import Newest
+from tests.support import Lane, RecordingClient, RecordingSink, World, kind, result, run
 
 
 def say(world: World, *texts: str, room: str = "r") -> None:
@@ -201,3 +202,115 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert kind(joining) is Kind.UNAVAILABLE
     assert world.hub.members("r") == 0
     assert unsubscribed == ["r"]
+
+
+def rooms(world: World) -> dict[str, tuple[int, Newest | None]]:
+    return {room.name: (room.members, room.newest) for room in run(world.chat.rooms())}
+
+
+def test_watching(world: World) -> None:
+    """Who watches is shown what is said, whether or not anybody is there."""
+    watcher = RecordingSink()
+    run(world.chat.watch("r", watcher))
+    say(world, "a")
+    client = RecordingClient()
+    run(world.chat.join("r", client))
+    say(world, "b")
+    world.chat.leave("r", client)
+    say(world, "c")
+    world.chat.unwatch("r", watcher)
+    world.chat.unwatch("r", watcher)
+    say(world, "d")
+    assert watcher.texts("r") == ["a", "b", "c"]
+
+
+def test_members_stay_when_watchers_go(world: World) -> None:
+    """A room that nobody watches any more is delivered to its members all the same."""
+    watcher, client = RecordingSink(), RecordingClient()
+    run(world.chat.join("r", client))
+    run(world.chat.watch("r", watcher))
+    world.chat.unwatch("r", watcher)
+    say(world, "a")
+    assert client.frames() == [b'{"message":"a"}']
+
+
+def test_a_room_that_cannot_be_watched(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the backend cannot deliver a room it is not watched."""
+    watcher = RecordingSink()
+    refusal = ChatError(Kind.UNAVAILABLE, "away")
+    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(refusal))
+    with pytest.raises(ChatError):
+        run(world.chat.watch("r", watcher))
+    world.hub.deliver("r", "e", [])
+    assert watcher.delivered == []
+
+
+def test_active_rooms(world: World) -> None:
+    """Rooms with members, and those spoken in lately, with what was said there last."""
+    say(world, "before", room="quiet")
+    say(world, "x", room="over")
+    world.clock.advance(1_000)
+    run(world.chat.join("quiet", RecordingClient()))
+    run(world.chat.join("new", RecordingClient()))
+    say(world, "a", "b", room="busy")
+    found = rooms(world)
+    time = int(world.wall * 1_000)
+    assert found == {
+        "quiet": (1, Newest(1, time)),
+        "new": (1, Newest(0, 0)),
+        "busy": (0, Newest(2, time)),
+    }
+
+
+def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend is asked about a quiet room when somebody looks, and not again."""
+    client = RecordingClient()
+    run(world.chat.join("r", client))
+    assert rooms(world) == {"r": (1, Newest(0, 0))}
+    asked: list[list[str]] = []
+
+    def newest(names: list[str]) -> Deferred[dict[str, Newest]]:
+        asked.append(names)
+        return succeed({})
+
+    monkeypatch.setattr(world.backend, "newest", newest)
+    assert rooms(world) == {"r": (1, Newest(0, 0))}
+    assert asked == []
+    world.chat.leave("r", client)
+    assert rooms(world) == {}
+    run(world.chat.join("r", client))
+    rooms(world)
+    assert asked == [["r"]]
+
+
+def test_active_rooms_while_the_backend_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks then sees who is there."""
+    run(world.chat.join("r", RecordingClient()))
+    monkeypatch.setattr(
+        world.backend, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
+    )
+    assert rooms(world) == {"r": (1, None)}
+    assert run(world.chat.room("r")).members == 1
+
+
+def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
+    """The same if nothing answers, after a while."""
+    run(world.chat.join("r", RecordingClient()))
+    lane = Lane(held=True)
+    world.backend._readers = lane
+    asked = Deferred.fromCoroutine(world.chat.rooms())
+    world.clock.advance(4)
+    assert not asked.called
+    world.clock.advance(1)
+    assert [room.newest for room in result(asked)] == [None]
+    lane.step()
+
+
+def test_one_room(world: World) -> None:
+    """Any room can be looked at."""
+    say(world, "a", room="said")
+    world.clock.advance(10_000)
+    assert run(world.chat.room("said")).newest == Newest(1, int(world.wall * 1_000))
+    assert run(world.chat.room("never")).newest == Newest(0, 0)

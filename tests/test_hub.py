@@ -10,7 +10,7 @@ from zope.interface.verify import verifyClass, verifyObject
 from livechat.hub import Hub
 from livechat.interfaces import ISink
 from livechat.wire import Message
-from tests.support import RecordingClient
+from tests.support import RecordingClient, RecordingSink
 
 
 class BrokenMember(RecordingClient):
@@ -94,3 +94,28 @@ class HubTest(SynchronousTestCase):
         hub.join("a", after)
         hub.deliver("a", "e", messages("x"))
         assert len(after.frames()) == 1
+
+    def test_watchers(self) -> None:
+        """A watcher is told what is said, until it no longer watches, and is no member."""
+        watcher, member = RecordingSink(), RecordingClient()
+        self.hub.watch("a", watcher)
+        self.hub.watch("a", watcher)
+        assert (self.hub.members("a"), dict(self.hub.rooms())) == (0, {})
+        self.hub.deliver("a", "e", messages("x"))
+        self.hub.join("a", member)
+        self.hub.deliver("a", "e", messages("y"))
+        self.hub.deliver("b", "e", messages("z"))
+        assert watcher.texts("a") == ["x", "y"]
+        assert dict(self.hub.rooms()) == {"a": 1}
+        assert self.hub.unwatch("a", watcher) is False
+        self.hub.deliver("a", "e", messages("z"))
+        assert watcher.texts("a") == ["x", "y"]
+
+    def test_a_watched_room_does_not_end(self) -> None:
+        """The room ends when the last one goes, member or watcher."""
+        watcher, member = RecordingSink(), RecordingClient()
+        self.hub.join("a", member)
+        self.hub.watch("a", watcher)
+        assert not self.hub.leave("a", member)
+        assert self.hub.unwatch("a", watcher)
+        assert not self.hub.unwatch("a", watcher)

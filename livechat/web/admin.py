@@ -30,7 +30,7 @@ from livechat.web.gate import Gate, Visit
 from livechat.web.html import Templates
 from livechat.web.response import Response, belonging, see
 from livechat.web.rooms import View, listing
-from livechat.web.routing import Route, number, query
+from livechat.web.routing import Route, number, query, window
 from livechat.wire import Message
 
 #: Seconds between two looks at what has changed.
@@ -118,7 +118,7 @@ class Admin:
         sent = number(asked, "sent")
         return await self._room(
             visit,
-            Window(_MESSAGES, before=number(asked, "before"), after=number(asked, "after")),
+            window(asked, _MESSAGES),
             notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
         )
 
@@ -193,7 +193,7 @@ class Admin:
     async def _room(
         self,
         visit: Visit,
-        window: Window,
+        part: Window,
         *,
         notice: str = "",
         draft: str = "",
@@ -204,7 +204,7 @@ class Admin:
         older = newer = None
         newest, trouble = 0, None
         try:
-            found = await self._chat.history(name, window)
+            found = await self._chat.history(name, part)
             messages = [message async for page in found.pages() for message in page]
         except ChatError as reason:
             # The form must be there all the same, with what was typed.
@@ -222,7 +222,7 @@ class Admin:
             room=await self._chat.room(name),
             now=self._server.now(),
             messages=messages,
-            live=window == Window(_MESSAGES) and trouble is None,
+            live=part == Window(_MESSAGES) and trouble is None,
             newest=newest,
             older=older,
             newer=newer,

@@ -16,7 +16,7 @@ from livechat.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.errors import ChatError, Kind
 from livechat.names import room_name
 from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.web.routing import FORM, Call, Route, form, media_type, number, query
+from livechat.web.routing import FORM, Call, Route, form, media_type, query, window
 
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
@@ -49,21 +49,13 @@ class Api:
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
-        asked = query(call)
         room = self._room(call)
-        limit = number(asked, "limit")
-        window = Window(
-            limit=PAGE if limit is None else limit,
-            before=number(asked, "before"),
-            after=number(asked, "after"),
-        )
-        if window.before is not None and window.after is not None:
-            raise ChatError(Kind.BAD_QUERY, "Give 'before' or 'after', not both.")
-        found = await self._chat.history(room, window)
+        part = window(query(call), PAGE)
+        found = await self._chat.history(room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
             ("Livechat-Seq", str(found.position.seq)),
-            *_links(room, window, found),
+            *_links(room, part, found),
         )
         return streamed_json(_history_body(found), headers)
 
@@ -144,11 +136,11 @@ async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
     yield (lead if lead != b"," else b"") + b"]}"
 
 
-def _links(room: str, window: Window, found: History) -> Headers:
+def _links(room: str, part: Window, found: History) -> Headers:
     """Where the neighbouring parts of the history are (RFC 8288)."""
     if found.last < found.first:
         return ()
-    limit = min(window.limit, LONGEST_PAGE)
+    limit = min(part.limit, LONGEST_PAGE)
     links = []
     if found.first > found.position.oldest:
         links.append(("prev", {"before": found.first, "limit": limit}))

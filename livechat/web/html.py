@@ -103,8 +103,10 @@ def span(seconds: float) -> str:
 
 
 def _days(seconds: float) -> str:
-    """A time of which the hours do not matter; rounded down, so that it is not too much."""
-    return humanize.naturaldelta(seconds // 86_400 * 86_400) if seconds >= 86_400 else span(seconds)
+    """A time that is granted, rounded down to days."""
+    if seconds < 86_400:
+        return span(seconds)
+    return humanize.naturaldelta(seconds // 86_400 * 86_400, months=False)
 
 
 def _ago(seconds: float) -> str:

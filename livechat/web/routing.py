@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote
 from msgspec import Struct
 from twisted.logger import Logger
 
-from livechat.chat import Sender
+from livechat.chat import Sender, Window
 from livechat.errors import ChatError, Kind, internal
 from livechat.names import is_host, origin
 from livechat.web.response import Headers, Response, Upgrade, problem
@@ -169,6 +169,20 @@ def number(asked: Mapping[str, str], name: str) -> int | None:
     if _NUMBER.fullmatch(text) is None:
         raise ChatError(Kind.BAD_QUERY, f"'{name}' must be a whole number, 0 or more.")
     return int(text)
+
+
+def window(asked: Mapping[str, str], usual: int) -> Window:
+    """
+    The part of a history that a query's fields ask for.
+
+    @param usual: how many messages, unless ``limit`` says.
+    @raise ChatError: there is no such part.
+    """
+    limit = number(asked, "limit")
+    before, after = number(asked, "before"), number(asked, "after")
+    if before is not None and after is not None:
+        raise ChatError(Kind.BAD_QUERY, "Give 'before' or 'after', not both.")
+    return Window(usual if limit is None else limit, before, after)
 
 
 class Tree:

@@ -1,0 +1,214 @@
+"""
+What the admin page costs: ``.venv/bin/python bench/admin.py``.
+
+A daemon with 10,000 active rooms and 200 messages a second.  In turns, nobody
+looks at the overview and one operator does; printed is the daemon's share of a
+core in both, and how long the overview takes to open meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import resource
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from websockets.asyncio.client import ClientConnection, connect
+
+PASSWORD = "correct horse battery staple"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Daemon:
+    """A daemon of its own, on a free port."""
+
+    def __init__(self, directory: str) -> None:
+        options = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
+        self.log = Path(directory, "log")
+        self._process = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=",
+                "livechat", "--port=0", *(f"--{option}=0" for option in options),
+            ],
+            cwd=directory,
+            env={**os.environ, "LIVECHAT_ADMIN_PASSWORD": PASSWORD},
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    async def port(self) -> int:
+        while "is ready" not in (text := self.log.read_text()):
+            assert self._process.poll() is None, text
+            await asyncio.sleep(0.05)
+        return int(re.findall(r"https://localhost:(\d+)/", text)[0])
+
+    def cpu(self) -> float:
+        """Seconds of a core that it has used."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Operator:
+    """A browser, as far as it is needed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._cookie = ""
+
+    async def _begin(self, head: str, body: str = "") -> tuple[StreamReader, StreamWriter]:
+        reader, writer = await asyncio.open_connection("localhost", self._port, ssl=trusting())
+        lines = [f"{head} HTTP/1.1", f"Host: localhost:{self._port}", "Connection: close"]
+        if self._cookie:
+            lines.append(f"Cookie: {self._cookie}")
+        if body:
+            lines.append("Content-Type: application/x-www-form-urlencoded")
+            lines.append(f"Content-Length: {len(body)}")
+        writer.write("\r\n".join([*lines, "", body]).encode())
+        return reader, writer
+
+    async def ask(self, head: str, body: str = "") -> str:
+        """The whole answer."""
+        reader, writer = await self._begin(head, body)
+        text = (await reader.read()).decode()
+        writer.close()
+        for cookie in re.findall(r"Set-Cookie: ([^;]+)", text):
+            self._cookie = cookie
+        return text
+
+    async def sign_in(self) -> None:
+        page = await self.ask("GET /admin/sign-in/")
+        token = re.findall(r'name="token" value="([^"]+)"', page)[0]
+        form = urllib.parse.urlencode({"token": token, "password": PASSWORD})
+        assert " 303 " in await self.ask("POST /admin/sign-in/", form)
+
+    async def open(self) -> float:
+        """Seconds until the overview is there."""
+        start = time.perf_counter()
+        page = await self.ask("GET /admin/")
+        assert "10,000 active rooms" in page, page[:2_000]
+        return time.perf_counter() - start
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[list[int]]:
+        """Reads the overview's events; yields how many bytes of them came, in pieces."""
+        reader, writer = await self._begin("GET /admin/events")
+        pieces: list[int] = []
+
+        async def read() -> None:
+            while piece := await reader.read(65_536):
+                pieces.append(len(piece))
+
+        task = asyncio.create_task(read())
+        yield pieces
+        task.cancel()
+        writer.close()
+
+
+async def members(port: int, count: int) -> list[ClientConnection]:
+    context = trusting()
+    gate = asyncio.Semaphore(50)
+
+    async def join(number: int) -> ClientConnection:
+        async with gate:
+            return await connect(
+                f"wss://localhost:{port}/ws/chat/room-{number}/",
+                ssl=context, compression=None, ping_interval=None, open_timeout=60,
+            )  # fmt: skip
+
+    return await asyncio.gather(*map(join, range(count)))
+
+
+async def talk(sockets: list[ClientConnection], per_second: int, sent: list[float]) -> None:
+    """Says something in a room, now this one, now that one; *sent* is when."""
+    start = time.perf_counter()
+    while True:
+        due = int((time.perf_counter() - start) * per_second)
+        while len(sent) < due:
+            socket = random.choice(sockets)
+            await socket.send(json.dumps({"message": f"message {len(sent)}"}))
+            await socket.recv()
+            sent.append(time.perf_counter())
+        await asyncio.sleep(0.01)
+
+
+async def measure(daemon: Daemon, given: argparse.Namespace) -> None:
+    port = await daemon.port()
+    start = time.perf_counter()
+    sockets = await members(port, given.rooms)
+    print(f"{given.rooms} rooms with a member each, in {time.perf_counter() - start:.0f} s")
+    sent: list[float] = []
+    talking = asyncio.create_task(talk(sockets, given.rate, sent))
+    operator = Operator(port)
+    await operator.sign_in()
+    first = await operator.open()
+    print(f"the overview opens for the first time in {1000 * first:.0f} ms")
+
+    async def share() -> float:
+        before, begun = daemon.cpu(), time.perf_counter()
+        await asyncio.sleep(given.seconds)
+        return 100 * (daemon.cpu() - before) / (time.perf_counter() - begun)
+
+    costs = []
+    for _ in range(given.rounds):
+        alone = await share()
+        async with operator.looking() as pieces:
+            looked = await share()
+        costs.append(looked - alone)
+        print(
+            f"nobody looks: {alone:.1f} % of a core; one does: {looked:.1f} %, "
+            f"{sum(pieces) / given.seconds / 1024:.0f} KiB/s; it adds {looked - alone:+.1f}"
+        )
+    times = [await operator.open() for _ in range(20)]
+    print(
+        f"it adds {statistics.median(costs):.1f} % (median); the overview opens in "
+        f"{1000 * statistics.median(times):.0f} ms (median), {1000 * max(times):.0f} (worst of 20)"
+    )
+    print(f"{len(sent) / (sent[-1] - sent[0]):.0f} messages a second were said meanwhile")
+    assert not talking.done(), talking.exception()
+    talking.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rooms", type=int, default=10_000)
+    parser.add_argument("--rate", type=int, default=200, help="messages a second")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = Daemon(directory)
+        try:
+            asyncio.run(measure(daemon, given))
+        finally:
+            daemon.stop()
+
+
+if __name__ == "__main__":
+    main()

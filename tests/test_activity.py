@@ -1,0 +1,136 @@
+"""`livechat.activity`."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from livechat import activity
+from livechat.activity import BAR, BARS, LATELY, Activity, Room
+from livechat.wire import Message, Newest
+
+
+class ActivityTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.activity = Activity(self.clock)
+
+    def say(self, room: str, seq: int = 1) -> None:
+        self.activity.said(room, Message("x", seq, 1_000 * seq))
+
+    def rooms(self, **members: int) -> dict[str, Room]:
+        return {room.name: room for room in self.activity.rooms(members)}
+
+    def test_rooms(self) -> None:
+        """Rooms with members are active, and those spoken in lately."""
+        self.say("said", 7)
+        self.say("both", 3)
+        found = self.rooms(both=2, silent=1)
+        assert found.keys() == {"said", "both", "silent"}
+        assert (found["both"].members, found["both"].newest) == (2, Newest(3, 3_000))
+        assert (found["said"].members, found["said"].newest) == (0, Newest(7, 7_000))
+        assert (found["silent"].members, found["silent"].newest) == (1, None)
+
+    def test_quiet_rooms(self) -> None:
+        """What the backend knows of a room counts until something is said there."""
+        assert self.activity.unknown(["a", "b"]) == ["a", "b"]
+        self.activity.learn("a", Newest(5, 50))
+        assert self.activity.unknown(["a", "b"]) == ["b"]
+        assert self.rooms(a=1)["a"].newest == Newest(5, 50)
+        self.say("a", 6)
+        self.activity.learn("a", Newest(5, 50))
+        assert self.rooms(a=1)["a"].newest == Newest(6, 6_000)
+        self.clock.advance(LATELY)
+        assert self.activity.unknown(["a"]) == ["a"]
+
+    def test_ended_rooms(self) -> None:
+        """Nothing is kept of a room that nobody spoke in and everybody left."""
+        self.activity.learn("a", Newest(5, 50))
+        self.activity.ended("a")
+        self.activity.ended("a")
+        assert self.activity.unknown(["a"]) == ["a"]
+
+    def test_forgetting(self) -> None:
+        """A room is forgotten when it was quiet for long, one that is spoken in is not."""
+        self.say("a")
+        self.say("b")
+        self.clock.advance(LATELY - 1)
+        self.say("a", 2)
+        self.clock.advance(1)
+        assert self.rooms().keys() == {"a"}
+        self.clock.advance(LATELY)
+        assert self.rooms() == {}
+
+    def test_bound(self) -> None:
+        """Of very many rooms, those that were spoken in last are remembered."""
+        self.patch(activity, "MOST_ROOMS", 100)
+        for number in range(1_000):
+            self.say(str(number))
+        assert self.rooms().keys() == set(map(str, range(900, 1_000)))
+
+    def test_a_room_s_rate(self) -> None:
+        """A steady room's rate is what it is; it fades when the room is quiet."""
+        for seq in range(600):
+            self.say("a", seq)
+            self.clock.advance(0.5)
+        assert self.rooms()["a"].rate == pytest.approx(120, rel=0.02)
+        assert self.activity.room("a", 0, None).rate == self.rooms()["a"].rate
+        self.clock.advance(300)
+        assert 0 < self.rooms()["a"].rate < 1
+
+    def test_one_room(self) -> None:
+        """One room is shown whether it is active or not."""
+        assert self.activity.room("a", 0, None) == Room("a", 0)
+        assert self.activity.room("a", 1, Newest(2, 3)).newest == Newest(2, 3)
+        self.say("a", 9)
+        assert self.activity.room("a", 1, Newest(2, 3)).newest == Newest(9, 9_000)
+
+    def test_rate(self) -> None:
+        """The rate of all rooms is that of the last ten full seconds."""
+        assert self.activity.rate() == 0
+        for _ in range(20):
+            self.say("a")
+        assert self.activity.rate() == 0
+        self.clock.advance(1)
+        assert self.activity.rate() == 2
+        self.clock.advance(9)
+        assert self.activity.rate() == 2
+        self.clock.advance(1)
+        assert self.activity.rate() == 0
+
+    def test_chart(self) -> None:
+        """The chart has what was said, each message once, in its place."""
+        for second in range(BARS * BAR):
+            for _ in range(second % 3):
+                self.say("a")
+            self.clock.advance(1)
+        chart = self.activity.chart()
+        assert len(chart) == BARS
+        # A bar of five seconds has 5 messages, or 4, or 6; the newest has just begun.
+        assert chart[-1] == 0
+        assert {round(BAR * height) for height in chart[:-1]} == {4, 5, 6}
+        assert chart.index(max(chart)) < BARS - 1
+
+    def test_chart_after_silence(self) -> None:
+        """After a long silence the chart is empty, however long it was."""
+        for pause in (1, BAR, BARS * BAR - BAR, BARS * BAR, 10 * BARS * BAR):
+            self.say("a")
+            assert sum(self.activity.chart()) * BAR == pytest.approx(1)
+            self.clock.advance(pause)
+            left = 1 if pause < BARS * BAR else 0
+            assert round(sum(self.activity.chart()) * BAR) == left
+            self.clock.advance(BARS * BAR)
+            assert sum(self.activity.chart()) == 0
+
+    def test_the_newest_bar_has_no_old_messages(self) -> None:
+        """What was said five minutes ago is not taken for what is said now."""
+        self.clock.advance(BAR - self.clock.seconds() % BAR)
+        for _ in range(BARS * BAR):
+            self.say("a")
+            self.clock.advance(1)
+        for elapsed in range(BAR):
+            assert self.activity.chart()[-1] * BAR == pytest.approx(0)
+            assert elapsed >= 0
+            self.clock.advance(1)

@@ -1,0 +1,124 @@
+"""`livechat.web.events`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from livechat.interfaces import ISink
+from livechat.web.events import LASTS, TAIL, Stream, Tail, event
+from livechat.wire import Message
+from tests.support import run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def going(coroutine: Any) -> Deferred[Any]:
+    return Deferred.fromCoroutine(coroutine)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("", b"event: x\ndata: \n\n"),
+        ("a\nb", b"event: x\ndata: a\ndata: b\n\n"),
+        ("a\r\nb\rc\n", b"event: x\ndata: a\ndata: b\ndata: c\ndata: \n\n"),
+        ("a\u2028b\x0bc", "event: x\ndata: a\u2028b\x0bc\n\n".encode()),
+    ],
+)
+def test_events(data: str, expected: bytes) -> None:
+    """Data arrives as it was, and cannot become another field."""
+    assert event("x", data) == expected
+    assert event("x", data, 7) == b"id: 7\n" + expected
+
+
+def test_resting(clock: Clock) -> None:
+    """A rest takes its time, unless there are news or the stream ends."""
+    stream = Stream(clock)
+    rest = going(stream.rest(2))
+    clock.advance(1.9)
+    assert not rest.called
+    clock.advance(0.2)
+    assert rest.called
+    for wake in (stream.news, stream.end):
+        rest = going(stream.rest(2))
+        assert not rest.called
+        wake()
+        assert rest.called
+    assert stream.ended
+    assert going(stream.rest(2)).called
+    assert clock.getDelayedCalls() == []
+
+
+def test_sleeping(clock: Clock) -> None:
+    """News do not disturb sleep, and are not forgotten over it; the end does."""
+    stream = Stream(clock)
+    sleep = going(stream.sleep(2))
+    stream.news()
+    assert not sleep.called
+    clock.advance(2)
+    assert sleep.called
+    assert going(stream.rest(2)).called
+    rest = going(stream.rest(2))
+    assert not rest.called
+    clock.advance(2)
+    sleep = going(stream.sleep(2))
+    stream.end()
+    assert sleep.called
+    assert clock.getDelayedCalls() == []
+
+
+def test_lifetime(clock: Clock) -> None:
+    """A stream ends by itself."""
+    stream = Stream(clock)
+    clock.advance(LASTS - 1)
+    assert not stream.ended
+    clock.advance(1)
+    assert stream.ended
+
+
+def test_answer(clock: Clock) -> None:
+    """The answer begins at once, says when to come back, and closes what it is made from."""
+    closed = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield event("x", "1")
+            yield event("x", "2")
+        finally:
+            closed.append(True)
+
+    async def read() -> None:
+        answer = Stream(clock).answer(events())
+        body = answer.body
+        assert not isinstance(body, bytes)
+        assert dict(answer.headers)["Content-Type"] == "text/event-stream"
+        assert await anext(body) == b"retry: 1000\n:\n\n"
+        assert await anext(body) == event("x", "1")
+        await body.aclose()
+
+    run(read())
+    assert closed == [True]
+
+
+def test_tail(clock: Clock) -> None:
+    """A tail has what came since it was looked at, and of very much the newest."""
+    stream = Stream(clock)
+    tail = Tail(stream)
+    assert verifyObject(ISink, tail)
+    rest = going(stream.rest(9))
+    tail.deliver("r", "e", [Message("a", 1, 0), Message("b", 2, 0)])
+    assert rest.called
+    assert [message.seq for message in tail.take()] == [1, 2]
+    assert tail.take() == []
+    for seq in range(10 * TAIL):
+        tail.deliver("r", "e", [Message("x", seq, 0)])
+    assert [message.seq for message in tail.take()] == list(range(9 * TAIL, 10 * TAIL))

@@ -1,0 +1,64 @@
+"""`livechat.web.html`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from livechat.web.html import Templates, folder
+
+
+def shown(expression: str, value: Any) -> str:
+    return Templates()._environment.from_string(f"{{{{ {expression} }}}}").render(value=value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "expected"),
+    [
+        ("value", "<script>'\"", "&lt;script&gt;&#39;&#34;"),
+        ("value", "{{ 7*7 }}", "{{ 7*7 }}"),
+        ("value|count", 1234567, "1,234,567"),
+        ("value|rate", 0.0, "0.0"),
+        ("value|rate", 9.96, "10.0"),
+        ("value|rate", 1234.5, "1,234"),
+        ("value|size", 16384, "16 KiB"),
+        ("value|size", 70 << 20, "70 MiB"),
+        ("value|span", 0.4, "a moment"),
+        ("value|span", 43_200, "12 hours"),
+        ("value|span", 90_061, "1 day, 1 hour and 1 minute"),
+        ("value|days", 30 * 86_400 + 80_000, "30 days"),
+        ("value|days", 7_200, "2 hours"),
+        ("value|ago", -3, "just now"),
+        ("value|ago", 0.5, "just now"),
+        ("value|ago", 59, "59 seconds ago"),
+        ("value|ago", 7_300, "2 hours ago"),
+        ("value|moment", 1_790_000_000_123, "2026-09-21T14:13:20Z"),
+        ("value|date", datetime(2030, 1, 31, tzinfo=UTC), "2030-01-31"),
+    ],
+)
+def test_words(expression: str, value: Any, expected: str) -> None:
+    """Text is escaped; numbers and times are put into words."""
+    assert shown(expression, value) == expected
+
+
+def test_pages() -> None:
+    """A page is kept by nobody, and may load and do only what is the server's own."""
+    page = Templates().page("front.html", host="h", room="r", version="1")
+    headers = dict(page.headers)
+    assert headers["Cache-Control"] == "no-store"
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert set(policy.values()) == {"'none'", "'self'"}
+
+
+def test_no_inline_scripts_or_styles() -> None:
+    """No template needs what the policy forbids."""
+    for path in folder("templates").rglob("*.html"):
+        text = path.read_text()
+        assert " style=" not in text
+        assert " on" not in {part[:3] for part in text.split('"')}
+        assert "<script>" not in text
+        assert "|safe" not in text
