@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from livechat.net.http import _Stage
-from tests.support import HANDSHAKE, Port, World, client_frame, request
+from tests.support import HANDSHAKE, Browser, Port, World, client_frame, request
 
 JSON = {"Content_Type": "application/json"}
 
@@ -516,3 +516,89 @@ def test_any_method(port: Port) -> None:
     for method in ("TRACE", "PUT", "DELETE", "PATCH", "GEt", "A" * 9_000, "CONNECT"):
         for target in ("/chat/send/", "/", "*"):
             assert port.ask(method, target).status in {400, 404, 405}
+
+
+@pytest.fixture
+def browser(port: Port) -> Browser:
+    browser = Browser(port)
+    browser.sign_in()
+    return browser
+
+
+def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None:
+    """When the client goes nothing of its stream is left, wherever it is."""
+    before = len(port.world.clock.getDelayedCalls())
+    resting, unread = browser.events("/admin/events"), browser.events("/admin/events")
+    unread.transport.full = True
+    port.world.clock.advance(1)
+    for wire in (resting, unread):
+        wire.hang_up()
+    port.world.clock.advance(1)
+    assert len(port.world.clock.getDelayedCalls()) == before
+    assert port.world.operators._open == {}
+    assert len(port.connections) == 0
+
+
+def test_a_stream_is_not_a_slow_answer(port: Port, browser: Browser) -> None:
+    """A stream goes on for longer than an answer may take; then it ends in good order."""
+    wire = browser.events("/admin/events")
+    for _ in range(4):
+        port.world.clock.advance(_Stage.ANSWER.value + 1)
+        assert not wire.closing
+        assert wire.events()
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.received().endswith(b"0\r\n\r\n")
+    wire.send(request("GET", "/healthz"))
+    assert wire.answer().status == 200
+
+
+def test_a_stream_that_is_not_read(port: Port, browser: Browser) -> None:
+    """Who never reads a stream is cut off some time."""
+    wire = browser.events("/admin/events")
+    wire.transport.full = True
+    port.world.clock.advance(1)
+    for _ in range(10):
+        port.world.clock.advance(_Stage.STREAM.value / 10)
+    assert wire.aborted
+
+
+def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
+    """A retiring connection does not wait for its stream, nor for who does not read it."""
+    wire, unread = browser.events("/admin/events"), browser.events("/admin/events")
+    unread.transport.full = True
+    port.world.clock.advance(1)
+    wire.received()
+    for channel in tuple(port.factory.channels):
+        channel.retire()
+    assert wire.received().endswith(b"0\r\n\r\n")
+    assert wire.closing
+    assert not unread.closing
+    port.world.clock.advance(_Stage.STREAM.value)
+    assert unread.aborted
+
+
+def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
+    """What is asked for behind a stream is answered when that has ended."""
+    wire = browser.events("/admin/events")
+    wire.send(request("GET", "/healthz"))
+    assert wire.events()
+    port.world.clock.advance(_Stage.STREAM.value - 1)
+    assert wire.received().endswith(b'{"status":"ok"}')
+
+
+def test_the_head_of_a_stream(port: Port, browser: Browser) -> None:
+    """HEAD of a stream begins none."""
+    answer = port.ask("HEAD", "/admin/events", **browser.headers())
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+    assert port.world.operators._open == {}
+
+
+def test_a_stream_over_http_1_0(port: Port, browser: Browser) -> None:
+    """An old client gets its events too, and the end of the connection as their end."""
+    wire = port.connect()
+    wire.send(
+        request("GET", "/admin/events", **browser.headers()).replace(b"HTTP/1.1", b"HTTP/1.0")
+    )
+    assert b"event: tiles" in wire.received()
+    port.world.clock.advance(_Stage.STREAM.value - 1)
+    assert wire.closing
