@@ -41,7 +41,7 @@ $(VENV)/.test: $(BIN)/python setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
 
-$(CLIENTS)/.done: tests/clients/package.json tests/clients/package-lock.json
+$(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients/package-lock.json
 	tests/clients/install
 	@touch $@
 

@@ -132,8 +132,11 @@ function lost() {
       return;
     }
     const answer = await fetch(location.href).catch(() => null);
-    if (answer?.redirected) location.reload();
-    else open();
+    if (!answer?.redirected) open();
+    else if (document.querySelector("[data-send] textarea")?.value) {
+      // The sign-in page would not know what was typed; sending takes it along.
+      say("Signed out: sending asks for the password", false);
+    } else location.reload();
   }, RETRY);
 }
 

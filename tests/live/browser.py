@@ -1,0 +1,99 @@
+"""Chromium, as an operator uses it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.live.daemon import PATIENCE, ROOT, Daemon
+
+PASSWORD: Final = "correct horse battery staple"
+WIDE: Final = {"width": 1280, "height": 860}
+NARROW: Final = {"width": 390, "height": 844}
+# Without the last ones it talks to its maker, where it can; without --no-sandbox root
+# cannot start it.
+_FLAGS: Final = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+#: What axe-core calls the findings that keep somebody out.
+_SERIOUS: Final = {"serious", "critical"}
+_AXE: Final = ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running Chromium."""
+    path = shutil.which("chromium")
+    assert path, f"chromium is missing: run {ROOT}/tests/clients/install"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """
+    A browser with a page of its own, and its own cookies.
+
+    @ivar complaints: errors of scripts, refusals of the content policy, dialogs.
+    """
+
+    def __init__(self, browser: Browser, daemon: Daemon, **options: Any) -> None:
+        given: dict[str, Any] = {"viewport": WIDE, "ignore_https_errors": True} | options
+        self.daemon = daemon
+        self.context = browser.new_context(**given)
+        self.context.set_default_timeout(1_000 * PATIENCE)
+        self.complaints: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # A network that is gone, and pages that answer with an error, are expected where a
+        # test makes them so.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def open(self, path: str = "/admin/") -> None:
+        self.page.goto(self.daemon.url + path)
+
+    def sign_in(self, path: str = "/admin/") -> None:
+        self.open(path)
+        self.page.get_by_label("Operators’ password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(f"**{path}")
+
+    def live(self) -> None:
+        """Wait until the page is kept up to date."""
+        self.page.get_by_text("Live", exact=True).wait_for()
+
+    def messages(self) -> list[str]:
+        """The messages that the page shows."""
+        return self.page.locator("[data-messages] p").all_inner_texts()
+
+    def rooms(self) -> list[str]:
+        """The rooms that the page lists."""
+        return self.page.locator(".rooms tbody th").all_inner_texts()
+
+    def findings(self) -> list[str]:
+        """What axe-core finds serious about the page, and what is wider than the window."""
+        # By the debugger's way, which the page's policy does not bind.
+        self.page.evaluate(f"{_AXE.read_text()}; null")
+        found: list[dict[str, Any]] = self.page.evaluate("axe.run()")["violations"]
+        serious = [
+            f"{each['id']}: {json.dumps([node['html'] for node in each['nodes']])}"
+            for each in found
+            if each["impact"] in _SERIOUS
+        ]
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return serious + ([f"{width} pixels too wide"] if width > 0 else [])
+
+    def close(self) -> None:
+        self.context.close()

@@ -1,0 +1,382 @@
+"""The admin page in Chromium."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from livechat.web.rooms import PAGE
+from tests.live.browser import NARROW, PASSWORD, WIDE, Tab, chromium
+from tests.live.daemon import PATIENCE, Daemon, Wscat
+
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
+    "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
+]  # fmt: skip
+
+expect.set_options(timeout=1_000 * PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose admin page has a known password."""
+    with Daemon(
+        tmp_path_factory.mktemp("daemon"),
+        "--rate=0",
+        "--rate-per-ip=0",
+        "--max-connections-per-ip=0",
+        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
+    """Opens browsers; at the end nothing was wrong in any."""
+    tabs: list[Tab] = []
+
+    def make(on: Daemon = daemon, **options: Any) -> Tab:
+        tabs.append(Tab(browser, on, **options))
+        return tabs[-1]
+
+    yield make
+    for each in tabs:
+        each.close()
+        assert each.complaints == []
+
+
+def say(daemon: Daemon, room: str, *texts: str) -> None:
+    for text in texts:
+        daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/{room}/")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_tour(
+    tab: Callable[..., Tab], daemon: Daemon, scripts: bool, viewport: dict[str, int]
+) -> None:
+    """Sign in, see a room appear, say something there, hear something, sign out."""
+    operator = tab(java_script_enabled=scripts, viewport=viewport)
+    page = operator.page
+    room = f"tour-{scripts}-{viewport['width']}"
+
+    def news() -> None:
+        """See what is new: without scripts, by a reload."""
+        if not scripts:
+            page.reload()
+
+    operator.sign_in()
+    if scripts:
+        operator.live()
+    link = page.get_by_role("link", name=room)
+    assert link.count() == 0
+    with Wscat(daemon, room) as client:
+        news()
+        expect(link).to_be_visible()
+        link.click()
+        expect(page.get_by_role("heading", name=room)).to_be_visible()
+        if scripts:
+            operator.live()
+        page.get_by_label("Message", exact=True).fill("from the operator")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Message 1 was sent to everyone in the room.")).to_be_visible()
+        assert client.hears(1) == [{"message": "from the operator"}]
+        client.says('{"message": "from the client"}')
+        client.hears(2)
+        news()
+        expect(page.get_by_text("from the client")).to_be_visible()
+        assert operator.messages() == ["from the operator", "from the client"]
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    operator.open()
+    assert "/admin/sign-in/" in page.url
+
+
+def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """All of it by keyboard alone."""
+    operator = tab()
+    page, keys = operator.page, operator.page.keyboard
+
+    def reach(name: str) -> None:
+        """Go on with the Tab key until what is called so has the focus."""
+        for _ in range(40):
+            keys.press("Tab")
+            focused = page.locator(":focus")
+            if focused.count() and name in (
+                focused.inner_text(),
+                focused.evaluate("each => each.labels?.[0]?.innerText ?? ''"),
+            ):
+                outline = focused.evaluate("each => getComputedStyle(each).outlineStyle")
+                assert outline != "none", f"{name} has the focus, and one does not see it"
+                return
+        raise AssertionError(f"{name} cannot be reached")
+
+    with daemon.socket("by-keyboard") as client:
+        operator.open()
+        keys.type(PASSWORD)
+        keys.press("Enter")
+        page.wait_for_url("**/admin/")
+        operator.live()
+        keys.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to the content")
+        keys.press("Enter")
+        reach("Filter by name")
+        keys.type("keyboard")
+        expect(page.locator(".rooms tbody tr")).to_have_count(1)
+        reach("by-keyboard")
+        keys.press("Enter")
+        page.wait_for_url("**/admin/rooms/by-keyboard/")
+        operator.live()
+        reach("Message")
+        keys.type("two")
+        keys.press("Shift+Enter")
+        keys.type("lines")
+        keys.press("Enter")
+        assert json.loads(client.recv()) == {"message": "two\nlines"}
+        expect(page.get_by_role("status").filter(has_text="was sent")).to_be_visible()
+        expect(page.get_by_label("Message", exact=True)).to_be_focused()
+        keys.type("again")
+        keys.press("Enter")
+        assert json.loads(client.recv()) == {"message": "again"}
+    page.reload()
+    reach("Sign out")
+    keys.press("Enter")
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe(
+    tab: Callable[..., Tab], daemon: Daemon, scheme: str, viewport: dict[str, int]
+) -> None:
+    """axe-core finds nothing serious on any page, also where something went wrong."""
+    operator = tab(color_scheme=scheme, viewport=viewport)
+    page = operator.page
+    with daemon.socket("x" * 128), daemon.socket("axe"):
+        say(daemon, "axe", "hi", "y" * 300, *HOSTILE)
+        operator.open()
+        assert operator.findings() == []
+        page.get_by_label("Operators’ password").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("This is not the password.")
+        assert operator.findings() == []
+        operator.sign_in()
+        operator.live()
+        expect(page.get_by_role("link", name="axe", exact=True)).to_be_visible()
+        assert operator.findings() == []
+        for path in (
+            "/admin/?q=nothing", "/admin/?page=0", "/admin/rooms/?room=a%20b",
+            "/admin/rooms/axe/", "/admin/rooms/nobody/", f"/admin/rooms/{'x' * 128}/",
+        ):  # fmt: skip
+            operator.open(path)
+            assert operator.findings() == [], path
+        operator.open("/admin/rooms/axe/")
+        operator.live()
+        page.get_by_label("Message", exact=True).fill("z" * 20_000)
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("alert")).to_contain_text("at most 16384 are allowed")
+        assert operator.findings() == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_hostile_texts(tab: Callable[..., Tab], daemon: Daemon, scripts: bool) -> None:
+    """Whatever is said is shown as text, whether it was there before the page or came later."""
+    operator = tab(java_script_enabled=scripts)
+    room = f"hostile-{scripts}"
+    half = len(HOSTILE) // 2
+    say(daemon, room, *HOSTILE[:half])
+    operator.sign_in(f"/admin/rooms/{room}/")
+    if scripts:
+        operator.live()
+    say(daemon, room, *HOSTILE[half:])
+    if not scripts:
+        operator.page.reload()
+    expect(operator.page.locator("[data-messages] p")).to_have_count(len(HOSTILE))
+    assert operator.messages() == HOSTILE
+    operator.page.get_by_label("Message", exact=True).fill(HOSTILE[0])
+    operator.page.get_by_role("button", name="Send").click()
+    expect(operator.page.locator("[data-messages] p")).to_have_count(len(HOSTILE) + 1)
+
+
+def test_the_list(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Filter, sort and turn pages without a reload; the address says what is shown."""
+    operator = tab()
+    page = operator.page
+    many = [daemon.socket(f"list-{number:03}") for number in range(PAGE + 5)]
+    operator.sign_in()
+    operator.live()
+    page.evaluate("window.same = true")
+    page.get_by_label("Filter by name").fill("list-")
+    expect(page.get_by_text(f"{PAGE + 5} of")).to_be_visible()
+    page.get_by_role("link", name="Room", exact=True).click()
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Room")
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator(".rooms tbody tr")).to_have_count(5)
+    assert page.url.endswith("/admin/?q=list-&sort=name&page=2")
+    assert operator.rooms() == [f"list-{number:03}" for number in range(PAGE, PAGE + 5)]
+    many.append(daemon.socket("list-zzz"))
+    expect(page.get_by_role("link", name="list-zzz")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".rooms tbody tr")).to_have_count(PAGE)
+    page.get_by_label("Filter by name").fill("zzz")
+    expect(page.locator(".rooms tbody tr")).to_have_count(1)
+    assert page.url.endswith("/admin/?q=zzz&sort=name")
+    assert page.evaluate("window.same")
+    operator.page.reload()
+    assert operator.rooms() == ["list-zzz"]
+    expect(page.get_by_label("Filter by name")).to_have_value("zzz")
+    for each in many:
+        each.close()
+
+
+def test_the_list_holds_still(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Under the pointer no room takes another's place, while the figures go on."""
+    operator = tab()
+    page = operator.page
+    with daemon.socket("still-a"):
+        operator.sign_in("/admin/?q=still")
+        operator.live()
+        page.get_by_role("link", name="still-a").hover()
+        with daemon.socket("still-b"), daemon.socket("still-b"):
+            say(daemon, "still-a", "hi")
+            expect(page.locator("[data-unit=messages]")).to_have_text("1")
+            expect(page.get_by_text("3").first).to_be_visible()
+            assert operator.rooms() == ["still-a"]
+            page.mouse.move(5, 5)
+            expect(page.locator(".rooms tbody tr")).to_have_count(2)
+            assert operator.rooms() == ["still-b", "still-a"]
+
+
+def test_scrolling_back(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Earlier messages come before those that are shown, and live ones behind them."""
+    operator = tab()
+    page = operator.page
+    with daemon.socket("long") as client:
+        for number in range(1, 121):
+            client.send(json.dumps({"message": str(number)}))
+            client.recv()
+        operator.sign_in("/admin/rooms/long/")
+        operator.live()
+        expect(page.get_by_text("#120", exact=True)).to_be_in_viewport()
+        for shown in (100, 120):
+            page.get_by_role("link", name="Earlier messages").click()
+            expect(page.locator("[data-messages] li")).to_have_count(shown)
+        expect(page.get_by_text("The history begins here.")).to_be_visible()
+        client.send('{"message": "121"}')
+        expect(page.locator("[data-messages] li")).to_have_count(121)
+    assert operator.messages() == [str(number) for number in range(1, 122)]
+
+
+def test_a_flood(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """A page keeps up with a flood: what it leaves out it says, and its end is the room's."""
+    operator = tab()
+    operator.sign_in("/admin/rooms/flood/")
+    operator.live()
+    with daemon.socket("flood") as client:
+        for number in range(3_000):
+            client.send(json.dumps({"message": str(number)}))
+        for _ in range(3_000):
+            client.recv()
+    expect(operator.page.get_by_text("#3000", exact=True)).to_be_in_viewport()
+    numbers = [
+        int(text.removeprefix("#"))
+        for text in operator.page.locator("[data-messages] li[data-seq] span").all_inner_texts()
+    ]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) <= 500
+
+
+def test_a_restart(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
+    """A page comes back when the server does, still signed in, with what was said meanwhile."""
+    password = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
+    first = start(**password)
+    operator = tab(first)
+    operator.sign_in("/admin/rooms/r/")
+    operator.live()
+    say(first, "r", "before")
+    expect(operator.page.get_by_text("before")).to_be_visible()
+    first.stop()
+    expect(operator.page.get_by_text("Reconnecting …")).to_be_visible()
+    second = start(f"--port={first.port}", **password)
+    say(second, "r", "after")
+    operator.live()
+    expect(operator.page.get_by_text("after", exact=True)).to_be_visible()
+    assert operator.messages() == ["before", "after"]
+
+
+def test_signed_out_elsewhere(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """A page whose session was ended in another tab asks to sign in again."""
+    operator = tab()
+    operator.sign_in("/admin/rooms/r/")
+    operator.live()
+    other = operator.context.new_page()
+    other.goto(f"{daemon.url}/admin/")
+    other.get_by_role("button", name="Sign out").click()
+    operator.page.wait_for_url("**/admin/sign-in/?next=%2Fadmin%2Frooms%2Fr%2F")
+
+
+def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
+    """A new password signs everybody out, at once; what was typed is kept."""
+    daemon = start()
+    file = daemon.directory / "state" / "admin-password"
+    file.write_text(PASSWORD)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.log.wait_for("is new, and signs all out")
+    operator = tab(daemon)
+    page = operator.page
+    operator.sign_in("/admin/rooms/r/")
+    operator.live()
+    page.get_by_label("Message", exact=True).fill("not lost")
+    file.write_text("another password")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.log.wait_for("is new, and signs all out", 2)
+    expect(page.get_by_text("Signed out: sending asks for the password")).to_be_visible()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(page.get_by_role("textbox").last).to_have_value("not lost")
+    page.get_by_label("Operators’ password").fill("another password")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("You are signed in again.")).to_be_visible()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Message 1 was sent to everyone in the room.")).to_be_visible()
+    assert [each["message"] for each in daemon.history("r")] == ["not lost"]
+
+
+def test_frames(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """No page of another site can show the admin page in a frame."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<iframe src='{daemon.url}/admin/sign-in/'></iframe>".encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    site = HTTPServer(("127.0.0.1", 0), Site)
+    Thread(target=site.serve_forever, daemon=True).start()
+    operator = tab()
+    operator.sign_in()
+    operator.page.goto(f"http://127.0.0.1:{site.server_port}/")
+    framed = operator.page.frames[1]
+    assert framed.url.startswith("chrome-error://")
+    site.shutdown()
+    site.server_close()
+    complaint, *others = operator.complaints
+    assert "frame" in complaint
+    operator.complaints[:] = others
