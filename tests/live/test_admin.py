@@ -1,0 +1,249 @@
+"""The admin page of a real daemon, by curl and raw connections."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from livechat.backends.sqlite import READERS
+from livechat.service import DRAIN
+from tests.live.daemon import Daemon, eventually, rest
+from tests.support import request
+
+PASSWORD = "correct horse battery staple"
+SET = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
+
+
+class Operator:
+    """curl with a cookie jar."""
+
+    def __init__(self, daemon: Daemon, jar: Path) -> None:
+        self.daemon = daemon
+        self._jar = jar
+
+    def get(self, path: str, *options: str) -> str:
+        return self.daemon.curl(
+            "-b", str(self._jar), "-c", str(self._jar), *options, self.daemon.url + path
+        )
+
+    def post(self, path: str, *options: str, **form: str) -> str:
+        """The answer's status and body; the form has the token of the sign-in page."""
+        page = self.get("/admin/sign-in/", "-L")
+        form = {"token": re.findall(r'name="token" value="(\w+)"', page)[0]} | form
+        fields = [
+            word for name, value in form.items() for word in ("--data-urlencode", f"{name}={value}")
+        ]
+        return self.get(path, "-w", "\n%{http_code} %{redirect_url}", *fields, *options)
+
+    def sign_in(self, password: str = PASSWORD) -> int:
+        """The status of the answer."""
+        return int(self.post("/admin/sign-in/", password=password).split("\n")[-1].split()[0])
+
+    def signed_in(self) -> bool:
+        return "Sign out" in self.get("/admin/")
+
+    def cookie(self) -> str:
+        found: list[str] = re.findall(r"__Host-livechat\s+(\S+)", self._jar.read_text())
+        return found[0]
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Callable[..., Operator]:
+    """Makes operators, each with cookies of his own."""
+    made: list[Operator] = []
+
+    def make(daemon: Daemon) -> Operator:
+        made.append(Operator(daemon, tmp_path / f"jar{len(made)}"))
+        return made[-1]
+
+    return make
+
+
+def test_the_first_start(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """The log says where the page and its password are, and the password lets in."""
+    daemon = start()
+    found = daemon.log.wait_for(r"The admin page is (\S+); its password is in (\S+)\.\n")
+    assert found[1] == f"{daemon.url}/admin/"
+    file = Path(found[2])
+    assert file == daemon.directory / "state" / "admin-password"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    password = file.read_text().strip()
+    one, two = operator(daemon), operator(daemon)
+    assert one.sign_in(password) == 303
+    assert two.sign_in(password) == 303
+    assert one.signed_in()
+    assert two.signed_in()
+    one.post("/admin/sign-out/")
+    assert not one.signed_in()
+    assert two.signed_in()
+    assert password not in daemon.log.text
+    assert two.cookie() not in daemon.log.text
+
+
+def test_restarts(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """A restart signs nobody out; one with another password signs out all."""
+    daemon = start(**SET)
+    one = operator(daemon)
+    one.sign_in()
+    daemon.kill()
+    one.daemon = start(**SET)
+    assert one.signed_in()
+    one.daemon.stop()
+    one.daemon = start(LIVECHAT_ADMIN_PASSWORD="another password")
+    assert not one.signed_in()
+    assert one.sign_in() == 403
+    assert one.sign_in("another password") == 303
+
+
+def test_a_new_password(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """SIGHUP takes a new password, drops nobody who chats, and keeps the old one if it is bad."""
+    secret = start().directory / "secret"
+    secret.write_text(PASSWORD)
+    daemon = start(f"--admin-password-file={secret}", f"--state={secret.parent / 'other'}")
+    one = operator(daemon)
+    with daemon.socket() as member:
+        assert one.sign_in() == 303
+        for text, expected in (
+            (PASSWORD, "is the same as before"),
+            ("short", "The operators' password stays as it was"),
+            ("another password", "is new, and signs all out"),
+        ):
+            assert one.signed_in()
+            secret.write_text(text)
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.log.wait_for(expected)
+        assert not one.signed_in()
+        assert one.sign_in("another password") == 303
+        member.send('{"message": "still here"}')
+        assert json.loads(member.recv()) == {"message": "still here"}
+
+
+def test_s_3_csrf_admin(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """S-3: forms without a token, with another session's, or from another site do nothing."""
+    daemon = start(**SET)
+    one, other = operator(daemon), operator(daemon)
+    one.sign_in()
+    other.sign_in()
+    page = other.get("/admin/")
+    stolen = re.findall(r'name="token" value="(\w+)"', page)[0]
+    for form, options in (
+        ({"token": ""}, ()),
+        ({"token": stolen}, ()),
+        ({}, ("-H", "Sec-Fetch-Site: cross-site")),
+        ({}, ("-H", "Origin: https://evil.example")),
+        ({}, ("-H", "Origin: null")),
+    ):
+        answer = one.post("/admin/rooms/r/", *options, message="hi", **form)
+        assert answer.split("\n")[-1].startswith("403")
+        one.post("/admin/sign-out/", *options, **form)
+        assert one.signed_in()
+    assert daemon.history("r") == []
+    assert one.post("/admin/rooms/r/", message="hi").split("\n")[-1].startswith("303")
+    assert [each["message"] for each in daemon.history("r")] == ["hi"]
+
+
+def test_s_4_cookie(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """S-4: the cookie is bound to the host and hidden; its session ends on the server."""
+    daemon = start("--admin-session=1m", **SET)
+    one = operator(daemon)
+    page = one.get("/admin/sign-in/", "-i")
+    before = one.cookie()
+    assert "; Path=/; Secure; HttpOnly; SameSite=Strict" in page
+    assert one.sign_in() == 303
+    assert one.cookie() != before
+    assert len(one.cookie()) == 43
+    cookie = ("-b", f"__Host-livechat={one.cookie()}")
+    assert "Sign out" in daemon.curl(*cookie, f"{daemon.url}/admin/")
+    one.post("/admin/sign-out/")
+    assert "Sign out" not in daemon.curl(*cookie, f"{daemon.url}/admin/")
+
+
+def test_s_5_brute_force(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """S-5: of twenty wrong passwords few are looked at; bystanders notice nothing."""
+    daemon = start(**SET)
+    statuses, slowest = [], 0.0
+    for _ in range(20):
+        statuses.append(operator(daemon).sign_in("wrong"))
+        begun = time.monotonic()
+        daemon.curl(f"{daemon.url}/healthz")
+        slowest = max(slowest, time.monotonic() - begun)
+    assert statuses == [403] * 5 + [429] * 15
+    answer = operator(daemon).post("/admin/sign-in/", "-i", password=PASSWORD)
+    assert int(re.findall(r"Retry-After: (\d+)", answer)[0]) <= 30
+    assert slowest < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>",
+        "{{7*7}}", "javascript:alert(1)", "' onmouseover='", "</textarea><b>",
+    ],
+)  # fmt: skip
+def test_s_6_xss(daemon: Daemon, tmp_path: Path, text: str) -> None:
+    """S-6: what anybody types is text wherever a page shows it."""
+    one = Operator(daemon, tmp_path / "jar")
+    one.sign_in((daemon.directory / "state" / "admin-password").read_text().strip())
+    daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/r/")
+    pages = [
+        one.get("/admin/rooms/r/"),
+        one.get("/admin/", "-G", "--data-urlencode", f"q={text}"),
+        one.get("/admin/rooms/", "-G", "--data-urlencode", f"room={text}"),
+        one.post("/admin/rooms/r/", message=text, token="x"),
+        one.post("/admin/sign-in/", message=text, next=text, token="x"),
+    ]
+    for page in pages:
+        assert "49" not in re.findall(r">(49)<", page)
+        if "<" in text or '"' in text or "'" in text:
+            assert text not in page
+        assert "<!doctype html>" in page
+
+
+def test_s_9_open_redirect(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """S-9: signing in never leaves the site."""
+    daemon = start(**SET)
+    for wanted in ("//evil.example", "https://evil.example/", "\\evil.example", "/\\evil.example"):
+        one = operator(daemon)
+        answer = one.post("/admin/sign-in/", password=PASSWORD, next=wanted)
+        assert answer.split("\n")[-1] == f"303 {daemon.url}/admin/"
+        page = one.get(f"/admin/sign-in/?next={wanted}", "-w", "\n%{redirect_url}")
+        assert unquote(page.split("\n")[-1]) == f"{daemon.url}/admin/"
+
+
+def test_streams(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """Streams come and go and leave nothing; those that are there end with the daemon."""
+    daemon = start("--max-connections-per-ip=0", **SET)
+    one = operator(daemon)
+    one.sign_in()
+    cookie = {"Cookie": f"__Host-livechat={one.cookie()}"}
+    targets = ("/admin/events", "/admin/rooms/r/events")
+
+    def come_and_go(count: int) -> None:
+        streams = [daemon.raw(request("GET", target, **cookie)) for target in targets * count]
+        for stream in streams:
+            while b"event: " not in stream.recv(65_536):
+                pass
+            stream.close()
+
+    before = daemon.descriptors()
+    for _ in range(3):
+        come_and_go(25)
+    # SQLite may keep a file open for each thread that has read it.
+    eventually(lambda: daemon.descriptors() <= before + READERS)
+    streams = [daemon.raw(request("GET", target, **cookie)) for target in targets]
+    for stream in streams:
+        stream.recv(65_536)
+    begun = time.monotonic()
+    daemon.terminate()
+    for stream in streams:
+        assert rest(stream).endswith(b"0\r\n\r\n")
+    daemon.stop()
+    assert time.monotonic() - begun < DRAIN
