@@ -23,6 +23,7 @@ from livechat.service import (
     OrderedService,
     Port,
     _allow_files,
+    _limits,
     _listen,
     _promises,
     _working_directory,
@@ -148,6 +149,7 @@ def test_announcement(tmp_path: Path) -> None:
     text = announced(tmp_path)
     assert "https://localhost:" in text
     assert "/ws/chat/{room}/" in text
+    assert "/admin/; its password is in" in text
     assert "self-signed" in text
     assert "Only this machine can connect" in text
     assert str(tmp_path / "state") in text
@@ -241,3 +243,26 @@ def test_stopping_with_peers_that_stay(port: support.Port, stopping: Port) -> No
     assert idle.aborted
     assert member.aborted
     assert len(events) == 1
+
+
+def test_the_password(tmp_path: Path) -> None:
+    """The admin page's password is made at the first start, and what is wrong with it is told."""
+    announced(tmp_path)
+    made = (tmp_path / "state" / "admin-password").read_text()
+    assert f"in {tmp_path / 'state' / 'admin-password'}." in announced(tmp_path)
+    assert (tmp_path / "state" / "admin-password").read_text() == made
+    (tmp_path / "state" / "admin-password").write_text("short")
+    with pytest.raises(StartError, match="8 to 1024 characters"):
+        build(config(tmp_path), memory_reactor())
+
+
+def test_limits(tmp_path: Path) -> None:
+    """The limits in force are told in words, those that are none too."""
+    shown = {limit.option: limit.value for limit in _limits(config(tmp_path))}
+    assert shown["--max-message"] == "16,384 bytes"
+    assert shown["--rate"] == "20 a second"
+    assert shown["--history-age"] == "30 days"
+    none = _limits(config(tmp_path, rate="0", history_age="0", history_limit="0"))
+    assert [limit.value for limit in none].count("no limit") == 3
+    (half,) = (limit for limit in _limits(config(tmp_path, rate="0.5")) if limit.option == "--rate")
+    assert half.value == "0.5 a second"
