@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import mkstemp
 
 
 def write(path: Path, data: bytes, mode: int) -> None:
     """
-    Make or replace a file, with its mode from the first moment.
+    Make or replace a file; nobody else can read it before it has its mode.
 
     @raise OSError: it was left as it was.
     """
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)
             file.write(data)
             file.flush()
             os.fsync(handle)

@@ -10,8 +10,9 @@ whoever can read the file can do nothing with it:
 
 A password that the stored hash does not fit is a new one, and signs all out.
 
-Guessing is bounded by address, and in all: a right password costs nothing, so
-an operator who signs in often is not kept out.
+Guessing is bounded by address, and in all.  A right password costs nothing, and
+an address that gave it once has only its own wrong ones to wait for: so who
+guesses from many places keeps no operator out.
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from hashlib import blake2b
+from math import ceil
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from msgspec import Struct
-from twisted.internet.defer import Deferred, DeferredLock
+from msgspec import Struct, structs
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat import files
 from livechat.errors import ChatError, Kind, StartError
 from livechat.limits import Buckets, Rate, address_key
+from livechat.threads import Lane, within
 
-_T = TypeVar("_T")
 _log = Logger()
 
 #: Wrong passwords of one address, and of all together.
@@ -47,16 +49,14 @@ SHORTEST: Final = 8
 LONGEST: Final = 1_024
 #: RFC 9106's second choice, for less memory: 64 MiB and some 50 ms of a core.
 _HASHER: Final = PasswordHasher()
+#: Seconds for which writing the file is waited for.
+_PATIENCE: Final = 2.0
 #: How a hash that is given in place of a password begins.
 _HASH: Final = "$argon2id$"
 #: Letters that cannot be mistaken for each other, five bits each.
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 #: The key of the bucket of all addresses together.
 _ALL: Final = "all"
-
-
-#: Runs a blocking call elsewhere: ``threads(f, *args)``.
-Threads = Callable[..., Deferred[Any]]
 
 
 class Password(Struct, frozen=True):
@@ -77,10 +77,12 @@ class _State(Struct, frozen=True):
 
     @ivar sessions: when each ends, in seconds since 1970, by the hash of its
         token; who came first stands first.
+    @ivar addresses: those that gave the right password, the last one last.
     """
 
-    password: str
-    sessions: dict[str, int]
+    password: str = ""
+    sessions: dict[str, int] = {}
+    addresses: list[str] = []
 
 
 class Operators:
@@ -91,7 +93,8 @@ class Operators:
         path: Path,
         clock: IReactorTime,
         now: Callable[[], float],
-        threads: Threads,
+        hashing: Lane,
+        saving: Lane,
         *,
         lasts: int,
         hasher: PasswordHasher = _HASHER,
@@ -99,20 +102,22 @@ class Operators:
         """
         @param path: the file; it need not exist.
         @param now: the time in seconds since 1970, UTC.
+        @param hashing: one thread, for checking passwords.
+        @param saving: another one, for writing the file.
         @param lasts: seconds after which a browser has to sign in again.
         """
         self._path = path
         self._clock = clock
         self._now = now
-        self._threads = threads
+        self._hashing = hashing
+        self._saving = saving
         self._hasher = hasher
         self.lasts = lasts
-        self._state = _State("", {})
+        self._state = _State()
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
         self._of_all = Buckets(ATTEMPTS_OF_ALL)
-        # Hashing takes much memory and time, on purpose: one at a time.
+        # One password is looked at, and acted upon, before the next one is.
         self._checking = DeferredLock()
-        self._saving = DeferredLock()
         # What goes on for a session, by the hash of its token, and how to end it.
         self._open: dict[str, set[Callable[[], None]]] = {}
 
@@ -135,13 +140,23 @@ class Operators:
             )
         except OSError as reason:
             raise StartError(f"--state: cannot read {self._path}: {reason.strerror}") from None
-        renewed = self._renewed(self._state.password, password)
+        renewed = self._renewed(password)
         if renewed is not None:
-            self._state = _State(renewed, {})
+            self._state = _State(renewed)
             try:
-                self._write()
+                self._write(self._state)
             except OSError as reason:
                 raise StartError(f"--state: cannot write {self._path}: {reason.strerror}") from None
+
+    def start(self) -> None:
+        """Take passwords from now on."""
+        self._hashing.start()
+        self._saving.start()
+
+    def stop(self) -> None:
+        """End; what hangs is left behind."""
+        self._hashing.stop()
+        self._saving.stop()
 
     async def renew(self, password: Password) -> bool:
         """
@@ -150,13 +165,16 @@ class Operators:
 
         @raise StartError: it cannot be used; the last one goes on.
         """
-        renewed = await self._check(self._renewed, self._state.password, password)
+        renewed: bool = await self._checking.run(Deferred.fromCoroutine, self._renew(password))
+        return renewed
+
+    async def _renew(self, password: Password) -> bool:
+        renewed = await self._hashing.call(self._renewed, password)
         if renewed is None:
             return False
-        self._state = _State(renewed, {})
-        for ends in tuple(self._open.values()):
-            for end in tuple(ends):
-                end()
+        self._state = _State(renewed)
+        for key in tuple(self._open):
+            self._end(key)
         await self._save()
         return True
 
@@ -167,47 +185,69 @@ class Operators:
         @param address: where it comes from, an IP address as text.
         @raise ChatError: the password is wrong, or too many were.
         """
-        now, one = self._clock.seconds(), address_key(address)
-        wait = self._of_one.take(one, now)
-        if not wait:
-            wait = self._of_all.take(_ALL, now)
-            if wait:
-                self._of_one.give_back(one)
-        if wait:
-            raise ChatError(
-                Kind.RATE_LIMITED,
-                f"Too many attempts to sign in; wait {wait:.0f} seconds.",
-                retry_after=wait,
-            )
-        known = self._state.password
-        right = len(password) <= LONGEST and await self._check(self._fits, known, password)
-        # Meanwhile the password may have been renewed.
-        if not right or known != self._state.password:
+        one = address_key(address)
+        known = one in self._state.addresses
+        self._take(one, known)
+        right: bool = len(password) <= LONGEST and await self._checking.run(
+            self._hashing.call, self._fits, password
+        )
+        if not right:
             _log.warn("{address} gave a wrong operator's password.", address=address)
             raise ChatError(Kind.WRONG_PASSWORD, "This is not the password.")
         self._of_one.give_back(one)
-        self._of_all.give_back(_ALL)
+        if not known:
+            self._of_all.give_back(_ALL)
         token = secrets.token_urlsafe(32)
-        sessions = {key: end for key, end in self._state.sessions.items() if end > self._now()}
-        for key in list(sessions)[: max(0, len(sessions) - MOST_SESSIONS + 1)]:
-            self._end(key)
-            del sessions[key]
-        sessions[_key(token)] = int(self._now()) + self.lasts
-        self._state = _State(self._state.password, sessions)
+        self._add(_key(token), one)
         _log.info("An operator signed in from {address}.", address=address)
         await self._save()
         return token
 
-    def signed_in(self, token: str) -> bool:
-        """Whether *token* is that of a session that has not ended."""
-        return self._state.sessions.get(_key(token), 0) > self._now()
+    def _take(self, address: str, known: bool) -> None:
+        """
+        Count an attempt.
+
+        @param known: the address has given the right password before.
+
+        @raise ChatError: it is one too many.
+        """
+        now = self._clock.seconds()
+        wait = self._of_one.take(address, now)
+        if not wait and not known:
+            wait = self._of_all.take(_ALL, now)
+        if wait:
+            raise ChatError(
+                Kind.RATE_LIMITED,
+                f"Too many attempts to sign in; wait {ceil(wait)} seconds.",
+                retry_after=wait,
+            )
+
+    def _add(self, key: str, address: str) -> None:
+        """A session begins; those that are over, and one too many, end."""
+        now = self._now()
+        before = self._state.sessions
+        over = [other for other, end in before.items() if end <= now]
+        left = [other for other in before if other not in over]
+        for other in (*over, *left[: max(0, len(left) - MOST_SESSIONS + 1)]):
+            self._end(other)
+        kept = {other: before[other] for other in left[-(MOST_SESSIONS - 1) :]}
+        known = [other for other in self._state.addresses if other != address]
+        self._state = _State(
+            self._state.password,
+            {**kept, key: int(now) + self.lasts},
+            [*known[-(MOST_SESSIONS - 1) :], address],
+        )
+
+    def lasting(self, token: str) -> float:
+        """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
+        return max(0.0, self._state.sessions.get(_key(token), 0) - self._now())
 
     async def sign_out(self, token: str) -> None:
         """End *token*'s session, and what goes on for it."""
         key = _key(token)
         if key in self._state.sessions:
             sessions = {other: end for other, end in self._state.sessions.items() if other != key}
-            self._state = _State(self._state.password, sessions)
+            self._state = structs.replace(self._state, sessions=sessions)
             self._end(key)
             await self._save()
 
@@ -227,45 +267,40 @@ class Operators:
         for end in tuple(self._open.get(key, ())):
             end()
 
-    def _renewed(self, known: str, password: Password) -> str | None:
-        """The hash of *password*; None if *known* is its hash.  Blocks."""
+    def _renewed(self, password: Password) -> str | None:
+        """The hash of *password*; None if it is that of before.  Blocks."""
         text = password.text
         if not text.startswith(_HASH):
-            return None if self._fits(known, text) else self._hasher.hash(text)
+            return None if self._fits(text) else self._hasher.hash(text)
         try:
             self._hasher.verify(text, "")
         except VerifyMismatchError:
             pass
         except (VerificationError, InvalidHashError):
             raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
-        return None if same(known, text) else text
+        return None if same(self._state.password, text) else text
 
-    def _fits(self, known: str, password: str) -> bool:
-        """Whether *known* is the hash of *password*.  Blocks."""
+    def _fits(self, password: str) -> bool:
+        """Whether it is the password.  Blocks."""
         try:
-            return self._hasher.verify(known, password)
+            return self._hasher.verify(self._state.password, password)
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _check(self, f: Callable[..., _T], *args: object) -> _T:
-        """Do something with hashes, in a thread, one after the other."""
-        checked: _T = await self._checking.run(self._threads, f, *args)
-        return checked
-
     async def _save(self) -> None:
-        """Write the file; what is in memory holds even if that fails."""
+        """Write the file.  What is in memory holds, and is answered, even if that fails."""
         try:
-            await self._saving.run(self._threads, self._write)
-        except OSError as reason:
+            await within(_PATIENCE, self._clock, self._saving.call(self._write, self._state))
+        except (OSError, TimeoutError) as reason:
             _log.error(
                 "{path} cannot be written; a restart brings back the operators' sessions of"
                 " before: {reason}",
                 path=str(self._path),
-                reason=reason.strerror,
+                reason=str(reason),
             )
 
-    def _write(self) -> None:
-        files.write(self._path, msgspec.json.encode(self._state), 0o600)
+    def _write(self, state: _State) -> None:
+        files.write(self._path, msgspec.json.encode(state), 0o600)
 
 
 def form_token(cookie: str) -> str:
@@ -319,6 +354,10 @@ def _generate(path: Path) -> None:
 
 def _usable(text: str, source: str) -> str:
     password = text.rstrip("\r\n")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise StartError(f"{source}: this is not UTF-8") from None
     if not SHORTEST <= len(password) <= LONGEST or "\n" in password:
         raise StartError(f"{source}: a password is one line of {SHORTEST} to {LONGEST} characters")
     return password

@@ -14,7 +14,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
 from pathlib import Path
@@ -24,7 +24,6 @@ from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from livechat import __version__, backends, web
@@ -40,6 +39,7 @@ from livechat.net.certificates import EXPIRES_SOON, Certificate
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators, Password, find_password
+from livechat.threads import Threads
 from livechat.web.admin import Limit, Server
 from livechat.web.html import span
 from livechat.wire import wire_limit
@@ -136,9 +136,10 @@ def _assemble(
         access=access,
     )
     daemon = OrderedService()
+    # First, and so stopped last: without it SIGHUP would kill.
+    Office(config, operators, reactor).setServiceParent(daemon)
     Storage(backend, hub).setServiceParent(daemon)
     Port(reactor, listening, context, http, connections).setServiceParent(daemon)
-    Renewal(config, operators, reactor).setServiceParent(daemon)
     Announcement(config, certificate, password, listening).setServiceParent(daemon)
     return daemon
 
@@ -234,10 +235,10 @@ class Port(Service):
                 each.transport.abortConnection()
 
 
-class Renewal(Service):
-    """Takes a new operators' password on SIGHUP, while everything goes on."""
+class Office(Service):
+    """The operators' password, which SIGHUP renews while everything goes on."""
 
-    name = "renewal"
+    name = "office"
 
     def __init__(self, config: Config, operators: Operators, reactor: PosixReactorBase) -> None:
         self._config = config
@@ -247,11 +248,13 @@ class Renewal(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._operators.start()
         self._before = signal.signal(signal.SIGHUP, self._asked)
 
     def stopService(self) -> None:
         super().stopService()
         signal.signal(signal.SIGHUP, self._before)
+        self._operators.stop()
 
     def _asked(self, *_: object) -> None:
         self._reactor.callFromThread(lambda: Deferred.fromCoroutine(self.renew()))
@@ -391,11 +394,13 @@ def _password(config: Config) -> Password:
 
 
 def _operators(config: Config, reactor: PosixReactorBase) -> Operators:
-    def threads(f: Callable[..., Any], *args: object) -> Deferred[Any]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), f, *args)
-
     return Operators(
-        config.state / "operators.json", reactor, time.time, threads, lasts=config.admin_session
+        config.state / "operators.json",
+        reactor,
+        time.time,
+        Threads(reactor, 1, "hashing"),
+        Threads(reactor, 1, "saving"),
+        lasts=config.admin_session,
     )
 
 

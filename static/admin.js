@@ -73,18 +73,39 @@ function release() {
   }
 }
 
-/** Show another view of the list of rooms. */
-async function swap(url) {
-  const answer = await fetch(url);
+const parse = async (answer) =>
+  new DOMParser().parseFromString(await answer.text(), "text/html");
+
+let swapping = null;
+let shown = location.search;
+
+/** Show another view of the list of rooms; *remember* puts its address into the history. */
+async function swap(url, remember = () => {}) {
+  swapping?.abort();
+  swapping = new AbortController();
+  let answer;
+  try {
+    answer = await fetch(url, { signal: swapping.signal });
+  } catch (error) {
+    if (error.name !== "AbortError") say("The server cannot be reached", false);
+    return;
+  }
   if (answer.redirected || !answer.ok) {
     location.assign(url);
     return;
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await parse(answer);
+  remember(url);
+  shown = location.search;
   held = null;
   sync(part("rooms"), part("rooms", page));
-  const live = page.querySelector("[data-live]");
-  state.dataset.live = live.dataset.live;
+  const filter = document.querySelector("[data-filter]");
+  const box = filter.querySelector("[name=q]");
+  const fresh = page.querySelector("[data-filter]");
+  if (document.activeElement !== box) box.value = fresh.querySelector("[name=q]").value;
+  filter.querySelectorAll("[type=hidden]").forEach((field) => field.remove());
+  filter.prepend(...fresh.querySelectorAll("[type=hidden]"));
+  state.dataset.live = page.querySelector("[data-live]").dataset.live;
   open();
 }
 
@@ -154,7 +175,10 @@ function add({ seq, time, message }) {
   if (list.children.length && seq > newest + 1) {
     const gap = document.createElement("li");
     gap.className = "gap";
-    gap.textContent = `${(seq - newest - 1).toLocaleString()} messages are not shown`;
+    const link = document.createElement("a");
+    link.href = `${location.pathname}?after=${newest}`;
+    link.textContent = `${(seq - newest - 1).toLocaleString()} messages are not shown`;
+    gap.append(link);
     list.append(gap);
   }
   const line = blank.content.firstElementChild.cloneNode(true);
@@ -183,49 +207,90 @@ function forgetOldest() {
 
 /** Put the messages before those that are shown above them. */
 async function showEarlier(link) {
-  const answer = await fetch(link.href);
-  if (answer.redirected || !answer.ok) {
+  const place = link.parentElement;
+  place.textContent = "Loading …";
+  const answer = await fetch(link.href).catch(() => null);
+  if (!answer?.ok || answer.redirected) {
     location.assign(link.href);
     return;
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await parse(answer);
   const lines = [...page.querySelectorAll("[data-messages] > li")];
   lines.forEach((line) => localTime(line.querySelector("time")));
   list.prepend(...lines);
-  document.querySelector("[data-older]").replaceWith(page.querySelector("[data-older]"));
+  place.replaceWith(page.querySelector("[data-older]"));
   document.querySelector(".log").focus();
 }
 
+// Sending.
+
+/** Send a test message, once, however often it is asked for meanwhile. */
 async function send(form) {
-  const button = form.querySelector("button");
-  button.disabled = true;
-  let fresh = null;
+  if (form.dataset.busy) return;
+  form.dataset.busy = "yes";
+  const text = form.querySelector("textarea");
+  text.readOnly = true;
+  const problem = await post(form);
+  delete form.dataset.busy;
+  text.readOnly = false;
+  if (problem) complain(form, problem);
+}
+
+/** What went wrong, where the server has not said so in a form of its own. */
+async function post(form) {
+  let answer;
+  let body;
   try {
-    const answer = await fetch(form.action, {
+    answer = await fetch(form.action, {
       method: "POST",
       body: new URLSearchParams(new FormData(form)),
     });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    fresh = part("send", page);
+    body = await answer.text();
   } catch {
-    // The browser's own way says what is wrong with the network.
+    return "The server cannot be reached. The message may have been sent, or not.";
   }
+  const page = new DOMParser().parseFromString(body, "text/html");
+  const fresh = part("send", page);
   if (fresh) {
     part("send").replaceWith(fresh);
+    explainKeys();
     fresh.querySelector("textarea").focus();
-  } else {
+  } else if (page.querySelector("[type=password]")) {
+    // Nothing was sent.  The browser's own way leads to the sign-in page, and takes the text along.
     form.submit();
+  } else {
+    try {
+      return JSON.parse(body).detail;
+    } catch {
+      return `The server answered ${answer.status}.`;
+    }
   }
+  return "";
+}
+
+function complain(form, problem) {
+  form.querySelectorAll(".notice, .error").forEach((old) => old.remove());
+  const error = document.createElement("p");
+  error.className = "error";
+  error.setAttribute("role", "alert");
+  error.textContent = problem;
+  form.prepend(error);
+}
+
+function explainKeys() {
+  document.querySelectorAll("[data-keys]").forEach((hint) => (hint.hidden = false));
 }
 
 // Whatever the page has of these.
 
 if (state?.dataset.live) {
-  open();
+  // A browser opens few connections to a host: none for pages that nobody sees.
+  if (!document.hidden) open();
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 }
 
 list?.querySelectorAll("time").forEach(localTime);
+explainKeys();
 
 document.addEventListener("mouseout", release);
 document.addEventListener("focusout", () => setTimeout(release));
@@ -235,15 +300,16 @@ document.addEventListener("click", (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   if (link.matches("[data-swap]")) {
     event.preventDefault();
-    history.pushState(null, "", link.href);
-    swap(link.href);
+    swap(link.href, (url) => history.pushState(null, "", url));
   } else if (link.matches("[data-older] a") && state.dataset.live) {
     event.preventDefault();
     showEarlier(link);
   }
 });
 
-window.addEventListener("popstate", () => swap(location.href));
+window.addEventListener("popstate", () => {
+  if (part("rooms") && location.search !== shown) swap(location.href);
+});
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -282,6 +348,5 @@ function filter(form) {
   asked.delete("page");
   if (!asked.get("q")) asked.delete("q");
   const url = `${form.action.split("?")[0]}${asked.size ? `?${asked}` : ""}`;
-  history.replaceState(null, "", url);
-  swap(url);
+  swap(url, () => history.replaceState(null, "", url));
 }

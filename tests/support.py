@@ -208,7 +208,8 @@ class World:
             directory / "operators.json",
             self.clock,
             lambda: self.wall,
-            maybeDeferred,
+            Lane(),
+            Lane(),
             lasts=3_600,
             hasher=CHEAP,
         )

@@ -15,7 +15,13 @@ ROOT = Path(livechat.__file__).parent
 #: Nothing imports what stands in a later line; modules of one line may know each other.
 LAYERS = [
     {"livechat", "livechat.errors", "livechat.names", "livechat.wire"},
-    {"livechat.interfaces", "livechat.limits", "livechat.config", "livechat.files"},
+    {
+        "livechat.interfaces",
+        "livechat.limits",
+        "livechat.config",
+        "livechat.files",
+        "livechat.threads",
+    },
     {"livechat.hub", "livechat.activity", "livechat.operators", "livechat.backends"},
     {"livechat.chat"},
     {"livechat.session"},

@@ -20,24 +20,21 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import chain
-from threading import Thread
 from time import time
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from livechat.backends.store import Retention, Store
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
+from livechat.threads import Lane, Threads, within
 from livechat.wire import Draft, Message, Newest, Page
 
 if TYPE_CHECKING:
@@ -65,51 +62,6 @@ SWEEP_EVERY: Final = 60.0
 READERS: Final = 2
 
 
-class Lane(Protocol):
-    """Threads that run blocking calls."""
-
-    def start(self) -> None:
-        """Take calls from now on."""
-
-    def call(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-        """Run *f* in a thread; one thread runs its calls in order."""
-
-    def busy(self) -> bool:
-        """Whether a call is under way or waits."""
-
-    def stop(self) -> None:
-        """End the threads; leave behind those that are in a call that hangs."""
-
-
-class _Threads:
-    """A `Lane` of real threads, which do not keep the process alive."""
-
-    def __init__(self, reactor: PosixReactorBase, count: int, name: str) -> None:
-        self._reactor = reactor
-        self._pool = ThreadPool(1, count, name)
-        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
-        self._calls = 0
-
-    def start(self) -> None:
-        self._pool.start()
-
-    def call(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
-        self._calls += 1
-        return deferToThreadPool(self._reactor, self._pool, f, *args, **kwargs).addBoth(self._done)
-
-    def _done(self, result: Any) -> Any:
-        self._calls -= 1
-        return result
-
-    def busy(self) -> bool:
-        return self._calls > 0
-
-    def stop(self) -> None:
-        # The pool waits for its threads, and would wait for a hung disk.
-        if not self.busy():
-            self._pool.stop()
-
-
 def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     """
     The embedded backend in the state directory, which is this process's from now on.
@@ -120,7 +72,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     store = Store(config.state, retention, time)
     store.prepare()
     return SqliteBackend(
-        store, reactor, _Threads(reactor, 1, "writer"), _Threads(reactor, READERS, "reader")
+        store, reactor, Threads(reactor, 1, "writer"), Threads(reactor, READERS, "reader")
     )
 
 
@@ -196,10 +148,8 @@ class SqliteBackend:
     def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         if self._stopping is not None:
             return fail(_away())
-        # Not the call itself is given up: its thread would count as free while it hangs.
-        answer: Deferred[_T] = Deferred()
-        self._readers.call(f, *args, **kwargs).chainDeferred(answer)
-        return answer.addTimeout(PATIENCE, self._clock).addErrback(self._not_read)
+        called = self._readers.call(f, *args, **kwargs)
+        return within(PATIENCE, self._clock, called).addErrback(self._not_read)
 
     def _not_read(self, failure: Failure) -> Any:
         failure.trap(sqlite3.Error, TimeoutError)

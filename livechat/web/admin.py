@@ -18,7 +18,7 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat import __version__, wire
-from livechat.activity import BAR, BARS
+from livechat.activity import BAR, BARS, Room
 from livechat.chat import Chat, Window
 from livechat.errors import ChatError, Kind
 from livechat.limits import Connections
@@ -77,6 +77,9 @@ class Admin:
         self._server = server
         self._templates = templates
         self._gate = Gate(operators, templates, server.clock)
+        # The active rooms as some stream saw them last, and when.
+        self._rooms: list[Room] = []
+        self._rooms_at = float("-inf")
 
     def routes(self) -> tuple[Route, ...]:
         """The pages' rows in the URL tree."""
@@ -129,7 +132,10 @@ class Admin:
         back = visit.call.header("Last-Event-ID")
         if back is not None:
             asked["after"] = back
-        return self._room_parts(stream, name, number(asked, "after") or 0)
+        seen = number(asked, "after") or 0
+        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        await self._chat.history(name, Window(1))
+        return self._room_parts(stream, name, seen)
 
     async def send(self, visit: Visit, fault: ChatError | None) -> Response:
         """Say in a room what was typed, or why it cannot be said."""
@@ -159,18 +165,20 @@ class Admin:
             token=visit.form_token,
             asked=asked,
             error=error,
-            **await self._at_a_glance(view),
+            **self._at_a_glance(view, await self._chat.rooms()),
         )
 
     async def _overview_parts(self, stream: Stream, view: View) -> AsyncGenerator[bytes, None]:
         parts = _Parts(self._templates, ("tiles", "rooms", "server"))
         while not stream.ended:
-            yield parts.changed(await self._at_a_glance(view))
+            now = self._server.clock.seconds()
+            if now >= self._rooms_at + _REFRESH:
+                self._rooms, self._rooms_at = await self._chat.rooms(), now
+            yield parts.changed(self._at_a_glance(view, self._rooms))
             await stream.rest(_REFRESH)
 
-    async def _at_a_glance(self, view: View) -> dict[str, Any]:
+    def _at_a_glance(self, view: View, rooms: list[Room]) -> dict[str, Any]:
         """What the overview's templates are given."""
-        rooms = await self._chat.rooms()
         server, activity = self._server, self._chat.activity
         now = server.now()
         expires_in = server.certificate.expires.timestamp() - now

@@ -51,9 +51,12 @@ class Stream:
     @ivar ended: it is over.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, seconds: float = LASTS) -> None:
+        """
+        @param seconds: until it ends by itself.
+        """
         self._clock = clock
-        self._until = clock.seconds() + LASTS
+        self._until = clock.seconds() + seconds
         self._ended = False
         self._news = False
         self._waiting: Deferred[None] | None = None
@@ -80,9 +83,10 @@ class Stream:
 
     def news(self) -> None:
         """There is something that a `rest` need not wait out."""
+        if not self._news and self._waiting is not None and not self._patient:
+            # Not now: whoever has the news is about to tell others.
+            self._clock.callLater(0, self._wake)
         self._news = True
-        if not self._patient:
-            self._wake()
 
     async def rest(self, seconds: float) -> None:
         """Wait so long, or until there are news, or the end."""
@@ -100,6 +104,7 @@ class Stream:
         if self.ended:
             return
         self._waiting = Deferred()
+        seconds = min(seconds, self._until - self._clock.seconds())
         try:
             await self._waiting.addTimeout(seconds, self._clock)
         except TimeoutError:

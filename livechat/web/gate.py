@@ -18,7 +18,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -26,20 +26,22 @@ from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
 from livechat.operators import Operators, form_token, same
-from livechat.web.events import Stream
+from livechat.web.events import LASTS, Stream
 from livechat.web.html import Templates
 from livechat.web.response import Response, belonging, see
 from livechat.web.routing import FORM, Answer, Call, Route, form, media_type, query
 
 # The prefix makes browsers refuse it from anything but this very host, over TLS.
+# The port follows, because cookies know none.
 _COOKIE: Final = "__Host-livechat"
+_PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _SIGN_IN: Final = "/admin/sign-in/"
 #: Where one can be taken after signing in: a page of the admin page, and nothing else.
-_PAGE: Final = re.compile(
-    r"/admin/(rooms/[A-Za-z0-9._~-]{1,128}/)?(\?[A-Za-z0-9._~%&=+-]{0,500})?", re.ASCII
-)
+_ROOM: Final = re.compile(r"/admin/rooms/[A-Za-z0-9._~-]{1,128}/", re.ASCII)
+_PAGE: Final = re.compile(rf"/admin/|{_ROOM.pattern}", re.ASCII)
+_QUERY: Final = re.compile(r"[!$-\[\]-~]{0,500}", re.ASCII)
 
 
 class Visit(Struct, frozen=True):
@@ -80,9 +82,8 @@ class Gate:
 
         async def answer(call: Call) -> Response:
             token = _cookie(call)
-            if token is None or not self._operators.signed_in(token):
-                wanted = f"{call.path}?{call.query}" if call.query else call.path
-                return see(f"{_SIGN_IN}?{urlencode({'next': wanted})}")
+            if not self._signed_in(token):
+                return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
             return await self._shown(shown, Visit(call, token))
 
         return answer
@@ -97,9 +98,9 @@ class Gate:
         async def answer(call: Call) -> Response:
             given = _form(call)
             token = _cookie(call)
-            if token is None or not self._operators.signed_in(token):
+            if not self._signed_in(token):
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
-                return self._asked(token, call.path, given.get("message", ""), error)
+                return self._asked(call, _wanted(call), given.get("message", ""), error)
             visit = Visit(call, token, given)
             return await self._shown(lambda visit: done(visit, _fault(given, token)), visit)
 
@@ -112,9 +113,9 @@ class Gate:
 
         async def answer(call: Call) -> Response:
             token = _cookie(call)
-            if token is None or not self._operators.signed_in(token):
+            if not self._signed_in(token):
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
-            stream = Stream(self._clock)
+            stream = Stream(self._clock, min(LASTS, self._operators.lasting(token)))
             events = await begun(Visit(call, token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
@@ -125,40 +126,49 @@ class Gate:
         asked = query(call)
         token = _cookie(call)
         wanted = _safe(asked.get("next", ""))
-        if token is not None and self._operators.signed_in(token):
+        if self._signed_in(token):
             return see(wanted)
-        return self._asked(token, wanted, notice="You are signed out." if "out" in asked else "")
+        return self._asked(call, wanted, notice="You are signed out." if "out" in asked else "")
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
         given = _form(call)
         token = _cookie(call)
         wanted = _safe(given.get("next", ""))
-        draft = given.get("message", "")
+        draft = given.get("message", "") if _ROOM.fullmatch(wanted) else ""
         try:
+            if self._signed_in(token):
+                # In another tab, whose form has made this one's out of date.
+                return self._resumed(token, wanted, draft)
             fault = _fault(given, token)
             if fault is not None:
                 raise fault
             new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
         except ChatError as error:
-            return self._asked(token, wanted, draft, error)
-        cookie = _set_cookie(new, self._operators.lasts)
-        if not draft:
-            return see(wanted, cookie)
-        return self._templates.page(
-            "admin/resume.html", headers=(cookie,), room=wanted, token=form_token(new), draft=draft
-        )
+            return self._asked(call, wanted, draft, error)
+        return self._resumed(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
 
     async def sign_out(self, visit: Visit, fault: ChatError | None) -> Response:
         """Sign out this browser."""
         if fault is not None:
             raise fault
         await self._operators.sign_out(visit.token)
-        return see(f"{_SIGN_IN}?out=1", _set_cookie("", 0))
+        return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
+
+    def _signed_in(self, token: str | None) -> TypeGuard[str]:
+        return token is not None and self._operators.lasting(token) > 0
+
+    def _resumed(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
+        """Where the operator wanted to go, with what he had typed there."""
+        if not draft:
+            return see(wanted, *headers)
+        return self._templates.page(
+            "admin/resume.html", headers=headers, room=wanted, token=form_token(token), draft=draft
+        )
 
     def _asked(
         self,
-        token: str | None,
+        call: Call,
         wanted: str,
         draft: str = "",
         error: ChatError | None = None,
@@ -166,15 +176,16 @@ class Gate:
     ) -> Response:
         """The sign-in page; who has no token yet gets one."""
         headers = () if error is None else belonging(error)
+        token = _cookie(call)
         if token is None:
             token = secrets.token_urlsafe(32)
-            headers = (*headers, _set_cookie(token))
+            headers = (*headers, _set_cookie(call, token))
         return self._templates.page(
             "admin/sign_in.html",
             status=HTTPStatus.OK if error is None else error.kind.status,
             headers=headers,
             token=form_token(token),
-            next=_safe(wanted),
+            next=wanted,
             draft=draft,
             error=error,
             notice=notice,
@@ -209,17 +220,22 @@ def _cookie(call: Call) -> str | None:
     """The browser's token, if it is one of ours."""
     for pair in (call.header("Cookie") or "").split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == _COOKIE and _TOKEN.fullmatch(value):
+        if name == _cookie_name(call) and _TOKEN.fullmatch(value):
             return value
     return None
 
 
-def _set_cookie(value: str, seconds: int | None = None) -> tuple[str, str]:
+def _set_cookie(call: Call, value: str, seconds: int | None = None) -> tuple[str, str]:
     """
     @param seconds: how long the browser keeps it; None for until it is closed.
     """
     age = "" if seconds is None else f"; Max-Age={seconds}"
-    return ("Set-Cookie", f"{_COOKIE}={value}; {_ATTRIBUTES}{age}")
+    return ("Set-Cookie", f"{_cookie_name(call)}={value}; {_ATTRIBUTES}{age}")
+
+
+def _cookie_name(call: Call) -> str:
+    port = _PORT.search(call.header("Host") or "")
+    return f"{_COOKIE}-{port[1]}" if port else _COOKIE
 
 
 def _form(call: Call) -> dict[str, str]:
@@ -237,6 +253,15 @@ def _fault(given: Mapping[str, str], token: str | None) -> ChatError | None:
     return None
 
 
+def _wanted(call: Call) -> str:
+    """The page that was asked for, or the form's."""
+    room = call.names.get("room", "")
+    return _safe((f"/admin/rooms/{room}/" if room else "/admin/") + f"?{call.query}")
+
+
 def _safe(wanted: str) -> str:
     """*wanted*, if it is a page of the admin page: no other site, and no loop."""
-    return wanted if _PAGE.fullmatch(wanted) else "/admin/"
+    path, _, asked = wanted.partition("?")
+    if not _PAGE.fullmatch(path):
+        return "/admin/"
+    return f"{path}?{asked}" if asked and _QUERY.fullmatch(asked) else path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from heapq import nlargest, nsmallest
+from typing import Final
 from urllib.parse import urlencode
 
 from msgspec import Struct, structs
@@ -17,8 +18,8 @@ PAGE: Final = 50
 #: Characters of a filter.
 _LONGEST_FILTER: Final = 128
 #: What one can sort by: its name in a query, and its value.
-_KEYS: Final[Mapping[str, Callable[[Room], Any]]] = {
-    "name": lambda room: room.name,
+_KEYS: Final[Mapping[str, Callable[[Room], float]]] = {
+    "name": lambda _: 0,
     "members": lambda room: room.members,
     "messages": lambda room: room.newest.seq if room.newest else -1,
     "rate": lambda room: room.rate,
@@ -110,11 +111,16 @@ class Listing(Struct, frozen=True):
 def listing(rooms: Sequence[Room], view: View) -> Listing:
     """The part of *rooms* that *view* shows."""
     wanted = view.filter.lower()
-    found = [room for room in rooms if wanted in room.name.lower()] if wanted else list(rooms)
-    # Rooms that are equal otherwise stand in the order of their names, whichever way.
-    found.sort(key=_KEYS["name"])
-    found.sort(key=_KEYS[view.sort], reverse=(view.sort == "name") == view.turned)
+    found = [room for room in rooms if wanted in room.name.lower()] if wanted else rooms
     pages = max(1, -(-len(found) // PAGE))
     page = min(view.page, pages)
-    shown = found[(page - 1) * PAGE : page * PAGE]
-    return Listing(view.at(page), shown, len(found), len(rooms), pages)
+    # Not sorted whole: nearly always it is the first page of very many that is looked at.
+    choose = nlargest if view.sort == "name" and view.turned else nsmallest
+    first = choose(page * PAGE, found, key=_order(view))
+    return Listing(view.at(page), first[(page - 1) * PAGE :], len(found), len(rooms), pages)
+
+
+def _order(view: View) -> Callable[[Room], tuple[float, str]]:
+    """Rooms that are equal otherwise stand in the order of their names, whichever way."""
+    value, sign = _KEYS[view.sort], 1 if view.turned else -1
+    return lambda room: (sign * value(room), room.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -13,9 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from livechat.backends import sqlite
-from livechat.backends.sqlite import SqliteBackend, _Threads
+from livechat.backends.sqlite import SqliteBackend
 from livechat.backends.store import Retention, Store
 from livechat.errors import Kind
+from livechat.threads import Threads
 from livechat.wire import Draft
 from tests.contract import BackendContract
 from tests.support import RecordingSink, World, kind, result
@@ -41,7 +41,7 @@ class SqliteContractTest(BackendContract, TestCase):
         store.prepare()
         real: Any = reactor
         return SqliteBackend(
-            store, real, _Threads(real, 1, "writer"), _Threads(real, sqlite.READERS, "reader")
+            store, real, Threads(real, 1, "writer"), Threads(real, sqlite.READERS, "reader")
         )
 
 
@@ -256,28 +256,6 @@ def test_patience_goes_on(make_world: Callable[..., World]) -> None:
     assert not second.called
     world.clock.advance(sqlite.PATIENCE - 1)
     assert kind(second) is kind(third) is Kind.UNAVAILABLE
-
-
-class ThreadsTest(TestCase):
-    """Real threads."""
-
-    timeout = 30
-
-    async def test_stopping_while_a_call_hangs(self) -> None:
-        """Threads in a call that hangs are left behind, whatever that call is."""
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        real: Any = reactor
-        hanging = Event()
-        threads = _Threads(real, 1, "hanging")
-        threads.start()
-        call = threads.call(hanging.wait)
-        assert threads.busy()
-        threads.stop()
-        hanging.set()
-        await call
-        assert not threads.busy()
-        threads.stop()
 
 
 def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:

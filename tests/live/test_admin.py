@@ -51,7 +51,7 @@ class Operator:
         return "Sign out" in self.get("/admin/")
 
     def cookie(self) -> str:
-        found: list[str] = re.findall(r"__Host-livechat\s+(\S+)", self._jar.read_text())
+        found: list[str] = re.findall(r"__Host-livechat-\d+\s+(\S+)", self._jar.read_text())
         return found[0]
 
 
@@ -94,10 +94,10 @@ def test_restarts(start: Callable[..., Daemon], operator: Callable[..., Operator
     one = operator(daemon)
     one.sign_in()
     daemon.kill()
-    one.daemon = start(**SET)
+    one.daemon = start(f"--port={daemon.port}", **SET)
     assert one.signed_in()
     one.daemon.stop()
-    one.daemon = start(LIVECHAT_ADMIN_PASSWORD="another password")
+    one.daemon = start(f"--port={daemon.port}", LIVECHAT_ADMIN_PASSWORD="another password")
     assert not one.signed_in()
     assert one.sign_in() == 403
     assert one.sign_in("another password") == 303
@@ -160,7 +160,7 @@ def test_s_4_cookie(start: Callable[..., Daemon], operator: Callable[..., Operat
     assert one.sign_in() == 303
     assert one.cookie() != before
     assert len(one.cookie()) == 43
-    cookie = ("-b", f"__Host-livechat={one.cookie()}")
+    cookie = ("-b", f"__Host-livechat-{daemon.port}={one.cookie()}")
     assert "Sign out" in daemon.curl(*cookie, f"{daemon.url}/admin/")
     one.post("/admin/sign-out/")
     assert "Sign out" not in daemon.curl(*cookie, f"{daemon.url}/admin/")
@@ -190,7 +190,7 @@ def test_s_5_brute_force(start: Callable[..., Daemon], operator: Callable[..., O
 )  # fmt: skip
 def test_s_6_xss(daemon: Daemon, tmp_path: Path, text: str) -> None:
     """S-6: what anybody types is text wherever a page shows it."""
-    one = Operator(daemon, tmp_path / "jar")
+    one, stranger = Operator(daemon, tmp_path / "jar"), Operator(daemon, tmp_path / "other")
     one.sign_in((daemon.directory / "state" / "admin-password").read_text().strip())
     daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/r/")
     pages = [
@@ -198,7 +198,8 @@ def test_s_6_xss(daemon: Daemon, tmp_path: Path, text: str) -> None:
         one.get("/admin/", "-G", "--data-urlencode", f"q={text}"),
         one.get("/admin/rooms/", "-G", "--data-urlencode", f"room={text}"),
         one.post("/admin/rooms/r/", message=text, token="x"),
-        one.post("/admin/sign-in/", message=text, next=text, token="x"),
+        stranger.post("/admin/sign-in/", message=text, next="/admin/rooms/r/", token="x"),
+        stranger.post("/admin/rooms/r/", message=text),
     ]
     for page in pages:
         assert "49" not in re.findall(r">(49)<", page)
@@ -223,11 +224,14 @@ def test_streams(start: Callable[..., Daemon], operator: Callable[..., Operator]
     daemon = start("--max-connections-per-ip=0", **SET)
     one = operator(daemon)
     one.sign_in()
-    cookie = {"Cookie": f"__Host-livechat={one.cookie()}"}
+    asking = {
+        "Host": f"localhost:{daemon.port}",
+        "Cookie": f"__Host-livechat-{daemon.port}={one.cookie()}",
+    }
     targets = ("/admin/events", "/admin/rooms/r/events")
 
     def come_and_go(count: int) -> None:
-        streams = [daemon.raw(request("GET", target, **cookie)) for target in targets * count]
+        streams = [daemon.raw(request("GET", target, **asking)) for target in targets * count]
         for stream in streams:
             while b"event: " not in stream.recv(65_536):
                 pass
@@ -238,7 +242,7 @@ def test_streams(start: Callable[..., Daemon], operator: Callable[..., Operator]
         come_and_go(25)
     # SQLite may keep a file open for each thread that has read it.
     eventually(lambda: daemon.descriptors() <= before + READERS)
-    streams = [daemon.raw(request("GET", target, **cookie)) for target in targets]
+    streams = [daemon.raw(request("GET", target, **asking)) for target in targets]
     for stream in streams:
         stream.recv(65_536)
     begun = time.monotonic()

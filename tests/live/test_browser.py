@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from livechat.web.rooms import PAGE
 from tests.live.browser import NARROW, PASSWORD, WIDE, Tab, chromium
@@ -272,12 +272,100 @@ def test_scrolling_back(tab: Callable[..., Tab], daemon: Daemon) -> None:
         operator.live()
         expect(page.get_by_text("#120", exact=True)).to_be_in_viewport()
         for shown in (100, 120):
-            page.get_by_role("link", name="Earlier messages").click()
+            page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('.more a')?.click()")
             expect(page.locator("[data-messages] li")).to_have_count(shown)
         expect(page.get_by_text("The history begins here.")).to_be_visible()
         client.send('{"message": "121"}')
         expect(page.locator("[data-messages] li")).to_have_count(121)
     assert operator.messages() == [str(number) for number in range(1, 122)]
+
+
+def test_sending_once(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """A message is sent once, however often its author presses Enter meanwhile."""
+    operator = tab()
+    operator.sign_in("/admin/rooms/once/")
+    operator.live()
+    operator.page.get_by_label("Message", exact=True).fill("once")
+    for _ in range(5):
+        operator.page.keyboard.press("Enter")
+    expect(operator.page.get_by_text("Message 1 was sent")).to_be_visible()
+    assert [each["message"] for each in daemon.history("once")] == ["once"]
+
+
+def test_an_answer_that_is_lost(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Where it is not known whether a message was sent, that is said, and it is not sent again."""
+    operator = tab()
+    page = operator.page
+    operator.sign_in("/admin/rooms/lost/")
+    operator.live()
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch(max_redirects=0)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/admin/rooms/lost/", lose)
+    page.get_by_label("Message", exact=True).fill("perhaps")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("may have been sent, or not")
+    expect(page.get_by_label("Message", exact=True)).to_have_value("perhaps")
+    expect(page.locator("[data-messages]").get_by_text("perhaps")).to_be_visible()
+    assert [each["message"] for each in daemon.history("lost")] == ["perhaps"]
+
+
+def test_far_too_long(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """What the port refuses before it is a request is told where the form is, and kept."""
+    operator = tab()
+    page = operator.page
+    operator.sign_in("/admin/rooms/far/")
+    operator.live()
+    page.get_by_label("Message", exact=True).fill("x" * 200_000)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("A body may have at most")
+    assert len(page.get_by_label("Message", exact=True).input_value()) == 200_000
+
+
+def test_overtaking(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """What was typed last is what the list shows, whichever answer comes last."""
+    operator = tab()
+    page = operator.page
+    with daemon.socket("slow"), daemon.socket("slower"):
+        operator.sign_in()
+        operator.live()
+        first: list[Route] = []
+
+        def hold(route: Route) -> None:
+            first.append(route)
+
+        page.route("**/admin/?q=slow", hold)
+        box = page.get_by_label("Filter by name")
+        with page.expect_request("**/admin/?q=slow"):
+            box.fill("slow")
+        box.fill("slower")
+        expect(page.locator(".rooms tbody tr")).to_have_count(1)
+        for route in first:
+            route.continue_()
+        page.get_by_role("link", name="Room", exact=True).click()
+        expect(page.locator("th[aria-sort=ascending]")).to_have_text("Room")
+        assert operator.rooms() == ["slower"]
+        page.go_back()
+        expect(page.locator("th[aria-sort=descending]")).to_have_text("Members")
+        assert operator.rooms() == ["slower"]
+        expect(box).to_have_value("slower")
+
+
+def test_pages_that_nobody_sees(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Pages in the background hold no connection, of which a browser opens only six."""
+    operator = tab()
+    operator.sign_in()
+    operator.context.add_init_script("Object.defineProperty(document, 'hidden', {get: () => true})")
+    for _ in range(8):
+        page = operator.context.new_page()
+        page.goto(f"{daemon.url}/admin/rooms/r/")
+    operator.page.goto(f"{daemon.url}/admin/rooms/r/")
+    expect(operator.page.get_by_role("heading", name="Messages")).to_be_visible()
 
 
 def test_a_flood(tab: Callable[..., Tab], daemon: Daemon) -> None:
@@ -310,6 +398,10 @@ def test_a_restart(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> Non
     expect(operator.page.get_by_text("before")).to_be_visible()
     first.stop()
     expect(operator.page.get_by_text("Reconnecting …")).to_be_visible()
+    operator.page.get_by_label("Message", exact=True).fill("not lost")
+    operator.page.keyboard.press("Enter")
+    expect(operator.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(operator.page.get_by_label("Message", exact=True)).to_have_value("not lost")
     second = start(f"--port={first.port}", **password)
     say(second, "r", "after")
     operator.live()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import fail
 
+from livechat.activity import Room
 from livechat.errors import ChatError, Kind
 from livechat.web.rooms import PAGE
 from tests.support import Browser, Lane, Port, RecordingClient, World, result, run
@@ -297,7 +298,11 @@ def test_room_events(browser: Browser, world: World) -> None:
     world.clock.advance(0.1)
     assert stream.events() == []
     say(world, "4")
-    assert [name for name, _ in stream.events()] == ["message", "facts"]
+    assert stream.events() == []
+    world.clock.advance(0)
+    events = stream.events()
+    assert [name for name, _ in events] == ["message", "facts"]
+    assert "<strong>4</strong> <small>said so far" in dict(events)["facts"]
     for number in range(5, 10):
         say(world, str(number))
     assert stream.events() == []
@@ -393,6 +398,43 @@ def test_a_watcher_that_does_not_read(browser: Browser, world: World) -> None:
     seqs = [json.loads(data)["seq"] for name, data in stream.events() if name == "message"]
     assert seqs[-1] == 1_001
     assert seqs == sorted(set(seqs))
+
+
+def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many look at the overview, the rooms are gathered once a second."""
+    asked: list[int] = []
+    rooms = world.chat.rooms
+
+    async def counted() -> list[Room]:
+        asked.append(1)
+        return await rooms()
+
+    monkeypatch.setattr(world.chat, "rooms", counted)
+    streams = [browser.events("/admin/events") for _ in range(5)]
+    assert len(asked) == 1
+    join(world, "new")
+    world.clock.advance(1)
+    assert len(asked) == 2
+    assert [names(dict(stream.events())["rooms"]) for stream in streams] == [["new"]] * 5
+
+
+def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
+    """Events come no longer than pages do."""
+    world.wall += 3_540
+    stream = browser.events("/admin/rooms/r/events")
+    world.clock.advance(59)
+    assert stream.events()
+    world.clock.advance(1)
+    assert stream.received().endswith(b"0\r\n\r\n")
+
+
+def test_a_stream_of_what_cannot_be_read(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a room cannot be read no stream begins, so that no page is called live."""
+    refusal = ChatError(Kind.UNAVAILABLE, "away")
+    monkeypatch.setattr(world.backend, "read", lambda *_: fail(refusal))
+    assert browser.events("/admin/rooms/r/events").answer().code() == "unavailable"
 
 
 def test_the_backend_goes_away(

@@ -52,6 +52,8 @@ def test_resting(clock: Clock) -> None:
         rest = going(stream.rest(2))
         assert not rest.called
         wake()
+        wake()
+        clock.advance(0)
         assert rest.called
     assert stream.ended
     assert going(stream.rest(2)).called
@@ -116,6 +118,8 @@ def test_tail(clock: Clock) -> None:
     assert verifyObject(ISink, tail)
     rest = going(stream.rest(9))
     tail.deliver("r", "e", [Message("a", 1, 0), Message("b", 2, 0)])
+    assert not rest.called
+    clock.advance(0)
     assert rest.called
     assert [message.seq for message in tail.take()] == [1, 2]
     assert tail.take() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_strangers(browser: Browser, page: str) -> None:
 def test_strangers_get_no_events(browser: Browser, target: str) -> None:
     """A stream is refused in a way that programs understand."""
     assert code(browser.get(target)) == (403, "not_signed_in")
-    assert code(browser.port.ask("GET", target, Cookie="__Host-livechat=" + "a" * 43)) == (
+    assert code(browser.port.ask("GET", target, Cookie="__Host-livechat-10443=" + "a" * 43)) == (
         403,
         "not_signed_in",
     )
@@ -59,7 +60,7 @@ def test_the_cookie(browser: Browser) -> None:
     """The cookie is random, bound to the host, out of reach of scripts and of other sites."""
     attributes = {"Path=/", "Secure", "HttpOnly", "SameSite=Strict"}
     before = browser.get("/admin/sign-in/").headers["set-cookie"].split("; ")
-    assert re.fullmatch(r"__Host-livechat=[\w-]{43}", before[0])
+    assert re.fullmatch(r"__Host-livechat-10443=[\w-]{43}", before[0])
     assert set(before[1:]) == attributes
     after = browser.sign_in().headers["set-cookie"].split("; ")
     assert set(after[1:]) == attributes | {"Max-Age=3600"}
@@ -68,7 +69,7 @@ def test_the_cookie(browser: Browser) -> None:
 
 def test_a_cookie_that_was_foisted_on_the_browser(browser: Browser) -> None:
     """Signing in gives a new token: who knew the old one has nothing."""
-    foisted = "__Host-livechat=" + "a" * 43
+    foisted = "__Host-livechat-10443=" + "a" * 43
     browser.cookie = foisted
     assert "set-cookie" not in browser.get("/admin/sign-in/").headers
     browser.sign_in()
@@ -82,7 +83,7 @@ def test_other_cookies(browser: Browser) -> None:
     """Cookies of others do not matter, nor do values that are none of ours."""
     browser.sign_in()
     own = browser.cookie
-    for cookie in (f"a=b; {own}", f"{own};c", f"__Host-livechat=x; {own}", f"{own}; x=\xff"):
+    for cookie in (f"a=b; {own}", f"{own};c", f"__Host-livechat-10443=x; {own}", f"{own}; x=\xff"):
         assert browser.port.ask("GET", "/admin/", Cookie=cookie).status == 200
     for cookie in ("", "x", own.lower(), own + "a", own[:-1], own.replace("__Host-", "")):
         assert browser.port.ask("GET", "/admin/", Cookie=cookie).status == 303
@@ -253,6 +254,46 @@ def test_a_form_after_the_session_has_ended(browser: Browser) -> None:
     assert said(browser.port) == 0
     assert browser.post("/admin/rooms/r/", message=text).status == 303
     assert said(browser.port) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("/admin", "/admin/"),
+        ("/admin/?q=a*b&page=2", "/admin/?q=a*b&page=2"),
+        ("/admin/?q=\\", "/admin/"),
+        ("/admin/rooms/lobby", "/admin/rooms/lobby/"),
+        ("/admin/rooms/lob%62y/?before=3", "/admin/rooms/lobby/?before=3"),
+        ("/admin/rooms/a%20b/", "/admin/"),
+    ],
+)
+def test_the_way_back(browser: Browser, target: str, wanted: str) -> None:
+    """Signing in leads to the page that was asked for, however it was written."""
+    asked = browser.get(browser.get(target).headers["location"])
+    found = re.findall(r'name="next" value="([^"]*)"', asked.body.decode())
+    assert browser.sign_in(next=unescape(found[0])).headers["location"] == wanted
+
+
+def test_signing_in_twice(browser: Browser) -> None:
+    """A form that another tab has made out of date leads on all the same."""
+    browser.get("/admin/sign-in/")
+    stale = browser.token
+    browser.sign_in()
+    answer = browser.post("/admin/sign-in/", token=stale, password="x", next="/admin/rooms/r/")
+    assert (answer.status, answer.headers["location"]) == (303, "/admin/rooms/r/")
+    kept = browser.post(
+        "/admin/sign-in/", token=stale, password="x", next="/admin/rooms/r/", message="typed"
+    )
+    assert "typed</textarea>" in kept.body.decode()
+
+
+def test_two_servers_on_one_host(port: Port) -> None:
+    """Cookies know no ports: each server's cookie has a name of its own."""
+    names = {
+        port.ask("GET", "/admin/sign-in/", Host=host).headers["set-cookie"].partition("=")[0]
+        for host in ("localhost", "localhost:1", "localhost:2", "[::1]:2")
+    }
+    assert names == {"__Host-livechat", "__Host-livechat-1", "__Host-livechat-2"}
 
 
 def test_a_browser_without_cookies(port: Port) -> None:
