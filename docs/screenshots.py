@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -43,6 +44,8 @@ SAID = [
     "Lunch at half past twelve?",
     "👍",
 ]
+#: Where the daemon runs, which is in the pictures.
+DIRECTORY = Path(tempfile.gettempdir(), "livechat")
 #: Seconds of talk before the pictures, so that the chart has something to show.
 TALK = 150
 
@@ -81,9 +84,8 @@ def main() -> None:
     target = HERE / "screenshots"
     target.mkdir(exist_ok=True)
     with (
-        tempfile.TemporaryDirectory() as directory,
         Daemon(
-            Path(directory, "livechat"),
+            DIRECTORY,
             "--port=10443",
             environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
         ) as daemon,
@@ -118,6 +120,7 @@ def main() -> None:
                 tab.page.evaluate("scrollTo(0, 0)")
                 take("room")
                 tab.close()
+    shutil.rmtree(DIRECTORY)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ BAR: Final = 5
 _NOW: Final = 10
 
 
-class Room(Struct, frozen=True):
+class Room(Struct, frozen=True, gc=False):
     """
     A room, as those who watch see it.
 
@@ -46,7 +46,7 @@ class Room(Struct, frozen=True):
     newest: Newest | None = None
 
 
-class _Said(Struct):
+class _Said(Struct, gc=False):
     """The newest message of a room, and the room's rate when it was said."""
 
     newest: Newest

@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -37,6 +36,7 @@ from livechat.net import certificates, tls
 from livechat.net.access import AccessLog
 from livechat.net.certificates import EXPIRES_SOON, Certificate
 from livechat.net.http import Channel, HttpFactory
+from livechat.net.listening import bind
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators, Password, find_password
 from livechat.threads import Threads
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 _log = Logger(namespace="livechat")
 
-#: Connections that the kernel keeps for us until we accept them.
-BACKLOG: Final = 1024
 #: File descriptors besides those of connections.
 SPARE_FILES: Final = 64
 #: Seconds for connections to close by themselves when the daemon stops.
@@ -84,7 +82,7 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
 
     @raise StartError: the port is taken, a file cannot be used, ...
     """
-    listening = _bind(config)
+    listening = bind(config.interface, config.port)
     try:
         return _assemble(config, reactor, listening)
     except BaseException:
@@ -329,41 +327,6 @@ def _working_directory(options: Options) -> Path:
     if not directory.is_dir():
         raise StartError(f"--rundir: there is no directory {directory}")
     return directory
-
-
-def _bind(config: Config) -> list[socket.socket]:
-    """Listening sockets, before anything else is done."""
-    if config.interface != "loopback":
-        return [_listen(config.interface, config.port)]
-    first = _listen("127.0.0.1", config.port)
-    try:
-        return [first, _listen("::1", first.getsockname()[1])]
-    except _NoAddress:
-        return [first]
-
-
-class _NoAddress(StartError):
-    """No interface of the machine has this address."""
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        listening = socket.create_server(
-            (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=address == "::"
-        )
-        listening.setblocking(False)
-        return listening
-    except OSError as reason:
-        if reason.errno in (EAFNOSUPPORT, EADDRNOTAVAIL):
-            raise _NoAddress(f"--interface: this machine has no address {address}") from None
-        if reason.errno == EADDRINUSE:
-            raise StartError(
-                f"--port: {port} is taken on {address}: something else listens there"
-            ) from None
-        raise StartError(
-            f"--port: cannot listen on {address} port {port}: {os.strerror(reason.errno or 0)}"
-        ) from None
 
 
 def _allow_files(connections: int) -> None:

@@ -75,7 +75,7 @@ class Page(Struct, frozen=True):
     messages: tuple[Message, ...]
 
 
-class Newest(Struct, frozen=True):
+class Newest(Struct, frozen=True, gc=False):
     """
     The newest message that a room ever had, kept or not.
 

@@ -24,7 +24,6 @@ from livechat.service import (
     Port,
     _allow_files,
     _limits,
-    _listen,
     _promises,
     _working_directory,
     build,
@@ -171,13 +170,6 @@ def test_clock(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         makeService(given(tmp_path, "--port=x"), reactor)
     assert reactor.seconds is time.monotonic
-
-
-def test_all_addresses() -> None:
-    """`::` takes connections over IPv4 too."""
-    with _listen("::", 0) as listening:
-        address = ("127.0.0.1", listening.getsockname()[1])
-        socket.create_connection(address, timeout=5).close()
 
 
 @pytest.mark.parametrize(
