@@ -81,6 +81,15 @@ def company(daemon: Daemon) -> Iterator[None]:
 
 
 def main() -> None:
+    if DIRECTORY.exists():
+        raise SystemExit(f"{DIRECTORY} is there already")
+    try:
+        take_all()
+    finally:
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+
+
+def take_all() -> None:
     target = HERE / "screenshots"
     target.mkdir(exist_ok=True)
     with (
@@ -120,7 +129,6 @@ def main() -> None:
                 tab.page.evaluate("scrollTo(0, 0)")
                 take("room")
                 tab.close()
-    shutil.rmtree(DIRECTORY)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ What was said lately through this process, for people who watch.
 It costs a few dictionary operations for each message, and nothing between
 messages: a room's rate is a mean that fades by itself, computed when somebody
 looks.  A room is forgotten when nothing was said there for `LATELY`, or when
-more than `MOST_ROOMS` others were spoken in since.
+`MOST_ROOMS` others were spoken in since.
 """
 
 from __future__ import annotations

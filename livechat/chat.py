@@ -67,6 +67,8 @@ class History:
     @ivar position: where the stream stood.
     @ivar first: the number of the first message.
     @ivar last: that of the last one; ``first - 1`` if there is none.
+    @ivar older: the number before which there are others, or None.
+    @ivar newer: the number after which there are others, or None.
     """
 
     def __init__(
@@ -77,6 +79,9 @@ class History:
         self.position = position
         self.first = first
         self.last = last
+        some = first <= last
+        self.older = first if some and first > position.oldest else None
+        self.newer = last if some and last < position.seq else None
 
     async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
         """
@@ -97,7 +102,11 @@ class History:
 
 
 class Chat:
-    """The rooms, as clients may use them."""
+    """
+    The rooms, as clients may use them.
+
+    @ivar activity: what was said lately.
+    """
 
     def __init__(
         self,

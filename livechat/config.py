@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -51,10 +52,10 @@ def _duration(text: str) -> int:
 
 
 def _lifetime(text: str) -> int:
-    seconds = _duration(text)
-    if seconds < 60:
-        raise ValueError("must be a time of at least a minute, such as 30m or 12h")
-    return seconds
+    with suppress(ValueError):
+        if _duration(text) >= 60:
+            return _duration(text)
+    raise ValueError("must be a time of at least a minute, such as 30m or 12h")
 
 
 def _address(text: str) -> str:

@@ -3,9 +3,9 @@ The one error family.
 
 Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
 what programs look at, and a detail, which is what people read.  It is raised
-where the rule is broken and rendered in two places only: as a frame by
+where the rule is broken and rendered in three places only: as a frame by
 `livechat.wire.error_frame`, as ``application/problem+json`` by
-`livechat.web.response.problem`.
+`livechat.web.response.problem`, on a page by `livechat.web.html.Templates.page`.
 
 If a client could not act on it, it is not a `ChatError`: a bug stays the
 exception that it is, is logged with its traceback, and reaches the client as
@@ -114,5 +114,6 @@ def internal() -> ChatError:
 
 class StartError(Exception):
     """
-    The daemon cannot start; the text is the one line that the operator reads.
+    The daemon cannot start, or take a setting while it runs; the text is the one
+    line that the operator reads.
     """

@@ -1,7 +1,7 @@
 """
 The rooms of this process, their members, and those who watch them.
 
-A room is here from when its first member joins until its last one leaves.
+A room is here from when the first of them comes until the last one goes.
 `deliver` is the only way in which a message reaches anybody, whoever sent it
 and however it came.
 
@@ -62,7 +62,7 @@ class Hub:
     def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
         """
         Write *messages* to every member of *room*: encoded once, joined, in
-        one write each.
+        one write each.  Then tell its watchers.
         """
         members = self._rooms.get(room)
         if members:

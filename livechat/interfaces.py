@@ -57,12 +57,12 @@ class IBackend(Interface):
         """
         From when this fires, `ISink.deliver` gets every message of *room*.
 
-        Called for every member that joins, not only for the first: each call
-        fires when the room is delivered, and a room that is already costs nothing.
+        Called for every member that joins and every watcher, not only for the
+        first: each call fires when the room is delivered, and a room that is already costs nothing.
         """
 
     def unsubscribe(room: str) -> None:
-        """The last member left: *room* need not be delivered any more."""
+        """The last member or watcher left: *room* need not be delivered any more."""
 
     def publish(draft: Draft) -> Deferred[Message]:
         """

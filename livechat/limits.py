@@ -90,6 +90,11 @@ class Bucket:
         self._empty_at, wait = self._rate.after(self._empty_at, now)
         return wait
 
+    def give_back(self) -> None:
+        """An event that was admitted does not count after all."""
+        if self._rate.per_second:
+            self._empty_at -= 1 / self._rate.per_second
+
 
 class Buckets:
     """Leaky buckets by key, of the same rate."""

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from livechat.errors import ChatError, Kind
 
+#: Characters of a room's name.
+LONGEST_NAME: Final = 128
 # RFC 3986's unreserved characters: such a name is the same in a URL and out of it,
 # and there is only one way to write it.
-_ROOM: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
+_ROOM: Final = re.compile(rf"[A-Za-z0-9._~-]{{1,{LONGEST_NAME}}}", re.ASCII)
 # A name or an address, and a port (RFC 3986, section 3.2, without its rarer forms).
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -25,7 +27,8 @@ def room_name(name: str) -> str:
     if _ROOM.fullmatch(name) is None or name in (".", ".."):
         raise ChatError(
             Kind.BAD_ROOM,
-            "A room's name has 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not '.' or '..'.",
+            f"A room's name has 1 to {LONGEST_NAME} characters of A-Z a-z 0-9 . _ ~ - "
+            "and is not '.' or '..'.",
         )
     return name
 

@@ -3,22 +3,24 @@ Who may use the admin page: one password, and the browsers signed in with it.
 
 The password is never kept, only its argon2id hash (RFC 9106).  A browser that
 knew it gets a random token; what is kept of that is its hash too.  Both stand
-in one file of the state directory, so that a restart signs nobody out, and
-whoever can read the file can do nothing with it:
+in one file of the state directory, so that a restart signs nobody out:
 
-    operators.json    {"password": "$argon2id$...", "sessions": {"hash": expiry, ...}}
+    operators.json    {"password": "$argon2id$...", "sessions": {"hash": expiry, ...},
+                       "addresses": ["192.0.2.1", ...]}
 
 A password that the stored hash does not fit is a new one, and signs all out.
 
 Guessing is bounded by address, and in all.  A right password costs nothing, and
-an address that gave it once has only its own wrong ones to wait for: so who
-guesses from many places keeps no operator out.
+an address that gave it once has only its own wrong ones to wait for: whoever
+guesses from many places keeps out operators at new addresses only.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from math import ceil
 from pathlib import Path
@@ -34,7 +36,8 @@ from twisted.logger import Logger
 
 from livechat import files
 from livechat.errors import ChatError, Kind, StartError
-from livechat.limits import Buckets, Rate, address_key
+from livechat.limits import Bucket, Buckets, Rate, address_key
+from livechat.passwords import HASH, LONGEST, Password
 from livechat.threads import Lane, within
 
 _log = Logger()
@@ -42,33 +45,21 @@ _log = Logger()
 #: Wrong passwords of one address, and of all together.
 ATTEMPTS_OF_ONE: Final = Rate(per_second=1 / 30, burst=5)
 ATTEMPTS_OF_ALL: Final = Rate(per_second=1 / 5, burst=10)
-#: Browsers that are signed in at most; one more signs out who came first.
+#: Browsers that are signed in at most; one more signs out the one that came first.
 MOST_SESSIONS: Final = 100
-#: Characters of a password.
-SHORTEST: Final = 8
-LONGEST: Final = 1_024
-#: RFC 9106's second choice, for less memory: 64 MiB and some 50 ms of a core.
-_HASHER: Final = PasswordHasher()
+#: Addresses that are remembered to have given the right password.
+MOST_ADDRESSES: Final = 100
 #: Seconds for which writing the file is waited for.
 _PATIENCE: Final = 2.0
-#: How a hash that is given in place of a password begins.
-_HASH: Final = "$argon2id$"
-#: Letters that cannot be mistaken for each other, five bits each.
-_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-#: The key of the bucket of all addresses together.
-_ALL: Final = "all"
+#: RFC 9106's second choice, for less memory: 64 MiB and some 50 ms of a core.
+_HASHER: Final = PasswordHasher()
+#: What a token looks like: 32 bytes in base64.
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-class Password(Struct, frozen=True):
-    """
-    The password that was set.
-
-    @ivar text: itself, or its argon2id hash in the form that begins with ``$argon2id$``.
-    @ivar source: where it is from, as the log says it.
-    """
-
-    text: str
-    source: str
+def new_token() -> str:
+    """A token that nobody can guess."""
+    return secrets.token_urlsafe(32)
 
 
 class _State(Struct, frozen=True):
@@ -76,8 +67,9 @@ class _State(Struct, frozen=True):
     The file.
 
     @ivar sessions: when each ends, in seconds since 1970, by the hash of its
-        token; who came first stands first.
-    @ivar addresses: those that gave the right password, the last one last.
+        token; the oldest first.
+    @ivar addresses: those that gave the right password, as
+        `livechat.limits.address_key` has them; the last one last.
     """
 
     password: str = ""
@@ -86,16 +78,20 @@ class _State(Struct, frozen=True):
 
 
 class Operators:
-    """The admin page's password and sessions."""
+    """
+    The admin page's password and sessions.
+
+    @ivar lasts: seconds after which a browser has to sign in again.
+    """
 
     def __init__(
         self,
         path: Path,
         clock: IReactorTime,
         now: Callable[[], float],
+        *,
         hashing: Lane,
         saving: Lane,
-        *,
         lasts: int,
         hasher: PasswordHasher = _HASHER,
     ) -> None:
@@ -104,7 +100,6 @@ class Operators:
         @param now: the time in seconds since 1970, UTC.
         @param hashing: one thread, for checking passwords.
         @param saving: another one, for writing the file.
-        @param lasts: seconds after which a browser has to sign in again.
         """
         self._path = path
         self._clock = clock
@@ -115,10 +110,10 @@ class Operators:
         self.lasts = lasts
         self._state = _State()
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
-        self._of_all = Buckets(ATTEMPTS_OF_ALL)
+        self._of_all = Bucket(ATTEMPTS_OF_ALL)
         # One password is looked at, and acted upon, before the next one is.
         self._checking = DeferredLock()
-        # What goes on for a session, by the hash of its token, and how to end it.
+        # What goes on for a session, by the hash of its token: how to end it.
         self._open: dict[str, set[Callable[[], None]]] = {}
 
     def load(self, password: Password) -> None:
@@ -140,7 +135,7 @@ class Operators:
             )
         except OSError as reason:
             raise StartError(f"--state: cannot read {self._path}: {reason.strerror}") from None
-        renewed = self._renewed(password)
+        renewed = self._new_hash(password)
         if renewed is not None:
             self._state = _State(renewed)
             try:
@@ -158,18 +153,19 @@ class Operators:
         self._hashing.stop()
         self._saving.stop()
 
-    async def renew(self, password: Password) -> bool:
+    async def renew(self, find: Callable[[], Password]) -> bool:
         """
-        Take *password* from now on; returns whether it is a new one, which has
-        signed all out.
+        Take another password from now on; returns whether it is a new one, which
+        has signed all out.
 
+        @param find: gets the password, and may block.
         @raise StartError: it cannot be used; the last one goes on.
         """
-        renewed: bool = await self._checking.run(Deferred.fromCoroutine, self._renew(password))
+        renewed: bool = await self._checking.run(Deferred.fromCoroutine, self._renew(find))
         return renewed
 
-    async def _renew(self, password: Password) -> bool:
-        renewed = await self._hashing.call(self._renewed, password)
+    async def _renew(self, find: Callable[[], Password]) -> bool:
+        renewed = await self._hashing.call(lambda: self._new_hash(find()))
         if renewed is None:
             return False
         self._state = _State(renewed)
@@ -180,9 +176,9 @@ class Operators:
 
     async def sign_in(self, address: str, password: str) -> str:
         """
-        A new session's token, for who knows the password.
+        A new session's token, for whoever knows the password.
 
-        @param address: where it comes from, an IP address as text.
+        @param address: where they are, an IP address as text.
         @raise ChatError: the password is wrong, or too many were.
         """
         one = address_key(address)
@@ -196,8 +192,8 @@ class Operators:
             raise ChatError(Kind.WRONG_PASSWORD, "This is not the password.")
         self._of_one.give_back(one)
         if not known:
-            self._of_all.give_back(_ALL)
-        token = secrets.token_urlsafe(32)
+            self._of_all.give_back()
+        token = new_token()
         self._add(_key(token), one)
         _log.info("An operator signed in from {address}.", address=address)
         await self._save()
@@ -208,13 +204,12 @@ class Operators:
         Count an attempt.
 
         @param known: the address has given the right password before.
-
         @raise ChatError: it is one too many.
         """
         now = self._clock.seconds()
         wait = self._of_one.take(address, now)
         if not wait and not known:
-            wait = self._of_all.take(_ALL, now)
+            wait = self._of_all.take(now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,
@@ -226,16 +221,15 @@ class Operators:
         """A session begins; those that are over, and one too many, end."""
         now = self._now()
         before = self._state.sessions
-        over = [other for other, end in before.items() if end <= now]
-        left = [other for other in before if other not in over]
-        for other in (*over, *left[: max(0, len(left) - MOST_SESSIONS + 1)]):
+        left = [other for other, end in before.items() if end > now][1 - MOST_SESSIONS :]
+        for other in before.keys() - left:
             self._end(other)
-        kept = {other: before[other] for other in left[-(MOST_SESSIONS - 1) :]}
+        kept = {other: before[other] for other in left}
         known = [other for other in self._state.addresses if other != address]
         self._state = _State(
             self._state.password,
             {**kept, key: int(now) + self.lasts},
-            [*known[-(MOST_SESSIONS - 1) :], address],
+            [*known[1 - MOST_ADDRESSES :], address],
         )
 
     def lasting(self, token: str) -> float:
@@ -251,26 +245,27 @@ class Operators:
             self._end(key)
             await self._save()
 
-    def begin(self, token: str, end: Callable[[], None]) -> None:
-        """Something goes on for *token*'s session: *end* is called when the session ends early."""
-        self._open.setdefault(_key(token), set()).add(end)
-
-    def done(self, token: str, end: Callable[[], None]) -> None:
-        """It has ended by itself."""
+    @contextmanager
+    def during(self, token: str, end: Callable[[], None]) -> Iterator[None]:
+        """Something goes on for *token*'s session: *end* is called when the session ends first."""
         key = _key(token)
-        ends = self._open.get(key, set())
-        ends.discard(end)
-        if not ends:
-            self._open.pop(key, None)
+        ends = self._open.setdefault(key, set())
+        ends.add(end)
+        try:
+            yield
+        finally:
+            ends.discard(end)
+            if not ends and self._open.get(key) is ends:
+                del self._open[key]
 
     def _end(self, key: str) -> None:
         for end in tuple(self._open.get(key, ())):
             end()
 
-    def _renewed(self, password: Password) -> str | None:
-        """The hash of *password*; None if it is that of before.  Blocks."""
+    def _new_hash(self, password: Password) -> str | None:
+        """The hash of *password*; None if it is the one of before.  Blocks."""
         text = password.text
-        if not text.startswith(_HASH):
+        if not text.startswith(HASH):
             return None if self._fits(text) else self._hasher.hash(text)
         try:
             self._hasher.verify(text, "")
@@ -278,7 +273,7 @@ class Operators:
             pass
         except (VerificationError, InvalidHashError):
             raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
-        return None if same(self._state.password, text) else text
+        return None if self._state.password == text else text
 
     def _fits(self, password: str) -> bool:
         """Whether it is the password.  Blocks."""
@@ -301,66 +296,6 @@ class Operators:
 
     def _write(self, state: _State) -> None:
         files.write(self._path, msgspec.json.encode(state), 0o600)
-
-
-def form_token(cookie: str) -> str:
-    """
-    What a form of a page must carry to be believed, if *cookie* is what the page
-    was asked with (a signed double submit cookie, as OWASP calls it): another site
-    can make a browser send the cookie, but knows neither it nor what follows from it.
-    """
-    return blake2b(cookie.encode(), person=b"livechat form", digest_size=24).hexdigest()
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two secrets are the same, in a time that does not tell where they differ."""
-    return secrets.compare_digest(one.encode(), other.encode())
-
-
-def find_password(text: str | None, path: Path | None, generated: Path) -> Password:
-    """
-    The password, from the first of: *text*, the file *path*, the file *generated*,
-    which is made if it is missing.
-
-    @raise StartError: a file cannot be read or made, or it is no password.
-    """
-    if text is not None:
-        return Password(_usable(text, "LIVECHAT_ADMIN_PASSWORD"), "LIVECHAT_ADMIN_PASSWORD")
-    if path is None:
-        path = generated
-        if not path.exists():
-            _generate(path)
-    try:
-        found = path.read_text(encoding="utf-8")
-        if path.stat().st_mode & 0o007:
-            _log.warn(
-                "{path} holds a password, and everybody on this machine can read it.",
-                path=str(path),
-            )
-    except UnicodeDecodeError:
-        raise StartError(f"--admin-password-file: {path} is not UTF-8") from None
-    except OSError as reason:
-        raise StartError(f"--admin-password-file: cannot read {path}: {reason.strerror}") from None
-    return Password(_usable(found, f"--admin-password-file: {path}"), str(path))
-
-
-def _generate(path: Path) -> None:
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(5))
-    try:
-        files.write(path, ("-".join(groups) + "\n").encode(), 0o600)
-    except OSError as reason:
-        raise StartError(f"--state: cannot write {path}: {reason.strerror}") from None
-
-
-def _usable(text: str, source: str) -> str:
-    password = text.rstrip("\r\n")
-    try:
-        password.encode()
-    except UnicodeEncodeError:
-        raise StartError(f"{source}: this is not UTF-8") from None
-    if not SHORTEST <= len(password) <= LONGEST or "\n" in password:
-        raise StartError(f"{source}: a password is one line of {SHORTEST} to {LONGEST} characters")
-    return password
 
 
 def _key(token: str) -> str:

@@ -25,23 +25,23 @@ from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from livechat import __version__, backends, web
+from livechat import __version__, backends, certificates, web
+from livechat.certificates import EXPIRES_SOON, Certificate
 from livechat.chat import Chat
 from livechat.config import Config, Options
 from livechat.errors import StartError
 from livechat.hub import Hub
 from livechat.interfaces import IBackend
 from livechat.limits import Connections
-from livechat.net import certificates, tls
+from livechat.net import tls
 from livechat.net.access import AccessLog
-from livechat.net.certificates import EXPIRES_SOON, Certificate
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.listening import bind
 from livechat.net.websocket import Socket, SocketFactory
-from livechat.operators import Operators, Password, find_password
+from livechat.operators import Operators
+from livechat.passwords import Password, find_password
 from livechat.threads import Threads
-from livechat.web.admin import Limit, Server
-from livechat.web.html import span
+from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
 
 if TYPE_CHECKING:
@@ -116,17 +116,23 @@ def _assemble(
     connections = Connections(config.max_connections, config.max_connections_per_ip)
     access = AccessLog(config.access_log)
     server = Server(
-        clock=reactor,
-        now=time.time,
         started=reactor.seconds(),
-        connections=connections,
         backend=f"SQLite in {config.state}",
         certificate=certificate,
-        limits=_limits(config),
+        connections=connections,
+        limits=limits(config),
     )
     http = HttpFactory(
         reactor,
-        tree=web.tree(chat, operators, server, config.origin, _promises(certificate)),
+        tree=web.tree(
+            chat,
+            operators=operators,
+            server=server,
+            clock=reactor,
+            now=time.time,
+            origins=config.origin,
+            headers=_promises(certificate),
+        ),
         sockets=SocketFactory(chat, reactor, max_frame=limit),
         chat=chat,
         connections=connections,
@@ -135,7 +141,7 @@ def _assemble(
     )
     daemon = OrderedService()
     # First, and so stopped last: without it SIGHUP would kill.
-    Office(config, operators, reactor).setServiceParent(daemon)
+    Renewal(config, operators, reactor).setServiceParent(daemon)
     Storage(backend, hub).setServiceParent(daemon)
     Port(reactor, listening, context, http, connections).setServiceParent(daemon)
     Announcement(config, certificate, password, listening).setServiceParent(daemon)
@@ -233,10 +239,10 @@ class Port(Service):
                 each.transport.abortConnection()
 
 
-class Office(Service):
+class Renewal(Service):
     """The operators' password, which SIGHUP renews while everything goes on."""
 
-    name = "office"
+    name = "renewal"
 
     def __init__(self, config: Config, operators: Operators, reactor: PosixReactorBase) -> None:
         self._config = config
@@ -260,17 +266,14 @@ class Office(Service):
     async def renew(self) -> None:
         """Look whether the password is a new one."""
         try:
-            password = _password(self._config)
-            new = await self._operators.renew(password)
+            new = await self._operators.renew(lambda: _password(self._config))
         except StartError as reason:
             _log.error("The operators' password stays as it was: {reason}", reason=str(reason))
         except Exception:  # noqa: BLE001 - nobody waits for this
             _log.failure("The operators' password could not be renewed.")
         else:
             found = "is new, and signs all out" if new else "is the same as before"
-            _log.info(
-                "The operators' password in {source} {found}.", source=password.source, found=found
-            )
+            _log.info("The operators' password {found}.", found=found)
 
 
 class Announcement(Service):
@@ -361,31 +364,9 @@ def _operators(config: Config, reactor: PosixReactorBase) -> Operators:
         config.state / "operators.json",
         reactor,
         time.time,
-        Threads(reactor, 1, "hashing"),
-        Threads(reactor, 1, "saving"),
+        hashing=Threads(reactor, 1, "hashing"),
+        saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,
-    )
-
-
-def _limits(config: Config) -> tuple[Limit, ...]:
-    """The limits in force, in words."""
-
-    def limit(name: str, option: str, value: float, words: str) -> Limit:
-        return Limit(name, words.format(value) if value else "no limit", f"--{option}")
-
-    return (
-        limit("Message", "max-message", config.max_message, "{:,} bytes"),
-        limit("Messages of a connection", "rate", config.rate, "{:,g} a second"),
-        limit("Messages of an address", "rate-per-ip", config.rate_per_ip, "{:,g} a second"),
-        limit("Connections", "max-connections", config.max_connections, "{:,}"),
-        limit(
-            "Connections of an address",
-            "max-connections-per-ip",
-            config.max_connections_per_ip,
-            "{:,}",
-        ),
-        limit("Messages kept of a room", "history-limit", config.history_limit, "{:,}"),
-        limit("Messages expire after", "history-age", config.history_age, span(config.history_age)),
     )
 
 

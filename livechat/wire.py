@@ -79,8 +79,8 @@ class Newest(Struct, frozen=True, gc=False):
     """
     The newest message that a room ever had, kept or not.
 
-    @ivar seq: its number.
-    @ivar time: when it was stored, in milliseconds since 1970, UTC.
+    @ivar seq: its number; 0 where there never was one.
+    @ivar time: when it was stored, in milliseconds since 1970, UTC; or 0.
     """
 
     seq: int

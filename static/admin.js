@@ -5,9 +5,14 @@
 // asked for with fetch() brings the same parts.  Only messages come as data, because they come
 // in masses; their text is set as text.
 
+// Messages that a page shows at most, so that a day of them does not fill its memory.
 const MOST_MESSAGES = 500;
+// Milliseconds after which a lost stream is told, so that one that ends in good order is not.
 const RETRY = 3000;
+// Milliseconds without a key for which the filter waits.
 const TYPING = 200;
+// Pixels from the end of the messages within which one is reading the newest.
+const NEAR = 50;
 
 const state = document.querySelector(".live");
 const list = document.querySelector("[data-messages]");
@@ -15,9 +20,12 @@ const blank = document.querySelector("[data-line]");
 
 let stream = null;
 let retry = 0;
+// The list of rooms that is to be shown when nobody points at the old one any more.
 let held = null;
-
-// Parts.
+let swapping = null;
+// The query of the view that is shown.
+let shown = location.search;
+let typing = 0;
 
 const part = (name, page = document) => page.querySelector(`[data-part="${name}"]`);
 
@@ -76,9 +84,6 @@ function release() {
 const parse = async (answer) =>
   new DOMParser().parseFromString(await answer.text(), "text/html");
 
-let swapping = null;
-let shown = location.search;
-
 /** Show another view of the list of rooms; *remember* puts its address into the history. */
 async function swap(url, remember = () => {}) {
   swapping?.abort();
@@ -109,8 +114,6 @@ async function swap(url, remember = () => {}) {
   open();
 }
 
-// Streams.
-
 function say(text, good) {
   if (state.textContent !== text) state.textContent = text;
   state.classList.toggle("on", good);
@@ -127,8 +130,8 @@ function open() {
     say("Live", true);
   };
   stream.onerror = lost;
-  for (const name of ["tiles", "rooms", "server", "facts"]) {
-    stream.addEventListener(name, (event) => show(name, event.data));
+  for (const { dataset } of document.querySelectorAll("[data-part]")) {
+    stream.addEventListener(dataset.part, (event) => show(dataset.part, event.data));
   }
   stream.addEventListener("message", (event) => add(JSON.parse(event.data)));
   stream.addEventListener("reset", () => location.reload());
@@ -161,8 +164,6 @@ function lost() {
   }, RETRY);
 }
 
-// Messages.
-
 function localTime(element) {
   const moment = new Date(element.dateTime);
   const today = moment.toDateString() === new Date().toDateString();
@@ -194,7 +195,7 @@ function add({ seq, time, message }) {
   if (list.children.length > MOST_MESSAGES && isAtEnd()) forgetOldest();
 }
 
-const isAtEnd = () => document.querySelector(".log").scrollTop > -50;
+const isAtEnd = () => document.querySelector(".log").scrollTop > -NEAR;
 
 function forgetOldest() {
   while (list.children.length > MOST_MESSAGES) list.firstElementChild.remove();
@@ -221,8 +222,6 @@ async function showEarlier(link) {
   place.replaceWith(page.querySelector("[data-older]"));
   document.querySelector(".log").focus();
 }
-
-// Sending.
 
 /** Send a test message, once, however often it is asked for meanwhile. */
 async function send(form) {
@@ -329,8 +328,6 @@ document.addEventListener("keydown", (event) => {
     form.requestSubmit();
   }
 });
-
-let typing = 0;
 
 document.addEventListener("input", (event) => {
   const form = event.target.closest("[data-filter]");

@@ -21,19 +21,20 @@ from zope.interface import implementer
 
 from livechat.backends.sqlite import SqliteBackend
 from livechat.backends.store import Retention, Store
+from livechat.certificates import Certificate
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
 from livechat.hub import Hub
 from livechat.interfaces import IClient, ISink
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
-from livechat.net.certificates import Certificate
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.websocket import SocketFactory
-from livechat.operators import Operators, Password
+from livechat.operators import Operators
+from livechat.passwords import Password
 from livechat.web import tree
-from livechat.web.admin import Limit, Server
 from livechat.web.response import Headers
+from livechat.web.server import Limit, Server
 from livechat.wire import Message, wire_limit
 
 T = TypeVar("T")
@@ -208,8 +209,8 @@ class World:
             directory / "operators.json",
             self.clock,
             lambda: self.wall,
-            Lane(),
-            Lane(),
+            hashing=Lane(),
+            saving=Lane(),
             lasts=3_600,
             hasher=CHEAP,
         )
@@ -251,8 +252,6 @@ class Port:
         self.connections = Connections(most, most_per_address)
         self.sockets = SocketFactory(world.chat, world.clock, max_frame=limit)
         server = Server(
-            clock=world.clock,
-            now=lambda: world.wall,
             started=world.clock.seconds(),
             connections=self.connections,
             backend="a test's",
@@ -261,7 +260,15 @@ class Port:
         )
         self.factory = HttpFactory(
             world.clock,
-            tree=tree(world.chat, world.operators, server, frozenset(origins), headers),
+            tree=tree(
+                world.chat,
+                operators=world.operators,
+                server=server,
+                clock=world.clock,
+                now=lambda: world.wall,
+                origins=frozenset(origins),
+                headers=headers,
+            ),
             sockets=self.sockets,
             chat=world.chat,
             connections=self.connections,

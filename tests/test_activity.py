@@ -130,7 +130,6 @@ class ActivityTest(SynchronousTestCase):
         for _ in range(BARS * BAR):
             self.say("a")
             self.clock.advance(1)
-        for elapsed in range(BAR):
-            assert self.activity.chart()[-1] * BAR == pytest.approx(0)
-            assert elapsed >= 0
+        for _ in range(BAR):
+            assert self.activity.chart()[-1] == 0
             self.clock.advance(1)

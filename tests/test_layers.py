@@ -21,19 +21,23 @@ LAYERS = [
         "livechat.config",
         "livechat.files",
         "livechat.threads",
+        "livechat.certificates",
+        "livechat.passwords",
     },
     {"livechat.hub", "livechat.activity", "livechat.operators", "livechat.backends"},
     {"livechat.chat"},
     {"livechat.session"},
-    {"livechat.net", "livechat.web"},
+    {"livechat.web"},
+    {"livechat.net"},
     {"livechat.service"},
 ]
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
     "livechat.errors", "livechat.names", "livechat.wire", "livechat.interfaces",
-    "livechat.limits", "livechat.files", "livechat.hub", "livechat.activity",
-    "livechat.operators", "livechat.chat", "livechat.session",
+    "livechat.limits", "livechat.files", "livechat.threads", "livechat.passwords",
+    "livechat.hub", "livechat.activity", "livechat.operators", "livechat.chat",
+    "livechat.session",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",
@@ -99,6 +103,8 @@ def test_core(module: str) -> None:
     path = dict(modules())[module]
     for imported in imports(path):
         assert not imported.startswith(NOT_IN_CORE), f"{module} imports {imported}"
+    ours = imports(path) & dict(modules()).keys() - {"livechat"}
+    assert ours <= CORE, f"{module} imports {ours - CORE}, which is not in the core"
 
 
 def test_the_guard_works(tmp_path: Path) -> None:

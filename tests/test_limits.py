@@ -148,3 +148,20 @@ def test_emptied() -> None:
     assert not waiting.called
     two.leave()
     assert result(waiting) is None
+
+
+def test_giving_back() -> None:
+    """What is given back can be taken again; without a limit there is nothing to give."""
+    bucket, buckets = Bucket(Rate(1, 2)), Buckets(Rate(1, 2))
+    for _ in range(10):
+        assert not bucket.take(100)
+        assert not buckets.take("a", 100)
+        bucket.give_back()
+        buckets.give_back("a")
+    assert not bucket.take(100)
+    assert not bucket.take(100)
+    assert bucket.take(100) == 1
+    buckets.give_back("unknown")
+    free = Bucket(Rate(0, 1))
+    free.give_back()
+    assert not free.take(100)

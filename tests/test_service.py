@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import socket
 import time
 from pathlib import Path
@@ -15,22 +16,22 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from livechat import certificates
 from livechat.config import Config, Options
 from livechat.errors import StartError
-from livechat.net import certificates, tls
+from livechat.net import tls
 from livechat.service import (
     DRAIN,
     OrderedService,
     Port,
     _allow_files,
-    _limits,
     _promises,
     _working_directory,
     build,
     makeService,
 )
 from tests import support
-from tests.net.test_certificates import issue
+from tests.test_certificates import issue
 
 
 def config(directory: Path, **options: str) -> Config:
@@ -248,13 +249,50 @@ def test_the_password(tmp_path: Path) -> None:
         build(config(tmp_path), memory_reactor())
 
 
-def test_limits(tmp_path: Path) -> None:
-    """The limits in force are told in words, those that are none too."""
-    shown = {limit.option: limit.value for limit in _limits(config(tmp_path))}
-    assert shown["--max-message"] == "16,384 bytes"
-    assert shown["--rate"] == "20 a second"
-    assert shown["--history-age"] == "30 days"
-    none = _limits(config(tmp_path, rate="0", history_age="0", history_limit="0"))
-    assert [limit.value for limit in none].count("no limit") == 3
-    (half,) = (limit for limit in _limits(config(tmp_path, rate="0.5")) if limit.option == "--rate")
-    assert half.value == "0.5 a second"
+class RenewalTest(SynchronousTestCase):
+    """SIGHUP renews the operators' password."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        self.password = self.directory / "state" / "admin-password"
+        self.daemon = build(config(self.directory), memory_reactor())
+        storage: Any = self.daemon.getServiceNamed("storage")
+        port: Any = self.daemon.getServiceNamed("port")
+        self.addCleanup(storage._backend._store.release)
+        for listening in port._listening:
+            self.addCleanup(listening.close)
+        self.renewal: Any = self.daemon.getServiceNamed("renewal")
+        self.renewal._operators._hashing = support.Lane()
+        self.renewal._operators._saving = support.Lane()
+
+    def renew(self) -> str:
+        """What the log says about it."""
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
+        return "\n".join(event["log_format"].format(**event) for event in events)
+
+    def test_renewing(self) -> None:
+        """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
+        assert "is the same as before" in self.renew()
+        self.password.write_text("another password")
+        assert "is new, and signs all out" in self.renew()
+        self.password.write_text("short")
+        assert "stays as it was" in self.renew()
+        self.patch(self.renewal, "_operators", None)
+        assert "could not be renewed" in self.renew()
+        assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_order(self) -> None:
+        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
+        assert next(iter(self.daemon)) is self.renewal
+
+    def test_signal(self) -> None:
+        """The signal is taken while the service runs, and what was before is restored."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.renewal.startService()
+        assert signal.getsignal(signal.SIGHUP) == self.renewal._asked
+        self.renewal.stopService()
+        assert signal.getsignal(signal.SIGHUP) == before

@@ -46,6 +46,7 @@ from livechat.errors import ChatError, Kind
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
 from livechat.net.websocket import Socket, SocketFactory
+from livechat.web.events import LASTS
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call, Tree
 
@@ -162,7 +163,7 @@ class Request(http.Request):
         self.registerProducer(pace, True)
         if response.end is not None:
             self._end = response.end
-            self.channel.streams()
+            self.channel.begin_stream()
         try:
             async with aclosing(response.body) as pieces:
                 async for piece in pieces:
@@ -222,7 +223,8 @@ class _Stage(Enum):
     HEAD = 10.0
     BODY = 15.0
     ANSWER = 60.0
-    STREAM = 400.0
+    # Longer than a stream that is read goes on.
+    STREAM = LASTS + 100.0
     IDLE = 30.0
     END = 5.0
 
@@ -306,7 +308,7 @@ class Channel(http.HTTPChannel):
             self._enter(_Stage.ANSWER)
             super().allContentReceived()
 
-    def streams(self) -> None:
+    def begin_stream(self) -> None:
         """The answer is one that goes on until it is ended."""
         self._enter(_Stage.STREAM)
 

@@ -19,8 +19,8 @@ from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersi
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from livechat.certificates import Certificate
 from livechat.errors import StartError
-from livechat.net.certificates import Certificate
 
 _CIPHERS: Final = (
     "TLS13-AES-256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES-128-GCM-SHA256:"

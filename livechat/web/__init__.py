@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
 from livechat.chat import Chat
 from livechat.operators import Operators
-from livechat.web.admin import Admin, Server
+from livechat.web.admin import Admin
 from livechat.web.api import Api
 from livechat.web.html import Templates
 from livechat.web.pages import Pages
 from livechat.web.response import Headers
 from livechat.web.routing import Tree
+from livechat.web.server import Server
 
 
 def tree(
     chat: Chat,
+    *,
     operators: Operators,
     server: Server,
+    clock: IReactorTime,
+    now: Callable[[], float],
     origins: frozenset[str],
     headers: Headers = (),
 ) -> Tree:
     """
     Everything that has an address on the port.
 
+    @param now: the time in seconds since 1970, UTC.
     @param origins: whose pages may use it, besides its own.
     @param headers: for every answer.
     """
     templates = Templates()
     pages, api = Pages(chat, templates), Api(chat)
-    admin = Admin(chat, operators, server, templates)
+    admin = Admin(
+        chat, operators=operators, server=server, templates=templates, clock=clock, now=now
+    )
     return Tree((*pages.routes(), *api.routes(), *admin.routes()), origins, headers)

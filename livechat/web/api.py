@@ -16,7 +16,7 @@ from livechat.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.errors import ChatError, Kind
 from livechat.names import room_name
 from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.web.routing import FORM, Call, Route, form, media_type, query, window
+from livechat.web.routing import FORM, Call, Route, form_fields, media_type, query, window
 
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
@@ -112,7 +112,7 @@ def _send_request(call: Call) -> wire.SendRequest:
             f"Send application/json or {FORM}, in UTF-8.",
             headers=(("Accept", f"application/json, {FORM}"),),
         )
-    given = form(call)
+    given = form_fields(call)
     if "message" not in given:
         hint = ""
         if call.body.lstrip().startswith(b"{"):
@@ -138,14 +138,12 @@ async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
 
 def _links(room: str, part: Window, found: History) -> Headers:
     """Where the neighbouring parts of the history are (RFC 8288)."""
-    if found.last < found.first:
-        return ()
     limit = min(part.limit, LONGEST_PAGE)
     links = []
-    if found.first > found.position.oldest:
-        links.append(("prev", {"before": found.first, "limit": limit}))
-    if found.last < found.position.seq:
-        links.append(("next", {"after": found.last, "limit": limit}))
+    if found.older is not None:
+        links.append(("prev", {"before": found.older, "limit": limit}))
+    if found.newer is not None:
+        links.append(("next", {"after": found.newer, "limit": limit}))
     if not links:
         return ()
     shown = (f'</chat/history/{room}/?{urlencode(asked)}>; rel="{rel}"' for rel, asked in links)

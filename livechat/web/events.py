@@ -1,8 +1,8 @@
 """
 Server-sent events (WHATWG HTML, section 9.2): answers that go on.
 
-A `Stream` is pulled: the next events are made when the client has read the
-last ones, so whoever reads slowly gets less, and nothing waits for him.  It
+An `EventStream` is pulled: the next events are made when the client has read the
+last ones, so whoever reads slowly gets less, and nothing waits for them.  It
 ends by itself after a while, and the browser comes back by itself: so neither
 a dead client nor a session that has ended is served for ever.
 """
@@ -44,19 +44,19 @@ def event(name: str, data: str, number: int | None = None) -> bytes:
     return "\n".join(lines).encode()
 
 
-class Stream:
+class EventStream:
     """
     How long an answer goes on, and when it goes on.
 
     @ivar ended: it is over.
     """
 
-    def __init__(self, clock: IReactorTime, seconds: float = LASTS) -> None:
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
         """
-        @param seconds: until it ends by itself.
+        @param seconds: after which it ends by itself, if not after `LASTS`.
         """
         self._clock = clock
-        self._until = clock.seconds() + seconds
+        self._until = clock.seconds() + min(seconds, LASTS)
         self._ended = False
         self._news = False
         self._waiting: Deferred[None] | None = None
@@ -89,7 +89,7 @@ class Stream:
         self._news = True
 
     async def rest(self, seconds: float) -> None:
-        """Wait so long, or until there are news, or the end."""
+        """Wait so long, or until there is news, or the end."""
         self._patient = False
         if not self._news:
             await self._wait(seconds)
@@ -131,11 +131,11 @@ class Tail:
     """
     The newest messages of a room that its watcher has not yet been shown.
 
-    To be told of one costs a room what it takes to remember it.  Who is too slow
-    for a room sees by the numbers what is missing.
+    To be told of one costs a room what it takes to remember it.  Whoever is too
+    slow for a room sees by the numbers what is missing.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: EventStream) -> None:
         self._stream = stream
         self._messages: deque[Message] = deque(maxlen=TAIL)
 

@@ -5,7 +5,7 @@ A browser is known by one cookie, a random token.  Before it has signed in the
 token means nothing but ties the sign-in form to the browser; signing in gives
 it a new one, whose session `livechat.operators` keeps.
 
-A cookie proves who asks, not that he wants to: other sites can make a browser
+A cookie proves who asks, not that they want to: other sites can make a browser
 send it.  `SameSite=Strict` and the check of origins stop that, and since both
 lean on the browser, every form also carries a token that follows from the
 cookie.
@@ -14,10 +14,10 @@ cookie.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from http import HTTPStatus
+from hashlib import blake2b
+from secrets import compare_digest
 from typing import Final, TypeGuard
 from urllib.parse import urlencode
 
@@ -25,31 +25,31 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.operators import Operators, form_token, same
-from livechat.web.events import LASTS, Stream
+from livechat.names import room_name
+from livechat.operators import TOKEN, Operators, new_token
+from livechat.web.events import EventStream
 from livechat.web.html import Templates
-from livechat.web.response import Response, belonging, see
-from livechat.web.routing import FORM, Answer, Call, Route, form, media_type, query
+from livechat.web.response import Headers, Response, see
+from livechat.web.routing import Answer, Call, Route, form_fields, query
 
 # The prefix makes browsers refuse it from anything but this very host, over TLS.
 # The port follows, because cookies know none.
 _COOKIE: Final = "__Host-livechat"
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _SIGN_IN: Final = "/admin/sign-in/"
-#: Where one can be taken after signing in: a page of the admin page, and nothing else.
-_ROOM: Final = re.compile(r"/admin/rooms/[A-Za-z0-9._~-]{1,128}/", re.ASCII)
-_PAGE: Final = re.compile(rf"/admin/|{_ROOM.pattern}", re.ASCII)
-_QUERY: Final = re.compile(r"[!$-\[\]-~]{0,500}", re.ASCII)
+_OVERVIEW: Final = "/admin/"
+_ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
+#: A query that is kept over signing in: printable, and nothing that ends it.
+_QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
 
 
 class Visit(Struct, frozen=True):
     """
     A request of a signed-in operator.
 
-    @ivar token: his session's.
-    @ivar form: the fields of the form that he sent.
+    @ivar token: their session's.
+    @ivar form: the fields of the form that they sent.
     """
 
     call: Call
@@ -60,6 +60,11 @@ class Visit(Struct, frozen=True):
     def form_token(self) -> str:
         """What the forms of the page must carry."""
         return form_token(self.token)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+Refused = Callable[[Visit, ChatError], Awaitable[Response]]
+Events = Callable[[Visit, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
 
 
 class Gate:
@@ -77,45 +82,45 @@ class Gate:
             Route("/admin/sign-out/", {"POST": self.form(self.sign_out)}, origins="own"),
         )
 
-    def page(self, shown: Callable[[Visit], Awaitable[Response]]) -> Answer:
-        """An answer that signed-in operators get; others are asked to sign in."""
+    def page(self, page: Page) -> Answer:
+        """A page that signed-in operators get; others are asked to sign in."""
 
         async def answer(call: Call) -> Response:
             token = _cookie(call)
             if not self._signed_in(token):
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
-            return await self._shown(shown, Visit(call, token))
+            visit = Visit(call, token)
+            return await self._or_error_page(visit, page(visit))
 
         return answer
 
-    def form(self, done: Callable[[Visit, ChatError | None], Awaitable[Response]]) -> Answer:
+    def form(self, done: Page, refused: Refused | None = None) -> Answer:
         """
-        An answer to a form of a page.
+        What a form of a page does.
 
-        @param done: is given, besides the form, why it must not be carried out.
+        @param done: does it, and is called only for forms of this server's pages.
+        @param refused: the answer for other ones, and for what *done* raises;
+            without it, the error page.
         """
 
         async def answer(call: Call) -> Response:
-            given = _form(call)
-            token = _cookie(call)
+            given, token = form_fields(call), _cookie(call)
             if not self._signed_in(token):
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
-                return self._asked(call, _wanted(call), given.get("message", ""), error)
+                return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
             visit = Visit(call, token, given)
-            return await self._shown(lambda visit: done(visit, _fault(given, token)), visit)
+            return await self._or_error_page(visit, self._done(visit, done, refused))
 
         return answer
 
-    def events(
-        self, begun: Callable[[Visit, Stream], Awaitable[AsyncGenerator[bytes, None]]]
-    ) -> Answer:
-        """Events for an operator, until his session ends."""
+    def events(self, begun: Events) -> Answer:
+        """Events for an operator, until their session ends."""
 
         async def answer(call: Call) -> Response:
             token = _cookie(call)
             if not self._signed_in(token):
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
-            stream = Stream(self._clock, min(LASTS, self._operators.lasting(token)))
+            stream = EventStream(self._clock, self._operators.lasting(token))
             events = await begun(Visit(call, token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
@@ -128,45 +133,41 @@ class Gate:
         wanted = _safe(asked.get("next", ""))
         if self._signed_in(token):
             return see(wanted)
-        return self._asked(call, wanted, notice="You are signed out." if "out" in asked else "")
+        notice = "You are signed out." if "out" in asked else ""
+        return self._sign_in_page(call, wanted, notice=notice)
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
-        given = _form(call)
-        token = _cookie(call)
+        given, token = form_fields(call), _cookie(call)
         wanted = _safe(given.get("next", ""))
-        draft = given.get("message", "") if _ROOM.fullmatch(wanted) else ""
+        draft = given.get("message", "") if _ROOM.match(wanted) else ""
+        if self._signed_in(token):
+            # In another tab, whose form has made this one's out of date.
+            return self._back(token, wanted, draft)
         try:
-            if self._signed_in(token):
-                # In another tab, whose form has made this one's out of date.
-                return self._resumed(token, wanted, draft)
-            fault = _fault(given, token)
-            if fault is not None:
-                raise fault
+            _check(given, token)
             new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
         except ChatError as error:
-            return self._asked(call, wanted, draft, error)
-        return self._resumed(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
+            return self._sign_in_page(call, wanted, draft, error)
+        return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
 
-    async def sign_out(self, visit: Visit, fault: ChatError | None) -> Response:
+    async def sign_out(self, visit: Visit) -> Response:
         """Sign out this browser."""
-        if fault is not None:
-            raise fault
         await self._operators.sign_out(visit.token)
         return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
 
     def _signed_in(self, token: str | None) -> TypeGuard[str]:
         return token is not None and self._operators.lasting(token) > 0
 
-    def _resumed(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
-        """Where the operator wanted to go, with what he had typed there."""
+    def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
+        """Where the operator wanted to go, with what they had typed there."""
         if not draft:
             return see(wanted, *headers)
         return self._templates.page(
             "admin/resume.html", headers=headers, room=wanted, token=form_token(token), draft=draft
         )
 
-    def _asked(
+    def _sign_in_page(
         self,
         call: Call,
         wanted: str,
@@ -174,53 +175,70 @@ class Gate:
         error: ChatError | None = None,
         notice: str = "",
     ) -> Response:
-        """The sign-in page; who has no token yet gets one."""
-        headers = () if error is None else belonging(error)
+        """A browser that has no token yet gets one with it."""
         token = _cookie(call)
+        headers: Headers = ()
         if token is None:
-            token = secrets.token_urlsafe(32)
-            headers = (*headers, _set_cookie(call, token))
+            token = new_token()
+            headers = (_set_cookie(call, token),)
         return self._templates.page(
             "admin/sign_in.html",
-            status=HTTPStatus.OK if error is None else error.kind.status,
+            error=error,
             headers=headers,
             token=form_token(token),
             next=wanted,
             draft=draft,
-            error=error,
             notice=notice,
         )
 
-    async def _shown(self, shown: Callable[[Visit], Awaitable[Response]], visit: Visit) -> Response:
-        """A page, or what went wrong as a page."""
+    async def _done(self, visit: Visit, done: Page, refused: Refused | None) -> Response:
         try:
-            return await shown(visit)
+            _check(visit.form, visit.token)
+            return await done(visit)
         except ChatError as error:
-            return self._templates.page(
-                "admin/error.html",
-                status=error.kind.status,
-                headers=belonging(error),
-                token=visit.form_token,
-                error=error,
-            )
+            if refused is None:
+                raise
+            return await refused(visit, error)
+
+    async def _or_error_page(self, visit: Visit, page: Awaitable[Response]) -> Response:
+        try:
+            return await page
+        except ChatError as error:
+            return self._templates.page("admin/error.html", error=error, token=visit.form_token)
 
     async def _while_signed_in(
-        self, token: str, stream: Stream, events: AsyncGenerator[bytes, None]
+        self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
-        self._operators.begin(token, stream.end)
-        try:
+        with self._operators.during(token, stream.end):
             async with aclosing(events):
                 async for each in events:
                     yield each
-        finally:
-            self._operators.done(token, stream.end)
+
+
+def form_token(cookie: str) -> str:
+    """
+    What a form of a page must carry to be believed, if *cookie* is what the page
+    was asked with: another site can make a browser send the cookie, but knows
+    neither it nor what follows from it (OWASP calls this a signed double submit).
+    """
+    return blake2b(cookie.encode(), person=b"livechat form", digest_size=24).hexdigest()
+
+
+def _check(given: Mapping[str, str], token: str | None) -> None:
+    """
+    @raise ChatError: a form is not of a page that this browser got.
+    """
+    if token is None:
+        raise ChatError(Kind.BAD_TOKEN, "Your browser sent no cookie; allow it, and try again.")
+    if not compare_digest(given.get("token", "").encode(), form_token(token).encode()):
+        raise ChatError(Kind.BAD_TOKEN, "The form was out of date. Nothing was done; try again.")
 
 
 def _cookie(call: Call) -> str | None:
     """The browser's token, if it is one of ours."""
     for pair in (call.header("Cookie") or "").split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == _cookie_name(call) and _TOKEN.fullmatch(value):
+        if name == _cookie_name(call) and TOKEN.fullmatch(value):
             return value
     return None
 
@@ -238,30 +256,21 @@ def _cookie_name(call: Call) -> str:
     return f"{_COOKIE}-{port[1]}" if port else _COOKIE
 
 
-def _form(call: Call) -> dict[str, str]:
-    if media_type(call) != FORM:
-        raise ChatError(Kind.UNSUPPORTED_MEDIA_TYPE, f"Send {FORM}, in UTF-8.")
-    return form(call)
-
-
-def _fault(given: Mapping[str, str], token: str | None) -> ChatError | None:
-    """Why a form must not be carried out."""
-    if token is None:
-        return ChatError(Kind.BAD_TOKEN, "Your browser sent no cookie; allow it, and try again.")
-    if not same(given.get("token", ""), form_token(token)):
-        return ChatError(Kind.BAD_TOKEN, "The form was out of date. Nothing was done; try again.")
-    return None
-
-
 def _wanted(call: Call) -> str:
     """The page that was asked for, or the form's."""
-    room = call.names.get("room", "")
-    return _safe((f"/admin/rooms/{room}/" if room else "/admin/") + f"?{call.query}")
+    room = call.names.get("room")
+    path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
+    return _safe(f"{path}?{call.query}")
 
 
 def _safe(wanted: str) -> str:
     """*wanted*, if it is a page of the admin page: no other site, and no loop."""
     path, _, asked = wanted.partition("?")
-    if not _PAGE.fullmatch(path):
-        return "/admin/"
-    return f"{path}?{asked}" if asked and _QUERY.fullmatch(asked) else path
+    found = _ROOM.fullmatch(path)
+    try:
+        path = f"/admin/rooms/{room_name(found[1])}/" if found else path
+    except ChatError:
+        return _OVERVIEW
+    if path != _OVERVIEW and not found:
+        return _OVERVIEW
+    return f"{path}?{asked}" if _QUERY.fullmatch(asked) else path

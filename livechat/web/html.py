@@ -15,7 +15,8 @@ from typing import Any, Final
 import humanize
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from livechat.web.response import Headers, Response
+from livechat.errors import ChatError
+from livechat.web.response import Headers, Response, belonging
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -60,6 +61,7 @@ class Templates:
             "days": _days,
             "ago": _ago,
             "moment": _moment,
+            "utc": _utc,
             "date": _date,
         }
 
@@ -71,12 +73,19 @@ class Templates:
         self,
         template: str,
         *,
-        status: int = HTTPStatus.OK,
+        error: ChatError | None = None,
         headers: Headers = (),
         **values: Any,
     ) -> Response:
-        """A whole page, not to be kept by anybody."""
-        text = self.text(template, **values)
+        """
+        A whole page, not to be kept by anybody.
+
+        @param error: what went wrong, which the page says and its status is.
+        """
+        text = self.text(template, error=error, **values)
+        status: int = HTTPStatus.OK
+        if error is not None:
+            status, headers = error.kind.status, (*headers, *belonging(error))
         return Response(status, text.encode(), (*_HEADERS, *headers))
 
 
@@ -117,6 +126,11 @@ def _ago(seconds: float) -> str:
 def _moment(milliseconds: int) -> str:
     """A time as ``<time datetime>`` has it, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utc(milliseconds: int) -> str:
+    """The same for people."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _date(moment: datetime) -> str:

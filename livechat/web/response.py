@@ -1,5 +1,5 @@
 """
-What HTTP is answered, and the one place where errors become answers.
+What HTTP is answered.
 """
 
 from __future__ import annotations

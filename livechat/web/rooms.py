@@ -16,7 +16,7 @@ from livechat.web.routing import number
 #: Rooms of a page.
 PAGE: Final = 50
 #: Characters of a filter.
-_LONGEST_FILTER: Final = 128
+LONGEST_FILTER: Final = 128
 #: What one can sort by: its name in a query, and its value.
 _KEYS: Final[Mapping[str, Callable[[Room], float]]] = {
     "name": lambda _: 0,
@@ -59,8 +59,8 @@ class View(Struct, frozen=True):
             raise ChatError(Kind.BAD_QUERY, "'order' must be 'turned', if it is given.")
         if page == 0:
             raise ChatError(Kind.BAD_QUERY, "The first page is 1.")
-        if len(wanted) > _LONGEST_FILTER:
-            raise ChatError(Kind.BAD_QUERY, f"A filter has at most {_LONGEST_FILTER} characters.")
+        if len(wanted) > LONGEST_FILTER:
+            raise ChatError(Kind.BAD_QUERY, f"A filter has at most {LONGEST_FILTER} characters.")
         return cls(wanted, sort, order == "turned", page or 1)
 
     def query(self) -> str:
@@ -108,7 +108,7 @@ class Listing(Struct, frozen=True):
     pages: int
 
 
-def listing(rooms: Sequence[Room], view: View) -> Listing:
+def page_of(rooms: Sequence[Room], view: View) -> Listing:
     """The part of *rooms* that *view* shows."""
     wanted = view.filter.lower()
     found = [room for room in rooms if wanted in room.name.lower()] if wanted else rooms

@@ -131,12 +131,16 @@ def media_type(call: Call) -> str:
     return media.strip() if charset in ("", "charset=utf-8") else ""
 
 
-def form(call: Call) -> dict[str, str]:
+def form_fields(call: Call) -> dict[str, str]:
     """
-    The fields of a body of the type `FORM`.
+    The fields of a form.
 
-    @raise ChatError: it has none that can be read.
+    @raise ChatError: the body is none, or cannot be read.
     """
+    if media_type(call) != FORM:
+        raise ChatError(
+            Kind.UNSUPPORTED_MEDIA_TYPE, f"Send {FORM}, in UTF-8.", headers=(("Accept", FORM),)
+        )
     try:
         return fields(call.body.decode())
     except UnicodeDecodeError:
@@ -159,7 +163,7 @@ def query(call: Call) -> dict[str, str]:
 
 def number(asked: Mapping[str, str], name: str) -> int | None:
     """
-    A field that is a number of a message, or of messages; None if it is missing.
+    A field that is a whole number; None if it is missing.
 
     @raise ChatError: it is something else.
     """
@@ -293,7 +297,7 @@ def _origin(call: Call, host: str, allowed: frozenset[str]) -> str | None:
         pass
     raise ChatError(
         Kind.BAD_ORIGIN,
-        "This server is not open to pages of that origin; see its option --origin.",
+        "Pages of that origin may not do that here; see the server's option --origin.",
     )
 
 

@@ -10,10 +10,11 @@ from OpenSSL import SSL
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 
+from livechat import certificates
+from livechat.certificates import Certificate
 from livechat.errors import StartError
-from livechat.net import certificates, tls
-from livechat.net.certificates import Certificate
-from tests.net.test_certificates import issue
+from livechat.net import tls
+from tests.test_certificates import issue
 
 
 @pytest.fixture

@@ -293,7 +293,7 @@ def test_room_events(browser: Browser, world: World) -> None:
     stream = browser.events("/admin/rooms/r/events?after=2")
     events = stream.events()
     assert [json.loads(data)["seq"] for name, data in events if name == "message"] == [3]
-    assert [name for name, _ in events] == ["message", "facts"]
+    assert [name for name, _ in events] == ["message", "room_tiles"]
     join(world, "r")
     world.clock.advance(0.1)
     assert stream.events() == []
@@ -301,8 +301,8 @@ def test_room_events(browser: Browser, world: World) -> None:
     assert stream.events() == []
     world.clock.advance(0)
     events = stream.events()
-    assert [name for name, _ in events] == ["message", "facts"]
-    assert "<strong>4</strong> <small>said so far" in dict(events)["facts"]
+    assert [name for name, _ in events] == ["message", "room_tiles"]
+    assert "<strong>4</strong> <small>said so far" in dict(events)["room_tiles"]
     for number in range(5, 10):
         say(world, str(number))
     assert stream.events() == []
@@ -361,7 +361,7 @@ def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None
 def test_watchers_are_no_members(browser: Browser, world: World) -> None:
     """Who looks at a room is not counted, and leaves nothing behind when he goes."""
     stream = browser.events("/admin/rooms/r/events")
-    assert "<strong>0</strong> <small>here now" in dict(stream.events())["facts"]
+    assert "<strong>0</strong> <small>here now" in dict(stream.events())["room_tiles"]
     assert names(page(browser, "/admin/")) == []
     assert "r" in world.backend._subscribed
     stream.hang_up()

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from livechat.interfaces import ISink
-from livechat.web.events import LASTS, TAIL, Stream, Tail, event
+from livechat.web.events import LASTS, TAIL, EventStream, Tail, event
 from livechat.wire import Message
 from tests.support import run
 
@@ -41,8 +41,8 @@ def test_events(data: str, expected: bytes) -> None:
 
 
 def test_resting(clock: Clock) -> None:
-    """A rest takes its time, unless there are news or the stream ends."""
-    stream = Stream(clock)
+    """A rest takes its time, unless there is news or the stream ends."""
+    stream = EventStream(clock, 1_000)
     rest = going(stream.rest(2))
     clock.advance(1.9)
     assert not rest.called
@@ -61,8 +61,8 @@ def test_resting(clock: Clock) -> None:
 
 
 def test_sleeping(clock: Clock) -> None:
-    """News do not disturb sleep, and are not forgotten over it; the end does."""
-    stream = Stream(clock)
+    """News does not disturb sleep, and is not forgotten over it; the end disturbs it."""
+    stream = EventStream(clock, 1_000)
     sleep = going(stream.sleep(2))
     stream.news()
     assert not sleep.called
@@ -79,10 +79,11 @@ def test_sleeping(clock: Clock) -> None:
 
 
 def test_lifetime(clock: Clock) -> None:
-    """A stream ends by itself."""
-    stream = Stream(clock)
+    """A stream ends by itself, when it was said to or before."""
+    stream, short = EventStream(clock, 1_000), EventStream(clock, 10)
     clock.advance(LASTS - 1)
     assert not stream.ended
+    assert short.ended
     clock.advance(1)
     assert stream.ended
 
@@ -99,7 +100,7 @@ def test_answer(clock: Clock) -> None:
             closed.append(True)
 
     async def read() -> None:
-        answer = Stream(clock).answer(events())
+        answer = EventStream(clock, 1_000).answer(events())
         body = answer.body
         assert not isinstance(body, bytes)
         assert dict(answer.headers)["Content-Type"] == "text/event-stream"
@@ -113,7 +114,7 @@ def test_answer(clock: Clock) -> None:
 
 def test_tail(clock: Clock) -> None:
     """A tail has what came since it was looked at, and of very much the newest."""
-    stream = Stream(clock)
+    stream = EventStream(clock, 1_000)
     tail = Tail(stream)
     assert verifyObject(ISink, tail)
     rest = going(stream.rest(9))

@@ -6,7 +6,7 @@ import pytest
 
 from livechat.activity import Room
 from livechat.errors import ChatError, Kind
-from livechat.web.rooms import PAGE, View, listing
+from livechat.web.rooms import PAGE, View, page_of
 from livechat.web.routing import fields
 from livechat.wire import Newest
 
@@ -44,7 +44,7 @@ ROOMS = [
 )
 def test_views(query: str, expected: str) -> None:
     """The list is sorted and filtered as the query says."""
-    found = listing(ROOMS, View.of(fields(query)))
+    found = page_of(ROOMS, View.of(fields(query)))
     assert "".join(each.name for each in found.rooms) == expected
     assert (found.found, found.active, found.pages) == (len(expected), 4, 1)
     assert found.view.page == 1
@@ -69,11 +69,11 @@ def test_pages() -> None:
     rooms = [room(f"{number:04}") for number in range(3 * PAGE - 1)]
     seen = []
     for page in (1, 2, 3):
-        found = listing(rooms, View(sort="name", page=page))
+        found = page_of(rooms, View(sort="name", page=page))
         assert (found.pages, found.view.page) == (3, page)
         seen += [each.name for each in found.rooms]
     assert seen == [each.name for each in rooms]
-    assert listing([], View(page=9)).pages == 1
+    assert page_of([], View(page=9)).pages == 1
 
 
 @pytest.mark.parametrize(

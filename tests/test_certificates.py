@@ -1,4 +1,4 @@
-"""`livechat.net.certificates`."""
+"""`livechat.certificates`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from livechat import certificates
 from livechat.errors import StartError
-from livechat.net import certificates
 
 
 def issue(

@@ -1,0 +1,66 @@
+"""What the admin page shows of the server itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+from msgspec import Struct
+
+from livechat.certificates import Certificate
+from livechat.config import Config, flag
+from livechat.limits import Connections
+from livechat.web.html import span
+
+
+class Limit(Struct, frozen=True):
+    """A limit in force, in words, and the option that sets it."""
+
+    name: str
+    value: str
+    option: str
+
+
+class Server(Struct, frozen=True):
+    """
+    The server, as it was started.
+
+    @ivar started: when, by the reactor's clock.
+    @ivar backend: where rooms are kept, in words.
+    @ivar connections: how many there are now is their length.
+    """
+
+    started: float
+    backend: str
+    certificate: Certificate
+    connections: Connections
+    limits: tuple[Limit, ...]
+
+
+def limits(config: Config) -> tuple[Limit, ...]:
+    """The limits in force."""
+    flags = {option.name: f"--{flag(option)}" for option in fields(config)}
+
+    def limit(name: str, option: str, words: str) -> Limit:
+        value = getattr(config, option)
+        return Limit(name, words.format(value) if value else "no limit", flags[option])
+
+    return (
+        limit("Message", "max_message", "{:,} bytes"),
+        limit("Messages of a connection", "rate", "{:,g} a second"),
+        limit("Messages of an address", "rate_per_ip", "{:,g} a second"),
+        limit("Connections", "max_connections", "{:,}"),
+        limit("Connections of an address", "max_connections_per_ip", "{:,}"),
+        limit("Messages kept of a room", "history_limit", "{:,}"),
+        limit("Messages expire after", "history_age", span(config.history_age)),
+    )
+
+
+def memory() -> int | None:
+    """Bytes of memory that this process really has; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

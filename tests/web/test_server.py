@@ -1,0 +1,33 @@
+"""`livechat.web.server`."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from livechat.config import Config
+from livechat.web.server import limits, memory
+
+
+def config(**options: str) -> Config:
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    return Config.of(named, {}, Path("/nowhere"))
+
+
+def test_limits() -> None:
+    """The limits in force are told in words, those that are none too."""
+    shown = {limit.option: limit.value for limit in limits(config())}
+    assert shown["--max-message"] == "16,384 bytes"
+    assert shown["--rate"] == "20 a second"
+    assert shown["--history-age"] == "30 days"
+    none = limits(config(rate="0", history_age="0", history_limit="0"))
+    assert [limit.value for limit in none].count("no limit") == 3
+    (half,) = (limit for limit in limits(config(rate="0.5")) if limit.option == "--rate")
+    assert half.value == "0.5 a second"
+
+
+def test_memory() -> None:
+    """The memory that the process has is not more than it ever had."""
+    found = memory()
+    assert found
+    assert 1 << 20 < found <= 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
