@@ -126,6 +126,7 @@ def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
     with daemon.socket("by-keyboard") as client:
         operator.open()
+        expect(page.get_by_label("Operators’ password")).to_be_focused()
         keys.type(PASSWORD)
         keys.press("Enter")
         page.wait_for_url("**/admin/")
