@@ -64,7 +64,12 @@ function show(name, html) {
 // Rows must not change places under a pointer or a keyboard's focus: it would be another
 // room that opens.  Their figures go on.
 
-const isPointedAt = () => document.querySelector(".rooms tbody:is(:hover, :has(:focus-visible))");
+// A finger leaves a hover behind where it was last, and points at nothing any more.
+const hovers = matchMedia("(hover: hover)");
+
+const isPointedAt = () =>
+  document.querySelector(".rooms tbody:has(:focus-visible)") ||
+  (hovers.matches && document.querySelector(".rooms tbody:hover"));
 
 function showRows(old, fresh) {
   for (const row of old.querySelectorAll("tbody tr")) {
@@ -81,25 +86,28 @@ function release() {
   }
 }
 
-const parse = async (answer) =>
-  new DOMParser().parseFromString(await answer.text(), "text/html");
+/** The page at an address; null where there is none, or another one. */
+async function load(url, options) {
+  const answer = await fetch(url, options);
+  if (answer.redirected || !answer.ok) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
 
 /** Show another view of the list of rooms; *remember* puts its address into the history. */
 async function swap(url, remember = () => {}) {
   swapping?.abort();
   swapping = new AbortController();
-  let answer;
+  let page;
   try {
-    answer = await fetch(url, { signal: swapping.signal });
+    page = await load(url, { signal: swapping.signal });
   } catch (error) {
     if (error.name !== "AbortError") say("The server cannot be reached", false);
     return;
   }
-  if (answer.redirected || !answer.ok) {
+  if (!page) {
     location.assign(url);
     return;
   }
-  const page = await parse(answer);
   remember(url);
   shown = location.search;
   held = null;
@@ -192,7 +200,8 @@ function add({ seq, time, message }) {
   list.append(line);
   list.dataset.newest = seq;
   document.querySelector("[data-empty]").hidden = true;
-  if (list.children.length > MOST_MESSAGES && isAtEnd()) forgetOldest();
+  // Not under the eyes of somebody who reads there, unless it becomes far too much.
+  if (list.children.length > (isAtEnd() ? 1 : 10) * MOST_MESSAGES) forgetOldest();
 }
 
 const isAtEnd = () => document.querySelector(".log").scrollTop > -NEAR;
@@ -210,12 +219,11 @@ function forgetOldest() {
 async function showEarlier(link) {
   const place = link.parentElement;
   place.textContent = "Loading …";
-  const answer = await fetch(link.href).catch(() => null);
-  if (!answer?.ok || answer.redirected) {
+  const page = await load(link.href).catch(() => null);
+  if (!page) {
     location.assign(link.href);
     return;
   }
-  const page = await parse(answer);
   const lines = [...page.querySelectorAll("[data-messages] > li")];
   lines.forEach((line) => localTime(line.querySelector("time")));
   list.prepend(...lines);

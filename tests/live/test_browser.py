@@ -261,6 +261,29 @@ def test_the_list_holds_still(tab: Callable[..., Tab], daemon: Daemon) -> None:
             assert operator.rooms() == ["still-b", "still-a"]
 
 
+def test_the_list_holds_still_for_the_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """The same under the keyboard's focus, which stays on its room."""
+    operator = tab()
+    page, keys = operator.page, operator.page.keyboard
+    with daemon.socket("focus-a"):
+        operator.sign_in("/admin/?q=focus")
+        operator.live()
+        link = page.get_by_role("link", name="focus-a")
+        page.get_by_role("link", name="Last message").focus()
+        keys.press("Tab")
+        expect(link).to_be_focused()
+        with daemon.socket("focus-b"), daemon.socket("focus-b"):
+            say(daemon, "focus-a", "hi")
+            expect(page.locator("[data-unit=messages]")).to_have_text("1")
+            expect(page.get_by_text("3").first).to_be_visible()
+            assert operator.rooms() == ["focus-a"]
+            expect(link).to_be_focused()
+            keys.press("Shift+Tab")
+            expect(page.locator(".rooms tbody tr")).to_have_count(2)
+            assert operator.rooms() == ["focus-b", "focus-a"]
+            expect(page.get_by_role("link", name="Last message")).to_be_focused()
+
+
 def test_scrolling_back(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """Earlier messages come before those that are shown, and live ones behind them."""
     operator = tab()
