@@ -22,6 +22,7 @@ class Senders:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._lock = threading.Lock()
         self.answered: list[str] = []
 
     def send(self, sender: int) -> None:
@@ -43,9 +44,11 @@ class Senders:
             except (OSError, http.client.HTTPException):
                 break
             assert answer.status == 200
-            self.answered.append(text)
-            if len(self.answered) == MESSAGES // 2:
-                self._daemon.process.kill()
+            # Else two could be the middle one together, and neither see it.
+            with self._lock:
+                self.answered.append(text)
+                if len(self.answered) == MESSAGES // 2:
+                    self._daemon.process.kill()
         connection.close()
 
 
@@ -77,7 +80,7 @@ def test_kill_9(start: Callable[..., Daemon]) -> None:
             each.result()
     listener.join()
     daemon.kill()
-    assert MESSAGES // 2 <= len(senders.answered) <= MESSAGES // 2 + SENDERS
+    assert MESSAGES // 2 <= len(senders.answered) < MESSAGES
     assert heard
 
     daemon = start(*limits)
