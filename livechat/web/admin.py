@@ -59,9 +59,10 @@ class Admin:
         self._clock = clock
         self._now = now
         self._gate = Gate(operators, templates, clock)
-        # The active rooms as some stream saw them last, and when.
+        # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
         self._rooms_at = float("-inf")
+        self._looking = 0
 
     def routes(self) -> tuple[Route, ...]:
         """The pages' rows in the URL tree."""
@@ -153,12 +154,18 @@ class Admin:
 
     async def _overview_parts(self, stream: EventStream, view: View) -> AsyncGenerator[bytes, None]:
         parts = _Parts(self._templates, ("tiles", "rooms", "server"))
-        while not stream.ended:
-            now = self._clock.seconds()
-            if now >= self._rooms_at + _REFRESH:
-                self._rooms, self._rooms_at = await self._chat.rooms(), now
-            yield parts.changed(self._at_a_glance(view, self._rooms))
-            await stream.rest(_REFRESH)
+        self._looking += 1
+        try:
+            while not stream.ended:
+                now = self._clock.seconds()
+                if now >= self._rooms_at + _REFRESH:
+                    self._rooms, self._rooms_at = await self._chat.rooms(), now
+                yield parts.changed(self._at_a_glance(view, self._rooms))
+                await stream.rest(_REFRESH)
+        finally:
+            self._looking -= 1
+            if not self._looking:
+                self._rooms, self._rooms_at = [], float("-inf")
 
     def _at_a_glance(self, view: View, rooms: list[Room]) -> dict[str, Any]:
         """What the overview's templates are given."""

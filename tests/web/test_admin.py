@@ -416,6 +416,15 @@ def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.Monkey
     world.clock.advance(1)
     assert len(asked) == 2
     assert [names(dict(stream.events())["rooms"]) for stream in streams] == [["new"]] * 5
+    # The list is kept for those who look, and not for nobody.
+    for stream in streams[1:]:
+        stream.hang_up()
+    streams.append(browser.events("/admin/events"))
+    assert len(asked) == 2
+    for stream in streams:
+        stream.hang_up()
+    browser.events("/admin/events")
+    assert len(asked) == 3
 
 
 def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
