@@ -57,6 +57,17 @@ class Certificate(Struct, frozen=True):
     self_signed: bool
 
 
+class Shown:
+    """
+    The certificate that the port shows just now.
+
+    @ivar certificate: to be replaced when it is renewed.
+    """
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+
+
 def load(chain: Path, key: Path) -> Certificate:
     """
     Look at a certificate and its key.

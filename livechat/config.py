@@ -157,6 +157,11 @@ class Config:
     max_connections_per_ip: int = _option(
         "200", _integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
+    max_unsent: int = _option(
+        "1048576",
+        _integer(1, 1 << 30),
+        "Bytes that may wait for a member that does not read: over it, it is closed.",
+    )
     admin_password: str | None = _option(
         None, str, "The password of the admin page; only in the environment.", secret=True
     )

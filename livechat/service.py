@@ -26,21 +26,21 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from livechat import __version__, backends, certificates, web
-from livechat.certificates import EXPIRES_SOON, Certificate
+from livechat.certificates import EXPIRES_SOON, Certificate, Shown
 from livechat.chat import Chat
 from livechat.config import Config, Options
 from livechat.errors import StartError
 from livechat.hub import Hub
 from livechat.interfaces import IBackend
 from livechat.limits import Connections
-from livechat.net import tls
 from livechat.net.access import AccessLog
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.listening import bind
+from livechat.net.tls import TLSPort, context
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password, find_password
-from livechat.threads import Threads
+from livechat.threads import Lane, Threads
 from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
 
@@ -95,14 +95,14 @@ def _assemble(
     config: Config, reactor: PosixReactorBase, listening: Sequence[socket.socket]
 ) -> MultiService:
     _allow_files(config.max_connections)
-    certificate = _certificate(config)
-    context = tls.context(certificate)
+    shown = Shown(_certificate(config))
+    secured = _context(shown.certificate)
     backend = backends.load(config, reactor)
     operators = _operators(config, reactor)
     password = _password(config)
     operators.load(password)
 
-    hub = Hub()
+    hub = Hub(reactor)
     chat = Chat(
         backend,
         hub,
@@ -118,7 +118,7 @@ def _assemble(
     server = Server(
         started=reactor.seconds(),
         backend=f"SQLite in {config.state}",
-        certificate=certificate,
+        shown=shown,
         connections=connections,
         limits=limits(config),
     )
@@ -131,20 +131,24 @@ def _assemble(
             clock=reactor,
             now=time.time,
             origins=config.origin,
-            headers=_promises(certificate),
+            promises=lambda: _promises(shown.certificate),
         ),
-        sockets=SocketFactory(chat, reactor, max_frame=limit),
+        sockets=SocketFactory(chat, reactor, max_frame=limit, max_unsent=config.max_unsent),
         chat=chat,
         connections=connections,
         max_body=limit,
         access=access,
     )
+    port = TLSPort(reactor, http, secured)
     daemon = OrderedService()
     # First, and so stopped last: without it SIGHUP would kill.
-    Renewal(config, operators, reactor).setServiceParent(daemon)
+    renewals = Threads(reactor, 1, "renewal")
+    Renewal(
+        config, operators, shown=shown, port=port, reactor=reactor, files=renewals
+    ).setServiceParent(daemon)
     Storage(backend, hub).setServiceParent(daemon)
-    Port(reactor, listening, context, http, connections).setServiceParent(daemon)
-    Announcement(config, certificate, password, listening).setServiceParent(daemon)
+    Port(reactor, listening, port, http, hub).setServiceParent(daemon)
+    Announcement(config, shown.certificate, password, listening).setServiceParent(daemon)
     return daemon
 
 
@@ -197,22 +201,21 @@ class Port(Service):
         self,
         reactor: PosixReactorBase,
         listening: Sequence[socket.socket],
-        context: SSL.Context,
+        tls: TLSPort,
         http: HttpFactory,
-        connections: Connections,
+        hub: Hub,
     ) -> None:
         self._reactor = reactor
         self._listening = listening
-        self._context = context
+        self._tls = tls
         self._http = http
-        self._connections = connections
+        self._hub = hub
         self._ports: list[IListeningPort] = []
 
     def startService(self) -> None:
         super().startService()
-        factory = tls.wrap(self._http, self._context, self._reactor)
         for each in self._listening:
-            self._ports.append(self._reactor.adoptStreamPort(each.fileno(), each.family, factory))
+            self._ports.append(self._tls.listen(each))
             each.close()
 
     def stopService(self) -> Deferred[None]:
@@ -228,30 +231,52 @@ class Port(Service):
                 _log.failure("The port did not close as it should.")
         for channel in tuple(self._http.channels):
             channel.retire()
+        self._hub.flush()
         for member in tuple(self._http.sockets.sockets):
             member.restart()
         try:
-            await self._connections.emptied().addTimeout(DRAIN, self._reactor)
+            await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
-            _log.info("{count} connections did not close in time.", count=len(self._connections))
+            _log.info(
+                "{count} connections did not close in time.", count=len(self._http.connections)
+            )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
 
 
 class Renewal(Service):
-    """The operators' password, which SIGHUP renews while everything goes on."""
+    """
+    What SIGHUP renews while everything goes on: the certificate, for the connections
+    to come, and the operators' password.
+    """
 
     name = "renewal"
 
-    def __init__(self, config: Config, operators: Operators, reactor: PosixReactorBase) -> None:
+    def __init__(
+        self,
+        config: Config,
+        operators: Operators,
+        *,
+        shown: Shown,
+        port: TLSPort,
+        reactor: PosixReactorBase,
+        files: Lane,
+    ) -> None:
+        """
+        @param files: reads certificates.
+        """
         self._config = config
         self._operators = operators
+        self._shown = shown
+        self._port = port
         self._reactor = reactor
+        self._files = files
         self._before: Any = None
 
     def startService(self) -> None:
         super().startService()
+        self._files.start()
         self._operators.start()
         self._before = signal.signal(signal.SIGHUP, self._asked)
 
@@ -259,12 +284,38 @@ class Renewal(Service):
         super().stopService()
         signal.signal(signal.SIGHUP, self._before)
         self._operators.stop()
+        self._files.stop()
 
     def _asked(self, *_: object) -> None:
         self._reactor.callFromThread(lambda: Deferred.fromCoroutine(self.renew()))
 
     async def renew(self) -> None:
-        """Look whether the password is a new one."""
+        """Look whether there is a new certificate, or a new password."""
+        await self._renew_certificate()
+        await self._renew_password()
+
+    async def _renew_certificate(self) -> None:
+        try:
+            certificate, secured = await self._files.call(self._find_certificate)
+        except StartError as reason:
+            _log.error("The certificate stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The certificate could not be renewed.")
+        else:
+            self._port.context = secured
+            self._shown.certificate = certificate
+            _log.info(
+                "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
+                names=", ".join(certificate.names),
+                end=certificate.expires,
+            )
+            _warn_of_expiry(certificate)
+
+    def _find_certificate(self) -> tuple[Certificate, SSL.Context]:
+        certificate = _certificate(self._config)
+        return certificate, _context(certificate)
+
+    async def _renew_password(self) -> None:
         try:
             new = await self._operators.renew(lambda: _password(self._config))
         except StartError as reason:
@@ -351,6 +402,13 @@ def _certificate(config: Config) -> Certificate:
     if config.certificate is None:
         return certificates.load_or_make(config.directory / "certs")
     return certificates.load(config.certificate, config.private_key or config.certificate)
+
+
+def _context(certificate: Certificate) -> SSL.Context:
+    try:
+        return context(certificate.chain, certificate.key)
+    except SSL.Error as reason:
+        raise StartError(f"--certificate: OpenSSL refuses {certificate.chain}: {reason}") from None
 
 
 def _password(config: Config) -> Password:

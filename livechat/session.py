@@ -36,6 +36,8 @@ FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
 class Session:
     """A plain client in a room."""
 
+    __slots__ = ("_chat", "_client", "_clock", "_fragments", "_noise", "_sender", "room")
+
     _log = Logger()
 
     def __init__(

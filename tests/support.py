@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
@@ -21,7 +22,7 @@ from zope.interface import implementer
 
 from livechat.backends.sqlite import SqliteBackend
 from livechat.backends.store import Retention, Store
-from livechat.certificates import Certificate
+from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
 from livechat.hub import Hub
@@ -29,6 +30,7 @@ from livechat.interfaces import IClient, ISink
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import Channel, HttpFactory
+from livechat.net.tls import CLOSING
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password
@@ -40,6 +42,8 @@ from livechat.wire import Message, wire_limit
 T = TypeVar("T")
 
 FOREVER = Retention(0, 0)
+#: The default of --max-unsent.
+MAX_UNSENT = 1_048_576
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -183,8 +187,21 @@ def client_frame(
     return head + mask + masked
 
 
+class PromptBackend(SqliteBackend):
+    """Waits for no turn of the reactor to end, for tests that are not about turns."""
+
+    def _gather(self, before: int, turns: int) -> None:
+        self._write_group()
+        if isinstance(self._sink, Hub):
+            self._sink.flush()
+
+
 class World:
-    """The core, on a clock and threads that tests move."""
+    """
+    The core, on a clock and threads that tests move.
+
+    What is sent is stored and delivered at once, unless its writer is *held*.
+    """
 
     def __init__(
         self,
@@ -202,8 +219,9 @@ class World:
         self.store = Store(directory, retention, lambda: self.wall)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
-        self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
-        self.hub = Hub()
+        made = SqliteBackend if held else PromptBackend
+        self.backend = made(self.store, self.clock, self.writer, self.readers)
+        self.hub = Hub(self.clock)
         self.backend.start(self.hub)
         self.operators = Operators(
             directory / "operators.json",
@@ -225,9 +243,19 @@ class World:
             rate_per_ip=rate_per_ip,
         )
 
+    def turn(self) -> None:
+        """End the reactor's turn, and let those pass that come of it."""
+        self.clock.advance(0)
+
+    def write(self) -> None:
+        """Let the writer do what it was given in the turns so far."""
+        self.turn()
+        self.writer.step()
+        self.turn()
+
     def close(self) -> None:
         self.writer.held = False
-        self.writer.step()
+        self.write()
         stopped = self.backend.stop()
         self.clock.advance(60)
         result(stopped)
@@ -250,12 +278,14 @@ class Port:
         self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
-        self.sockets = SocketFactory(world.chat, world.clock, max_frame=limit)
+        self.sockets = SocketFactory(
+            world.chat, world.clock, max_frame=limit, max_unsent=MAX_UNSENT
+        )
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
             backend="a test's",
-            certificate=CERTIFICATE,
+            shown=Shown(CERTIFICATE),
             limits=(Limit("Message", "16,384 bytes", "--max-message"),),
         )
         self.factory = HttpFactory(
@@ -267,7 +297,7 @@ class Port:
                 clock=world.clock,
                 now=lambda: world.wall,
                 origins=frozenset(origins),
-                headers=headers,
+                promises=lambda: headers,
             ),
             sockets=self.sockets,
             chat=world.chat,
@@ -280,7 +310,7 @@ class Port:
         """A new connection from *address*; it must be let in."""
         channel = self.factory.buildProtocol(IPv4Address("TCP", address, 50_000))
         assert channel is not None
-        self.wires.append(Wire(channel))
+        self.wires.append(Wire(channel, self.world.clock))
         return self.wires[-1]
 
     def ask(
@@ -393,7 +423,8 @@ def request(method: str, target: str, body: bytes = b"", /, **headers: str) -> b
 
 class _Transport(StringTransportWithDisconnection):
     """
-    A transport whose peer does not hang up by itself, and may read slowly.
+    A transport as `livechat.net.tls` has them, whose peer does not hang up by itself,
+    and may read slowly.
 
     @ivar full: whether the peer does not read; as real transports do, this one
         says so to its producer at each write.
@@ -401,6 +432,11 @@ class _Transport(StringTransportWithDisconnection):
 
     aborted = False
     full = False
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 50_000))
+        self._clock = clock
+        self._cut: IDelayedCall | None = None
 
     def write(self, data: bytes) -> None:
         super().write(data)
@@ -415,7 +451,15 @@ class _Transport(StringTransportWithDisconnection):
         self.loseConnection()
 
     def loseConnection(self) -> None:
-        self.disconnecting = True
+        if not self.disconnecting:
+            self.disconnecting = True
+            self._cut = self._clock.callLater(CLOSING, self.abortConnection)
+
+    def gone(self) -> None:
+        """The peer hung up."""
+        self.connected = False
+        if self._cut is not None and self._cut.active():
+            self._cut.cancel()
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """There is no delay here."""
@@ -424,10 +468,10 @@ class _Transport(StringTransportWithDisconnection):
 class Wire:
     """The client's end of a connection."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, clock: Clock) -> None:
         self.channel = channel
-        self.transport = _Transport(peerAddress=IPv4Address("TCP", "192.0.2.1", 50_000))
-        # Where TLS has the protocol, and Autobahn's resource puts another one.
+        self.transport = _Transport(clock)
+        # Where the real one has it, and a WebSocket puts itself.
         self.transport.protocol = channel
         channel.makeConnection(self.transport)
 
@@ -529,7 +573,7 @@ class Wire:
 
     def hang_up(self) -> None:
         if self.transport.connected:
-            self.transport.connected = False
+            self.transport.gone()
             self.protocol.connectionLost(Failure(ConnectionDone()))
 
 

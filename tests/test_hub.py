@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -26,7 +27,13 @@ def messages(*texts: str) -> list[Message]:
 
 class HubTest(SynchronousTestCase):
     def setUp(self) -> None:
-        self.hub = Hub()
+        self.clock = Clock()
+        self.hub = Hub(self.clock)
+
+    def deliver(self, room: str, *texts: str) -> None:
+        """Deliver, and end the turn."""
+        self.hub.deliver(room, "e", messages(*texts))
+        self.clock.advance(0)
 
     def test_is_a_sink(self) -> None:
         """The hub is what a backend delivers to."""
@@ -39,14 +46,14 @@ class HubTest(SynchronousTestCase):
         self.hub.join("a", inside)
         self.hub.join("a", too)
         self.hub.join("b", outside)
-        self.hub.deliver("a", "e", messages("x", "y"))
+        self.deliver("a", "x", "y")
         for member in (inside, too):
             assert [json.loads(frame)["message"] for frame in member.frames()] == ["x", "y"]
         assert outside.data == b""
 
     def test_empty_room(self) -> None:
         """A message for a room without members is nobody's."""
-        self.hub.deliver("a", "e", messages("x"))
+        self.deliver("a", "x")
 
     def test_the_last_one(self) -> None:
         """Leaving tells the last member of a room; a second time is nothing."""
@@ -66,7 +73,7 @@ class HubTest(SynchronousTestCase):
         before, broken, after = RecordingClient(), BrokenMember(), RecordingClient()
         for member in (before, broken, after):
             self.hub.join("a", member)
-        self.hub.deliver("a", "e", messages("x"))
+        self.deliver("a", "x")
         assert len(self.flushLoggedErrors(OSError)) == 1
         assert len(before.frames()) == len(after.frames()) == 1
         assert self.hub.members("a") == 2
@@ -77,7 +84,7 @@ class HubTest(SynchronousTestCase):
         """The last member of a room ends it even if writing to it had failed."""
         broken = BrokenMember()
         self.hub.join("a", broken)
-        self.hub.deliver("a", "e", messages("x"))
+        self.deliver("a", "x")
         self.flushLoggedErrors(OSError)
         assert self.hub.leave("a", broken)
 
@@ -92,7 +99,7 @@ class HubTest(SynchronousTestCase):
         after = RecordingClient()
         hub.join("a", Leaver())
         hub.join("a", after)
-        hub.deliver("a", "e", messages("x"))
+        self.deliver("a", "x")
         assert len(after.frames()) == 1
 
     def test_watchers(self) -> None:
@@ -101,14 +108,14 @@ class HubTest(SynchronousTestCase):
         self.hub.watch("a", watcher)
         self.hub.watch("a", watcher)
         assert (self.hub.members("a"), dict(self.hub.rooms())) == (0, {})
-        self.hub.deliver("a", "e", messages("x"))
+        self.deliver("a", "x")
         self.hub.join("a", member)
-        self.hub.deliver("a", "e", messages("y"))
-        self.hub.deliver("b", "e", messages("z"))
+        self.deliver("a", "y")
+        self.deliver("b", "z")
         assert watcher.texts("a") == ["x", "y"]
         assert dict(self.hub.rooms()) == {"a": 1}
         assert self.hub.unwatch("a", watcher) is False
-        self.hub.deliver("a", "e", messages("z"))
+        self.deliver("a", "z")
         assert watcher.texts("a") == ["x", "y"]
 
     def test_a_watched_room_does_not_end(self) -> None:

@@ -208,8 +208,10 @@ def test_promises(tmp_path: Path) -> None:
 @pytest.fixture
 def stopping(port: support.Port) -> Port:
     """The port as a service, with nothing to listen on."""
-    context = tls.context(certificates.load_or_make(Path(port.world.store._path.parent)))
-    service = Port(port.world.clock, [], context, port.factory, port.connections)  # type: ignore[arg-type]
+    certificate = certificates.load_or_make(Path(port.world.store._path.parent))
+    secured = tls.context(certificate.chain, certificate.key)
+    tls_port = tls.TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
+    service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
     service.startService()
     return service
 
@@ -267,6 +269,7 @@ class RenewalTest(SynchronousTestCase):
         self.renewal: Any = self.daemon.getServiceNamed("renewal")
         self.renewal._operators._hashing = support.Lane()
         self.renewal._operators._saving = support.Lane()
+        self.renewal._files = support.Lane()
 
     def renew(self) -> str:
         """What the log says about it."""

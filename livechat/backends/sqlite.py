@@ -2,8 +2,9 @@
 The embedded backend: one process, one SQLite file, nothing to set up.
 
 Messages are stored in *groups*.  A writer thread commits one group at a time,
-durably; whatever arrives meanwhile is the next group.  So a lone message waits
-for one commit, a flood shares one, and nobody waits for a timer:
+durably; whatever arrives meanwhile is the next group.  When the writer is idle, a
+group ends with the first turn of the reactor that brings nothing more.  So a lone
+message waits for one commit, a flood shares one, and nobody waits for a timer:
 
     publish ──> queue ──group──> writer thread ──stored──> sink, then the senders
 
@@ -49,6 +50,9 @@ _T = TypeVar("_T")
 #: share of a group is one write to each member, so this bounds that write too.
 GROUP: Final = 1_000
 GROUP_CHARACTERS: Final = 64 * 1024
+#: Most turns for which a group gathers while the writer is idle.  What was sent together
+#: often arrives in two or three turns, and each group is a write to every member.
+TURNS: Final = 8
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
@@ -114,6 +118,7 @@ class SqliteBackend:
         self._queue: deque[_Waiting] = deque()
         self._queued_characters = 0
         self._group: Sequence[_Waiting] = ()
+        self._gathering: IDelayedCall | None = None
         self._impatience: IDelayedCall | None = None
         self._probe: IDelayedCall | None = None
         self._sweeper: LoopingCall | None = None
@@ -169,12 +174,21 @@ class SqliteBackend:
         self._queued_characters += size
         if self._impatience is None:
             self._impatience = self._clock.callLater(PATIENCE, self._lose_patience)
-        if not self._group:
-            self._write_group()
+        if not self._group and self._gathering is None:
+            self._gather(0, TURNS)
         return answer
+
+    def _gather(self, before: int, turns: int) -> None:
+        """At the end of a turn: go on if it brought more than was there *before*."""
+        now = len(self._queue)
+        if now > before and turns:
+            self._gathering = self._clock.callLater(0, self._gather, now, turns - 1)
+        else:
+            self._write_group()
 
     def _write_group(self) -> None:
         """Hand what has gathered to the writer; it has nothing to do just now."""
+        self._gathering = None
         group: list[_Waiting] = []
         characters = 0
         while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
@@ -280,7 +294,7 @@ class SqliteBackend:
         if self._stopping is not None:
             return succeed(None)
         self._stopping = Deferred()
-        if not self._group:
+        if not self._group and self._gathering is None:
             self._stopping.callback(None)
         if self._sweeper is not None and self._sweeper.running:
             self._sweeper.stop()
@@ -294,7 +308,7 @@ class SqliteBackend:
         for waiting in self._queue:
             waiting.refused(_away())
         self._queue.clear()
-        for timer in (self._impatience, self._probe):
+        for timer in (self._gathering, self._impatience, self._probe):
             if timer is not None and timer.active():
                 timer.cancel()
         if not self._writer.busy():

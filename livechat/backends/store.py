@@ -21,9 +21,11 @@ import os
 import secrets
 import sqlite3
 from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -67,11 +69,25 @@ CREATE TABLE messages (
 ) WITHOUT ROWID, STRICT;
 """
 
+# Python's sqlite3 lets other threads run at each step of a statement and then waits for
+# its turn again: behind a busy reactor that is what a group of messages costs.  So each
+# of these does all of a group's rooms, or a `_CHUNK` of its messages, in one step.
 _GIVE_NUMBERS: Final = """
-INSERT INTO rooms (name, top, bottom, time) VALUES (:name, :count, 1, :now)
-ON CONFLICT (name) DO UPDATE SET top = top + :count, time = max(time, :now)
-RETURNING id, top, bottom, time
+INSERT INTO rooms (name, top, bottom, time)
+SELECT key, value, 1, :now FROM json_each(:counts) WHERE true
+ON CONFLICT (name) DO UPDATE SET top = top + excluded.top, time = max(time, excluded.time)
 """
+_GIVEN: Final = """
+SELECT json_group_object(name, json_array(id, top, bottom, time))
+FROM rooms WHERE name IN (SELECT key FROM json_each(:counts))
+"""
+_CHUNK: Final = 100
+
+
+@cache
+def _insert(count: int) -> str:
+    """Stores *count* messages."""
+    return "INSERT INTO messages VALUES " + ", ".join(["(?, ?, ?, ?)"] * count)
 
 
 @dataclass(frozen=True)
@@ -167,27 +183,28 @@ class Store:
         return [bad[index] if index in bad else next(messages) for index in range(len(drafts))]
 
     def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
-        counts: dict[str, int] = {}
-        for draft in drafts:
-            counts[draft.room] = counts.get(draft.room, 0) + 1
+        counts = Counter(draft.room for draft in drafts)
         now = self._milliseconds()
         with self._transaction() as db:
-            rooms = {}
-            for name, count in counts.items():
-                given = {"name": name, "count": count, "now": now}
-                room, top, bottom, time = db.execute(_GIVE_NUMBERS, given).fetchone()
-                rooms[name] = (room, time)
-                counts[name] = top - count  # from here on: the last number given
+            given = {"counts": json.dumps(counts), "now": now}
+            db.execute(_GIVE_NUMBERS, given)
+            rooms = json.loads(db.execute(_GIVEN, given).fetchone()[0])
+            last = {}
+            for name, (room, top, bottom, _) in rooms.items():
+                last[name] = top - counts[name]
                 oldest = self._retention.first_by_count(top)
                 if oldest - bottom > _SLACK:
-                    self._remove(db, room, bottom, oldest, count + _TRIM_STEP)
-            messages, rows = [], []
+                    self._remove(db, room, bottom, oldest, counts[name] + _TRIM_STEP)
+            messages: list[Message] = []
+            values: list[object] = []
             for draft in drafts:
-                counts[draft.room] = seq = counts[draft.room] + 1
-                room, time = rooms[draft.room]
+                last[draft.room] = seq = last[draft.room] + 1
+                room, _, _, time = rooms[draft.room]
                 messages.append(Message(draft.message, seq, time))
-                rows.append((room, seq, time, draft.message))
-            db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
+                values += (room, seq, time, draft.message)
+            for start in range(0, len(values), 4 * _CHUNK):
+                chunk = values[start : start + 4 * _CHUNK]
+                db.execute(_insert(len(chunk) // 4), chunk)
         return messages
 
     def probe(self) -> None:

@@ -23,9 +23,8 @@ from contextlib import aclosing
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
-from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
@@ -38,7 +37,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from livechat.chat import Chat, Sender
@@ -127,19 +125,7 @@ class Request(http.Request):
             return None
         self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
         channel.factory.log(self)
-        # Autobahn parses the handshake again, and splits lines and lists where
-        # Twisted doesn't.  So it gets one that was written here.
-        self.uri = b"/"
-        self.requestHeaders = Headers(
-            {
-                b"Host": [b"livechat"],
-                b"Upgrade": [b"websocket"],
-                b"Connection": [b"Upgrade"],
-                b"Sec-WebSocket-Version": [b"13"],
-                b"Sec-WebSocket-Key": [upgrade.key.encode()],
-            }
-        )
-        channel.hand_over(socket, self)
+        channel.hand_over(socket, upgrade.key)
         return None
 
     async def _answer(self, response: Response) -> None:
@@ -308,6 +294,9 @@ class Channel(http.HTTPChannel):
             self._enter(_Stage.ANSWER)
             super().allContentReceived()
 
+    def isSecure(self) -> bool:
+        return True
+
     def begin_stream(self) -> None:
         """The answer is one that goes on until it is ended."""
         self._enter(_Stage.STREAM)
@@ -338,13 +327,25 @@ class Channel(http.HTTPChannel):
         self._enter(_Stage.IDLE)
         super().requestDone(request)
 
-    def hand_over(self, socket: Socket, request: Request) -> None:
-        """Let *socket* go on with this connection, whose handshake is *request*."""
+    def hand_over(self, socket: Socket, key: str) -> None:
+        """
+        Let *socket* go on with this connection.
+
+        @param key: that of its handshake, which was checked.
+        """
         self._forget()
         socket.admission = self.admission
         self._socket = socket
         early, self._dataBuffer = self._dataBuffer, []
-        WebSocketResource(_Ready(socket)).render(request)
+        # What is left of HTTP goes away now, and does not wait for the garbage collector.
+        for request in self.requests:
+            request.channel = None
+        self.requests.clear()
+        transport: Any = self.transport
+        transport.protocol = socket
+        socket.open(transport, key)
+        # The channel reads nothing while a request is answered.
+        transport.resumeProducing()
         for data in early:
             socket.dataReceived(data)
 
@@ -388,22 +389,13 @@ class Channel(http.HTTPChannel):
             self._deadline = None
 
 
-class _Ready:
-    """A factory, as far as Autobahn's resource asks for one, of a socket made before."""
-
-    def __init__(self, socket: Socket) -> None:
-        self._socket = socket
-
-    def buildProtocol(self, address: IAddress) -> Socket:
-        return self._socket
-
-
 class HttpFactory(http.HTTPFactory):
     """
     The port's connections.
 
     @ivar max_body: the most bytes that a request's body may have.
     @ivar channels: those that are not WebSockets.
+    @ivar connections: counts all of them.
     """
 
     noisy = False
@@ -427,12 +419,12 @@ class HttpFactory(http.HTTPFactory):
         self.max_body = max_body
         self.channels: set[Channel] = set()
         self._chat = chat
-        self._connections = connections
+        self.connections = connections
         self._access = access
 
     def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
         host = getattr(address, "host", "")
-        admission = self._connections.enter(address_key(host))
+        admission = self.connections.enter(address_key(host))
         if admission is None:
             return None
         channel = super().buildProtocol(address)

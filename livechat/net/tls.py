@@ -1,39 +1,78 @@
 """
-TLS as the port speaks it: 1.2 and 1.3, only ciphers with forward secrecy and
-authenticated encryption, resumption by ticket, and HTTP/1.1 as the only
-protocol, because a WebSocket cannot be opened on the others.
+A TLS port for Twisted that encrypts on the socket.
+
+Twisted's own TLS runs OpenSSL in memory, above a TCP transport: each write is
+copied through two memory BIOs by Python code, and gathered for the next turn of
+the reactor, which adds and removes interest in writing for it.  Here OpenSSL has
+the socket: a write is one call that encrypts and sends, and nothing is remembered
+of it unless the kernel refuses it.  An idle connection keeps no buffers.
+
+    accepted -> handshake -> open -> loseConnection -> close_notify, FIN
+        |           |          |        flush            |  what comes is dropped
+        +-----------+----------+-------------------------+-> connectionLost
+
+`Connection` is a transport like any other (its docstring is the contract), so
+protocols and twisted.web run on it as they are.  It does not say that it provides
+ISSLTransport: Autobahn takes that for a promise that it is Twisted's own class.
+
+Besides Twisted and pyOpenSSL this module needs only `livechat.net.deadlines`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import (
-    IAddress,
-    IOpenSSLServerConnectionCreator,
-    IProtocolFactory,
-    IReactorTime,
-)
+from twisted.internet import tcp
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from zope.interface import implementer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from livechat.certificates import Certificate
-from livechat.errors import StartError
+from livechat.net.deadlines import Deadlines
 
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+#: Only ciphers with forward secrecy and authenticated encryption.
 _CIPHERS: Final = (
     "TLS13-AES-256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES-128-GCM-SHA256:"
     "ECDHE+AESGCM:ECDHE+CHACHA20"
 )
+#: The only protocol that is ever agreed on: a WebSocket cannot be opened on HTTP/2.
 _PROTOCOL: Final = b"http/1.1"
 
+#: The most plaintext in a TLS record (RFC 8446, section 5.1), and so of one read.
+_RECORD: Final = 16_384
+#: Records that are read before others have their turn.  What arrived together is
+#: given to the protocol together.
+_MOST_RECORDS: Final = 64
+#: Bytes that one turn of the reactor sends of what waits for the kernel.
+_MOST_SENT: Final = 128 * 1024
 
-def context(certificate: Certificate) -> SSL.Context:
+#: Seconds for a handshake.
+HANDSHAKE: Final = 10.0
+#: Seconds in which a connection that is being closed must get on with it: take
+#: something of what it was sent, or close its own end.
+CLOSING: Final = 5.0
+#: Handshakes that fail are logged once in so many seconds, and counted between.
+LOG_EVERY: Final = 1.0
+
+
+def context(chain: Path, key: Path) -> SSL.Context:
     """
-    What OpenSSL needs to serve *certificate*.
+    What OpenSSL needs to serve a certificate: TLS 1.2 and 1.3, our ciphers in our
+    order, resumption by ticket and not by memory, no compression, no renegotiation.
 
-    @raise StartError: OpenSSL does not take it.
+    @param chain: PEM, the certificate and those that vouch for it.
+    @param key: PEM, its private key.
+    @raise OpenSSL.SSL.Error: OpenSSL does not take them.
     """
     # Without its own key and certificate arguments: they are pyOpenSSL objects,
     # which pyOpenSSL has deprecated, and they know no chain in one file.
@@ -42,13 +81,13 @@ def context(certificate: Certificate) -> SSL.Context:
         acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
         enableSessionTickets=True,
     ).getContext()
+    # Buffers of 34 KiB would otherwise stay with each idle connection.
+    made.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    made.set_options(SSL.OP_NO_RENEGOTIATION)
     made.set_alpn_select_callback(_select_protocol)
-    try:
-        made.use_certificate_chain_file(str(certificate.chain))
-        made.use_privatekey_file(str(certificate.key))
-        made.check_privatekey()
-    except SSL.Error as reason:
-        raise StartError(f"--certificate: OpenSSL refuses {certificate.chain}: {reason}") from None
+    made.use_certificate_chain_file(str(chain))
+    made.use_privatekey_file(str(key))
+    made.check_privatekey()
     return made
 
 
@@ -56,22 +95,295 @@ def _select_protocol(_: SSL.Connection, offered: list[bytes]) -> Any:
     return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
-@implementer(IOpenSSLServerConnectionCreator)
-class _Connections:
-    def __init__(self, made: SSL.Context) -> None:
-        self._made = made
+class TLSPort:
+    """
+    Listening sockets whose connections speak TLS.
 
-    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        return SSL.Connection(self._made)
+    @ivar context: for the connections to come; those that are there keep theirs.
+        Sessions begun with another context are not resumed.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: PosixReactorBase, factory: IProtocolFactory, context: SSL.Context
+    ) -> None:
+        """
+        @param factory: makes the protocol of a connection when it is accepted; its
+            ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
+        """
+        self._reactor = reactor
+        self._factory = factory
+        self.context = context
+        self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
+        self.closing: Deadlines[Connection] = Deadlines(
+            reactor, CLOSING, lambda connection: connection.abortConnection()
+        )
+        self._quiet_until = 0.0
+        self._unlogged = 0
+
+    def listen(self, listening: socket.socket) -> IListeningPort:
+        """Accept connections on a socket that listens; it may be closed afterwards."""
+        port: Any = self._reactor.adoptStreamPort(
+            listening.fileno(), listening.family, self._factory
+        )
+        port.transport = self._accepted
+        return port  # type: ignore[no-any-return]
+
+    def _accepted(self, *accepted: Any) -> Connection:
+        """As Twisted's ports make their transports."""
+        return Connection(self, *accepted)
+
+    def _too_slow(self, connection: Connection) -> None:
+        self.handshake_failed(connection, "it took too long")
+        connection.abortConnection()
+
+    def handshake_failed(self, connection: Connection, reason: str) -> None:
+        """Log it, unless one just was: whoever scans the port must not fill the disk."""
+        now = self._reactor.seconds()
+        if now < self._quiet_until:
+            self._unlogged += 1
+            return
+        self._quiet_until = now + LOG_EVERY
+        more = f" ({self._unlogged} more since the last one)" if self._unlogged else ""
+        self._unlogged = 0
+        self._log.info(
+            "No TLS with {address}: {reason}.{more}",
+            address=connection.hostname,
+            reason=reason,
+            more=more,
+        )
 
 
-class _Factory(TLSMemoryBIOFactory):
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]
-        # Twisted's would put TLS around the None of a factory that lets nobody in.
-        inner = self.wrappedFactory.buildProtocol(addr)
-        return None if inner is None else self.protocol(self, inner)
+class Connection(tcp.Server):
+    """
+    An accepted connection: a transport whose bytes are encrypted on their way.
+
+    It provides what `twisted.internet.tcp.Server` does (ITCPTransport, IConsumer,
+    IPushProducer, half-closing), with these words on what the interfaces leave open:
+
+    - ``write`` and ``writeSequence`` send at once what the kernel takes, in the order
+      of the calls.  What it does not take is kept; over 64 KiB of it, a streaming
+      producer is paused, and resumed when all of it is sent.  Nobody is called from
+      within ``write``, other than that producer: a connection found broken is lost in
+      a later turn.  What is written before the handshake is done is sent after it.
+    - ``loseConnection`` sends what was written before, close_notify and FIN.  From
+      then on nothing can be written, a producer is stopped, and what still comes is
+      read and dropped, so that no reset overtakes what was sent.  The protocol is told
+      when the peer has closed its end too.  A peer that neither takes what it was sent
+      nor closes for `CLOSING` seconds is cut off.
+    - ``abortConnection`` drops everything and resets; the protocol is told in a later turn.
+    - A peer's close_notify or FIN ends the connection as ConnectionDone, and what is
+      unsent is dropped; a protocol that provides IHalfCloseableProtocol is told and
+      goes on writing.  An end without either is ConnectionLost.
+    - After the connection is lost, nothing is delivered and writes are ignored.
+    """
+
+    def __init__(self, port: TLSPort, *accepted: Any) -> None:
+        """
+        @param accepted: what `twisted.internet.tcp.Server` is made of.
+        """
+        super().__init__(*accepted)
+        self._port = port
+        self._tls: SSL.Connection | None = SSL.Connection(port.context, self.socket)
+        self._tls.set_accept_state()
+        self._shaking = True
+        # Whether a write may go to OpenSSL past the buffer: the handshake is done, nothing
+        # waits, and nobody has closed.
+        self._direct = False
+        self._paused = False
+        # Whether OpenSSL must write before it can read on, to confirm new keys.
+        self._read_needs_write = False
+        self._said_goodbye = False
+        port.shaking.begin(self)
+
+    def doRead(self) -> Exception | None:  # type: ignore[override]
+        if self._shaking:
+            why = self._shake()
+            if why is not None or self._shaking or self._paused:
+                return why
+        data, why = self._read()
+        if data and not self.disconnecting:
+            self.protocol.dataReceived(data)
+        return why
+
+    def _shake(self) -> Exception | None:
+        assert self._tls is not None
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            self.stopWriting()
+            return None
+        except SSL.WantWriteError:
+            self.startWriting()
+            return None
+        except SSL.Error as reason:
+            if isinstance(reason, SSL.SysCallError):
+                # It came and went, as port scans and load balancers do.
+                return CONNECTION_LOST
+            self._port.handshake_failed(self, _in_words(reason))
+            return CONNECTION_LOST
+        self._shaking = False
+        self._port.shaking.done(self)
+        if self._tempDataBuffer or self.disconnecting:
+            self.startWriting()
+        else:
+            self.stopWriting()
+            self._direct = not self._writeDisconnecting
+        if self._paused:
+            self.stopReading()
+        return None
+
+    def _read(self) -> tuple[bytes, Exception | None]:
+        """What has arrived, and how the connection ended, if it did."""
+        assert self._tls is not None
+        receive = self._tls.recv
+        records = []
+        why: Exception | None = None
+        try:
+            for _ in range(_MOST_RECORDS):
+                records.append(receive(_RECORD))  # noqa: PERF401 - those before an end count
+        except SSL.WantReadError:
+            pass
+        except SSL.WantWriteError:
+            self._read_needs_write = True
+            self.startWriting()
+        except SSL.ZeroReturnError:
+            why = CONNECTION_DONE
+        except SSL.Error:
+            why = CONNECTION_DONE if self._said_goodbye else CONNECTION_LOST
+        return (records[0] if len(records) == 1 else b"".join(records)), why
+
+    def write(self, data: bytes) -> None:
+        if self._direct and data:
+            assert self._tls is not None
+            try:
+                sent = self._tls.send(data)
+            except SSL.Error:
+                # Either the kernel takes no more, or the connection is broken, which
+                # the next attempt will find again, where it can be told.
+                sent = 0
+            if sent == len(data):
+                return
+            self._direct = False
+            data = data[sent:]
+        if not self.disconnecting:
+            FileDescriptor.write(self, data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        self.write(b"".join(iovec))
+
+    def doWrite(self) -> Exception | int | None:  # type: ignore[override]
+        if self._shaking:
+            return self._shake()
+        if self._read_needs_write:
+            self._read_needs_write = False
+            if not self._tempDataLen and not self.dataBuffer:
+                self.stopWriting()
+            return self.doRead()
+        why: Exception | int | None = FileDescriptor.doWrite(self)
+        if not self.dataBuffer and not self._tempDataBuffer:
+            self._direct = bool(self.connected) and not (
+                self.disconnecting or self._writeDisconnecting
+            )
+        elif self.disconnecting:
+            self._port.closing.begin(self)
+        return why
+
+    def writeSomeData(self, data: bytes) -> int | Exception:  # type: ignore[override]
+        """Give OpenSSL some of *data*; returns how much it took, or why none ever again."""
+        assert self._tls is not None
+        view = memoryview(data)[:_MOST_SENT]
+        sent = 0
+        try:
+            while sent < len(view):
+                # A record that OpenSSL has begun must be offered to it again, with at
+                # least as much after it: it is, because the buffer only grows meanwhile.
+                sent += self._tls.send(view[sent:])
+        except (SSL.WantWriteError, SSL.WantReadError):
+            return sent
+        except SSL.Error:
+            return CONNECTION_LOST
+        return sent
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        # A handshake needs to be read, and what comes while closing.
+        if not self._shaking and not self.disconnecting:
+            self.stopReading()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        FileDescriptor.resumeProducing(self)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        if self.disconnecting:
+            producer.stopProducing()
+        else:
+            FileDescriptor.registerProducer(self, producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def loseConnection(self, *_: object) -> None:
+        if not self.connected or self.disconnecting:
+            return
+        self.disconnecting = 1
+        self._direct = False
+        self._port.closing.begin(self)
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        self.startReading()
+        # Not now, even if nothing waits: nobody expects the end of the connection in
+        # the middle of what they do.
+        self.startWriting()
+
+    def _postLoseConnection(self) -> Exception | None:
+        """All is sent: say so, to TLS and to TCP, and wait for the peer to do the same."""
+        if not self._goodbye():
+            self.startWriting()
+            return None
+        # Its close_notify may have come before ours was asked for.
+        assert self._tls is not None
+        return CONNECTION_DONE if self._tls.get_shutdown() & SSL.RECEIVED_SHUTDOWN else None
+
+    def _closeWriteConnection(self) -> None:
+        self._direct = False
+        if not self._goodbye():
+            self._writeDisconnected = False
+            self.startWriting()
+            return
+        super()._closeWriteConnection()
+
+    def _goodbye(self) -> bool:
+        """Send close_notify and FIN; returns whether that is done."""
+        if self._said_goodbye:
+            return True
+        assert self._tls is not None
+        try:
+            self._tls.shutdown()
+        except SSL.WantWriteError:
+            return False
+        except SSL.Error:
+            pass  # broken, as reading will find
+        self._said_goodbye = True
+        with suppress(OSError):  # reset, as reading will find
+            self.socket.shutdown(socket.SHUT_WR)
+        return True
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._direct = False
+        self._port.shaking.done(self)
+        self._port.closing.done(self)
+        super().connectionLost(reason)
+        # Whoever still has this transport must not keep 30 KB of OpenSSL's with it.
+        self._tls = None
 
 
-def wrap(factory: IProtocolFactory, made: SSL.Context, clock: IReactorTime) -> IProtocolFactory:
-    """*factory*, with its connections inside TLS."""
-    return _Factory(_Connections(made), False, factory, clock)
+def _in_words(error: SSL.Error) -> str:
+    """What OpenSSL has against a handshake."""
+    reasons = [text for _, _, text in error.args[0]] if error.args else []
+    if "http request" in reasons:
+        return "it speaks plain HTTP; the address begins with https:// or wss://"
+    return ", ".join(reasons) or "its handshake is broken"

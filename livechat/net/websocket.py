@@ -7,8 +7,9 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
     empty fragments without end       more than `MOST_FRAMES` in a message: 1009
     pings, tiny frames in masses      the session's budget: 1008, then deaf
     a peer that does not read         what waits for it is bounded: 4008
-    a peer that is not there          no pong in time: 4001
-    a peer that does not hang up      aborted after `GRACE`
+    a peer that is not there          no sign of life in time: 4001
+
+Pings and bounds need no timer for each socket: `livechat.net.deadlines`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -28,11 +28,12 @@ from livechat.chat import Chat, Sender
 from livechat.errors import Close
 from livechat.interfaces import IClient
 from livechat.limits import Admission
+from livechat.net.autobahn import Protocol
+from livechat.net.deadlines import Deadlines
 from livechat.session import Session
 
-#: Bytes that may wait for a member, and seconds for which more may: a burst that the
+#: Seconds for which more than the bound may wait for a member: a burst that the
 #: limits allow is no reason to close a member that is reading it.
-UNSENT: Final = 1024 * 1024
 SLOW: Final = 5.0
 #: So many frames of the largest size may always wait.
 LARGEST_FRAMES: Final = 4
@@ -41,25 +42,21 @@ LARGEST_FRAMES: Final = 4
 FAR_TOO_MUCH: Final = 64
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
-#: Seconds between pings, and for the answer.
+#: Seconds between pings, and for an answer or any other sign of life.
 PING_EVERY: Final = 25
 PONG_WITHIN: Final = 10
-#: Seconds for the peer's close frame, and then for its end of the connection.
+#: Seconds for the peer's close frame.
 GRACE: Final = 5
 
 
 @implementer(IClient, IPushProducer)
-class Socket(WebSocketServerProtocol):
+class Socket(Protocol):
     """
     A member's connection.
 
     It is made, and enters its room, before the handshake is answered: who sees
     the connection open is in the room.  What is said meanwhile waits.
     """
-
-    # Autobahn logs what clients do wrong, with what they sent; and where nothing is
-    # logged it colours the arguments all the same, unless the level is this low.
-    log = make_logger("critical")
 
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
@@ -68,32 +65,32 @@ class Socket(WebSocketServerProtocol):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: deque[bytes] = deque()
+        # What waits for the peer to read, if anything does.
+        self._waiting: deque[bytes] | None = None
         self._waiting_bytes = 0
-        self._slow: IDelayedCall | None = None
         self._paused = True
         self._deaf = False
+        self._pinged = False
         self._fragments = 0
-        self._cut: IDelayedCall | None = None
         self._close_at_once: tuple[Close, str] | None = None
         self.state = self.STATE_CONNECTING
 
     def connectionMade(self) -> None:
-        # Autobahn's resource leaves the HTTP channel there, which would pause for us.
+        # The HTTP channel is still there, and would pause for us.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
         super().connectionMade()
 
-    def onConnect(self, request: ConnectionRequest) -> None:
-        """Everything was decided before Autobahn was asked."""
-
     def onOpen(self) -> None:
-        self.factory.sockets.add(self)
+        self.factory.opened(self)
         self.resumeProducing()
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._pinged:
+            self._pinged = False
+            self.factory.unanswered.done(self)
         if not self._deaf:
             super().dataReceived(data)
 
@@ -124,28 +121,40 @@ class Socket(WebSocketServerProtocol):
         if not self._paused:
             super().onPing(payload)
 
-    def onAutoPingTimeout(self) -> None:
-        self.autoPingTimeoutCall = None
-        self._close(Close.NO_PONG, "no pong")
+    def ask_for_life(self) -> None:
+        """Ping; anything that comes is an answer."""
+        self._pinged = True
+        self.factory.unanswered.begin(self)
+        # Behind what the peer does not read a ping would only wait as well.
+        if not self._paused:
+            self.sendPing()
 
     def write(self, frames: bytes) -> None:
         if self.state == self.STATE_OPEN and not self._paused:
             self.transport.write(frames)
         elif self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
+            if self._waiting is None:
+                self._waiting = deque()
             self._waiting.append(frames)
             self._waiting_bytes += len(frames)
             self._watch()
 
     def _watch(self) -> None:
         """See whether more waits than may."""
-        if self._waiting_bytes > FAR_TOO_MUCH * self.factory.unsent:
-            self._too_slow()
-        elif self._waiting_bytes > self.factory.unsent and self._slow is None:
-            self._slow = self.factory.clock.callLater(SLOW, self._too_slow)
+        unsent = self.factory.unsent
+        if self._waiting_bytes > FAR_TOO_MUCH * unsent:
+            self.too_slow()
+        elif self._waiting_bytes > unsent and self not in self.factory.slow:
+            self.factory.slow.begin(self)
 
-    def _too_slow(self) -> None:
+    def too_slow(self) -> None:
+        """It does not read: close with 4008, which it sees if it reads again in time."""
         self._drop_waiting()
         self._close(Close.TOO_SLOW, "too slow")
+
+    def silent(self) -> None:
+        """It gave no sign of life."""
+        self._close(Close.NO_PONG, "no pong")
 
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
@@ -172,6 +181,7 @@ class Socket(WebSocketServerProtocol):
         """All closing that begins here comes through here, Autobahn's too."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self.session.close()
+        self.factory.closed(self)
         if not isReply and code != Close.RESTART:
             # The peer's close frame is waited for only where the peer did nothing
             # wrong: to find it, one would have to parse what a flood still sends.
@@ -189,33 +199,22 @@ class Socket(WebSocketServerProtocol):
             self._waiting_bytes -= len(frames)
             self.transport.write(frames)
         if self._waiting_bytes <= self.factory.unsent:
-            self._stop_watching()
+            self.factory.slow.done(self)
+        if not self._waiting:
+            self._waiting = None
 
     def stopProducing(self) -> None:
-        """The connection is lost, which `connectionLost` is told too."""
+        """The connection is being lost, which `connectionLost` is told too."""
 
     def _drop_waiting(self) -> None:
-        self._stop_watching()
-        self._waiting.clear()
+        self.factory.slow.done(self)
+        self._waiting = None
         self._waiting_bytes = 0
 
-    def _stop_watching(self) -> None:
-        if self._slow is not None and self._slow.active():
-            self._slow.cancel()
-        self._slow = None
-
-    def dropConnection(self, abort: bool = False) -> None:
-        if self._cut is None and not abort:
-            # TLS waits for the peer's goodbye, if need be for ever.
-            self._cut = self.factory.clock.callLater(GRACE, self.transport.abortConnection)
-        super().dropConnection(abort)
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._cut is not None and self._cut.active():
-            self._cut.cancel()
         self._drop_waiting()
         self.session.close()
-        self.factory.sockets.discard(self)
+        self.factory.lost(self)
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
@@ -227,21 +226,27 @@ class SocketFactory(WebSocketServerFactory):
 
     @ivar sockets: those that are open.
     @ivar unsent: bytes that may wait for one of them.
+    @ivar slow: those for which more waits.
+    @ivar unanswered: those that were pinged and have not said anything since.
     """
 
-    protocol = Socket  # type: ignore[assignment]
     noisy = False
     log = make_logger("critical")
 
-    def __init__(self, chat: Chat, clock: IReactorTime, *, max_frame: int) -> None:
+    def __init__(self, chat: Chat, clock: IReactorTime, *, max_frame: int, max_unsent: int) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
+        @param max_unsent: bytes that may wait for a member, or more if a few of the
+            largest frames are more.
         """
         super().__init__(server="", reactor=clock)
-        self.clock = clock
-        self.unsent = max(UNSENT, LARGEST_FRAMES * max_frame)
+        self.unsent = max(max_unsent, LARGEST_FRAMES * max_frame)
         self.sockets: set[Socket] = set()
+        self.slow: Deadlines[Socket] = Deadlines(clock, SLOW, Socket.too_slow)
+        self.unanswered: Deadlines[Socket] = Deadlines(clock, PONG_WITHIN, Socket.silent)
+        self._quiet: Deadlines[Socket] = Deadlines(clock, PING_EVERY, self._ask_for_life)
         self._chat = chat
+        self._clock = clock
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -249,20 +254,39 @@ class SocketFactory(WebSocketServerFactory):
             maxMessagePayloadSize=max_frame,
             failByDrop=False,
             echoCloseCodeReason=True,
-            openHandshakeTimeout=GRACE,
+            openHandshakeTimeout=0,
             closeHandshakeTimeout=GRACE,
-            autoPingInterval=PING_EVERY,
-            autoPingTimeout=PONG_WITHIN,
+            autoPingInterval=0,
         )
+        self._socket = Socket.with_options(self)
 
     async def enter(self, room: str, sender: Sender) -> Socket:
         """
-        A new member of *room*, whose connection is yet to be given to it.
+        A new member of *room*, whose connection is yet to be given to it (`Socket.open`).
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
-        socket = Socket()
+        socket = self._socket()
         socket.factory = self
-        socket.session = Session(self._chat, self.clock, room, socket, sender)
+        socket.session = Session(self._chat, self._clock, room, socket, sender)
         await socket.session.open()
         return socket
+
+    def opened(self, socket: Socket) -> None:
+        """*socket* has answered its handshake."""
+        self.sockets.add(socket)
+        self._quiet.begin(socket)
+
+    def closed(self, socket: Socket) -> None:
+        """*socket* has sent its close frame: it is not asked for anything any more."""
+        self._quiet.done(socket)
+        self.unanswered.done(socket)
+
+    def lost(self, socket: Socket) -> None:
+        """The connection of *socket* is gone."""
+        self.sockets.discard(socket)
+        self.closed(socket)
+
+    def _ask_for_life(self, socket: Socket) -> None:
+        self._quiet.begin(socket)
+        socket.ask_for_life()

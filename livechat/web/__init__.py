@@ -25,18 +25,18 @@ def tree(
     clock: IReactorTime,
     now: Callable[[], float],
     origins: frozenset[str],
-    headers: Headers = (),
+    promises: Callable[[], Headers],
 ) -> Tree:
     """
     Everything that has an address on the port.
 
     @param now: the time in seconds since 1970, UTC.
     @param origins: whose pages may use it, besides its own.
-    @param headers: for every answer.
+    @param promises: headers for every answer.
     """
     templates = Templates()
     pages, api = Pages(chat, templates), Api(chat)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )
-    return Tree((*pages.routes(), *api.routes(), *admin.routes()), origins, headers)
+    return Tree((*pages.routes(), *api.routes(), *admin.routes()), origins, promises)

@@ -195,15 +195,18 @@ class Tree:
     _log = Logger()
 
     def __init__(
-        self, routes: tuple[Route, ...], origins: frozenset[str], headers: Headers = ()
+        self,
+        routes: tuple[Route, ...],
+        origins: frozenset[str],
+        promises: Callable[[], Headers] = tuple,
     ) -> None:
         """
         @param origins: allowed besides the server's own.
-        @param headers: for every answer.
+        @param promises: headers for every answer.
         """
         self._routes = routes
         self._origins = origins
-        self._headers = headers
+        self._promises = promises
 
     async def answer(self, call: Call) -> Response | Upgrade:
         """The answer to *call*, whatever happens."""
@@ -232,11 +235,11 @@ class Tree:
                 ),
                 ("Vary", "Origin"),
             )
-        return answer.plus(*self._headers)
+        return answer.plus(*self._promises())
 
     def refusal(self, error: ChatError) -> Response:
         """The answer to what did not even become a call."""
-        return problem(error).plus(*self._headers)
+        return problem(error).plus(*self._promises())
 
     async def _answer(self, route: Route, call: Call) -> Response | Upgrade:
         method = "GET" if call.method == "HEAD" else call.method

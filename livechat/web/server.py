@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from livechat.certificates import Certificate
+from livechat.certificates import Certificate, Shown
 from livechat.config import Config, flag
 from livechat.limits import Connections
 from livechat.web.html import span
@@ -33,9 +33,14 @@ class Server(Struct, frozen=True):
 
     started: float
     backend: str
-    certificate: Certificate
+    shown: Shown
     connections: Connections
     limits: tuple[Limit, ...]
+
+    @property
+    def certificate(self) -> Certificate:
+        """The one that the port shows just now."""
+        return self.shown.certificate
 
 
 def limits(config: Config) -> tuple[Limit, ...]:
@@ -52,6 +57,7 @@ def limits(config: Config) -> tuple[Limit, ...]:
         limit("Messages of an address", "rate_per_ip", "{:,g} a second"),
         limit("Connections", "max_connections", "{:,}"),
         limit("Connections of an address", "max_connections_per_ip", "{:,}"),
+        limit("Unread bytes of a member", "max_unsent", "{:,}"),
         limit("Messages kept of a room", "history_limit", "{:,}"),
         limit("Messages expire after", "history_age", span(config.history_age)),
     )

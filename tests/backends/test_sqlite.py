@@ -80,24 +80,55 @@ def publish(world: World, text: str = "x") -> Deferred[Any]:
 def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> None:
     """While one group is written the next gathers; each is one call of the writer."""
     world = make_world(held=True)
-    first, second, third = publish(world, "a"), publish(world, "b"), publish(world, "c")
-    world.writer.step()
+    first = publish(world, "a")
+    world.turn()
+    second, third = publish(world, "b"), publish(world, "c")
+    world.write()
     assert result(first).seq == 1
     assert not second.called
-    world.writer.step()
+    world.write()
     assert (result(second).seq, result(third).seq) == (2, 3)
+
+
+def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> None:
+    """A group ends with the first turn that brings nothing more, and soon in any case."""
+    world = make_world(held=True)
+    store, groups = world.backend._store, []
+
+    class Watched(_FailingStore):
+        def write(self, drafts: list[Draft]) -> Any:
+            groups.append([draft.message for draft in drafts])
+            return super().write(drafts)
+
+    world.backend._store = Watched(store)  # type: ignore[assignment]
+    publish(world, "a")
+    # In the same turn, and in the one after it, which ends by itself.
+    publish(world, "b")
+    world.clock.callLater(0, publish, world, "c")
+    world.write()
+    assert groups == [["a", "b", "c"]]
+
+    def go_on(turns: int) -> None:
+        if turns:
+            world.clock.callLater(0, go_on, turns - 1)
+            publish(world, "x")
+
+    go_on(2 * sqlite.TURNS)
+    world.write()
+    assert len(groups[1]) == sqlite.TURNS + 1
 
 
 def test_groups_are_bounded(make_world: Callable[..., World]) -> None:
     """A group ends where its messages or their characters become many."""
     world = make_world(held=True)
     publish(world)
+    world.turn()
     for _ in range(sqlite.GROUP + 1):
         publish(world)
     long = [publish(world, "x" * (sqlite.GROUP_CHARACTERS // 2)) for _ in range(4)]
     sizes = []
     while not long[-1].called:
-        world.writer.step()
+        world.write()
         sizes.append(len(world.backend._group))
     assert max(sizes) == sqlite.GROUP
     assert sizes[-3:] == [3, 2, 0]
@@ -110,12 +141,15 @@ def test_the_queue_is_bounded(
     monkeypatch.setattr(sqlite, "QUEUE", 5)
     monkeypatch.setattr(sqlite, "QUEUE_CHARACTERS", 100)
     world = make_world(held=True)
-    waiting = [publish(world) for _ in range(6)]
+    waiting = [publish(world)]
+    world.turn()
+    waiting += [publish(world) for _ in range(5)]
     assert kind(publish(world)) is Kind.OVERLOADED
     for _ in range(3):
-        world.writer.step()
+        world.write()
     assert [result(each).seq for each in waiting] == [1, 2, 3, 4, 5, 6]
     publish(world)
+    world.turn()
     publish(world, "x" * 99)
     assert kind(publish(world, "xx")) is Kind.OVERLOADED
 
@@ -123,7 +157,9 @@ def test_the_queue_is_bounded(
 def test_patience(make_world: Callable[..., World]) -> None:
     """Who waited too long is told: refused if it was not begun, unknown if it was."""
     world = make_world(held=True)
-    begun, queued = publish(world, "a"), publish(world, "b")
+    begun = publish(world, "a")
+    world.turn()
+    queued = publish(world, "b")
     world.clock.advance(sqlite.PATIENCE / 2)
     later = publish(world, "c")
     world.clock.advance(sqlite.PATIENCE / 2)
@@ -132,9 +168,9 @@ def test_patience(make_world: Callable[..., World]) -> None:
     sink = RecordingSink()
     world.backend._sink = sink
     world.backend.subscribe("r")
-    world.writer.step()
-    world.writer.step()
-    world.writer.step()
+    world.write()
+    world.write()
+    world.write()
     assert result(later).seq == 2
     assert sink.texts("r") == ["a", "c"], "what was refused was written later"
 
@@ -261,7 +297,9 @@ def test_patience_goes_on(make_world: Callable[..., World]) -> None:
 def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:
     """Stopping does not wait for ever; who waits is told."""
     world = make_world(held=True)
-    begun, queued = publish(world, "a"), publish(world, "b")
+    begun = publish(world, "a")
+    world.turn()
+    queued = publish(world, "b")
     stopped = world.backend.stop()
     world.clock.advance(sqlite.PATIENCE)
     world.clock.advance(1)

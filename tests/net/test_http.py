@@ -385,7 +385,7 @@ def test_retiring(port: Port) -> None:
     busy.send(post())
     busy.channel.retire()
     assert not busy.closing
-    port.world.writer.step()
+    port.world.write()
     assert busy.answer().status == 200
     assert busy.closing
 
@@ -396,7 +396,7 @@ def test_a_client_that_leaves_while_it_is_answered(port: Port) -> None:
     wire = port.connect()
     wire.send(post())
     wire.hang_up()
-    port.world.writer.step()
+    port.world.write()
     history = port.ask("GET", "/chat/history/").json()["chat_history"]
     assert [each["message"] for each in history] == ["hi"]
 

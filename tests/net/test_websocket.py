@@ -18,11 +18,10 @@ from livechat.net.websocket import (
     PING_EVERY,
     PONG_WITHIN,
     SLOW,
-    UNSENT,
     Socket,
 )
 from livechat.session import NOISE_RATE
-from tests.support import HANDSHAKE, Port, Wire, World, client_frame, request
+from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
 
 HI = client_frame(b'{"message": "hi"}')
 
@@ -180,7 +179,7 @@ def test_a_slow_reader(port: Port) -> None:
     slow, quick = port.socket(), port.socket()
     slow.protocol.pauseProducing()
     slow.received()
-    count = UNSENT // 10_000 + 2
+    count = MAX_UNSENT // 10_000 + 2
     for _ in range(count):
         say(port, "x" * 10_000)
     assert len(quick.heard()) == count
@@ -200,7 +199,7 @@ def test_far_too_much(port: Port) -> None:
     while not wire.closing:
         say(port, "x" * 16_000)
         sent += 16_000
-    assert sent < (FAR_TOO_MUCH + 1) * UNSENT
+    assert sent < (FAR_TOO_MUCH + 1) * MAX_UNSENT
     assert wire.closed() == 4008
 
 
@@ -208,7 +207,7 @@ def test_a_burst(port: Port) -> None:
     """A member that reads a burst in time is not closed because of it, and misses nothing."""
     wire = port.socket()
     wire.transport.full = True
-    count = 4 * UNSENT // 10_000
+    count = 4 * MAX_UNSENT // 10_000
     for number in range(count):
         say(port, f"{number}".ljust(10_000))
     port.world.clock.advance(SLOW - 1)
@@ -225,7 +224,7 @@ def test_a_trickle(port: Port) -> None:
     """A member that reads, but too slowly to ever catch up, is closed."""
     wire = port.socket()
     wire.transport.full = True
-    for _ in range(4 * UNSENT // 10_000):
+    for _ in range(4 * MAX_UNSENT // 10_000):
         say(port, "x" * 10_000)
     for _ in range(10):
         port.world.clock.advance(SLOW / 10)

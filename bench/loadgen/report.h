@@ -1,0 +1,12 @@
+/* What the run comes to: a line of JSON, and a summary for people. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stdbool.h>
+
+#include "results.h"
+
+/* Prints both, and appends the JSON to --json.  Says whether all was well. */
+bool report(const struct readings *readings);
+
+#endif

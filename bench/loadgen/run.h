@@ -1,0 +1,97 @@
+/* Where the run has got to, and what has been counted on the way. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "histogram.h"
+
+/* In their order.  Connect mode begins with PHASE_WARMUP. */
+enum phase {
+    PHASE_RAMP,    /* connect everybody */
+    PHASE_SETTLE,  /* let the server come to rest; then its memory is read */
+    PHASE_WARMUP,  /* publish, but do not measure */
+    PHASE_MEASURE, /* publish and measure */
+    PHASE_DRAIN,   /* publish no more, and wait for what is under way */
+    PHASE_DONE,
+};
+
+/* How often each of a few numbers came: the first eight different ones are kept. */
+struct code_counts {
+    int codes[8];
+    long counts[8];
+    int used;
+};
+
+struct run {
+    enum phase phase;
+    uint64_t measure_start_ns; /* 0: not yet */
+    uint64_t measure_end_ns;   /* 0: not yet */
+
+    /* connections */
+    long in_progress; /* begun, neither ready nor given up */
+    long ready;       /* members that are connected */
+    long failed;      /* ended before they were ready */
+    long disconnected;
+    long resets;
+    long measured_handshakes;
+    long resumed_handshakes; /* of those in `handshakes` */
+    struct histogram handshakes; /* from connect() until ready */
+    char tls_description[128];   /* of the first handshake */
+    struct code_counts close_codes;
+    char close_reason[128]; /* the first one given */
+    long pings;
+
+    /* messages */
+    long sent;
+    long measured_sent;
+    long unsent; /* could not be sent when they were to be */
+    long delivered;
+    long measured_delivered;
+    long delivered_to_live; /* of `delivered`: to members that are still there */
+    struct histogram latencies; /* of messages sent in the measured time */
+    long duplicated;
+    long out_of_order;
+    long corrupt;
+    long foreign;
+    long misrouted;
+    long stalls;
+    long expired; /* messages written off by stalls */
+
+    /* what comes in, in the measured time */
+    long measured_frames;
+    long measured_reads;
+    uint64_t measured_bytes;
+
+    /* publishing by HTTP */
+    long http_ok;
+    long http_errors;
+    long http_reconnects;
+    long measured_http;
+    struct histogram http_latencies;
+    struct code_counts http_statuses;
+
+    char first_error[256];
+};
+
+extern struct run run;
+
+static inline bool run_is_measuring(void)
+{
+    return run.phase == PHASE_MEASURE;
+}
+
+/* Was it in the measured time? */
+static inline bool run_measures(uint64_t ns)
+{
+    return run.measure_start_ns && ns >= run.measure_start_ns &&
+           (!run.measure_end_ns || ns < run.measure_end_ns);
+}
+
+/* Keeps the first error only: the others tend to follow from it. */
+void note_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void count_code(struct code_counts *counts, int code);
+
+#endif

@@ -1,0 +1,11 @@
+/* Texts with blanks: {r} is the room's number, {i} the connection's, %M the message. */
+#ifndef TEMPLATE_H
+#define TEMPLATE_H
+
+#include "common.h"
+
+/* Appends `template` filled in to `into`; `message` may be NULL. */
+void template_append(struct buffer *into, const char *template, int room, int connection,
+                     const struct buffer *message);
+
+#endif

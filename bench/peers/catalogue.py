@@ -1,0 +1,223 @@
+"""Which servers there are, what each needs, and how it is started."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import ClassVar
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PYTHON = ROOT / ".bench" / "venv" / "bin" / "python"
+NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server listens, on 127.0.0.1, and what it has there."""
+
+    port: int
+    certificate: Path
+    key: Path
+    directory: Path  # its own, for as long as it runs
+
+    @property
+    def redis(self) -> Path:
+        """Redis's socket."""
+        return self.directory / "redis"
+
+    @property
+    def arguments(self) -> list[str]:
+        """What all servers but nginx take."""
+        certificate, key = str(self.certificate), str(self.key)
+        return ["--port", str(self.port), "--certificate", certificate, "--key", key]
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How it is sent to over HTTP: ``{r}`` is a room's number, ``%M`` the message."""
+
+    path: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer(ABC):
+    """A server that livechat is compared with."""
+
+    name: str
+    title: str
+    sending: Sending | None = None
+
+    path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
+
+    @abstractmethod
+    def versions(self) -> dict[str, str | None]:
+        """What it is made of; None is what is not installed."""
+
+    @abstractmethod
+    def command(self, place: Place) -> list[str]:
+        """What starts it, in the repository's root."""
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """What it wants there, beside what is there."""
+        return {}
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        """What must run before it: the commands, by the sockets that say that they do."""
+        return {}
+
+    def missing(self) -> str:
+        """Why it cannot be started; empty if it can."""
+        names = [name for name, version in self.versions().items() if version is None]
+        return f"{', '.join(names)} not installed" if names else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnPython(Peer):
+    """A module of this package, run by the Python of the virtual environment."""
+
+    module: str
+    packages: tuple[str, ...]
+    redis: bool = False
+
+    def versions(self) -> dict[str, str | None]:
+        libraries = [str(path) for path in PYTHON.parents[1].glob("lib/python*/site-packages")]
+        found = {normal(item.name): item.version for item in distributions(path=libraries)}
+        versions = {name: found.get(normal(name)) for name in self.packages}
+        if self.redis:
+            versions["redis-server"] = said(r" v=(\S+)", "redis-server", "--version")
+        return versions
+
+    def command(self, place: Place) -> list[str]:
+        return [str(PYTHON), "-m", f"{__package__}.{self.module}", *place.arguments]
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"REDIS_URL": f"unix://{place.redis}"} if self.redis else {}
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        if not self.redis:
+            return {}
+        options = {
+            "port": "0",
+            "unixsocket": str(place.redis),
+            "dir": str(place.directory),
+            "save": "",
+            "appendonly": "no",
+            "logfile": "",
+            "loglevel": "warning",
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return {place.redis: [program("redis-server") or "", *words]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnNode(Peer):
+    """A script in this directory, run by Node.js."""
+
+    script: str
+    packages: tuple[str, ...]
+
+    def versions(self) -> dict[str, str | None]:
+        versions: dict[str, str | None] = {}
+        for name in self.packages:
+            file = HERE / "node_modules" / name / "package.json"
+            versions[name] = json.loads(file.read_text())["version"] if file.exists() else None
+        return {**versions, "node": said(r"v(\S+)", "node", "--version")}
+
+    def command(self, place: Place) -> list[str]:
+        return [program("node") or "", str(HERE / self.script), *place.arguments]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnNginx(Peer):
+    """nginx with Nchan."""
+
+    def versions(self) -> dict[str, str | None]:
+        nchan = None
+        if NCHAN.exists():  # and does not say itself
+            nchan = said(r"(\d.*)", "dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan")
+            nchan = nchan or "of unknown version"
+        return {"nchan": nchan, "nginx": said(r"nginx/(\S+)", "nginx", "-v")}
+
+    def command(self, place: Place) -> list[str]:
+        text = (HERE / "nchan.conf").read_text()
+        for name, value in {
+            "MODULE": NCHAN,
+            "DIRECTORY": place.directory,
+            "PORT": place.port,
+            "CERTIFICATE": place.certificate,
+            "KEY": place.key,
+        }.items():
+            text = text.replace(f"@{name}@", str(value))
+        file = place.directory / "nginx.conf"
+        file.write_text(text)
+        # -e: before it has read its configuration, too.
+        return [program("nginx") or "", "-e", "stderr", "-c", str(file)]
+
+
+def normal(name: str) -> str:
+    """A package's name, however it is spelt."""
+    return name.lower().replace("_", "-")
+
+
+def program(name: str) -> str | None:
+    """Where it is; Debian keeps servers out of users' way."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+
+
+def said(pattern: str, name: str, *arguments: str) -> str | None:
+    """The part of what a program says that the pattern's group matches."""
+    if (path := program(name)) is None:
+        return None
+    run = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    match = re.search(pattern, run.stdout + run.stderr)
+    return match[1] if match else None
+
+
+PEERS: tuple[Peer, ...] = (
+    OnPython(
+        name="channels",
+        title="Django Channels, daphne and Redis",
+        sending=Sending("/chat/send/", '{"room":"room{r}","message":"%M"}'),
+        module="channels_chat",
+        packages=("channels", "channels-redis", "daphne", "django", "redis", "twisted"),
+        redis=True,
+    ),
+    OnPython(
+        name="autobahn",
+        title="Autobahn, a sendMessage loop, Twisted's TLS",
+        module="autobahn_naive",
+        packages=("autobahn", "twisted", "pyopenssl"),
+    ),
+    OnPython(
+        name="websockets",
+        title="websockets, uvloop",
+        module="websockets_broadcast",
+        packages=("websockets", "uvloop"),
+    ),
+    OnNode(name="ws", title="node ws", script="ws.mjs", packages=("ws",)),
+    OnPython(
+        name="picows",
+        title="picows (Cython), uvloop",
+        module="picows_rooms",
+        packages=("picows", "uvloop", "aiofastnet"),
+    ),
+    OnNginx(
+        name="nchan",
+        title="Nchan (nginx module, C)",
+        sending=Sending("/chat/send/room{r}/", '{"message":"%M"}'),
+    ),
+    OnPython(
+        name="uwebsockets",
+        title="uWebSockets (C++), socketify",
+        module="socketify_topics",
+        packages=("socketify",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Django Channels' own tutorial: Channels, daphne, and Redis between them."""

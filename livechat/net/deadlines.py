@@ -1,0 +1,70 @@
+"""
+One timer for many deadlines of the same length.
+
+Ten thousand connections need no ten thousand timers: where all wait equally
+long, who came first is over first, and only that one needs the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+_T = TypeVar("_T")
+
+
+class Deadlines(Generic[_T]):
+    """
+    Who has to be done with something within *seconds*.
+
+    A timer runs only while somebody waits.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float, missed: Callable[[_T], None]) -> None:
+        """
+        @param missed: called with whoever was not done; it is forgotten by then.
+        """
+        self._clock = clock
+        self._seconds = seconds
+        self._missed = missed
+        # In the order of their ends.
+        self._ends: dict[_T, float] = {}
+        self._timer: IDelayedCall | None = None
+
+    def __contains__(self, one: _T) -> bool:
+        return one in self._ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def begin(self, one: _T) -> None:
+        """From now on *one* has its full time, again if it had some before."""
+        self._ends.pop(one, None)
+        self._ends[one] = self._clock.seconds() + self._seconds
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._seconds, self._look)
+
+    def done(self, one: _T) -> None:
+        """*one* is done, or gone; nothing if it did not wait."""
+        self._ends.pop(one, None)
+        if not self._ends and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        missed = []
+        for one, end in self._ends.items():
+            if end > now:
+                break
+            missed.append(one)
+        for one in missed:
+            # It may be done because of what was done to those before it.
+            if self._ends.pop(one, None) is not None:
+                self._missed(one)
+        if self._ends and self._timer is None:
+            first = next(iter(self._ends.values()))
+            self._timer = self._clock.callLater(max(0.0, first - now), self._look)
