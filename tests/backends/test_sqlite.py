@@ -318,4 +318,5 @@ def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> No
     world.clock.advance(sqlite.SWEEP_EVERY)
     database = sqlite3.connect(world.store._path)
     assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    assert database.execute("SELECT count(*) FROM recent").fetchone() == (0,)
     database.close()

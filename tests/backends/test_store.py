@@ -38,8 +38,11 @@ class Disk:
     def rows(self, room: str = "r") -> list[int]:
         """The numbers of the messages in the file."""
         with closing(sqlite3.connect(self.path)) as database:
+            (number,) = database.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchone()
             found = database.execute(
-                "SELECT seq FROM messages, rooms WHERE room = id AND name = ? ORDER BY seq", (room,)
+                "SELECT seq FROM messages WHERE room = :room"
+                " UNION ALL SELECT seq FROM recent WHERE room = :room ORDER BY seq",
+                {"room": number},
             )
             return [seq for (seq,) in found]
 
@@ -114,9 +117,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 2")
+    disk.change("PRAGMA user_version = 3")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 2; this one knows 1\)"
+        StartError, match=r"newer livechat \(schema 3; this one knows 2\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -162,13 +165,60 @@ def test_numbering_outlives_messages(disk: Disk) -> None:
     assert say(disk.store(), "d") == [4]
 
 
-def test_reads_are_exact_and_rows_go_later(disk: Disk) -> None:
+def test_older_schema(disk: Disk) -> None:
+    """A file of the first livechat is taken on, with all that it holds."""
+    say(disk.store(), "a", "b")
+    disk.close()
+    disk.change("INSERT INTO messages SELECT * FROM recent")
+    disk.change("DROP TABLE recent")
+    disk.change("PRAGMA user_version = 1")
+    store = disk.store()
+    assert say(store, "c") == [3]
+    assert shown(store) == [1, 2, 3]
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Messages that are moved, so few that a test has them soon."""
+    monkeypatch.setattr("livechat.backends.store._MANY", 50)
+    return 50
+
+
+def test_moving(disk: Disk, many: int) -> None:
+    """Wherever messages are in the file, a history has them all, in order."""
+    store = disk.store()
+    for number in range(3 * many):
+        say(store, f"a{number}")
+        say(store, f"b{number}", room="other")
+        for room in ("r", "other"):
+            assert shown(store, room=room) == list(range(1, number + 2))
+    page = store.read("other", many - 5, 10)
+    assert [message.message for message in page.messages] == [
+        f"b{number}" for number in range(many - 5, many + 5)
+    ]
+    assert say(disk.store(), "c") == [3 * many + 1]
+    store.sweep()
+    assert shown(disk.store()) == list(range(1, 3 * many + 2))
+
+
+def test_moving_that_fails(disk: Disk, many: int) -> None:
+    """Where there is no room to move messages, there may be some for a new one."""
+    store = disk.store()
+    say(store, *("x" for _ in range(many)))
+    disk.change("CREATE TRIGGER t BEFORE INSERT ON messages BEGIN SELECT raise(FAIL, 'no'); END")
+    assert say(store, "y") == [many + 1]
+    disk.change("DROP TRIGGER t")
+    assert say(store, "z") == [many + 2]
+    assert shown(store) == list(range(1, many + 3))
+
+
+def test_reads_are_exact_and_rows_go_later(disk: Disk, many: int) -> None:
     """A read never shows what is over the limit; the file holds only a little more."""
     store = disk.store(messages=10)
     for number in range(400):
         say(store, str(number))
         assert len(shown(store)) == min(number + 1, 10)
-        assert len(disk.rows()) <= 10 + 65
+        assert len(disk.rows()) <= 10 + many
     store.sweep()
     assert len(disk.rows()) == 10
 
@@ -181,12 +231,15 @@ def test_a_group_larger_than_the_limit(disk: Disk) -> None:
     say(store, *("x" for _ in range(900)))
     say(store, "x")
     assert shown(store) == [1797, 1798, 1799, 1800, 1801]
+    store.sweep()
     assert len(disk.rows()) < 1_000
 
 
 def test_a_limit_that_was_lowered(disk: Disk) -> None:
     """Rooms nobody writes to are brought below a lower limit, a step at a time."""
-    say(disk.store(), *("x" for _ in range(2_000)))
+    unlimited = disk.store()
+    say(unlimited, *("x" for _ in range(2_000)))
+    unlimited.sweep()
     store = disk.store(messages=3)
     assert shown(store) == [1998, 1999, 2000]
     steps, start = 0, store.sweep()
