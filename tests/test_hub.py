@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
-from livechat.hub import Hub
+from livechat.hub import SLICE, Hub
 from livechat.interfaces import ISink
 from livechat.wire import Message
 from tests.support import RecordingClient, RecordingSink
 
 
-class BrokenMember(RecordingClient):
+class CountingMember(RecordingClient):
+    """Counts how often it is written to."""
+
+    writes = 0
+    last = b""
+
+    def write(self, frames: bytes) -> None:
+        self.writes += 1
+        self.last = frames
+        super().write(frames)
+
+    def texts(self) -> list[str]:
+        """What it heard since this was asked last."""
+        return [json.loads(frame)["message"] for frame in self.frames()]
+
+
+class BrokenMember(CountingMember):
     """Its connection cannot be written to."""
 
     def write(self, frames: bytes) -> None:
@@ -126,3 +143,147 @@ class HubTest(SynchronousTestCase):
         assert not self.hub.leave("a", member)
         assert self.hub.unwatch("a", watcher)
         assert not self.hub.unwatch("a", watcher)
+
+
+TURN = 1.0
+
+
+class TurnClock(Clock):
+    """A clock on which "at once" is the next turn, and a turn is `TURN`."""
+
+    def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:  # noqa: A002
+        return super().callLater(delay + TURN, callable, *args, **kw)
+
+
+class TurnsTest(SynchronousTestCase):
+    """What is written when."""
+
+    def setUp(self) -> None:
+        self.clock = TurnClock()
+        self.hub = Hub(self.clock)
+
+    def turn(self) -> None:
+        """One turn of the reactor: what is called in it for later comes in the next one."""
+        self.clock.advance(TURN)
+
+    def join(self, room: str, count: int) -> list[CountingMember]:
+        members = [CountingMember() for _ in range(count)]
+        for member in members:
+            self.hub.join(room, member)
+        return members
+
+    def test_one_write(self) -> None:
+        """What is delivered in one turn is one write to each member, at its end."""
+        (member,) = self.join("a", 1)
+        self.hub.deliver("a", "e", messages("x", "y"))
+        self.hub.deliver("a", "e", messages("z"))
+        assert member.writes == 0
+        self.turn()
+        assert member.writes == 1
+        assert member.texts() == ["x", "y", "z"]
+        assert self.clock.getDelayedCalls() == []
+
+    def test_encoded_once(self) -> None:
+        """All members are given the very same bytes."""
+        one, two = self.join("a", 2)
+        self.hub.deliver("a", "e", messages("x"))
+        self.turn()
+        assert one.last is two.last
+
+    def test_joining_in_between(self) -> None:
+        """Who joins between two messages of a turn gets the second one only."""
+        (before,) = self.join("a", 1)
+        self.hub.deliver("a", "e", messages("x"))
+        (between,) = self.join("a", 1)
+        self.hub.deliver("a", "e", messages("y"))
+        (after,) = self.join("a", 1)
+        self.turn()
+        self.turn()
+        assert (before.texts(), between.texts(), after.texts()) == (["x", "y"], ["y"], [])
+
+    def test_a_room_made_meanwhile(self) -> None:
+        """A room that ended with messages left does not give them to those who make it anew."""
+        (gone,) = self.join("a", 1)
+        self.hub.deliver("a", "e", messages("x"))
+        self.hub.leave("a", gone)
+        (new,) = self.join("a", 1)
+        self.turn()
+        assert (gone.writes, new.writes) == (0, 0)
+        self.hub.deliver("a", "e", messages("y"))
+        self.turn()
+        assert new.texts() == ["y"]
+
+    def test_slices(self) -> None:
+        """A large room is written in slices; a small one does not wait for all of them."""
+        large, small = self.join("large", 3 * SLICE + 1), self.join("small", 1)
+        self.hub.deliver("large", "e", messages("x"))
+        self.hub.deliver("small", "e", messages("y"))
+        self.turn()
+        assert sum(member.writes for member in large) == SLICE
+        self.turn()
+        assert small[0].writes == 1
+        for _ in range(2):
+            self.turn()
+        assert all(member.texts() == ["x"] for member in large)
+        assert self.clock.getDelayedCalls() == []
+
+    def test_a_turn_is_bounded(self) -> None:
+        """However many rooms have something, a turn writes to no more members than a slice."""
+        rooms = [self.join(f"r{number}", 7) for number in range(SLICE)]
+        for number in range(SLICE):
+            self.hub.deliver(f"r{number}", "e", messages("x"))
+        written = 0
+        while written < 7 * SLICE:
+            self.turn()
+            now = sum(member.writes for members in rooms for member in members)
+            assert 0 < now - written <= SLICE
+            written = now
+
+    def test_order_over_slices(self) -> None:
+        """A batch begins when the one before is with everybody, and holds all that came since."""
+        members = self.join("a", 2 * SLICE)
+        self.hub.deliver("a", "e", messages("1"))
+        self.turn()
+        self.hub.deliver("a", "e", messages("2"))
+        late = self.join("a", 1)
+        self.hub.deliver("a", "e", messages("3"))
+        for _ in range(9):
+            self.turn()
+        assert all(member.texts() == ["1", "2", "3"] for member in members)
+        assert late[0].texts() == ["3"]
+
+    def test_leaving_between_slices(self) -> None:
+        """Who has left is not written to any more."""
+        members = self.join("a", 2 * SLICE)
+        self.hub.deliver("a", "e", messages("x"))
+        self.turn()
+        for member in members[SLICE : SLICE + 10]:
+            self.hub.leave("a", member)
+        self.turn()
+        assert [member.writes for member in members[SLICE : SLICE + 11]] == [0] * 10 + [1]
+
+    def test_a_broken_member_in_a_slice(self) -> None:
+        """It costs the others nothing, wherever it stands."""
+        broken: list[CountingMember] = [BrokenMember() for _ in range(3)]
+        members = self.join("a", SLICE)
+        for member in broken:
+            self.hub.join("a", member)
+        members += self.join("a", SLICE)
+        self.hub.deliver("a", "e", messages("x"))
+        for _ in range(4):
+            self.turn()
+        assert len(self.flushLoggedErrors(OSError)) == 3
+        assert all(member.aborted for member in broken)
+        assert all(member.texts() == ["x"] for member in members)
+
+    def test_flush(self) -> None:
+        """At the end, everything is written at once."""
+        members = self.join("a", 3 * SLICE)
+        (other,) = self.join("b", 1)
+        self.hub.deliver("a", "e", messages("x"))
+        self.turn()
+        self.hub.deliver("a", "e", messages("y"))
+        self.hub.deliver("b", "e", messages("z"))
+        self.hub.flush()
+        assert all(member.texts() == ["x", "y"] for member in members)
+        assert other.texts() == ["z"]

@@ -48,7 +48,7 @@ static const char usage_text[] =
     "  --window W          closed loop: W messages in flight per publisher (8)\n"
     "  --rate X            open loop: X messages per second in total\n"
     "  --size S            bytes of a message's value, at least 35 (100)\n"
-    "  --max-msgs N        send no more than N messages\n"
+    "  --max-msgs N        send no more than N messages, and end with the last\n"
     "  --noecho            the sender does not get its own messages; needs --rate\n"
     "  --stall-readers K   the last K members of room 0 that publish nothing stop reading\n"
     "                      after the settling; they do not count as members\n"

@@ -136,7 +136,8 @@ static void stop_measuring(uint64_t now)
 
 static void measure(uint64_t now)
 {
-    if (!is_over(options.duration, now))
+    bool all_sent = options.message_limit && run.sent >= options.message_limit;
+    if (!all_sent && !is_over(options.duration, now))
         return;
     stop_measuring(now);
     readings.rss_end_kb = processes_rss_kb();

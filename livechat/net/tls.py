@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
+from OpenSSL._util import ffi as _ffi
+from OpenSSL._util import lib as _lib
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
@@ -55,6 +57,12 @@ _RECORD: Final = 16_384
 _MOST_RECORDS: Final = 64
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
+
+# pyOpenSSL's own send and recv look for errors of callbacks and of OpenSSL around each
+# call, and make a buffer for it: a microsecond each, of the six that sending a message
+# takes.  So where a connection just reads or writes, OpenSSL is called as pyOpenSSL
+# 26.4 does it, and what is not plain success is given back to pyOpenSSL to explain.
+_RECEIVED: Final = _ffi.new("char[]", _RECORD)
 
 #: Seconds for a handshake.
 HANDSHAKE: Final = 10.0
@@ -124,6 +132,8 @@ class TLSPort:
 
     def listen(self, listening: socket.socket) -> IListeningPort:
         """Accept connections on a socket that listens; it may be closed afterwards."""
+        # Otherwise the reactor would stand still whenever nobody comes.
+        listening.setblocking(False)
         port: Any = self._reactor.adoptStreamPort(
             listening.fileno(), listening.family, self._factory
         )
@@ -179,6 +189,10 @@ class Connection(tcp.Server):
     - After the connection is lost, nothing is delivered and writes are ignored.
     """
 
+    # What a write looks at stands in the object itself: with a thousand connections,
+    # each step to another piece of memory is one that the processor has to wait for.
+    __slots__ = ("_direct", "_ssl")
+
     def __init__(self, port: TLSPort, *accepted: Any) -> None:
         """
         @param accepted: what `twisted.internet.tcp.Server` is made of.
@@ -187,6 +201,7 @@ class Connection(tcp.Server):
         self._port = port
         self._tls: SSL.Connection | None = SSL.Connection(port.context, self.socket)
         self._tls.set_accept_state()
+        self._ssl = self._tls._ssl  # noqa: SLF001
         self._shaking = True
         # Whether a write may go to OpenSSL past the buffer: the handshake is done, nothing
         # waits, and nobody has closed.
@@ -236,39 +251,56 @@ class Connection(tcp.Server):
 
     def _read(self) -> tuple[bytes, Exception | None]:
         """What has arrived, and how the connection ended, if it did."""
-        assert self._tls is not None
-        receive = self._tls.recv
+        ssl = self._ssl
         records = []
         why: Exception | None = None
+        for _ in range(_MOST_RECORDS):
+            size = _lib.SSL_read(ssl, _RECEIVED, _RECORD)
+            if size <= 0:
+                if _lib.SSL_get_error(ssl, size) != _lib.SSL_ERROR_WANT_READ:
+                    why = self._cannot_read(size)
+                break
+            records.append(_ffi.buffer(_RECEIVED, size)[:])
+        return (records[0] if len(records) == 1 else b"".join(records)), why
+
+    def _cannot_read(self, result: int) -> Exception | None:
+        """Why nothing more was read; None if something may be later."""
+        assert self._tls is not None
         try:
-            for _ in range(_MOST_RECORDS):
-                records.append(receive(_RECORD))  # noqa: PERF401 - those before an end count
-        except SSL.WantReadError:
-            pass
+            self._tls._raise_ssl_error(self._ssl, result)  # noqa: SLF001
         except SSL.WantWriteError:
             self._read_needs_write = True
             self.startWriting()
         except SSL.ZeroReturnError:
-            why = CONNECTION_DONE
+            return CONNECTION_DONE
         except SSL.Error:
-            why = CONNECTION_DONE if self._said_goodbye else CONNECTION_LOST
-        return (records[0] if len(records) == 1 else b"".join(records)), why
+            return CONNECTION_DONE if self._said_goodbye else CONNECTION_LOST
+        return None
 
     def write(self, data: bytes) -> None:
         if self._direct and data:
-            assert self._tls is not None
-            try:
-                sent = self._tls.send(data)
-            except SSL.Error:
-                # Either the kernel takes no more, or the connection is broken, which
-                # the next attempt will find again, where it can be told.
-                sent = 0
-            if sent == len(data):
+            size = len(data)
+            sent = _lib.SSL_write(self._ssl, data, size)
+            if sent == size:
+                return
+            data = data[self._sent_of(data, sent) :]
+            if not data:
                 return
             self._direct = False
-            data = data[sent:]
         if not self.disconnecting:
             FileDescriptor.write(self, data)
+
+    def _sent_of(self, data: bytes, result: int) -> int:
+        """How much of *data* is sent, when OpenSSL has said *result* and not taken all."""
+        assert self._tls is not None
+        if result > 0:
+            more = self.writeSomeData(memoryview(data)[result:])  # type: ignore[arg-type]
+            return result + more if isinstance(more, int) else result
+        # Either the kernel takes no more, or the connection is broken, which the next
+        # attempt will find again, where it can be told.
+        with suppress(SSL.Error):
+            self._tls._raise_ssl_error(self._ssl, result)  # noqa: SLF001
+        return 0
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         self.write(b"".join(iovec))
@@ -378,7 +410,7 @@ class Connection(tcp.Server):
         self._port.closing.done(self)
         super().connectionLost(reason)
         # Whoever still has this transport must not keep 30 KB of OpenSSL's with it.
-        self._tls = None
+        self._tls = self._ssl = None
 
 
 def _in_words(error: SSL.Error) -> str:

@@ -15,6 +15,7 @@ Pings and bounds need no timer for each socket: `livechat.net.deadlines`.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -58,6 +59,9 @@ class Socket(Protocol):
     the connection open is in the room.  What is said meanwhile waits.
     """
 
+    # What a write looks at stands in the object itself, as in the transport's.
+    __slots__ = ("_push", "_ready")
+
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
     session: Session
@@ -69,6 +73,9 @@ class Socket(Protocol):
         self._waiting: deque[bytes] | None = None
         self._waiting_bytes = 0
         self._paused = True
+        # Whether frames may go out at once, and how: it is open, and not paused.
+        self._ready = False
+        self._push: Callable[[bytes], None]
         self._deaf = False
         self._pinged = False
         self._fragments = 0
@@ -79,6 +86,7 @@ class Socket(Protocol):
         # The HTTP channel is still there, and would pause for us.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+        self._push = self.transport.write
         super().connectionMade()
 
     def onOpen(self) -> None:
@@ -130,8 +138,8 @@ class Socket(Protocol):
             self.sendPing()
 
     def write(self, frames: bytes) -> None:
-        if self.state == self.STATE_OPEN and not self._paused:
-            self.transport.write(frames)
+        if self._ready:
+            self._push(frames)
         elif self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
             if self._waiting is None:
                 self._waiting = deque()
@@ -180,6 +188,7 @@ class Socket(Protocol):
     ) -> None:
         """All closing that begins here comes through here, Autobahn's too."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
+        self._ready = False
         self.session.close()
         self.factory.closed(self)
         if not isReply and code != Close.RESTART:
@@ -189,8 +198,13 @@ class Socket(Protocol):
             self._deaf = True
             self.dropConnection()
 
+    def dropConnection(self, abort: bool = False) -> None:
+        self._ready = False
+        super().dropConnection(abort)
+
     def pauseProducing(self) -> None:
         self._paused = True
+        self._ready = False
 
     def resumeProducing(self) -> None:
         self._paused = False
@@ -202,6 +216,7 @@ class Socket(Protocol):
             self.factory.slow.done(self)
         if not self._waiting:
             self._waiting = None
+            self._ready = not self._paused and self.state == self.STATE_OPEN
 
     def stopProducing(self) -> None:
         """The connection is being lost, which `connectionLost` is told too."""
@@ -212,6 +227,7 @@ class Socket(Protocol):
         self._waiting_bytes = 0
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._ready = False
         self._drop_waiting()
         self.session.close()
         self.factory.lost(self)

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from livechat.net.http import _Stage
-from livechat.net.websocket import FAR_TOO_MUCH, GRACE, SLOW, UNSENT
+from livechat.net.websocket import FAR_TOO_MUCH, GRACE, SLOW
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
-from tests.support import HANDSHAKE, client_frame, request
+from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
 JSON = {"Content_Type": "application/json"}
@@ -144,14 +144,14 @@ def test_slow_reader(daemon: Daemon) -> None:
     before = daemon.memory()
     with daemon.socket("hostile") as member, daemon.socket("hostile") as speaker:
         text = json.dumps({"message": "x" * 16_000})
-        count = 40 * UNSENT // 16_000
+        count = 40 * MAX_UNSENT // 16_000
         for start in range(0, count, 50):
             for _ in range(min(50, count - start)):
                 speaker.send(text)
             for _ in range(min(50, count - start)):
                 assert len(member.recv(timeout=PATIENCE)) > 16_000
                 speaker.recv(timeout=PATIENCE)
-    assert daemon.memory() - before < 2 * FAR_TOO_MUCH * UNSENT
+    assert daemon.memory() - before < 2 * FAR_TOO_MUCH * MAX_UNSENT
     answer = rest(slow, SLOW + GRACE + PATIENCE)
     assert len(answer) < count * 16_000
 

@@ -50,7 +50,7 @@ def test_a_member_that_cannot_be_written_to(port: Port, monkeypatch: pytest.Monk
     def fail(data: bytes) -> None:
         raise OSError("broken")
 
-    monkeypatch.setattr(wire.transport, "write", fail)
+    monkeypatch.setattr(wire.protocol, "_push", fail)
     with capturedLogs() as events:
         say(port, "hi")
     assert len(events) == 1

@@ -1,0 +1,97 @@
+"""A thousand members, some of whom stop reading."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from livechat.net.tls import CLOSING
+from tests.live.daemon import PATIENCE, ROOT, Daemon, eventually, rest
+from tests.live.test_admin import SET, Operator
+from tests.support import HANDSHAKE, request
+
+LOADGEN = ROOT / "bench" / "loadgen"
+ROOM = "room0"
+MEMBERS, STALLED = 1_000, 50
+MEGABYTE = 1024 * 1024
+SIZE, TRAFFIC = 16_000, 50 * MEGABYTE
+
+
+def load(daemon: Daemon, *options: str) -> dict[str, Any]:
+    """What the load generator reports: losses, duplicates, order, disconnects."""
+    subprocess.run(["make", "--silent", "-C", str(LOADGEN)], check=True)
+    ran = subprocess.run(
+        [
+            str(LOADGEN / "build" / "loadgen"),
+            f"--url=wss://127.0.0.1:{daemon.port}/ws/chat/room{{r}}/", f"--conns={MEMBERS}",
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def members(operator: Operator) -> int:
+    """How many are in the room, as operators see it."""
+    page = operator.get(f"/admin/rooms/{ROOM}/")
+    return int(re.findall(r"<dt>Members</dt><dd><strong>([\d,]+)", page)[0].replace(",", ""))
+
+
+def test_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """
+    Of a thousand members fifty stop reading while 50 MB go through the room.
+
+    The others get everything, in order.  The fifty are cut; one that reads again in time
+    sees why.  Memory is bounded meanwhile, and given back.
+    """
+    daemon = start(
+        "--rate=0", "--rate-per-ip=0", "--max-connections=0", "--max-connections-per-ip=0", **SET
+    )
+    operator = Operator(daemon, tmp_path / "jar")
+    assert operator.sign_in() == 303
+    # What a thousand connections leave behind in any case.
+    assert load(daemon, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
+    eventually(lambda: members(operator) == 0)
+    before = daemon.memory()
+
+    late = daemon.raw(request("GET", f"/ws/chat/{ROOM}/", **HANDSHAKE))
+    assert late.recv(1_000).startswith(b"HTTP/1.1 101")
+    peak = 0
+
+    def talk() -> dict[str, Any]:
+        return load(
+            daemon, f"--size={SIZE}", "--window=8", f"--stall-readers={STALLED - 1}",
+            f"--max-msgs={TRAFFIC // SIZE}", "--warmup=0", "--duration=200",
+        )  # fmt: skip
+
+    def closed() -> bool:
+        nonlocal peak
+        peak = max(peak, daemon.memory())
+        return 0 < members(operator) <= MEMBERS - STALLED + 1
+
+    with ThreadPoolExecutor(1) as pool:
+        talking = pool.submit(talk)
+        eventually(lambda: members(operator) == MEMBERS + 1)
+        eventually(closed)
+        # It has not read anything for as long as the others, and now reads.
+        assert (4008).to_bytes(2, "big") + b"too slow" in rest(late, CLOSING + PATIENCE)
+        while not talking.done():
+            peak = max(peak, daemon.memory())
+            wait([talking], timeout=0.2)
+        report = talking.result()
+    assert report["sent"] == TRAFFIC // SIZE
+    assert (report["lost"], report["dup"], report["out_of_order"], report["corrupt"]) == (0,) * 4
+    assert report["delivered"] == report["sent"] * (MEMBERS - STALLED + 1)
+    assert report["disconnects"] == report["stalled_readers"] == STALLED - 1
+    assert peak - before < 120 * MEGABYTE
+    eventually(lambda: members(operator) == 0)
+    eventually(lambda: daemon.memory() - before < 20 * MEGABYTE)
