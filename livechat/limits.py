@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -29,6 +30,7 @@ _INSTANT: Final = 1e-6
 _EXCESS: Final = 64
 
 
+@lru_cache(maxsize=4096)
 def address_key(host: str) -> str:
     """
     What counts as one address: an IPv4 address, or an IPv6 network of /64,

@@ -9,6 +9,7 @@ has to be set going.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -51,6 +52,9 @@ _log = Logger(namespace="livechat")
 
 #: File descriptors besides those of connections.
 SPARE_FILES: Final = 64
+#: Objects made after which Python looks for garbage in cycles, and how much less often
+#: among those that it has left once or twice.
+GARBAGE: Final = (50_000, 20, 100)
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
 
@@ -71,9 +75,11 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     reactor.seconds = time.monotonic
     try:
         config = Config.of(options, os.environ, _working_directory(options))
-        return build(config, reactor)
+        daemon = build(config, reactor)
     except StartError as reason:
         raise SystemExit(f"livechat: {reason}") from None
+    _collect_seldom()
+    return daemon
 
 
 def build(config: Config, reactor: PosixReactorBase) -> MultiService:
@@ -372,6 +378,16 @@ class Announcement(Service):
     def stopService(self) -> None:
         super().stopService()
         _log.info("livechat is stopping.")
+
+
+def _collect_seldom() -> None:
+    """
+    Have Python look for garbage in cycles less often, and not in what is there by now.
+
+    There is little of it, and to look for it means to look at every connection.
+    """
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 def _working_directory(options: Options) -> Path:

@@ -26,6 +26,8 @@ from typing import Any, Final, Self
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
@@ -78,6 +80,13 @@ class Protocol(WebSocketServerProtocol):
 
     def _onOpen(self) -> None:
         self.onOpen()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._connectionLost(reason)  # type: ignore[arg-type]
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        # Neither is ever asked for here: they are for test suites of the protocol.
+        self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
         if (
