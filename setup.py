@@ -52,12 +52,13 @@ setup(
     cmdclass={"build_py": BuildWithData},
     install_requires=[
         "argon2-cffi>=25.1",
-        "autobahn>=26.10",
+        # What these two do not document is used; see docs/architecture.md, "The fast path".
+        "autobahn>=26.10,<27",
         "cryptography>=46",
         "humanize>=4.12",
         "jinja2>=3.1",
         "msgspec>=0.20",
-        "pyopenssl>=26.4",
+        "pyopenssl>=26.4,<27",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",
         "zope.interface>=7",
