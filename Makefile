@@ -6,17 +6,23 @@ VENV ?= .venv
 ARGS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
+# More options for the benchmark: make bench BENCH="--quick --only rooms --peers ws"
+BENCH ?=
 
 BIN := $(VENV)/bin
 CLIENTS := tests/clients/node_modules
+LOADGEN := bench/loadgen/build
+PEERS := bench/peers/node_modules
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint bench bench-peers clean
 
 help:
-	@echo "make run    set up and serve on https://localhost:10443/"
-	@echo "make test   set up and run all checks and tests"
-	@echo "make lint   ruff and mypy only"
-	@echo "make clean  remove what the others have made (not certs/ and state/)"
+	@echo "make run          set up and serve on https://localhost:10443/"
+	@echo "make test         set up and run all checks and tests"
+	@echo "make lint         ruff and mypy only"
+	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
+	@echo "make bench-peers  install those servers"
+	@echo "make clean        remove what the others have made (not certs/ and state/)"
 
 run: $(VENV)/.run
 	$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
@@ -28,6 +34,17 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+bench: $(VENV)/.run
+	@$(MAKE) --silent --no-print-directory -C bench/loadgen
+	$(BIN)/python -m bench.run $(BENCH)
+
+bench-peers: .bench/.peers
+
+.bench/.peers: bench/peers/install bench/peers/requirements.txt bench/peers/package.json \
+		bench/peers/package-lock.json
+	PYTHON="$(PYTHON)" bench/peers/install
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,5 +63,5 @@ $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .bench $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -49,20 +49,29 @@ class Running:
 
 @contextmanager
 def serving(
-    peer: Peer, port: int, certificate: Path, key: Path, *, cpu: int, aux_cpu: int | None = None
+    peer: Peer,
+    port: int,
+    certificate: Path,
+    key: Path,
+    *,
+    cpu: int,
+    aux_cpu: int | None = None,
+    parent: Path | None = None,
 ) -> Iterator[Running]:
     """
     Starts it on one core, waits until it accepts connections, and ends it with all that it has.
 
-    What it needs beside itself (Redis) runs on the other core.  A port that is taken is an
-    OSError; one that does not start is NotServing.
+    What it needs beside itself (Redis) runs on the other core.  Its directory is made in
+    *parent*, or where temporary ones are.  A port that is taken is an OSError; one that does
+    not start is NotServing.
     """
     allow_many_files()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix=f"{peer.name}-")))
+        temporary = TemporaryDirectory(prefix=f"{peer.name}-", dir=parent)
+        directory = Path(stack.enter_context(temporary))
         place = Place(port, certificate.resolve(), key.resolve(), directory)
         aux_pids: list[int] = []
         for path, command in peer.first(place).items():
@@ -82,10 +91,13 @@ def serving(
 def running(
     command: list[str], environment: dict[str, str], cpu: int, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process, and what it has started, until the end of the block."""
+    """
+    A process, and what it has started, until the end of the block; it does not outlive this
+    process, whatever ends that.
+    """
     with log.open("wb") as file:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(cpu), *command],
+            ["setpriv", "--pdeathsig", "KILL", "taskset", "--cpu-list", str(cpu), *command],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

@@ -234,6 +234,10 @@ class Socket(Protocol):
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
+        # These lead back here.  Without them it goes away now, and does not wait for the
+        # garbage collector, which comes seldom.
+        del self.session, self._push
+        self.is_closed = None
 
 
 class SocketFactory(WebSocketServerFactory):

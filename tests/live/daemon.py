@@ -30,6 +30,7 @@ _T = TypeVar("_T")
 PATIENCE = 20.0
 
 ROOT = Path(__file__).parent.parent.parent
+LOADGEN = ROOT / "bench" / "loadgen"
 WSCAT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "wscat"
 
 
@@ -174,6 +175,23 @@ class Daemon:
         found: list[dict[str, Any]] = json.loads(self.curl(f"{self.url}/chat/history/{query}"))[
             "chat_history"
         ]
+        return found
+
+    def load(self, *options: str) -> dict[str, Any]:
+        """What the load generator reports: losses, duplicates, disconnects, ..."""
+        subprocess.run(["make", "--silent", "-C", str(LOADGEN)], check=True)
+        ran = subprocess.run(
+            [
+                str(LOADGEN / "build" / "loadgen"),
+                f"--url=wss://127.0.0.1:{self.port}/ws/chat/room{{r}}/",
+                *options,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(ran.stdout)
         return found
 
     def memory(self) -> int:

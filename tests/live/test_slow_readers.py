@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from livechat.net.tls import CLOSING
-from tests.live.daemon import PATIENCE, ROOT, Daemon, eventually, rest
+from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.test_admin import SET, Operator
 from tests.support import HANDSHAKE, request
 
-LOADGEN = ROOT / "bench" / "loadgen"
 ROOM = "room0"
 MEMBERS, STALLED = 1_000, 50
+CONNS = f"--conns={MEMBERS}"
 MEGABYTE = 1024 * 1024
 SIZE, TRAFFIC = 16_000, 50 * MEGABYTE
-
-
-def load(daemon: Daemon, *options: str) -> dict[str, Any]:
-    """What the load generator reports: losses, duplicates, order, disconnects."""
-    subprocess.run(["make", "--silent", "-C", str(LOADGEN)], check=True)
-    ran = subprocess.run(
-        [
-            str(LOADGEN / "build" / "loadgen"),
-            f"--url=wss://127.0.0.1:{daemon.port}/ws/chat/room{{r}}/", f"--conns={MEMBERS}",
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(ran.stdout)
-    return found
 
 
 def members(operator: Operator) -> int:
@@ -59,7 +39,7 @@ def test_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
     operator = Operator(daemon, tmp_path / "jar")
     assert operator.sign_in() == 303
     # What a thousand connections leave behind in any case.
-    assert load(daemon, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
+    assert daemon.load(CONNS, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
     eventually(lambda: members(operator) == 0)
     before = daemon.memory()
 
@@ -68,8 +48,8 @@ def test_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
     peak = 0
 
     def talk() -> dict[str, Any]:
-        return load(
-            daemon, f"--size={SIZE}", "--window=8", f"--stall-readers={STALLED - 1}",
+        return daemon.load(
+            CONNS, f"--size={SIZE}", "--window=8", f"--stall-readers={STALLED - 1}",
             f"--max-msgs={TRAFFIC // SIZE}", "--warmup=0", "--duration=200",
         )  # fmt: skip
 

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
 
 from livechat import certificates
-from livechat.certificates import Certificate
-from livechat.errors import StartError
 from livechat.net import tls
 from tests.test_certificates import issue
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> SSL.Context:
-    return tls.context(certificates.load_or_make(tmp_path))
+    certificate = certificates.load_or_make(tmp_path)
+    return tls.context(certificate.chain, certificate.key)
 
 
 def handshake(server_context: SSL.Context, client: ssl.SSLContext) -> ssl.SSLObject:
@@ -94,20 +91,8 @@ def test_protocol(context: SSL.Context, offered: list[str], chosen: str | None) 
 
 
 def test_a_certificate_openssl_refuses(tmp_path: Path) -> None:
-    """What only OpenSSL finds wrong is one clear line too."""
+    """A key that is another certificate's is refused."""
     chain, _ = issue(tmp_path)
     _, key = issue(tmp_path, name="other.example")
-    given = certificates.load_or_make(tmp_path)
-    with pytest.raises(StartError, match="--certificate: OpenSSL refuses"):
-        tls.context(Certificate(chain, key, given.names, given.expires, False))
-
-
-def test_a_factory_that_lets_nobody_in(context: SSL.Context) -> None:
-    """A connection that the factory refuses is refused, and not wrapped."""
-
-    class Closed(Factory[Protocol]):
-        def buildProtocol(self, addr: object) -> None:
-            return None
-
-    factory = tls.wrap(Closed(), context, Clock())
-    assert factory.buildProtocol(None) is None  # type: ignore[arg-type]
+    with pytest.raises(SSL.Error):
+        tls.context(chain, key)

@@ -1,0 +1,58 @@
+"""livechat, among the servers that it is compared with."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench.peers.catalogue import Peer, Place, Sending
+
+PACKAGES = ("livechat", "twisted", "autobahn", "pyopenssl", "msgspec")
+#: What nobody is compared with: the other servers have none either.
+LIMITS = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Livechat(Peer):
+    """livechat, on the Python that runs this, with its state in a directory of its own."""
+
+    program: tuple[str, ...]
+
+    def versions(self) -> dict[str, str | None]:
+        return {name: installed(name) for name in PACKAGES}
+
+    def command(self, place: Place) -> list[str]:
+        return [
+            *self.program,
+            *("--nodaemon", "--pidfile=", "--rundir", str(place.directory)),
+            *("livechat", "--port", str(place.port)),
+            *("--certificate", str(place.certificate), "--private-key", str(place.key)),
+            *(word for limit in LIMITS for word in (f"--{limit}", "0")),
+        ]
+
+
+def installed(name: str) -> str | None:
+    """The version of a package."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+SENDING = Sending("/chat/send/", '{"room":"room{r}","message":"%M"}')
+OURS: tuple[Livechat, ...] = (
+    Livechat(
+        name="livechat",
+        title="as it is shipped: every message is on disk before anybody gets it",
+        sending=SENDING,
+        program=(str(Path(sys.executable).with_name("twistd")),),
+    ),
+    Livechat(
+        name="unstored",
+        title="livechat with rooms that are stored nowhere, like the others'",
+        sending=SENDING,
+        program=(sys.executable, "-m", "bench.unstored"),
+    ),
+)

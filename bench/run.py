@@ -1,0 +1,242 @@
+"""
+livechat and other chat servers under the same loads: ``python -m bench.run``, in the
+repository's root.
+
+Servers take turns, each started afresh for each run, on one core; the load generator has
+another.  Every run ends by itself.  README.md says what is measured, and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from bench.machine import ON_DISK, description, make_certificate
+from bench.ours import OURS
+from bench.peers.catalogue import PEERS, ROOT, Peer
+from bench.peers.serving import NotServing, Running, serving
+from bench.results import Results, Run, wrong
+from bench.scenarios import SCENARIOS, Scenario
+from bench.table import Setting, render, short
+
+_T = TypeVar("_T")
+
+LOADGEN = ROOT / "bench" / "loadgen" / "build" / "loadgen"
+RECORD = ROOT / ".bench" / "results.jsonl"
+README = ROOT / "bench" / "README.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
+#: Seconds for the server to come to rest when everybody is connected.
+SETTLE = 0.3
+#: Seconds after which a run is ended that does not end.
+PATIENCE = 180.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all runs have in common."""
+
+    chain: Path
+    key: Path
+    server_core: int
+    load_core: int
+
+    def run(self, scenario: Scenario, peer: Peer) -> Run:
+        """A fresh server under one load."""
+        try:
+            with serving(
+                peer,
+                free_port(),
+                self.chain,
+                self.key,
+                cpu=self.server_core,
+                aux_cpu=self.load_core,
+                parent=ON_DISK,
+            ) as server:
+                done = subprocess.run(
+                    ["taskset", "--cpu-list", str(self.load_core), *load(scenario, server)],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=PATIENCE,
+                )
+            return outcome(scenario, peer, done)
+        except (NotServing, OSError, ValueError, subprocess.TimeoutExpired) as reason:
+            return Run(scenario.name, peer.name, problem=str(reason).replace(f"{ROOT}/", ""))
+
+
+def load(scenario: Scenario, server: Running) -> list[str]:
+    """The load generator's command."""
+    given = {
+        "url": server.url,
+        "settle": SETTLE,
+        "warmup": scenario.warmup,
+        "duration": scenario.duration,
+        "pids": ",".join(map(str, server.pids)),
+        "aux-pids": ",".join(map(str, server.aux_pids)),
+    }
+    if scenario.posts and server.peer.sending is not None:
+        given |= {"http-url": server.send_url, "http-body": server.peer.sending.body}
+    words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    return [str(LOADGEN), *scenario.options.split(), *words]
+
+
+def outcome(scenario: Scenario, peer: Peer, done: subprocess.CompletedProcess[str]) -> Run:
+    """What the load generator said; that all was well, it says by its exit code."""
+    report = json.loads(done.stdout) if done.stdout else {}
+    problem = ""
+    if done.returncode != 0:
+        problem = wrong(report) or done.stderr or f"loadgen ended with {done.returncode}"
+    elif not report:
+        problem = "loadgen said nothing"
+    return Run(scenario.name, peer.name, report, problem)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def rotated(items: Sequence[_T], by: int) -> list[_T]:
+    """The same order, begun with another."""
+    start = by % len(items) if items else 0
+    return [*items[start:], *items[:start]]
+
+
+def plan(
+    scenarios: Sequence[Scenario], peers: Sequence[Peer], runs: int
+) -> Iterator[tuple[int, Scenario, Peer]]:
+    """What is run, in its order: all of it once, and again, each time begun by another server."""
+    for number in range(runs):
+        for scenario in scenarios:
+            if scenario.most is None or number < scenario.most:
+                suited = [peer for peer in peers if scenario.suits(peer)]
+                for peer in rotated(suited, number):
+                    yield number, scenario, peer
+
+
+def measure(
+    bench: Bench, scenarios: Sequence[Scenario], peers: Sequence[Peer], runs: int
+) -> Results:
+    """Everything; each run is recorded and told as soon as it is over."""
+    results = Results()
+    planned = list(plan(scenarios, peers, runs))
+    start = time.monotonic()
+    RECORD.parent.mkdir(exist_ok=True)
+    with RECORD.open("a", encoding="utf-8") as record:
+        for done, (number, scenario, peer) in enumerate(planned, 1):
+            run = bench.run(scenario, peer)
+            results.add(run)
+            record.write(json.dumps(recorded(number, run)) + "\n")
+            record.flush()
+            left = (time.monotonic() - start) / done * (len(planned) - done)
+            told = f"FAILED: {run.problem}" if run.problem else figures(scenario, run)
+            print(
+                f"{done}/{len(planned)} {run.scenario} {run.server}: {told}; "
+                f"{left / 60:.0f} min left",
+                file=sys.stderr,
+            )
+    return results
+
+
+def recorded(number: int, run: Run) -> dict[str, object]:
+    """A line of the record."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": number + 1,
+        "scenario": run.scenario,
+        "server": run.server,
+        "problem": run.problem,
+        "report": run.report,
+    }
+
+
+def figures(scenario: Scenario, run: Run) -> str:
+    """What came out, for those who wait."""
+    return ", ".join(f"{short(run.report.get(each.key))} {each.unit}" for each in scenario.figures)
+
+
+def between(text: str, results: str) -> str:
+    """*text* with *results* between its markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{BEGIN.strip()} and {END.strip()} are not there")
+    return f"{before}{begin}\n{results}\n{end}{after}"
+
+
+def cores() -> tuple[int, int]:
+    """One for the server, one for the load."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise SystemExit("This needs two cores: one for the server, one for the load generator.")
+    return allowed[0], allowed[1]
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--runs", type=int, help="of everything (5)")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[scenario.name for scenario in SCENARIOS],
+        metavar="SCENARIO",
+        help=", ".join(scenario.name for scenario in SCENARIOS),
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=[peer.name for peer in PEERS],
+        metavar="NAME",
+        help="besides livechat: " + ", ".join(peer.name for peer in PEERS),
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of a second each, to see whether all works"
+    )
+    parser.add_argument("--write", action="store_true", help="the tables into bench/README.md")
+    return parser
+
+
+def main() -> int:
+    given = arguments().parse_args()
+    if not LOADGEN.exists():
+        raise SystemExit("There is no load generator: make -C bench/loadgen")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so end what was started
+    server_core, load_core = cores()
+    runs = given.runs or (1 if given.quick else 5)
+    scenarios = [each for each in SCENARIOS if given.only is None or each.name in given.only]
+    if given.quick:
+        scenarios = [replace(each, warmup=0.2, duration=1) for each in scenarios]
+    wanted = [peer for peer in PEERS if given.peers is None or peer.name in given.peers]
+    missing = {peer.name: why for peer in wanted if (why := peer.missing())}
+    for name, why in missing.items():
+        print(f"{name} is left out: {why}. See make bench-peers.", file=sys.stderr)
+    peers = [*OURS, *(peer for peer in wanted if peer.name not in missing)]
+    with TemporaryDirectory() as directory:
+        chain, key = make_certificate(Path(directory))
+        results = measure(Bench(chain, key, server_core, load_core), scenarios, peers, runs)
+    text = render(results, scenarios, peers, Setting(description(), runs, given.quick, missing))
+    print(text)
+    if given.write:
+        README.write_text(between(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return 1 if any(run.problem for run in results.all() if run.server == OURS[0].name) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.peers.catalogue import Peer
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that loadgen reports, and what it is in."""
+
+    key: str
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """
+    One way to put a server under load: a run of loadgen.
+
+    @ivar most: as many runs suffice, because one is much like another.
+    @ivar posts: messages are sent over HTTP, by connections of their own.
+    @ivar resumes: handshakes are to be resumed ones.
+    @ivar without: servers, by name, of whom the figures would say nothing.
+    @ivar reason: why it is without them.
+    """
+
+    name: str
+    title: str
+    options: str
+    figures: tuple[Figure, ...]
+    warmup: float = 0.5
+    duration: float = 3.0
+    most: int | None = None
+    posts: bool = False
+    resumes: bool = False
+    without: tuple[str, ...] = ()
+    reason: str = ""
+
+    def suits(self, peer: Peer) -> bool:
+        """Whether *peer* can be put under this load."""
+        return peer.name not in self.without and (not self.posts or peer.sending is not None)
+
+
+DELIVERIES = Figure("deliv_per_cpu_s", "deliveries per CPU-second")
+HANDSHAKES = Figure("hs_per_cpu_s", "handshakes per CPU-second")
+P50 = Figure("p50_ms", "ms until delivered, median")
+P99 = Figure("p99_ms", "ms until delivered, p99")
+MEMORY = Figure("rss_per_conn_kb", "KB per connection")
+REQUESTS_PER_CPU = Figure("http_req_per_cpu_s", "requests per CPU-second")
+REQUESTS = Figure("http_req_per_s", "requests per second")
+
+
+def fanout(name: str, members: int, window: int) -> Scenario:
+    """One of the *members* of a room talks, and keeps *window* messages in flight."""
+    return Scenario(
+        name=name,
+        title=f"1 room of {members:,} members, {window} in flight",
+        options=f"--mode fanout --conns {members} --window {window}",
+        figures=(DELIVERIES,),
+    )
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    fanout("fanout-1", 1_000, 1),
+    fanout("fanout-16", 1_000, 16),
+    fanout("fanout-64", 1_000, 64),
+    fanout("fanout-5000", 5_000, 4),
+    Scenario(
+        name="calm",
+        title="1 room of 1,000 members, 5 messages a second",
+        options="--mode fanout --conns 1000 --rate 5",
+        figures=(DELIVERIES, P50, P99),
+        duration=5,  # seldom does anything happen: for less, the CPU's clock is too coarse
+        without=("uwebsockets",),
+        reason="socketify's loop never sleeps, so its CPU seconds would say nothing",
+    ),
+    Scenario(
+        name="rooms",
+        title="200 rooms of 5 members, all of whom talk",
+        options="--mode rooms --rooms 200 --conns 1000 --window 1",
+        figures=(DELIVERIES,),
+    ),
+    Scenario(
+        name="connect",
+        title="connecting",
+        options="--mode connect --conns 200 --conc 32",
+        figures=(HANDSHAKES,),
+    ),
+    Scenario(
+        name="resume",
+        title="connecting again, TLS resumed",
+        options="--mode connect --conns 200 --conc 32 --resume",
+        figures=(HANDSHAKES,),
+        resumes=True,
+    ),
+    Scenario(
+        name="idle",
+        title="10,000 idle connections",
+        options="--mode idle --conns 10000",
+        figures=(MEMORY,),
+        warmup=0,
+        duration=1,
+        most=3,
+    ),
+    Scenario(
+        name="http",
+        title="sending over HTTP, 8 connections; 10 members",
+        options="--mode http --conns 10 --http-conns 8",
+        figures=(REQUESTS_PER_CPU, REQUESTS),
+        posts=True,
+    ),
+)

@@ -1,0 +1,209 @@
+"""The results in words and tables: Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.peers.catalogue import Peer
+from bench.results import Results, share
+from bench.scenarios import Figure, Scenario
+from bench.targets import TARGETS, Verdict, judge, resumption
+
+#: From here on the load generator is said to be the limit, in per cent of its core.
+BUSY = 90
+#: Runs that failed and are told one by one, and the characters of each.
+TOLD = 10
+LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Setting:
+    """
+    What was run where.
+
+    @ivar machine: about the machine, a line each.
+    @ivar runs: how often.
+    @ivar missing: the servers that cannot be started, by their names, and why.
+    """
+
+    machine: Sequence[str]
+    runs: int
+    quick: bool = False
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def render(
+    results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer], setting: Setting
+) -> str:
+    """All there is to say."""
+    many = f"Medians of {setting.runs} runs"
+    fewer = [each for each in scenarios if each.most and each.most < setting.runs]
+    if fewer:
+        many += f" ({', '.join(f'{each.most} of {each.name}' for each in fewer)})"
+    if setting.runs == 1:
+        many = "One run"
+    parts = [
+        f"{many}{' of a second each, to see whether all works' if setting.quick else ''}.",
+        figures(results, scenarios, peers),
+        bullets(notes(results, scenarios, peers)),
+        verdicts([judged for target in TARGETS if (judged := judge(target, results))], scenarios),
+        bullets(
+            [
+                *servers(peers),
+                *(f"{name}: left out, {why}" for name, why in setting.missing.items()),
+            ]
+        ),
+        bullets(setting.machine),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def figures(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> str:
+    """A line for each figure, a column for each server."""
+    lines = [["", "", *(peer.name for peer in peers)]]
+    for scenario in scenarios:
+        title = f"{scenario.name}: {scenario.title}"
+        for figure in scenario.figures:
+            cells = [cell(results, scenario, figure, peer) for peer in peers]
+            lines.append([title, figure.unit, *cells])
+            title = ""
+    return table(lines, numbers=range(2, len(lines[0])))
+
+
+def cell(results: Results, scenario: Scenario, figure: Figure, peer: Peer) -> str:
+    """A figure of one server, and what there is to say about it."""
+    runs = results.of(scenario.name, peer.name)
+    if not runs:
+        return "–"
+    value = results.median(scenario.name, peer.name, figure.key)
+    failed = len(results.failed(scenario.name, peer.name))
+    if value is None:
+        return f"{failed} of {len(runs)} failed" if failed else "–"
+    text = short(value)
+    if busy(results, scenario, peer):
+        text += "†"
+    if (resumed := resumption(results, scenario.name, peer.name)) is not None:
+        text += f" ({resumed:.0%} resumed)"
+    return f"{text} ({failed} of {len(runs)} failed)" if failed else text
+
+
+def busy(results: Results, scenario: Scenario, peer: Peer) -> bool:
+    """Whether the load generator had about as much as it can do."""
+    load = results.median(scenario.name, peer.name, "cli_cpu_pct")
+    return load is not None and load >= BUSY
+
+
+def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> list[str]:
+    """What the table does not say."""
+    found = []
+    if any(busy(results, scenario, peer) for scenario in scenarios for peer in peers):
+        found.append("† The load generator's core was the limit, or nearly.")
+    for scenario in scenarios:
+        without = [peer.name for peer in peers if peer.name in scenario.without]
+        if without:
+            found.append(f"{scenario.name} without {', '.join(without)}: {scenario.reason}.")
+    for peer in peers:
+        runs = [run for scenario in scenarios for run in results.of(scenario.name, peer.name)]
+        beside = share(runs, "aux_cpu_s", "srv_cpu_s")
+        if beside:
+            found.append(
+                f"{peer.name}: what runs beside it, Redis, took another {beside:.1%} of its CPU "
+                "seconds, which are not counted."
+            )
+    spreads = [
+        spread
+        for scenario in scenarios
+        for peer in peers
+        if (spread := results.spread(scenario.name, peer.name, scenario.figures[0].key)) is not None
+    ]
+    if spreads:
+        found.append(
+            f"From its lowest to its highest run, a server's figure varies by "
+            f"{median(spreads):.0%} (median), by {max(spreads):.0%} where it is worst."
+        )
+    failed = [run for run in results.all() if run.problem]
+    found += [
+        f"Failed: {run.scenario} of {run.server}: {run.problem[-LONGEST:]}" for run in failed[:TOLD]
+    ]
+    if failed[TOLD:]:
+        found.append(f"Failed: {len(failed) - TOLD} more.")
+    return found
+
+
+def verdicts(judged: Iterable[Verdict], scenarios: Sequence[Scenario]) -> str:
+    """A line for each target."""
+    lines = [["", "", "target", "livechat", "the other", "ratio", ""]]
+    known = {scenario.name for scenario in scenarios}
+    before = ("", "")
+    for verdict in judged:
+        target = verdict.target
+        if target.scenario not in known:
+            continue
+        what = (target.scenario, target.figure.unit)
+        shown = ("", "") if what == before else what
+        before = what
+        other = short(verdict.theirs) if target.server else ""
+        ratio = f"{verdict.ratio:.2f}" if target.server and verdict.ratio is not None else ""
+        lines.append([*shown, target.words(), short(verdict.ours), other, ratio, outcome(verdict)])
+    return table(lines, numbers=range(3, 6)) if len(lines) > 1 else ""
+
+
+def outcome(verdict: Verdict) -> str:
+    """Met or missed, and why."""
+    if verdict.met is None:
+        said = "cannot be said"
+    elif verdict.target.reach:
+        said = "reached" if verdict.met else "not reached"
+    else:
+        said = "met" if verdict.met else "**missed**"
+    return f"{said} ({verdict.why})" if verdict.why else said
+
+
+def servers(peers: Iterable[Peer]) -> list[str]:
+    """What each is made of."""
+    return [
+        f"{peer.name}: {peer.title}; "
+        + ", ".join(f"{name} {version}" for name, version in peer.versions().items())
+        for peer in peers
+    ]
+
+
+def short(value: float | None) -> str:
+    """A number in three digits or so: 4.21, 38.4, 977, 4.0k, 93k, 1.42M."""
+    if value is None:
+        return "–"
+    for limit, decimals, divisor, letter in (
+        (9.995, 2, 1, ""),
+        (99.95, 1, 1, ""),
+        (999.5, 0, 1, ""),
+        (9_950, 1, 1e3, "k"),
+        (999_500, 0, 1e3, "k"),
+    ):
+        if value < limit:
+            return f"{value / divisor:.{decimals}f}{letter}"
+    return f"{value / 1e6:.2f}M"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {' '.join(line.split())}" for line in lines)
+
+
+def table(lines: Sequence[Sequence[str]], numbers: range) -> str:
+    """The first line is the head; the columns with *numbers* are aligned on their right."""
+    escaped = [[text.replace("|", "\\|") for text in line] for line in lines]
+    widths = [max(3, *map(len, column)) for column in zip(*escaped, strict=True)]
+
+    def row(cells: Iterable[str]) -> str:
+        padded = [
+            text.rjust(width) if column in numbers else text.ljust(width)
+            for column, (text, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        f"{'-' * (width - 1)}{':' if column in numbers else '-'}"
+        for column, width in enumerate(widths)
+    ]
+    return "\n".join([row(escaped[0]), row(rule), *map(row, escaped[1:])])

@@ -1,0 +1,137 @@
+"""What livechat is to reach, and whether it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.results import Results, share
+from bench.scenarios import (
+    DELIVERIES,
+    HANDSHAKES,
+    MEMORY,
+    P99,
+    REQUESTS,
+    REQUESTS_PER_CPU,
+    SCENARIOS,
+    Figure,
+)
+
+OURS = "livechat"
+#: From here on handshakes are said to be resumed: a few are not, until there is a ticket.
+NEARLY_ALL = 0.95
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    A bound for one of livechat's figures.
+
+    @ivar times: so many times another figure, or so much if there is no other.
+    @ivar server: whose figure; empty if there is no other.
+    @ivar baseline: the scenario of that figure, if it is another one.
+    @ivar most: the figure is to be as small as that, not as large.
+    @ivar reach: would be good, but is not asked for.
+    """
+
+    scenario: str
+    figure: Figure
+    times: float
+    server: str = ""
+    baseline: str = ""
+    most: bool = False
+    reach: bool = False
+
+    def words(self) -> str:
+        bound = f"{'≤' if self.most else '≥'} {self.times:,g}"
+        if self.server:
+            bound += f" × {self.server}"
+        if self.baseline:
+            bound += f" in {self.baseline}"
+        return f"reach for {bound}" if self.reach else bound
+
+
+def _fanout(window: int | str, *bounds: tuple[float, str]) -> tuple[Target, ...]:
+    return tuple(Target(f"fanout-{window}", DELIVERIES, *bound) for bound in bounds)
+
+
+TARGETS: tuple[Target, ...] = (
+    *_fanout(1, (1.0, "nchan"), (1.0, "picows"), (3.3, "autobahn"), (20.0, "channels")),
+    Target("fanout-1", DELIVERIES, 1.0, "uwebsockets", reach=True),
+    *_fanout(16, (1.0, "uwebsockets"), (3.0, "ws"), (10.0, "nchan")),
+    *_fanout(64, (1.5, "uwebsockets")),
+    *_fanout(5000, (3.0, "nchan"), (3.0, "ws")),
+    Target("calm", DELIVERIES, 1.3, "ws"),
+    Target("calm", P99, 1.0, "ws", most=True),
+    Target("rooms", DELIVERIES, 1.5, "ws"),
+    Target("rooms", DELIVERIES, 4.0, "autobahn"),
+    Target("rooms", DELIVERIES, 1.0, "uwebsockets", reach=True),
+    Target("connect", HANDSHAKES, 1.3, "autobahn"),
+    Target("connect", HANDSHAKES, 1.0, "ws"),
+    Target("resume", HANDSHAKES, 2.0, OURS, "connect"),
+    Target("idle", MEMORY, 1.0, "autobahn", most=True),
+    Target("idle", MEMORY, 30, most=True, reach=True),
+    Target("http", REQUESTS, 10.0, "channels"),
+    Target("http", REQUESTS_PER_CPU, 2_500),
+)
+RESUMING = frozenset(scenario.name for scenario in SCENARIOS if scenario.resumes)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    What became of a target.
+
+    @ivar ours: livechat's figure.
+    @ivar theirs: what it is compared with.
+    @ivar met: None if that cannot be said.
+    @ivar why: what there is to say about it.
+    """
+
+    target: Target
+    ours: float | None
+    theirs: float | None
+    met: bool | None
+    why: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.ours / self.theirs if self.ours is not None and self.theirs else None
+
+
+def judge(target: Target, results: Results) -> Verdict | None:
+    """None if livechat was not measured there."""
+    if not results.of(target.scenario, OURS):
+        return None
+    ours = results.median(target.scenario, OURS, target.figure.key)
+    theirs = None if target.server else target.times
+    reasons = [failures(results, target.scenario, OURS)]
+    if target.server:
+        baseline = target.baseline or target.scenario
+        theirs = results.median(baseline, target.server, target.figure.key)
+        if not results.of(baseline, target.server):
+            reasons.append(f"{target.server} was not measured")
+        elif (baseline, target.server) != (target.scenario, OURS):
+            reasons.append(failures(results, baseline, target.server))
+    if (resumed := resumption(results, target.scenario, OURS)) is not None:
+        reasons.append(f"{resumed:.0%} resumed")
+    met: bool | None = None
+    if results.failed(target.scenario, OURS) or resumed is not None:
+        met = False
+    elif ours is not None and theirs is not None:
+        bound = target.times * theirs if target.server else theirs
+        met = ours <= bound if target.most else ours >= bound
+    return Verdict(target, ours, theirs, met, ", ".join(filter(None, reasons)))
+
+
+def failures(results: Results, scenario: str, server: str) -> str:
+    """How many runs failed, in words; empty if none did."""
+    failed = len(results.failed(scenario, server))
+    return f"{failed} of {len(results.of(scenario, server))} of {server} failed" if failed else ""
+
+
+def resumption(results: Results, scenario: str, server: str) -> float | None:
+    """The part of the handshakes that was resumed, where that is less than it should be."""
+    if scenario not in RESUMING:
+        return None
+    resumed = share(results.of(scenario, server), "hs_resumed", "conns_open")
+    return resumed if resumed is not None and resumed < NEARLY_ALL else None

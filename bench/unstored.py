@@ -1,0 +1,117 @@
+"""
+twistd, with a livechat that stores nothing: ``python -m bench.unstored livechat ...``.
+
+It shows what storing costs, for all else is livechat's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import time
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.scripts import twistd
+from zope.interface import implementer
+
+from livechat import backends
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IBackend, ISink
+from livechat.wire import Draft, Message, Newest, Page, Position
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from livechat.config import Config
+
+#: All rooms are as old as the process.
+EPOCH: Final = "unstored"
+NOTHING: Final = Newest(0, 0)
+
+
+@implementer(IBackend)
+class UnstoredBackend:
+    """
+    Rooms of which no more is known than how many messages they had, and when the last one.
+
+    The messages of one turn of the reactor are numbered at its end, and delivered together.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._sink: ISink | None = None
+        self._subscribed: set[str] = set()
+        self._newest: dict[str, Newest] = {}
+        self._waiting: list[tuple[Draft, Deferred[Message]]] = []
+        self._turn: IDelayedCall | None = None
+        self._stopped = False
+
+    def start(self, sink: ISink) -> None:
+        self._sink = sink
+
+    def stop(self) -> Deferred[None]:
+        self._stopped = True
+        if self._turn is not None:
+            self._turn.cancel()
+            self._deliver()
+        return succeed(None)
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        self._subscribed.add(room)
+        return succeed(None)
+
+    def unsubscribe(self, room: str) -> None:
+        self._subscribed.discard(room)
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        if self._stopped:
+            return fail(ChatError(Kind.UNAVAILABLE, "The server is stopping."))
+        answer: Deferred[Message] = Deferred()
+        self._waiting.append((draft, answer))
+        if self._turn is None:
+            self._turn = self._clock.callLater(0, self._deliver)
+        return answer
+
+    def _deliver(self) -> None:
+        self._turn = None
+        waiting, self._waiting = self._waiting, []
+        by_room: dict[str, list[Message]] = {}
+        answers = []
+        for draft, answer in waiting:
+            message = self._number(draft)
+            by_room.setdefault(draft.room, []).append(message)
+            answers.append((answer, message))
+        assert self._sink is not None
+        for room, messages in by_room.items():
+            if room in self._subscribed:
+                self._sink.deliver(room, EPOCH, messages)
+        for answer, message in answers:
+            answer.callback(message)
+
+    def _number(self, draft: Draft) -> Message:
+        before = self._newest.get(draft.room, NOTHING)
+        newest = Newest(before.seq + 1, max(before.time, int(time() * 1000)))
+        self._newest[draft.room] = newest
+        return Message(draft.message, newest.seq, newest.time)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        seq = self._newest.get(room, NOTHING).seq
+        return succeed(Page(Position(EPOCH, seq, seq + 1), ()))
+
+    def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        return succeed({room: self._newest[room] for room in rooms if room in self._newest})
+
+    def trouble(self) -> None:
+        return None
+
+
+def load(config: Config, reactor: PosixReactorBase) -> IBackend:
+    """In place of `livechat.backends.load`: operators' password still needs the directory."""
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return UnstoredBackend(reactor)
+
+
+if __name__ == "__main__":
+    backends.load = load
+    twistd.run()

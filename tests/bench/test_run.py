@@ -1,0 +1,347 @@
+"""What the benchmark makes of its runs: `bench.run`, `bench.table`, `bench.targets`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from bench.ours import OURS
+from bench.peers.catalogue import PEERS, Peer, Place, Sending
+from bench.results import Results, Run, share, wrong
+from bench.run import BEGIN, END, README, between, outcome, plan, rotated
+from bench.scenarios import DELIVERIES, HANDSHAKES, SCENARIOS, Scenario
+from bench.table import Setting, render, short
+from bench.targets import TARGETS, Target, judge
+from bench.unstored import EPOCH, UnstoredBackend
+from livechat.errors import Kind
+from livechat.interfaces import IBackend
+from livechat.wire import Draft, Message, Newest
+from tests.support import RecordingSink, kind, result
+
+FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")
+RESUME = next(scenario for scenario in SCENARIOS if scenario.resumes)
+CALM = next(scenario for scenario in SCENARIOS if scenario.without)
+HTTP = next(scenario for scenario in SCENARIOS if scenario.posts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fake(Peer):
+    """A server that is nowhere."""
+
+    def versions(self) -> dict[str, str | None]:
+        return {"library": "1.2"}
+
+    def command(self, place: Place) -> list[str]:
+        raise NotImplementedError
+
+
+def fakes(*names: str) -> list[Peer]:
+    return [Fake(name=name, title=f"title of {name}") for name in names]
+
+
+def runs(server: str, *figures: float, scenario: Scenario = FANOUT, **more: Any) -> Iterable[Run]:
+    """A run for each figure, which is the scenario's first."""
+    key = scenario.figures[0].key
+    return [Run(scenario.name, server, {key: figure, **more}) for figure in figures]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all tables."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+
+
+def rendered(results: Results, *names: str, scenario: Scenario = FANOUT, **setting: Any) -> str:
+    given = {"machine": ["2030-01-31; a machine"], "runs": 5, **setting}
+    return render(results, [scenario], fakes(*names), Setting(**given))
+
+
+# Results.
+
+
+def test_medians() -> None:
+    results = Results(runs("livechat", 5, 1, 3))
+    assert results.median(FANOUT.name, "livechat", DELIVERIES.key) == 3
+    assert results.spread(FANOUT.name, "livechat", DELIVERIES.key) == pytest.approx(4 / 3)
+    assert results.median(FANOUT.name, "livechat", "p50_ms") is None
+    assert results.median(FANOUT.name, "another", DELIVERIES.key) is None
+    assert results.spread(FANOUT.name, "another", DELIVERIES.key) is None
+
+
+def test_what_failed_counts_for_nothing() -> None:
+    failed = Run(FANOUT.name, "livechat", {DELIVERIES.key: 1_000}, "12 lost")
+    results = Results([*runs("livechat", 1, 3), failed])
+    assert results.median(FANOUT.name, "livechat", DELIVERIES.key) == 2
+    assert results.failed(FANOUT.name, "livechat") == [failed]
+
+
+def test_shares() -> None:
+    found = runs("livechat", 1, 1, aux_cpu_s=1, srv_cpu_s=4)
+    assert share(found, "aux_cpu_s", "srv_cpu_s") == 0.25
+    assert share([], "aux_cpu_s", "srv_cpu_s") is None
+
+
+def test_what_is_wrong() -> None:
+    report = {"lost": 1_200, "dup": 0, "disconnects": 3, "first_error": "cut off"}
+    assert wrong(report) == "1,200 lost, 3 disconnects: cut off"
+    assert not wrong({"lost": 0, "first_error": ""})
+
+
+# Runs.
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "errors", "problem"),
+    [
+        (0, '{"lost": 0}', "-- summary", ""),
+        (1, '{"lost": 7, "first_error": ""}', "-- summary", "7 lost"),
+        (1, '{"lost": 0, "first_error": "ramp timed out"}', "", "ramp timed out"),
+        (2, "", "RLIMIT_NOFILE is 1024", "RLIMIT_NOFILE is 1024"),
+        (-9, "", "", "loadgen ended with -9"),
+        (0, "", "", "loadgen said nothing"),
+    ],
+)
+def test_what_loadgen_says(code: int, output: str, errors: str, problem: str) -> None:
+    (peer,) = fakes("livechat")
+    run = outcome(FANOUT, peer, subprocess.CompletedProcess([], code, output, errors))
+    assert run == Run(FANOUT.name, "livechat", json.loads(output or "{}"), problem)
+
+
+def test_turns() -> None:
+    assert [rotated("abc", by) for by in range(4)] == [
+        list("abc"), list("bca"), list("cab"), list("abc"),
+    ]  # fmt: skip
+    assert rotated([], 1) == []
+
+
+def test_all_is_run_as_often_and_begun_by_each() -> None:
+    scenarios = [FANOUT, replace(RESUME, most=2)]
+    planned = list(plan(scenarios, fakes("a", "b", "c"), 3))
+    assert [peer.name for number, each, peer in planned if each is FANOUT] == [*"abcbcacab"]
+    assert [number for number, each, peer in planned if each is FANOUT] == [0] * 3 + [1] * 3 + [2] * 3
+    assert Counter(each.name for _, each, _ in planned) == {FANOUT.name: 9, RESUME.name: 6}
+
+
+def test_who_is_left_out() -> None:
+    poster = Fake(name="poster", title="", sending=Sending("/", "%M"))
+    spinner, other = fakes(CALM.without[0], "other")
+    assert [peer.name for _, _, peer in plan([HTTP], [poster, spinner, other], 1)] == ["poster"]
+    assert [peer.name for _, _, peer in plan([CALM], [spinner, other], 1)] == ["other"]
+
+
+# The table.
+
+
+def test_numbers() -> None:
+    numbers = (None, 0.0, 4.204, 9.996, 38.44, 977.2, 999.7, 4_040, 92_730, 999_600, 5_366_150)
+    assert [*map(short, numbers)] == [
+        *("–", "0.00", "4.20", "10.0", "38.4", "977", "1.0k", "4.0k", "93k", "1.00M", "5.37M")
+    ]
+
+
+def test_a_row_for_each_figure() -> None:
+    scenario = replace(CALM, without=())
+    (first,) = runs("livechat", 80_000, scenario=scenario, p50_ms=7.5, p99_ms=15.25)
+    text = rendered(Results([first]), "livechat", scenario=scenario)
+    head, rule, *lines = rows(text)[:5]
+    assert head == ["", "", "livechat"]
+    assert rule[2].endswith("-:")
+    assert lines == [
+        [f"calm: {scenario.title}", "deliveries per CPU-second", "80k"],
+        ["", "ms until delivered, median", "7.50"],
+        ["", "ms until delivered, p99", "15.2"],
+    ]
+
+
+def test_what_was_run() -> None:
+    text = rendered(Results(runs("livechat", 1)), "livechat", missing={"nchan": "nginx not there"})
+    assert text.startswith("Medians of 5 runs.\n")
+    assert "- livechat: title of livechat; library 1.2\n" in text
+    assert "- nchan: left out, nginx not there\n" in text
+    assert text.endswith("- 2030-01-31; a machine\n")
+    assert rendered(Results(), quick=True, runs=1).startswith("One run of a second each")
+    fewer = rendered(Results(), scenario=replace(FANOUT, most=3))
+    assert fewer.startswith("Medians of 5 runs (3 of fanout-16).\n")
+
+
+def test_a_failure_is_shown() -> None:
+    results = Results(runs("livechat", 1, 3))
+    results.add(Run(FANOUT.name, "livechat", {DELIVERIES.key: 900}, "12 lost: frame\nbroken"))
+    results.add(Run(FANOUT.name, "other", {}, "does not serve"))
+    text = rendered(results, "livechat", "other", "third")
+    assert rows(text)[2][2:] == ["2.00 (1 of 3 failed)", "1 of 1 failed", "–"]
+    assert "- Failed: fanout-16 of livechat: 12 lost: frame broken\n" in text
+    assert "- Failed: fanout-16 of other: does not serve\n" in text
+
+
+def test_failures_are_not_told_for_ever() -> None:
+    failed = Run(FANOUT.name, "livechat", {}, "x" * 10_000)
+    text = rendered(Results([failed] * 50), "livechat")
+    assert "- Failed: 40 more.\n" in text
+    assert len(text) < 10_000
+
+
+def test_remarks() -> None:
+    found = Results(runs("a", 1, 2, cli_cpu_pct=97.0, aux_cpu_s=1.0, srv_cpu_s=4.0))
+    text = rendered(found, "a")
+    assert rows(text)[2][2] == "1.50†"
+    assert "- † " in text
+    assert "- a: what runs beside it, Redis, took another 25.0% of" in text
+    assert "varies by 67% (median)" in text
+    reason = rendered(Results(), "a", CALM.without[0], scenario=CALM)
+    assert f"- calm without {CALM.without[0]}: {CALM.reason}.\n" in reason
+
+
+def test_handshakes_that_were_not_resumed() -> None:
+    found = [
+        *runs("livechat", 10, scenario=RESUME, hs_resumed=99, conns_open=100),
+        *runs("other", 10, scenario=RESUME, hs_resumed=0, conns_open=100),
+    ]
+    text = rendered(Results(found), "livechat", "other", scenario=RESUME)
+    assert rows(text)[2][2:] == ["10.0", "10.0 (0% resumed)"]
+
+
+# Targets.
+
+FASTER = Target(FANOUT.name, DELIVERIES, 1.5, "ws")
+SMALLER = Target(FANOUT.name, DELIVERIES, 1.0, "ws", most=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "ours", "theirs", "met"),
+    [
+        (FASTER, 150, 100, True),
+        (FASTER, 149, 100, False),
+        (SMALLER, 100, 100, True),
+        (SMALLER, 101, 100, False),
+    ],
+)
+def test_verdicts(target: Target, ours: float, theirs: float, met: bool) -> None:
+    verdict = judge(target, Results([*runs("livechat", ours), *runs("ws", theirs)]))
+    assert verdict is not None
+    assert (verdict.ours, verdict.theirs, verdict.met) == (ours, theirs, met)
+    assert verdict.ratio == ours / theirs
+    assert not verdict.why
+
+
+def test_targets_without_another_server() -> None:
+    target = Target(FANOUT.name, DELIVERIES, 2_500)
+    for figure, met in ((2_500, True), (2_499, False)):
+        verdict = judge(target, Results(runs("livechat", figure)))
+        assert verdict is not None
+        assert verdict.met is met
+
+
+def test_nobody_to_compare_with() -> None:
+    verdict = judge(FASTER, Results(runs("livechat", 1)))
+    assert verdict is not None
+    assert verdict.met is None
+    assert verdict.why == "ws was not measured"
+    assert judge(FASTER, Results(runs("ws", 1))) is None
+
+
+def test_failures_miss_targets() -> None:
+    failed = Run(FANOUT.name, "livechat", {}, "1 lost")
+    verdict = judge(FASTER, Results([*runs("livechat", 200, 200), failed, *runs("ws", 100)]))
+    assert verdict is not None
+    assert verdict.met is False
+    assert verdict.why == "1 of 3 of livechat failed"
+
+
+def test_the_others_failures_are_told() -> None:
+    failed = Run(FANOUT.name, "ws", {}, "1 lost")
+    verdict = judge(FASTER, Results([*runs("livechat", 200), *runs("ws", 100), failed]))
+    assert verdict is not None
+    assert verdict.met is True
+    assert verdict.why == "1 of 2 of ws failed"
+
+
+def test_resumption_is_compared_with_full_handshakes() -> None:
+    connect = next(each for each in SCENARIOS if each.name == "connect")
+    target = Target(RESUME.name, HANDSHAKES, 2.0, "livechat", connect.name)
+    for resumed, met, why in ((100, True, ""), (50, False, "50% resumed")):
+        found = [
+            *runs("livechat", 10, scenario=connect),
+            *runs("livechat", 20, scenario=RESUME, hs_resumed=resumed, conns_open=100),
+        ]
+        verdict = judge(target, Results(found))
+        assert verdict is not None
+        assert (verdict.theirs, verdict.met, verdict.why) == (10, met, why)
+
+
+def test_targets_are_shown() -> None:
+    found = [*runs("livechat", 100), *runs("uwebsockets", 50), *runs("ws", 50)]
+    lines = rows(rendered(Results(found), "livechat", "uwebsockets", "ws"))[3:]
+    assert lines[2:] == [
+        ["fanout-16", "deliveries per CPU-second", "≥ 1 × uwebsockets", "100", "50.0", "2.00", "met"],
+        ["", "", "≥ 3 × ws", "100", "50.0", "2.00", "**missed**"],
+        ["", "", "≥ 10 × nchan", "100", "–", "", "cannot be said (nchan was not measured)"],
+    ]
+
+
+def test_what_is_named_is_there() -> None:
+    names = {peer.name for peer in (*OURS, *PEERS)}
+    figures = {scenario.name: scenario.figures for scenario in SCENARIOS}
+    assert len(figures) == len(SCENARIOS)
+    assert {name for scenario in SCENARIOS for name in scenario.without} <= names
+    for target in TARGETS:
+        assert target.figure in figures[target.scenario]
+        assert target.figure in figures[target.baseline or target.scenario]
+        assert not target.server or target.server in names
+
+
+# README.md.
+
+
+def test_the_results_have_their_place() -> None:
+    text = f"before\n{BEGIN}old\n{END}after\n"
+    once = between(text, "new\n")
+    assert once == f"before\n{BEGIN}\nnew\n\n{END}after\n"
+    assert between(once, "new\n") == once
+    assert between(README.read_text(encoding="utf-8"), "new\n")
+    with pytest.raises(ValueError, match="not there"):
+        between("before", "new")
+
+
+# livechat that stores nothing.
+
+
+def test_nothing_is_stored() -> None:
+    clock, sink = Clock(), RecordingSink()
+    backend = UnstoredBackend(clock)
+    assert verifyObject(IBackend, backend)
+    backend.start(sink)
+    result(backend.subscribe("a"))
+    answers = [backend.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
+    assert not sink.delivered
+    clock.advance(0)
+    messages: list[Message] = [result(answer) for answer in answers]
+    assert [(each.message, each.seq) for each in messages] == [("x", 1), ("y", 1), ("z", 2)]
+    assert sink.delivered == [("a", EPOCH, [messages[0], messages[2]])]
+    page = result(backend.read("a", 0, 100))
+    assert (page.position.seq, page.position.oldest, page.messages) == (2, 3, ())
+    assert result(backend.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
+    assert backend.trouble() is None
+
+
+def test_what_waits_is_delivered_at_the_end() -> None:
+    sink = RecordingSink()
+    backend = UnstoredBackend(Clock())
+    backend.start(sink)
+    result(backend.subscribe("a"))
+    answer = backend.publish(Draft("a", "x"))
+    result(backend.stop())
+    assert result(answer).seq == 1
+    assert kind(backend.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
+    result(backend.stop())

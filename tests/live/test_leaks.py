@@ -1,0 +1,26 @@
+"""What connections leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.live.daemon import Daemon, eventually
+
+#: What thousands of connections may leave, for the allocator's sake.
+SOME = 3 * 1024 * 1024
+
+
+def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:
+    """After thousands of connects and disconnects a daemon is as large as after the first ones."""
+    daemon = start("--max-connections-per-ip=0")
+    daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")  # opens the database
+    files = daemon.descriptors()
+    for hang_up in ("--hard-close", "--resume"):
+        storm = ("--mode=connect", "--conns=50", "--conc=16", "--warmup=0", hang_up)
+        daemon.load(*storm, "--duration=2")
+        before = daemon.memory()
+        report = daemon.load(*storm, "--duration=4")
+        assert report["failed_conns"] == 0
+        assert report["conns_open"] > 500
+        eventually(lambda: daemon.descriptors() <= files)
+        assert daemon.memory() - before < SOME

@@ -1,0 +1,155 @@
+"""TLS as other programs speak it to the real port."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from livechat.net.tls import HANDSHAKE
+from tests.live.daemon import PATIENCE, Daemon, rest, trusting
+from tests.support import HANDSHAKE as UPGRADE
+from tests.support import client_frame, request
+from tests.test_certificates import issue
+
+VERSIONS = ["1.2", "1.3"]
+
+
+def s_client(daemon: Daemon, *options: str, said: bytes = b"") -> str:
+    """What OpenSSL's client prints; *said* is sent, and then the end of input."""
+    assert shutil.which("openssl"), "openssl is missing: run tests/clients/install"
+    ran = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{daemon.port}", *options],
+        input=said,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return (ran.stdout + ran.stderr).decode(errors="replace")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_s_client(daemon: Daemon, version: str) -> None:
+    """Both versions, HTTP/1.1 agreed on, no compression."""
+    option = f"-tls{version.replace('.', '_')}"
+    said = s_client(daemon, option, "-alpn", "h2,http/1.1")
+    assert f"TLSv{version}" in said
+    assert "ALPN protocol: http/1.1" in said
+    assert "Compression: NONE" in said
+
+
+@pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
+def test_old_versions(daemon: Daemon, version: str) -> None:
+    """Older ones are refused."""
+    assert "Cipher is (NONE)" in s_client(daemon, version, "-cipher", "ALL:@SECLEVEL=0")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
+    """Who comes back with a ticket is spared the certificate."""
+    option, session = f"-tls{version.replace('.', '_')}", str(tmp_path / "session")
+    asked = request("GET", "/healthz", Connection="close")
+    first = s_client(daemon, option, "-ign_eof", "-sess_out", session, said=asked)
+    assert "New, TLSv" in first
+    assert "200 OK" in first
+    again = s_client(daemon, option, "-ign_eof", "-sess_in", session, said=asked)
+    assert "Reused, TLSv" in again
+
+
+def test_no_renegotiation(daemon: Daemon) -> None:
+    """A client of TLS 1.2 that asks for new keys by a new handshake gets none."""
+    said = s_client(daemon, "-tls1_2", said=b"R\n")
+    assert "RENEGOTIATING" in said
+    assert re.search("no renegotiation|handshake failure|unexpected", said)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_curl(daemon: Daemon, version: str) -> None:
+    """Both are spoken with curl."""
+    page = daemon.curl(f"--tlsv{version}", "--tls-max", version, f"{daemon.url}/healthz")
+    assert page == '{"status":"ok"}'
+
+
+def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
+    """What comes, until the server closes, of a connection that sends *data* and no more."""
+    return rest(daemon.raw(data, tls=False), within)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x00" * 100, b"x" * 16_384, bytes(range(256)) * 64, b"\x16\x03\x01\xff\xff" + b"x" * 99],
+)
+def test_no_tls(daemon: Daemon, data: bytes) -> None:
+    """What is no TLS is closed, with a line in the log at most."""
+    closed(daemon, data, HANDSHAKE + PATIENCE)
+    assert daemon.curl(f"{daemon.url}/healthz")
+    assert "Traceback" not in daemon.log.text
+
+
+def test_plain_http(start: Callable[..., Daemon]) -> None:
+    """Who speaks HTTP to the port is found in the log, in plain words."""
+    daemon = start()
+    closed(daemon, request("GET", "/"))
+    daemon.log.wait_for(r"No TLS with 127\.0\.0\.1: it speaks plain HTTP")
+
+
+def test_half_a_handshake(daemon: Daemon) -> None:
+    """A handshake that stops in the middle ends in time."""
+    hello = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
+    closed(daemon, hello, HANDSHAKE + PATIENCE)
+    assert daemon.curl(f"{daemon.url}/healthz")
+
+
+def test_resets(daemon: Daemon) -> None:
+    """Connections that are reset, in a handshake or among messages, harm nobody."""
+    with daemon.socket("resets") as other:
+        for tls in (False, True):
+            for _ in range(20):
+                data = request("GET", "/ws/chat/resets/", **UPGRADE) + client_frame(b"{") * 3
+                connection = daemon.raw(data if tls else data[:5], tls=tls)
+                reset = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                connection.close()
+        other.send('{"message": "still here"}')
+        assert "still here" in other.recv()
+    assert "Traceback" not in daemon.log.text
+
+
+def shown(daemon: Daemon) -> bytes:
+    """The certificate that a new connection gets."""
+    with (
+        socket.create_connection(("127.0.0.1", daemon.port), PATIENCE) as plain,
+        trusting().wrap_socket(plain) as secured,
+    ):
+        found = secured.getpeercert(binary_form=True)
+    assert found is not None
+    return found
+
+
+def test_a_renewed_certificate(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """SIGHUP shows a renewed certificate to new connections only; a bad one is not taken."""
+    chain, key = issue(tmp_path)
+    daemon = start(f"--certificate={chain}", f"--private-key={key}")
+    before = shown(daemon)
+    with daemon.socket() as member:
+        new_chain, new_key = issue(tmp_path, name="renewed.example")
+        chain.write_bytes(new_chain.read_bytes())
+        key.write_bytes(new_key.read_bytes())
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.log.wait_for(r"The certificate of new connections is for .*renewed\.example")
+        renewed = shown(daemon)
+        assert renewed != before
+        assert b"renewed.example" in renewed
+        chain.write_bytes(b"no certificate")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.log.wait_for(r"The certificate stays as it was: --certificate")
+        assert shown(daemon) == renewed
+        member.send('{"message": "still here"}')
+        assert "still here" in member.recv()
