@@ -95,11 +95,11 @@ def load(scenario: Scenario, server: Running) -> list[str]:
 def outcome(scenario: Scenario, peer: Peer, done: subprocess.CompletedProcess[str]) -> Run:
     """What the load generator said; that all was well, it says by its exit code."""
     report = json.loads(done.stdout) if done.stdout else {}
-    problem = ""
     if done.returncode != 0:
         problem = wrong(report) or done.stderr or f"loadgen ended with {done.returncode}"
-    elif not report:
-        problem = "loadgen said nothing"
+    else:
+        nothing = [each.unit for each in scenario.figures if not report.get(each.key)]
+        problem = f"nothing measured: {', '.join(nothing)}" if nothing else ""
     return Run(scenario.name, peer.name, report, problem)
 
 

@@ -102,7 +102,7 @@ class UnstoredBackend:
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
 
-    def trouble(self) -> None:
+    def trouble(self) -> str | None:
         return None
 
 

@@ -187,6 +187,17 @@ def client_frame(
     return head + mask + masked
 
 
+#: Seconds of a turn of `TurnClock`.
+TURN = 1.0
+
+
+class TurnClock(Clock):
+    """A clock on which "at once" is the next turn, and a turn is `TURN`."""
+
+    def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:  # noqa: A002
+        return super().callLater(delay + TURN, callable, *args, **kw)
+
+
 class PromptBackend(SqliteBackend):
     """Waits for no turn of the reactor to end, for tests that are not about turns."""
 

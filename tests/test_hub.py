@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +11,7 @@ from zope.interface.verify import verifyClass, verifyObject
 from livechat.hub import SLICE, Hub
 from livechat.interfaces import ISink
 from livechat.wire import Message
-from tests.support import RecordingClient, RecordingSink
+from tests.support import TURN, RecordingClient, RecordingSink, TurnClock
 
 
 class CountingMember(RecordingClient):
@@ -143,16 +142,6 @@ class HubTest(SynchronousTestCase):
         assert not self.hub.leave("a", member)
         assert self.hub.unwatch("a", watcher)
         assert not self.hub.unwatch("a", watcher)
-
-
-TURN = 1.0
-
-
-class TurnClock(Clock):
-    """A clock on which "at once" is the next turn, and a turn is `TURN`."""
-
-    def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:  # noqa: A002
-        return super().callLater(delay + TURN, callable, *args, **kw)
 
 
 class TurnsTest(SynchronousTestCase):

@@ -121,8 +121,9 @@ def wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path)
     deadline = time.monotonic() + PATIENCE
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
+            why = "too slow" if process.returncode is None else f"it ended, {process.returncode}"
             said = log.read_text(errors="replace")[-4_000:]
-            raise NotServing(f"{process.args!r} does not serve: {said}")
+            raise NotServing(f"does not serve ({why}): {said}")
         time.sleep(0.02)
 
 

@@ -8,11 +8,15 @@ long, who came first is over first, and only that one needs the clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 _T = TypeVar("_T")
+
+#: Who has missed a deadline and is told so in one turn of the reactor: ten thousand who
+#: connected together shall not be pinged together.
+MOST_AT_ONCE: Final = 500
 
 
 class Deadlines(Generic[_T]):
@@ -56,9 +60,9 @@ class Deadlines(Generic[_T]):
     def _look(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        missed = []
+        missed: list[_T] = []
         for one, end in self._ends.items():
-            if end > now:
+            if end > now or len(missed) == MOST_AT_ONCE:
                 break
             missed.append(one)
         for one in missed:

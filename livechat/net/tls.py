@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
-from termios import FIONREAD
+from termios import FIONREAD, TIOCOUTQ
 from typing import TYPE_CHECKING, Any, Final
 
 from OpenSSL import SSL
@@ -33,6 +33,7 @@ from OpenSSL._util import ffi as _ffi
 from OpenSSL._util import lib as _lib
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
@@ -70,9 +71,11 @@ _NOTHING: Final = bytes(4)
 
 #: Seconds for a handshake.
 HANDSHAKE: Final = 10.0
-#: Seconds in which a connection that is being closed must get on with it: take
-#: something of what it was sent, or close its own end.
+#: Seconds in which the peer of a connection that is being closed must take something of
+#: what it was sent, or close its own end.
 CLOSING: Final = 5.0
+#: So many times that, however little the peer takes each time.
+_MOST_CLOSING: Final = 12
 #: Handshakes that fail are logged once in so many seconds, and counted between.
 LOG_EVERY: Final = 1.0
 
@@ -124,13 +127,11 @@ class TLSPort:
         @param factory: makes the protocol of a connection when it is accepted; its
             ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
         """
-        self._reactor = reactor
+        self.reactor = reactor
         self._factory = factory
         self.context = context
         self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
-        self.closing: Deadlines[Connection] = Deadlines(
-            reactor, CLOSING, lambda connection: connection.abortConnection()
-        )
+        self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
         self._quiet_until = 0.0
         self._unlogged = 0
 
@@ -138,7 +139,7 @@ class TLSPort:
         """Accept connections on a socket that listens; it may be closed afterwards."""
         # Otherwise the reactor would stand still whenever nobody comes.
         listening.setblocking(False)
-        port: Any = self._reactor.adoptStreamPort(
+        port: Any = self.reactor.adoptStreamPort(
             listening.fileno(), listening.family, self._factory
         )
         port.transport = self._accepted
@@ -152,9 +153,15 @@ class TLSPort:
         self.handshake_failed(connection, "it took too long")
         connection.abortConnection()
 
+    def _not_closed(self, connection: Connection) -> None:
+        if connection.takes():
+            self.closing.begin(connection)
+        else:
+            connection.abortConnection()
+
     def handshake_failed(self, connection: Connection, reason: str) -> None:
         """Log it, unless one just was: whoever scans the port must not fill the disk."""
-        now = self._reactor.seconds()
+        now = self.reactor.seconds()
         if now < self._quiet_until:
             self._unlogged += 1
             return
@@ -184,12 +191,15 @@ class Connection(tcp.Server):
     - ``loseConnection`` sends what was written before, close_notify and FIN.  From
       then on nothing can be written, a producer is stopped, and what still comes is
       read and dropped, so that no reset overtakes what was sent.  The protocol is told
-      when the peer has closed its end too.  A peer that neither takes what it was sent
-      nor closes for `CLOSING` seconds is cut off.
+      when the peer has closed its end too.  A peer that neither takes anything of what it
+      was sent nor closes for `CLOSING` seconds is cut off, and one that takes a little now
+      and then after a minute.
     - ``abortConnection`` drops everything and resets; the protocol is told in a later turn.
-    - A peer's close_notify or FIN ends the connection as ConnectionDone, and what is
-      unsent is dropped; a protocol that provides IHalfCloseableProtocol is told and
-      goes on writing.  An end without either is ConnectionLost.
+    - A peer's close_notify ends the connection as ConnectionDone, is answered if nothing is
+      unsent, and what is unsent is dropped; a protocol that provides IHalfCloseableProtocol
+      is told and goes on writing.  An end without it is ConnectionLost.
+    - ``pauseProducing`` stops deliveries, and not a handshake or a close.  While it is in
+      force the peer's end is not noticed.
     - After the connection is lost, nothing is delivered and writes are ignored.
     """
 
@@ -214,16 +224,21 @@ class Connection(tcp.Server):
         # Whether OpenSSL must write before it can read on, to confirm new keys.
         self._read_needs_write = False
         self._said_goodbye = False
+        self._peer_ended = False
+        self._in_flight = _NOTHING
+        self._patience = _MOST_CLOSING
         port.shaking.begin(self)
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
         if self._shaking:
             why = self._shake()
-            if why is not None or self._shaking or self._paused:
+            if why is not None or self._shaking or (self._paused and not self.disconnecting):
                 return why
         data, why = self._read()
         if data and not self.disconnecting:
             self.protocol.dataReceived(data)
+            if self._aborting:
+                return None
         return why
 
     def _shake(self) -> Exception | None:
@@ -244,12 +259,12 @@ class Connection(tcp.Server):
             return CONNECTION_LOST
         self._shaking = False
         self._port.shaking.done(self)
-        if self._tempDataBuffer or self.disconnecting:
+        if self._tempDataBuffer or self.disconnecting or self._writeDisconnecting:
             self.startWriting()
         else:
             self.stopWriting()
-            self._direct = not self._writeDisconnecting
-        if self._paused:
+            self._direct = True
+        if self._paused and not self.disconnecting:
             self.stopReading()
         return None
 
@@ -282,8 +297,16 @@ class Connection(tcp.Server):
         except SSL.ZeroReturnError:
             return CONNECTION_DONE
         except SSL.Error:
-            return CONNECTION_DONE if self._said_goodbye else CONNECTION_LOST
+            # Who was told goodbye, or is about to be, need not say it too.
+            return CONNECTION_DONE if self.disconnecting or self._said_goodbye else CONNECTION_LOST
         return None
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        self._peer_ended = True
+        if self.disconnecting:
+            self.connectionLost(reason)
+        else:
+            super().readConnectionLost(reason)
 
     def write(self, data: bytes) -> None:
         if self._direct and data:
@@ -326,8 +349,6 @@ class Connection(tcp.Server):
             self._direct = bool(self.connected) and not (
                 self.disconnecting or self._writeDisconnecting
             )
-        elif self.disconnecting:
-            self._port.closing.begin(self)
         return why
 
     def writeSomeData(self, data: bytes) -> int | Exception:  # type: ignore[override]
@@ -354,7 +375,8 @@ class Connection(tcp.Server):
 
     def resumeProducing(self) -> None:
         self._paused = False
-        FileDescriptor.resumeProducing(self)
+        if not self._peer_ended:
+            FileDescriptor.resumeProducing(self)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         if self.disconnecting:
@@ -370,23 +392,44 @@ class Connection(tcp.Server):
             return
         self.disconnecting = 1
         self._direct = False
+        self._in_flight = self._unacknowledged()
         self._port.closing.begin(self)
         producer, self.producer = self.producer, None
         if producer is not None:
             producer.stopProducing()
-        self.startReading()
+        if self._peer_ended and self._said_goodbye:
+            self._port.reactor.callLater(0, self.connectionLost, Failure(CONNECTION_DONE))
+            return
+        if not self._peer_ended:
+            self.startReading()
         # Not now, even if nothing waits: nobody expects the end of the connection in
         # the middle of what they do.
         self.startWriting()
+
+    def takes(self) -> bool:
+        """While closing: whether the peer has taken something since this was asked last."""
+        before, self._in_flight = self._in_flight, self._unacknowledged()
+        self._patience -= 1
+        return self._patience > 0 and self._in_flight != before
+
+    def _unacknowledged(self) -> bytes:
+        """How much of what was sent the kernel still has, in its own notation."""
+        return ioctl(self.fileno(), TIOCOUTQ, _NOTHING)
 
     def _postLoseConnection(self) -> Exception | None:
         """All is sent: say so, to TLS and to TCP, and wait for the peer to do the same."""
         if not self._goodbye():
             self.startWriting()
             return None
-        # Its close_notify may have come before ours was asked for.
-        assert self._tls is not None
-        return CONNECTION_DONE if self._tls.get_shutdown() & SSL.RECEIVED_SHUTDOWN else None
+        return CONNECTION_DONE if self._peer_ended else None
+
+    def loseWriteConnection(self) -> None:
+        if self.connected and not self.disconnecting:
+            super().loseWriteConnection()
+
+    def abortConnection(self) -> None:
+        self._direct = False
+        super().abortConnection()
 
     def _closeWriteConnection(self) -> None:
         self._direct = False
@@ -416,9 +459,12 @@ class Connection(tcp.Server):
         self._direct = False
         self._port.shaking.done(self)
         self._port.closing.done(self)
-        super().connectionLost(reason)
+        unsent = self._shaking or self.dataBuffer or self._tempDataBuffer
+        if self.connected and not unsent and reason.check(ConnectionDone):
+            self._goodbye()
         # Whoever still has this transport must not keep 30 KB of OpenSSL's with it.
         self._tls = self._ssl = None
+        super().connectionLost(reason)
 
 
 def _in_words(error: SSL.Error) -> str:

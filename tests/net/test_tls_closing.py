@@ -1,0 +1,467 @@
+"""How connections of `livechat.net.tls` end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+from typing import Any
+
+import pytest
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.task import deferLater
+
+from livechat.net.tls import Connection
+from tests.net.peers import PATIENCE, TLS12, TLS13, End, HalfEnd, PortTest, exactly, in_thread, rest
+
+_MIB = 1024**2
+
+
+def reset(peer: socket.socket) -> None:
+    """Let the kernel send RST."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # Past TLS, which would say goodbye.
+    socket.socket(fileno=peer.detach()).close()
+
+
+def say_goodbye(peer: ssl.SSLSocket) -> None:
+    """Send close_notify, and nothing else."""
+    peer.settimeout(0)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        peer.unwrap()
+    peer.settimeout(PATIENCE)
+
+
+class LoseConnectionTest(PortTest):
+    """What happens when the protocol closes."""
+
+    async def test_everything_arrives(self) -> None:
+        """What was written before is sent, then close_notify and FIN; the peer closes, done."""
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            end.transport.write(b"x" * 8 * _MIB)
+            end.transport.loseConnection()
+            assert end.reason is None
+            assert len(await in_thread(rest, peer)) == 8 * _MIB
+            assert end.reason is None, "it was lost before the peer closed"
+            await in_thread(peer.unwrap)
+            peer.close()
+            assert await end.lost() is ConnectionDone
+
+    async def test_fin_follows(self) -> None:
+        """After close_notify the TCP connection ends too, without waiting for the peer."""
+        end, peer = await self.connect()
+        end.transport.loseConnection()
+        assert await in_thread(rest, peer) == b""
+        plain = socket.socket(fileno=peer.detach())
+        self.addCleanup(plain.close)
+        assert await in_thread(plain.recv, 1) == b""
+        plain.close()
+        assert await end.lost() is ConnectionDone
+
+    async def test_a_peer_that_is_still_sending(self) -> None:
+        """What still comes is dropped, and no reset overtakes what was sent before."""
+        end, peer = await self.connect()
+        end.transport.write(b"x" * _MIB)
+        end.transport.loseConnection()
+        for _ in range(50):
+            await in_thread(peer.sendall, b"y" * 10_000)
+        assert len(await in_thread(rest, peer)) == _MIB
+        peer.close()
+        assert await end.lost() is ConnectionDone
+        assert end.received == b""
+
+    async def test_nothing_after_it(self) -> None:
+        """From then on nothing is written, and nothing more is delivered."""
+        end, peer = await self.connect()
+        end.transport.write(b"before")
+        end.transport.loseConnection()
+        end.transport.write(b"after")
+        end.transport.writeSequence([b"af", b"ter"])
+        end.transport.loseConnection()
+        await in_thread(peer.sendall, b"late")
+        assert await in_thread(rest, peer) == b"before"
+        end.transport.write(b"after")
+        peer.close()
+        await end.lost()
+        assert end.received == b""
+        assert end.told == ["connectionMade", "connectionLost"]
+
+    async def test_not_at_once(self) -> None:
+        """The protocol is told in a later turn, even if nothing waits and the peer is gone."""
+        end, peer = await self.connect()
+        peer.close()
+        end.transport.loseConnection()
+        assert end.reason is None
+        assert await end.lost() is ConnectionDone
+
+    async def test_within_a_delivery(self) -> None:
+        """It may be closed in the middle of a delivery, with the answer still arriving whole."""
+
+        class Answering(End):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                self.transport.write(b"x" * _MIB)
+                self.transport.loseConnection()
+
+        self.ends._made_by = Answering
+        end, plain = await self.accept()
+        peer = await self.shake(plain)
+        await in_thread(peer.sendall, b"?")
+        assert len(await in_thread(rest, peer)) == _MIB
+        peer.close()
+        assert await end.lost() is ConnectionDone
+
+    async def test_before_the_handshake(self) -> None:
+        """Who closes before the handshake is done says goodbye after it."""
+        end, plain = await self.accept()
+        end.transport.write(b"so soon")
+        end.transport.loseConnection()
+        peer = await self.shake(plain)
+        assert await in_thread(rest, peer) == b"so soon"
+        peer.close()
+        assert await end.lost() is ConnectionDone
+
+    async def test_paused(self) -> None:
+        """A transport that is paused still notices that the peer closes."""
+        end, peer = await self.connect()
+        end.transport.pauseProducing()
+        end.transport.loseConnection()
+        end.transport.pauseProducing()
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        assert await end.lost() is ConnectionDone
+
+    async def test_paused_before_the_handshake(self) -> None:
+        """The same if it was paused and closed before the handshake."""
+        end, plain = await self.accept()
+        end.transport.pauseProducing()
+        end.transport.loseConnection()
+        peer = await self.shake(plain)
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        assert await end.lost() is ConnectionDone
+
+    async def test_producer(self) -> None:
+        """A producer is stopped, and whoever registers later is stopped too."""
+        end, peer = await self.connect()
+        first, second = Stoppable(), Stoppable()
+        end.transport.registerProducer(first, True)
+        end.transport.loseConnection()
+        assert first.stopped == 1
+        end.transport.registerProducer(second, True)
+        assert second.stopped == 1
+        end.transport.unregisterProducer()
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        await end.lost()
+        assert (first.stopped, second.stopped) == (1, 1)
+
+
+class Stoppable:
+    """A producer that counts how often it is stopped."""
+
+    stopped = 0
+
+    def stopProducing(self) -> None:
+        self.stopped += 1
+
+    def pauseProducing(self) -> None:
+        pass
+
+    def resumeProducing(self) -> None:
+        pass
+
+
+class ClosingTest(PortTest):
+    """Peers that do not close when they are asked to."""
+
+    closing = 0.3
+
+    async def test_a_peer_that_stays(self) -> None:
+        """Who has all and does not close is cut off."""
+        end, _ = await self.connect()
+        end.transport.loseConnection()
+        assert await end.lost() is ConnectionAborted
+
+    async def test_a_peer_that_goes_on_sending(self) -> None:
+        """Sending is no closing."""
+        end, peer = await self.connect()
+
+        def send() -> None:
+            while True:
+                peer.sendall(b"x" * 1_000)
+
+        end.transport.loseConnection()
+        sending = in_thread(send)
+        assert await end.lost() is ConnectionAborted
+        await self.assertFailure(sending, OSError)
+
+    async def test_a_peer_that_takes_nothing(self) -> None:
+        """Who takes nothing of what it is sent is cut off."""
+        end, _ = await self.connect(receive_buffer=10_000)
+        end.transport.write(b"x" * 20 * _MIB)
+        end.transport.loseConnection()
+        assert await end.lost() is ConnectionAborted
+
+    async def test_a_peer_that_never_shakes_hands(self) -> None:
+        """The same before the handshake."""
+        end, _ = await self.accept()
+        end.transport.loseConnection()
+        assert await end.lost() is ConnectionAborted
+
+    async def test_a_slow_peer(self) -> None:
+        """Who takes slowly but steadily gets all, however long that takes."""
+        end, peer = await self.connect(receive_buffer=10_000)
+        size = 6 * _MIB
+
+        async def read() -> int:
+            got = 0
+            while got < size:
+                # This is what it is to be slow.
+                await deferLater(self.reactor, self.closing / 30, lambda: None)
+                got += len(await in_thread(exactly, peer, min(40_000, size - got)))
+            return got
+
+        end.transport.write(b"x" * size)
+        end.transport.loseConnection()
+        assert await read() == size
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        assert await end.lost() is ConnectionDone
+
+
+class AbortTest(PortTest):
+    """What happens when the protocol aborts."""
+
+    async def test_reset(self) -> None:
+        """What waits is dropped, the peer sees a reset, the protocol is told in a later turn."""
+        end, peer = await self.connect(receive_buffer=10_000)
+        end.transport.write(b"x" * 20 * _MIB)
+        end.transport.abortConnection()
+        end.transport.abortConnection()
+        assert end.reason is None
+        assert await end.lost() is ConnectionAborted
+        # In the middle of a record, Python takes a reset for an end without goodbye.
+        await self.assertFailure(in_thread(rest, peer), ConnectionResetError, ssl.SSLEOFError)
+
+    async def test_nothing_after_it(self) -> None:
+        """From then on nothing is written."""
+        end, peer = await self.connect(TLS12)
+        end.transport.abortConnection()
+        end.transport.write(b"after")
+        plain = socket.socket(fileno=peer.detach())
+        self.addCleanup(plain.close)
+        plain.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            plain.recv(1, socket.MSG_PEEK)
+        assert await end.lost() is ConnectionAborted
+
+    async def test_while_closing(self) -> None:
+        """A connection that is being closed can be aborted."""
+        end, _ = await self.connect(receive_buffer=10_000)
+        end.transport.write(b"x" * 20 * _MIB)
+        end.transport.loseConnection()
+        end.transport.abortConnection()
+        assert await end.lost() is ConnectionAborted
+        assert len(self.port.closing) == 0
+
+    async def test_within_a_delivery(self) -> None:
+        """It may be aborted in the middle of a delivery, also in that of the peer's last words."""
+
+        class Aborting(End):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                self.transport.abortConnection()
+
+        self.ends._made_by = Aborting
+        end, plain = await self.accept()
+        end.transport.pauseProducing()
+        peer = await self.shake(plain)
+        await in_thread(peer.sendall, b"?")
+        say_goodbye(peer)
+        end.transport.resumeProducing()
+        assert await end.lost() is ConnectionAborted
+        assert end.told == ["connectionMade", "connectionLost"]
+
+    async def test_before_the_handshake(self) -> None:
+        """It needs no handshake."""
+        end, _ = await self.accept()
+        end.transport.abortConnection()
+        assert await end.lost() is ConnectionAborted
+
+
+class PeersEndTest(PortTest):
+    """What happens when the peer ends the connection."""
+
+    async def test_close_notify(self) -> None:
+        """It says goodbye: done; and it hears ours."""
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            await in_thread(peer.sendall, b"bye")
+            await in_thread(peer.unwrap)
+            assert await end.lost() is ConnectionDone
+            assert end.received == b"bye"
+
+    async def test_fin(self) -> None:
+        """TCP ends without TLS's goodbye: something may be missing."""
+        end, peer = await self.connect()
+        await in_thread(peer.sendall, b"by")
+        socket.socket(fileno=peer.detach()).close()
+        assert await end.lost() is ConnectionLost
+        assert end.received == b"by"
+
+    async def test_reset(self) -> None:
+        """The peer breaks off."""
+        end, peer = await self.connect()
+        reset(peer)
+        assert await end.lost() is ConnectionLost
+
+    async def test_reset_while_paused(self) -> None:
+        """That is noticed as soon as it goes on."""
+        end, peer = await self.connect()
+        end.transport.pauseProducing()
+        reset(peer)
+        end.transport.resumeProducing()
+        assert await end.lost() is ConnectionLost
+
+    async def test_reset_while_writing(self) -> None:
+        """Writing to a broken connection does no harm: it is lost in a later turn."""
+        end, peer = await self.connect(receive_buffer=10_000)
+        other, beside = await self.connect()
+        end.transport.write(b"x" * 4 * _MIB)
+        reset(peer)
+        for _ in range(10):
+            end.transport.write(b"more")
+        other.transport.write(b"not broken")
+        assert end.reason is None
+        assert await end.lost() is ConnectionLost
+        assert await in_thread(exactly, beside, 10) == b"not broken"
+        await in_thread(beside.sendall, b"nor is this")
+        await other.hears(b"nor is this")
+
+    async def test_reset_in_the_handshake(self) -> None:
+        """Before the handshake is done, it is lost without a word."""
+        end, plain = await self.accept()
+        plain.sendall(b"\x16\x03\x01")
+        reset(plain)
+        assert await end.lost() is ConnectionLost
+
+
+class HalfCloseTest(PortTest):
+    """Protocols that go on when one half of the connection has ended."""
+
+    protocol = HalfEnd
+
+    async def test_the_peer_stops_sending(self) -> None:
+        """The protocol is told, once, and goes on writing until it closes."""
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            say_goodbye(peer)
+            await end.until(lambda end=end: len(end.told) > 1)  # type: ignore[misc]
+            end.transport.write(b"x" * 4 * _MIB)
+            end.transport.resumeProducing()
+            end.transport.loseConnection()
+            assert len(await in_thread(exactly, peer, 4 * _MIB)) == 4 * _MIB
+            # So Python calls a clean end after its own goodbye.
+            await self.assertFailure(in_thread(rest, peer), ssl.SSLZeroReturnError)
+            peer.close()
+            assert await end.lost() is ConnectionDone
+            assert end.told == ["connectionMade", "readConnectionLost", "connectionLost"]
+
+    async def test_we_stop_sending(self) -> None:
+        """The peer gets what was written, and close_notify; we go on reading."""
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            end.transport.write(b"x" * 4 * _MIB)
+            end.transport.loseWriteConnection()
+            assert len(await in_thread(rest, peer)) == 4 * _MIB
+            await end.until(lambda end=end: "writeConnectionLost" in end.told)  # type: ignore[misc]
+            end.transport.write(b"nobody hears this")
+            await in_thread(peer.sendall, b"go on")
+            await end.hears(b"go on")
+            end.transport.loseConnection()
+            peer.close()
+            assert await end.lost() is ConnectionDone
+
+    async def test_we_stop_before_the_handshake(self) -> None:
+        """The same if it was asked for before the handshake was done."""
+        end, plain = await self.accept()
+        end.transport.loseWriteConnection()
+        peer = await self.shake(plain)
+        assert await in_thread(rest, peer) == b""
+        await in_thread(peer.sendall, b"go on")
+        await end.hears(b"go on")
+
+    async def test_both_stop(self) -> None:
+        """If both ends have stopped, closing is all that is left."""
+        end, peer = await self.connect()
+        end.transport.loseWriteConnection()
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        await end.until(lambda: "readConnectionLost" in end.told)
+        end.transport.loseConnection()
+        assert await end.lost() is ConnectionDone
+
+    async def test_closing(self) -> None:
+        """After loseConnection the peer's end is the end."""
+        end, peer = await self.connect()
+        end.transport.loseConnection()
+        assert await in_thread(rest, peer) == b""
+        peer.close()
+        assert await end.lost() is ConnectionDone
+        assert end.told == ["connectionMade", "connectionLost"]
+
+
+class LostTest(PortTest):
+    """Transports of connections that are lost."""
+
+    async def test_nothing_is_kept(self) -> None:
+        """Its OpenSSL is gone, and nobody watches it any more."""
+        end, peer = await self.connect()
+        transport: Connection = end.transport
+        peer.close()
+        await end.lost()
+        assert transport._tls is None
+        assert transport not in self.port.shaking
+        assert transport not in self.port.closing
+        assert not {transport} & {*self.reactor.getReaders(), *self.reactor.getWriters()}
+
+    async def test_nothing_happens(self) -> None:
+        """Whatever is asked of it is ignored."""
+        end, peer = await self.connect()
+        peer.close()
+        await end.lost()
+        transport: Any = end.transport
+        transport.write(b"x")
+        transport.writeSequence([b"x"])
+        transport.pauseProducing()
+        transport.resumeProducing()
+        transport.loseWriteConnection()
+        transport.loseConnection()
+        transport.abortConnection()
+        producer = Stoppable()
+        transport.registerProducer(producer, True)
+        assert producer.stopped == 1
+        await deferLater(self.reactor, 0, lambda: None)
+        assert end.told == ["connectionMade", "connectionLost"]
+
+    async def test_a_protocol_with_a_bug(self) -> None:
+        """What a delivery raises is logged and ends its connection, and no other."""
+
+        class Broken(End):
+            def dataReceived(self, data: bytes) -> None:
+                raise ZeroDivisionError
+
+        other, beside = await self.connect()
+        self.ends._made_by = Broken
+        end, plain = await self.accept()
+        peer = await self.shake(plain)
+        await in_thread(peer.sendall, b"x")
+        assert await end.lost() is ZeroDivisionError
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        await in_thread(beside.sendall, b"x")
+        await other.hears(b"x")
+        with pytest.raises((ssl.SSLError, OSError)):
+            await in_thread(rest, peer)
