@@ -1,0 +1,163 @@
+"""`livechat.net.tls`: what is written arrives, and what arrives is delivered."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import socket
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from livechat.net.tls import _MOST_RECORDS, Connection
+from tests.net.peers import TLS12, TLS13, OpenSSL, PortTest, exactly, in_thread
+
+MIB = 1024 * 1024
+
+
+@implementer(IPushProducer)
+class Pieces:
+    """Writes so many pieces as fast as it may; knows how much ever waited in the transport."""
+
+    def __init__(self, transport: Any, count: int) -> None:
+        self._transport = transport
+        self._left = count
+        self._paused = False
+        self.pauses = 0
+        self.most_waiting = 0
+        self.sum = hashlib.sha256()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        while self._left and not self._paused:
+            piece = self._left.to_bytes(4, "big") * (16 * 1024 // 4)
+            self._left -= 1
+            self.sum.update(piece)
+            self._transport.write(piece)
+            waiting = len(self._transport.dataBuffer) + self._transport._tempDataLen
+            self.most_waiting = max(self.most_waiting, waiting)
+        if not self._left:
+            self._transport.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        self.pauses += 1
+        self._paused = True
+
+    def stopProducing(self) -> None:
+        self._left = 0
+
+
+class SendingTest(PortTest):
+    """Large and small, at once and later."""
+
+    async def test_a_hundred_megabytes(self) -> None:
+        """They go through a reader of small means, whole, and little of them waits here."""
+        end, peer = await self.connect(receive_buffer=20_000)
+        size = 100 * MIB
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        pieces = Pieces(end.transport, size // (16 * 1024))
+        end.transport.registerProducer(pieces, True)
+
+        def read() -> bytes:
+            got, found = 0, hashlib.sha256()
+            while got < size:
+                data = peer.recv(65_536)
+                got += len(data)
+                found.update(data)
+            return found.digest()
+
+        reading = in_thread(read)
+        pieces.resumeProducing()
+        assert await reading == pieces.sum.digest()
+        assert pieces.pauses > 1
+        assert pieces.most_waiting < 128 * 1024
+        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        assert grown < 30 * MIB
+
+    async def test_one_large_write(self) -> None:
+        """What is written in one piece arrives, however large it is, and what follows behind it."""
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            data = bytes(range(256)) * (20 * MIB // 256)
+            end.transport.write(data)
+            end.transport.writeSequence([b"and", b" so on"])
+            assert await in_thread(exactly, peer, len(data)) == data
+            assert await in_thread(exactly, peer, 9) == b"and so on"
+
+    async def test_sizes(self) -> None:
+        """Pieces of any size keep their order, those around a record's size above all."""
+        end, peer = await self.connect()
+        sizes = [0, 1, 16_383, 16_384, 16_385, 40_000, 1, 0, 131_072, 131_073, 7]
+        pieces = [bytes([65 + at]) * size for at, size in enumerate(sizes)]
+        for piece in pieces:
+            end.transport.write(piece)
+        whole = b"".join(pieces)
+        assert await in_thread(exactly, peer, len(whole)) == whole
+
+    async def test_before_the_handshake(self) -> None:
+        """What is written before the handshake is done comes after it, in order."""
+        end, plain = await self.accept()
+        end.transport.write(b"early, ")
+        peer = await self.shake(plain)
+        assert await in_thread(exactly, peer, 7) == b"early, "
+        end.transport.write(b"late")
+        assert await in_thread(exactly, peer, 4) == b"late"
+
+    async def test_records_that_came_together(self) -> None:
+        """They are delivered together, up to a bound that gives others their turn."""
+        end, peer = await self.connect()
+        # Or all but the first would wait for it to be acknowledged.
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.transport.pauseProducing()
+        count = _MOST_RECORDS + 10
+
+        def send() -> None:
+            for _ in range(count):
+                peer.sendall(b"x")
+
+        await in_thread(send)
+        end.transport.resumeProducing()
+        await end.hears(b"x" * count)
+        assert end.deliveries == [_MOST_RECORDS, 10]
+
+    async def test_paused_before_the_handshake(self) -> None:
+        """A pause stops deliveries, not the handshake."""
+        end, plain = await self.accept()
+        end.transport.pauseProducing()
+        peer = await self.shake(plain)
+        await in_thread(peer.sendall, b"hello")
+        end.transport.write(b"done")
+        assert await in_thread(exactly, peer, 4) == b"done"
+        assert end.received == b""
+        end.transport.resumeProducing()
+        await end.hears(b"hello")
+
+    async def test_addresses(self) -> None:
+        """It knows both ends, and has no delay if asked."""
+        end, peer = await self.connect()
+        transport: Connection = end.transport
+        assert transport.getPeer() == IPv4Address("TCP", *peer.getsockname())
+        assert transport.getHost() == IPv4Address("TCP", *self.address)
+        transport.setTcpNoDelay(True)
+        assert transport.getTcpNoDelay()
+
+    async def test_new_keys(self) -> None:
+        """A client of TLS 1.3 may change its keys, and ours, in the middle: nothing is lost."""
+        client = OpenSSL(self.reactor, self.address, "-tls1_3")
+        await self.ends.until(lambda: self.ends.made and self.ends.made[-1].told)
+        end = self.ends.made[-1]
+        client.says("one\n")
+        await end.hears(b"one\n")
+        # Its own keys; and its own and ours.
+        for number, (command, said) in enumerate((("k", b"two\n"), ("K", b"three\n")), 1):
+            client.says(f"{command}\n")
+            await client.shows("KEYUPDATE", number)
+            end.received = b""
+            client.says(said.decode())
+            await end.hears(said)
+            end.transport.write(b"heard " + said)
+            await client.shows("heard " + said.decode())
+        await client.end()
+        await end.lost()
