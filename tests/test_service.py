@@ -17,6 +17,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import certificates
+from livechat.certificates import Certificate
 from livechat.config import Config, Options
 from livechat.errors import StartError
 from livechat.net import tls
@@ -120,6 +121,17 @@ def test_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> 
     assert text.startswith("livechat: ")
     assert expected in text
     assert "\n" not in text
+
+
+def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only OpenSSL finds wrong with a certificate is one clear line too."""
+    chain, key = issue(tmp_path)
+    _, other = issue(tmp_path, name="other.example")
+    found = certificates.load(chain, key)
+    refused = Certificate(chain, other, found.names, found.expires, self_signed=False)
+    monkeypatch.setattr(certificates, "load", lambda *_: refused)
+    with pytest.raises(StartError, match=r"--certificate: OpenSSL refuses .*chat\.example\.crt"):
+        build(config(tmp_path, certificate=str(chain), private_key=str(key)), memory_reactor())
 
 
 def test_working_directory(tmp_path: Path) -> None:

@@ -53,22 +53,26 @@ class Deadlines(Generic[_T]):
     def done(self, one: _T) -> None:
         """*one* is done, or gone; nothing if it did not wait."""
         self._ends.pop(one, None)
-        if not self._ends and self._timer is not None:
+        # While those who have missed it are told, the timer is there and not active.
+        if not self._ends and self._timer is not None and self._timer.active():
             self._timer.cancel()
             self._timer = None
 
     def _look(self) -> None:
-        self._timer = None
         now = self._clock.seconds()
         missed: list[_T] = []
         for one, end in self._ends.items():
             if end > now or len(missed) == MOST_AT_ONCE:
                 break
             missed.append(one)
-        for one in missed:
-            # It may be done because of what was done to those before it.
-            if self._ends.pop(one, None) is not None:
-                self._missed(one)
-        if self._ends and self._timer is None:
-            first = next(iter(self._ends.values()))
-            self._timer = self._clock.callLater(max(0.0, first - now), self._look)
+        try:
+            for one in missed:
+                # It may be done because of what was done to those before it.
+                if self._ends.pop(one, None) is not None:
+                    self._missed(one)
+        finally:
+            # Now, and not by who began meanwhile: others may have less time left.
+            self._timer = None
+            if self._ends:
+                first = next(iter(self._ends.values()))
+                self._timer = self._clock.callLater(max(0.0, first - now), self._look)

@@ -216,13 +216,16 @@ class Connection(tcp.Server):
         self._tls: SSL.Connection | None = SSL.Connection(port.context, self.socket)
         self._tls.set_accept_state()
         self._ssl = self._tls._ssl  # noqa: SLF001
+        # Or one read would go on as long as records come that carry no data: a peer that
+        # sends new keys without end would have the reactor for itself.
+        _lib.SSL_clear_mode(self._ssl, _lib.SSL_MODE_AUTO_RETRY)
+        # Later too, where OpenSSL cannot write before it has read, or read before it has
+        # written: the peer changes its keys.
         self._shaking = True
         # Whether a write may go to OpenSSL past the buffer: the handshake is done, nothing
-        # waits, and nobody has closed.
+        # waits, nobody has closed, and nobody is to be asked for more when it is sent.
         self._direct = False
         self._paused = False
-        # Whether OpenSSL must write before it can read on, to confirm new keys.
-        self._read_needs_write = False
         self._said_goodbye = False
         self._peer_ended = False
         self._in_flight = _NOTHING
@@ -246,10 +249,10 @@ class Connection(tcp.Server):
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
-            self.stopWriting()
+            self._wait_to_read()
             return None
         except SSL.WantWriteError:
-            self.startWriting()
+            self._wait_to_write()
             return None
         except SSL.Error as reason:
             if isinstance(reason, SSL.SysCallError):
@@ -259,14 +262,38 @@ class Connection(tcp.Server):
             return CONNECTION_LOST
         self._shaking = False
         self._port.shaking.done(self)
-        if self._tempDataBuffer or self.disconnecting or self._writeDisconnecting:
-            self.startWriting()
-        else:
+        self._direct = self._nothing_waits()
+        if self._direct:
             self.stopWriting()
-            self._direct = True
+        else:
+            self.startWriting()
         if self._paused and not self.disconnecting:
             self.stopReading()
+        else:
+            self.startReading()
         return None
+
+    def _wait_to_read(self) -> None:
+        """The peer must send more of a handshake before anything else can be done."""
+        self._shaking = True
+        self.stopWriting()
+        self.startReading()
+
+    def _wait_to_write(self) -> None:
+        """The peer must take more of a handshake before anything else can be done."""
+        self._shaking = True
+        self.stopReading()
+        self.startWriting()
+
+    def _nothing_waits(self) -> bool:
+        """Whether `doWrite` has nothing to do."""
+        return not (
+            self.dataBuffer
+            or self._tempDataBuffer
+            or self.disconnecting
+            or self._writeDisconnecting
+            or (self.producer is not None and not self.streamingProducer)
+        )
 
     def _read(self) -> tuple[bytes, Exception | None]:
         """What has arrived, and how the connection ended, if it did."""
@@ -292,8 +319,7 @@ class Connection(tcp.Server):
         try:
             self._tls._raise_ssl_error(self._ssl, result)  # noqa: SLF001
         except SSL.WantWriteError:
-            self._read_needs_write = True
-            self.startWriting()
+            self._wait_to_write()
         except SSL.ZeroReturnError:
             return CONNECTION_DONE
         except SSL.Error:
@@ -339,16 +365,8 @@ class Connection(tcp.Server):
     def doWrite(self) -> Exception | int | None:  # type: ignore[override]
         if self._shaking:
             return self._shake()
-        if self._read_needs_write:
-            self._read_needs_write = False
-            if not self._tempDataLen and not self.dataBuffer:
-                self.stopWriting()
-            return self.doRead()
         why: Exception | int | None = FileDescriptor.doWrite(self)
-        if not self.dataBuffer and not self._tempDataBuffer:
-            self._direct = bool(self.connected) and not (
-                self.disconnecting or self._writeDisconnecting
-            )
+        self._direct = bool(self.connected) and self._nothing_waits()
         return why
 
     def writeSomeData(self, data: bytes) -> int | Exception:  # type: ignore[override]
@@ -361,8 +379,10 @@ class Connection(tcp.Server):
                 # A record that OpenSSL has begun must be offered to it again, with at
                 # least as much after it: it is, because the buffer only grows meanwhile.
                 sent += self._tls.send(view[sent:])
-        except (SSL.WantWriteError, SSL.WantReadError):
-            return sent
+        except SSL.WantWriteError:
+            pass
+        except SSL.WantReadError:
+            self._wait_to_read()
         except SSL.Error:
             return CONNECTION_LOST
         return sent
@@ -382,6 +402,8 @@ class Connection(tcp.Server):
         if self.disconnecting:
             producer.stopProducing()
         else:
+            # One that is not streaming is asked for more by `doWrite`, when all is sent.
+            self._direct = self._direct and streaming
             FileDescriptor.registerProducer(self, producer, streaming)
 
     def unregisterProducer(self) -> None:

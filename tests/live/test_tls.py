@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from livechat.net.tls import HANDSHAKE
-from tests.live.daemon import PATIENCE, Daemon, rest, trusting
+from tests.live.browser import Tab, chromium
+from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
 from tests.support import HANDSHAKE as UPGRADE
 from tests.support import client_frame, request
 from tests.test_certificates import issue
@@ -77,6 +79,45 @@ def test_curl(daemon: Daemon, version: str) -> None:
     assert page == '{"status":"ok"}'
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_resumption_by_python(daemon: Daemon, version: ssl.TLSVersion) -> None:
+    """The same with Python's own client, again and again."""
+    context = trusting()
+    context.minimum_version = context.maximum_version = version
+    session: ssl.SSLSession | None = None
+    for number in range(3):
+        with (
+            socket.create_connection(("127.0.0.1", daemon.port), PATIENCE) as plain,
+            context.wrap_socket(plain, session=session) as secured,
+        ):
+            secured.sendall(request("GET", "/healthz"))
+            assert b"200 OK" in secured.recv(10_000)
+            assert secured.session_reused is (number > 0)
+            session = secured.session
+
+
+#: A member in a page: sends what it is given, and returns what it hears.
+_IN_PAGE = """text => new Promise((heard, failed) => {
+    const socket = new WebSocket(`wss://${location.host}/ws/chat/page/`);
+    socket.onopen = () => socket.send(JSON.stringify({message: text}));
+    socket.onmessage = event => { heard(event.data); socket.close(); };
+    socket.onerror = () => failed("the connection broke");
+})"""
+
+
+def test_chromium(daemon: Daemon) -> None:
+    """A browser sees the first page, and chats on a WebSocket."""
+    with chromium() as browser:
+        # The page itself has no scripts, and allows none.
+        tab = Tab(browser, daemon, bypass_csp=True)
+        tab.open("/")
+        assert "livechat" in tab.page.title()
+        assert tab.page.evaluate(_IN_PAGE, "hello") == '{"message":"hello"}'
+        assert tab.complaints == []
+        tab.close()
+    assert "Traceback" not in daemon.log.text
+
+
 def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
     """What comes, until the server closes, of a connection that sends *data* and no more."""
     return rest(daemon.raw(data, tls=False), within)
@@ -98,6 +139,22 @@ def test_plain_http(start: Callable[..., Daemon]) -> None:
     daemon = start()
     closed(daemon, request("GET", "/"))
     daemon.log.wait_for(r"No TLS with 127\.0\.0\.1: it speaks plain HTTP")
+
+
+def test_a_scan(start: Callable[..., Daemon]) -> None:
+    """Very many at once are one line in the log, and the number of the others."""
+    daemon = start()
+    for _ in range(50):
+        closed(daemon, b"GET / HTTP/1.0\r\n\r\n")
+    eventually(lambda: _more(daemon) is not None)
+    assert len(re.findall("No TLS with", daemon.log.text)) < 10
+
+
+def _more(daemon: Daemon) -> re.Match[str] | None:
+    closed(daemon, b"GET / HTTP/1.0\r\n\r\n")
+    return re.search(
+        r"No TLS with 127\.0\.0\.1: .*\(\d+ more since the last one\)", daemon.log.text
+    )
 
 
 def test_half_a_handshake(daemon: Daemon) -> None:
@@ -131,6 +188,19 @@ def shown(daemon: Daemon) -> bytes:
         found = secured.getpeercert(binary_form=True)
     assert found is not None
     return found
+
+
+def test_a_certificate_that_can_be_trusted(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """From the first one on that is not self-signed, browsers are bound to HTTPS."""
+    chain, key = (tmp_path / "certs" / f"livechat.{kind}" for kind in ("crt", "key"))
+    daemon = start()
+    assert "strict-transport-security" not in daemon.curl("-I", daemon.url).lower()
+    new_chain, new_key = issue(tmp_path)
+    chain.write_bytes(new_chain.read_bytes())
+    key.write_bytes(new_key.read_bytes())
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.log.wait_for(r"The certificate of new connections is for chat\.example")
+    assert "strict-transport-security" in daemon.curl("-I", daemon.url).lower()
 
 
 def test_a_renewed_certificate(start: Callable[..., Daemon], tmp_path: Path) -> None:

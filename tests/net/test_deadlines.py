@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.internet.task import Clock
 
 from livechat.net.deadlines import MOST_AT_ONCE, Deadlines
@@ -109,4 +110,76 @@ def test_many_at_once() -> None:
     assert len(missed) == 2 * MOST_AT_ONCE
     clock.advance(TURN)
     assert missed == [str(number) for number in range(count)]
+    assert clock.getDelayedCalls() == []
+
+
+def test_beginning_anew_delays_nobody() -> None:
+    """Who begins again when the time is up does not take the timer from those who follow."""
+    clock = Clock()
+    missed: list[tuple[float, str]] = []
+
+    def miss(one: str) -> None:
+        missed.append((clock.seconds(), one))
+        deadlines.begin(one)
+
+    deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
+    deadlines.begin("a")
+    clock.advance(5)
+    deadlines.begin("b")
+    for _ in range(5):
+        clock.advance(5)
+    assert missed == [(10, "a"), (15, "b"), (20, "a"), (25, "b"), (30, "a")]
+    assert len(clock.getDelayedCalls()) == 1
+
+
+def test_many_at_once_again_and_again() -> None:
+    """Very many who begin again each time, as with pings, all have their turn soon."""
+    clock = TurnClock()
+    missed: list[int] = []
+
+    def miss(one: int) -> None:
+        missed.append(one)
+        deadlines.begin(one)
+
+    deadlines: Deadlines[int] = Deadlines(clock, 10, miss)
+    count = 2 * MOST_AT_ONCE + 1
+    for number in range(count):
+        deadlines.begin(number)
+    for times in (1, 2):
+        clock.advance(10 + TURN)
+        clock.advance(TURN)
+        clock.advance(TURN)
+        assert missed == list(range(count)) * times
+
+
+def test_the_last_one_is_done_meanwhile() -> None:
+    """Where what is done about one ends the wait of all the others, no timer is left."""
+    clock = Clock()
+    deadlines: Deadlines[str] = Deadlines(clock, 10, lambda _: deadlines.done("b"))
+    deadlines.begin("a")
+    clock.advance(5)
+    deadlines.begin("b")
+    clock.advance(5)
+    assert (len(deadlines), clock.getDelayedCalls()) == (0, [])
+    deadlines.begin("c")
+    assert len(clock.getDelayedCalls()) == 1
+
+
+def test_a_bug() -> None:
+    """An error about one is the reactor's to log, and the others are told of all the same."""
+    clock = Clock()
+    missed: list[str] = []
+
+    def miss(one: str) -> None:
+        missed.append(one)
+        if one == "a":
+            raise ZeroDivisionError
+
+    deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
+    for one in ("a", "b"):
+        deadlines.begin(one)
+    with pytest.raises(ZeroDivisionError):
+        clock.advance(10)
+    clock.advance(0)
+    assert missed == ["a", "b"]
     assert clock.getDelayedCalls() == []

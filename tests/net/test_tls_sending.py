@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
 from livechat.net.tls import _MOST_RECORDS, Connection
@@ -49,6 +49,24 @@ class Pieces:
         self._left = 0
 
 
+@implementer(IPullProducer)
+class Pulled:
+    """Writes one of so many pieces whenever it is asked to."""
+
+    def __init__(self, transport: Any, count: int) -> None:
+        self._transport = transport
+        self.left = count
+
+    def resumeProducing(self) -> None:
+        self.left -= 1
+        self._transport.write(b"x" * 1_000)
+        if not self.left:
+            self._transport.unregisterProducer()
+
+    def stopProducing(self) -> None:
+        self.left = 0
+
+
 class SendingTest(PortTest):
     """Large and small, at once and later."""
 
@@ -75,6 +93,23 @@ class SendingTest(PortTest):
         assert pieces.most_waiting < 128 * 1024
         grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         assert grown < 30 * MIB
+
+    async def test_a_producer_that_waits_to_be_asked(self) -> None:
+        """It is asked for each piece, when the one before it is sent, until it has no more."""
+        end, peer = await self.connect()
+        producer = Pulled(end.transport, 100)
+        end.transport.registerProducer(producer, False)
+        assert len(await in_thread(exactly, peer, 100_000)) == 100_000
+        assert producer.left == 0
+        end.transport.write(b"and more")
+        assert await in_thread(exactly, peer, 8) == b"and more"
+
+    async def test_a_producer_from_before_the_handshake(self) -> None:
+        """The same if it was registered before the handshake was done."""
+        end, plain = await self.accept()
+        end.transport.registerProducer(Pulled(end.transport, 100), False)
+        peer = await self.shake(plain)
+        assert len(await in_thread(exactly, peer, 100_000)) == 100_000
 
     async def test_one_large_write(self) -> None:
         """What is written in one piece arrives, however large it is, and what follows behind it."""
