@@ -18,7 +18,7 @@ A connection goes through these stages, each with its own deadline:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from enum import Enum
 from http import HTTPStatus
@@ -37,6 +37,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from livechat.chat import Chat, Sender
@@ -239,6 +240,9 @@ class Channel(http.HTTPChannel):
     _unread: Request | None = None
     _stage = _Stage.HEAD
     _deadline: IDelayedCall | None = None
+    # An answer's head goes out with the body, or what is first of it: each write is a
+    # TLS record and a system call.
+    _head = b""
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -319,7 +323,22 @@ class Channel(http.HTTPChannel):
         if unread is not None:
             self.requestDone(unread)
 
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        lines = [b"%b %b %b" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            lines += (b"%b: %b" % (name, value) for value in values)
+        self._head = b"\r\n".join((*lines, b"", b""))
+
+    def write(self, data: bytes) -> None:
+        self.writeSequence((data,))
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        head, self._head = self._head, b""
+        self.transport.write(b"".join((head, *iovec)))
+
     def requestDone(self, request: Request) -> None:
+        if self._head:
+            self.write(b"")
         if self._waitingForTransport:
             self._unread = request
             return
