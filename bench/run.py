@@ -86,10 +86,12 @@ def load(scenario: Scenario, server: Running) -> list[str]:
         "pids": ",".join(map(str, server.pids)),
         "aux-pids": ",".join(map(str, server.aux_pids)),
     }
+    # What else is on the load generator's core needs it more.
+    spin = [] if server.aux_pids else ["--spin"]
     if scenario.posts and server.peer.sending is not None:
         given |= {"http-url": server.send_url, "http-body": server.peer.sending.body}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-    return [str(LOADGEN), *scenario.options.split(), *words]
+    return [str(LOADGEN), *scenario.options.split(), *words, *spin]
 
 
 def outcome(scenario: Scenario, peer: Peer, done: subprocess.CompletedProcess[str]) -> Run:

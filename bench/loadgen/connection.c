@@ -295,8 +295,15 @@ static void handle_event(struct connection *c, uint32_t events)
 
 void connections_wait(int timeout_ms)
 {
+    static uint64_t idle_since_ns; /* 0: there was something to do */
     struct epoll_event events[MAX_EVENTS];
-    int count = epoll_wait(epoll_fd, events, MAX_EVENTS, timeout_ms);
+    int count = epoll_wait(epoll_fd, events, MAX_EVENTS, options.spin ? 0 : timeout_ms);
+    if (options.spin) {
+        uint64_t now = count == 0 ? now_ns() : 0;
+        if (now && idle_since_ns)
+            run.spun_ns += now - idle_since_ns;
+        idle_since_ns = now;
+    }
     for (int i = 0; i < count; i++)
         handle_event(events[i].data.ptr, events[i].events);
 }

@@ -76,6 +76,8 @@ static const char usage_text[] =
     "  --hard-close        end connections by a reset\n"
     "  --no-verify-pad     do not check the padding\n"
     "\n"
+    "  --spin              never sleep: it costs the server CPU to wake a client on its machine\n"
+    "\n"
     "  --pids a,b          the server's processes; --tree adds their descendants\n"
     "  --aux-pids a,b      processes whose CPU time is reported apart\n"
     "  --label L           --json FILE (appended to)   -v: tell the phases\n";
@@ -251,6 +253,7 @@ static const struct entry {
     {"resume", FLAG, &options.resume, NULL},
     {"hard-close", FLAG, &options.hard_close, NULL},
     {"no-verify-pad", FLAG, &options.no_verify_padding, NULL},
+    {"spin", FLAG, &options.spin, NULL},
     {"max-msgs", COUNT, &options.message_limit, NULL},
     {"label", TEXT, &options.label, NULL},
     {"json", TEXT, &options.json_file, NULL},

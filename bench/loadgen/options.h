@@ -48,6 +48,7 @@ struct options {
     int window;        /* messages in flight per publisher; 0: open loop */
     int size;          /* bytes of a message's value */
     int message_limit; /* 0: none */
+    bool spin;         /* never sleep */
     double warmup;     /* this and the next four in seconds */
     double duration;
     double settle;

@@ -51,8 +51,7 @@ static bool is_over(double seconds, uint64_t now)
 
 static double server_cpu_seconds(void)
 {
-    struct cpu_usage usage = processes_cpu();
-    return cpu_of_server(&usage);
+    return processes_cpu().server;
 }
 
 /* The phases: each looks whether it is over, and begins the next. */

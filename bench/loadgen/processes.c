@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
 #include "options.h"
+#include "run.h"
 
 struct pid_list {
     int *pids;
@@ -85,7 +86,17 @@ void processes_init(void)
     add_pids(&auxiliary, options.aux_pids, false);
 }
 
-static void add_cpu(int pid, double *user, double *system)
+/* Of all its threads, in nanoseconds; /proc has hundredths of a second only. */
+static double cpu(int pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void add_user_and_system(int pid, struct cpu_usage *usage)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -105,31 +116,25 @@ static void add_cpu(int pid, double *user, double *system)
         sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
                &user_ticks, &system_ticks) != 2)
         return;
-    *user += (double)user_ticks / ticks_per_second;
-    *system += (double)system_ticks / ticks_per_second;
+    usage->server_user += (double)user_ticks / ticks_per_second;
+    usage->server_system += (double)system_ticks / ticks_per_second;
 }
 
 static double own_cpu(void)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return cpu(getpid()) - (double)run.spun_ns / 1e9;
 }
 
 struct cpu_usage processes_cpu(void)
 {
     struct cpu_usage usage = {.own = own_cpu()};
-    for (int i = 0; i < server.count; i++)
-        add_cpu(server.pids[i], &usage.server_user, &usage.server_system);
+    for (int i = 0; i < server.count; i++) {
+        usage.server += cpu(server.pids[i]);
+        add_user_and_system(server.pids[i], &usage);
+    }
     for (int i = 0; i < auxiliary.count; i++)
-        add_cpu(auxiliary.pids[i], &usage.auxiliary, &usage.auxiliary);
+        usage.auxiliary += cpu(auxiliary.pids[i]);
     return usage;
-}
-
-double cpu_of_server(const struct cpu_usage *usage)
-{
-    return usage->server_user + usage->server_system;
 }
 
 static long rss_kb(int pid)

@@ -6,15 +6,15 @@
 #define PROCESSES_H
 
 struct cpu_usage { /* seconds since the processes began */
-    double server_user;
+    double server;
+    double server_user; /* of which; not as exact */
     double server_system;
     double auxiliary;
-    double own;
+    double own; /* without what was spent in spinning */
 };
 
 void processes_init(void);
 struct cpu_usage processes_cpu(void);
-double cpu_of_server(const struct cpu_usage *usage);
 
 /* Resident memory of the server. */
 long processes_rss_kb(void);

@@ -44,7 +44,7 @@ struct rates work_out_rates(const struct readings *readings)
     rates.seconds = (double)(run.measure_end_ns - run.measure_start_ns) / 1e9;
     rates.server_user_seconds = end->server_user - start->server_user;
     rates.server_system_seconds = end->server_system - start->server_system;
-    rates.server_seconds = cpu_of_server(end) - cpu_of_server(start);
+    rates.server_seconds = end->server - start->server;
     rates.auxiliary_seconds = end->auxiliary - start->auxiliary;
     rates.server_percent = 100 * ratio(rates.server_seconds, rates.seconds);
     rates.own_percent = 100 * ratio(end->own - start->own, rates.seconds);

@@ -43,6 +43,8 @@ struct run {
     char close_reason[128]; /* the first one given */
     long pings;
 
+    uint64_t spun_ns; /* --spin: with nothing to do */
+
     /* messages */
     long sent;
     long measured_sent;

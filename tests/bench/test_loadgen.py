@@ -245,6 +245,13 @@ def test_a_faithful_server(options: tuple[str, ...]) -> None:
     assert result.code == 0
 
 
+def test_spinning() -> None:
+    """Who never sleeps has as little to do as before."""
+    result = play(Server(), "--spin", "--rate", "100", "--duration", "0.5")
+    assert result.says(first_error="")
+    assert 0 < result.report["cli_cpu_pct"] < 50
+
+
 class Batching(Server):
     """Sends messages by the eight, in one frame."""
 
