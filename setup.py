@@ -43,11 +43,12 @@ setup(
     packages=[
         "livechat",
         "livechat.backends",
+        "livechat.backends.redis",
         "livechat.net",
         "livechat.web",
         "twisted.plugins",
     ],
-    package_data={"livechat": ["py.typed"]},
+    package_data={"livechat": ["py.typed"], "livechat.backends.redis": ["*.lua"]},
     zip_safe=False,
     cmdclass={"build_py": BuildWithData},
     install_requires=[
@@ -55,12 +56,15 @@ setup(
         # What these two do not document is used; see docs/architecture.md, "The fast path".
         "autobahn>=26.10,<27",
         "cryptography>=46",
+        "hiredis>=3",
         "humanize>=4.12",
         "jinja2>=3.1",
         "msgspec>=0.20",
         "pyopenssl>=26.4,<27",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",
+        # What it does not document is used; see docs/architecture.md, "Rooms in Redis".
+        "txredisapi>=1.6,<1.7",
         "zope.interface>=7",
     ],
     extras_require={

@@ -38,6 +38,8 @@ class UnstoredBackend:
     The messages of one turn of the reactor are numbered at its end, and delivered together.
     """
 
+    description = "no store at all"
+
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._sink: ISink | None = None

@@ -93,9 +93,24 @@ def _option(
     *,
     many: bool = False,
     secret: bool = False,
+    private: bool = False,
+    also: str | None = None,
 ) -> Any:
-    metadata = {"default": default, "parse": parse, "doc": doc, "many": many, "secret": secret}
-    return field(metadata=metadata, repr=not secret)
+    """
+    @param secret: it is never on a command line.
+    @param private: there may be a secret in it, so it is never shown.
+    @param also: the name of another variable, which others know too.
+    """
+    metadata = {
+        "default": default,
+        "parse": parse,
+        "doc": doc,
+        "many": many,
+        "secret": secret,
+        "private": private or secret,
+        "also": also,
+    }
+    return field(metadata=metadata, repr=not metadata["private"])
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,20 @@ class Config:
     )
     state: Path = _option(
         "state", _path, "The directory of the database, and of what operators need to sign in."
+    )
+    redis: tuple[str, ...] = _option(
+        "",
+        lambda text: tuple(text.split()),
+        "URL of the Redis that rooms are kept in, for more than one process; several, separated by "
+        "blanks, share the rooms. Without one, rooms are in --state, of this process alone.",
+        private=True,
+        also="REDIS_URL",
+    )
+    redis_ca: Path | None = _option(
+        None,
+        _path,
+        "PEM file with the certificates that may vouch for a rediss:// server. "
+        "Without it: those that the system trusts.",
     )
     default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
     history_limit: int = _option(
@@ -221,6 +250,8 @@ def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[st
     source, text = f"--{flag(option)}", None if secret else given.get(flag(option))
     if text is None or text == []:
         source, text = variable(option), environment.get(variable(option))
+    if text is None and option.metadata["also"] is not None:
+        source, text = option.metadata["also"], environment.get(option.metadata["also"])
     many = option.metadata["many"]
     if text is None:
         text = option.metadata["default"]
@@ -232,7 +263,8 @@ def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[st
             return frozenset(map(parse, text.split() if isinstance(text, str) else text))
         return parse(text)
     except ValueError as reason:
-        raise StartError(f"{source}: {text!r} {reason}") from None
+        shown = "" if option.metadata["private"] else f" {text!r}"
+        raise StartError(f"{source}:{shown} {reason}") from None
 
 
 class Options(usage.Options):

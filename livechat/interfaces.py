@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from livechat.wire import Draft, Message, Newest, Page
 
@@ -39,6 +39,8 @@ class IBackend(Interface):
     nothing.  Every Deferred fails with `livechat.errors.ChatError` where the
     caller is to blame or the store is away, and never fires after `stop`'s has.
     """
+
+    description: str = Attribute("Where the rooms are, for people; no secrets.")
 
     def start(sink: ISink) -> None:
         """

@@ -123,7 +123,7 @@ def _assemble(
     access = AccessLog(config.access_log)
     server = Server(
         started=reactor.seconds(),
-        backend=f"SQLite in {config.state}",
+        backend=backend.description,
         shown=shown,
         connections=connections,
         limits=limits(config),
@@ -154,7 +154,9 @@ def _assemble(
     ).setServiceParent(daemon)
     Storage(backend, hub).setServiceParent(daemon)
     Port(reactor, listening, port, http, hub).setServiceParent(daemon)
-    Announcement(config, shown.certificate, password, listening).setServiceParent(daemon)
+    Announcement(
+        config, shown.certificate, password, listening, backend.description
+    ).setServiceParent(daemon)
     return daemon
 
 
@@ -344,8 +346,10 @@ class Announcement(Service):
         certificate: Certificate,
         password: Password,
         listening: Sequence[socket.socket],
+        backend: str,
     ) -> None:
         self._config = config
+        self._backend = backend
         self._certificate = certificate
         self._password = password
         self._port = listening[0].getsockname()[1]
@@ -361,7 +365,8 @@ class Announcement(Service):
             url=f"https://{where}:{self._port}/admin/",
             source=self._password.source,
         )
-        _log.info("Rooms are kept in {state}, by this process alone.", state=str(config.state))
+        alone = "" if config.redis else ", by this process alone"
+        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
             path=str(certificate.chain),

@@ -38,7 +38,11 @@ class BackendContract:
         self.sink = RecordingSink()
         backend.start(self.sink)
         self.addCleanup(backend.stop)  # type: ignore[attr-defined]
+        await self.ready(backend)
         return backend
+
+    async def ready(self, backend: Any) -> None:
+        """Wait until *backend* has reached its store, if that takes time."""
 
     async def all(self, backend: Any, room: str, after: int = 0) -> list[Message]:
         """Every message of a room after *after*, page by page."""

@@ -107,6 +107,13 @@ def test_core(module: str) -> None:
     assert ours <= CORE, f"{module} imports {ours - CORE}, which is not in the core"
 
 
+def test_one_who_knows_redis() -> None:
+    """What a library does is known in one place."""
+    for module, path in modules():
+        if any(name.split(".")[0] in ("txredisapi", "hiredis") for name in imports(path)):
+            assert module.startswith("livechat.backends.redis."), module
+
+
 def test_the_guard_works(tmp_path: Path) -> None:
     """The check sees imports in functions, and not those for types."""
     path = tmp_path / "x.py"

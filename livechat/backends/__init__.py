@@ -1,5 +1,5 @@
 """
-Where rooms live: one module per backend, imported only when it is chosen.
+Where rooms live: one module or package per backend, imported only when it is chosen.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
     @raise livechat.errors.StartError: its store cannot be used.
     """
     # A backend's libraries are imported only where it is chosen.
+    if config.redis:
+        from livechat.backends import redis  # noqa: PLC0415
+
+        return redis.load(config, reactor)
     from livechat.backends import sqlite  # noqa: PLC0415
 
     return sqlite.load(config, reactor)

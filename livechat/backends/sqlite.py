@@ -109,6 +109,7 @@ class SqliteBackend:
 
     def __init__(self, store: Store, clock: IReactorTime, writer: Lane, readers: Lane) -> None:
         self._store = store
+        self.description = f"SQLite in {store.directory}"
         self._clock = clock
         self._writer = writer
         self._readers = readers

@@ -155,6 +155,7 @@ class Store:
         @param directory: where the file is or will be.
         @param now: the time in seconds since 1970, UTC.
         """
+        self.directory = directory
         self._path = directory / "livechat.sqlite3"
         self._lock_path = directory / "livechat.lock"
         self._retention = retention

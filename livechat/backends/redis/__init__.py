@@ -1,0 +1,58 @@
+"""
+Rooms in Redis: `backend` is the backend, `link` its connections, `stream` what a
+process has seen of a room, `urls` and `endpoints` where a Redis is and how to get
+there, `shards` for several of them; the scripts that Redis runs are beside them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from livechat.backends.redis.backend import Limits, RedisBackend
+from livechat.backends.redis.endpoints import endpoint
+from livechat.backends.redis.shards import ShardedBackend
+from livechat.backends.redis.urls import parse
+from livechat.errors import StartError
+from livechat.interfaces import IBackend
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+    from livechat.config import Config
+
+
+def load(config: Config, reactor: PosixReactorBase) -> IBackend:
+    """
+    The backend whose rooms are in the Redis, or the several of them, of *config*.
+
+    @raise livechat.errors.StartError: a URL is none, or a file cannot be used.
+    """
+    limits = Limits(config.history_limit, config.history_age)
+    found = [connect(url, reactor, limits, config.redis_ca) for url in config.redis]
+    return found[0] if len(found) == 1 else ShardedBackend(found)
+
+
+def connect(
+    url: str, reactor: PosixReactorBase, limits: Limits, authorities: Path | None = None
+) -> RedisBackend:
+    """
+    Rooms in one Redis.  Whether it is there is not looked at: it may come later.
+
+    @param authorities: PEM, who may vouch for it, if not those whom the system trusts.
+    @raise livechat.errors.StartError: as `load`.
+    """
+    try:
+        address = parse(url)
+    except ValueError as reason:
+        # Without the URL, which may hold a password.
+        raise StartError(f"--redis: a URL {reason}") from None
+    return RedisBackend(
+        address.name,
+        endpoint(address, reactor, authorities),
+        reactor,
+        limits,
+        user=address.user,
+        password=address.password,
+        database=address.database,
+    )

@@ -1,0 +1,52 @@
+-- What the scripts know of a room's stream.  An entry's id is the message's number
+-- and "-0", its fields are t (time in milliseconds), i (tag) and m (text), in this order.
+
+local function seq_of(entry)
+    return tonumber(string.match(entry[1], '^%d+'))
+end
+
+local function time_of(entry)
+    return tonumber(entry[2][2])
+end
+
+-- Lua would write large numbers as 1e+15.
+local function digits(number)
+    return string.format('%.0f', number)
+end
+
+-- The first entry from number `seq` on, or nil.
+local function entry_from(stream, seq)
+    return redis.call('XRANGE', stream, digits(seq), '+', 'COUNT', 1)[1]
+end
+
+-- The number of the first entry since `time`, or top + 1.  Times do not run backwards
+-- within a room, so it is looked for by halving.
+local function first_since(stream, time, top)
+    local first = entry_from(stream, 0)
+    if not first then
+        return top + 1
+    end
+    local low, high = seq_of(first), top + 1
+    if time_of(first) >= time then
+        return low
+    end
+    while low < high do
+        local middle = math.floor((low + high) / 2)
+        local entry = entry_from(stream, middle)
+        if entry and time_of(entry) < time then
+            low = seq_of(entry) + 1
+        else
+            high = middle
+        end
+    end
+    return low
+end
+
+-- Milliseconds since 1970: one clock for all processes, that of Redis, unless one is given.
+local function clock(given)
+    if given ~= '' then
+        return tonumber(given)
+    end
+    local time = redis.call('TIME')
+    return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end

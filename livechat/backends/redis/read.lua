@@ -1,0 +1,48 @@
+-- A page of a room's history.
+--
+-- KEYS  the room's stream and state
+-- ARGV  after   what follows this number
+--       later   only what is later than this time in milliseconds; '': any
+--       limit   of entries
+--       bytes   of text, where the page ends
+--       now     milliseconds, or '' for Redis's clock
+--       keep    messages that are shown; 0: all
+--       age     milliseconds for which they are; 0: for ever
+-- Returns the newest number, the oldest one that is kept, and entries of the stream.
+
+local stream, state = KEYS[1], KEYS[2]
+local after, limit, left = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local keep, age = tonumber(ARGV[6]), tonumber(ARGV[7])
+
+local top = tonumber(redis.call('HGET', state, 's') or 0)
+local oldest
+if age > 0 then
+    oldest = first_since(stream, clock(ARGV[5]) - age, top)
+else
+    local first = entry_from(stream, 0)
+    oldest = first and seq_of(first) or top + 1
+end
+if keep > 0 then
+    oldest = math.max(oldest, top - keep + 1)
+end
+
+local start = math.max(after + 1, oldest)
+if ARGV[2] ~= '' then
+    start = math.max(start, first_since(stream, tonumber(ARGV[2]) + 1, top))
+end
+local found = {}
+while limit > 0 and left > 0 do
+    local some = redis.call('XRANGE', stream, digits(start), '+', 'COUNT', math.min(limit, 20))
+    for _, entry in ipairs(some) do
+        if left > 0 then
+            found[#found + 1] = entry
+            left = left - #entry[2][6]
+            start = seq_of(entry) + 1
+        end
+    end
+    limit = limit - #some
+    if #some < 20 then
+        break
+    end
+end
+return {top, oldest, found}

@@ -1,0 +1,112 @@
+"""
+What one process has seen of one room's stream, with no I/O in it.
+
+Messages come from three sides: Redis tells of each one as it is stored, the answer to
+who sent it holds it, and a hole is read back.  Each message may come from all of them,
+in any order, or from none for a while.  `Stream` lets each through once, in order:
+
+    seq <= position      it was there before: dropped
+    seq == position + 1  delivered, and what waits behind it
+    seq >  position + 1  a hole: it waits until what is before it has come
+
+That a number means the same message as before is known by its *tag*, which its sender
+made up.  If the message at our position has another tag now, or none is there any
+more, Redis has lost what it had: see `Stream.fits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from livechat.wire import Message
+
+#: Messages behind a hole that wait; what is beyond them is read back like the hole itself.
+MOST_AHEAD: Final = 1_000
+
+
+class Entry(NamedTuple):
+    """A message as it is stored."""
+
+    seq: int
+    time: int
+    tag: bytes
+    text: str
+
+    def message(self) -> Message:
+        return Message(self.text, self.seq, self.time)
+
+
+class Stream:
+    """
+    @ivar position: the number of the newest message that was let through.
+    @ivar tag: its tag; empty if it was not seen here, or there is none.
+    @ivar time: when it was stored.
+    @ivar top: the highest number that was heard of.
+    """
+
+    __slots__ = ("_ahead", "position", "tag", "time", "top")
+
+    def __init__(self, position: int, tag: bytes, time: int) -> None:
+        self.position = self.top = position
+        self.tag = tag
+        self.time = time
+        self._ahead: dict[int, Entry] = {}
+
+    @property
+    def hole(self) -> bool:
+        """Whether something is known to be missing."""
+        return self.top > self.position
+
+    def take(self, entry: Entry) -> list[Entry]:
+        """Hear of *entry*; returns what is to be delivered now, in order."""
+        if entry.seq <= self.position:
+            return []
+        self.top = max(self.top, entry.seq)
+        if entry.seq != self.position + 1:
+            if len(self._ahead) < MOST_AHEAD:
+                self._ahead[entry.seq] = entry
+            return []
+        return self._pass([entry])
+
+    def read(self, entries: Iterable[Entry], top: int) -> list[Entry]:
+        """
+        Hear of consecutive *entries* out of the history, of which those that follow
+        have come before or later.  What the history has no more is passed over.
+
+        @param top: the newest number when they were read.
+        """
+        self.top = max(self.top, top)
+        news = [entry for entry in entries if entry.seq > self.position]
+        return self._pass(news) if news else []
+
+    def pass_over(self, seq: int) -> list[Entry]:
+        """Nothing up to *seq* will ever come; returns what is to be delivered now."""
+        if seq <= self.position:
+            return []
+        self.position, self.tag = seq, b""
+        self.top = max(self.top, seq)
+        return self._pass([])
+
+    def _pass(self, news: list[Entry]) -> list[Entry]:
+        if news:
+            self.position = news[-1].seq
+        while (follows := self._ahead.pop(self.position + 1, None)) is not None:
+            news.append(follows)
+            self.position = follows.seq
+        if news:
+            self.tag, self.time = news[-1].tag, news[-1].time
+        if self._ahead:
+            self._ahead = {seq: each for seq, each in self._ahead.items() if seq > self.position}
+        return news
+
+    @staticmethod
+    def fits(position: int, tag: bytes, top: int, newest: bytes) -> bool:
+        """
+        Whether Redis still has what it had when a stream stood at *position* with *tag*.
+
+        @param top: the newest number, as it was later.
+        @param newest: its tag.
+        """
+        same = not tag or not newest or newest == tag
+        return top > position or (top == position and same)

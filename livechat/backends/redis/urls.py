@@ -1,0 +1,124 @@
+"""
+Where a Redis is, as its URL says:
+
+    redis://[user:password@]host[:port][/database]           rediss:// for TLS
+    unix://[user:password@]/path[?db=database]
+    redis+sentinel://[user:password@]host[:port],.../service[/database]
+
+User, password and service are percent-encoded where they hold other signs than letters
+and digits.  A password alone is ``redis://:password@host``.  Sentinel itself is
+asked without a password.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+_PORT: Final = 6379
+_SENTINEL_PORT: Final = 26379
+_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+
+
+@dataclass(frozen=True)
+class Address:
+    """
+    A Redis, or those who know where it is.
+
+    @ivar name: the URL without its secrets, for people.
+    @ivar hosts: hosts and ports: one, or those of Sentinel; none with a `path`.
+    @ivar path: of a Unix socket.
+    @ivar service: what Sentinel calls the Redis.
+    """
+
+    name: str
+    hosts: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+    service: str = ""
+    tls: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: int | None = None
+
+
+def parse(url: str) -> Address:
+    """
+    @raise ValueError: it is not such a URL; the text goes on after it.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _wrong() from None
+    if parts.scheme not in _SCHEMES or parts.fragment:
+        raise _wrong()
+    secrets, at, places = parts.netloc.rpartition("@")
+    user, _, password = secrets.partition(":")
+    if at and not password:
+        raise ValueError("names a user without a password")
+    name = f"{parts.scheme}://{places}{parts.path}"
+    read = {
+        "unix": _unix,
+        "redis+sentinel": _sentinel,
+    }.get(parts.scheme, _plain)
+    hosts, path, service, database = read(parts, places)
+    return Address(
+        name=name if database is None or parts.scheme != "unix" else f"{name}?db={database}",
+        hosts=hosts,
+        path=path,
+        service=service,
+        tls=parts.scheme == "rediss",
+        user=unquote(user) or None,
+        password=unquote(password) or None,
+        database=database,
+    )
+
+
+_Read = tuple[tuple[tuple[str, int], ...], str, str, int | None]
+
+
+def _plain(parts: SplitResult, places: str) -> _Read:
+    if parts.query:
+        raise _wrong()
+    return (_host(places, _PORT),), "", "", _database(parts.path.strip("/"))
+
+
+def _unix(parts: SplitResult, places: str) -> _Read:
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if places or len(parts.path) < 2 or query.keys() - {"db"} or len(query.get("db", ())) > 1:
+        raise _wrong()
+    return (), unquote(parts.path), "", _database(query.get("db", [""])[0])
+
+
+def _sentinel(parts: SplitResult, places: str) -> _Read:
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service or parts.query:
+        raise _wrong()
+    hosts = tuple(_host(place, _SENTINEL_PORT) for place in places.split(","))
+    return hosts, "", unquote(service), _database(database)
+
+
+def _host(place: str, port: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{place}")
+        found = parts.port if parts.port is not None else port
+    except ValueError:
+        raise _wrong() from None
+    if not parts.hostname or found == 0 or parts.netloc != place or "," in place:
+        raise _wrong()
+    return parts.hostname, found
+
+
+def _database(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise ValueError("has no number where the database's is to be")
+    return int(text)
+
+
+def _wrong() -> ValueError:
+    return ValueError(
+        "must be redis://host:port/database, rediss://..., unix:///path or "
+        "redis+sentinel://host1,host2/service"
+    )

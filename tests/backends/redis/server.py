@@ -1,0 +1,136 @@
+"""A real Redis of one's own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+PATIENCE = 20.0
+
+
+class RedisServer:
+    """
+    A ``redis-server`` on a Unix socket in a directory of its own, which it stays with.
+
+    What it had is there again after `restart`: it writes everything at once.
+    """
+
+    def __init__(self, directory: Path, *options: str, port: int = 0) -> None:
+        self.directory = directory
+        self.port = port
+        self.socket = directory / "redis.sock"
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(exist_ok=True)
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server")
+        assert program is not None, "there is no redis-server"
+        self._process = subprocess.Popen(
+            [
+                program,
+                *("--port", str(self.port), "--unixsocket", str(self.socket)),
+                *("--dir", str(self.directory), "--save", ""),
+                *("--appendonly", "yes", "--appendfsync", "always"),
+                *("--logfile", str(self.directory / "redis.log")),
+                *self._options,
+            ]
+        )
+        deadline = time.monotonic() + PATIENCE
+        while self.ask("PING") != "PONG":
+            assert self._process.poll() is None, (self.directory / "redis.log").read_text()
+            assert time.monotonic() < deadline, "redis-server does not answer"
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def ask(self, *words: str) -> str:
+        """What redis-cli says."""
+        done = subprocess.run(
+            ["redis-cli", "-s", str(self.socket), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        return done.stdout.strip()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """At once, as a power cut would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sentinel:
+    """One that watches over a Redis and its replica, and makes up its mind by itself."""
+
+    def __init__(self, directory: Path, service: str, port: int) -> None:
+        """
+        @param port: of the Redis that is the master at first.
+        """
+        self.port = free_port()
+        directory.mkdir()
+        config = directory / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\n"
+            f"dir {directory}\n"
+            f"logfile {directory}/sentinel.log\n"
+            f"sentinel monitor {service} 127.0.0.1 {port} 1\n"
+            f"sentinel down-after-milliseconds {service} 300\n"
+            f"sentinel failover-timeout {service} 2000\n"
+        )
+        program = shutil.which("redis-server")
+        assert program is not None, "there is no redis-server"
+        self._process = subprocess.Popen([program, str(config), "--sentinel"])
+        self._service = service
+
+    def ask(self, *words: str) -> str:
+        done = subprocess.run(
+            ["redis-cli", "-p", str(self.port), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        return done.stdout.strip()
+
+    def wait_for_replica(self) -> None:
+        """Until it knows one that it could make the master."""
+        deadline = time.monotonic() + PATIENCE
+        while "slave" not in self.ask("SENTINEL", "REPLICAS", self._service).split():
+            assert time.monotonic() < deadline, "Sentinel finds no replica"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()

@@ -1,0 +1,147 @@
+"""`livechat.backends.redis.endpoints`: TLS, passwords, Sentinel, all of them real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from twisted.trial.unittest import TestCase
+
+from livechat import certificates
+from livechat.backends.redis import connect
+from livechat.backends.redis.backend import Limits
+from livechat.errors import StartError
+from livechat.wire import Draft
+from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.backends.redis.server import RedisServer, Sentinel, free_port
+
+
+class SecuredTest(TestCase):
+    """A Redis with TLS, users and several databases."""
+
+    timeout = 30
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        made = certificates.load_or_make(tmp_path / "certs")
+        self.certificate = made.chain
+        self.port = free_port()
+        options = (
+            *("--tls-port", str(self.port), "--tls-auth-clients", "no"),
+            *("--tls-cert-file", str(made.chain), "--tls-key-file", str(made.key)),
+            *(
+                "--user",
+                "ann",
+                "on",
+                ">p@ss word",
+                "~lc:*",
+                "&lc:*",
+                "+@all",
+                "-@dangerous",
+                "+info",
+            ),
+        )
+        with RedisServer(tmp_path / "redis", *options) as self.server:
+            yield
+
+    def reach(self, url: str, authorities: Path | None = None) -> Process:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        made = Process(connect(url, reactor, Limits(), authorities))  # type: ignore[arg-type]
+        self.addCleanup(made.backend.stop)
+        return made
+
+    async def test_tls(self) -> None:
+        """What is trusted is used, with a user, a password and a database."""
+        url = f"rediss://ann:p%40ss%20word@localhost:{self.port}/3"
+        process = self.reach(url, self.certificate)
+        await process.usable()
+        await process.backend.subscribe("r")
+        await process.backend.publish(Draft("r", "hello"))
+        assert process.heard() == ["hello"]
+        assert self.server.ask("-n", "3", "EXISTS", "lc:{r}:s") == "1"
+        assert self.server.ask("-n", "0", "EXISTS", "lc:{r}:s") == "0"
+
+    async def test_who_is_not_trusted(self) -> None:
+        """A certificate that nobody vouches for, or that is another's, is not spoken to."""
+        await self.reach(f"rediss://localhost:{self.port}").troubled("certificate verify failed")
+        # It is for 127.0.0.1 and localhost.
+        other = self.reach(f"rediss://127.0.0.2:{self.port}", self.certificate)
+        await other.troubled("VerificationError")
+
+    async def test_a_wrong_password(self) -> None:
+        """It is tried again and again: somebody may mend it."""
+        self.server.ask("CONFIG", "SET", "requirepass", "right")
+        process = self.reach(f"unix://:right@{self.server.socket}")
+        await process.usable()
+        wrong = self.reach(f"unix://:wrong@{self.server.socket}")
+        await wrong.troubled("password")
+        self.server.ask("-a", "right", "CONFIG", "SET", "requirepass", "wrong")
+        await wrong.usable()
+
+
+def test_files_that_are_no_authorities(tmp_path: Path) -> None:
+    """A file that cannot be used is said so before anything is started."""
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    for name in ("empty", "broken", "missing"):
+        with pytest.raises(StartError, match=f"^--redis-ca: .*{name} cannot be used: "):
+            connect("rediss://r", reactor, Limits(), tmp_path / name)  # type: ignore[arg-type]
+
+
+class SentinelTest(ProcessesTest):
+    """A master, a replica, and Sentinel who puts the one in the other's place."""
+
+    timeout = 90
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        ports = free_port(), free_port()
+        replicates = ("--replicaof", f"127.0.0.1 {ports[0]}", "--repl-diskless-sync-delay", "0")
+        with (
+            RedisServer(tmp_path / "a", "--repl-diskless-sync-delay", "0", port=ports[0]) as server,
+            RedisServer(tmp_path / "b", *replicates, port=ports[1]) as replica,
+        ):
+            self.server, self.replica = server, replica
+            sentinel = Sentinel(tmp_path / "sentinel", "chat", ports[0])
+            sentinel.wait_for_replica()
+            # The first of them is not there.
+            where = f"127.0.0.1:{free_port()},127.0.0.1:{sentinel.port}"
+            self.url = f"redis+sentinel://{where}/chat"
+            yield
+            sentinel.kill()
+
+    async def test_a_replica_that_has_all(self) -> None:
+        """Nothing is lost, and the numbering goes on."""
+        await self.traffic(100)
+        await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "100")
+        await self.kill()
+        await self.usable()
+        await self.traffic(100)
+        assert self.refused == []
+        assert len(await self.all_is_well()) == 200
+        assert len(self.here.epochs()) == 1
+
+    async def test_a_replica_that_has_not(self) -> None:
+        """What it never got is lost: that is said by a new epoch, and then nothing more is lost."""
+        await self.traffic(100)
+        await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "100")
+        # It cannot come back.
+        self.server.ask("CONFIG", "SET", "requirepass", "secret")
+        self.server.ask("-a", "secret", "CLIENT", "KILL", "TYPE", "replica")
+        await self.traffic(20)
+        await self.kill()
+        await self.usable()
+        before = len(self.answered)
+        await self.traffic(100)
+        stored = await self.stored()
+        assert set(stored[100:]) == set(self.answered[before:])
+        assert len(stored) == 100 + len(self.answered) - before
+        for process in (self.here, self.there):
+            await self.hears(process, 20 + len(stored))
+            assert process.heard()[120:] == stored[100:]
+            assert len(process.epochs()) == 2
+        assert self.here.epochs() == self.there.epochs()
