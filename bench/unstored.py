@@ -6,7 +6,7 @@ It shows what storing costs, for all else is livechat's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from zope.interface import implementer
 from livechat import backends
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
+from livechat.reports import Report
 from livechat.wire import Draft, Message, Newest, Page, Position
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ class UnstoredBackend:
         self._turn: IDelayedCall | None = None
         self._stopped = False
 
-    def start(self, sink: ISink) -> None:
+    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
         self._sink = sink
+        self._census = census
 
     def stop(self) -> Deferred[None]:
         self._stopped = True
@@ -103,6 +105,9 @@ class UnstoredBackend:
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        return succeed([self._census()])
 
     def trouble(self) -> str | None:
         return None

@@ -9,13 +9,14 @@ looks.  A room is forgotten when nothing was said there for `LATELY`, or when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import exp
 from typing import Final
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.reports import Room
 from livechat.wire import Message, Newest
 
 #: Seconds for which a room counts as active after its last message.
@@ -29,21 +30,6 @@ BARS: Final = 60
 BAR: Final = 5
 #: Seconds over which the current rate is a mean.
 _NOW: Final = 10
-
-
-class Room(Struct, frozen=True, gc=False):
-    """
-    A room, as those who watch see it.
-
-    @ivar members: how many are there now.
-    @ivar rate: messages a minute, lately.
-    @ivar newest: the newest message; None if it is not known.
-    """
-
-    name: str
-    members: int
-    rate: float = 0.0
-    newest: Newest | None = None
 
 
 class _Said(Struct, gc=False):
@@ -61,8 +47,6 @@ class Activity:
         self._clock = clock
         # The room that was quiet for the longest time comes first.
         self._said: dict[str, _Said] = {}
-        # What the backend knows of other rooms that have members.
-        self._quiet: dict[str, Newest] = {}
         # What was said in each of the last seconds; the newest one is `_second`.
         self._counts = [0] * (BARS * BAR)
         self._second = int(clock.seconds())
@@ -73,24 +57,9 @@ class Activity:
         known = self._said.pop(room, None)
         rate = 0.0 if known is None else _faded(known, now)
         self._said[room] = _Said(Newest(message.seq, message.time), rate + 60 / _FADE, now)
-        self._quiet.pop(room, None)
         self._forget(now)
         self._turn(int(now))
         self._counts[self._second % len(self._counts)] += 1
-
-    def ended(self, room: str) -> None:
-        """The last member of *room* left."""
-        self._quiet.pop(room, None)
-
-    def unknown(self, rooms: Iterable[str]) -> list[str]:
-        """Those of *rooms* whose newest message is not known here."""
-        self._forget(self._clock.seconds())
-        return [room for room in rooms if room not in self._said and room not in self._quiet]
-
-    def learn(self, room: str, newest: Newest) -> None:
-        """*room* has members; what the backend says of it."""
-        if room not in self._said:
-            self._quiet[room] = newest
 
     def rooms(self, members: Mapping[str, int]) -> list[Room]:
         """
@@ -104,23 +73,8 @@ class Activity:
             Room(name, members.get(name, 0), _faded(said, now), said.newest)
             for name, said in self._said.items()
         ]
-        rooms += (
-            Room(name, count, 0.0, self._quiet.get(name))
-            for name, count in members.items()
-            if name not in self._said
-        )
+        rooms += (Room(name, count) for name, count in members.items() if name not in self._said)
         return rooms
-
-    def room(self, name: str, members: int, newest: Newest | None) -> Room:
-        """
-        One room, active or not.
-
-        @param newest: its newest message, if that was `unknown`.
-        """
-        said = self._said.get(name)
-        if said is None:
-            return Room(name, members, 0.0, self._quiet.get(name, newest))
-        return Room(name, members, _faded(said, self._clock.seconds()), said.newest)
 
     def rate(self) -> float:
         """Messages a second, just now: the mean of the last full seconds."""

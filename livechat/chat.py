@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from livechat.activity import Activity, Room
+from livechat.activity import Activity
 from livechat.errors import ChatError, Kind
 from livechat.hub import Hub
 from livechat.interfaces import IBackend, IMember, ISink
 from livechat.limits import Bucket, Buckets, Rate, address_key
+from livechat.reports import Report, Room, rooms_of_all
 from livechat.wire import Draft, Message, Newest, Position
 
 #: Messages in a history unless said, and at most.
@@ -128,6 +129,8 @@ class Chat:
         self._hub = hub
         self._clock = clock
         self.activity = Activity(clock)
+        # What the backend knows of active rooms in which nothing was said lately.
+        self._quiet: dict[str, Newest] = {}
         self._rate = Rate.of(rate)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
@@ -154,8 +157,6 @@ class Chat:
         """Take *member* out of *room*; nothing if it is not in."""
         if self._hub.leave(room, member):
             self._backend.unsubscribe(room)
-        if not self._hub.members(room):
-            self.activity.ended(room)
 
     async def watch(self, room: str, watcher: ISink) -> None:
         """
@@ -228,20 +229,52 @@ class Chat:
 
     async def rooms(self) -> list[Room]:
         """
-        The active rooms, in no order: those that have members, and those in which
-        something was said lately.
+        The active rooms, in no order: those that have members, in whatever process, and
+        those in which something was said lately.
         """
-        unknown = self.activity.unknown(self._hub.rooms())
-        newest = await self._newest(unknown) if unknown else {}
-        members = self._hub.rooms()
-        for room in newest.keys() & members.keys():
-            self.activity.learn(room, newest[room])
-        return self.activity.rooms(members)
+        rooms = rooms_of_all(report.rooms for report in await self._backend.reports())
+        quiet = {room.name for room in rooms if room.newest is None}
+        for name in self._quiet.keys() - quiet:
+            del self._quiet[name]
+        unknown = [name for name in quiet if name not in self._quiet]
+        if unknown:
+            self._quiet |= await self._newest(unknown)
+        return [
+            structs.replace(room, newest=self._quiet.get(room.name))
+            if room.newest is None
+            else room
+            for room in rooms
+        ]
 
     async def room(self, name: str) -> Room:
         """One room, active or not."""
-        newest = await self._newest([name]) if self.activity.unknown([name]) else {}
-        return self.activity.room(name, self._hub.members(name), newest.get(name))
+        reports = await self._backend.reports()
+        shares = (room for report in reports for room in report.rooms if room.name == name)
+        room = next(iter(rooms_of_all([shares])), Room(name, 0))
+        if room.newest is not None:
+            return room
+        return structs.replace(room, newest=(await self._newest([name])).get(name))
+
+    async def reports(self) -> Sequence[Report]:
+        """What the processes that serve these rooms say of themselves, this one first."""
+        return await self._backend.reports()
+
+    def report(self, process: str, started: int, connections: int) -> Report:
+        """
+        What this process says of itself.
+
+        @param process: its name, which no other has.
+        @param started: in milliseconds since 1970, UTC.
+        @param connections: how many it has.
+        """
+        return Report(
+            process,
+            started,
+            connections,
+            self.activity.rate(),
+            tuple(self.activity.chart()),
+            tuple(self.activity.rooms(self._hub.rooms())),
+        )
 
     async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
         """What the backend knows of *rooms*: nothing, while it is away."""

@@ -7,11 +7,12 @@ has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from livechat.reports import Report
 from livechat.wire import Draft, Message, Newest, Page
 
 
@@ -42,10 +43,12 @@ class IBackend(Interface):
 
     description: str = Attribute("Where the rooms are, for people; no secrets.")
 
-    def start(sink: ISink) -> None:
+    def start(sink: ISink, census: Callable[[], Report]) -> None:
         """
         Begin: messages are taken from now on.  While they cannot be stored, all
         calls are answered so, and `trouble` says why.
+
+        @param census: what this process says of itself to the others; it does not raise.
         """
 
     def stop() -> Deferred[None]:
@@ -91,6 +94,14 @@ class IBackend(Interface):
         """
         What was said last in each of *rooms*, which may be ten thousand; those in
         which nothing ever was are left out.
+        """
+
+    def reports() -> Deferred[Sequence[Report]]:
+        """
+        What the processes that serve these rooms say of themselves: this one now, the others
+        a few seconds ago.  One that was killed says nothing any more after 15 seconds.
+
+        Never fails: of others that cannot be asked there is just nothing.
         """
 
     def trouble() -> str | None:

@@ -15,7 +15,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -41,6 +41,7 @@ from livechat.net.tls import TLSPort, context
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password, find_password
+from livechat.reports import Report
 from livechat.threads import Lane, Threads
 from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
@@ -121,6 +122,8 @@ def _assemble(
     limit = wire_limit(config.max_message)
     connections = Connections(config.max_connections, config.max_connections_per_ip)
     access = AccessLog(config.access_log)
+    process = f"{socket.gethostname()}/{os.getpid()}"
+    started = int(1000 * time.time())
     server = Server(
         started=reactor.seconds(),
         backend=backend.description,
@@ -152,7 +155,9 @@ def _assemble(
     Renewal(
         config, operators, shown=shown, port=port, reactor=reactor, files=renewals
     ).setServiceParent(daemon)
-    Storage(backend, hub).setServiceParent(daemon)
+    Storage(backend, hub, lambda: chat.report(process, started, len(connections))).setServiceParent(
+        daemon
+    )
     Port(reactor, listening, port, http, hub).setServiceParent(daemon)
     Announcement(
         config, shown.certificate, password, listening, backend.description
@@ -187,13 +192,14 @@ class Storage(Service):
 
     name = "storage"
 
-    def __init__(self, backend: IBackend, hub: Hub) -> None:
+    def __init__(self, backend: IBackend, hub: Hub, census: Callable[[], Report]) -> None:
         self._backend = backend
         self._hub = hub
+        self._census = census
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub)
+        self._backend.start(self._hub, self._census)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()

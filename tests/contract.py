@@ -17,8 +17,12 @@ from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
+from livechat.reports import Report, Room
 from livechat.wire import Draft, Message, Newest, Page
 from tests.support import RecordingSink
+
+#: What a process says of itself.
+REPORT = Report("here/1", 1_790_000_000_000, 3, 0.5, (0.0, 0.5), (Room("r", 2, 1.5, Newest(7, 8)),))
 
 
 class BackendContract:
@@ -36,7 +40,7 @@ class BackendContract:
     async def begin(self, **options: int) -> Any:
         backend = self.make(**options)
         self.sink = RecordingSink()
-        backend.start(self.sink)
+        backend.start(self.sink, lambda: REPORT)
         self.addCleanup(backend.stop)  # type: ignore[attr-defined]
         await self.ready(backend)
         return backend
@@ -59,6 +63,11 @@ class BackendContract:
         backend = await self.begin()
         assert verifyObject(IBackend, backend)
         assert backend.trouble() is None
+
+    async def test_reports(self) -> None:
+        """What a process says of itself is said first; there are no others."""
+        backend = await self.begin()
+        assert await backend.reports() == [REPORT]
 
     async def test_numbers(self) -> None:
         """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""

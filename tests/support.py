@@ -233,7 +233,7 @@ class World:
         made = SqliteBackend if held else PromptBackend
         self.backend = made(self.store, self.clock, self.writer, self.readers)
         self.hub = Hub(self.clock)
-        self.backend.start(self.hub)
+        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0))
         self.operators = Operators(
             directory / "operators.json",
             self.clock,

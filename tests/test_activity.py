@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import activity
-from livechat.activity import BAR, BARS, LATELY, Activity, Room
+from livechat.activity import BAR, BARS, LATELY, Activity
+from livechat.reports import Room
 from livechat.wire import Message, Newest
 
 
@@ -33,25 +34,6 @@ class ActivityTest(SynchronousTestCase):
         assert (found["said"].members, found["said"].newest) == (0, Newest(7, 7_000))
         assert (found["silent"].members, found["silent"].newest) == (1, None)
 
-    def test_quiet_rooms(self) -> None:
-        """What the backend knows of a room counts until something is said there."""
-        assert self.activity.unknown(["a", "b"]) == ["a", "b"]
-        self.activity.learn("a", Newest(5, 50))
-        assert self.activity.unknown(["a", "b"]) == ["b"]
-        assert self.rooms(a=1)["a"].newest == Newest(5, 50)
-        self.say("a", 6)
-        self.activity.learn("a", Newest(5, 50))
-        assert self.rooms(a=1)["a"].newest == Newest(6, 6_000)
-        self.clock.advance(LATELY)
-        assert self.activity.unknown(["a"]) == ["a"]
-
-    def test_ended_rooms(self) -> None:
-        """Nothing is kept of a room that nobody spoke in and everybody left."""
-        self.activity.learn("a", Newest(5, 50))
-        self.activity.ended("a")
-        self.activity.ended("a")
-        assert self.activity.unknown(["a"]) == ["a"]
-
     def test_forgetting(self) -> None:
         """A room is forgotten when it was quiet for long, one that is spoken in is not."""
         self.say("a")
@@ -76,16 +58,8 @@ class ActivityTest(SynchronousTestCase):
             self.say("a", seq)
             self.clock.advance(0.5)
         assert self.rooms()["a"].rate == pytest.approx(120, rel=0.02)
-        assert self.activity.room("a", 0, None).rate == self.rooms()["a"].rate
         self.clock.advance(300)
         assert 0 < self.rooms()["a"].rate < 1
-
-    def test_one_room(self) -> None:
-        """One room is shown whether it is active or not."""
-        assert self.activity.room("a", 0, None) == Room("a", 0)
-        assert self.activity.room("a", 1, Newest(2, 3)).newest == Newest(2, 3)
-        self.say("a", 9)
-        assert self.activity.room("a", 1, Newest(2, 3)).newest == Newest(9, 9_000)
 
     def test_rate(self) -> None:
         """The rate of all rooms is that of the last ten full seconds."""

@@ -14,7 +14,7 @@ ROOT = Path(livechat.__file__).parent
 
 #: Nothing imports what stands in a later line; modules of one line may know each other.
 LAYERS = [
-    {"livechat", "livechat.errors", "livechat.names", "livechat.wire"},
+    {"livechat", "livechat.errors", "livechat.names", "livechat.wire", "livechat.reports"},
     {
         "livechat.interfaces",
         "livechat.limits",
@@ -34,7 +34,7 @@ LAYERS = [
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
-    "livechat.errors", "livechat.names", "livechat.wire", "livechat.interfaces",
+    "livechat.errors", "livechat.names", "livechat.wire", "livechat.reports", "livechat.interfaces",
     "livechat.limits", "livechat.files", "livechat.threads", "livechat.passwords",
     "livechat.hub", "livechat.activity", "livechat.operators", "livechat.chat",
     "livechat.session",

@@ -35,6 +35,7 @@ from zope.interface import implementer
 from livechat.backends.store import Retention, Store
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
+from livechat.reports import Report
 from livechat.threads import Lane, Threads, within
 from livechat.wire import Draft, Message, Newest, Page
 
@@ -114,6 +115,7 @@ class SqliteBackend:
         self._writer = writer
         self._readers = readers
         self._sink: ISink | None = None
+        self._census: Callable[[], Report] | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
         self._queue: deque[_Waiting] = deque()
@@ -126,8 +128,9 @@ class SqliteBackend:
         self._trouble: str | None = None
         self._stopping: Deferred[None] | None = None
 
-    def start(self, sink: ISink) -> None:
+    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
         self._sink = sink
+        self._census = census
         self._writer.start()
         self._readers.start()
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep()))
@@ -141,6 +144,10 @@ class SqliteBackend:
 
     def unsubscribe(self, room: str) -> None:
         self._subscribed.pop(room, None)
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        assert self._census is not None
+        return succeed([self._census()])
 
     def trouble(self) -> str | None:
         return self._trouble

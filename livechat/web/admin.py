@@ -8,18 +8,19 @@ alone come as data, because they come in masses.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 
 from livechat import __version__, wire
-from livechat.activity import BAR, BARS, LATELY, Room
+from livechat.activity import BAR, BARS, LATELY
 from livechat.certificates import EXPIRES_SOON
 from livechat.chat import Chat, Window
 from livechat.errors import ChatError, Kind
 from livechat.names import LONGEST_NAME, room_name
 from livechat.operators import Operators
+from livechat.reports import Report, Room, chart_of_all
 from livechat.web.events import EventStream, Tail, event
 from livechat.web.gate import Gate, Visit
 from livechat.web.html import Templates
@@ -61,6 +62,7 @@ class Admin:
         self._gate = Gate(operators, templates, clock)
         # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
+        self._reports: Sequence[Report] = ()
         self._rooms_at = float("-inf")
         self._looking = 0
 
@@ -149,7 +151,7 @@ class Admin:
             named=named,
             longest_filter=LONGEST_FILTER,
             longest_name=LONGEST_NAME,
-            **self._at_a_glance(view, await self._chat.rooms()),
+            **self._at_a_glance(view, await self._chat.rooms(), await self._chat.reports()),
         )
 
     async def _overview_parts(self, stream: EventStream, view: View) -> AsyncGenerator[bytes, None]:
@@ -160,23 +162,29 @@ class Admin:
                 now = self._clock.seconds()
                 if now >= self._rooms_at + _REFRESH:
                     self._rooms, self._rooms_at = await self._chat.rooms(), now
-                yield parts.changed(self._at_a_glance(view, self._rooms))
+                    self._reports = await self._chat.reports()
+                yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
                 await stream.rest(_REFRESH)
         finally:
             self._looking -= 1
             if not self._looking:
-                self._rooms, self._rooms_at = [], float("-inf")
+                self._rooms, self._reports, self._rooms_at = [], (), float("-inf")
 
-    def _at_a_glance(self, view: View, rooms: list[Room]) -> dict[str, Any]:
+    def _at_a_glance(
+        self, view: View, rooms: list[Room], reports: Sequence[Report]
+    ) -> dict[str, Any]:
         """What the overview's templates are given."""
-        server, activity = self._server, self._chat.activity
+        server = self._server
         now = self._now()
         expires_in = server.certificate.expires.timestamp() - now
         return {
             "listing": page_of(rooms, view),
             "members": sum(room.members for room in rooms),
-            "rate": activity.rate(),
-            "chart": activity.chart(),
+            "connections": sum(report.connections for report in reports),
+            "rate": sum(report.rate for report in reports),
+            "chart": chart_of_all(reports),
+            "processes": sorted(reports, key=lambda report: report.process),
+            "this_process": reports[0].process,
             "chart_minutes": BARS * BAR // 60,
             "active_minutes": int(LATELY / 60),
             "trouble": self._chat.trouble(),

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, structs
 
-from livechat.activity import Room
 from livechat.errors import ChatError, Kind
+from livechat.reports import Room
 from livechat.web.routing import number
 
 #: Rooms of a page.

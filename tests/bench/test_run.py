@@ -24,6 +24,7 @@ from bench.unstored import EPOCH, UnstoredBackend
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
 from livechat.wire import Draft, Message, Newest
+from tests.contract import REPORT
 from tests.support import RecordingSink, kind, result
 
 FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")
@@ -331,7 +332,7 @@ def test_nothing_is_stored() -> None:
     clock, sink = Clock(), RecordingSink()
     backend = UnstoredBackend(clock)
     assert verifyObject(IBackend, backend)
-    backend.start(sink)
+    backend.start(sink, lambda: REPORT)
     result(backend.subscribe("a"))
     answers = [backend.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
     assert not sink.delivered
@@ -348,7 +349,7 @@ def test_nothing_is_stored() -> None:
 def test_what_waits_is_delivered_at_the_end() -> None:
     sink = RecordingSink()
     backend = UnstoredBackend(Clock())
-    backend.start(sink)
+    backend.start(sink, lambda: REPORT)
     result(backend.subscribe("a"))
     answer = backend.publish(Draft("a", "x"))
     result(backend.stop())

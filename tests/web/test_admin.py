@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from twisted.internet.defer import fail
+from twisted.internet.defer import fail, succeed
 
-from livechat.activity import Room
 from livechat.errors import ChatError, Kind
+from livechat.reports import Report, Room
 from livechat.web.rooms import PAGE
 from tests.support import Browser, Lane, Port, RecordingClient, World, result, run
 
@@ -55,6 +55,31 @@ def shown(text: str) -> list[str]:
     """The messages that a page shows, as it has them."""
     listed = text[text.index("data-messages") : text.index("</ol>")]
     return re.findall(r'<p dir="auto">(.*?)</p>', listed, re.DOTALL)
+
+
+def test_overview_of_several_processes(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown is of all of them together, and of each."""
+    join(world, "r")
+    here = world.chat.report("here/1", 1_789_999_900_000, 5)
+    other = Report(
+        "<b>/2", 1_789_996_400_000, 7, 2.0, here.chart, (Room("r", 3), Room("elsewhere", 4, 1.0))
+    )
+    monkeypatch.setattr(world.backend, "reports", lambda: succeed([here, other]))
+    text = page(browser, "/admin/")
+    assert names(text) == ["elsewhere", "r"]
+    tiles = re.findall(r"<dt>(\w[\w ]*)</dt>\n<dd><strong>([^<]*)</strong> <small>([^<]*)", text)
+    assert ("Members", "8", "in 2 active rooms") in tiles
+    assert ("Connections", "12", "in 2 processes") in tiles
+    listed = text[text.index("<h3>Processes</h3>") :]
+    found = re.findall(r"<dt>(.*?)(?: <span.*?)? <code>(.*?)</code></dt><dd>(.*?)</dd>", listed)
+    assert found[:2] == [
+        ("&lt;b&gt;/2", "up for 1 hour", "7 connections, 7 members"),
+        ("here/1", "up for 2 minutes", "5 connections, 1 member"),
+    ]
+    room = page(browser, "/admin/rooms/r/")
+    assert re.search(r"<dt>Members</dt>\n?<dd><strong>4</strong>", room)
 
 
 def test_overview(browser: Browser, world: World) -> None:

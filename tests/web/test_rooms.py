@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.activity import Room
 from livechat.errors import ChatError, Kind
+from livechat.reports import Room
 from livechat.web.rooms import PAGE, View, page_of
 from livechat.web.routing import fields
 from livechat.wire import Newest

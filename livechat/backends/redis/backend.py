@@ -30,23 +30,26 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.link import Link, LinkError, RefusedError, Script, answers
+from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.stream import MOST_AHEAD, Entry, Stream
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
+from livechat.reports import Report
 from livechat.wire import Draft, Message, Newest, Page, Position
 
 #: Seconds after which a message, a history or a room is not waited for any longer.
@@ -204,15 +207,24 @@ class RedisBackend:
         self._last_stored: tuple[str, int, bytes] | None = None
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep()))
         self._sweeper.clock = clock
+        self._roster: Roster | None = None
+        self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self._beat()))
+        self._beating.clock = clock
         self._stopping = False
 
-    def start(self, sink: ISink) -> None:
+    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
         self._sink = sink
+        self._roster = Roster(self._link, self._clock, census)
         self._link.start()
         self._sweeper.start(SWEEP_EVERY, now=False)
+        self._beating.start(BEAT_EVERY, now=False)
 
     def trouble(self) -> str | None:
         return self._trouble
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        assert self._roster is not None
+        return Deferred.fromCoroutine(self._roster.reports())
 
     def subscribe(self, room: str) -> Deferred[None]:
         there = self._rooms.get(room)
@@ -591,6 +603,19 @@ class RedisBackend:
         except (LinkError, RefusedError):
             pass  # it is looked at again when the connection is there
 
+    async def _beat(self) -> None:
+        """Tell the others that this process is there; and see whether Redis takes anything."""
+        if not self._ready or self._roster is None:
+            return
+        try:
+            await self._roster.beat()
+        except LinkError:
+            return
+        except RefusedError as reason:
+            self._trouble_began(str(reason))
+        else:
+            self._trouble_ended()
+
     # The connections.
 
     def commands_made(self) -> None:
@@ -610,6 +635,7 @@ class RedisBackend:
         if not self._stopping:
             self._ready = True
             self._trouble_ended()
+            Deferred.fromCoroutine(self._beat())
             unsure, self._unsure = self._unsure, []
             self._send((each for each in unsure if each.answer is not None), again=True)
             for room in tuple(self._rooms.values()):
@@ -727,8 +753,8 @@ class RedisBackend:
         for start in range(0, len(rooms), SWEEP_STEP):
             some = rooms[start : start + SWEEP_STEP]
             asked = [self._link.command(b"HMGET", _state(room), b"s", b"t", b"i") for room in some]
-            answers = await gatherResults(asked, consumeErrors=True).addErrback(_first_error)
-            for room, (top, time, tag) in zip(some, answers, strict=True):
+            found = await answers(asked)
+            for room, (top, time, tag) in zip(some, found, strict=True):
                 yield room, (int(top or 0), int(time or 0), tag or b"")
 
     # The end.
@@ -740,23 +766,27 @@ class RedisBackend:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._sweeper.running:
-            self._sweeper.stop()
-        answers = [each.answer for each in self._sendings if each.answer is not None]
-        for answer in answers:
+        for looping in (self._sweeper, self._beating):
+            if looping.running:
+                looping.stop()
+        waiting = [each.answer for each in self._sendings if each.answer is not None]
+        for answer in waiting:
             done: Deferred[None] = Deferred()
             answer.addBoth(_and_tell, done)
             await done
-        for timer in (self._turn, self._impatience, self._asking):
-            if timer is not None and timer.active():
-                timer.cancel()
         for room in self._rooms.values():
-            for timer in (room.hole, room.linger):
-                if timer is not None:
-                    timer.cancel()
             for entered in tuple(room.waiting):
                 entered.errback(self._away("The room cannot be entered"))
+        timers = [self._turn, self._impatience, self._asking]
+        for room in self._rooms.values():
+            timers += (room.hole, room.linger)
+        for timer in timers:
+            if timer is not None and timer.active():
+                timer.cancel()
         self._rooms.clear()
+        if self._ready and self._roster is not None:
+            with suppress(LinkError, RefusedError):
+                await self._roster.leave()
         self._ready = False
         await self._link.stop()
 
@@ -764,12 +794,6 @@ class RedisBackend:
 def _and_tell(result: Any, done: Deferred[None]) -> Any:
     done.callback(None)
     return result
-
-
-def _first_error(failure: Failure) -> Any:
-    """What went wrong first, and not that several did."""
-    sub: Any = getattr(failure.value, "subFailure", failure)
-    return sub
 
 
 # Names go into keys as they are: they have no braces (`livechat.names`).

@@ -338,9 +338,8 @@ class Link:
         return int(1000 * self.clock.seconds())
 
     def load_scripts(self) -> Deferred[Any]:
-        return gatherResults(
-            [self.command(b"SCRIPT", b"LOAD", each.text.encode()) for each in self._scripts],
-            consumeErrors=True,
+        return answers(
+            self.command(b"SCRIPT", b"LOAD", each.text.encode()) for each in self._scripts
         )
 
     def subscribe(self, channels: Sequence[bytes]) -> None:
@@ -399,3 +398,14 @@ def _command(words: Sequence[bytes]) -> bytes:
     parts = [b"*%d\r\n" % len(words)]
     parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
     return b"".join(parts)
+
+
+def answers(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:
+    """The answers to several commands; or the error of the first that had one."""
+
+    def first(failure: Failure) -> Any:
+        error: Any = failure.value
+        return error.subFailure
+
+    found: Deferred[list[Any]] = gatherResults(list(asked), consumeErrors=True)
+    return found.addErrback(first)

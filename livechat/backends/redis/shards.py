@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from livechat.interfaces import IBackend, ISink
+from livechat.reports import Report
 from livechat.wire import Draft, Message, Newest, Page
 
 
@@ -46,9 +47,9 @@ class ShardedBackend:
     def _of(self, room: str) -> IBackend:
         return self._backends[shard(room, len(self._backends))]
 
-    def start(self, sink: ISink) -> None:
+    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
         for each in self._backends:
-            each.start(sink)
+            each.start(sink, census)
 
     def stop(self) -> Deferred[None]:
         stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
@@ -77,6 +78,11 @@ class ShardedBackend:
         for number, some in by_shard.items():
             found |= await self._backends[number].newest(some)
         return found
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        # Every process reports to all of them.
+        usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
+        return usable.reports()
 
     def trouble(self) -> str | None:
         troubles = [trouble for each in self._backends if (trouble := each.trouble())]

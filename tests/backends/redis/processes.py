@@ -17,6 +17,7 @@ from livechat.backends.redis.backend import Limits, RedisBackend
 from livechat.errors import Kind
 from livechat.wire import Draft
 from tests.backends.redis.server import RedisServer
+from tests.contract import REPORT
 from tests.support import RecordingSink
 
 
@@ -34,7 +35,8 @@ class Process:
     def __init__(self, backend: RedisBackend) -> None:
         self.backend = backend
         self.sink = RecordingSink()
-        backend.start(self.sink)
+        self.report = REPORT
+        backend.start(self.sink, lambda: self.report)
 
     async def usable(self) -> None:
         """Until it can use Redis."""

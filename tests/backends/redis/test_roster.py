@@ -1,0 +1,90 @@
+"""`livechat.backends.redis.roster`, with a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+from twisted.internet.task import deferLater
+
+from livechat.backends.redis import roster
+from tests.backends.redis.processes import Process, ProcessesTest
+from tests.backends.redis.server import RedisServer
+from tests.contract import REPORT
+
+
+class RosterTest(ProcessesTest):
+    """What processes know of each other."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        with RedisServer(tmp_path / "redis") as self.server:
+            self.url = self.server.url
+            yield
+
+    async def known(self, process: Process) -> list[str]:
+        """Whom it knows just now."""
+        process.backend._roster._asked_at = float("-inf")  # type: ignore[union-attr]
+        return [report.process for report in await process.backend.reports()]
+
+    async def until_known(self, process: Process, *expected: str) -> None:
+        while await self.known(process) != list(expected):
+            await deferLater(self.reactor, 0.01)
+
+    async def test_others(self) -> None:
+        """Each knows the others, and itself first, as it is now."""
+        self.here.report = structs.replace(REPORT, process="here")
+        self.there.report = structs.replace(REPORT, process="there")
+        for process in (self.here, self.there):
+            await process.backend._beat()
+        assert await self.known(self.here) == ["here", "there"]
+        assert await self.known(self.there) == ["there", "here"]
+        self.here.report = structs.replace(REPORT, process="now")
+        assert await self.known(self.here) == ["now", "there"]
+        (_, other) = await self.here.backend.reports()
+        assert other == self.there.report
+
+    async def test_who_goes(self) -> None:
+        """A process that stops is gone at once."""
+        third = self.process()
+        third.report = structs.replace(REPORT, process="third")
+        await third.usable()
+        await third.backend._beat()
+        assert "third" in await self.known(self.here)
+        await third.backend.stop()
+        assert "third" not in await self.known(self.here)
+        assert self.server.ask("ZCARD", "lc:processes") == "2"
+
+    async def test_who_is_killed(self) -> None:
+        """One that says nothing any more is forgotten when its lease ends."""
+        self.patch(roster, "LEASE", 0.3)
+        self.there.report = structs.replace(REPORT, process="there")
+        await self.there.backend._beat()
+        assert await self.known(self.here) == [REPORT.process, "there"]
+        self.there.backend._beating.stop()
+        await self.until_known(self.here, REPORT.process)
+        await self.here.backend._beat()
+        assert self.server.ask("ZCARD", "lc:processes") == "1"
+
+    async def test_another_version(self) -> None:
+        """A process that is not understood is left out."""
+        await self.here.backend._beat()
+        self.server.ask("SET", "lc:process:x", "what is that")
+        self.server.ask("ZADD", "lc:processes", "9e15", "lc:process:x")
+        assert len(await self.known(self.here)) == 2
+
+    async def test_redis_is_away(self) -> None:
+        """Then a process knows of itself only."""
+        await self.kill()
+        assert await self.known(self.here) == [REPORT.process]
+
+    async def test_a_write_that_fails(self) -> None:
+        """Redis takes nothing: it is found while nobody sends, and so is the end of it."""
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        await self.here.backend._beat()
+        assert "OOM" in str(self.here.backend.trouble())
+        self.server.ask("CONFIG", "SET", "maxmemory", "0")
+        await self.here.backend._beat()
+        assert self.here.backend.trouble() is None
