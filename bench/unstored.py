@@ -114,8 +114,7 @@ class UnstoredBackend:
 
 
 def load(config: Config, reactor: PosixReactorBase) -> IBackend:
-    """In place of `livechat.backends.load`: operators' password still needs the directory."""
-    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """In place of `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 
 

@@ -29,6 +29,8 @@ LAYERS = [
     {"livechat.session"},
     {"livechat.web"},
     {"livechat.net"},
+    {"livechat.credentials"},
+    {"livechat.services"},
     {"livechat.service"},
 ]
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from livechat.backends.sqlite import READERS
-from livechat.service import DRAIN
+from livechat.services import DRAIN
 from tests.live.daemon import Daemon, eventually, rest
 from tests.support import request
 

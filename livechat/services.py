@@ -1,0 +1,278 @@
+"""What the daemon is made of, as services: each starts and stops a part of it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from OpenSSL import SSL
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from livechat import __version__
+from livechat.certificates import EXPIRES_SOON, Certificate, Shown
+from livechat.config import Config
+from livechat.credentials import find_certificate, operators_password, secure
+from livechat.errors import StartError
+from livechat.hub import Hub
+from livechat.interfaces import IBackend
+from livechat.net.http import Channel, HttpFactory
+from livechat.net.tls import TLSPort
+from livechat.net.websocket import Socket
+from livechat.operators import Operators
+from livechat.passwords import Password
+from livechat.reports import Report
+from livechat.threads import Lane
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+_log = Logger(namespace="livechat")
+
+#: Seconds for connections to close by themselves when the daemon stops.
+DRAIN: Final = 3.0
+
+
+class OrderedService(MultiService):
+    """Starts its children in order; stops them in reverse, each when the last is done."""
+
+    def startService(self) -> None:
+        Service.startService(self)
+        for child in self:
+            child.startService()
+
+    def stopService(self) -> Deferred[None]:
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for child in reversed(list(self)):
+            try:
+                stopped = child.stopService()
+                if stopped is not None:
+                    await stopped
+            except Exception:  # noqa: BLE001 - the others must be stopped all the same
+                _log.failure("{child} did not stop as it should.", child=child.name)
+
+
+class Storage(Service):
+    """The backend, delivering to the hub."""
+
+    name = "storage"
+
+    def __init__(self, backend: IBackend, hub: Hub, census: Callable[[], Report]) -> None:
+        self._backend = backend
+        self._hub = hub
+        self._census = census
+
+    def startService(self) -> None:
+        super().startService()
+        self._backend.start(self._hub, self._census)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._backend.stop()
+
+
+class Port(Service):
+    """The TLS port and its connections."""
+
+    name = "port"
+
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        listening: Sequence[socket.socket],
+        tls: TLSPort,
+        http: HttpFactory,
+        hub: Hub,
+    ) -> None:
+        self._reactor = reactor
+        self._listening = listening
+        self._tls = tls
+        self._http = http
+        self._hub = hub
+        self._ports: list[IListeningPort] = []
+
+    def startService(self) -> None:
+        super().startService()
+        for each in self._listening:
+            self._ports.append(self._tls.listen(each))
+            each.close()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        """Take no more connections, say goodbye to those that are there, wait a little."""
+        for port in self._ports:
+            try:
+                await maybeDeferred(port.stopListening)
+            except Exception:  # noqa: BLE001 - the members must be told all the same
+                _log.failure("The port did not close as it should.")
+        for channel in tuple(self._http.channels):
+            channel.retire()
+        self._hub.flush()
+        for member in tuple(self._http.sockets.sockets):
+            member.restart()
+        try:
+            await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
+        except TimeoutError:
+            _log.info(
+                "{count} connections did not close in time.", count=len(self._http.connections)
+            )
+            remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
+            for each in remaining:
+                each.transport.abortConnection()
+
+
+class Renewal(Service):
+    """
+    What SIGHUP renews while everything goes on: the certificate, for the connections
+    to come, and the operators' password.
+    """
+
+    name = "renewal"
+
+    def __init__(
+        self,
+        config: Config,
+        operators: Operators,
+        *,
+        shown: Shown,
+        port: TLSPort,
+        reactor: PosixReactorBase,
+        files: Lane,
+    ) -> None:
+        """
+        @param files: reads certificates.
+        """
+        self._config = config
+        self._operators = operators
+        self._shown = shown
+        self._port = port
+        self._reactor = reactor
+        self._files = files
+        self._before: Any = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._files.start()
+        self._operators.start()
+        self._before = signal.signal(signal.SIGHUP, self._asked)
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._before)
+        self._operators.stop()
+        self._files.stop()
+
+    def _asked(self, *_: object) -> None:
+        self._reactor.callFromThread(lambda: Deferred.fromCoroutine(self.renew()))
+
+    async def renew(self) -> None:
+        """Look whether there is a new certificate, or a new password."""
+        await self._renew_certificate()
+        await self._renew_password()
+
+    async def _renew_certificate(self) -> None:
+        try:
+            certificate, secured = await self._files.call(self._look_for_certificate)
+        except StartError as reason:
+            _log.error("The certificate stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The certificate could not be renewed.")
+        else:
+            self._port.context = secured
+            self._shown.certificate = certificate
+            _log.info(
+                "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
+                names=", ".join(certificate.names),
+                end=certificate.expires,
+            )
+            _warn_of_expiry(certificate)
+
+    def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
+        certificate = find_certificate(self._config)
+        return certificate, secure(certificate)
+
+    async def _renew_password(self) -> None:
+        try:
+            new = await self._operators.renew(lambda: operators_password(self._config))
+        except StartError as reason:
+            _log.error("The operators' password stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The operators' password could not be renewed.")
+        else:
+            found = "is new, and signs all out" if new else "is the same as before"
+            _log.info("The operators' password {found}.", found=found)
+
+
+class Announcement(Service):
+    """Says in plain words what was started."""
+
+    name = "announcement"
+
+    def __init__(
+        self,
+        config: Config,
+        certificate: Certificate,
+        password: Password,
+        listening: Sequence[socket.socket],
+        backend: str,
+    ) -> None:
+        self._config = config
+        self._backend = backend
+        self._certificate = certificate
+        self._password = password
+        self._port = listening[0].getsockname()[1]
+
+    def startService(self) -> None:
+        super().startService()
+        config, certificate = self._config, self._certificate
+        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
+            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
+        _log.info(
+            "The admin page is {url}; its password is in {source}.",
+            url=f"https://{where}:{self._port}/admin/",
+            source=self._password.source,
+        )
+        alone = "" if config.redis else ", by this process alone"
+        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
+        _log.info(
+            "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
+            path=str(certificate.chain),
+            names=", ".join(certificate.names),
+            end=certificate.expires,
+        )
+        if certificate.self_signed:
+            _log.info("It is self-signed: clients must be told to accept it.")
+        _warn_of_expiry(certificate)
+        if config.interface == "loopback":
+            _log.info("Only this machine can connect; --interface opens it to others.")
+        _log.info("livechat {version} is ready.", version=__version__)
+
+    def stopService(self) -> None:
+        super().stopService()
+        _log.info("livechat is stopping.")
+
+
+def _warn_of_expiry(certificate: Certificate) -> None:
+    left = certificate.expires - datetime.now(UTC)
+    if left.total_seconds() < EXPIRES_SOON:
+        _log.warn(
+            "The certificate {path} expires in {days} days.",
+            path=str(certificate.chain),
+            days=left.days,
+        )
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

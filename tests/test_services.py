@@ -1,0 +1,181 @@
+"""`livechat.services`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from livechat import certificates
+from livechat.net import tls
+from livechat.service import build
+from livechat.services import DRAIN, OrderedService, Port
+from tests import support
+from tests.test_certificates import issue
+from tests.test_service import config, memory_reactor
+
+
+class Recording(Service):
+    """Remembers when it was started and stopped."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name = name
+        self._events = events
+        self.stopped: Deferred[None] = Deferred()
+
+    def startService(self) -> None:
+        self._events.append(f"start {self.name}")
+
+    def stopService(self) -> Deferred[None]:
+        self._events.append(f"stop {self.name}")
+        return self.stopped
+
+
+class OrderedServiceTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.events: list[str] = []
+        self.parent = OrderedService()
+        self.children = [Recording(name, self.events) for name in "abc"]
+        for child in self.children:
+            child.setServiceParent(self.parent)
+
+    def test_order(self) -> None:
+        """Children are started in order, and stopped in reverse, one after the other."""
+        self.parent.startService()
+        assert self.events == ["start a", "start b", "start c"]
+        stopping = self.parent.stopService()
+        assert self.events[3:] == ["stop c"]
+        self.children[2].stopped.callback(None)
+        assert self.events[4:] == ["stop b"]
+        self.children[1].stopped.errback(ZeroDivisionError())
+        assert self.events[5:] == ["stop a"]
+        assert not stopping.called
+        self.children[0].stopped.callback(None)
+        self.successResultOf(stopping)
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+
+def announced(directory: Path, **options: str) -> str:
+    """What the daemon's log says at start."""
+    daemon = build(config(directory, **options), memory_reactor())
+    announcement: Any = daemon.getServiceNamed("announcement")
+    storage: Any = daemon.getServiceNamed("storage")
+    port: Any = daemon.getServiceNamed("port")
+    with capturedLogs() as events:
+        announcement.startService()
+    for listening in port._listening:
+        listening.close()
+    storage._backend._store.release()
+    return "\n".join(event["log_format"].format(**event) for event in events)
+
+
+def test_announcement(tmp_path: Path) -> None:
+    """The log says where to connect, what the certificate is worth and who may come."""
+    text = announced(tmp_path)
+    assert "https://localhost:" in text
+    assert "/ws/chat/{room}/" in text
+    assert "/admin/; its password is in" in text
+    assert "self-signed" in text
+    assert "Only this machine can connect" in text
+    assert str(tmp_path / "state") in text
+
+
+def test_announcement_to_the_world(tmp_path: Path) -> None:
+    """A real certificate and an open interface are announced as such."""
+    chain, key = issue(tmp_path)
+    text = announced(tmp_path, interface="::", certificate=str(chain), private_key=str(key))
+    assert "https://[::]:" in text
+    assert "self-signed" not in text
+    assert "Only this machine" not in text
+    assert "expires in" in text
+
+
+@pytest.fixture
+def stopping(port: support.Port) -> Port:
+    """The port as a service, with nothing to listen on."""
+    certificate = certificates.load_or_make(Path(port.world.store._path.parent))
+    secured = tls.context(certificate.chain, certificate.key)
+    tls_port = tls.TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
+    service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
+    service.startService()
+    return service
+
+
+def test_stopping(port: support.Port, stopping: Port) -> None:
+    """Idle connections are closed, members are told, and then the port has stopped."""
+    idle, member = port.connect(), port.socket()
+    stopped = stopping.stopService()
+    assert idle.closing
+    assert member.closed() == 1012
+    assert not stopped.called
+    idle.hang_up()
+    member.hang_up()
+    assert stopped.called
+
+
+def test_stopping_with_peers_that_stay(port: support.Port, stopping: Port) -> None:
+    """Connections that do not close in time are cut."""
+    idle, member = port.connect(), port.socket()
+    stopped = stopping.stopService()
+    with capturedLogs() as events:
+        port.world.clock.advance(DRAIN)
+    assert stopped.called
+    assert idle.aborted
+    assert member.aborted
+    assert len(events) == 1
+
+
+class RenewalTest(SynchronousTestCase):
+    """SIGHUP renews the operators' password."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        self.password = self.directory / "state" / "admin-password"
+        self.daemon = build(config(self.directory), memory_reactor())
+        storage: Any = self.daemon.getServiceNamed("storage")
+        port: Any = self.daemon.getServiceNamed("port")
+        self.addCleanup(storage._backend._store.release)
+        for listening in port._listening:
+            self.addCleanup(listening.close)
+        self.renewal: Any = self.daemon.getServiceNamed("renewal")
+        self.renewal._operators._hashing = support.Lane()
+        self.renewal._operators._saving = support.Lane()
+        self.renewal._files = support.Lane()
+
+    def renew(self) -> str:
+        """What the log says about it."""
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
+        return "\n".join(event["log_format"].format(**event) for event in events)
+
+    def test_renewing(self) -> None:
+        """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
+        assert "is the same as before" in self.renew()
+        self.password.write_text("another password")
+        assert "is new, and signs all out" in self.renew()
+        self.password.write_text("short")
+        assert "stays as it was" in self.renew()
+        self.patch(self.renewal, "_operators", None)
+        assert "could not be renewed" in self.renew()
+        assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_order(self) -> None:
+        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
+        assert next(iter(self.daemon)) is self.renewal
+
+    def test_signal(self) -> None:
+        """The signal is taken while the service runs, and what was before is restored."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.renewal.startService()
+        assert signal.getsignal(signal.SIGHUP) == self.renewal._asked
+        self.renewal.stopService()
+        assert signal.getsignal(signal.SIGHUP) == before
