@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # More options for `make run`: make run ARGS="--interface 0.0.0.0"
 ARGS ?=
+# make run REDIS=1: with a Redis of its own, and two workers.
+REDIS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
 # More options for the benchmark: make bench BENCH="--quick --only rooms --peers ws"
@@ -18,6 +20,7 @@ PEERS := bench/peers/node_modules
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
+	@echo "make run REDIS=1  the same with two workers and a Redis"
 	@echo "make test         set up and run all checks and tests"
 	@echo "make lint         ruff and mypy only"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
@@ -25,7 +28,7 @@ help:
 	@echo "make clean        remove what the others have made (not certs/ and state/)"
 
 run: $(VENV)/.run
-	$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
+	$(if $(REDIS),deploy/with-redis )$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
 
 test: lint $(CLIENTS)/.done
 	$(BIN)/pytest $(PYTEST)

@@ -113,7 +113,7 @@ class UnstoredBackend:
         return None
 
 
-def load(config: Config, reactor: PosixReactorBase) -> IBackend:
+def load(config: Config, reactor: PosixReactorBase) -> IBackend:  # noqa: ARG001
     """In place of `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 

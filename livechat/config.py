@@ -23,6 +23,8 @@ from twisted.python import usage
 from livechat.errors import ChatError, StartError
 from livechat.names import origin, room_name
 
+#: In a worker's environment: its number, from 1.
+WORKER: Final = "LIVECHAT_WORKER"
 #: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
 #: Seconds by the letter that a duration may end in.
@@ -119,9 +121,11 @@ class Config:
     What the operator asked for, checked; paths are absolute.
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
+    @ivar worker: the number of this process, from 1, if it is one of several; or 0.
     """
 
     directory: Path
+    worker: int
     port: int = _option("10443", _integer(0, 65535), "The TLS port; 0 takes a free one.")
     interface: str = _option(
         "loopback",
@@ -156,6 +160,11 @@ class Config:
         _path,
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
+    )
+    workers: int = _option(
+        "1",
+        _integer(1, 256),
+        "Processes that share the port, on this machine; more than one need --redis.",
     )
     default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
     history_limit: int = _option(
@@ -218,6 +227,7 @@ class Config:
         @raise StartError: a value is not allowed; the text says which and why.
         """
         values: dict[str, Any] = {"directory": directory}
+        values["worker"] = int(environment.get(WORKER, 0))
         for option in options():
             values[option.name] = _value(option, given, environment)
         for name, value in values.items():
@@ -225,6 +235,8 @@ class Config:
                 values[name] = directory / value
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")
+        if values["workers"] > 1 and not values["redis"]:
+            raise StartError("--workers: more than one need --redis, which has the rooms of all")
         if values["admin_password"] is not None and values["admin_password_file"] is not None:
             raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
         return cls(**values)

@@ -31,7 +31,7 @@ from livechat.hub import Hub
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
-from livechat.net.listening import bind
+from livechat.net.listening import bind, reserve
 from livechat.net.tls import TLSPort
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
@@ -39,6 +39,7 @@ from livechat.services import Announcement, OrderedService, Port, Renewal, Stora
 from livechat.threads import Threads
 from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
+from livechat.workers import Lifeline, Workers, command
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -68,7 +69,8 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     reactor.seconds = time.monotonic
     try:
         config = Config.of(options, os.environ, _working_directory(options))
-        daemon = build(config, reactor)
+        several = config.workers > 1 and not config.worker
+        daemon = watch(config, options, reactor) if several else build(config, reactor)
     except StartError as reason:
         raise SystemExit(f"livechat: {reason}") from None
     _collect_seldom()
@@ -81,13 +83,38 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
 
     @raise StartError: the port is taken, a file cannot be used, ...
     """
-    listening = bind(config.interface, config.port)
+    listening = bind(config.interface, config.port, shared=config.worker > 0)
     try:
         return _assemble(config, reactor, listening)
     except BaseException:
         for each in listening:
             each.close()
         raise
+
+
+def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiService:
+    """
+    A daemon that starts others, which do as *options* say, and watches over them.
+
+    @raise StartError: they could not start.
+    """
+    reserved = reserve(config.interface, config.port)
+    try:
+        certificate = find_certificate(config)
+        secure(certificate)
+        backend = backends.load(config, reactor)
+        password = operators_password(config)
+        daemon = OrderedService()
+        Announcement(config, certificate, password, reserved, backend.description).setServiceParent(
+            daemon
+        )
+        port = reserved[0].getsockname()[1]
+        Workers(reactor, command(options, port), config.workers, reserved).setServiceParent(daemon)
+    except BaseException:
+        for each in reserved:
+            each.close()
+        raise
+    return daemon
 
 
 def _assemble(
@@ -151,9 +178,12 @@ def _assemble(
         daemon
     )
     Port(reactor, listening, port, http, hub).setServiceParent(daemon)
-    Announcement(
-        config, shown.certificate, password, listening, backend.description
-    ).setServiceParent(daemon)
+    if config.worker:
+        Lifeline(reactor, config.worker).setServiceParent(daemon)
+    else:
+        Announcement(
+            config, shown.certificate, password, listening, backend.description
+        ).setServiceParent(daemon)
     return daemon
 
 

@@ -257,7 +257,8 @@ class Announcement(Service):
         _warn_of_expiry(certificate)
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
-        _log.info("livechat {version} is ready.", version=__version__)
+        if config.workers == 1:
+            _log.info("livechat {version} is ready.", version=__version__)
 
     def stopService(self) -> None:
         super().stopService()

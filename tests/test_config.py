@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.python import usage
 
-from livechat.config import Config, Options, flag, options, variable
+from livechat.config import WORKER, Config, Options, flag, options, variable
 from livechat.errors import StartError
 
 HERE = Path("/srv/livechat")
@@ -46,10 +46,14 @@ def test_every_option(option: Any) -> None:
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
     }.get(flag(option), "7")  # fmt: skip
-    by_variable = Config.of({}, {variable(option): value, "LIVECHAT_CERTIFICATE": "c"}, HERE)
+    needed = ["--certificate=c", *(["--redis=r"] if flag(option) == "workers" else [])]
+    environment = {"LIVECHAT_CERTIFICATE": "c"}
+    if flag(option) == "workers":
+        environment["LIVECHAT_REDIS"] = "r"
+    by_variable = Config.of({}, {**environment, variable(option): value}, HERE)
     if not option.metadata["secret"]:
         parsed = Options()
-        parsed.parseOptions([f"--{flag(option)}={value}", "--certificate=c"])
+        parsed.parseOptions([f"--{flag(option)}={value}", *needed])
         assert Config.of(parsed, {}, HERE) == by_variable
     assert getattr(by_variable, option.name) != getattr(config(), option.name)
     assert option.metadata["doc"].endswith(".")
@@ -149,3 +153,25 @@ def test_sessions_end(text: str) -> None:
     """An operator's session always ends."""
     with pytest.raises(StartError, match="--admin-session"):
         Config.of({"admin-session": text}, {}, HERE)
+
+
+def test_redis() -> None:
+    """It may be where others look for it too; the nearest one counts; several are one option."""
+    for given, environment, expected in (
+        ({}, {}, ()),
+        ({}, {"REDIS_URL": "a"}, ("a",)),
+        ({}, {"REDIS_URL": "a", "LIVECHAT_REDIS": "b c"}, ("b", "c")),
+        ({"redis": "d"}, {"REDIS_URL": "a", "LIVECHAT_REDIS": "b"}, ("d",)),
+        ({}, {"REDIS_URL": "a", "LIVECHAT_REDIS": ""}, ()),
+    ):
+        found = Config.of(given, environment, HERE)
+        assert found.redis == expected
+        assert "redis=" not in repr(found)
+
+
+def test_workers() -> None:
+    """Several processes need a place for their rooms, and each may know which it is."""
+    with pytest.raises(StartError, match=r"^--workers: more than one need --redis"):
+        config({"workers": "2"})
+    assert config({"workers": "2", "redis": "r"}).worker == 0
+    assert Config.of({}, {WORKER: "3"}, HERE).worker == 3

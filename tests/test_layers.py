@@ -30,7 +30,7 @@ LAYERS = [
     {"livechat.web"},
     {"livechat.net"},
     {"livechat.credentials"},
-    {"livechat.services"},
+    {"livechat.services", "livechat.workers"},
     {"livechat.service"},
 ]
 

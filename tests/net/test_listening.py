@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from livechat.errors import StartError
-from livechat.net.listening import bind
+from livechat.net.listening import bind, reserve
 
 
 @contextmanager
@@ -50,3 +50,26 @@ def test_an_address_of_others() -> None:
     """An address that the machine has not is said so."""
     with pytest.raises(StartError, match="no address"):
         bind("203.0.113.7", 0)
+
+
+@pytest.mark.parametrize("interface", ["loopback", "0.0.0.0", "::"])
+def test_a_port_that_is_shared(interface: str) -> None:
+    """Those who share a port all listen there, and who does not share it cannot."""
+    reserved = reserve(interface, 0)
+    port = reserved[0].getsockname()[1]
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        listening = bind(interface, port, shared=True)
+        others = bind(interface, port, shared=True)
+        assert {each.getsockname()[1] for each in (*listening, *others)} == {port}
+        for make in (bind, reserve):
+            with pytest.raises(StartError, match=f"{port} is taken"):
+                make(interface, port)
+        for _ in range(20):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        for each in (*listening, *others):
+            each.close()
+    finally:
+        for each in reserved:
+            each.close()

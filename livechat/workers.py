@@ -1,0 +1,304 @@
+"""
+Several processes on one port: the one that was started starts them and watches over them.
+
+    the parent      looks whether it can run, keeps the port, and serves nobody
+     └─ workers     a whole livechat each; they share the port (SO_REUSEPORT)
+
+A worker that ends is started again, after a pause that grows while it does not last;
+only its own connections end with it.  SIGTERM and SIGHUP are passed on, and what
+workers say goes into the parent's log.  A worker whose parent is gone stops, because its
+standard input ends: it would else go on by itself, and hold the port.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import InvalidLogLevelError, Logger, LogLevel
+from twisted.python.failure import Failure
+
+from livechat import __version__
+from livechat.config import WORKER, Options
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+_log = Logger(namespace="livechat")
+
+#: Seconds until a worker that ended is started again, at first and at most; and how many
+#: it must have lasted for the pause not to grow.
+PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+LASTED: Final = 30.0
+#: Seconds from SIGTERM to SIGKILL: a worker ends by itself in ten.
+GRACE: Final = 12.0
+#: Characters of a line of a worker's log.
+LONGEST_LINE: Final = 65_536
+
+_RUN: Final = "from twisted.scripts.twistd import run; run()"
+# A line of twistd's log: time, namespace, level, text.
+_LINE: Final = re.compile(r"\S+ \[([^\]#]*)#?(\w*)\] ?(.*)", re.DOTALL)
+
+
+def ready(number: int) -> str:
+    """What worker *number* says when it can be connected to."""
+    return f"Worker {number} is ready."
+
+
+def command(options: Options, port: int) -> list[str]:
+    """How to start a worker that does as *options* say, on *port*."""
+    given = [f"--port={port}"]
+    for name, value in options.items():
+        if name not in ("port", "workers") and value is not None:
+            values = value if isinstance(value, list) else [value]
+            given += (f"--{name}={each}" for each in values)
+    # Without -P the directory that it runs in would be looked into for modules.
+    return [sys.executable, "-P", "-c", _RUN, "--nodaemon", "--pidfile=", "livechat", *given]
+
+
+class Workers(Service):
+    """Starts so many, and keeps them going."""
+
+    name = "workers"
+
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        command: Sequence[str],
+        count: int,
+        reserved: Sequence[socket.socket],
+    ) -> None:
+        """
+        @param reserved: sockets that keep the port.
+        """
+        self._reactor = reactor
+        self._command = command
+        self._reserved = reserved
+        self._workers = [_Worker(number, self) for number in range(1, count + 1)]
+        self._starting: dict[_Worker, IDelayedCall] = {}
+        self._ended: Deferred[None] | None = None
+        self._announced = False
+        self._before: Any = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._before = signal.signal(signal.SIGHUP, self._renew)
+        for worker in self._workers:
+            self._start(worker)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._before)
+        for starting in self._starting.values():
+            starting.cancel()
+        self._starting.clear()
+        self._ended = Deferred()
+        self._signal("TERM")
+        killing = self._reactor.callLater(GRACE, self._signal, "KILL")
+
+        def stopped(_: None) -> None:
+            if killing.active():
+                killing.cancel()
+            for each in self._reserved:
+                each.close()
+
+        ended = self._ended.addCallback(stopped)
+        self._look_for_the_end()
+        return ended
+
+    def _renew(self, *_: object) -> None:
+        self._reactor.callFromThread(self._signal, "HUP")
+
+    def _signal(self, name: str) -> None:
+        for worker in self._workers:
+            worker.signal(name)
+
+    def _start(self, worker: _Worker) -> None:
+        self._starting.pop(worker, None)
+        worker.begin(
+            lambda protocol: self._reactor.spawnProcess(
+                protocol,
+                self._command[0],
+                self._command,
+                env={**os.environ, WORKER: str(worker.number)},
+                childFDs={0: "w", 1: "r", 2: "r"},
+            ),
+            self._reactor.seconds(),
+        )
+
+    def ready(self) -> None:
+        """A worker can be connected to."""
+        if not self._announced and all(worker.ready for worker in self._workers):
+            self._announced = True
+            _log.info(
+                "livechat {version} is ready, with {count} workers.",
+                version=__version__,
+                count=len(self._workers),
+            )
+
+    def ended(self, worker: _Worker, reason: str) -> None:
+        """It is there no more."""
+        if self._ended is not None:
+            self._look_for_the_end()
+            return
+        pause = worker.pause(self._reactor.seconds())
+        _log.error(
+            "Worker {number} has ended: {reason}; it is started again in {pause:g} seconds.",
+            number=worker.number,
+            reason=reason,
+            pause=pause,
+        )
+        self._starting[worker] = self._reactor.callLater(pause, self._start, worker)
+
+    def _look_for_the_end(self) -> None:
+        if self._ended is not None and not any(worker.running for worker in self._workers):
+            ended, self._ended = self._ended, Deferred()
+            ended.callback(None)
+
+
+class _Worker:
+    """
+    One of them, however often it is started.
+
+    @ivar ready: it can be connected to, or could be at some time.
+    """
+
+    def __init__(self, number: int, workers: Workers) -> None:
+        self.number = number
+        self.ready = False
+        self._workers = workers
+        self._log = Logger(namespace=f"worker {number}")
+        self._transport: IProcessTransport | None = None
+        self._started = 0.0
+        self._pause = PAUSE
+
+    @property
+    def running(self) -> bool:
+        return self._transport is not None
+
+    def begin(self, spawn: Callable[[ProcessProtocol], IProcessTransport], now: float) -> None:
+        self._started = now
+        self._transport = spawn(_Process(self))
+
+    def pause(self, now: float) -> float:
+        """Seconds until it is started again."""
+        lasted = now - self._started >= LASTED
+        pause = PAUSE if lasted else self._pause
+        self._pause = PAUSE if lasted else min(2 * pause, LONGEST_PAUSE)
+        return pause
+
+    def signal(self, name: str) -> None:
+        """Nothing, while it does not run."""
+        if self._transport is not None:
+            self._transport.signalProcess(name)
+
+    def said(self, line: str) -> None:
+        """It has logged *line*."""
+        found = _LINE.fullmatch(line)
+        level, text = LogLevel.info, line
+        if found is not None:
+            namespace, word, text = found.groups()
+            level = _level(word)
+            if level is LogLevel.info and namespace.partition(".")[0] in ("-", "twisted"):
+                # That it starts and stops, as its parent does.
+                return
+            if namespace != "livechat":
+                text = f"[{namespace}] {text}"
+        self._log.emit(level, "{text}", text=text)
+        if text == ready(self.number):
+            self.ready = True
+            self._workers.ready()
+
+    def ended(self, reason: str) -> None:
+        self._transport = None
+        self._workers.ended(self, reason)
+
+
+def _level(name: str) -> Any:
+    try:
+        return LogLevel.levelWithName(name)
+    except InvalidLogLevelError:
+        return LogLevel.info
+
+
+class _Process(ProcessProtocol):
+    """Reads what a worker logs."""
+
+    def __init__(self, worker: _Worker) -> None:
+        self._worker = worker
+        self._unread = {1: b"", 2: b""}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, rest = (self._unread[childFD] + data).split(b"\n")
+        if len(rest) > LONGEST_LINE:
+            lines.append(rest)
+            rest = b""
+        self._unread[childFD] = rest
+        for line in lines:
+            self._worker.said(line.decode(errors="replace")[:LONGEST_LINE])
+
+    def processEnded(self, reason: Failure) -> None:
+        for rest in self._unread.values():
+            if rest:
+                self._worker.said(rest.decode(errors="replace"))
+        how: Any = reason.value
+        self._worker.ended(
+            f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}"
+        )
+
+
+class Lifeline(Service):
+    """In a worker: stops it when its parent is gone."""
+
+    name = "lifeline"
+
+    def __init__(self, reactor: PosixReactorBase, number: int) -> None:
+        self._reactor = reactor
+        self._number = number
+        self._input: _Input | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._input = _Input(self._reactor)  # type: ignore[arg-type]
+        self._input.startReading()
+        _log.info("{text}", text=ready(self._number))
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._input is not None:
+            self._input.stopReading()
+
+
+class _Input(FileDescriptor):
+    """The standard input, of which nothing is expected but its end."""
+
+    reactor: Any
+
+    def fileno(self) -> int:
+        return 0
+
+    def doRead(self) -> Exception | None:
+        try:
+            return None if os.read(0, 4_096) else CONNECTION_LOST
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+
+    def connectionLost(self, reason: Failure) -> None:
+        # Of a pipe that nobody writes to any more the reactor tells only so.
+        super().connectionLost(reason)
+        _log.error("The process that watched over this one is gone.")
+        self.reactor.stop()

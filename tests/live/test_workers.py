@@ -1,0 +1,164 @@
+"""Several processes on one port, and one Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from livechat.errors import Close
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import PATIENCE, Daemon, Wscat, eventually
+
+WORKERS = 2
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def several(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
+    """A daemon of so many workers, all of them ready."""
+    daemon = start(f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
+    daemon.log.wait_for(rf"is ready, with {WORKERS} workers")
+    daemon.log.wait_for(r"Redis at unix://\S+ can be used", WORKERS)
+    return daemon
+
+
+def post(daemon: Daemon, text: str, *options: str) -> str:
+    body = json.dumps({"message": text, "room": "r"})
+    json_type = ("-H", "Content-Type: application/json")
+    return daemon.curl(*options, *json_type, "-d", body, f"{daemon.url}/chat/send/")
+
+
+def children(daemon: Daemon) -> list[int]:
+    found = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_one_room(several: Daemon) -> None:
+    """Whoever is in a room hears the same, whatever worker serves them."""
+    assert len(children(several)) == WORKERS
+    with ExitStack() as stack:
+        # Of so many, all on one worker are too unlikely to happen.
+        clients = [stack.enter_context(Wscat(several, "r")) for _ in range(2)]
+        members = [stack.enter_context(several.socket()) for _ in range(20)]
+        clients[0].says('{"message": "hello"}')
+        post(several, "by HTTP")
+        expected = [{"message": "hello"}, {"message": "by HTTP"}]
+        for client in clients:
+            assert sorted(client.hears(2), key=str) == sorted(expected, key=str)
+        for member in members:
+            assert sorted((json.loads(member.recv()) for _ in expected), key=str) == sorted(
+                expected, key=str
+            )
+    assert [each["seq"] for each in several.history("?room=r")] == [1, 2]
+
+
+def test_a_worker_is_killed(several: Daemon) -> None:
+    """Only its own connections end; it is started again."""
+    with ExitStack() as stack:
+        members = [stack.enter_context(several.socket()) for _ in range(20)]
+        os.kill(children(several)[0], signal.SIGKILL)
+        several.log.wait_for(r"Worker 1 has ended: signal 9; it is started again")
+        post(several, "hello")
+        heard = []
+        for member in members:
+            with suppress(ConnectionClosed):
+                heard.append(member.recv())
+        assert 0 < len(heard) < len(members)
+        assert {json.loads(text)["message"] for text in heard} == {"hello"}
+    several.log.wait_for(r"Worker 1 is ready", 2)
+    assert len(children(several)) == WORKERS
+
+
+def test_the_parent_is_killed(several: Daemon) -> None:
+    """Its workers do not go on without it."""
+    workers = children(several)
+    several.kill()
+    eventually(lambda: not any(map(running, workers)))
+
+
+def test_sigterm(several: Daemon) -> None:
+    """All of them say goodbye, and have ended before their parent has."""
+    workers = children(several)
+    with ExitStack() as stack:
+        members = [stack.enter_context(several.socket()) for _ in range(20)]
+        several.terminate()
+        for member in members:
+            with pytest.raises(ConnectionClosed):
+                member.recv()
+            assert member.close_received is not None
+            assert member.close_received.code == Close.RESTART
+    assert several.stop() in (0, -signal.SIGTERM)
+    assert not any(map(running, workers))
+    assert "it is started again" not in several.log.text
+
+
+def test_sighup(several: Daemon) -> None:
+    """Each of them looks for a new certificate and a new password."""
+    several.process.send_signal(signal.SIGHUP)
+    for number in range(1, WORKERS + 1):
+        several.log.wait_for(rf"\[worker {number}#info\] The operators' password is the same")
+
+
+def test_one_log(several: Daemon) -> None:
+    """What workers say is said by their parent, once, with its time and whose it is."""
+    for number in range(1, WORKERS + 1):
+        lines = re.findall(rf"\S+ \[worker {number}#(\w+)\] (.*)", several.log.text)
+        assert ("info", f"Worker {number} is ready.") in lines
+        assert not any(re.match(r"\d{4}-", text) for _, text in lines)
+
+
+def test_a_port_that_is_taken(several: Daemon, redis: RedisServer, tmp_path: Path) -> None:
+    """Nobody can slip in where others share a port."""
+    twistd = Path(sys.executable).with_name("twistd")
+    for workers in ("1", "3"):
+        other = subprocess.run(
+            [
+                twistd, "--nodaemon", "--pidfile=", "livechat", f"--port={several.port}",
+                f"--workers={workers}", f"--redis={redis.url}", f"--state={tmp_path}/other",
+            ],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=PATIENCE,
+            check=False,
+        )  # fmt: skip
+        assert other.returncode != 0
+        assert f"--port: {several.port} is taken" in other.stdout + other.stderr
+
+
+def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> None:
+    """Without a Redis it starts, says what is wrong, and works as soon as there is one."""
+    redis.kill()
+    daemon = start(f"--redis={redis.url}", f"--workers={WORKERS}")
+    daemon.log.wait_for(r"Redis at unix://\S+ cannot be used: ", WORKERS)
+    assert daemon.curl("-o", "/dev/null", "-w", "%{http_code}", f"{daemon.url}/readyz") == "503"
+    assert daemon.curl("-o", "/dev/null", "-w", "%{http_code}", f"{daemon.url}/healthz") == "200"
+    answer = post(daemon, "hello", "-i").lower()
+    assert " 503 " in answer
+    assert "retry-after: 1" in answer
+    redis.start()
+    daemon.log.wait_for(r"Redis at unix://\S+ can be used", WORKERS)
+    post(daemon, "hello", "-f")
