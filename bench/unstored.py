@@ -109,6 +109,9 @@ class UnstoredBackend:
     def reports(self) -> Deferred[Sequence[Report]]:
         return succeed([self._census()])
 
+    def shelf(self, name: str) -> None:
+        """None: nobody else is there."""
+
     def trouble(self) -> str | None:
         return None
 

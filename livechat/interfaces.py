@@ -104,8 +104,35 @@ class IBackend(Interface):
         Never fails: of others that cannot be asked there is just nothing.
         """
 
+    def shelf(name: str) -> IShelf | None:
+        """The document of this name; None where this process is the only one."""
+
     def trouble() -> str | None:
         """Why messages cannot be stored just now, in a few words; None if they can."""
+
+
+class IShelf(Interface):
+    """
+    A small document that all processes have, and any of them may replace.
+
+    Every Deferred fails with `livechat.errors.ChatError` while it cannot be reached.
+    """
+
+    def read() -> Deferred[bytes]:
+        """What it is; empty if nobody has put anything there."""
+
+    def replace(before: bytes, after: bytes) -> Deferred[bool]:
+        """
+        Put *after* there if *before* is there still; fires with whether that is so.
+
+        What has failed may have happened.
+        """
+
+    def watch(changed: Callable[[], None]) -> None:
+        """
+        Call *changed* whenever some process has replaced it, and when it can be reached again;
+        seldom too often.
+        """
 
 
 class IMember(Interface):

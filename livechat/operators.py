@@ -10,6 +10,10 @@ in one file of the state directory, so that a restart signs nobody out:
 
 A password that the stored hash does not fit is a new one, and signs all out.
 
+Where there are several processes, sessions and addresses stand on a shelf that all of
+them have, and only the password's hash in the file: each process has its own
+password, which is the same unless somebody wants it otherwise.
+
 Guessing is bounded by address, and in all.  A right password costs nothing, and
 an address that gave it once has only its own wrong ones to wait for: whoever
 guesses from many places keeps out operators at new addresses only.
@@ -20,7 +24,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from math import ceil
 from pathlib import Path
@@ -36,6 +40,7 @@ from twisted.logger import Logger
 
 from livechat import files
 from livechat.errors import ChatError, Kind, StartError
+from livechat.interfaces import IShelf
 from livechat.limits import Bucket, Buckets, Rate, address_key
 from livechat.passwords import HASH, LONGEST, Password
 from livechat.threads import Lane, within
@@ -49,6 +54,8 @@ ATTEMPTS_OF_ALL: Final = Rate(per_second=1 / 5, burst=10)
 MOST_SESSIONS: Final = 100
 #: Addresses that are remembered to have given the right password.
 MOST_ADDRESSES: Final = 100
+#: How often it is tried to change what others change at the same time.
+_TRIES: Final = 5
 #: Seconds for which writing the file is waited for.
 _PATIENCE: Final = 2.0
 #: RFC 9106's second choice, for less memory: 64 MiB and some 50 ms of a core.
@@ -77,6 +84,13 @@ class _State(Struct, frozen=True):
     addresses: list[str] = []
 
 
+class _Shared(Struct, frozen=True):
+    """What is on the shelf: the same but for the password."""
+
+    sessions: dict[str, int] = {}
+    addresses: list[str] = []
+
+
 class Operators:
     """
     The admin page's password and sessions.
@@ -94,9 +108,11 @@ class Operators:
         saving: Lane,
         lasts: int,
         hasher: PasswordHasher = _HASHER,
+        shelf: IShelf | None = None,
     ) -> None:
         """
         @param path: the file; it need not exist.
+        @param shelf: what all processes have, if there are others.
         @param now: the time in seconds since 1970, UTC.
         @param hashing: one thread, for checking passwords.
         @param saving: another one, for writing the file.
@@ -109,6 +125,9 @@ class Operators:
         self._hasher = hasher
         self.lasts = lasts
         self._state = _State()
+        self._shelf = shelf
+        # Whether the password was changed while nobody was there to sign all out.
+        self._signs_out = False
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
         self._of_all = Bucket(ATTEMPTS_OF_ALL)
         # One password is looked at, and acted upon, before the next one is.
@@ -137,6 +156,7 @@ class Operators:
             raise StartError(f"--state: cannot read {self._path}: {reason.strerror}") from None
         renewed = self._new_hash(password)
         if renewed is not None:
+            self._signs_out = bool(self._state.password)
             self._state = _State(renewed)
             try:
                 self._write(self._state)
@@ -147,6 +167,8 @@ class Operators:
         """Take passwords from now on."""
         self._hashing.start()
         self._saving.start()
+        if self._shelf is not None:
+            self._shelf.watch(self._changed)
 
     def stop(self) -> None:
         """End; what hangs is left behind."""
@@ -168,11 +190,18 @@ class Operators:
         renewed = await self._hashing.call(lambda: self._new_hash(find()))
         if renewed is None:
             return False
-        self._state = _State(renewed)
-        for key in tuple(self._open):
-            self._end(key)
-        await self._save()
+        self._state = structs.replace(self._state, password=renewed)
+        if self._shelf is not None:
+            await self._save()
+        self._signs_out = True
+        # If the others cannot be told now, they are when they can.
+        with suppress(ChatError):
+            await self._sign_all_out()
         return True
+
+    async def _sign_all_out(self) -> None:
+        await self._change(lambda state: _State(state.password))
+        self._signs_out = False
 
     async def sign_in(self, address: str, password: str) -> str:
         """
@@ -194,9 +223,8 @@ class Operators:
         if not known:
             self._of_all.give_back()
         token = new_token()
-        self._add(_key(token), one)
+        await self._change(lambda state: self._added(state, _key(token), one))
         _log.info("An operator signed in from {address}.", address=address)
-        await self._save()
         return token
 
     def _take(self, address: str, known: bool) -> None:
@@ -217,20 +245,75 @@ class Operators:
                 retry_after=wait,
             )
 
-    def _add(self, key: str, address: str) -> None:
+    def _added(self, state: _State, key: str, address: str) -> _State:
         """A session begins; those that are over, and one too many, end."""
         now = self._now()
-        before = self._state.sessions
+        before = state.sessions
         left = [other for other, end in before.items() if end > now][1 - MOST_SESSIONS :]
-        for other in before.keys() - left:
-            self._end(other)
-        kept = {other: before[other] for other in left}
-        known = [other for other in self._state.addresses if other != address]
-        self._state = _State(
-            self._state.password,
-            {**kept, key: int(now) + self.lasts},
+        known = [other for other in state.addresses if other != address]
+        return _State(
+            state.password,
+            {**{other: before[other] for other in left}, key: int(now) + self.lasts},
             [*known[1 - MOST_ADDRESSES :], address],
         )
+
+    async def _change(self, change: Callable[[_State], _State]) -> None:
+        """
+        Let there be what *change* makes of what there is, here and in other processes.
+
+        @raise ChatError: the others cannot be told; then it is as before.
+        """
+        if self._shelf is None:
+            self._adopt(change(self._state))
+            await self._save()
+            return
+        for _ in range(_TRIES):
+            before = await self._shelf.read()
+            after = change(self._with(before))
+            shared = msgspec.json.encode(_Shared(after.sessions, after.addresses))
+            if await self._shelf.replace(before, shared):
+                self._adopt(after)
+                return
+        raise ChatError(Kind.UNAVAILABLE, "Others are signing in at the same time; try again.")
+
+    def _changed(self) -> None:
+        Deferred.fromCoroutine(self._look()).addErrback(
+            lambda failure: _log.failure("The operators' sessions could not be read.", failure)
+        )
+
+    async def _look(self) -> None:
+        """See what other processes have put on the shelf."""
+        assert self._shelf is not None
+        try:
+            if self._signs_out:
+                await self._sign_all_out()
+            else:
+                self._adopt(self._with(await self._shelf.read()))
+        except ChatError:
+            pass  # it is told when it can be reached again
+
+    def _with(self, shelved: bytes) -> _State:
+        """What is on the shelf, and our own password."""
+        try:
+            shared = msgspec.json.decode(shelved, type=_Shared) if shelved else _Shared()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.warn("What is known of operators is damaged: all are signed out.")
+            shared = _Shared()
+        return _State(self._state.password, shared.sessions, shared.addresses)
+
+    def _adopt(self, state: _State) -> None:
+        """From now on it is so; what goes on for sessions that are over ends."""
+        self._state = state
+        for key in self._open.keys() - state.sessions.keys():
+            self._end(key)
+
+    async def look_up(self, token: str) -> bool:
+        """
+        Whether *token* is that of a session; of one that began in another process just now too.
+        """
+        if not self.lasting(token) and self._shelf is not None and TOKEN.fullmatch(token):
+            await self._look()
+        return self.lasting(token) > 0
 
     def lasting(self, token: str) -> float:
         """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
@@ -240,10 +323,7 @@ class Operators:
         """End *token*'s session, and what goes on for it."""
         key = _key(token)
         if key in self._state.sessions:
-            sessions = {other: end for other, end in self._state.sessions.items() if other != key}
-            self._state = structs.replace(self._state, sessions=sessions)
-            self._end(key)
-            await self._save()
+            await self._change(lambda state: _without(state, key))
 
     @contextmanager
     def during(self, token: str, end: Callable[[], None]) -> Iterator[None]:
@@ -295,7 +375,14 @@ class Operators:
             )
 
     def _write(self, state: _State) -> None:
+        if self._shelf is not None:
+            state = _State(state.password)
         files.write(self._path, msgspec.json.encode(state), 0o600)
+
+
+def _without(state: _State, key: str) -> _State:
+    sessions = {other: end for other, end in state.sessions.items() if other != key}
+    return structs.replace(state, sessions=sessions)
 
 
 def _key(token: str) -> str:

@@ -28,6 +28,7 @@ from livechat.config import Config, Options
 from livechat.credentials import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.hub import Hub
+from livechat.interfaces import IBackend
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
@@ -124,7 +125,7 @@ def _assemble(
     shown = Shown(find_certificate(config))
     secured = secure(shown.certificate)
     backend = backends.load(config, reactor)
-    operators = _operators(config, reactor)
+    operators = _operators(config, reactor, backend)
     password = operators_password(config)
     operators.load(password)
 
@@ -221,7 +222,7 @@ def _allow_files(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _operators(config: Config, reactor: PosixReactorBase) -> Operators:
+def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
         reactor,
@@ -229,6 +230,7 @@ def _operators(config: Config, reactor: PosixReactorBase) -> Operators:
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,
+        shelf=backend.shelf("operators"),
     )
 
 

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind, StartError
+from livechat.interfaces import IShelf
 from livechat.operators import (
     ATTEMPTS_OF_ALL,
     ATTEMPTS_OF_ONE,
@@ -28,7 +31,8 @@ LASTS = 3_600
 class Desk:
     """Operators in a directory, at a time that the test moves."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf
         self.path = directory / "operators.json"
         self.clock = Clock()
         self.clock.advance(1_000)
@@ -46,6 +50,7 @@ class Desk:
             saving=self.disk,
             lasts=LASTS,
             hasher=CHEAP,
+            shelf=self.shelf,
         )
         self.operators.load(Password(text, "a test"))
         return self.operators
@@ -365,3 +370,146 @@ def test_asked_twice_for_the_same_new_password(desk: Desk) -> None:
     while not renewals[1].called:
         desk.lane.step()
     assert [result(each) for each in renewals] == [True, False]
+
+
+@implementer(IShelf)
+class Shelf:
+    """What two processes have, in memory; away while `away` is set."""
+
+    def __init__(self) -> None:
+        self.document = b""
+        self.away = False
+        self.watchers: list[Callable[[], None]] = []
+        #: Is called before the next replacing.
+        self.meanwhile: Callable[[], None] | None = None
+
+    def read(self) -> Deferred[bytes]:
+        return fail(ChatError(Kind.UNAVAILABLE, "away")) if self.away else succeed(self.document)
+
+    def replace(self, before: bytes, after: bytes) -> Deferred[bool]:
+        if self.away:
+            return fail(ChatError(Kind.UNAVAILABLE, "away"))
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        if before != self.document:
+            return succeed(False)
+        self.document = after
+        for each in self.watchers:
+            each()
+        return succeed(True)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        self.watchers.append(changed)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def desks(tmp_path: Path, shelf: Shelf) -> tuple[Desk, Desk]:
+    """Two processes of one cluster."""
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made.append(Desk(tmp_path / name, shelf))
+        made[-1].operators.start()
+    return made[0], made[1]
+
+
+def test_several_processes(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """Who is signed in to one is signed in to all, and signed out of all."""
+    one, two = desks
+    assert verifyObject(IShelf, shelf)
+    first, second = one.sign_in(), two.sign_in()
+    for desk in desks:
+        assert desk.operators.lasting(first)
+        assert desk.operators.lasting(second)
+    ended: list[str] = []
+    with two.operators.during(first, lambda: ended.append("first")):
+        run(one.operators.sign_out(first))
+        assert ended == ["first"]
+    assert not two.operators.lasting(first)
+    assert two.operators.lasting(second)
+
+
+def test_a_session_that_was_not_told_of(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """Its browser may be here before the news."""
+    one, two = desks
+    shelf.watchers.clear()
+    token = one.sign_in()
+    assert not two.operators.lasting(token)
+    assert run(two.operators.look_up(token))
+    assert not run(two.operators.look_up("x" * 43))
+
+
+def test_signing_in_at_the_same_time(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """Neither is lost; where others never cease, one is told to try again."""
+    one, two = desks
+    tokens: list[str] = []
+    shelf.meanwhile = lambda: tokens.append(two.sign_in())
+    tokens.append(one.sign_in())
+    for desk in desks:
+        assert all(desk.operators.lasting(token) for token in tokens)
+
+    def without_end() -> None:
+        shelf.document += b" "
+        shelf.meanwhile = without_end
+
+    shelf.meanwhile = without_end
+    assert one.refused(PASSWORD).kind is Kind.UNAVAILABLE
+
+
+def test_the_shelf_is_away(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """Then nobody can sign in, and who is signed in stays so."""
+    one, two = desks
+    token = one.sign_in()
+    shelf.away = True
+    assert one.refused(PASSWORD).kind is Kind.UNAVAILABLE
+    assert run(two.operators.look_up(token))
+    assert not run(two.operators.look_up("x" * 43))
+
+
+def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """It signs all out, of all; if they cannot be told, as soon as they can."""
+    one, two = desks
+    token = two.sign_in()
+    assert run(one.operators.renew(lambda: Password("another one", "a test")))
+    assert not two.operators.lasting(token)
+    token = two.sign_in()
+    shelf.away = True
+    assert run(one.operators.renew(lambda: Password("a third one", "a test")))
+    assert two.operators.lasting(token)
+    shelf.away = False
+    for each in shelf.watchers:
+        each()
+    assert not two.operators.lasting(token)
+
+
+def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """One that was changed while the process was away signs all out; a restart does not."""
+    one, two = desks
+    token = two.sign_in()
+    one.again().start()
+    for each in tuple(shelf.watchers):
+        each()
+    assert one.operators.lasting(token)
+    one.again("another password").start()
+    for each in tuple(shelf.watchers):
+        each()
+    assert not two.operators.lasting(token)
+    assert "sessions" in json.loads(shelf.document)
+    assert json.loads(one.path.read_bytes())["sessions"] == {}
+
+
+def test_a_damaged_shelf(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """Nobody is signed in by it, and it is mended by the next one."""
+    one, two = desks
+    for document in (b"{", b"\xff", b"[]"):
+        shelf.document = document
+        with capturedLogs() as events:
+            token = one.sign_in()
+        assert "damaged" in events[0]["log_format"]
+        assert two.operators.lasting(token)

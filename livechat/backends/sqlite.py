@@ -149,6 +149,9 @@ class SqliteBackend:
         assert self._census is not None
         return succeed([self._census()])
 
+    def shelf(self, name: str) -> None:
+        """None: nobody else is there."""
+
     def trouble(self) -> str | None:
         return self._trouble
 

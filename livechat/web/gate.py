@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from hashlib import blake2b
 from secrets import compare_digest
-from typing import Final, TypeGuard
+from typing import Final
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -86,8 +86,8 @@ class Gate:
         """A page that signed-in operators get; others are asked to sign in."""
 
         async def answer(call: Call) -> Response:
-            token = _cookie(call)
-            if not self._signed_in(token):
+            token = await self._session(call)
+            if token is None:
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
             visit = Visit(call, token)
             return await self._or_error_page(visit, page(visit))
@@ -104,8 +104,8 @@ class Gate:
         """
 
         async def answer(call: Call) -> Response:
-            given, token = form_fields(call), _cookie(call)
-            if not self._signed_in(token):
+            given, token = form_fields(call), await self._session(call)
+            if token is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
             visit = Visit(call, token, given)
@@ -117,8 +117,8 @@ class Gate:
         """Events for an operator, until their session ends."""
 
         async def answer(call: Call) -> Response:
-            token = _cookie(call)
-            if not self._signed_in(token):
+            token = await self._session(call)
+            if token is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
             stream = EventStream(self._clock, self._operators.lasting(token))
             events = await begun(Visit(call, token), stream)
@@ -129,9 +129,8 @@ class Gate:
     async def ask(self, call: Call) -> Response:
         """The page that asks for the password."""
         asked = query(call)
-        token = _cookie(call)
         wanted = _safe(asked.get("next", ""))
-        if self._signed_in(token):
+        if await self._session(call) is not None:
             return see(wanted)
         notice = "You are signed out." if "out" in asked else ""
         return self._sign_in_page(call, wanted, notice=notice)
@@ -141,9 +140,9 @@ class Gate:
         given, token = form_fields(call), _cookie(call)
         wanted = _safe(given.get("next", ""))
         draft = given.get("message", "") if _ROOM.match(wanted) else ""
-        if self._signed_in(token):
+        if (session := await self._session(call)) is not None:
             # In another tab, whose form has made this one's out of date.
-            return self._back(token, wanted, draft)
+            return self._back(session, wanted, draft)
         try:
             _check(given, token)
             new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
@@ -156,8 +155,10 @@ class Gate:
         await self._operators.sign_out(visit.token)
         return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
 
-    def _signed_in(self, token: str | None) -> TypeGuard[str]:
-        return token is not None and self._operators.lasting(token) > 0
+    async def _session(self, call: Call) -> str | None:
+        """The token of the session that *call* is in."""
+        token = _cookie(call)
+        return token if token is not None and await self._operators.look_up(token) else None
 
     def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
         """Where the operator wanted to go, with what they had typed there."""

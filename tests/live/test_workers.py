@@ -162,3 +162,26 @@ def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> 
     redis.start()
     daemon.log.wait_for(r"Redis at unix://\S+ can be used", WORKERS)
     post(daemon, "hello", "-f")
+
+
+def test_operators(several: Daemon, tmp_path: Path) -> None:
+    """Who is signed in to one worker is signed in to all; what is shown is of all."""
+    jar = ("--cookie", f"{tmp_path}/jar", "--cookie-jar", f"{tmp_path}/jar")
+    page = several.curl(*jar, f"{several.url}/admin/sign-in/")
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found is not None
+    password = (several.directory / "state" / "admin-password").read_text().strip()
+    form = ("--data-urlencode", f"password={password}", "--data-urlencode", f"token={found[1]}")
+    several.curl(*jar, *form, f"{several.url}/admin/sign-in/")
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(several.socket())
+        shown = set()
+
+        def all_shown() -> bool:
+            text = several.curl("-f", *jar, f"{several.url}/admin/")
+            assert "<h1>Overview</h1>" in text, text
+            shown.add(re.findall(r'<dt>([^<]+) <span class="chip">this one', text)[0])
+            return "<strong>20</strong> <small>in 1 active room<" in text and len(shown) == WORKERS
+
+        eventually(all_shown)

@@ -46,6 +46,7 @@ from zope.interface import implementer
 
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script, answers
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
+from livechat.backends.redis.shelf import REPLACE, Shelf
 from livechat.backends.redis.stream import MOST_AHEAD, Entry, Stream
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
@@ -180,7 +181,7 @@ class RedisBackend:
             endpoint,
             clock,
             self,
-            scripts=(_PUBLISH, _READ, _RENEW),
+            scripts=(_PUBLISH, _READ, _RENEW, REPLACE),
             user=user,
             password=password,
             database=database,
@@ -208,6 +209,7 @@ class RedisBackend:
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep()))
         self._sweeper.clock = clock
         self._roster: Roster | None = None
+        self._shelves: dict[str, Shelf] = {}
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self._beat()))
         self._beating.clock = clock
         self._stopping = False
@@ -218,6 +220,11 @@ class RedisBackend:
         self._link.start()
         self._sweeper.start(SWEEP_EVERY, now=False)
         self._beating.start(BEAT_EVERY, now=False)
+
+    def shelf(self, name: str) -> Shelf:
+        if name not in self._shelves:
+            self._shelves[name] = Shelf(self._link, _CONTROL, name)
+        return self._shelves[name]
 
     def trouble(self) -> str | None:
         return self._trouble
@@ -428,7 +435,7 @@ class RedisBackend:
 
     def told(self, channel: bytes, payload: bytes) -> None:
         if channel == _CONTROL:
-            self._adopt(payload)
+            self._controlled(payload)
             return
         room = self._rooms.get(_room_of(channel))
         if room is None:
@@ -438,6 +445,15 @@ class RedisBackend:
             # Whoever sent it knows an older one, or we do.
             Deferred.fromCoroutine(self._look_at_generation())
         self._hear(room, [Entry(int(seq), int(time), tag, text.decode())])
+
+    def _controlled(self, news: bytes) -> None:
+        for shelf in self._shelves.values():
+            if news == shelf.news:
+                shelf.changed()
+                return
+        word, _, generation = news.partition(b" ")
+        if word == b"generation":
+            self._adopt(generation)
 
     def _hear(self, room: _Room, entries: Sequence[Entry]) -> None:
         room.quiet = False
@@ -636,6 +652,8 @@ class RedisBackend:
             self._ready = True
             self._trouble_ended()
             Deferred.fromCoroutine(self._beat())
+            for shelf in self._shelves.values():
+                shelf.changed()
             unsure, self._unsure = self._unsure, []
             self._send((each for each in unsure if each.answer is not None), again=True)
             for room in tuple(self._rooms.values()):

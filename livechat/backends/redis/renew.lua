@@ -9,5 +9,5 @@ if now ~= ARGV[1] then
     return now
 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('PUBLISH', KEYS[2], ARGV[2])
+redis.call('PUBLISH', KEYS[2], 'generation ' .. ARGV[2])
 return ARGV[2]

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from livechat.interfaces import IBackend, ISink
+from livechat.interfaces import IBackend, IShelf, ISink
 from livechat.reports import Report
 from livechat.wire import Draft, Message, Newest, Page
 
@@ -83,6 +83,9 @@ class ShardedBackend:
         # Every process reports to all of them.
         usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
         return usable.reports()
+
+    def shelf(self, name: str) -> IShelf | None:
+        return self._backends[0].shelf(name)
 
     def trouble(self) -> str | None:
         troubles = [trouble for each in self._backends if (trouble := each.trouble())]
