@@ -1,7 +1,9 @@
 """
-Rooms in Redis: `backend` is the backend, `link` its connections, `stream` what a
-process has seen of a room, `urls` and `endpoints` where a Redis is and how to get
-there, `shards` for several of them; the scripts that Redis runs are beside them.
+Rooms in Redis.  `backend` is the backend; `outbox` is what is sent, `rooms` what is
+heard, `stream` what this process has seen of a room, `history` what Redis has of it;
+`roster` who else is there, `shelf` what all have; `link` the connections, `urls` and
+`endpoints` where they go, `shards` for several Redis.  The scripts that Redis runs are
+beside them.
 """
 
 from __future__ import annotations
@@ -9,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livechat.backends.redis.backend import Limits, RedisBackend
+from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.endpoints import endpoint
+from livechat.backends.redis.history import Limits
 from livechat.backends.redis.shards import ShardedBackend
 from livechat.backends.redis.urls import parse
 from livechat.errors import StartError

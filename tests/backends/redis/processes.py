@@ -13,7 +13,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
-from livechat.backends.redis.backend import Limits, RedisBackend
+from livechat.backends.redis.backend import RedisBackend
+from livechat.backends.redis.history import Limits
 from livechat.errors import Kind
 from livechat.wire import Draft
 from tests.backends.redis.server import RedisServer

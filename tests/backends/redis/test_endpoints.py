@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat import certificates
 from livechat.backends.redis import connect
-from livechat.backends.redis.backend import Limits
+from livechat.backends.redis.history import Limits
 from livechat.errors import StartError
 from livechat.wire import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until

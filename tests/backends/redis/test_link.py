@@ -12,8 +12,9 @@ from twisted.internet.defer import gatherResults
 from twisted.protocols import portforward
 
 from livechat.backends.redis import connect
-from livechat.backends.redis.backend import PATIENCE, Limits
+from livechat.backends.redis.history import Limits
 from livechat.backends.redis.link import PING_EVERY, REPLY, Script
+from livechat.backends.redis.outbox import PATIENCE
 from livechat.errors import Kind
 from livechat.wire import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until

@@ -38,7 +38,7 @@ class RosterTest(ProcessesTest):
         self.here.report = structs.replace(REPORT, process="here")
         self.there.report = structs.replace(REPORT, process="there")
         for process in (self.here, self.there):
-            await process.backend._beat()
+            await process.backend.beat()
         assert await self.known(self.here) == ["here", "there"]
         assert await self.known(self.there) == ["there", "here"]
         self.here.report = structs.replace(REPORT, process="now")
@@ -51,7 +51,7 @@ class RosterTest(ProcessesTest):
         third = self.process()
         third.report = structs.replace(REPORT, process="third")
         await third.usable()
-        await third.backend._beat()
+        await third.backend.beat()
         assert "third" in await self.known(self.here)
         await third.backend.stop()
         assert "third" not in await self.known(self.here)
@@ -61,16 +61,16 @@ class RosterTest(ProcessesTest):
         """One that says nothing any more is forgotten when its lease ends."""
         self.patch(roster, "LEASE", 0.3)
         self.there.report = structs.replace(REPORT, process="there")
-        await self.there.backend._beat()
+        await self.there.backend.beat()
         assert await self.known(self.here) == [REPORT.process, "there"]
         self.there.backend._beating.stop()
         await self.until_known(self.here, REPORT.process)
-        await self.here.backend._beat()
+        await self.here.backend.beat()
         assert self.server.ask("ZCARD", "lc:processes") == "1"
 
     async def test_another_version(self) -> None:
         """A process that is not understood is left out."""
-        await self.here.backend._beat()
+        await self.here.backend.beat()
         self.server.ask("SET", "lc:process:x", "what is that")
         self.server.ask("ZADD", "lc:processes", "9e15", "lc:process:x")
         assert len(await self.known(self.here)) == 2
@@ -83,8 +83,8 @@ class RosterTest(ProcessesTest):
     async def test_a_write_that_fails(self) -> None:
         """Redis takes nothing: it is found while nobody sends, and so is the end of it."""
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
-        await self.here.backend._beat()
+        await self.here.backend.beat()
         assert "OOM" in str(self.here.backend.trouble())
         self.server.ask("CONFIG", "SET", "maxmemory", "0")
-        await self.here.backend._beat()
+        await self.here.backend.beat()
         assert self.here.backend.trouble() is None

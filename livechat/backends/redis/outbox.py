@@ -1,0 +1,245 @@
+"""
+Messages on their way into Redis.
+
+What is sent in one turn of the reactor goes out at its end, a call of `publish.lua` for
+each room.  Every message has a *tag* that nobody else's has, and a deadline:
+
+    queued ──turn──> sent ──answer──> stored
+                      │ │             refused: Redis takes nothing
+                      │ └─ connection lost ──> unsure ──new connection──> sent again
+                      └─ deadline ──> unknown: the script refuses it from then on
+
+So a message is stored once, or not at all, and what its sender was told is true.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat.backends.redis.history import History, channel_of, state_key, stream_key
+from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.stream import Entry
+from livechat.errors import ChatError, Kind
+from livechat.wire import Draft, Message
+
+#: Seconds after which a message is not waited for any longer.
+PATIENCE: Final = 2.0
+#: Seconds before that, after which Redis does not store it any more: its clock and ours
+#: differ by some milliseconds, and who was told that nobody knows must not be wrong often.
+MARGIN: Final = 0.1
+#: Messages and characters that may be under way.
+QUEUE: Final = 10_000
+QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
+#: Most messages, and characters, of a room that are stored by one call.
+GROUP: Final = 100
+GROUP_CHARACTERS: Final = 64 * 1024
+
+PUBLISH: Final = Script("publish")
+
+
+class Sending:
+    """A message that somebody waits for."""
+
+    __slots__ = ("answer", "deadline", "draft", "tag", "text")
+
+    def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float) -> None:
+        self.draft = draft
+        self.text = text
+        self.tag = tag
+        self.deadline = deadline
+        self.answer: Deferred[Message] | None = Deferred()
+
+    def stored(self, entry: Entry) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.callback(entry.message())
+
+    def refused(self, reason: Exception) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.errback(reason)
+
+
+class Owner(Protocol):
+    """Whom an outbox tells, and asks."""
+
+    @property
+    def generation(self) -> bytes:
+        """That of what is stored now."""
+
+    def stored(self, room: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
+        """It is to see to it that the senders are told, when the room has seen it."""
+
+    def taken(self) -> None:
+        """Redis has taken something."""
+
+    def not_taken(self, reason: RefusedError) -> None:
+        """Redis takes nothing."""
+
+
+class Outbox:
+    """All messages of one process."""
+
+    _log = Logger()
+
+    def __init__(self, link: Link, clock: IReactorTime, history: History, owner: Owner) -> None:
+        self._link = link
+        self._clock = clock
+        self._history = history
+        self._owner = owner
+        self._tag = secrets.token_urlsafe(6)
+        self._tags = count()
+        self._queue: list[Sending] = []
+        self._turn: IDelayedCall | None = None
+        # All that is waited for, in the order of the calls.
+        self._sendings: deque[Sending] = deque()
+        self._characters = 0
+        self._impatience: IDelayedCall | None = None
+        # Sent, and the connection was lost.
+        self._unsure: list[Sending] = []
+        self._empty: Deferred[None] | None = None
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        """As `livechat.interfaces.IBackend.publish`; only while there is a connection."""
+        try:
+            text = draft.message.encode()
+        except UnicodeEncodeError:
+            return fail(ChatError(Kind.BAD_MESSAGE, "This text cannot be stored."))
+        if len(self._sendings) >= QUEUE or self._characters + len(text) > QUEUE_CHARACTERS:
+            return fail(ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored."))
+        tag = f"{self._tag}{next(self._tags):x}".encode()
+        sending = Sending(draft, text, tag, self._clock.seconds() + PATIENCE)
+        answer = sending.answer
+        assert answer is not None
+        self._characters += len(text)
+        self._sendings.append(sending)
+        if self._impatience is None:
+            self._impatience = self._clock.callLater(PATIENCE, self._lose_patience)
+        self._queue.append(sending)
+        if self._turn is None:
+            self._turn = self._clock.callLater(0, self._flush)
+        return answer
+
+    def _flush(self) -> None:
+        self._turn = None
+        queue, self._queue = self._queue, []
+        self._send(queue)
+
+    def send_again(self) -> None:
+        """There is a new connection: find out what became of what the last one was lost over."""
+        unsure, self._unsure = self._unsure, []
+        self._send((each for each in unsure if each.answer is not None), again=True)
+
+    def _send(self, sendings: Iterable[Sending], *, again: bool = False) -> None:
+        by_room: dict[str, list[Sending]] = {}
+        for sending in sendings:
+            by_room.setdefault(sending.draft.room, []).append(sending)
+        for room, all_of_it in by_room.items():
+            group: list[Sending] = []
+            size = 0
+            for sending in all_of_it:
+                if len(group) == GROUP or (group and size + len(sending.text) > GROUP_CHARACTERS):
+                    self._send_group(room, group, again=again)
+                    group, size = [], 0
+                group.append(sending)
+                size += len(sending.text)
+            self._send_group(room, group, again=again)
+
+    def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
+        # What is in time for the first one is for all.
+        deadline = self._link.time(group[0].deadline - MARGIN)
+        args = [
+            self._owner.generation,
+            b"%d" % deadline,
+            *self._history.what_is_kept(),
+            b"1" if again else b"0",
+        ]
+        for sending in group:
+            args += (sending.tag, sending.text)
+        keys = [stream_key(room), state_key(room), channel_of(room)]
+        self._link.call(PUBLISH, keys, args).addCallbacks(
+            self._answered, self._not_answered, callbackArgs=(room, group), errbackArgs=(group,)
+        ).addErrback(self._broken, group).addBoth(lambda _: self._forget_answered())
+
+    def _answered(self, answer: Sequence[int], room: str, group: Sequence[Sending]) -> None:
+        self._owner.taken()
+        if not answer:
+            self._refuse(group, _unavailable("The message could not be stored in time."))
+            return
+        numbers = zip(answer[::2], answer[1::2], strict=True)
+        self._owner.stored(
+            room,
+            [
+                (sending, Entry(seq, time, sending.tag, sending.draft.message))
+                for sending, (seq, time) in zip(group, numbers, strict=True)
+            ],
+        )
+
+    def _not_answered(self, failure: Failure, group: Sequence[Sending]) -> None:
+        reason = failure.value
+        if isinstance(reason, LinkError) and reason.sent:
+            self._unsure += (each for each in group if each.answer is not None)
+        elif isinstance(reason, LinkError):
+            self._refuse(group, _unavailable("The message could not be stored just now."))
+        elif isinstance(reason, RefusedError):
+            self._owner.not_taken(reason)
+            self._refuse(group, _unavailable("The message could not be stored just now."))
+        else:
+            self._broken(failure, group)
+
+    def _broken(self, failure: Failure, group: Sequence[Sending]) -> None:
+        """A bug: nobody must wait for ever because of it."""
+        self._log.failure("Messages could not be stored or delivered.", failure)
+        self._refuse(group, ChatError(Kind.UNKNOWN, "The message may have been stored."))
+
+    @staticmethod
+    def _refuse(group: Iterable[Sending], reason: ChatError) -> None:
+        for sending in group:
+            sending.refused(reason)
+
+    def _forget_answered(self) -> None:
+        while self._sendings and self._sendings[0].answer is None:
+            self._characters -= len(self._sendings.popleft().text)
+        if self._empty is not None and not self._sendings:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def _lose_patience(self) -> None:
+        """Answer those who have waited long enough; who came first is so first."""
+        self._impatience = None
+        now = self._clock.seconds()
+        self._forget_answered()
+        while self._sendings and self._sendings[0].deadline <= now:
+            # It is with Redis, which may store it still: within the deadline that it knows.
+            self._sendings[0].refused(ChatError(Kind.UNKNOWN, "The message may have been stored."))
+            self._forget_answered()
+        self._unsure = [each for each in self._unsure if each.answer is not None]
+        if self._sendings:
+            left = max(0.0, self._sendings[0].deadline - now)
+            self._impatience = self._clock.callLater(left, self._lose_patience)
+
+    def emptied(self) -> Deferred[None]:
+        """Fires when everybody was answered, in `PATIENCE` seconds at most."""
+        self._forget_answered()
+        if not self._sendings:
+            return succeed(None)
+        self._empty = Deferred()
+        return self._empty
+
+    def stop(self) -> None:
+        """It is empty, and stays so."""
+        if self._impatience is not None:
+            self._impatience.cancel()
+
+
+def _unavailable(detail: str) -> ChatError:
+    return ChatError(Kind.UNAVAILABLE, detail)

@@ -1,0 +1,75 @@
+"""`livechat.backends.redis.history`, with a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livechat.backends.redis.history import State, channel_of, room_of, state_key, stream_key
+from tests.backends.redis.processes import ProcessesTest
+from tests.backends.redis.server import RedisServer
+
+
+def test_names() -> None:
+    """All keys of a room have the same hash tag, and its channel gives its name back."""
+    for room in ("r", "a.b", "~", "x" * 128):
+        assert room_of(channel_of(room)) == room
+        for key in (stream_key(room), state_key(room), channel_of(room)):
+            assert key.startswith(b"lc:{" + room.encode() + b"}")
+
+
+class HistoryTest(ProcessesTest):
+    """Parts of a history, as they are read where something is missing."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        with RedisServer(tmp_path / "redis") as self.server:
+            self.url = self.server.url
+            yield
+
+    async def test_later(self) -> None:
+        """What is later than a time is found, in a long history too, and in parts."""
+        history = self.here.backend.history
+        for number in range(100):
+            history.now = 1_000 + 10 * (number // 2)
+            await self.send(self.here, f"{number}")
+        for time, expected in (
+            (0, 1),
+            (1_000, 3),
+            (1_005, 3),
+            (1_010, 5),
+            (1_480, 99),
+            (1_490, 101),
+        ):
+            part = await history.read("r", 0, 1_000, 10_000, later=time)
+            assert [entry.seq for entry in part.entries] == list(range(expected, 101))
+        part = await history.read("r", 50, 7, 10_000, later=1_100)
+        assert [entry.seq for entry in part.entries] == list(range(51, 58))
+        assert (part.top, part.oldest) == (100, 1)
+        assert part.tag_of(51) == part.entries[0].tag
+        assert part.tag_of(50) is None
+
+    async def test_states(self) -> None:
+        """Those of many rooms, in their order; of a room that has none there are zeros."""
+        await self.send(self.here, "x")
+        rooms = [*map(str, range(1_100)), "r"]
+        found = [each async for each in self.here.backend.history.states(rooms)]
+        assert [name for name, _ in found] == rooms
+        assert {state for _, state in found[:-1]} == {State(0, 0, b"")}
+        assert found[-1][1] == await self.here.backend.history.state("r")
+        assert found[-1][1].seq == 1
+
+    async def test_a_counter_left_behind(self) -> None:
+        """A script that ended in the middle does no harm: the next message finds out."""
+        await self.send(self.here, "a")
+        self.server.ask("XADD", "lc:{r}:s", "2-0", "t", "1790000000000", "i", "x", "m", "half")
+        await self.send(self.here, "b")
+        assert await self.stored() == ["a", "half", "b"]
+        await self.until_heard(["a", "half", "b"])
+
+    async def until_heard(self, expected: list[str]) -> None:
+        for process in (self.here, self.there):
+            await self.hears(process, len(expected))
+            assert process.heard() == expected

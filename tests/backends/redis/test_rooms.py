@@ -1,0 +1,82 @@
+"""`livechat.backends.redis.rooms`, with a real Redis."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
+
+from livechat.wire import Draft
+from tests.backends.redis.processes import ProcessesTest, until
+from tests.backends.redis.server import RedisServer
+
+
+class RoomsTest(ProcessesTest):
+    """
+    What is missing is found, and read back.
+
+    Two processes, both with members in the room `r`.
+    """
+
+    timeout = 60
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        self.server = RedisServer(tmp_path / "redis")
+        self.url = self.server.url
+        yield
+        self.server.kill()
+
+    async def test_lost_pushes(self) -> None:
+        """What Redis tells and nobody hears is read back, without that anybody notices."""
+        told = self.there.backend.told
+        counts = Counter[bytes]()
+
+        def lossy(channel: bytes, payload: bytes) -> None:
+            counts[channel] += 1
+            if counts[channel] % 7 not in (0, 3, 4):
+                told(channel, payload)
+
+        self.there.backend.told = lossy  # type: ignore[method-assign]
+        await self.traffic(200)
+        assert len(await self.all_is_well()) == 200
+
+    async def test_the_last_push_is_lost(self) -> None:
+        """After it nothing comes that would show the hole: it is found by looking."""
+        self.there.backend.told = lambda *_: None  # type: ignore[method-assign]
+        await self.send(self.here, "hello")
+        while not self.there.heard():
+            await self.there.backend._rooms.sweep()
+            await deferLater(self.reactor, 0)
+        await self.all_is_well()
+
+    async def test_subscriptions_are_cut(self) -> None:
+        """Connections that are cut in mid-traffic are made again, and what was missed is read."""
+
+        def cut(number: int) -> None:
+            if number in (50, 120):
+                self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+
+        await self.traffic(200, cut)
+        assert len(self.answered) == 200
+        assert len(await self.all_is_well()) == 200
+
+    async def test_trimmed_before_it_came(self) -> None:
+        """What the history has no more cannot be delivered; the rest is, and senders are told."""
+        small = self.process(messages=5)
+        await until(lambda: small.backend.trouble() is None)
+        await small.backend.subscribe("r")
+        told = small.backend.told
+        small.backend.told = lambda *_: None  # type: ignore[method-assign]
+        await gatherResults([small.backend.publish(Draft("r", str(n))) for n in range(3)])
+        small.sink.delivered.clear()
+        for number in range(3, 20):
+            await self.send(self.here, str(number))
+        await small.backend.publish(Draft("r", "20"))
+        small.backend.told = told  # type: ignore[method-assign]
+        await until(lambda: small.heard()[-1:] == ["20"])
+        assert small.heard() == ["16", "17", "18", "19", "20"]
