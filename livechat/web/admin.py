@@ -252,12 +252,16 @@ class Admin:
         try:
             await self._chat.watch(name, tail)
             found = await self._chat.history(name, Window(_MESSAGES))
+            tail.follow(found.position.epoch)
             if seen > found.position.seq:
                 # The page shows another numbering, of before the database was replaced.
                 yield event("reset", "")
                 return
             waiting = [message async for page in found.pages() for message in page]
             while not stream.ended:
+                if tail.anew:
+                    yield event("reset", "")
+                    return
                 pieces = []
                 for message in waiting:
                     if message.seq > seen:

@@ -133,13 +133,23 @@ class Tail:
 
     To be told of one costs a room what it takes to remember it.  Whoever is too
     slow for a room sees by the numbers what is missing.
+
+    @ivar anew: the numbering has begun anew since the first message, or since `follow`.
     """
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
         self._messages: deque[Message] = deque(maxlen=TAIL)
+        self._epoch: str | None = None
+        self.anew = False
+
+    def follow(self, epoch: str) -> None:
+        """The numbers that are known already are of this epoch."""
+        self.anew = self.anew or self._epoch not in (None, epoch)
+        self._epoch = epoch
 
     def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+        self.follow(epoch)
         self._messages.extend(messages)
         self._stream.news()
 

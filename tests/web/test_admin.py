@@ -12,6 +12,7 @@ from twisted.internet.defer import fail, succeed
 from livechat.errors import ChatError, Kind
 from livechat.reports import Report, Room
 from livechat.web.rooms import PAGE
+from livechat.wire import Message
 from tests.support import Browser, Lane, Port, RecordingClient, World, result, run
 
 #: What must be shown as text.
@@ -365,6 +366,16 @@ def test_another_database(browser: Browser, world: World) -> None:
     say(world, "a")
     stream = browser.events("/admin/rooms/r/events?after=7")
     assert stream.events() == [("reset", "")]
+
+
+def test_numbers_that_begin_anew(browser: Browser, world: World) -> None:
+    """The same, if the backend loses messages while the page is open."""
+    say(world, "a")
+    stream = browser.events("/admin/rooms/r/events?after=1")
+    stream.events()
+    world.hub.deliver("r", "another epoch", [Message("b", 1, 0)])
+    world.clock.pump([0.1] * 20)
+    assert ("reset", "") in stream.events()
 
 
 def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None:

@@ -127,3 +127,18 @@ def test_tail(clock: Clock) -> None:
     for seq in range(10 * TAIL):
         tail.deliver("r", "e", [Message("x", seq, 0)])
     assert [message.seq for message in tail.take()] == list(range(9 * TAIL, 10 * TAIL))
+
+
+def test_a_tail_whose_numbers_begin_anew(clock: Clock) -> None:
+    """It is seen from the epochs, whether the old one was known before or after."""
+    for known in (True, False):
+        tail = Tail(EventStream(clock, 1_000))
+        tail.deliver("r", "old", [Message("a", 1, 0)])
+        if known:
+            tail.follow("old")
+        assert not tail.anew
+        if known:
+            tail.deliver("r", "new", [Message("b", 1, 0)])
+        else:
+            tail.follow("new")
+        assert tail.anew

@@ -29,7 +29,7 @@ Members get what was stored after the last thing that they saw, by its time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
@@ -114,6 +114,7 @@ class RedisBackend:
         self._last_stored: tuple[str, Entry] | None = None
         self._trouble: str | None = "Redis is not connected yet"
         self._logged = False
+        self._warned = False
         self._asking: IDelayedCall | None = None
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
@@ -228,6 +229,7 @@ class RedisBackend:
         if not self._stopping:
             self.ready = True
             self.taken()
+            await self._warn()
             self._outbox.send_again()
             self._rooms.check_all()
             for shelf in self._shelves.values():
@@ -248,6 +250,22 @@ class RedisBackend:
             kept = entry.seq >= part.oldest
             if part.top < entry.seq or (kept and part.tag_of(entry.seq) != entry.tag):
                 await self.begin_anew()
+
+    async def _warn(self) -> None:
+        """Say once what its operator should know of how it is set up."""
+        if self._warned:
+            return
+        self._warned = True
+        with suppress(LinkError, RefusedError):  # it may not let us look
+            for warning in warnings(await self._settings()):
+                self._log.warn("{name} {warning}", name=self.description, warning=warning)
+
+    async def _settings(self) -> dict[str, str]:
+        found = {}
+        for name in (b"maxmemory-policy", b"appendonly", b"save"):
+            for key, value in _pairs(await self._link.command(b"CONFIG", b"GET", name)):
+                found[key.decode()] = value.decode()
+        return found
 
     def unreachable(self, reason: str) -> None:
         if not self.ready:
@@ -360,6 +378,25 @@ class RedisBackend:
                 await self._roster.leave()
         self.ready = False
         await self._link.stop()
+
+
+def warnings(settings: Mapping[str, str]) -> list[str]:
+    """What is wrong with a Redis that is set up like that, for one who keeps rooms."""
+    found = []
+    policy = settings.get("maxmemory-policy", "noeviction")
+    if policy != "noeviction":
+        found.append(f"may throw rooms away: its maxmemory-policy is {policy}, not noeviction")
+    if settings.get("appendonly", "yes") == "no":
+        found.append(
+            "has nothing on disk, and loses all rooms when it ends: appendonly is no"
+            if settings.get("save") == ""
+            else "loses what it was told in the last minutes if it is killed: appendonly is no"
+        )
+    return found
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def _away(what: str) -> ChatError:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
-from livechat.backends.redis.backend import RedisBackend
+from livechat.backends.redis.backend import RedisBackend, warnings
 from livechat.backends.redis.history import Limits
 from livechat.errors import Kind
-from tests.backends.redis.processes import ProcessesTest
+from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 
@@ -153,3 +154,48 @@ class RedisFaultsTest(ProcessesTest):
             assert process.seqs() == [*range(1, 21), *range(11, 41)]
             assert len(process.epochs()) == 2
         assert self.here.epochs() == self.there.epochs()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"maxmemory-policy": "noeviction", "appendonly": "yes", "save": ""}, []),
+        ({"maxmemory-policy": "allkeys-lru", "appendonly": "yes"}, ["may throw rooms away"]),
+        ({"appendonly": "no", "save": ""}, ["has nothing on disk"]),
+        ({"appendonly": "no", "save": "3600 1"}, ["loses what it was told"]),
+    ],
+)
+def test_warnings(settings: dict[str, str], expected: list[str]) -> None:
+    """What its operator should know is said."""
+    found = warnings(settings)
+    assert len(found) == len(expected)
+    for text, part in zip(found, expected, strict=True):
+        assert part in text
+
+
+class WarningsTest(ProcessesTest):
+    """The same, of a real one."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        options = ("--appendonly", "no", "--maxmemory-policy", "volatile-ttl")
+        with RedisServer(tmp_path / "redis", *options) as self.server:
+            self.url = self.server.url
+            yield
+
+    async def test_once(self) -> None:
+        """It is said once, and not after each new connection."""
+        with capturedLogs() as events:
+            third = self.process()
+            await third.usable()
+            await until(lambda: len(warned(events)) == 2)
+            third.backend._link.drop("a test")
+            await third.troubled("a test")
+            await third.usable()
+            await third.backend.beat()
+        assert len(warned(events)) == 2
+
+
+def warned(events: Sequence[dict[str, Any]]) -> list[str]:
+    return [event["warning"] for event in events if "warning" in event]

@@ -1,0 +1,214 @@
+"""
+Two workers and a Redis, of which something fails while people talk.
+
+Whatever it is: who stays connected hears all that is stored, once, in order; what was
+answered is stored; who was refused was told so.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import PATIENCE, Daemon, eventually, trusting
+from tests.live.test_crash import whole_history
+
+SENDERS = 8
+MEMBERS = 12
+#: Of each sender.
+MESSAGES = 100
+ROOM = "r"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
+    unlimited = ("--rate=0", "--rate-per-ip=0", "--history-limit=0", "--max-connections-per-ip=0")
+    daemon = start(f"--redis={redis.url}", "--workers=2", *unlimited)
+    daemon.log.wait_for(r"Redis at \S+ can be used", 2)
+    return daemon
+
+
+def workers(daemon: Daemon) -> list[int]:
+    found = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
+class Talk:
+    """
+    Senders over HTTP, and members who listen.
+
+    @ivar answered: what was answered with 200.
+    @ivar refused: what was not.
+    @ivar heard: what each member heard that is connected still.
+    """
+
+    def __init__(self, daemon: Daemon, padding: int = 0) -> None:
+        self._daemon = daemon
+        self._padding = "x" * padding
+        self._lock = threading.Lock()
+        self._half = threading.Event()
+        self._members = [daemon.socket(ROOM) for _ in range(MEMBERS)]
+        self.answered: list[str] = []
+        self.refused: list[str] = []
+        self.heard: list[list[str]] = []
+
+    def go_on(self, fault: Callable[[], None]) -> None:
+        """Talk, with *fault* in the middle, until everybody was answered."""
+        with ThreadPoolExecutor(SENDERS) as pool:
+            sending = [pool.submit(self._send, sender) for sender in range(SENDERS)]
+            self._half.wait(PATIENCE)
+            fault()
+            for each in sending:
+                each.result()
+
+    def _send(self, sender: int) -> None:
+        connection: http.client.HTTPSConnection | None = None
+        for number in range(MESSAGES):
+            text = f"{sender}-{number} {self._padding}"
+            if connection is None:
+                connection = http.client.HTTPSConnection(
+                    "localhost", self._daemon.port, context=trusting(), timeout=PATIENCE
+                )
+            status = 0
+            try:
+                body = json.dumps({"message": text})
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", f"/chat/send/{ROOM}/", body, headers)
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                connection = None
+            assert status in (0, 200, 503)
+            with self._lock:
+                (self.answered if status == 200 else self.refused).append(text)
+                if len(self.answered) + len(self.refused) == SENDERS * MESSAGES // 2:
+                    self._half.set()
+            if status != 200:
+                # As clients do; else all would be refused before anything is mended.
+                time.sleep(0.05)
+        if connection is not None:
+            connection.close()
+
+    def is_whole(self) -> dict[str, int]:
+        """Check it all, and count."""
+        last = f"the last one {self._padding}"
+        body = json.dumps({"message": last})
+        json_type = ("-H", "Content-Type: application/json")
+        url = f"{self._daemon.url}/chat/send/{ROOM}/"
+        eventually(lambda: "sent" in self._daemon.curl(*json_type, "-d", body, url))
+        stored = [each["message"] for each in whole_history(self._daemon, ROOM)]
+        assert len(set(stored)) == len(stored)
+        assert set(self.answered) <= set(stored)
+        assert set(stored) <= {*self.answered, *self.refused, last}
+        for sender in range(SENDERS):
+            own = [
+                int(text.split()[0].split("-")[1]) for text in stored if text[:2] == f"{sender}-"
+            ]
+            assert own == sorted(own)
+        for member in self._members:
+            with suppress(ConnectionClosed):
+                heard: list[str] = []
+                while heard[-1:] != [last]:
+                    heard.append(json.loads(member.recv())["message"])
+                assert heard == stored
+                self.heard.append(heard)
+            member.close()
+        return {
+            "sent": len(self.answered) + len(self.refused) + 1,
+            "refused": len(self.refused),
+            "stored": len(stored),
+            "delivered": sum(map(len, self.heard)),
+            "members": len(self.heard),
+        }
+
+
+def report(name: str, counts: dict[str, int]) -> None:
+    """For whoever runs this with -s."""
+    counted = f"\n{name}: {counts}; lost 0, duplicated 0, out of order 0"
+    print(counted)  # noqa: T201 - it is for people
+
+
+def test_a_worker_is_killed(daemon: Daemon) -> None:
+    """Only its own connections end."""
+    talk = Talk(daemon)
+    talk.go_on(lambda: os.kill(workers(daemon)[0], signal.SIGKILL))
+    counts = talk.is_whole()
+    assert 0 < counts["members"] < MEMBERS
+    report("a worker is killed", counts)
+
+
+def test_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
+    """Nobody loses the connection, and all goes on where it was."""
+    talk = Talk(daemon)
+    talk.go_on(redis.restart)
+    counts = talk.is_whole()
+    assert counts["members"] == MEMBERS
+    report("Redis is restarted", counts)
+
+
+def test_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
+    """For five seconds; meanwhile who sends is refused within two."""
+
+    def stop() -> None:
+        redis.signal(signal.SIGSTOP)
+        time.sleep(5)
+        redis.signal(signal.SIGCONT)
+
+    talk = Talk(daemon)
+    talk.go_on(stop)
+    counts = talk.is_whole()
+    assert counts["members"] == MEMBERS
+    report("Redis stands still for 5 s", counts)
+
+
+def test_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
+    """All of those to Redis, three times."""
+
+    def cut() -> None:
+        for _ in range(3):
+            redis.ask("CLIENT", "KILL", "TYPE", "normal")
+            redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            time.sleep(0.3)
+
+    talk = Talk(daemon)
+    talk.go_on(cut)
+    counts = talk.is_whole()
+    assert counts["members"] == MEMBERS
+    report("connections are cut", counts)
+
+
+def test_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
+    """Redis gives up what it does not read; when it goes on, it reads what it missed."""
+    redis.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 256kb 64kb 1")
+    stopped = workers(daemon)[0]
+
+    def stop() -> None:
+        os.kill(stopped, signal.SIGSTOP)
+        eventually(lambda: redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 0)
+        os.kill(stopped, signal.SIGCONT)
+
+    talk = Talk(daemon, padding=12_000)
+    talk.go_on(stop)
+    counts = talk.is_whole()
+    assert counts["members"] == MEMBERS
+    report("a worker stands still", counts)
