@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -68,6 +69,15 @@ def _address(text: str) -> str:
     except ValueError:
         raise ValueError(
             "must be an IP address, such as 0.0.0.0 or ::, or the word loopback"
+        ) from None
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "must be an address, or a network such as 10.0.0.0/8 or fd00::/8"
         ) from None
 
 
@@ -183,6 +193,13 @@ class Config:
         "(in the environment: separated by blanks).",
         many=True,
     )
+    trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
+        None,
+        _network,
+        "An address or network of load balancers, whose X-Forwarded-For is believed; "
+        "may be repeated (in the environment: separated by blanks).",
+        many=True,
+    )
     rate: float = _option(
         "20", _rate, "Messages per second per connection, with bursts of twice that; 0: no limit."
     )
@@ -247,6 +264,10 @@ def options() -> list[Field[Any]]:
     return [each for each in fields(Config) if each.metadata]
 
 
+def _doc(name: str) -> str:
+    return str(next(option.metadata["doc"] for option in options() if option.name == name))
+
+
 def flag(option: Field[Any]) -> str:
     """An option's name on the command line, without its dashes."""
     return option.name.replace("_", "-")
@@ -303,6 +324,8 @@ class Options(usage.Options):
     def opt_origin(self, value: str) -> None:
         self.setdefault("origin", []).append(value)
 
-    opt_origin.__doc__ = next(
-        option.metadata["doc"] for option in options() if option.name == "origin"
-    )
+    def opt_trust_proxy(self, value: str) -> None:
+        self.setdefault("trust-proxy", []).append(value)
+
+    opt_origin.__doc__ = _doc("origin")
+    opt_trust_proxy.__doc__ = _doc("trust_proxy")

@@ -151,16 +151,14 @@ class Connections:
             return self._waiting
         return succeed(None)
 
-    def enter(self, key: str) -> Admission | None:
-        """Count a new connection in.  None: close it at once."""
-        here = self._by_address.get(key, 0)
-        refusal = None
-        if self._most_per_address and here >= self._most_per_address:
-            refusal = ChatError(
-                Kind.TOO_MANY_CONNECTIONS,
-                f"Your address has {here} connections open; no more are allowed.",
-            )
-        elif self._most and self._open >= self._most:
+    def enter(self, key: str | None) -> Admission | None:
+        """
+        Count a new connection in.  None: close it at once.
+
+        @param key: what counts as its address; None where that is not known yet.
+        """
+        refusal = self._too_many(key)
+        if refusal is None and self._most and self._open >= self._most:
             refusal = ChatError(Kind.OVERLOADED, "The server has as many connections as it takes.")
         if refusal is not None:
             if self._excess >= _EXCESS:
@@ -168,18 +166,42 @@ class Connections:
             self._excess += 1
             return Admission(self, key, refusal)
         self._open += 1
-        self._by_address[key] = here + 1
+        self.count(key, 1)
         return Admission(self, key, None)
 
-    def leave(self, key: str, refused: bool) -> None:
+    def _too_many(self, key: str | None) -> ChatError | None:
+        here = 0 if key is None else self._by_address.get(key, 0)
+        if not self._most_per_address or here < self._most_per_address:
+            return None
+        return ChatError(
+            Kind.TOO_MANY_CONNECTIONS,
+            f"Your address has {here} connections open; no more are allowed.",
+        )
+
+    def count(self, key: str | None, change: int) -> None:
+        """So many more connections of an address."""
+        if key is not None:
+            now = self._by_address.get(key, 0) + change
+            if now:
+                self._by_address[key] = now
+            else:
+                del self._by_address[key]
+
+    def move(self, before: str | None, key: str) -> ChatError | None:
+        """A connection turns out to be of *key*; returns why it may not be."""
+        refusal = self._too_many(key) if key != before else None
+        if refusal is None:
+            self.count(before, -1)
+            self.count(key, 1)
+        return refusal
+
+    def leave(self, key: str | None, refused: bool) -> None:
         """Count a connection out; `Admission.leave` is how."""
         if refused:
             self._excess -= 1
         else:
             self._open -= 1
-            self._by_address[key] -= 1
-            if not self._by_address[key]:
-                del self._by_address[key]
+            self.count(key, -1)
         if self._waiting is not None and not len(self):
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)
@@ -194,10 +216,24 @@ class Admission:
 
     __slots__ = ("_connections", "_key", "refusal")
 
-    def __init__(self, connections: Connections, key: str, refusal: ChatError | None) -> None:
+    def __init__(
+        self, connections: Connections, key: str | None, refusal: ChatError | None
+    ) -> None:
         self._connections: Connections | None = connections
         self._key = key
         self.refusal = refusal
+
+    def belongs_to(self, key: str) -> None:
+        """
+        Count it as one of *key* from now on.
+
+        @raise ChatError: that address has too many; it stays what it was.
+        """
+        if self._connections is not None and self.refusal is None:
+            refusal = self._connections.move(self._key, key)
+            if refusal is not None:
+                raise refusal
+            self._key = key
 
     def leave(self) -> None:
         """Count the connection out; a second time is nothing."""

@@ -33,6 +33,7 @@ from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
 from livechat.net.listening import bind, reserve
+from livechat.net.proxies import Proxies
 from livechat.net.tls import TLSPort
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
@@ -167,6 +168,7 @@ def _assemble(
         connections=connections,
         max_body=limit,
         access=access,
+        proxies=Proxies(config.trust_proxy),
     )
     port = TLSPort(reactor, http, secured)
     daemon = OrderedService()

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ from livechat.interfaces import IClient, ISink
 from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import Channel, HttpFactory
+from livechat.net.proxies import Proxies
 from livechat.net.tls import CLOSING
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
@@ -284,6 +286,7 @@ class Port:
         most_per_address: int = 0,
         access: AccessLog | None = None,
         headers: Headers = (),
+        proxies: Iterable[str] = (),
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
@@ -315,6 +318,7 @@ class Port:
             connections=self.connections,
             max_body=limit,
             access=access or AccessLog(None),
+            proxies=Proxies(map(ip_network, proxies)),
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

@@ -45,6 +45,7 @@ def test_every_option(option: Any) -> None:
     value = {
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
+        "trust-proxy": "10.0.0.0/8",
     }.get(flag(option), "7")  # fmt: skip
     needed = ["--certificate=c", *(["--redis=r"] if flag(option) == "workers" else [])]
     environment = {"LIVECHAT_CERTIFICATE": "c"}

@@ -18,13 +18,14 @@ A connection goes through these stages, each with its own deadline:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
@@ -44,6 +45,7 @@ from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
+from livechat.net.proxies import Proxies
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.web.events import LASTS
 from livechat.web.response import Response, Upgrade
@@ -62,6 +64,7 @@ class Request(http.Request):
     content: BytesIO
     #: Whether the connection was lost meanwhile.
     gone = False
+    _sender: Sender | None = None
     _end: Callable[[], None] | None = None
 
     def __init__(self, channel: Channel, queued: object = False) -> None:
@@ -109,7 +112,16 @@ class Request(http.Request):
         }
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
-        return Call(method, path, query, headers, body, self.channel.sender)
+        self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
+        return Call(method, path, query, headers, body, self._sender)
+
+    def getClientAddress(self) -> IAddress:
+        """For the access log."""
+        peer: IAddress = super().getClientAddress()
+        if self._sender is None or not isinstance(peer, IPv4Address | IPv6Address):
+            return peer
+        kind = IPv6Address if ":" in self._sender.address else IPv4Address
+        return kind("TCP", self._sender.address, peer.port)
 
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
         """Go on as a WebSocket; None if that worked."""
@@ -118,6 +130,7 @@ class Request(http.Request):
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
             return channel.factory.tree.refusal(error)
         try:
+            channel.admission.belongs_to(channel.sender.key)
             socket = await channel.factory.sockets.enter(upgrade.room, channel.sender)
         except ChatError as error:
             return channel.factory.tree.refusal(error)
@@ -221,6 +234,7 @@ class Channel(http.HTTPChannel):
     A connection, until it closes or becomes a WebSocket.
 
     @ivar sender: whoever is at its other end, as far as rates go.
+    @ivar peer: the address of a proxy that is trusted, if one is at its other end.
     @ivar closing: the last answer was given; what comes is read and dropped, so
         that the answer arrives before the connection breaks, and so that no
         request is carried out of which its sender would never hear.
@@ -233,6 +247,7 @@ class Channel(http.HTTPChannel):
     factory: HttpFactory
     transport: ITCPTransport
     sender: Sender
+    peer: str | None = None
     admission: Admission
     closing = False
     _begun = False
@@ -300,6 +315,18 @@ class Channel(http.HTTPChannel):
 
     def isSecure(self) -> bool:
         return True
+
+    def sender_by(self, forwarded: Sequence[str]) -> Sender:
+        """
+        Whom a request is from.
+
+        @param forwarded: its values of ``X-Forwarded-For``.
+        """
+        if self.peer is not None:
+            client = self.factory.proxies.client(self.peer, forwarded)
+            if client != self.sender.address:
+                self.sender = self.factory.chat.sender(client)
+        return self.sender
 
     def begin_stream(self) -> None:
         """The answer is one that goes on until it is ended."""
@@ -430,6 +457,7 @@ class HttpFactory(http.HTTPFactory):
         connections: Connections,
         max_body: int,
         access: AccessLog,
+        proxies: Proxies,
     ) -> None:
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(timeout=None, reactor=clock)  # type: ignore[arg-type]
@@ -437,19 +465,22 @@ class HttpFactory(http.HTTPFactory):
         self.sockets = sockets
         self.max_body = max_body
         self.channels: set[Channel] = set()
-        self._chat = chat
+        self.chat = chat
+        self.proxies = proxies
         self.connections = connections
         self._access = access
 
     def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
         host = getattr(address, "host", "")
-        admission = self.connections.enter(address_key(host))
+        trusted = self.proxies.trusts(host)
+        admission = self.connections.enter(None if trusted else address_key(host))
         if admission is None:
             return None
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)
         channel.admission = admission
-        channel.sender = self._chat.sender(host)
+        channel.sender = self.chat.sender(host)
+        channel.peer = host if trusted else None
         return channel
 
     def startFactory(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from livechat.limits import Buckets, Rate
+from livechat.net.access import AccessLog
 from livechat.net.http import _Stage
-from tests.support import HANDSHAKE, Browser, Port, World, client_frame, request
+from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
 
 JSON = {"Content_Type": "application/json"}
 
@@ -602,3 +605,67 @@ def test_a_stream_over_http_1_0(port: Port, browser: Browser) -> None:
     assert b"event: tiles" in wire.received()
     port.world.clock.advance(_Stage.STREAM.value - 1)
     assert wire.closing
+
+
+def test_behind_a_proxy(world: World) -> None:
+    """A proxy that is trusted speaks for many: each has a rate of its own, and none is its."""
+    port = Port(make_limited(world), proxies=["192.0.2.0/24"])
+    wire = port.connect("192.0.2.1")
+
+    def send(client: str, wire: Wire) -> int:
+        body = json.dumps({"message": "x"}).encode()
+        wire.send(request("POST", "/chat/send/", body, X_Forwarded_For=client, **JSON))
+        return wire.answer().status
+
+    rate = 4
+    for client in ("203.0.113.1", "203.0.113.2"):
+        assert [send(client, wire) for _ in range(rate + 1)] == [200] * rate + [429]
+    # Who is not trusted speaks only for himself, whatever he says.
+    other = port.connect("198.51.100.1")
+    statuses = [send(f"203.0.113.{number}", other) for number in range(10, 10 + rate + 1)]
+    assert statuses == [200] * rate + [429]
+    for each in port.wires:
+        each.hang_up()
+
+
+def make_limited(world: World) -> World:
+    """Two messages a second of an address."""
+    world.chat._addresses = Buckets(Rate.of(2))
+    return world
+
+
+def test_members_behind_a_proxy(world: World) -> None:
+    """They are counted by their own addresses, and the proxy's is not."""
+    port = Port(world, most_per_address=2, proxies=["192.0.2.1"])
+
+    def enter(client: str) -> tuple[Wire, int]:
+        wire = port.connect("192.0.2.1")
+        wire.send(request("GET", "/ws/chat/r/", X_Forwarded_For=client, **HANDSHAKE))
+        return wire, wire.answer("GET").status
+
+    one, two, three = (enter("203.0.113.1") for _ in range(3))
+    assert [status for _, status in (one, two, three)] == [101, 101, 429]
+    assert enter("203.0.113.2")[1] == 101
+    one[0].hang_up()
+    assert enter("203.0.113.1")[1] == 101
+    assert len(port.connections) == 3 + 1
+    for each in port.wires:
+        each.hang_up()
+    assert len(port.connections) == 0
+    assert port.connections._by_address == {}
+
+
+def test_the_access_log_behind_a_proxy(world: World, tmp_path: Path) -> None:
+    """It has the client's address, and not the proxy's."""
+    log = AccessLog(tmp_path / "log")
+    port = Port(world, access=log, proxies=["192.0.2.1"])
+    wire = port.connect("192.0.2.1")
+    for client in ("203.0.113.1", "2001:db8::1", ""):
+        wire.send(request("GET", "/healthz", X_Forwarded_For=client))
+        wire.answer()
+    log.close()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split()[0].strip('"') for line in lines] == [
+        "203.0.113.1", "2001:db8::1", "192.0.2.1",
+    ]  # fmt: skip
+    wire.hang_up()

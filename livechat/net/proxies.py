@@ -1,0 +1,61 @@
+"""
+Whom a request is from, where load balancers stand in between.
+
+A proxy appends the address of whoever it was connected to to ``X-Forwarded-For``, behind
+what stood there before, which anybody may have written.  So it is read from its end, as
+far as proxies go that are trusted; the first address that is none of theirs is the client's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+
+
+class Proxies:
+    """Those that are trusted."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def trusts(self, address: str) -> bool:
+        """Whether what *address*, as text, says of others is believed."""
+        if not self._networks:
+            return False
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return any(found in network for network in self._networks)
+
+    def client(self, peer: str, forwarded: Iterable[str]) -> str:
+        """
+        The client's address.
+
+        @param peer: that of the connection.
+        @param forwarded: the values of ``X-Forwarded-For``, in their order.
+        """
+        client = peer
+        named = [each.strip() for value in forwarded for each in value.split(",")]
+        while named and self.trusts(client):
+            address = _address(named.pop())
+            if address is None:
+                break
+            client = address
+        return client
+
+
+def _address(text: str) -> str | None:
+    """An address as proxies write it: some add the port, and then brackets too."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

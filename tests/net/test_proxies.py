@@ -1,0 +1,63 @@
+"""`livechat.net.proxies`."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from livechat.net.proxies import Proxies
+
+PROXIES = Proxies(ipaddress.ip_network(each) for each in ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("10.1.2.3", True),
+        ("192.0.2.7", True),
+        ("192.0.2.8", False),
+        ("fd00::1", True),
+        ("fe80::1", False),
+        ("::ffff:10.1.2.3", True),
+        ("::ffff:192.0.2.8", False),
+        ("", False),
+        ("nonsense", False),
+    ],
+)
+def test_trusted(address: str, expected: bool) -> None:
+    assert PROXIES.trusts(address) is expected
+    assert not Proxies(()).trusts(address)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        # Nobody said anything, or who said it is not trusted.
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("198.51.100.1", ["203.0.113.1"], "198.51.100.1"),
+        # One proxy, and several, in one header or in more.
+        ("10.0.0.1", ["203.0.113.1"], "203.0.113.1"),
+        ("10.0.0.1", ["203.0.113.1, 10.0.0.2"], "203.0.113.1"),
+        ("10.0.0.1", ["203.0.113.1", "10.0.0.2, 10.0.0.3"], "203.0.113.1"),
+        # What stands before what a proxy has added may be anybody's.
+        ("10.0.0.1", ["1.1.1.1, 203.0.113.1"], "203.0.113.1"),
+        ("10.0.0.1", ["10.0.0.9, 203.0.113.1, 10.0.0.2"], "203.0.113.1"),
+        ("10.0.0.1", ["<script>, 203.0.113.1"], "203.0.113.1"),
+        # What is no address ends it, at the last one that is known.
+        ("10.0.0.1", ["203.0.113.1, unknown"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.1, unknown, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", [" , ,"], "10.0.0.1"),
+        ("10.0.0.1", ["127.1"], "10.0.0.1"),
+        # Only proxies: the client is the first of them.
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        # With ports, and version 6.
+        ("10.0.0.1", ["203.0.113.1:5000"], "203.0.113.1"),
+        ("fd00::1", ["[2001:db8::1]:443"], "2001:db8::1"),
+        ("fd00::1", ["[2001:db8::1]"], "2001:db8::1"),
+        ("fd00::1", ["2001:DB8:0::1"], "2001:db8::1"),
+    ],
+)
+def test_client(peer: str, forwarded: list[str], expected: str) -> None:
+    assert PROXIES.client(peer, forwarded) == expected
