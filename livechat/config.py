@@ -72,6 +72,12 @@ def _address(text: str) -> str:
         ) from None
 
 
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text == "on"
+
+
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ipaddress.ip_network(text)
@@ -200,6 +206,11 @@ class Config:
         "may be repeated (in the environment: separated by blanks).",
         many=True,
     )
+    proxy_protocol: bool = _option(
+        "off",
+        _switch,
+        "Whether connections of --trust-proxy begin with a header of the PROXY protocol (on, off).",
+    )
     rate: float = _option(
         "20", _rate, "Messages per second per connection, with bursts of twice that; 0: no limit."
     )
@@ -252,6 +263,8 @@ class Config:
                 values[name] = directory / value
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")
+        if values["proxy_protocol"] and not values["trust_proxy"]:
+            raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
         if values["workers"] > 1 and not values["redis"]:
             raise StartError("--workers: more than one need --redis, which has the rooms of all")
         if values["admin_password"] is not None and values["admin_password_file"] is not None:

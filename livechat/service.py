@@ -33,6 +33,7 @@ from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
 from livechat.net.listening import bind, reserve
+from livechat.net.preface import PrefacedPort
 from livechat.net.proxies import Proxies
 from livechat.net.tls import TLSPort
 from livechat.net.websocket import SocketFactory
@@ -143,6 +144,7 @@ def _assemble(
     limit = wire_limit(config.max_message)
     connections = Connections(config.max_connections, config.max_connections_per_ip)
     access = AccessLog(config.access_log)
+    proxies = Proxies(config.trust_proxy)
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * time.time())
     server = Server(
@@ -168,9 +170,13 @@ def _assemble(
         connections=connections,
         max_body=limit,
         access=access,
-        proxies=Proxies(config.trust_proxy),
+        proxies=proxies,
     )
-    port = TLSPort(reactor, http, secured)
+    port = (
+        PrefacedPort(reactor, http, secured, proxies)
+        if config.proxy_protocol
+        else TLSPort(reactor, http, secured)
+    )
     daemon = OrderedService()
     # First, and so stopped last: without it SIGHUP would kill.
     renewals = Threads(reactor, 1, "renewal")

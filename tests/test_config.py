@@ -45,12 +45,14 @@ def test_every_option(option: Any) -> None:
     value = {
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
-        "trust-proxy": "10.0.0.0/8",
+        "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on",
     }.get(flag(option), "7")  # fmt: skip
-    needed = ["--certificate=c", *(["--redis=r"] if flag(option) == "workers" else [])]
-    environment = {"LIVECHAT_CERTIFICATE": "c"}
-    if flag(option) == "workers":
-        environment["LIVECHAT_REDIS"] = "r"
+    others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
+    if flag(option) in others:
+        name, needs = others[flag(option)]
+        needed.append(f"--{name}={needs}")
+        environment[f"LIVECHAT_{name.upper().replace('-', '_')}"] = needs
     by_variable = Config.of({}, {**environment, variable(option): value}, HERE)
     if not option.metadata["secret"]:
         parsed = Options()
@@ -176,3 +178,16 @@ def test_workers() -> None:
         config({"workers": "2"})
     assert config({"workers": "2", "redis": "r"}).worker == 0
     assert Config.of({}, {WORKER: "3"}, HERE).worker == 3
+
+
+def test_proxies() -> None:
+    """Networks are networks, and what is said by nobody cannot be believed."""
+    for wrong in ("nonsense", "10.0.0.1/8", "10.0.0.0/33", ""):
+        with pytest.raises(
+            StartError, match=r"^--trust-proxy: .* must be an address, or a network"
+        ):
+            config({"trust-proxy": [wrong]})
+    with pytest.raises(StartError, match=r"^--proxy-protocol: needs --trust-proxy"):
+        config({"proxy-protocol": "on"})
+    with pytest.raises(StartError, match="must be on or off"):
+        config({"proxy-protocol": "yes", "trust-proxy": ["10.0.0.1"]})

@@ -316,6 +316,16 @@ class Channel(http.HTTPChannel):
     def isSecure(self) -> bool:
         return True
 
+    def comes_from(self, address: str) -> None:
+        """The proxy at the other end has said for whom it passes bytes on."""
+        self.sender = self.factory.chat.sender(address)
+        self.peer = address if self.factory.proxies.trusts(address) else None
+        if self.peer is None:
+            try:
+                self.admission.belongs_to(self.sender.key)
+            except ChatError as refusal:
+                self.admission.refusal = refusal
+
     def sender_by(self, forwarded: Sequence[str]) -> Sender:
         """
         Whom a request is from.

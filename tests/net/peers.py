@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol, connectionDone
@@ -159,12 +160,15 @@ class PortTest(TestCase):
         certificate = certificates.load_or_make(self._directory)
         context = tls.context(certificate.chain, certificate.key)
         self.ends = Ends(type(self).protocol)
-        self.port = tls.TLSPort(reactor, self.ends, context)  # type: ignore[arg-type]
+        self.port = self.make_port(reactor, self.ends, context)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.address = listening.getsockname()
             port = self.port.listen(listening)
         self.addCleanup(self._end)
         self.addCleanup(port.stopListening)
+
+    def make_port(self, reactor: Any, factory: Ends, context: SSL.Context) -> tls.TLSPort:
+        return tls.TLSPort(reactor, factory, context)
 
     async def _end(self) -> None:
         """Whatever is left ends here."""

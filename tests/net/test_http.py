@@ -669,3 +669,18 @@ def test_the_access_log_behind_a_proxy(world: World, tmp_path: Path) -> None:
         "203.0.113.1", "2001:db8::1", "192.0.2.1",
     ]  # fmt: skip
     wire.hang_up()
+
+
+def test_whom_a_proxy_passes_on(world: World) -> None:
+    """Who is named by the PROXY protocol counts, and may be one too many."""
+    port = Port(world, most_per_address=1, proxies=["192.0.2.1"])
+    wires = [port.connect("192.0.2.1") for _ in range(3)]
+    for wire, address in zip(wires, ("203.0.113.1", "203.0.113.1", "203.0.113.2"), strict=True):
+        wire.protocol.comes_from(address)
+        wire.send(request("GET", "/healthz", X_Forwarded_For="9.9.9.9"))
+    assert [wire.answer().status for wire in wires] == [200, 429, 200]
+    assert wires[0].protocol.sender.address == "203.0.113.1"
+    assert port.connections._by_address == {"203.0.113.1": 1, "203.0.113.2": 1}
+    for wire in wires:
+        wire.hang_up()
+    assert port.connections._by_address == {}
