@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.peers.catalogue import Peer, Place, Sending
+from bench.peers.catalogue import Peer, Place, Sending, redis_server, redis_version
 
 PACKAGES = ("livechat", "twisted", "autobahn", "pyopenssl", "msgspec")
 #: What nobody is compared with: the other servers have none either.
@@ -33,6 +33,28 @@ class Livechat(Peer):
         ]
 
 
+#: Of a cluster.
+WORKERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Livechat):
+    """Several workers, whose rooms are in a Redis that stores as safely as one process does."""
+
+    def versions(self) -> dict[str, str | None]:
+        return {**super().versions(), "redis-server": redis_version()}
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        durable = ("--appendonly", "yes", "--appendfsync", "always")
+        return {place.redis: redis_server(place, *durable)}
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"LIVECHAT_REDIS": f"unix://{place.redis}", "LIVECHAT_WORKERS": str(WORKERS)}
+
+    def ready(self, log: str) -> bool:
+        return log.count("can be used.") == WORKERS
+
+
 def installed(name: str) -> str | None:
     """The version of a package."""
     try:
@@ -54,5 +76,11 @@ OURS: tuple[Livechat, ...] = (
         title="livechat with rooms that are stored nowhere, like the others'",
         sending=SENDING,
         program=(sys.executable, "-m", "bench.unstored"),
+    ),
+    Cluster(
+        name="cluster",
+        title="livechat, two workers and a Redis that stores as safely as one process does",
+        clustered=True,
+        program=(str(Path(sys.executable).with_name("twistd")),),
     ),
 )

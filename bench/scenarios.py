@@ -25,6 +25,7 @@ class Scenario:
     @ivar resumes: handshakes are to be resumed ones.
     @ivar without: servers, by name, of whom the figures would say nothing.
     @ivar reason: why it is without them.
+    @ivar only: if any are named, it is for these servers, and for those that are clustered.
     """
 
     name: str
@@ -38,10 +39,13 @@ class Scenario:
     resumes: bool = False
     without: tuple[str, ...] = ()
     reason: str = ""
+    only: tuple[str, ...] = ()
 
     def suits(self, peer: Peer) -> bool:
         """Whether *peer* can be put under this load."""
-        return peer.name not in self.without and (not self.posts or peer.sending is not None)
+        meant = peer.clustered or peer.name in self.only if self.only else not peer.clustered
+        able = not self.posts or peer.sending is not None
+        return meant and able and peer.name not in self.without
 
 
 DELIVERIES = Figure("deliv_per_cpu_s", "deliveries per CPU-second")
@@ -50,6 +54,7 @@ P50 = Figure("p50_ms", "ms until delivered, median")
 P99 = Figure("p99_ms", "ms until delivered, p99")
 MEMORY = Figure("rss_per_conn_kb", "KB per connection")
 REQUESTS_PER_CPU = Figure("http_req_per_cpu_s", "requests per CPU-second")
+MESSAGES = Figure("msgs_per_s", "messages a second")
 REQUESTS = Figure("http_req_per_s", "requests per second")
 
 
@@ -121,5 +126,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         options="--mode http --conns 10 --http-conns 8",
         figures=(REQUESTS_PER_CPU, REQUESTS),
         posts=True,
+    ),
+    Scenario(
+        name="cluster-fanout",
+        title="1 room of 1,000 members, 1 in flight, over several processes",
+        options="--mode fanout --conns 1000 --window 1",
+        figures=(DELIVERIES,),
+        only=("livechat", "channels"),
+    ),
+    Scenario(
+        name="cluster-rooms",
+        title="200 rooms of 5 members, all of whom talk, over several processes",
+        options="--mode rooms --rooms 200 --conns 1000 --window 1",
+        figures=(DELIVERIES, MESSAGES),
+        only=("livechat", "channels"),
     ),
 )

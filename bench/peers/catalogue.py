@@ -54,6 +54,7 @@ class Peer(ABC):
     name: str
     title: str
     sending: Sending | None = None
+    clustered: bool = False  # several processes, which scenarios of one say nothing about
 
     path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
 
@@ -72,6 +73,10 @@ class Peer(ABC):
     def first(self, place: Place) -> dict[Path, list[str]]:
         """What must run before it: the commands, by the sockets that say that they do."""
         return {}
+
+    def ready(self, log: str) -> bool:
+        """Whether it can be used, as far as its log tells; it accepts connections already."""
+        return True
 
     def missing(self) -> str:
         """Why it cannot be started; empty if it can."""
@@ -92,7 +97,7 @@ class OnPython(Peer):
         found = {normal(item.name): item.version for item in distributions(path=libraries)}
         versions = {name: found.get(normal(name)) for name in self.packages}
         if self.redis:
-            versions["redis-server"] = said(r" v=(\S+)", "redis-server", "--version")
+            versions["redis-server"] = redis_version()
         return versions
 
     def command(self, place: Place) -> list[str]:
@@ -104,17 +109,7 @@ class OnPython(Peer):
     def first(self, place: Place) -> dict[Path, list[str]]:
         if not self.redis:
             return {}
-        options = {
-            "port": "0",
-            "unixsocket": str(place.redis),
-            "dir": str(place.directory),
-            "save": "",
-            "appendonly": "no",
-            "logfile": "",
-            "loglevel": "warning",
-        }
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return {place.redis: [program("redis-server") or "", *words]}
+        return {place.redis: redis_server(place, "--appendonly", "no")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +155,24 @@ class OnNginx(Peer):
         file.write_text(text)
         # -e: before it has read its configuration, too.
         return [program("nginx") or "", "-e", "stderr", "-c", str(file)]
+
+
+def redis_server(place: Place, *options: str) -> list[str]:
+    """What starts a Redis there."""
+    given = {
+        "port": "0",
+        "unixsocket": str(place.redis),
+        "dir": str(place.directory),
+        "save": "",
+        "logfile": "",
+        "loglevel": "warning",
+    }
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return [program("redis-server") or "", *words, *options]
+
+
+def redis_version() -> str | None:
+    return said(r" v=(\S+)", "redis-server", "--version")
 
 
 def normal(name: str) -> str:

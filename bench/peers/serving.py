@@ -84,6 +84,7 @@ def serving(
         command, environment = peer.command(place), peer.environment(place)
         process = stack.enter_context(running(command, environment, cpu, log))
         wait(lambda: shakes_hands(port), process, log)
+        wait(lambda: peer.ready(log.read_text(errors="replace")), process, log)
         yield Running(peer, port, tuple(family(process.pid)), tuple(aux_pids))
 
 

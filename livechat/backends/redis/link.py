@@ -8,7 +8,7 @@ answer is overdue, or that does not answer a ping, is given up: TCP would go on 
 quarter of an hour.  Then a new one is made, again and again, and when it is ready its
 owner is told: nothing of the old one, no subscription either, is remembered here.
 
-txredisapi parses, and signs in.  Its own reconnecting is not used, because there
+hiredis parses, and txredisapi signs in.  Its own reconnecting is not used, because there
 commands wait without a bound; nor are its replies, which cannot tell a subscription's
 from a ping's.
 """
@@ -112,7 +112,16 @@ class Owner(Protocol):
         """Something was published."""
 
 
-class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
+class _Parsing(txredisapi.HiredisProtocol):  # type: ignore[misc]
+    """Takes replies as hiredis makes them: txredisapi goes through each once more."""
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self.replyReceived(reply)
+
+
+class _Commands(_Parsing):
     """The connection for commands."""
 
     factory: _Factory
@@ -167,7 +176,7 @@ class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
         super().connectionLost(reason)
 
 
-class _Subscriptions(txredisapi.SubscriberProtocol):  # type: ignore[misc]
+class _Subscriptions(_Parsing):
     """The connection on which Redis tells what is published."""
 
     factory: _Factory

@@ -7,6 +7,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 from twisted.internet.defer import gatherResults
 from twisted.protocols import portforward
@@ -37,6 +38,34 @@ class _Client(portforward.ProxyClient):
             super().dataReceived(data)
 
 
+class _LossyClient(_Client):
+    """Passes on what Redis tells, but for every third message."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._reader = hiredis.Reader()
+        self._told = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.peer.subscribes:
+            super().dataReceived(data)
+            return
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self._told += reply[0] == b"message" and reply[1] != b"lc:control"
+            if reply[0] != b"message" or self._told % 3:
+                self.peer.transport.write(encoded(reply))
+
+
+def encoded(reply: Any) -> bytes:
+    """As Redis writes it."""
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, list):
+        return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
+    return b"$%d\r\n%b\r\n" % (len(reply), reply)
+
+
 class _ClientFactory(portforward.ProxyClientFactory):
     protocol = _Client
     noisy = False
@@ -46,12 +75,14 @@ class _Server(portforward.ProxyServer):
     factory: Proxy
     clientProtocolFactory = _ClientFactory
 
+    subscribes = False
+
     def connectionMade(self) -> None:
         self.factory.made.append(self)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        self.subscribes = getattr(self, "subscribes", False) or b"SUBSCRIBE" in data
+        self.subscribes = self.subscribes or b"SUBSCRIBE" in data
         if not self.factory.silent(self):
             super().dataReceived(data)
 
@@ -99,6 +130,15 @@ class SilenceTest(ProcessesTest):
         made = Process(connect(url, self.reactor, Limits(**options)))
         self.addCleanup(made.backend.stop)
         return made
+
+    async def test_lossy(self) -> None:
+        """Of what Redis tells every third message is lost on the way, and nobody notices."""
+        self.patch(_ClientFactory, "protocol", _LossyClient)
+        self.there = self.process()
+        await self.there.usable()
+        await self.there.backend.subscribe("r")
+        await self.traffic(200)
+        assert len(await self.all_is_well()) == 200
 
     async def test_subscriptions(self) -> None:
         """A dead connection for subscriptions is noticed in time, and what was missed is read."""
