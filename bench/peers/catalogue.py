@@ -33,6 +33,11 @@ class Place:
         return self.directory / "redis"
 
     @property
+    def redis_port(self) -> int:
+        """Redis's, for those who know no sockets in files."""
+        return self.port + 1 if self.port < 65_535 else self.port - 1
+
+    @property
     def arguments(self) -> list[str]:
         """What all servers but nginx take."""
         certificate, key = str(self.certificate), str(self.key)
@@ -134,16 +139,30 @@ class OnNode(Peer):
 class OnNginx(Peer):
     """nginx with Nchan."""
 
+    redis: bool = False
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        if not self.redis:
+            return {}
+        there = ("--appendonly", "no", "--bind", "127.0.0.1", "--port", str(place.redis_port))
+        return {place.redis: redis_server(place, *there)}
+
     def versions(self) -> dict[str, str | None]:
         nchan = None
         if NCHAN.exists():  # and does not say itself
             nchan = said(r"(\d.*)", "dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan")
             nchan = nchan or "of unknown version"
-        return {"nchan": nchan, "nginx": said(r"nginx/(\S+)", "nginx", "-v")}
+        versions = {"nchan": nchan, "nginx": said(r"nginx/(\S+)", "nginx", "-v")}
+        return {**versions, "redis-server": redis_version()} if self.redis else versions
 
     def command(self, place: Place) -> list[str]:
         text = (HERE / "nchan.conf").read_text()
         for name, value in {
+            "WORKERS": 2 if self.redis else 1,
+            "UPSTREAM": f"upstream redis {{ nchan_redis_server 127.0.0.1:{place.redis_port}; }}"
+            if self.redis
+            else "",
+            "PASS": "nchan_redis_pass redis;" if self.redis else "",
             "MODULE": NCHAN,
             "DIRECTORY": place.directory,
             "PORT": place.port,
@@ -226,6 +245,12 @@ PEERS: tuple[Peer, ...] = (
         name="nchan",
         title="Nchan (nginx module, C)",
         sending=Sending("/chat/send/room{r}/", '{"message":"%M"}'),
+    ),
+    OnNginx(
+        name="nchan-redis",
+        title="the same, two workers and a Redis",
+        clustered=True,
+        redis=True,
     ),
     OnPython(
         name="uwebsockets",
