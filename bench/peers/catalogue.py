@@ -35,7 +35,8 @@ class Place:
     @property
     def redis_port(self) -> int:
         """Redis's, for those who know no sockets in files."""
-        return self.port + 1 if self.port < 65_535 else self.port - 1
+        # Below those that are given to clients, of which some may be in use still.
+        return 20_000 + self.port % 10_000
 
     @property
     def arguments(self) -> list[str]:
