@@ -226,10 +226,10 @@ def main() -> int:
     if given.quick:
         scenarios = [replace(each, warmup=0.2, duration=1) for each in scenarios]
     wanted = [peer for peer in PEERS if given.peers is None or peer.name in given.peers]
-    missing = {peer.name: why for peer in wanted if (why := peer.missing())}
+    missing = {peer.name: why for peer in (*OURS, *wanted) if (why := peer.missing())}
     for name, why in missing.items():
         print(f"{name} is left out: {why}. See make bench-peers.", file=sys.stderr)
-    peers = [*OURS, *(peer for peer in wanted if peer.name not in missing)]
+    peers = [peer for peer in (*OURS, *wanted) if peer.name not in missing]
     with TemporaryDirectory() as directory:
         chain, key = make_certificate(Path(directory))
         results = measure(Bench(chain, key, server_core, load_core), scenarios, peers, runs)

@@ -301,11 +301,24 @@ def test_targets_are_shown() -> None:
     ]
 
 
+def test_clusters() -> None:
+    """They have scenarios of their own, in which few others are."""
+    for scenario in SCENARIOS:
+        found = {peer.name for peer in (*OURS, *PEERS) if scenario.suits(peer)}
+        clustered = {peer.name for peer in (*OURS, *PEERS) if peer.clustered}
+        if scenario.only:
+            assert found == clustered | set(scenario.only)
+        else:
+            assert not found & clustered
+            assert "livechat" in found
+
+
 def test_what_is_named_is_there() -> None:
     names = {peer.name for peer in (*OURS, *PEERS)}
     figures = {scenario.name: scenario.figures for scenario in SCENARIOS}
     assert len(figures) == len(SCENARIOS)
-    assert {name for scenario in SCENARIOS for name in scenario.without} <= names
+    named = {name for each in SCENARIOS for name in (*each.without, *each.only)}
+    assert named | {target.ours for target in TARGETS} <= names
     for target in TARGETS:
         assert target.figure in figures[target.scenario]
         assert target.figure in figures[target.baseline or target.scenario]
