@@ -91,6 +91,15 @@ class _Room:
         self.hole: IDelayedCall | None = None
         self.linger: IDelayedCall | None = None
 
+    def forget_answered(self) -> None:
+        """Those who would wait for what never comes have been told that nobody knows."""
+        if self.unseen:
+            self.unseen = {
+                tag: (sending, entry)
+                for tag, (sending, entry) in self.unseen.items()
+                if sending.answer is not None
+            }
+
 
 class Rooms:
     """Those of one process."""
@@ -147,6 +156,7 @@ class Rooms:
 
     def _end(self, room: _Room) -> None:
         room.linger = None
+        room.forget_answered()
         if room.entering or room.unseen:
             room.linger = self._clock.callLater(LINGER, self._end, room)
             return
@@ -340,6 +350,7 @@ class Rooms:
         """Look at the rooms in which nothing was heard since the last time."""
         stood: dict[str, tuple[int, bytes]] = {}
         for room in self._rooms.values():
+            room.forget_answered()
             if room.stream is None or room.check:
                 self._tend(room)
             elif room.quiet:

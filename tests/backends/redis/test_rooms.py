@@ -10,6 +10,10 @@ import pytest
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
+from livechat.backends.redis import rooms
+from livechat.backends.redis.outbox import Sending
+from livechat.backends.redis.stream import Entry
+from livechat.errors import ChatError, Kind
 from livechat.wire import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
@@ -80,3 +84,21 @@ class RoomsTest(ProcessesTest):
         small.backend.told = told  # type: ignore[method-assign]
         await until(lambda: small.heard()[-1:] == ["20"])
         assert small.heard() == ["16", "17", "18", "19", "20"]
+
+    async def test_what_never_comes(self) -> None:
+        """A message that was stored, and lost before it was delivered, holds nothing up."""
+        self.patch(rooms, "LINGER", 0.1)
+        await self.send(self.here, "a")
+        lost = Sending(Draft("r", "lost"), b"lost", b"tag", 0.0)
+        told = lost.answer
+        assert told is not None
+        told.addErrback(lambda failure: failure.trap(ChatError))
+        lost.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
+        there = self.here.backend._rooms._rooms["r"]
+        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
+        await self.here.backend._rooms.sweep()
+        assert there.unseen == {}
+        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
+        self.here.backend.unsubscribe("r")
+        await until(lambda: not self.here.backend._rooms._rooms)
+        assert self.server.ask("PUBSUB", "NUMSUB", "lc:{r}").split()[-1] == "1"
