@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
-from livechat.backends.redis.shards import jump, shard
+import pytest
+from twisted.trial.unittest import TestCase
+
+from livechat.backends.redis import connect
+from livechat.backends.redis.backend import RedisBackend
+from livechat.backends.redis.history import Limits
+from livechat.backends.redis.shards import ShardedBackend, jump, shard
+from livechat.wire import Draft
+from tests.backends.redis.processes import until
+from tests.backends.redis.server import RedisServer
+from tests.contract import BackendContract
 
 
 def test_shards() -> None:
@@ -37,3 +49,59 @@ def test_jump() -> None:
         (256, 1024, 520),
     ):
         assert jump(key, count) == expected
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    started = [RedisServer(tmp_path_factory.mktemp(f"redis{number}")) for number in range(3)]
+    yield started
+    for server in started:
+        server.kill()
+
+
+class ShardedContractTest(BackendContract, TestCase):
+    """Rooms in several Redis keep the contract too."""
+
+    timeout = 60
+
+    @pytest.fixture(autouse=True)
+    def _given(self, servers: list[RedisServer]) -> None:
+        for server in servers:
+            server.ask("FLUSHALL")
+        self._servers = servers
+        self._now = 1_790_000_000_000
+        self._made: list[RedisBackend] = []
+
+    def set_time(self, seconds: float) -> None:
+        self._now = 1_790_000_000_000 + int(1000 * seconds)
+        for backend in self._made:
+            backend.history.now = self._now
+
+    async def ready(self, backend: ShardedBackend) -> None:
+        await until(lambda: backend.trouble() is None)
+
+    def make(self, *, history_limit: int = 0, history_age: int = 0) -> ShardedBackend:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        real: Any = reactor
+        limits = Limits(history_limit, history_age)
+        made = [connect(server.url, real, limits) for server in self._servers]
+        self._made += made
+        self.set_time((self._now - 1_790_000_000_000) / 1000)
+        return ShardedBackend(made)
+
+    async def test_all_are_used(self) -> None:
+        """Rooms are where their names say, and one that is away takes only its own with it."""
+        backend = await self.begin()
+        rooms = [str(number) for number in range(30)]
+        for room in rooms:
+            await backend.publish(Draft(room, "x"))
+        for number, server in enumerate(self._servers):
+            held = {room for room in rooms if server.ask("EXISTS", f"lc:{{{room}}}:s") == "1"}
+            assert held == {room for room in rooms if shard(room, 3) == number}
+        await self._made[1]._link.stop()
+        assert "of 3 Redis, 1 cannot be used" in str(backend.trouble())
+        for room in rooms:
+            answer = backend.publish(Draft(room, "y"))
+            error = await answer.addCallbacks(lambda _: None, lambda failure: failure.value)
+            assert (error is not None) == (shard(room, 3) == 1)
