@@ -195,6 +195,12 @@ class Connections:
             self.count(key, 1)
         return refusal
 
+    def refuse(self, key: str | None) -> None:
+        """A connection that was let in may not stay after all."""
+        self._open -= 1
+        self.count(key, -1)
+        self._excess += 1
+
     def leave(self, key: str | None, refused: bool) -> None:
         """Count a connection out; `Admission.leave` is how."""
         if refused:
@@ -234,6 +240,12 @@ class Admission:
             if refusal is not None:
                 raise refusal
             self._key = key
+
+    def refuse(self, refusal: ChatError) -> None:
+        """It may not stay after all, for this reason."""
+        if self._connections is not None and self.refusal is None:
+            self._connections.refuse(self._key)
+            self.refusal = refusal
 
     def leave(self) -> None:
         """Count the connection out; a second time is nothing."""

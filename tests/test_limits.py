@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livechat.errors import Kind
+from livechat.errors import ChatError, Kind
 from livechat.limits import Bucket, Buckets, Connections, Rate, address_key
 from tests.support import result
 
@@ -165,3 +165,28 @@ def test_giving_back() -> None:
     free = Bucket(Rate(0, 1))
     free.give_back()
     assert not free.take(100)
+
+
+def test_an_address_that_turns_out_later() -> None:
+    """A connection counts for the address that it turns out to be of, if that may have one more."""
+    connections = Connections(10, 1)
+    one, two, three = (connections.enter(None) for _ in range(3))
+    assert one is not None
+    assert two is not None
+    assert three is not None
+    one.belongs_to("a")
+    one.belongs_to("a")
+    two.belongs_to("b")
+    with pytest.raises(ChatError) as caught:
+        three.belongs_to("a")
+    assert caught.value.kind is Kind.TOO_MANY_CONNECTIONS
+    three.refuse(caught.value)
+    three.refuse(caught.value)
+    assert (len(connections), connections._open, connections._excess) == (3, 2, 1)
+    one.leave()
+    four = connections.enter("a")
+    assert four is not None
+    assert four.refusal is None
+    for each in (two, three, four, four):
+        each.leave()
+    assert (connections._open, connections._excess, connections._by_address) == (0, 0, {})

@@ -324,7 +324,7 @@ class Channel(http.HTTPChannel):
             try:
                 self.admission.belongs_to(self.sender.key)
             except ChatError as refusal:
-                self.admission.refusal = refusal
+                self.admission.refuse(refusal)
 
     def sender_by(self, forwarded: Sequence[str]) -> Sender:
         """

@@ -684,3 +684,4 @@ def test_whom_a_proxy_passes_on(world: World) -> None:
     for wire in wires:
         wire.hang_up()
     assert port.connections._by_address == {}
+    assert (port.connections._open, port.connections._excess) == (0, 0)
