@@ -185,3 +185,16 @@ def test_operators(several: Daemon, tmp_path: Path) -> None:
             return "<strong>20</strong> <small>in 1 active room<" in text and len(shown) == WORKERS
 
         eventually(all_shown)
+
+
+def test_a_member_while_redis_is_away(several: Daemon, redis: RedisServer) -> None:
+    """It stays connected, is told that its message was not stored, and goes on afterwards."""
+    with several.socket() as member:
+        redis.kill()
+        several.log.wait_for(r"Redis at \S+ cannot be used: ", WORKERS)
+        member.send('{"message": "lost"}')
+        assert json.loads(member.recv())["error"]["code"] == "unavailable"
+        redis.start()
+        several.log.wait_for(r"Redis at \S+ can be used", 2 * WORKERS)
+        member.send('{"message": "hello"}')
+        assert json.loads(member.recv()) == {"message": "hello"}
