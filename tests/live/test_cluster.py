@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,8 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def daemon(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
     unlimited = ("--rate=0", "--rate-per-ip=0", "--history-limit=0", "--max-connections-per-ip=0")
     daemon = start(f"--redis={redis.url}", "--workers=2", *unlimited)
-    daemon.log.wait_for(r"Redis at \S+ can be used", 2)
+    for number in (1, 2):
+        daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
     return daemon
 
 
@@ -58,6 +58,7 @@ class Talk:
     @ivar answered: what was answered with 200.
     @ivar refused: what was not.
     @ivar heard: what each member heard that is connected still.
+    @ivar closed: why the others are not.
     """
 
     def __init__(self, daemon: Daemon, padding: int = 0) -> None:
@@ -69,6 +70,7 @@ class Talk:
         self.answered: list[str] = []
         self.refused: list[str] = []
         self.heard: list[list[str]] = []
+        self.closed: list[str] = []
 
     def go_on(self, fault: Callable[[], None]) -> None:
         """Talk, with *fault* in the middle, until everybody was answered."""
@@ -126,10 +128,13 @@ class Talk:
             ]
             assert own == sorted(own)
         for member in self._members:
-            with suppress(ConnectionClosed):
-                heard: list[str] = []
+            heard: list[str] = []
+            try:
                 while heard[-1:] != [last]:
                     heard.append(json.loads(member.recv())["message"])
+            except ConnectionClosed as reason:
+                self.closed.append(str(reason))
+            else:
                 assert heard == stored
                 self.heard.append(heard)
             member.close()
@@ -153,7 +158,7 @@ def test_a_worker_is_killed(daemon: Daemon) -> None:
     talk = Talk(daemon)
     talk.go_on(lambda: os.kill(workers(daemon)[0], signal.SIGKILL))
     counts = talk.is_whole()
-    assert 0 < counts["members"] < MEMBERS
+    assert 0 < counts["members"] < MEMBERS, (talk.closed, daemon.log.text)
     report("a worker is killed", counts)
 
 

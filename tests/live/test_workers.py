@@ -33,7 +33,8 @@ def several(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
     """A daemon of so many workers, all of them ready."""
     daemon = start(f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
     daemon.log.wait_for(rf"is ready, with {WORKERS} workers")
-    daemon.log.wait_for(r"Redis at unix://\S+ can be used", WORKERS)
+    for number in range(1, WORKERS + 1):
+        daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
     return daemon
 
 
