@@ -24,8 +24,8 @@ from twisted.python import usage
 from livechat.errors import ChatError, StartError
 from livechat.names import origin, room_name
 
-#: In a worker's environment: its number, from 1.
-WORKER: Final = "LIVECHAT_WORKER"
+#: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
+WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
 #: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
 #: Seconds by the letter that a duration may end in.

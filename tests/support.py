@@ -21,8 +21,9 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from livechat.backends.retention import Retention
 from livechat.backends.sqlite import SqliteBackend
-from livechat.backends.store import Retention, Store
+from livechat.backends.store import Store
 from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind

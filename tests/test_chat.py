@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from livechat.backends.store import Retention
+from livechat.backends.retention import Retention
 from livechat.chat import LONGEST_PAGE, History, Window
 from livechat.errors import ChatError, Kind
 from livechat.wire import Newest

@@ -32,7 +32,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.store import Retention, Store
+from livechat.backends.retention import Retention
+from livechat.backends.store import Store
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
 from livechat.reports import Report

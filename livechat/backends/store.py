@@ -29,13 +29,13 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.wire import Draft, Message, Newest, Page, Position
 
@@ -123,22 +123,6 @@ def _insert(count: int) -> str:
     """Stores *count* messages."""
     rows = ", ".join(["(?, ?, ?, ?)"] * count)
     return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
-
-
-@dataclass(frozen=True)
-class Retention:
-    """What a history keeps: a number of messages and an age in seconds; 0 is no limit."""
-
-    messages: int
-    seconds: int
-
-    def first_by_count(self, top: int) -> int:
-        """The oldest number that the count lets live."""
-        return max(1, top - self.messages + 1) if self.messages else 1
-
-    def first_time(self, now: int) -> int:
-        """The oldest time, in milliseconds, that the age lets live."""
-        return now - 1000 * self.seconds if self.seconds else 0
 
 
 class Store:

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from livechat.backends import sqlite
+from livechat.backends.retention import Retention
 from livechat.backends.sqlite import SqliteBackend
-from livechat.backends.store import Retention, Store
+from livechat.backends.store import Store
 from livechat.errors import Kind
 from livechat.threads import Threads
 from livechat.wire import Draft

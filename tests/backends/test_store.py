@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from livechat.backends.store import Retention, Store
+from livechat.backends.retention import Retention
+from livechat.backends.store import Store
 from livechat.errors import StartError
 from livechat.wire import Draft, Message
 

@@ -190,10 +190,12 @@ def test_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
     """All of those to Redis, three times."""
 
     def cut() -> None:
-        for _ in range(3):
+        for times in range(1, 4):
             redis.ask("CLIENT", "KILL", "TYPE", "normal")
             redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
-            time.sleep(0.3)
+            for number in (1, 2):
+                usable = rf"\[worker {number}#info\].* Redis at \S+ can be used"
+                daemon.log.wait_for(usable, 1 + times)
 
     talk = Talk(daemon)
     talk.go_on(cut)

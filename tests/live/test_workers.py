@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from livechat.errors import Close
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import PATIENCE, Daemon, Wscat, eventually
+from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, eventually
 
 WORKERS = 2
 
@@ -199,3 +199,30 @@ def test_a_member_while_redis_is_away(several: Daemon, redis: RedisServer) -> No
         several.log.wait_for(r"Redis at \S+ can be used", 2 * WORKERS)
         member.send('{"message": "hello"}')
         assert json.loads(member.recv()) == {"message": "hello"}
+
+
+def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
+    """What `make run REDIS=1` runs: all ends together, with the exit code of livechat."""
+    twistd = Path(sys.executable).with_name("twistd")
+    command = (ROOT / "deploy" / "with-redis", twistd, "--nodaemon", "--pidfile=", "livechat")
+    refused = subprocess.run(
+        [*command, "--port=none"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert refused.returncode == 1
+    assert b"--port" in refused.stdout + refused.stderr
+    running_it = subprocess.Popen(
+        [*command, "--port=0"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert running_it.stdout is not None
+    log = Output(running_it.stdout.fileno())
+    try:
+        log.wait_for("is ready, with 2 workers")
+        workers = Path(f"/proc/{running_it.pid}/task/{running_it.pid}/children").read_text().split()
+        running_it.send_signal(signal.SIGTERM)
+        assert running_it.wait(PATIENCE) in (0, 128 + signal.SIGTERM)
+    finally:
+        running_it.kill()
+        log.close()
+        running_it.stdout.close()
+    assert not any(running(int(pid)) for pid in workers)
+    assert list((tmp_path / "state" / "redis").iterdir()) != []

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.endpoints import endpoint
-from livechat.backends.redis.history import Limits
 from livechat.backends.redis.shards import ShardedBackend
 from livechat.backends.redis.urls import parse
+from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.interfaces import IBackend
 
@@ -31,13 +31,13 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
 
     @raise livechat.errors.StartError: a URL is none, or a file cannot be used.
     """
-    limits = Limits(config.history_limit, config.history_age)
-    found = [connect(url, reactor, limits, config.redis_ca) for url in config.redis]
+    retention = Retention(config.history_limit, config.history_age)
+    found = [connect(url, reactor, retention, config.redis_ca) for url in config.redis]
     return found[0] if len(found) == 1 else ShardedBackend(found)
 
 
 def connect(
-    url: str, reactor: PosixReactorBase, limits: Limits, authorities: Path | None = None
+    url: str, reactor: PosixReactorBase, retention: Retention, authorities: Path | None = None
 ) -> RedisBackend:
     """
     Rooms in one Redis.  Whether it is there is not looked at: it may come later.
@@ -54,7 +54,7 @@ def connect(
         address.name,
         endpoint(address, reactor, authorities),
         reactor,
-        limits,
+        retention,
         user=address.user,
         password=address.password,
         database=address.database,

@@ -40,13 +40,14 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat.backends.redis.history import READ, History, Limits
+from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
 from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
 from livechat.backends.redis.stream import Entry
+from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISink
 from livechat.reports import Report
@@ -54,8 +55,6 @@ from livechat.wire import Draft, Message, Newest, Page, Position
 
 _T = TypeVar("_T")
 
-#: Characters after which a page of history ends.
-PAGE_CHARACTERS: Final = 256 * 1024
 #: Seconds after which one that would not serve us is asked again.
 AGAIN: Final = 0.5
 
@@ -83,7 +82,7 @@ class RedisBackend:
         name: str,
         endpoint: IStreamClientEndpoint,
         clock: IReactorTime,
-        limits: Limits,
+        retention: Retention,
         *,
         user: str | None = None,
         password: str | None = None,
@@ -105,7 +104,7 @@ class RedisBackend:
             password=password,
             database=database,
         )
-        self.history = History(self._link, limits)
+        self.history = History(self._link, retention)
         self._outbox = Outbox(self._link, clock, self.history, self)
         self._rooms = Rooms(self._link, clock, self.history, self)
         self._roster: Roster | None = None
@@ -144,7 +143,7 @@ class RedisBackend:
 
     async def _page(self, room: str, after: int, limit: int) -> Page:
         epoch = self.epoch(room)
-        part = await self.history.read(room, after, limit, PAGE_CHARACTERS)
+        part = await self.history.read(room, after, limit)
         messages = tuple(entry.message() for entry in part.entries)
         return Page(Position(epoch, part.top, part.oldest), messages)
 
@@ -246,7 +245,7 @@ class RedisBackend:
         if self._last_stored is not None:
             # What is lost is always the end: with this one, all before it are there.
             room, entry = self._last_stored
-            part = await self.history.read(room, entry.seq - 1, 1, 1)
+            part = await self.history.read(room, entry.seq - 1, 1)
             kept = entry.seq >= part.oldest
             if part.top < entry.seq or (kept and part.tag_of(entry.seq) != entry.tag):
                 await self.begin_anew()
@@ -288,11 +287,17 @@ class RedisBackend:
         if channel == _CONTROL:
             self._controlled(payload)
             return
-        generation, seq, time, tag, text = payload.split(b" ", 4)
+        try:
+            generation, seq, time, tag, text = payload.split(b" ", 4)
+            entry = Entry(int(seq), int(time), tag, text.decode())
+        except ValueError:
+            # Somebody else has published it; what we published is read where it is missing.
+            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            return
         if generation != self.generation:
             # Whoever sent it knows an older one, or we do.
             Deferred.fromCoroutine(self._look_at_generation_if_possible())
-        self._rooms.told(channel, Entry(int(seq), int(time), tag, text.decode()))
+        self._rooms.told(channel, entry)
 
     def _controlled(self, news: bytes) -> None:
         """Another process, or this one, tells all."""

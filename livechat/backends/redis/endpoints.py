@@ -18,7 +18,6 @@ from twisted.internet.endpoints import (
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat.backends.redis.urls import Address
@@ -70,8 +69,6 @@ class SentinelEndpoint:
 
     Whether it is the master must be asked there: Sentinel may not know yet.
     """
-
-    _log = Logger()
 
     def __init__(
         self, reactor: PosixReactorBase, hosts: tuple[tuple[str, int], ...], service: str

@@ -13,15 +13,17 @@ in as they are: there are no braces in them (`livechat.names`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
 from livechat.backends.redis.link import Link, Script, answers
 from livechat.backends.redis.stream import Entry
+from livechat.backends.retention import Retention
 
 READ: Final = Script("read")
+#: Characters after which a part ends.
+CHARACTERS: Final = 256 * 1024
 #: Rooms that are asked for together.
 _STEP: Final = 500
 
@@ -44,19 +46,6 @@ def channel_of(room: str) -> bytes:
 def room_of(channel: bytes) -> str:
     """The room of which *channel* tells."""
     return channel[4:-1].decode()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """
-    What a history keeps.
-
-    @ivar messages: in a room; 0: all.
-    @ivar seconds: for which it keeps them; 0: for ever.
-    """
-
-    messages: int = 0
-    seconds: int = 0
 
 
 class State(NamedTuple):
@@ -91,21 +80,20 @@ class History:
     @ivar now: for tests: milliseconds since 1970, in place of what Redis's clock says.
     """
 
-    def __init__(self, link: Link, limits: Limits) -> None:
+    def __init__(self, link: Link, retention: Retention) -> None:
         self._link = link
-        self._limits = limits
+        self._retention = retention
         self.now: int | None = None
 
     def what_is_kept(self) -> tuple[bytes, bytes, bytes]:
         """The arguments of scripts that say so: now, messages, milliseconds."""
         now = b"" if self.now is None else b"%d" % self.now
-        return now, b"%d" % self._limits.messages, b"%d" % (1000 * self._limits.seconds)
+        return now, b"%d" % self._retention.messages, b"%d" % (1000 * self._retention.seconds)
 
-    async def read(
-        self, room: str, after: int, limit: int, characters: int, *, later: int | None = None
-    ) -> Part:
+    async def read(self, room: str, after: int, limit: int, *, later: int | None = None) -> Part:
         """
-        What follows number *after*, at most *limit* messages, and not many more *characters*.
+        What follows number *after*: at most *limit* messages, and not many more than
+        `CHARACTERS`.
 
         @param later: only what was stored after this time in milliseconds.
         """
@@ -113,7 +101,7 @@ class History:
             b"%d" % after,
             b"" if later is None else b"%d" % later,
             b"%d" % limit,
-            b"%d" % characters,
+            b"%d" % CHARACTERS,
             *self.what_is_kept(),
         ]
         top, oldest, found = await self._link.call(READ, [stream_key(room), state_key(room)], args)

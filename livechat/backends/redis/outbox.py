@@ -157,11 +157,12 @@ class Outbox:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         # What is in time for the first one is for all.
         deadline = self._link.time(group[0].deadline - MARGIN)
+        since = self._link.time(group[0].deadline - PATIENCE)
         args = [
             self._owner.generation,
             b"%d" % deadline,
             *self._history.what_is_kept(),
-            b"1" if again else b"0",
+            b"%d" % since if again else b"",
         ]
         for sending in group:
             args += (sending.tag, sending.text)
@@ -170,8 +171,11 @@ class Outbox:
             self._answered, self._not_answered, callbackArgs=(room, group), errbackArgs=(group,)
         ).addErrback(self._broken, group).addBoth(lambda _: self._forget_answered())
 
-    def _answered(self, answer: Sequence[int], room: str, group: Sequence[Sending]) -> None:
+    def _answered(self, answer: Sequence[int] | int, room: str, group: Sequence[Sending]) -> None:
         self._owner.taken()
+        if isinstance(answer, int):
+            self._refuse(group, _unknown())
+            return
         if not answer:
             self._refuse(group, _unavailable("The message could not be stored in time."))
             return
@@ -199,7 +203,7 @@ class Outbox:
     def _broken(self, failure: Failure, group: Sequence[Sending]) -> None:
         """A bug: nobody must wait for ever because of it."""
         self._log.failure("Messages could not be stored or delivered.", failure)
-        self._refuse(group, ChatError(Kind.UNKNOWN, "The message may have been stored."))
+        self._refuse(group, _unknown())
 
     @staticmethod
     def _refuse(group: Iterable[Sending], reason: ChatError) -> None:
@@ -220,7 +224,7 @@ class Outbox:
         self._forget_answered()
         while self._sendings and self._sendings[0].deadline <= now:
             # It is with Redis, which may store it still: within the deadline that it knows.
-            self._sendings[0].refused(ChatError(Kind.UNKNOWN, "The message may have been stored."))
+            self._sendings[0].refused(_unknown())
             self._forget_answered()
         self._unsure = [each for each in self._unsure if each.answer is not None]
         if self._sendings:
@@ -243,3 +247,7 @@ class Outbox:
 
 def _unavailable(detail: str) -> ChatError:
     return ChatError(Kind.UNAVAILABLE, detail)
+
+
+def _unknown() -> ChatError:
+    return ChatError(Kind.UNKNOWN, "The message may have been stored.")

@@ -6,16 +6,18 @@
 --       now          milliseconds, or '' for Redis's clock
 --       limit        messages that are kept; 0: all
 --       age          milliseconds for which they are kept; 0: for ever
---       again        1: some of them may be stored already
+--       again        some of them may be stored already, since this time by Redis's
+--                    clock; '': none
 --       tag, text    of each message
--- Returns a number and a time for each message, or nothing after the deadline.
+-- Returns a number and a time for each message; nothing after the deadline; or -1 where
+-- they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- second, and only then is anybody told.  A counter that was left behind is found out
 -- by the next message, whose number is taken.
 
 local stream, state, channel = KEYS[1], KEYS[2], KEYS[3]
-local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), ARGV[6] == '1'
+local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local limit, age = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 if deadline > 0 and clock('') > deadline then
@@ -27,8 +29,20 @@ time = math.max(time, clock(ARGV[3]))
 
 local stored = {}
 if again then
+    local first = top + 1
     for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1000)) do
         stored[entry[2][4]] = {seq_of(entry), time_of(entry)}
+        first = seq_of(entry)
+        if time_of(entry) < again then
+            first = 1
+            break
+        end
+    end
+    for at = 7, #ARGV, 2 do
+        -- It was looked for as far back as there is anything, and that is not far enough.
+        if first > 1 and time >= again and top > 0 and not stored[ARGV[at]] then
+            return -1
+        end
     end
 end
 

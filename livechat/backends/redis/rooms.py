@@ -34,9 +34,8 @@ LINGER: Final = 5.0
 HOLE: Final = 0.1
 #: Seconds between two looks at all rooms.
 SWEEP_EVERY: Final = 5.0
-#: Messages and characters that are read at a time where something is missing.
+#: Messages that are read at a time where something is missing.
 PAGE: Final = 200
-PAGE_CHARACTERS: Final = 256 * 1024
 
 
 class Owner(Protocol):
@@ -302,7 +301,7 @@ class Rooms:
         found: list[Entry] = []
         after = 0
         while True:
-            part = await self._history.read(name, after, PAGE, PAGE_CHARACTERS, later=time)
+            part = await self._history.read(name, after, PAGE, later=time)
             found += part.entries
             if not part.entries or part.entries[-1].seq >= part.top:
                 return found, part.top
@@ -322,7 +321,7 @@ class Rooms:
         """Read the beginning of what is missing."""
         position, tag = stream.position, stream.tag
         # From the newest one that was delivered, to see that it is the same.
-        part = await self._history.read(room.name, max(0, position - 1), PAGE, PAGE_CHARACTERS)
+        part = await self._history.read(room.name, max(0, position - 1), PAGE)
         if stream is not room.stream:
             return
         if part.top < position or (tag and part.tag_of(position) not in (tag, None)):

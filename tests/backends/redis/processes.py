@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -14,11 +15,12 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
 from livechat.backends.redis.backend import RedisBackend
-from livechat.backends.redis.history import Limits
+from livechat.backends.retention import Retention
 from livechat.errors import Kind
+from livechat.interfaces import IBackend
 from livechat.wire import Draft
 from tests.backends.redis.server import RedisServer
-from tests.contract import REPORT
+from tests.contract import REPORT, BackendContract
 from tests.support import RecordingSink
 
 
@@ -59,18 +61,56 @@ class Process:
         return [message.seq for where, _, message in self.sink.delivered if where == room]
 
 
+class RedisContract(BackendContract):
+    """The contract of backends in Redis, at a time that the test sets."""
+
+    _start = 1_790_000_000_000
+
+    def begin_at(self, *servers: RedisServer) -> None:
+        """Before each test."""
+        for server in servers:
+            server.ask("FLUSHALL")
+        self._servers = servers
+        self._now = self._start
+        self._made: list[RedisBackend] = []
+
+    def set_time(self, seconds: float) -> None:
+        self._now = self._start + int(1000 * seconds)
+        for backend in self._made:
+            backend.history.now = self._now
+
+    async def ready(self, backend: IBackend) -> None:
+        await until(lambda: backend.trouble() is None)
+
+    def connected(self, retention: Retention) -> list[RedisBackend]:
+        """A backend for each server."""
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        real: Any = reactor
+        made = [connect(server.url, real, retention) for server in self._servers]
+        for backend in made:
+            backend.history.now = self._now
+        self._made += made
+        return made
+
+
 class ProcessesTest(TestCase):
     """
     Two processes with members in the room `r`.
 
-    @ivar url: where their Redis is.
+    @cvar options: what the Redis is started with.
+    @ivar url: where it is.
     @ivar server: the Redis that a test kills.
     """
 
     timeout = 60
-    url: str
-    authorities: Path | None = None
-    server: RedisServer
+    options: tuple[str, ...] = ()
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        with RedisServer(tmp_path / "redis", *self.options) as self.server:
+            self.url = self.server.url
+            yield
 
     async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor  # noqa: PLC0415
@@ -85,7 +125,7 @@ class ProcessesTest(TestCase):
         self.refused: list[Kind] = []
 
     def process(self, **options: int) -> Process:
-        made = Process(connect(self.url, self.reactor, Limits(**options), self.authorities))
+        made = Process(connect(self.url, self.reactor, Retention(**options)))
         self.addCleanup(made.backend.stop)
         return made
 

@@ -6,11 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 20.0
+from tests.live.daemon import PATIENCE, eventually
 
 
 class RedisServer:
@@ -46,11 +45,12 @@ class RedisServer:
                 *self._options,
             ]
         )
-        deadline = time.monotonic() + PATIENCE
-        while self.ask("PING") != "PONG":
-            assert self._process.poll() is None, (self.directory / "redis.log").read_text()
-            assert time.monotonic() < deadline, "redis-server does not answer"
-            time.sleep(0.01)
+        eventually(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.directory / "redis.log").read_text()
+        return self.ask("PING") == "PONG"
 
     def __enter__(self) -> Self:
         return self
@@ -60,14 +60,7 @@ class RedisServer:
 
     def ask(self, *words: str) -> str:
         """What redis-cli says."""
-        done = subprocess.run(
-            ["redis-cli", "-s", str(self.socket), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        return done.stdout.strip()
+        return asked("-s", str(self.socket), *words)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -83,6 +76,13 @@ class RedisServer:
     def restart(self) -> None:
         self.kill()
         self.start()
+
+
+def asked(*words: str) -> str:
+    done = subprocess.run(
+        ["redis-cli", *words], capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    return done.stdout.strip()
 
 
 def free_port() -> int:
@@ -115,21 +115,11 @@ class Sentinel:
         self._service = service
 
     def ask(self, *words: str) -> str:
-        done = subprocess.run(
-            ["redis-cli", "-p", str(self.port), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        return done.stdout.strip()
+        return asked("-p", str(self.port), *words)
 
     def wait_for_replica(self) -> None:
         """Until it knows one that it could make the master."""
-        deadline = time.monotonic() + PATIENCE
-        while "slave" not in self.ask("SENTINEL", "REPLICAS", self._service).split():
-            assert time.monotonic() < deadline, "Sentinel finds no replica"
-            time.sleep(0.05)
+        eventually(lambda: "slave" in self.ask("SENTINEL", "REPLICAS", self._service).split())
 
     def kill(self) -> None:
         self._process.kill()

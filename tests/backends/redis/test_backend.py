@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from livechat.backends.redis import connect
 from livechat.backends.redis.backend import RedisBackend, warnings
-from livechat.backends.redis.history import Limits
+from livechat.backends.retention import Retention
 from livechat.errors import Kind
-from tests.backends.redis.processes import ProcessesTest, until
+from tests.backends.redis.processes import ProcessesTest, RedisContract, until
 from tests.backends.redis.server import RedisServer
-from tests.contract import BackendContract
 
 
 @pytest.fixture(scope="module")
@@ -28,54 +24,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     started.kill()
 
 
-class RedisContractTest(BackendContract, TestCase):
+class RedisContractTest(RedisContract, TestCase):
     """Rooms in Redis keep the contract."""
 
     timeout = 30
 
     @pytest.fixture(autouse=True)
     def _given(self, server: RedisServer) -> None:
-        server.ask("FLUSHALL")
-        self._server = server
-        self._now = 1_790_000_000_000
-        self._made: list[RedisBackend] = []
-
-    def set_time(self, seconds: float) -> None:
-        self._now = 1_790_000_000_000 + int(1000 * seconds)
-        for backend in self._made:
-            backend.history.now = self._now
-
-    async def ready(self, backend: RedisBackend) -> None:
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        while backend.trouble() is not None:
-            await deferLater(reactor, 0.005)
+        self.begin_at(server)
 
     def make(self, *, history_limit: int = 0, history_age: int = 0) -> RedisBackend:
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        real: Any = reactor
-        backend = connect(self._server.url, real, Limits(history_limit, history_age))
-        backend.history.now = self._now
-        self._made.append(backend)
-        return backend
+        (made,) = self.connected(Retention(history_limit, history_age))
+        return made
 
 
 class RedisFaultsTest(ProcessesTest):
     """
     What goes wrong with a Redis, and what those in its rooms notice of it.
 
-    Two processes, both with members in the room `r`.
     """
-
-    timeout = 60
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        self.server = RedisServer(tmp_path / "redis")
-        self.url = self.server.url
-        yield
-        self.server.kill()
 
     async def test_two_processes(self) -> None:
         """Who is in the same room hears the same, whoever says it where."""
@@ -85,6 +52,17 @@ class RedisFaultsTest(ProcessesTest):
         assert self.here.seqs() == self.there.seqs() == list(range(1, 501))
         assert self.here.epochs() == self.there.epochs()
         assert len(self.here.epochs()) == 1
+
+    async def test_garbage(self) -> None:
+        """What others publish on a room's channel is left alone."""
+        with capturedLogs() as events:
+            for said in ("", "nonsense", "a b c d e", "x " * 9, "g 1e3 2 t x", "g 1 2 t"):
+                self.server.ask("PUBLISH", "lc:{r}", said)
+            self.server.ask("PUBLISH", "lc:control", "nonsense")
+            await self.traffic(10)
+            assert len(await self.all_is_well()) == 10
+        assert any("no livechat says" in event["log_format"] for event in events)
+        assert not any(event["log_level"].name == "critical" for event in events)
 
     async def test_redis_is_killed(self) -> None:
         """While it is away, who sends is told so; when it is back, all goes on."""
@@ -120,6 +98,7 @@ class RedisFaultsTest(ProcessesTest):
     async def test_redis_has_lost_everything(self) -> None:
         """Rooms begin anew, under another epoch; nothing that is said then is lost."""
         await self.traffic(10)
+        await self.all_is_well()
         self.server.ask("FLUSHALL")
         await self.send(self.here, "new")
         for process in (self.here, self.there):
@@ -137,6 +116,8 @@ class RedisFaultsTest(ProcessesTest):
         saved = (self.server.directory / "saved").absolute()
         shutil.copytree(self.server.directory / "appendonlydir", saved)
         await self.traffic(10)
+        # What was lost before it was heard is heard by nobody.
+        await self.all_is_well()
         await self.kill()
         shutil.rmtree(self.server.directory / "appendonlydir")
         saved.rename(self.server.directory / "appendonlydir")
@@ -177,12 +158,7 @@ def test_warnings(settings: dict[str, str], expected: list[str]) -> None:
 class WarningsTest(ProcessesTest):
     """The same, of a real one."""
 
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        options = ("--appendonly", "no", "--maxmemory-policy", "volatile-ttl")
-        with RedisServer(tmp_path / "redis", *options) as self.server:
-            self.url = self.server.url
-            yield
+    options = ("--appendonly", "no", "--maxmemory-policy", "volatile-ttl")
 
     async def test_once(self) -> None:
         """It is said once, and not after each new connection."""

@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat import certificates
 from livechat.backends.redis import connect
-from livechat.backends.redis.history import Limits
+from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.wire import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
@@ -48,7 +48,7 @@ class SecuredTest(TestCase):
     def reach(self, url: str, authorities: Path | None = None) -> Process:
         from twisted.internet import reactor  # noqa: PLC0415
 
-        made = Process(connect(url, reactor, Limits(), authorities))  # type: ignore[arg-type]
+        made = Process(connect(url, reactor, Retention(), authorities))  # type: ignore[arg-type]
         self.addCleanup(made.backend.stop)
         return made
 
@@ -89,7 +89,7 @@ def test_files_that_are_no_authorities(tmp_path: Path) -> None:
     (tmp_path / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
     for name in ("empty", "broken", "missing"):
         with pytest.raises(StartError, match=f"^--redis-ca: .*{name} cannot be used: "):
-            connect("rediss://r", reactor, Limits(), tmp_path / name)  # type: ignore[arg-type]
+            connect("rediss://r", reactor, Retention(), tmp_path / name)  # type: ignore[arg-type]
 
 
 class SentinelTest(ProcessesTest):
@@ -133,6 +133,7 @@ class SentinelTest(ProcessesTest):
         self.server.ask("CONFIG", "SET", "requirepass", "secret")
         self.server.ask("-a", "secret", "CLIENT", "KILL", "TYPE", "replica")
         await self.traffic(20)
+        await self.all_is_well()
         await self.kill()
         await self.usable()
         before = len(self.answered)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from livechat.backends.redis.history import State, channel_of, room_of, state_key, stream_key
 from tests.backends.redis.processes import ProcessesTest
-from tests.backends.redis.server import RedisServer
 
 
 def test_names() -> None:
@@ -22,12 +16,6 @@ def test_names() -> None:
 
 class HistoryTest(ProcessesTest):
     """Parts of a history, as they are read where something is missing."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        with RedisServer(tmp_path / "redis") as self.server:
-            self.url = self.server.url
-            yield
 
     async def test_later(self) -> None:
         """What is later than a time is found, in a long history too, and in parts."""
@@ -43,9 +31,9 @@ class HistoryTest(ProcessesTest):
             (1_480, 99),
             (1_490, 101),
         ):
-            part = await history.read("r", 0, 1_000, 10_000, later=time)
+            part = await history.read("r", 0, 1_000, later=time)
             assert [entry.seq for entry in part.entries] == list(range(expected, 101))
-        part = await history.read("r", 50, 7, 10_000, later=1_100)
+        part = await history.read("r", 50, 7, later=1_100)
         assert [entry.seq for entry in part.entries] == list(range(51, 58))
         assert (part.top, part.oldest) == (100, 1)
         assert part.tag_of(51) == part.entries[0].tag

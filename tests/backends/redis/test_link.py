@@ -13,9 +13,9 @@ from twisted.internet.defer import gatherResults
 from twisted.protocols import portforward
 
 from livechat.backends.redis import connect
-from livechat.backends.redis.history import Limits
 from livechat.backends.redis.link import PING_EVERY, REPLY, Script
 from livechat.backends.redis.outbox import PATIENCE
+from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.wire import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
@@ -127,7 +127,7 @@ class SilenceTest(ProcessesTest):
         listening = self.reactor.listenTCP(0, self.proxy, interface="127.0.0.1")
         self.addCleanup(listening.stopListening)
         url = f"redis://127.0.0.1:{listening.getHost().port}"
-        made = Process(connect(url, self.reactor, Limits(**options)))
+        made = Process(connect(url, self.reactor, Retention(**options)))
         self.addCleanup(made.backend.stop)
         return made
 

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-import pytest
 from twisted.internet.defer import gatherResults
+from twisted.python.failure import Failure
 
 from livechat.backends.redis import outbox
-from livechat.backends.redis.outbox import PATIENCE
+from livechat.backends.redis.outbox import PATIENCE, Sending
 from livechat.errors import Kind
+from livechat.wire import Draft
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.backends.redis.server import RedisServer
 
 
 class OutboxTest(ProcessesTest):
     """
     What is sent is stored once, or not at all, and its sender knows.
 
-    Two processes, both with members in the room `r`.
     """
-
-    timeout = 60
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        self.server = RedisServer(tmp_path / "redis")
-        self.url = self.server.url
-        yield
-        self.server.kill()
 
     async def test_all_connections_are_cut(self) -> None:
         """What is under way then is stored once, or its sender is told that it may not be."""
@@ -104,3 +93,46 @@ class OutboxTest(ProcessesTest):
         texts = [f"{number} {long if number % 3 else ''}" for number in range(300)]
         await gatherResults([self.send(self.here, text) for text in texts])
         assert await self.all_is_well() == texts
+
+    async def test_sent_again_where_little_is_kept(self) -> None:
+        """What may have been stored and trimmed since is not stored a second time."""
+        small = self.process(messages=2)
+        await small.usable()
+        for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
+            tag = b"tag%d" % later
+            deadline = self.reactor.seconds() + PATIENCE
+            first, again = (Sending(Draft("s", "x"), b"x", tag, deadline) for _ in range(2))
+            found: list[Any] = []
+            told = [sending.answer for sending in (first, again)]
+            assert told[0] is not None
+            assert told[1] is not None
+            small.backend._outbox._send([first])
+            await told[0]
+            for number in range(3):
+                await small.backend.publish(Draft("s", f"{number}"))
+            # Long after, everything that is kept is younger, or it is older than the first time.
+            again.deadline = deadline + later
+            told[1].addErrback(note, found)
+            small.backend._outbox._send([again], again=True)
+            await told[1]
+            assert found == expected
+        page = await small.backend.read("s", 0, 10)
+        assert page.position.seq == 4 + 4 + 1
+
+    async def test_sent_again_and_found(self) -> None:
+        """What is there is found by its tag, and what is not is stored now."""
+        deadline = self.reactor.seconds() + PATIENCE
+        one, two, three = (Sending(Draft("s", "x"), b"x", b"tag", deadline) for _ in range(3))
+        three.tag = b"other"
+        answers = []
+        for sending, again in ((one, False), (two, True), (three, True)):
+            told = sending.answer
+            assert told is not None
+            self.here.backend._outbox._send([sending], again=again)
+            answers.append(await told)
+        assert [message.seq for message in answers] == [1, 1, 2]
+
+
+def note(failure: Failure, found: list[Any]) -> None:
+    error: Any = failure.value
+    found.append(error.kind)

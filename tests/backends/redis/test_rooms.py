@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
@@ -16,24 +13,13 @@ from livechat.backends.redis.stream import Entry
 from livechat.errors import ChatError, Kind
 from livechat.wire import Draft
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.backends.redis.server import RedisServer
 
 
 class RoomsTest(ProcessesTest):
     """
     What is missing is found, and read back.
 
-    Two processes, both with members in the room `r`.
     """
-
-    timeout = 60
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        self.server = RedisServer(tmp_path / "redis")
-        self.url = self.server.url
-        yield
-        self.server.kill()
 
     async def test_lost_pushes(self) -> None:
         """What Redis tells and nobody hears is read back, without that anybody notices."""

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from msgspec import structs
 from twisted.internet.task import deferLater
 
 from livechat.backends.redis import roster
 from tests.backends.redis.processes import Process, ProcessesTest
-from tests.backends.redis.server import RedisServer
 from tests.contract import REPORT
 
 
 class RosterTest(ProcessesTest):
     """What processes know of each other."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        with RedisServer(tmp_path / "redis") as self.server:
-            self.url = self.server.url
-            yield
 
     async def known(self, process: Process) -> list[str]:
         """Whom it knows just now."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from twisted.trial.unittest import TestCase
 
-from livechat.backends.redis import connect
-from livechat.backends.redis.backend import RedisBackend
-from livechat.backends.redis.history import Limits
 from livechat.backends.redis.shards import ShardedBackend, jump, shard
+from livechat.backends.retention import Retention
 from livechat.wire import Draft
-from tests.backends.redis.processes import until
+from tests.backends.redis.processes import RedisContract
 from tests.backends.redis.server import RedisServer
-from tests.contract import BackendContract
 
 
 def test_shards() -> None:
@@ -59,36 +55,17 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServ
         server.kill()
 
 
-class ShardedContractTest(BackendContract, TestCase):
+class ShardedContractTest(RedisContract, TestCase):
     """Rooms in several Redis keep the contract too."""
 
     timeout = 60
 
     @pytest.fixture(autouse=True)
     def _given(self, servers: list[RedisServer]) -> None:
-        for server in servers:
-            server.ask("FLUSHALL")
-        self._servers = servers
-        self._now = 1_790_000_000_000
-        self._made: list[RedisBackend] = []
-
-    def set_time(self, seconds: float) -> None:
-        self._now = 1_790_000_000_000 + int(1000 * seconds)
-        for backend in self._made:
-            backend.history.now = self._now
-
-    async def ready(self, backend: ShardedBackend) -> None:
-        await until(lambda: backend.trouble() is None)
+        self.begin_at(*servers)
 
     def make(self, *, history_limit: int = 0, history_age: int = 0) -> ShardedBackend:
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        real: Any = reactor
-        limits = Limits(history_limit, history_age)
-        made = [connect(server.url, real, limits) for server in self._servers]
-        self._made += made
-        self.set_time((self._now - 1_790_000_000_000) / 1000)
-        return ShardedBackend(made)
+        return ShardedBackend(self.connected(Retention(history_limit, history_age)))
 
     async def test_all_are_used(self) -> None:
         """Rooms are where their names say, and one that is away takes only its own with it."""

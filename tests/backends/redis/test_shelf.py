@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IShelf
 from tests.backends.redis.processes import ProcessesTest, until
-from tests.backends.redis.server import RedisServer
 
 
 class ShelfTest(ProcessesTest):
     """A document that two processes have."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> Iterator[None]:
-        with RedisServer(tmp_path / "redis") as self.server:
-            self.url = self.server.url
-            yield
 
     async def test_replacing(self) -> None:
         """Who knows what is there may replace it, and the other is told."""
