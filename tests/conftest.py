@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support import Port, World
+from tests.support import Browser, Port, World
 
 # Examples store messages on a real disk, which takes the time that it takes.
 settings.register_profile("livechat", deadline=None)
@@ -45,6 +45,14 @@ def port(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
     yield port
     for wire in port.wires:
         wire.hang_up()
+
+
+@pytest.fixture
+def browser(port: Port) -> Browser:
+    """An operator's, who is signed in."""
+    browser = Browser(port)
+    assert browser.sign_in().status == 303
+    return browser
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,204 +17,31 @@ A connection goes through these stages, each with its own deadline:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from http import HTTPStatus
-from io import BytesIO
-from typing import Any, Final
+from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
-    IPushProducer,
     IReactorTime,
     ITCPTransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
 from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
 from livechat.net.proxies import Proxies
+from livechat.net.request import Request
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.web.events import LASTS
-from livechat.web.response import Response, Upgrade
-from livechat.web.routing import Call, Tree
-
-# What a client puts before the path if it takes this server for a proxy, which
-# must be accepted (RFC 9112, section 3.2.2).
-_ABSOLUTE: Final = re.compile(r"^https?://[^/?#]*(?=/)", re.ASCII | re.IGNORECASE)
-
-
-class Request(http.Request):
-    """A request, from its head to its answer."""
-
-    _log = Logger()
-    channel: Channel
-    content: BytesIO
-    #: Whether the connection was lost meanwhile.
-    gone = False
-    _sender: Sender | None = None
-    _end: Callable[[], None] | None = None
-
-    def __init__(self, channel: Channel, queued: object = False) -> None:
-        super().__init__(channel, queued, parsePOSTFormSubmission=False)
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-        if length is not None and length > self.channel.factory.max_body:
-            self._too_large()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        if self.channel.closing:
-            return
-        if self.content.tell() + len(data) > self.channel.factory.max_body:
-            self._too_large()
-        else:
-            self.content.write(data)
-
-    def _too_large(self) -> None:
-        most = self.channel.factory.max_body
-        self.channel.refuse(
-            ChatError(Kind.BODY_TOO_LARGE, f"A body may have at most {most} bytes.")
-        )
-
-    def connectionLost(self, reason: Failure) -> None:
-        self.gone = True
-        self.end()
-        super().connectionLost(reason)
-
-    def process(self) -> None:
-        Deferred.fromCoroutine(self._serve()).addErrback(self._broken)
-
-    async def _serve(self) -> None:
-        answer: Response | Upgrade | None = await self.channel.factory.tree.answer(self._call())
-        if isinstance(answer, Upgrade):
-            answer = await self._upgrade(answer)
-        if answer is not None and not self.gone:
-            await self._answer(answer)
-
-    def _call(self) -> Call:
-        path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
-        headers = {
-            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
-            for name, values in self.requestHeaders.getAllRawHeaders()
-        }
-        method = self.method.decode("latin-1")
-        body = self.content.getvalue()
-        self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
-        return Call(method, path, query, headers, body, self._sender)
-
-    def getClientAddress(self) -> IAddress:
-        """For the access log."""
-        peer: IAddress = super().getClientAddress()
-        if self._sender is None or not isinstance(peer, IPv4Address | IPv6Address):
-            return peer
-        kind = IPv6Address if ":" in self._sender.address else IPv4Address
-        return kind("TCP", self._sender.address, peer.port)
-
-    async def _upgrade(self, upgrade: Upgrade) -> Response | None:
-        """Go on as a WebSocket; None if that worked."""
-        channel = self.channel
-        if self.clientproto != b"HTTP/1.1":
-            error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
-            return channel.factory.tree.refusal(error)
-        try:
-            channel.admission.belongs_to(channel.sender.key)
-            socket = await channel.factory.sockets.enter(upgrade.room, channel.sender)
-        except ChatError as error:
-            return channel.factory.tree.refusal(error)
-        if self.gone:
-            socket.session.close()
-            return None
-        self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
-        channel.factory.log(self)
-        channel.hand_over(socket, upgrade.key)
-        return None
-
-    async def _answer(self, response: Response) -> None:
-        self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
-        self.setHeader(b"Date", http.datetimeToString())
-        for name, value in response.all_headers():
-            self.responseHeaders.addRawHeader(name.encode(), value.encode())
-        if isinstance(response.body, bytes):
-            if response.status not in http.NO_BODY_CODES:
-                self.setHeader(b"Content-Length", b"%d" % len(response.body))
-            self.write(response.body)
-        elif self.method != b"HEAD":
-            await self._stream(response)
-        if not self.gone:
-            self.finish()
-
-    async def _stream(self, response: Response) -> None:
-        """Write the pieces as fast as the client reads them, and not faster."""
-        assert not isinstance(response.body, bytes)
-        pace = _Pace()
-        self.registerProducer(pace, True)
-        if response.end is not None:
-            self._end = response.end
-            self.channel.begin_stream()
-        try:
-            async with aclosing(response.body) as pieces:
-                async for piece in pieces:
-                    await pace.ready()
-                    if self.gone:
-                        return
-                    self.write(piece)
-        finally:
-            self.end()
-            if not self.gone:
-                self.unregisterProducer()
-
-    def end(self) -> None:
-        """End an answer that would go on."""
-        end, self._end = self._end, None
-        if end is not None:
-            end()
-
-    def _broken(self, failure: Failure) -> None:
-        """An answer that was begun cannot be ended: say so by cutting it off."""
-        self._log.failure("{method} {uri} was cut off.", failure, method=self.method, uri=self.uri)
-        if not self.gone:
-            self.channel.transport.abortConnection()
-
-
-@implementer(IPushProducer)
-class _Pace:
-    """Tells when the client has read enough for more to be written."""
-
-    def __init__(self) -> None:
-        self._paused = False
-        self._waiting: Deferred[None] | None = None
-
-    def ready(self) -> Deferred[None]:
-        """Fires when the next piece may be written, or nobody is there any more."""
-        if not self._paused:
-            return succeed(None)
-        self._waiting = Deferred()
-        return self._waiting
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
-
-    def stopProducing(self) -> None:
-        self.resumeProducing()
+from livechat.web.routing import Tree
 
 
 class _Stage(Enum):

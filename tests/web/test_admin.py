@@ -23,14 +23,6 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def browser(port: Port) -> Browser:
-    """One that is signed in."""
-    browser = Browser(port)
-    assert browser.sign_in().status == 303
-    return browser
-
-
 def say(world: World, text: str, room: str = "r") -> None:
     result(world.chat.send(world.chat.sender("198.51.100.1"), room, text))
 
