@@ -199,9 +199,28 @@ class Daemon:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return 1024 * int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
 
-    def descriptors(self) -> int:
-        """How many files it has open."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+    def descriptors(self, pid: int | None = None) -> int:
+        """How many files it has open, or a worker of it."""
+        return len(list(Path(f"/proc/{pid or self.process.pid}/fd").iterdir()))
+
+    def workers(self) -> list[int]:
+        """The processes that it has started, in their order."""
+        pid = self.process.pid
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(each) for each in found.split()]
+
+    def members(self, count: int, room: str = "r") -> list[Member]:
+        """
+        So many WebSockets, or more: some on each worker.
+
+        The kernel spreads connections by chance, and of a dozen sometimes all go to one.
+        """
+        before = {pid: self.descriptors(pid) for pid in self.workers()}
+        made: list[Member] = []
+        while len(made) < count or any(self.descriptors(pid) <= before[pid] for pid in before):
+            assert len(made) < 20 * count, "a worker gets no connections"
+            made.append(self.socket(room))
+        return made
 
 
 class Member:

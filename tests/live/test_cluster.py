@@ -46,15 +46,11 @@ def daemon(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
     return daemon
 
 
-def workers(daemon: Daemon) -> list[int]:
-    found = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text()
-    return [int(pid) for pid in found.split()]
-
-
 class Talk:
     """
     Senders over HTTP, and members who listen.
 
+    @ivar members: some on each worker.
     @ivar answered: what was answered with 200.
     @ivar refused: what was not.
     @ivar heard: what each member heard that is connected still.
@@ -66,7 +62,7 @@ class Talk:
         self._padding = "x" * padding
         self._lock = threading.Lock()
         self._half = threading.Event()
-        self._members = [daemon.socket(ROOM) for _ in range(MEMBERS)]
+        self.members = daemon.members(MEMBERS, ROOM)
         self.answered: list[str] = []
         self.refused: list[str] = []
         self.heard: list[list[str]] = []
@@ -127,7 +123,7 @@ class Talk:
                 int(text.split()[0].split("-")[1]) for text in stored if text[:2] == f"{sender}-"
             ]
             assert own == sorted(own)
-        for member in self._members:
+        for member in self.members:
             heard: list[str] = []
             try:
                 while heard[-1:] != [last]:
@@ -156,9 +152,9 @@ def report(name: str, counts: dict[str, int]) -> None:
 def test_a_worker_is_killed(daemon: Daemon) -> None:
     """Only its own connections end."""
     talk = Talk(daemon)
-    talk.go_on(lambda: os.kill(workers(daemon)[0], signal.SIGKILL))
+    talk.go_on(lambda: os.kill(daemon.workers()[0], signal.SIGKILL))
     counts = talk.is_whole()
-    assert 0 < counts["members"] < MEMBERS, (talk.closed, daemon.log.text)
+    assert 0 < counts["members"] < len(talk.members), (talk.closed, daemon.log.text)
     report("a worker is killed", counts)
 
 
@@ -167,7 +163,7 @@ def test_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
     talk = Talk(daemon)
     talk.go_on(redis.restart)
     counts = talk.is_whole()
-    assert counts["members"] == MEMBERS
+    assert counts["members"] == len(talk.members)
     report("Redis is restarted", counts)
 
 
@@ -182,7 +178,7 @@ def test_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     talk = Talk(daemon)
     talk.go_on(stop)
     counts = talk.is_whole()
-    assert counts["members"] == MEMBERS
+    assert counts["members"] == len(talk.members)
     report("Redis stands still for 5 s", counts)
 
 
@@ -200,14 +196,14 @@ def test_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
     talk = Talk(daemon)
     talk.go_on(cut)
     counts = talk.is_whole()
-    assert counts["members"] == MEMBERS
+    assert counts["members"] == len(talk.members)
     report("connections are cut", counts)
 
 
 def test_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     """Redis gives up what it does not read; when it goes on, it reads what it missed."""
     redis.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 256kb 64kb 1")
-    stopped = workers(daemon)[0]
+    stopped = daemon.workers()[0]
 
     def stop() -> None:
         os.kill(stopped, signal.SIGSTOP)
@@ -217,5 +213,5 @@ def test_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     talk = Talk(daemon, padding=12_000)
     talk.go_on(stop)
     counts = talk.is_whole()
-    assert counts["members"] == MEMBERS
+    assert counts["members"] == len(talk.members)
     report("a worker stands still", counts)

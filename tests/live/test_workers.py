@@ -44,11 +44,6 @@ def post(daemon: Daemon, text: str, *options: str) -> str:
     return daemon.curl(*options, *json_type, "-d", body, f"{daemon.url}/chat/send/")
 
 
-def children(daemon: Daemon) -> list[int]:
-    found = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text()
-    return [int(pid) for pid in found.split()]
-
-
 def running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -59,11 +54,10 @@ def running(pid: int) -> bool:
 
 def test_one_room(several: Daemon) -> None:
     """Whoever is in a room hears the same, whatever worker serves them."""
-    assert len(children(several)) == WORKERS
+    assert len(several.workers()) == WORKERS
     with ExitStack() as stack:
-        # Of so many, all on one worker are too unlikely to happen.
         clients = [stack.enter_context(Wscat(several, "r")) for _ in range(2)]
-        members = [stack.enter_context(several.socket()) for _ in range(20)]
+        members = [stack.enter_context(member) for member in several.members(20)]
         clients[0].says('{"message": "hello"}')
         post(several, "by HTTP")
         expected = [{"message": "hello"}, {"message": "by HTTP"}]
@@ -79,8 +73,8 @@ def test_one_room(several: Daemon) -> None:
 def test_a_worker_is_killed(several: Daemon) -> None:
     """Only its own connections end; it is started again."""
     with ExitStack() as stack:
-        members = [stack.enter_context(several.socket()) for _ in range(20)]
-        os.kill(children(several)[0], signal.SIGKILL)
+        members = [stack.enter_context(member) for member in several.members(20)]
+        os.kill(several.workers()[0], signal.SIGKILL)
         several.log.wait_for(r"Worker 1 has ended: signal 9; it is started again")
         post(several, "hello")
         heard = []
@@ -90,21 +84,21 @@ def test_a_worker_is_killed(several: Daemon) -> None:
         assert 0 < len(heard) < len(members)
         assert {json.loads(text)["message"] for text in heard} == {"hello"}
     several.log.wait_for(r"Worker 1 is ready", 2)
-    assert len(children(several)) == WORKERS
+    assert len(several.workers()) == WORKERS
 
 
 def test_the_parent_is_killed(several: Daemon) -> None:
     """Its workers do not go on without it."""
-    workers = children(several)
+    workers = several.workers()
     several.kill()
     eventually(lambda: not any(map(running, workers)))
 
 
 def test_sigterm(several: Daemon) -> None:
     """All of them say goodbye, and have ended before their parent has."""
-    workers = children(several)
+    workers = several.workers()
     with ExitStack() as stack:
-        members = [stack.enter_context(several.socket()) for _ in range(20)]
+        members = [stack.enter_context(member) for member in several.members(20)]
         several.terminate()
         for member in members:
             with pytest.raises(ConnectionClosed):
