@@ -203,14 +203,16 @@ def test_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
 def test_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     """Redis gives up what it does not read; when it goes on, it reads what it missed."""
     redis.ask("CONFIG", "SET", "client-output-buffer-limit", "pubsub 256kb 64kb 1")
-    stopped = daemon.workers()[0]
+    talk = Talk(daemon, padding=12_000)
+    before = {pid: daemon.descriptors(pid) for pid in daemon.workers()}
 
     def stop() -> None:
+        # The one with fewer senders: those of the other one go on.
+        stopped = min(before, key=lambda pid: daemon.descriptors(pid) - before[pid])
         os.kill(stopped, signal.SIGSTOP)
         eventually(lambda: redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 0)
         os.kill(stopped, signal.SIGCONT)
 
-    talk = Talk(daemon, padding=12_000)
     talk.go_on(stop)
     counts = talk.is_whole()
     assert counts["members"] == len(talk.members)
