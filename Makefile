@@ -8,6 +8,8 @@ ARGS ?=
 REDIS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
+# More options for the chaos: make chaos CHAOS="--seconds 30"
+CHAOS ?=
 # More options for the benchmark: make bench BENCH="--quick --only rooms --peers ws"
 BENCH ?=
 
@@ -16,13 +18,14 @@ CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
 
-.PHONY: help run test lint bench bench-peers clean
+.PHONY: help run test lint chaos bench bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
 	@echo "make run REDIS=1  the same with two workers and a Redis"
 	@echo "make test         set up and run all checks and tests"
 	@echo "make lint         ruff and mypy only"
+	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
 	@echo "make bench-peers  install those servers"
 	@echo "make clean        remove what the others have made (not certs/ and state/)"
@@ -37,6 +40,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+chaos: lint
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: $(VENV)/.run
 	@$(MAKE) --silent --no-print-directory -C bench/loadgen

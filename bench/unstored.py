@@ -17,9 +17,9 @@ from zope.interface import implementer
 
 from livechat import backends
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, ISink
-from livechat.reports import Report
-from livechat.wire import Draft, Message, Newest, Page, Position
+from livechat.interfaces import IBackend, ICompany, ISink
+from livechat.reports import Report, Share
+from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -50,7 +50,9 @@ class UnstoredBackend:
         self._turn: IDelayedCall | None = None
         self._stopped = False
 
-    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
+    def start(
+        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
+    ) -> None:
         self._sink = sink
         self._census = census
 
@@ -97,7 +99,7 @@ class UnstoredBackend:
         before = self._newest.get(draft.room, NOTHING)
         newest = Newest(before.seq + 1, max(before.time, int(time() * 1000)))
         self._newest[draft.room] = newest
-        return Message(draft.message, newest.seq, newest.time)
+        return Message(draft.message, newest.seq, newest.time, draft.user)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         seq = self._newest.get(room, NOTHING).seq
@@ -108,6 +110,15 @@ class UnstoredBackend:
 
     def reports(self) -> Deferred[Sequence[Report]]:
         return succeed([self._census()])
+
+    def share(self, room: str, share: Share) -> None:
+        """Nobody else is there."""
+
+    def typing(self, room: str, user: User) -> None:
+        """Nobody else is there."""
+
+    def secret(self) -> Deferred[bytes]:
+        return succeed(b"none")
 
     def shelf(self, name: str) -> None:
         """None: nobody else is there."""

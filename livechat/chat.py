@@ -8,7 +8,8 @@ has happened; sockets, HTTP and pages all come through here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from hashlib import blake2b
 from typing import Final
 
 from msgspec import Struct, structs
@@ -17,14 +18,18 @@ from twisted.internet.interfaces import IReactorTime
 
 from livechat.activity import Activity
 from livechat.errors import ChatError, Kind
+from livechat.frames import Limits
 from livechat.hub import Hub
-from livechat.interfaces import IBackend, IMember, ISink
+from livechat.interfaces import IBackend, IClient, IMember, ISink
 from livechat.limits import Bucket, Buckets, Rate, address_key
+from livechat.presence import Presence
+from livechat.replay import NEWEST, Replay
 from livechat.reports import Report, Room, rooms_of_all
-from livechat.wire import Draft, Message, Newest, Position
+from livechat.users import Visitor, passer_by, regular
+from livechat.wire import Draft, Message, Newest, Place, Position, Repeated, User
 
 #: Messages in a history unless said, and at most.
-PAGE: Final = 100
+PAGE: Final = NEWEST
 LONGEST_PAGE: Final = 1_000
 #: Of a room in which nothing was ever said.
 _NEVER: Final = Newest(0, 0)
@@ -107,6 +112,8 @@ class Chat:
     The rooms, as clients may use them.
 
     @ivar activity: what was said lately.
+    @ivar presence: who is there.
+    @ivar limits: what a client may do.
     """
 
     def __init__(
@@ -114,6 +121,7 @@ class Chat:
         backend: IBackend,
         hub: Hub,
         clock: IReactorTime,
+        now: Callable[[], float],
         *,
         max_message: int,
         default_room: str,
@@ -121,6 +129,7 @@ class Chat:
         rate_per_ip: float,
     ) -> None:
         """
+        @param now: the time in seconds since 1970, UTC.
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
         @param rate_per_ip: messages a second of an address; 0 is no limit.
@@ -128,35 +137,83 @@ class Chat:
         self._backend = backend
         self._hub = hub
         self._clock = clock
+        self._now = now
         self.activity = Activity(clock)
+        self.presence = Presence(clock, hub, backend)
+        self._secret = b""
         # What the backend knows of active rooms in which nothing was said lately.
         self._quiet: dict[str, Newest] = {}
         self._rate = Rate.of(rate)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
+        self.limits = Limits(max_message, rate, self._rate.burst if rate else 0, PAGE)
+
+    def now(self) -> int:
+        """The time in milliseconds since 1970, UTC."""
+        return int(1000 * self._now())
 
     def sender(self, address: str) -> Sender:
         """A new connection from *address*, an IP address as text."""
         return Sender(address, self._rate)
 
-    async def join(self, room: str, member: IMember) -> None:
+    async def visitor(self, name: str | None, key: str | None) -> Visitor:
+        """
+        Who comes, by the *name* and the *key* that it gives, if it gives any.
+
+        @raise ChatError: it has a key, and the backend cannot be asked whose that is.
+        """
+        if key is None:
+            return passer_by(name)
+        if not self._secret:
+            self._secret = await self._backend.secret()
+        return regular(self._secret, key, name)
+
+    async def join(
+        self, room: str, member: IMember, visitor: Visitor, *, reads: bool = False
+    ) -> None:
         """
         Make *member* one of *room*: from when this returns, it gets every message.
 
+        @param reads: nothing until it has gone live, and everything from there on.
         @raise ChatError: the backend cannot deliver the room; *member* is not in it.
         """
-        self._hub.join(room, member)
+        self._hub.join(room, member, reads=reads)
         try:
             await self._backend.subscribe(room)
         except BaseException:
-            self.leave(room, member)
+            self._take_out(room, member)
             raise
+        self.presence.enter(room, visitor)
 
-    def leave(self, room: str, member: IMember) -> None:
-        """Take *member* out of *room*; nothing if it is not in."""
+    def leave(self, room: str, member: IMember, visitor: Visitor) -> None:
+        """Take *member*, who has joined, out of *room*."""
+        self._take_out(room, member)
+        self.presence.leave(room, visitor)
+
+    def _take_out(self, room: str, member: IMember) -> None:
         if self._hub.leave(room, member):
             self._backend.unsubscribe(room)
+
+    async def place(self, room: str) -> Place:
+        """
+        Where *room* stands: what is said from now on comes behind it.
+
+        @raise ChatError: the backend cannot read.
+        """
+        known = self._hub.place(room)
+        if known is None:
+            position = (await self._backend.read(room, 0, 0)).position
+            known = self._hub.place(room) or Place(position.epoch, position.seq)
+        return known
+
+    def go_live(self, room: str, member: IMember, place: Place) -> None:
+        """Deliver to *member* what follows *place*, which is where the room stands."""
+        self._hub.go_live(room, member, place)
+
+    def replay(self, room: str, client: IClient) -> Replay:
+        """A way for *client*, a member of *room*, to read what it missed."""
+        return Replay(self._backend, self._hub, self._clock, room, client)
 
     async def watch(self, room: str, watcher: ISink) -> None:
         """
@@ -177,12 +234,26 @@ class Chat:
         if self._hub.unwatch(room, watcher):
             self._backend.unsubscribe(room)
 
-    def send(self, sender: Sender, room: str, text: str) -> Deferred[Message]:
+    def send(
+        self,
+        sender: Sender,
+        room: str,
+        text: str,
+        *,
+        user: User | None = None,
+        nonce: str | None = None,
+        anonymous: bool = False,
+    ) -> Deferred[Message]:
         """
         Say *text* in *room*.  Fires once it is stored and delivered.
 
         One sender's messages are stored in the order of the calls.
 
+        @param user: whose message it is.
+        @param nonce: the same one from the same user in the same room is the same message
+            (`livechat.interfaces.IBackend.publish`).
+        @param anonymous: the user will be another one next time, and the nonce counts among
+            those of all such.
         @raise ChatError: at once, if it may not be sent.
         """
         try:
@@ -204,10 +275,14 @@ class Chat:
                 f"Too many messages; wait {wait:.2f} seconds.",
                 retry_after=wait,
             )
-        return self._backend.publish(Draft(room, text)).addCallback(self._said, room)
+        if nonce is not None:
+            nonce = _scoped(None if anonymous else user, nonce)
+        draft = Draft(room, text, user, nonce)
+        return self._backend.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:
-        self.activity.said(room, message)
+        if not isinstance(message, Repeated):
+            self.activity.said(room, message)
         return message
 
     async def history(self, room: str, window: Window) -> History:
@@ -288,3 +363,9 @@ class Chat:
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""
         return self._backend.trouble()
+
+
+def _scoped(user: User | None, nonce: str) -> str:
+    """*nonce* as it is among those of all users; who has no user shares them with all such."""
+    known_as = b"" if user is None else user.id.encode()
+    return blake2b(nonce.encode(), key=known_as, digest_size=12).hexdigest()

@@ -3,8 +3,8 @@ The one error family.
 
 Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
 what programs look at, and a detail, which is what people read.  It is raised
-where the rule is broken and rendered in three places only: as a frame by
-`livechat.wire.error_frame`, as ``application/problem+json`` by
+where the rule is broken and rendered in few places only: as a frame by
+`livechat.wire.error_frame` and `livechat.frames.error`, as ``application/problem+json`` by
 `livechat.web.response.problem`, on a page by `livechat.web.html.Templates.page`.
 
 If a client could not act on it, it is not a `ChatError`: a bug stays the
@@ -23,15 +23,28 @@ class Close(IntEnum):
     WebSocket close codes that livechat sends of its own accord.
 
     Those below 3000 are RFC 6455's (section 7.4.1) and IANA's.  From 4000 on
-    the range says whether to come back: 4000 to 4099 means reconnect with
-    backoff.  1002 and 1007 are Autobahn's to send.
+    the range says whether to come back:
+
+        4000 to 4099   reconnect, with backoff
+        4100 to 4199   get new credentials first
+        4200 to 4299   reconnect after a while
+        4400 to 4499   do not
+
+    1002 and 1007 are Autobahn's to send.
     """
 
     FLOOD = 1008
     TOO_BIG = 1009
     RESTART = 1012
+    OVERLOADED = 1013
     NO_PONG = 4001
+    INTERNAL = 4002
     TOO_SLOW = 4008
+    RATE = 4200
+    TOO_MANY_CONNECTIONS = 4201
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
 
 
 class Kind(Enum):
@@ -60,6 +73,7 @@ class Kind(Enum):
     BAD_ROOM = ("bad_room", 400)
     BAD_QUERY = ("bad_query", 400)
     BAD_HANDSHAKE = ("bad_handshake", 400)
+    UNKNOWN_TYPE = ("unknown_type", 400)
     BAD_ORIGIN = ("bad_origin", 403)
     BAD_TOKEN = ("bad_token", 403)
     WRONG_PASSWORD = ("wrong_password", 403)
@@ -67,6 +81,7 @@ class Kind(Enum):
     NOT_FOUND = ("not_found", 404)
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
     TOO_SLOW = ("too_slow", 408)
+    NONCE_REUSED = ("nonce_reused", 409)
     BODY_TOO_LARGE = ("body_too_large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415)
     UPGRADE_REQUIRED = ("upgrade_required", 426)
@@ -76,6 +91,19 @@ class Kind(Enum):
     OVERLOADED = ("overloaded", 503, True)
     UNAVAILABLE = ("unavailable", 503, True)
     UNKNOWN = ("unknown", 503, True)
+
+
+def close_code(kind: Kind) -> Close:
+    """With which code a client is turned away that an HTTP status would not reach."""
+    if kind is Kind.TOO_MANY_CONNECTIONS:
+        return Close.TOO_MANY_CONNECTIONS
+    return {
+        401: Close.UNAUTHORIZED,
+        403: Close.FORBIDDEN,
+        429: Close.RATE,
+        500: Close.INTERNAL,
+        503: Close.OVERLOADED,
+    }.get(kind.status, Close.BAD_REQUEST)
 
 
 #: Seconds that a client is told to wait when nothing better is known.

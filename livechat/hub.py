@@ -6,8 +6,8 @@ A room is here from when the first of them comes until the last one goes.
 and however it came.
 
 What is delivered within one turn of the reactor is written at its end, in one
-*batch* for each room: encoded once, joined, and written to each member in one
-piece.  Nobody waits for that: a lone message leaves in its own turn.
+*batch* for each room: encoded once for each encoding, joined, and written to each
+member in one piece.  Nobody waits for that: a lone message leaves in its own turn.
 
 A turn writes to `SLICE` members at most; then everybody else has a turn, and
 rooms with batches left take theirs one after the other.  So a room of ten
@@ -17,6 +17,14 @@ batch begins when its last one is with everybody, and meanwhile grows.
 A batch is for those who were there when its messages were delivered: who joins
 between two messages of a turn gets the second one only.
 
+A member is *live*, and gets what is delivered; or it *reads* what it missed out of the
+history, and gets nothing until it is where the room is (`go_live`).  Histories are ahead
+of deliveries by some messages, so a member may have read what is delivered only later:
+it is *early*, and becomes live when the room has come to its place.
+
+Deliveries are numbered.  Where one does not follow the one before, those that know of
+numbers are told what they missed, before they are told anything else.
+
 A watcher, such as an operator's page, is told what is said like a member, and
 counts as none.
 """
@@ -24,59 +32,170 @@ counts as none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat import wire
+from livechat.frames import Encoding, Resumed, ServerFrame, encode_frame, encode_messages
 from livechat.interfaces import IMember, ISink
-from livechat.wire import Message
-
-_T = TypeVar("_T")
+from livechat.wire import Message, Place
 
 #: Members that are written to in one turn: some 5 ms of one core.
 SLICE: Final = 500
 
+_Part = Callable[[Encoding], bytes]
+
 
 class _Batch:
-    """Messages that are written together, and who is yet to get them."""
+    """
+    What is written together, and who is yet to get it.
 
-    __slots__ = ("frames", "messages", "readers")
+    @ivar news: messages, for live members; else it is frames, for all that understand them.
+    @ivar number: the room's batches are counted.
+    """
 
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
+    __slots__ = ("_encoded", "_parts", "news", "number", "readers")
+
+    def __init__(self, news: bool, number: int) -> None:
+        self.news = news
+        self.number = number
         self.readers: Iterator[IMember] | None = None
-        self.frames = b""
+        self._parts: list[_Part] = []
+        self._encoded: list[bytes | None] = [None] * len(Encoding)
 
-    def close(self, members: Mapping[IMember, None]) -> None:
-        """It is for *members*, and takes no more messages."""
-        if self.readers is None:
-            self.readers = iter(tuple(members))
-            self.frames = b"".join(map(wire.plain_frame, self.messages))
-            self.messages.clear()
+    def add(self, part: _Part) -> None:
+        self._parts.append(part)
+
+    def encoded(self, encoding: Encoding) -> bytes:
+        found = self._encoded[encoding]
+        if found is None:
+            found = self._encoded[encoding] = b"".join([part(encoding) for part in self._parts])
+        return found
 
 
 class _Room:
-    """Its members, in the order they came, and what they are yet to get."""
+    """
+    Its members, in the order they came, and what they are yet to get.
 
-    __slots__ = ("batches", "members", "name")
+    @ivar live: those that get what is delivered, and behind which batch they came.
+    @ivar early: those that have it already up to a place.
+    @ivar reading: those that read what they missed.
+    @ivar understanding: those of all these that are told more than messages.
+    @ivar place: behind what was delivered last; None if nothing was.
+    """
+
+    __slots__ = (
+        "_count", "batches", "early", "live", "name", "place", "reading", "understanding",
+    )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.members: dict[IMember, None] = {}
+        self.live: dict[IMember, int] = {}
+        self.early: dict[IMember, Place] = {}
+        self.reading: dict[IMember, None] = {}
+        self.understanding: dict[IMember, int] = {}
+        self.place: Place | None = None
         # The last one may still take messages.
         self.batches: list[_Batch] = []
+        self._count = 0
 
-    def add(self, messages: Sequence[Message]) -> bool:
-        """Returns whether there was nothing to be written before."""
-        idle = not self.batches
-        if idle or self.batches[-1].readers is not None:
-            self.batches.append(_Batch())
-        self.batches[-1].messages += messages
-        return idle
+    def __len__(self) -> int:
+        return len(self.live) + len(self.early) + len(self.reading)
+
+    def __contains__(self, member: IMember) -> bool:
+        return member in self.live or member in self.early or member in self.reading
+
+    def add(self, member: IMember, *, reads: bool) -> None:
+        if reads:
+            self.reading[member] = None
+        else:
+            self.add_live(member)
+            self.tell(member)
+
+    def tell(self, member: IMember) -> None:
+        """From now on it is told more than messages, if it understands that."""
+        if member.encoding != Encoding.PLAIN and member not in self.understanding:
+            self.close()
+            self.understanding[member] = 0
+
+    def remove(self, member: IMember) -> None:
+        self.withdraw(member)
+        self.understanding.pop(member, None)
+
+    def withdraw(self, member: IMember) -> None:
+        """It stays, and is none of the three."""
+        self.live.pop(member, None)
+        self.early.pop(member, None)
+        self.reading.pop(member, None)
+
+    def add_live(self, member: IMember) -> None:
+        """It gets what is delivered from now on."""
+        self.close()
+        self.live[member] = self._count
+
+    def close(self) -> None:
+        """What waits is for those who are there now."""
+        for batch in self.batches:
+            if batch.readers is None:
+                batch.readers = iter(tuple(self.live if batch.news else self.understanding))
+
+    def batch(self, news: bool) -> _Batch:
+        """One that takes more."""
+        last = self.batches[-1] if self.batches else None
+        if last is None or last.readers is not None or last.news != news:
+            self._count += 1
+            last = _Batch(news, self._count)
+            self.batches.append(last)
+        return last
+
+    def deliver(self, epoch: str, messages: Sequence[Message]) -> None:
+        missed = self.place and _missed(self.place, epoch, messages)
+        if missed and self.live:
+            # Before others become live, who have not missed it.
+            self.batch(news=True).add(lambda encoding: encode_frame(encoding, missed))
+        while self.early and messages:
+            count = self._let_in(epoch, messages)
+            self._add(epoch, messages[:count])
+            messages = messages[count:]
+        self._add(epoch, messages)
+
+    def _let_in(self, epoch: str, messages: Sequence[Message]) -> int:
+        """
+        Make those live that are where the first message is; returns how many messages
+        may be delivered before others are.
+        """
+        first = messages[0].seq
+        most = len(messages)
+        for member, place in tuple(self.early.items()):
+            if place.epoch == epoch and place.seq >= first:
+                most = min(most, place.seq + 1 - first)
+                continue
+            del self.early[member]
+            self.add_live(member)
+            missed = _missed(place, epoch, messages)
+            if missed is not None and member in self.understanding:
+                member.write(encode_frame(member.encoding, missed))
+        return most
+
+    def _add(self, epoch: str, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        if self.live:
+            self.batch(news=True).add(lambda encoding: encode_messages(encoding, epoch, messages))
+        self.place = Place(epoch, messages[-1].seq)
+
+
+def _missed(place: Place, epoch: str, messages: Sequence[Message]) -> Resumed | None:
+    """What is missing between *place* and *messages*, for those who were there."""
+    first, last = messages[0].seq, messages[-1].seq
+    if epoch != place.epoch:
+        return Resumed(False, "epoch", epoch=epoch, to=last)
+    if first > place.seq + 1:
+        return Resumed(False, "trimmed", oldest=first, to=last)
+    return None
 
 
 @implementer(ISink)
@@ -93,25 +212,67 @@ class Hub:
         self._ready: deque[_Room] = deque()
         self._called = False
 
-    def join(self, room: str, member: IMember) -> None:
-        """Add *member*; a second time is nothing."""
+    def join(self, room: str, member: IMember, *, reads: bool = False) -> None:
+        """
+        Add *member*; a second time is nothing.
+
+        @param reads: it is not live yet, and told nothing at all before it reads or goes live.
+        """
         there = self._rooms.get(room)
         if there is None:
             there = self._rooms[room] = _Room(room)
-        elif there.batches:
-            there.batches[-1].close(there.members)
-        there.members[member] = None
+        if member not in there:
+            there.add(member, reads=reads)
 
     def leave(self, room: str, member: IMember) -> bool:
         """Take *member* out; returns whether *room* ended by it, for watchers too."""
         there = self._rooms.get(room)
         if there is None:
             return False
-        there.members.pop(member, None)
-        if there.members:
+        there.remove(member)
+        if len(there):
             return False
         del self._rooms[room]
         return room not in self._watchers
+
+    def read(self, room: str, member: IMember) -> None:
+        """Deliver nothing more to *member*, which reads instead; nothing if it is not in."""
+        there = self._rooms.get(room)
+        if there is not None and member in there:
+            there.withdraw(member)
+            there.reading[member] = None
+            there.tell(member)
+
+    def go_live(self, room: str, member: IMember, place: Place) -> bool:
+        """
+        *member* has read up to *place*: deliver to it what follows.
+
+        @return: whether that is so.  If not, more was delivered meanwhile, and it has
+            to read that too.
+        """
+        there = self._rooms.get(room)
+        if there is None or member not in there:
+            return True
+        now = there.place
+        if now is not None and now.epoch == place.epoch and place.seq < now.seq:
+            return False
+        there.withdraw(member)
+        if place == now:
+            there.add_live(member)
+        else:
+            there.early[member] = place
+        there.tell(member)
+        return True
+
+    def has(self, room: str, member: IMember) -> bool:
+        """Whether *member* is in *room*."""
+        there = self._rooms.get(room)
+        return there is not None and member in there
+
+    def place(self, room: str) -> Place | None:
+        """Behind what was delivered last in *room*; None if nothing was since it is here."""
+        there = self._rooms.get(room)
+        return there.place if there is not None else None
 
     def watch(self, room: str, watcher: ISink) -> None:
         """Tell *watcher* what is said in *room*; a second time is nothing."""
@@ -131,11 +292,11 @@ class Hub:
     def members(self, room: str) -> int:
         """How many members *room* has in this process."""
         there = self._rooms.get(room)
-        return len(there.members) if there is not None else 0
+        return len(there) if there is not None else 0
 
     def rooms(self) -> Mapping[str, int]:
         """The rooms that have members in this process, and how many."""
-        return {name: len(room.members) for name, room in self._rooms.items()}
+        return {name: len(room) for name, room in self._rooms.items()}
 
     def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
         """
@@ -143,16 +304,33 @@ class Hub:
         and tell its watchers.
         """
         there = self._rooms.get(room)
-        if there is not None and there.add(messages):
-            self._ready.append(there)
-            self._call()
+        if there is not None:
+            idle = not there.batches
+            there.deliver(epoch, messages)
+            self._will_write(there, idle)
         for watcher in tuple(self._watchers.get(room, ())):
             watcher.deliver(room, epoch, messages)
+
+    def tell(self, room: str, frame: ServerFrame) -> None:
+        """
+        Have *frame* written to every member of *room* that understands it, in no order
+        with messages.
+        """
+        there = self._rooms.get(room)
+        if there is not None and there.understanding:
+            idle = not there.batches
+            there.batch(news=False).add(lambda encoding: encode_frame(encoding, frame))
+            self._will_write(there, idle)
+
+    def _will_write(self, room: _Room, idle: bool) -> None:
+        if idle and room.batches:
+            self._ready.append(room)
+            self._call()
 
     def flush(self) -> None:
         """Write all that is yet to be written, however much it is."""
         while self._ready:
-            self._write(len(self._ready[0].members) + 1)
+            self._write(len(self._ready[0]) + 1)
 
     def _call(self) -> None:
         if not self._called:
@@ -171,14 +349,17 @@ class Hub:
         """Write to *most* members of the room whose turn it is; returns to how many."""
         room = self._ready.popleft()
         batch = room.batches[0]
-        batch.close(room.members)
+        if batch.readers is None:
+            room.close()
         assert batch.readers is not None
-        written, frames, members = 0, batch.frames, room.members
+        written, number = 0, batch.number
+        wanted = room.live if batch.news else room.understanding
         for member in batch.readers:
-            # Who has left meanwhile is not written to.
-            if member in members:
+            # Who has left meanwhile is not written to; nor who was away and is back, and has
+            # read what is in it.
+            if wanted.get(member, number) < number:
                 try:
-                    member.write(frames)
+                    member.write(batch.encoded(member.encoding))
                 except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
                     self._cut_off(room, member)
             written += 1
@@ -193,5 +374,5 @@ class Hub:
     def _cut_off(self, room: _Room, member: IMember) -> None:
         """Its own connection is broken; the others must not notice."""
         self._log.failure("A member of {room} is cut off: writing failed.", room=room.name)
-        room.members.pop(member, None)
+        room.remove(member)
         member.abort()

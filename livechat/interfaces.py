@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from livechat.reports import Report
-from livechat.wire import Draft, Message, Newest, Page
+from livechat.errors import ChatError
+from livechat.frames import Encoding
+from livechat.reports import Report, Share
+from livechat.wire import Draft, Message, Newest, Page, User
 
 
 class ISink(Interface):
@@ -32,6 +34,19 @@ class ISink(Interface):
         """
 
 
+class ICompany(Interface):
+    """Where it goes what other processes say of the people in the rooms."""
+
+    def present(room: str, shares: Sequence[Share]) -> None:
+        """
+        These are in *room* at the other processes.  Called before a subscription to the
+        room fires, if there are any, and whenever that has changed.
+        """
+
+    def typing(room: str, user: User) -> None:
+        """*user* is writing something in *room*."""
+
+
 class IBackend(Interface):
     """
     Rooms as streams: numbers messages, stores them and hands them on.
@@ -43,12 +58,13 @@ class IBackend(Interface):
 
     description: str = Attribute("Where the rooms are, for people; no secrets.")
 
-    def start(sink: ISink, census: Callable[[], Report]) -> None:
+    def start(sink: ISink, census: Callable[[], Report], company: ICompany | None = None) -> None:
         """
         Begin: messages are taken from now on.  While they cannot be stored, all
         calls are answered so, and `trouble` says why.
 
         @param census: what this process says of itself to the others; it does not raise.
+        @param company: who wants to know of the people at other processes, if anybody does.
         """
 
     def stop() -> Deferred[None]:
@@ -76,6 +92,11 @@ class IBackend(Interface):
         Messages get their numbers in the order of the calls.  Fires after the
         message is as safe as the backend can make it and the sink has it.
 
+        A draft whose nonce was used in its room within the last ten minutes (or less, where
+        there were very many) is not stored again: the Deferred fires with the
+        `livechat.wire.Repeated` message.  If its text is another one now it fails with
+        ``nonce_reused``.
+
         Fails with ``unavailable`` if it was not stored and will not be; with
         ``unknown`` if it may have been; with ``overloaded`` if too much is
         waiting already.
@@ -94,6 +115,24 @@ class IBackend(Interface):
         """
         What was said last in each of *rooms*, which may be ten thousand; those in
         which nothing ever was are left out.
+        """
+
+    def share(room: str, share: Share) -> None:
+        """
+        Tell the other processes who is in *room* here, from now on.  It may take them a few
+        seconds to notice, and longer while they cannot be reached.  When this process is
+        killed they forget it within 20 seconds; when it stops, after ten.
+        """
+
+    def typing(room: str, user: User) -> None:
+        """Tell the other processes, if they can be reached."""
+
+    def secret() -> Deferred[bytes]:
+        """
+        Random bytes that all processes of these rooms have, and nobody else; they stay the
+        same as long as the rooms do.
+
+        Fails with ``unavailable`` while they cannot be read.
         """
 
     def reports() -> Deferred[Sequence[Report]]:
@@ -138,9 +177,11 @@ class IShelf(Interface):
 class IMember(Interface):
     """A connection that a room's messages are written to."""
 
+    encoding: Encoding = Attribute("In which form it gets them.")
+
     def write(frames: bytes) -> None:
         """
-        Send whole WebSocket frames, in the order of the calls.
+        Send whole frames of its encoding, in the order of the calls.
 
         Does not block and is bounded: a member that does not read is closed.
         """
@@ -154,6 +195,18 @@ class IMember(Interface):
 
 class IClient(IMember):
     """The connection of a `livechat.session.Session`."""
+
+    def write_soon(frames: bytes) -> None:
+        """
+        As `write`, but at the end of this turn of the reactor at the latest: with what a
+        room writes in it, if that comes before.
+        """
+
+    def drained() -> Deferred[None]:
+        """Fires when what was written has gone out, or never will."""
+
+    def turn_away(error: ChatError) -> None:
+        """Close, for this reason."""
 
     def flooded(reason: str) -> None:
         """Close at once with 1008; nothing that it sent any more is looked at."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, structs
 
-from livechat.wire import Newest
+from livechat.wire import Newest, User
 
 
 class Room(Struct, frozen=True, gc=False):
@@ -49,6 +49,20 @@ class Report(Struct, frozen=True):
     @property
     def members(self) -> int:
         return sum(room.members for room in self.rooms)
+
+
+class Share(Struct, frozen=True):
+    """
+    Who is in a room, at one process.
+
+    @ivar users: none of them if they are very many.
+    @ivar count: how many they are.
+    @ivar connections: how many they have.
+    """
+
+    users: tuple[User, ...] = ()
+    count: int = 0
+    connections: int = 0
 
 
 def rooms_of_all(shares: Iterable[Iterable[Room]]) -> list[Room]:

@@ -38,8 +38,10 @@ from livechat.net.proxies import Proxies
 from livechat.net.tls import TLSPort
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
+from livechat.patience import Patience
 from livechat.services import Announcement, OrderedService, Port, Renewal, Storage
 from livechat.threads import Threads
+from livechat.web.feed import Feeds
 from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
 from livechat.workers import Lifeline, Workers, command
@@ -136,6 +138,7 @@ def _assemble(
         backend,
         hub,
         reactor,
+        time.time,
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
@@ -154,10 +157,12 @@ def _assemble(
         connections=connections,
         limits=limits(config),
     )
+    patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
     http = HttpFactory(
         reactor,
         tree=web.tree(
             chat,
+            feeds=Feeds(chat, reactor, patience),
             operators=operators,
             server=server,
             clock=reactor,
@@ -165,7 +170,7 @@ def _assemble(
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
         ),
-        sockets=SocketFactory(chat, reactor, max_frame=limit, max_unsent=config.max_unsent),
+        sockets=SocketFactory(chat, reactor, patience, max_frame=limit),
         chat=chat,
         connections=connections,
         max_body=limit,
@@ -183,9 +188,9 @@ def _assemble(
     Renewal(
         config, operators, shown=shown, port=port, reactor=reactor, files=renewals
     ).setServiceParent(daemon)
-    Storage(backend, hub, lambda: chat.report(process, started, len(connections))).setServiceParent(
-        daemon
-    )
+    Storage(
+        backend, hub, lambda: chat.report(process, started, len(connections)), chat.presence
+    ).setServiceParent(daemon)
     Port(reactor, listening, port, http, hub).setServiceParent(daemon)
     if config.worker:
         Lifeline(reactor, config.worker).setServiceParent(daemon)

@@ -20,13 +20,14 @@ from livechat.config import Config
 from livechat.credentials import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.hub import Hub
-from livechat.interfaces import IBackend
+from livechat.interfaces import IBackend, ICompany
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.tls import TLSPort
 from livechat.net.websocket import Socket
 from livechat.operators import Operators
 from livechat.passwords import Password
 from livechat.reports import Report
+from livechat.session import back_in
 from livechat.threads import Lane
 
 if TYPE_CHECKING:
@@ -65,14 +66,17 @@ class Storage(Service):
 
     name = "storage"
 
-    def __init__(self, backend: IBackend, hub: Hub, census: Callable[[], Report]) -> None:
+    def __init__(
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], company: ICompany
+    ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
+        self._company = company
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census)
+        self._backend.start(self._hub, self._census, self._company)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -119,8 +123,9 @@ class Port(Service):
         for channel in tuple(self._http.channels):
             channel.retire()
         self._hub.flush()
-        for member in tuple(self._http.sockets.sockets):
-            member.restart()
+        members = tuple(self._http.sockets.sockets)
+        for member in members:
+            member.restart(back_in(len(members)))
         try:
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:

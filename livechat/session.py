@@ -1,6 +1,9 @@
 """
-One plain client's state, with no I/O in it: what it sends goes in, calls of
+One client's state, with no I/O in it: what it sends goes in, calls of
 `livechat.chat` and replies come out.
+
+A *visit* is what a client has asked for when it came.  A `PlainSession` speaks plain
+mode, a `Session` the protocol ``livechat.v1``, as frames or as server-sent events.
 
 A client that misbehaves is told so, frame by frame, and stays.  But telling
 costs as much as sending does, so there is a budget for it, which no option
@@ -9,47 +12,102 @@ switches off:
     a frame that was refused, or is no message    one of `NOISE_RATE`
     a continuation of a fragmented message        one of `FRAGMENT_RATE`
 
-Who overdraws it is a flood, and is closed with 1008.
+Who overdraws it is a flood, and is closed with 1008.  What makes the server read
+(resume, history, presence) has a budget of its own, `ASK_RATE`, and is refused beyond it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Coroutine
+from random import randrange
+from typing import Any, Final
 
+from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat import wire
-from livechat.chat import Chat, Sender
+from livechat import frames, wire
+from livechat.chat import PAGE, Chat, Sender, Window
 from livechat.errors import ChatError, Kind, internal
+from livechat.frames import Encoding, ServerFrame, encode_frame
 from livechat.interfaces import IClient
 from livechat.limits import Bucket, Rate
+from livechat.users import Visitor
+from livechat.wire import Message, Place, Repeated
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)
 #: Continuation frames of one connection: 16 KiB in pieces of 1 KiB, 20 times a
 #: second, is well below it.
 FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
+#: What one connection may ask for.
+ASK_RATE: Final = Rate(per_second=5, burst=20)
+#: Characters of text in a page of history, which ends there.
+PAGE_CHARACTERS: Final = 262_144
+#: Seconds between two signs of life of the server.
+HEARTBEAT: Final = 25
 
 
-class Session:
-    """A plain client in a room."""
+#: Milliseconds after which the first ones are asked to be back when the server goes, and
+#: those over which the others follow: so many a second, or more where that takes too long.
+FIRST_BACK: Final = 500
+BACK_A_SECOND: Final = 200
+LAST_BACK: Final = 30_000
 
-    __slots__ = ("_chat", "_client", "_clock", "_fragments", "_noise", "_sender", "room")
+
+def back_in(count: int) -> int:
+    """
+    After how many milliseconds one of *count* members should be back: at random, so that
+    they do not come together.
+    """
+    spread = min(LAST_BACK, 1_000 * count // BACK_A_SECOND)
+    return FIRST_BACK + randrange(spread + 1)  # noqa: S311 - no secret
+
+
+class Visit(Struct, frozen=True):
+    """
+    How a client wants to be in a room.
+
+    @ivar encoding: what it understands.
+    @ivar name: by which it wants to be seen.
+    @ivar key: by which it is the same user each time (`livechat.users`).
+    @ivar since: what it has seen.
+    @ivar history: how many of the newest messages it wants first.
+    """
+
+    room: str
+    encoding: Encoding = Encoding.PLAIN
+    name: str | None = None
+    key: str | None = None
+    since: Place | None = None
+    history: int = 0
+
+
+class _Session:
+    """A client in a room."""
+
+    __slots__ = (
+        "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_sender", "_visit",
+        "_visitor", "room",
+    )  # fmt: skip
 
     _log = Logger()
+    _visitor: Visitor
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, room: str, client: IClient, sender: Sender
+        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
     ) -> None:
         self._chat = chat
         self._clock = clock
         self._client = client
         self._sender = sender
+        self._visit = visit
         self._noise = Bucket(NOISE_RATE)
         self._fragments = Bucket(FRAGMENT_RATE)
-        self.room = room
+        self._inside = False
+        self.room = visit.room
 
     async def open(self) -> None:
         """
@@ -57,21 +115,20 @@ class Session:
 
         @raise ChatError: the room cannot be entered now.
         """
-        await self._chat.join(self.room, self._client)
+        reads = self._reads()
+        self._visitor = await self._chat.visitor(self._visit.name, self._visit.key)
+        await self._chat.join(self.room, self._client, self._visitor, reads=reads)
+        self._inside = True
 
     def close(self) -> None:
         """The connection is gone, or going: leave the room."""
-        self._chat.leave(self.room, self._client)
+        if self._inside:
+            self._inside = False
+            self._chat.leave(self.room, self._client, self._visitor)
 
     def text_received(self, data: bytes) -> None:
         """A whole text message came; its UTF-8 is valid."""
-        try:
-            text = wire.decode_plain(data)
-            stored = self._chat.send(self._sender, self.room, text)
-        except ChatError as error:
-            self._refuse(error)
-        else:
-            stored.addErrback(self._failed)
+        raise NotImplementedError
 
     def binary_received(self) -> None:
         """A whole binary message came."""
@@ -85,20 +142,222 @@ class Session:
         """A frame came that continues a message."""
         self._spend(self._fragments)
 
-    def _failed(self, failure: Failure) -> None:
+    def going(self, retry_ms: int) -> None:
+        """The server is about to close."""
+
+    def _reads(self) -> bool:
+        """Whether it reads what was said before it goes live."""
+        return self._visit.history > 0
+
+    def _tell(self, error: ChatError, nonce: str | None) -> None:
+        raise NotImplementedError
+
+    def _failed(self, failure: Failure, nonce: str | None = None) -> None:
         # Not the client's fault, so it costs nothing of its budget.
         error = failure.value
         if not isinstance(error, ChatError):
-            self._log.failure("A message could not be sent.", failure)
+            self._log.failure("A client could not be answered.", failure)
             error = internal()
-        self._client.write(wire.error_frame(error))
+        self._tell(error, nonce)
 
-    def _refuse(self, error: ChatError) -> None:
+    def _refuse(self, error: ChatError, nonce: str | None = None) -> None:
         if self._spend(self._noise):
-            self._client.write(wire.error_frame(error))
+            self._tell(error, nonce)
 
     def _spend(self, bucket: Bucket) -> bool:
         if not bucket.take(self._clock.seconds()):
             return True
         self._client.flooded("too many frames that were refused or carry no message")
         return False
+
+    def _begin(self, replay: Coroutine[Any, Any, None]) -> Deferred[None]:
+        """Read what was missed, besides everything else."""
+        return Deferred.fromCoroutine(replay).addErrback(self._cut_off)
+
+    def _cut_off(self, failure: Failure) -> None:
+        """A bug: it would never hear anything any more."""
+        self._log.failure("A client cannot be told what it missed.", failure)
+        self._client.turn_away(internal())
+
+
+class PlainSession(_Session):
+    """A client that sends and gets ``{"message": "text"}``."""
+
+    __slots__ = ()
+
+    async def open(self) -> None:
+        await super().open()
+        if self._visit.history:
+            self._begin(self._chat.replay(self.room, self._client).newest(self._visit.history))
+
+    def text_received(self, data: bytes) -> None:
+        try:
+            text = wire.decode_plain(data)
+            stored = self._chat.send(self._sender, self.room, text, user=self._visitor.user)
+        except ChatError as error:
+            self._refuse(error)
+        else:
+            stored.addErrback(self._failed)
+
+    def _tell(self, error: ChatError, nonce: str | None) -> None:
+        self._client.write(wire.error_frame(error))
+
+
+class Session(_Session):
+    """A client that speaks ``livechat.v1``, or only listens to it."""
+
+    __slots__ = ("_asked", "_asking", "_replaying")
+
+    def __init__(
+        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
+    ) -> None:
+        super().__init__(chat, clock, visit, client, sender)
+        self._asked = Bucket(ASK_RATE)
+        self._asking = False
+        self._replaying = False
+
+    async def open(self) -> None:
+        await super().open()
+        try:
+            place = await self._chat.place(self.room)
+        except BaseException:
+            self.close()
+            raise
+        hello = frames.Hello(
+            self.room,
+            self._visitor.connection,
+            self._visitor.user,
+            place.epoch,
+            place.seq,
+            self._chat.limits,
+            HEARTBEAT,
+            self._chat.now(),
+        )
+        seen = self._visit.since or place
+        self._client.write(encode_frame(self._client.encoding, hello, seen))
+        if self._visit.since is None:
+            self._chat.go_live(self.room, self._client, place)
+        else:
+            self._resume(self._visit.since)
+
+    def going(self, retry_ms: int) -> None:
+        self._write(frames.GoAway(retry_ms))
+
+    def text_received(self, data: bytes) -> None:
+        try:
+            frame = frames.decode_frame(data)
+        except ChatError as error:
+            self._refuse(error)
+            return
+        match frame:
+            case frames.Say():
+                self._say(frame)
+            case frames.Type():
+                self._types()
+            case frames.AskPresence():
+                if self._may_ask():
+                    self._write(self._chat.presence.who(self.room))
+            case frames.AskHistory():
+                self._ask_history(frame)
+            case frames.Resume():
+                if self._replaying:
+                    self._refuse(ChatError(Kind.RATE_LIMITED, "The last resume is not done yet."))
+                elif self._may_ask():
+                    self._resume(frame.place)
+
+    def _reads(self) -> bool:
+        return True
+
+    def _say(self, frame: frames.Say) -> None:
+        try:
+            stored = self._chat.send(
+                self._sender,
+                self.room,
+                frame.message,
+                user=self._visitor.user,
+                nonce=frame.nonce,
+            )
+        except ChatError as error:
+            self._refuse(error, frame.nonce)
+        else:
+            stored.addCallback(self._stored, frame.nonce)
+            stored.addErrback(self._failed, frame.nonce)
+
+    def _stored(self, message: Message, nonce: str | None) -> None:
+        ack = frames.Ack(message.seq, message.time, nonce, isinstance(message, Repeated))
+        # It goes out with what the room is told, which is this message as a rule.
+        self._client.write_soon(encode_frame(self._client.encoding, ack))
+
+    def _types(self) -> None:
+        # Who says it too often is not told, and must not say it without end.
+        if not self._chat.presence.types(self.room, self._visitor):
+            self._spend(self._noise)
+
+    def _may_ask(self) -> bool:
+        wait = self._asked.take(self._clock.seconds())
+        if wait:
+            self._refuse(
+                ChatError(Kind.RATE_LIMITED, "You ask for too much; wait.", retry_after=wait)
+            )
+        return not wait
+
+    def _ask_history(self, frame: frames.AskHistory) -> None:
+        if frame.before is not None and frame.after is not None:
+            self._refuse(ChatError(Kind.BAD_MESSAGE, "Give 'before' or 'after', not both."))
+        elif self._asking:
+            self._refuse(ChatError(Kind.RATE_LIMITED, "The last page is not there yet."))
+        elif self._may_ask():
+            self._asking = True
+            limit = PAGE if frame.limit is None else min(frame.limit, PAGE)
+            found = self._history(Window(limit, frame.before, frame.after))
+            Deferred.fromCoroutine(found).addErrback(self._failed)
+
+    async def _history(self, window: Window) -> None:
+        try:
+            found = await self._chat.history(self.room, window)
+            messages: list[Message] = []
+            async for page in found.pages():
+                messages += page
+        finally:
+            self._asking = False
+        kept = _as_fits(messages, forward=window.after is not None)
+        first = kept[0].seq if kept else found.first
+        last = kept[-1].seq if kept else first - 1
+        if window.after is not None:
+            more = last < found.position.seq and bool(kept)
+        else:
+            more = first > found.position.oldest and bool(kept)
+        self._write(frames.History(kept, first, last, more))
+
+    def _resume(self, since: Place) -> None:
+        self._replaying = True
+        self._begin(self._chat.replay(self.room, self._client).resume(since)).addBoth(self._resumed)
+
+    def _resumed(self, _: object) -> None:
+        self._replaying = False
+
+    def _write(self, frame: ServerFrame) -> None:
+        self._client.write(encode_frame(self._client.encoding, frame))
+
+    def _tell(self, error: ChatError, nonce: str | None) -> None:
+        self._write(frames.error(error, nonce))
+
+
+def session(
+    chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
+) -> PlainSession | Session:
+    """The session for *visit*."""
+    made = PlainSession if visit.encoding == Encoding.PLAIN else Session
+    return made(chat, clock, visit, client, sender)
+
+
+def _as_fits(messages: list[Message], *, forward: bool) -> list[Message]:
+    """As many of *messages*, from the beginning or the end, as a page may have; at least one."""
+    left = PAGE_CHARACTERS
+    kept: list[Message] = []
+    for message in messages if forward else reversed(messages):
+        left -= len(message.message)
+        if left < 0 and kept:
+            break
+        kept.append(message)
+    return kept if forward else kept[::-1]

@@ -14,7 +14,7 @@ six bytes on one byte of text (``\u0007``), so frames and bodies are bounded by
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -32,25 +32,60 @@ def wire_limit(max_message: int) -> int:
     return _ESCAPE * max_message + _ENVELOPE
 
 
+class User(Struct, frozen=True):
+    """
+    Who somebody is, as others see it.
+
+    @ivar id: nobody else has it; 1 to 64 characters without blanks.
+    @ivar name: 1 to 40 characters, which others may have too.
+    """
+
+    id: str
+    name: str
+
+
 class Draft(Struct, frozen=True):
-    """A message that a client asked to send: checked, but neither numbered nor stored."""
+    """
+    A message that a client asked to send: checked, but neither numbered nor stored.
+
+    @ivar user: whose it is; None where nobody said.
+    @ivar nonce: of two messages of a room with the same one, only the first is stored.
+    """
 
     room: str
     message: str
+    user: User | None = None
+    nonce: str | None = None
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, omit_defaults=True):
     """
     A stored message, as it stands in a history.
 
     @ivar seq: its number in the room's stream: 1, 2, 3, ... without holes.
     @ivar time: when it was stored, in milliseconds since 1970, UTC; never
         less than that of the message before it.
+    @ivar user: whose it is, where that is known.
     """
 
     message: str
     seq: int
     time: int
+    user: User | None = None
+
+
+class Repeated(Message, frozen=True):
+    """
+    A message whose nonce was known: as it was stored the first time.  It was delivered
+    then, and is not now.
+    """
+
+
+class Place(NamedTuple):
+    """A place in a room's stream: behind message *seq* of *epoch*; 0 is the beginning."""
+
+    epoch: str
+    seq: int
 
 
 class Position(Struct, frozen=True):
@@ -109,21 +144,27 @@ class Problem(Struct, frozen=True):
     detail: str
 
 
-class _PlainFrame(Struct, frozen=True):
+class PlainFrame(Struct, frozen=True):
+    """A message in plain mode, in either direction."""
+
     message: str
 
 
-class _ErrorText(Struct, frozen=True):
+class PlainErrorText(Struct, frozen=True):
+    """What went wrong: for programs, and for people."""
+
     code: str
     detail: str
 
 
-class _ErrorFrame(Struct, frozen=True):
-    error: _ErrorText
+class PlainError(Struct, frozen=True):
+    """A frame was refused, in plain mode."""
+
+    error: PlainErrorText
 
 
 _encoder: Final = msgspec.json.Encoder()
-_plain_frame: Final = msgspec.json.Decoder(_PlainFrame)
+_plain_frame: Final = msgspec.json.Decoder(PlainFrame)
 _send_request: Final = msgspec.json.Decoder(SendRequest)
 
 encode = _encoder.encode
@@ -139,7 +180,7 @@ def decode_plain(data: bytes) -> str:
     try:
         return _plain_frame.decode(data).message
     except (ValueError, RecursionError) as reason:
-        raise _explained(reason) from None
+        raise explained(reason) from None
 
 
 def decode_send_request(data: bytes) -> SendRequest:
@@ -153,10 +194,10 @@ def decode_send_request(data: bytes) -> SendRequest:
         data.decode()
         return _send_request.decode(data)
     except (ValueError, RecursionError) as reason:
-        raise _explained(reason) from None
+        raise explained(reason) from None
 
 
-def _explained(reason: Exception) -> ChatError:
+def explained(reason: Exception) -> ChatError:
     """What msgspec found, as an error for whoever sent it."""
     if isinstance(reason, msgspec.ValidationError):
         return ChatError(Kind.BAD_MESSAGE, _mismatch(str(reason)))
@@ -182,12 +223,12 @@ def _mismatch(found: str) -> str:
 
 def plain_frame(message: Message) -> bytes:
     """A message as plain members get it, framed."""
-    return text_frame(_encoder.encode(_PlainFrame(message.message)))
+    return text_frame(_encoder.encode(PlainFrame(message.message)))
 
 
 def error_frame(error: ChatError) -> bytes:
     """An error as a plain client gets it, framed."""
-    return text_frame(_encoder.encode(_ErrorFrame(_ErrorText(error.kind.code, error.detail))))
+    return text_frame(_encoder.encode(PlainError(PlainErrorText(error.kind.code, error.detail))))
 
 
 def text_frame(payload: bytes) -> bytes:

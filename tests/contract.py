@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
 from livechat.reports import Report, Room
-from livechat.wire import Draft, Message, Newest, Page
+from livechat.wire import Draft, Message, Newest, Page, Repeated, User
 from tests.support import RecordingSink
 
 #: What a process says of itself.
@@ -189,6 +189,67 @@ class BackendContract:
             await backend.publish(Draft("r", text))
         assert self.sink.texts("r") == texts
         assert [message.message for message in await self.all(backend, "r")] == texts
+
+    async def test_users_are_kept(self) -> None:
+        """Whose a message is is delivered and stored with it."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
+        for user in users:
+            assert (await backend.publish(Draft("r", "x y", user))).user == user
+        assert [message.user for _, _, message in self.sink.delivered] == users
+        assert [message.user for message in await self.all(backend, "r")] == users
+
+    async def test_nonces(self) -> None:
+        """Of messages with the same nonce in a room, only the first is stored and delivered."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        first = await backend.publish(Draft("r", "a", None, "n"))
+        again = await backend.publish(Draft("r", "a", None, "n"))
+        assert isinstance(again, Repeated)
+        assert not isinstance(first, Repeated)
+        assert (again.message, again.seq, again.time) == ("a", first.seq, first.time)
+        assert (await backend.publish(Draft("r", "a", None, "m"))).seq == 2
+        assert (await backend.publish(Draft("other", "a", None, "n"))).seq == 1
+        assert (await backend.publish(Draft("r", "a"))).seq == 3
+        assert self.sink.texts("r") == ["a", "a", "a"]
+
+    async def test_nonces_sent_together(self) -> None:
+        """Those of one moment as well; a text that is another one is refused by itself."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        drafts = [Draft("r", text, None, nonce) for text, nonce in ("an", "bm", "an", "cn", "do")]
+        sent = [backend.publish(draft) for draft in drafts]
+        refused = await sent.pop(3).addCallbacks(lambda _: None, lambda failure: failure.value)
+        assert isinstance(refused, ChatError)
+        assert refused.kind is Kind.NONCE_REUSED
+        found = await gatherResults(sent)
+        assert [message.seq for message in found] == [1, 2, 1, 3]
+        assert [isinstance(message, Repeated) for message in found] == [False, False, True, False]
+        assert self.sink.texts("r") == ["a", "b", "d"]
+
+    async def test_nonces_outlive_messages(self) -> None:
+        """A nonce outlives its message."""
+        backend = await self.begin(history_limit=1)
+        await backend.publish(Draft("r", "a", None, "n"))
+        await backend.publish(Draft("r", "b"))
+        assert isinstance(await backend.publish(Draft("r", "a", None, "n")), Repeated)
+
+    async def test_nonces_outlive_a_restart(self) -> None:
+        """What was said before it is not said again after it."""
+        backend = await self.begin()
+        await backend.publish(Draft("r", "a", None, "n"))
+        await backend.stop()
+        backend = await self.begin()
+        assert isinstance(await backend.publish(Draft("r", "a", None, "n")), Repeated)
+
+    async def test_secret(self) -> None:
+        """It is long, and the same after a restart."""
+        backend = await self.begin()
+        secret = await backend.secret()
+        assert len(secret) >= 32
+        await backend.stop()
+        assert await (await self.begin()).secret() == secret
 
     async def test_room_names_are_literal(self) -> None:
         """No name is a pattern, and names differ by case."""

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
@@ -27,6 +27,7 @@ from livechat.backends.store import Store
 from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
+from livechat.frames import Encoding
 from livechat.hub import Hub
 from livechat.interfaces import IClient, ISink
 from livechat.limits import Connections
@@ -37,13 +38,17 @@ from livechat.net.tls import CLOSING
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password
+from livechat.patience import Patience
+from livechat.users import passer_by
 from livechat.web import tree
+from livechat.web.feed import Feeds
 from livechat.web.response import Headers
 from livechat.web.server import Limit, Server
 from livechat.wire import Message, wire_limit
 
 T = TypeVar("T")
 
+ANN = passer_by("Ann")
 FOREVER = Retention(0, 0)
 #: The default of --max-unsent.
 MAX_UNSENT = 1_048_576
@@ -91,6 +96,7 @@ class Lane:
     def __init__(self, held: bool = False) -> None:
         self.held = held
         self._waiting: list[tuple[Deferred[Any], Callable[[], Any]]] = []
+        self._done: list[tuple[Deferred[Any], Any]] = []
         self.running = False
 
     def start(self) -> None:
@@ -103,17 +109,24 @@ class Lane:
         self._waiting.append((deferred, lambda: f(*args, **kwargs)))
         return deferred
 
-    def step(self) -> None:
-        """Run what waits, but not what that sets going."""
+    def work(self) -> None:
+        """Run what waits; whoever waits for it is not told yet."""
         waiting, self._waiting = self._waiting, []
         for deferred, f in waiting:
             try:
-                deferred.callback(f())
+                self._done.append((deferred, f()))
             except Exception:  # noqa: BLE001
-                deferred.errback(Failure())
+                self._done.append((deferred, Failure()))
+
+    def step(self) -> None:
+        """Run what waits, but not what that sets going, and tell those who wait."""
+        self.work()
+        done, self._done = self._done, []
+        for deferred, result in done:
+            deferred.callback(result)
 
     def busy(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._waiting or self._done)
 
     def stop(self) -> None:
         self.running = False
@@ -137,13 +150,37 @@ class RecordingSink:
 class RecordingClient:
     """Remembers what was written to it."""
 
+    encoding = Encoding.PLAIN
+
     def __init__(self) -> None:
         self.data = b""
         self.flood: str | None = None
         self.aborted = False
+        self.refused: ChatError | None = None
+        self.reads = True
+        self._drained: list[Deferred[None]] = []
 
     def write(self, frames: bytes) -> None:
         self.data += frames
+
+    def write_soon(self, frames: bytes) -> None:
+        self.write(frames)
+
+    def drained(self) -> Deferred[None]:
+        if self.reads:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._drained.append(waiting)
+        return waiting
+
+    def read(self) -> None:
+        """Read what has gathered, once."""
+        drained, self._drained = self._drained, []
+        for each in drained:
+            each.callback(None)
+
+    def turn_away(self, error: ChatError) -> None:
+        self.refused = error
 
     def abort(self) -> None:
         self.aborted = True
@@ -236,7 +273,6 @@ class World:
         made = SqliteBackend if held else PromptBackend
         self.backend = made(self.store, self.clock, self.writer, self.readers)
         self.hub = Hub(self.clock)
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0))
         self.operators = Operators(
             directory / "operators.json",
             self.clock,
@@ -251,11 +287,13 @@ class World:
             self.backend,
             self.hub,
             self.clock,
+            lambda: self.wall,
             max_message=max_message,
             default_room="lobby",
             rate=rate,
             rate_per_ip=rate_per_ip,
         )
+        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""
@@ -293,9 +331,9 @@ class Port:
         self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
-        self.sockets = SocketFactory(
-            world.chat, world.clock, max_frame=limit, max_unsent=MAX_UNSENT
-        )
+        self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
+        self.sockets = SocketFactory(world.chat, world.clock, self.patience, max_frame=limit)
+        self.feeds = Feeds(world.chat, world.clock, self.patience)
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
@@ -307,6 +345,7 @@ class Port:
             world.clock,
             tree=tree(
                 world.chat,
+                feeds=self.feeds,
                 operators=world.operators,
                 server=server,
                 clock=world.clock,

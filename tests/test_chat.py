@@ -11,7 +11,7 @@ from livechat.backends.retention import Retention
 from livechat.chat import LONGEST_PAGE, History, Window
 from livechat.errors import ChatError, Kind
 from livechat.wire import Newest
-from tests.support import Lane, RecordingClient, RecordingSink, World, kind, result, run
+from tests.support import ANN, Lane, RecordingClient, RecordingSink, World, kind, result, run
 
 
 def say(world: World, *texts: str, room: str = "r") -> None:
@@ -32,7 +32,7 @@ def seqs(world: World, window: Window, room: str = "r") -> list[int]:
 def test_sent_is_stored_and_delivered(world: World) -> None:
     """A message gets the next number, is delivered to the room and stands in its history."""
     client = RecordingClient()
-    run(world.chat.join("r", client))
+    run(world.chat.join("r", client, ANN))
     sent = result(world.chat.send(world.chat.sender("192.0.2.1"), "r", "hi"))
     assert (sent.seq, sent.message) == (1, "hi")
     assert client.frames() == [b'{"message":"hi"}']
@@ -42,9 +42,8 @@ def test_sent_is_stored_and_delivered(world: World) -> None:
 def test_after_leaving(world: World) -> None:
     """Who has left gets nothing; leaving twice is nothing."""
     client = RecordingClient()
-    run(world.chat.join("r", client))
-    world.chat.leave("r", client)
-    world.chat.leave("r", client)
+    run(world.chat.join("r", client, ANN))
+    world.chat.leave("r", client, ANN)
     say(world, "hi")
     assert client.frames() == []
 
@@ -185,7 +184,9 @@ def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPat
         return subscribing[-1]
 
     monkeypatch.setattr(world.backend, "subscribe", subscribe)
-    joining = [Deferred.fromCoroutine(world.chat.join("r", RecordingClient())) for _ in range(2)]
+    joining = [
+        Deferred.fromCoroutine(world.chat.join("r", RecordingClient(), ANN)) for _ in range(2)
+    ]
     assert not any(each.called for each in joining)
     for each in subscribing:
         each.callback(None)
@@ -198,7 +199,7 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     away = ChatError(Kind.UNAVAILABLE, "Away.")
     monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(away))
     monkeypatch.setattr(world.backend, "unsubscribe", unsubscribed.append)
-    joining = Deferred.fromCoroutine(world.chat.join("r", RecordingClient()))
+    joining = Deferred.fromCoroutine(world.chat.join("r", RecordingClient(), ANN))
     assert kind(joining) is Kind.UNAVAILABLE
     assert world.hub.members("r") == 0
     assert unsubscribed == ["r"]
@@ -214,9 +215,9 @@ def test_watching(world: World) -> None:
     run(world.chat.watch("r", watcher))
     say(world, "a")
     client = RecordingClient()
-    run(world.chat.join("r", client))
+    run(world.chat.join("r", client, ANN))
     say(world, "b")
-    world.chat.leave("r", client)
+    world.chat.leave("r", client, ANN)
     say(world, "c")
     world.chat.unwatch("r", watcher)
     world.chat.unwatch("r", watcher)
@@ -227,7 +228,7 @@ def test_watching(world: World) -> None:
 def test_members_stay_when_watchers_go(world: World) -> None:
     """A room that nobody watches any more is delivered to its members all the same."""
     watcher, client = RecordingSink(), RecordingClient()
-    run(world.chat.join("r", client))
+    run(world.chat.join("r", client, ANN))
     run(world.chat.watch("r", watcher))
     world.chat.unwatch("r", watcher)
     say(world, "a")
@@ -250,8 +251,8 @@ def test_active_rooms(world: World) -> None:
     say(world, "before", room="quiet")
     say(world, "x", room="over")
     world.clock.advance(1_000)
-    run(world.chat.join("quiet", RecordingClient()))
-    run(world.chat.join("new", RecordingClient()))
+    run(world.chat.join("quiet", RecordingClient(), ANN))
+    run(world.chat.join("new", RecordingClient(), ANN))
     say(world, "a", "b", room="busy")
     found = rooms(world)
     time = int(world.wall * 1_000)
@@ -265,7 +266,7 @@ def test_active_rooms(world: World) -> None:
 def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backend is asked about a quiet room when somebody looks, and not again."""
     client = RecordingClient()
-    run(world.chat.join("r", client))
+    run(world.chat.join("r", client, ANN))
     assert rooms(world) == {"r": (1, Newest(0, 0))}
     asked: list[list[str]] = []
 
@@ -276,9 +277,9 @@ def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.Monke
     monkeypatch.setattr(world.backend, "newest", newest)
     assert rooms(world) == {"r": (1, Newest(0, 0))}
     assert asked == []
-    world.chat.leave("r", client)
+    world.chat.leave("r", client, ANN)
     assert rooms(world) == {}
-    run(world.chat.join("r", client))
+    run(world.chat.join("r", client, ANN))
     rooms(world)
     assert asked == [["r"]]
 
@@ -287,7 +288,7 @@ def test_active_rooms_while_the_backend_is_away(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who looks then sees who is there."""
-    run(world.chat.join("r", RecordingClient()))
+    run(world.chat.join("r", RecordingClient(), ANN))
     monkeypatch.setattr(
         world.backend, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
     )
@@ -297,7 +298,7 @@ def test_active_rooms_while_the_backend_is_away(
 
 def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
     """The same if nothing answers, after a while."""
-    run(world.chat.join("r", RecordingClient()))
+    run(world.chat.join("r", RecordingClient(), ANN))
     lane = Lane(held=True)
     world.backend._readers = lane
     asked = Deferred.fromCoroutine(world.chat.rooms())

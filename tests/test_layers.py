@@ -14,17 +14,28 @@ ROOT = Path(livechat.__file__).parent
 
 #: Nothing imports what stands in a later line; modules of one line may know each other.
 LAYERS = [
-    {"livechat", "livechat.errors", "livechat.names", "livechat.wire", "livechat.reports"},
+    {
+        "livechat",
+        "livechat.errors",
+        "livechat.names",
+        "livechat.wire",
+        "livechat.frames",
+        "livechat.reports",
+        "livechat.users",
+    },
     {
         "livechat.interfaces",
         "livechat.limits",
         "livechat.config",
+        "livechat.deadlines",
         "livechat.files",
+        "livechat.patience",
         "livechat.threads",
         "livechat.certificates",
         "livechat.passwords",
     },
     {"livechat.hub", "livechat.activity", "livechat.operators", "livechat.backends"},
+    {"livechat.presence", "livechat.replay"},
     {"livechat.chat"},
     {"livechat.session"},
     {"livechat.web"},
@@ -36,10 +47,11 @@ LAYERS = [
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
-    "livechat.errors", "livechat.names", "livechat.wire", "livechat.reports", "livechat.interfaces",
-    "livechat.limits", "livechat.files", "livechat.threads", "livechat.passwords",
-    "livechat.hub", "livechat.activity", "livechat.operators", "livechat.chat",
-    "livechat.session",
+    "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.reports",
+    "livechat.users", "livechat.interfaces", "livechat.limits", "livechat.deadlines",
+    "livechat.files", "livechat.patience", "livechat.threads", "livechat.passwords", "livechat.hub",
+    "livechat.activity", "livechat.operators", "livechat.presence", "livechat.replay",
+    "livechat.chat", "livechat.session",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",

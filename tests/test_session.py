@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import Deferred, fail
@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
-from livechat.session import FRAGMENT_RATE, NOISE_RATE, Session
-from tests.support import RecordingClient, World, run
+from livechat.session import FRAGMENT_RATE, NOISE_RATE, PlainSession, Visit
+from tests.support import ANN, RecordingClient, World, run
 from tests.test_wire import HOSTILE
 
 
@@ -23,7 +23,7 @@ class Client(RecordingClient):
     def __init__(self, world: World, room: str = "r") -> None:
         super().__init__()
         sender = world.chat.sender("192.0.2.1")
-        self.session = Session(world.chat, world.clock, room, self, sender)
+        self.session = PlainSession(world.chat, world.clock, Visit(room), self, sender)
         run(self.session.open())
 
     def says(self, value: Any) -> None:
@@ -108,7 +108,7 @@ def test_no_rate_no_flood(world: World) -> None:
         (lambda session: session.fragment_received(), FRAGMENT_RATE.burst),
     ],
 )
-def test_floods(world: World, disturb: Callable[[Session], None], burst: int) -> None:
+def test_floods(world: World, disturb: Callable[[PlainSession], None], burst: int) -> None:
     """Frames that carry no message have a budget that no option switches off."""
     one = Client(world)
     for _ in range(int(burst)):
@@ -147,12 +147,14 @@ class FailingChatTest(SynchronousTestCase):
             def __init__(self) -> None:
                 """Needs nothing."""
 
-            def send(self, sender: Sender, room: str, text: str) -> Deferred[Any]:
+            def send(self, sender: Sender, room: str, text: str, **more: Any) -> Deferred[Any]:
                 return answer
 
         client = Client.__new__(Client)
         RecordingClient.__init__(client)
-        client.session = Session(Failing(), None, "r", client, None)  # type: ignore[arg-type]
+        visit, none = Visit("r"), cast("Any", None)
+        client.session = PlainSession(Failing(), none, visit, client, none)
+        client.session._visitor = ANN
         return client
 
     def test_unavailable(self) -> None:

@@ -35,10 +35,10 @@ from zope.interface import implementer
 from livechat.backends.retention import Retention
 from livechat.backends.store import Store
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, ISink
-from livechat.reports import Report
+from livechat.interfaces import IBackend, ICompany, ISink
+from livechat.reports import Report, Share
 from livechat.threads import Lane, Threads, within
-from livechat.wire import Draft, Message, Newest, Page
+from livechat.wire import Draft, Message, Newest, Page, Repeated, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -129,7 +129,9 @@ class SqliteBackend:
         self._trouble: str | None = None
         self._stopping: Deferred[None] | None = None
 
-    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
+    def start(
+        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
+    ) -> None:
         self._sink = sink
         self._census = census
         self._writer.start()
@@ -149,6 +151,15 @@ class SqliteBackend:
     def reports(self) -> Deferred[Sequence[Report]]:
         assert self._census is not None
         return succeed([self._census()])
+
+    def share(self, room: str, share: Share) -> None:
+        """Nobody else is there."""
+
+    def typing(self, room: str, user: User) -> None:
+        """Nobody else is there."""
+
+    def secret(self) -> Deferred[bytes]:
+        return succeed(self._store.secret())
 
     def shelf(self, name: str) -> None:
         """None: nobody else is there."""
@@ -218,7 +229,7 @@ class SqliteBackend:
         self._trouble_ended()
         by_room: dict[str, list[Message]] = {}
         for waiting, result in zip(self._group, results, strict=True):
-            if isinstance(result, Message):
+            if isinstance(result, Message) and not isinstance(result, Repeated):
                 by_room.setdefault(waiting.draft.room, []).append(result)
         assert self._sink is not None
         for room, messages in by_room.items():
@@ -228,6 +239,8 @@ class SqliteBackend:
         for waiting, result in zip(self._group, results, strict=True):
             if isinstance(result, Message):
                 waiting.stored(result)
+            elif isinstance(result, ChatError):
+                waiting.refused(result)
             else:
                 waiting.refused(ChatError(Kind.BAD_MESSAGE, "This text cannot be stored."))
 

@@ -27,7 +27,7 @@ import secrets
 import sqlite3
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
@@ -35,11 +35,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
-from livechat.wire import Draft, Message, Newest, Page, Position
+from livechat.wire import Draft, Message, Newest, Page, Position, User
 
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 #: Seconds that a write waits for another process that has the file (a backup).
@@ -70,6 +71,7 @@ CREATE TABLE messages (
     seq     INTEGER NOT NULL,
     time    INTEGER NOT NULL,
     message TEXT NOT NULL,
+    user    TEXT,
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID, STRICT;
 """
@@ -78,9 +80,19 @@ CREATE TABLE recent (
     room    INTEGER NOT NULL REFERENCES rooms,
     seq     INTEGER NOT NULL,
     time    INTEGER NOT NULL,
-    message TEXT NOT NULL
+    message TEXT NOT NULL,
+    user    TEXT
 ) STRICT;
 CREATE INDEX recent_by_room ON recent (room, seq);
+"""
+# Only to know them after a restart: in the order of their use, which costs next to nothing.
+_SCHEMA_OF_NONCES: Final = """
+CREATE TABLE nonces (
+    key     BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    digest  BLOB NOT NULL
+) STRICT;
 """
 
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
@@ -96,11 +108,12 @@ SELECT json_group_object(name, json_array(id, top, time))
 FROM rooms WHERE name IN (SELECT key FROM json_each(:counts))
 """
 _CHUNK: Final = 100
+_COLUMNS: Final = 5
 
 _READ: Final = """
-SELECT seq, time, message FROM messages WHERE room = :room AND seq >= :first
+SELECT seq, time, message, user FROM messages WHERE room = :room AND seq >= :first
 UNION ALL
-SELECT seq, time, message FROM recent WHERE room = :room AND seq >= :first
+SELECT seq, time, message, user FROM recent WHERE room = :room AND seq >= :first
 ORDER BY seq LIMIT :limit
 """
 _FIRST_SINCE: Final = """
@@ -113,7 +126,7 @@ ORDER BY seq LIMIT 1
 """
 _MOVE: Final = """
 INSERT INTO messages
-SELECT room, seq, recent.time, message FROM recent JOIN rooms ON rooms.id = room
+SELECT room, seq, recent.time, message, user FROM recent JOIN rooms ON rooms.id = room
 WHERE seq >= bottom ORDER BY room, seq
 """
 
@@ -121,7 +134,7 @@ WHERE seq >= bottom ORDER BY room, seq
 @cache
 def _insert(count: int) -> str:
     """Stores *count* messages."""
-    rows = ", ".join(["(?, ?, ?, ?)"] * count)
+    rows = ", ".join(["(?, ?, ?, ?, ?)"] * count)
     return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
 
 
@@ -153,6 +166,7 @@ class Store:
         self._gathered = 0
         self._lock: int | None = None
         self._secret = b""
+        self._nonces = Nonces()
 
     def prepare(self) -> None:
         """
@@ -192,6 +206,10 @@ class Store:
         digest = blake2b(room.encode(), key=self._secret, digest_size=9).digest()
         return urlsafe_b64encode(digest).decode()
 
+    def secret(self) -> bytes:
+        """Random bytes that stay the same as long as the file does."""
+        return blake2b(key=self._secret, digest_size=32, person=b"secret").digest()
+
     def write(self, drafts: Sequence[Draft]) -> list[Message | Exception]:
         """
         Store *drafts* in one transaction, on disk when this returns.
@@ -199,16 +217,40 @@ class Store:
         @return: for each draft its message, or why this one could not be stored.
         @raise sqlite3.Error: nothing of it was stored.
         """
-        bad = {index: reason for index, reason in enumerate(map(_unstorable, drafts)) if reason}
-        good = [draft for index, draft in enumerate(drafts) if index not in bad]
         if self._gathered >= _MANY:
             # It needs more room on the disk than these messages, who can do without.
             with suppress(sqlite3.Error):
                 self._move()
-        messages = iter(self._write_group(good) if good else ())
-        return [bad[index] if index in bad else next(messages) for index in range(len(drafts))]
+        bad = {index: reason for index, reason in enumerate(map(_unstorable, drafts)) if reason}
+        now = self._milliseconds()
+        new = self._new(drafts, bad, now)
+        stored = dict(zip(new, self._write_group([drafts[index] for index in new]), strict=True))
+        results: list[Message | Exception] = []
+        for index, draft in enumerate(drafts):
+            # By now the nonce of what was repeated within this group is known as well.
+            result = bad.get(index) or stored.get(index) or self._nonces.find(draft, now)
+            assert result is not None
+            results.append(result)
+        return results
+
+    def _new(self, drafts: Sequence[Draft], bad: Container[int], now: int) -> list[int]:
+        """Which of *drafts* are to be stored."""
+        new = []
+        used: set[bytes] = set()
+        for index, draft in enumerate(drafts):
+            if index in bad:
+                continue
+            if draft.nonce is not None:
+                named = key(draft)
+                if named in used or self._nonces.find(draft, now) is not None:
+                    continue
+                used.add(named)
+            new.append(index)
+        return new
 
     def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
+        if not drafts:
+            return []
         counts = Counter(draft.room for draft in drafts)
         now = self._milliseconds()
         with self._transaction() as db:
@@ -223,12 +265,20 @@ class Store:
             for draft in drafts:
                 last[draft.room] = seq = last[draft.room] + 1
                 room, _, time = rooms[draft.room]
-                messages.append(Message(draft.message, seq, time))
-                values += (room, seq, time, draft.message)
-            for start in range(0, len(values), 4 * _CHUNK):
-                chunk = values[start : start + 4 * _CHUNK]
-                db.execute(_insert(len(chunk) // 4), chunk)
+                messages.append(Message(draft.message, seq, time, draft.user))
+                values += (room, seq, time, draft.message, _as_text(draft.user))
+            for start in range(0, len(values), _COLUMNS * _CHUNK):
+                chunk = values[start : start + _COLUMNS * _CHUNK]
+                db.execute(_insert(len(chunk) // _COLUMNS), chunk)
+            used = [
+                Known.of(draft, message)
+                for draft, message in zip(drafts, messages, strict=True)
+                if draft.nonce is not None
+            ]
+            if used:
+                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", used)
         self._gathered += len(messages)
+        self._nonces.add(used, now)
         return messages
 
     def _move(self) -> None:
@@ -242,7 +292,24 @@ class Store:
                 budget -= self._remove(db, room, bottom, oldest, budget)
             db.execute(_MOVE)
             db.execute("DELETE FROM recent")
+            self._forget_nonces(db, self._gathered + _TRIM_STEP)
         self._gathered = 0
+
+    def _forget_nonces(self, db: sqlite3.Connection, most: int) -> None:
+        """Remove those of the first *most* rows that are not remembered any more."""
+        since = self._milliseconds() - 1000 * LASTS
+        db.execute(
+            "DELETE FROM nonces WHERE rowid IN (SELECT rowid FROM nonces ORDER BY rowid LIMIT ?)"
+            " AND time < ?",
+            (most, since),
+        )
+
+    def _remember_nonces(self, db: sqlite3.Connection) -> None:
+        """What was used before a restart is used still."""
+        found = db.execute(
+            "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST,)
+        ).fetchall()
+        self._nonces.add((Known(*row) for row in reversed(found)), self._milliseconds())
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
@@ -266,8 +333,8 @@ class Store:
             messages: list[Message] = []
             characters = 0
             wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}
-            for seq, time, text in db.execute(_READ, wanted):
-                messages.append(Message(text, seq, time))
+            for seq, time, text, user in db.execute(_READ, wanted):
+                messages.append(Message(text, seq, time, _as_user(user)))
                 characters += len(text)
                 if characters >= _PAGE_CHARACTERS:
                     break
@@ -301,6 +368,7 @@ class Store:
                 (start, _SWEEP_STEP),
             ).fetchall()
             budget = _TRIM_STEP
+            self._forget_nonces(db, budget)
             for room, top, bottom in rooms:
                 oldest = self._oldest(db, room, top, bottom, now=now, within=budget)
                 budget -= self._remove(db, room, bottom, oldest, budget)
@@ -404,8 +472,10 @@ class Store:
             if not version:
                 self._create(db)
             elif version < _SCHEMA_VERSION:
-                _upgrade(db)
+                _upgrade(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
+            if not self._secret:
+                self._remember_nonces(db)
             self._secret = found[0]
             self._gathered = db.execute("SELECT count(*) FROM recent").fetchone()[0]
         except BaseException:
@@ -432,7 +502,7 @@ class Store:
     def _create(self, db: sqlite3.Connection) -> None:
         self._path.chmod(0o600)
         db.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} {_SCHEMA_OF_RECENT}"
+            f"BEGIN IMMEDIATE; {_SCHEMA} {_SCHEMA_OF_RECENT} {_SCHEMA_OF_NONCES}"
             f"PRAGMA application_id = {_APPLICATION_ID};"
             f"PRAGMA user_version = {_SCHEMA_VERSION};"
         )
@@ -440,11 +510,21 @@ class Store:
         db.execute("COMMIT")
 
 
-def _upgrade(db: sqlite3.Connection) -> None:
-    """To this schema from the first one, which had no `recent`."""
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """To this schema from the first one, which had no `recent`, or the second, without users."""
+    recent = _SCHEMA_OF_RECENT if version == 1 else "ALTER TABLE recent ADD COLUMN user TEXT;"
     db.executescript(
-        f"BEGIN IMMEDIATE; {_SCHEMA_OF_RECENT} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+        f"BEGIN IMMEDIATE; {recent} ALTER TABLE messages ADD COLUMN user TEXT;"
+        f"{_SCHEMA_OF_NONCES} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
     )
+
+
+def _as_text(user: User | None) -> str | None:
+    return None if user is None else f"{user.id} {user.name}"
+
+
+def _as_user(text: str | None) -> User | None:
+    return None if text is None else User(*text.split(" ", 1))
 
 
 def _unstorable(draft: Draft) -> UnicodeEncodeError | None:

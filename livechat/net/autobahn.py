@@ -60,19 +60,20 @@ class Protocol(WebSocketServerProtocol):
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
         return type(cls.__name__, (cls,), options)
 
-    def open(self, transport: Any, key: str) -> None:
+    def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
         """
         Answer the handshake and be open.
 
         @param transport: the connection it came on.
         @param key: its ``Sec-WebSocket-Key``.
+        @param subprotocol: that of those it offered which is spoken.
         """
         self.makeConnection(transport)
         self._wskey = key
         self.websocket_version = 13
-        self.websocket_protocols: list[str] = []
+        self.websocket_protocols = [] if subprotocol is None else [subprotocol]
         self.websocket_extensions: list[Any] = []
-        self.succeedHandshake(None)
+        self.succeedHandshake(subprotocol)
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)

@@ -35,12 +35,14 @@ from twisted.web.http_headers import Headers
 
 from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
+from livechat.frames import V1
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
 from livechat.net.proxies import Proxies
 from livechat.net.request import Request
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.web.events import LASTS
+from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
 
 
@@ -95,6 +97,9 @@ class Channel(http.HTTPChannel):
         self._stage = stage
         if self._deadline is not None:
             self._deadline.reset(stage.value)
+        elif self in self.factory.channels:
+            # After a feed, which has none.
+            self._deadline = self.factory.reactor.callLater(stage.value, self._expired)
 
     def _expired(self) -> None:
         self._deadline = None
@@ -126,10 +131,16 @@ class Channel(http.HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self._enter(_Stage.BODY)
-        if self.admission.refusal is not None:
+        if self.admission.refusal is not None and not self._speaks_v1():
             self.refuse(self.admission.refusal)
         else:
             super().allHeadersReceived()
+
+    def _speaks_v1(self) -> bool:
+        """Whether the request is a handshake for which a refusal has to wait."""
+        request = self.requests[-1]
+        offered = request.requestHeaders.getRawHeaders(b"sec-websocket-protocol") or ()
+        return any(V1.encode() in each for each in offered)
 
     def _send100Continue(self) -> None:
         if not self.closing:
@@ -168,6 +179,12 @@ class Channel(http.HTTPChannel):
     def begin_stream(self) -> None:
         """The answer is one that goes on until it is ended."""
         self._enter(_Stage.STREAM)
+
+    def begin_feed(self) -> None:
+        """The answer goes on as long as its client is there."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def rawDataReceived(self, data: bytes) -> None:
         if self._socket is not None:
@@ -210,11 +227,11 @@ class Channel(http.HTTPChannel):
         self._enter(_Stage.IDLE)
         super().requestDone(request)
 
-    def hand_over(self, socket: Socket, key: str) -> None:
+    def hand_over(self, socket: Socket, upgrade: Upgrade) -> None:
         """
         Let *socket* go on with this connection.
 
-        @param key: that of its handshake, which was checked.
+        @param upgrade: its handshake, which was checked.
         """
         self._forget()
         socket.admission = self.admission
@@ -226,7 +243,7 @@ class Channel(http.HTTPChannel):
         self.requests.clear()
         transport: Any = self.transport
         transport.protocol = socket
-        socket.open(transport, key)
+        socket.open(transport, upgrade.key, upgrade.subprotocol)
         # The channel reads nothing while a request is answered.
         transport.resumeProducing()
         for data in early:

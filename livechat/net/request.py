@@ -24,11 +24,13 @@ from zope.interface import implementer
 
 from livechat.chat import Sender
 from livechat.errors import ChatError, Kind
+from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call
 
 if TYPE_CHECKING:
     from livechat.net.http import Channel
+    from livechat.net.websocket import Socket
 
 # What a client puts before the path if it takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2).
@@ -80,8 +82,14 @@ class Request(http.Request):
         answer: Response | Upgrade | None = await self.channel.factory.tree.answer(self._call())
         if isinstance(answer, Upgrade):
             answer = await self._upgrade(answer)
-        if answer is not None and not self.gone:
+        elif self.channel.admission.refusal is not None:
+            answer = self.channel.factory.tree.refusal(self.channel.admission.refusal)
+        if answer is None:
+            return
+        if not self.gone:
             await self._answer(answer)
+        elif isinstance(answer.body, Feed):
+            answer.body.end()
 
     def _call(self) -> Call:
         path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
@@ -105,21 +113,35 @@ class Request(http.Request):
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
         """Go on as a WebSocket; None if that worked."""
         channel = self.channel
+        sockets = channel.factory.sockets
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
             return channel.factory.tree.refusal(error)
         try:
-            channel.admission.belongs_to(channel.sender.key)
-            socket = await channel.factory.sockets.enter(upgrade.room, channel.sender)
+            socket = await self._enter(upgrade)
         except ChatError as error:
-            return channel.factory.tree.refusal(error)
+            if upgrade.subprotocol is None:
+                return channel.factory.tree.refusal(error)
+            socket = sockets.refused(error)
         if self.gone:
-            socket.session.close()
+            socket.abandon()
             return None
         self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
         channel.factory.log(self)
-        channel.hand_over(socket, upgrade.key)
+        channel.hand_over(socket, upgrade)
         return None
+
+    async def _enter(self, upgrade: Upgrade) -> Socket:
+        """
+        @raise ChatError: the room cannot be entered.
+        """
+        channel = self.channel
+        if channel.admission.refusal is not None:
+            raise channel.admission.refusal
+        channel.admission.belongs_to(channel.sender.key)
+        if isinstance(upgrade.visit, ChatError):
+            raise upgrade.visit
+        return await channel.factory.sockets.enter(upgrade.visit, channel.sender)
 
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
@@ -130,14 +152,28 @@ class Request(http.Request):
             if response.status not in http.NO_BODY_CODES:
                 self.setHeader(b"Content-Length", b"%d" % len(response.body))
             self.write(response.body)
+        elif isinstance(response.body, Feed):
+            await self._feed(response.body)
         elif self.method != b"HEAD":
             await self._stream(response)
         if not self.gone:
             self.finish()
 
+    async def _feed(self, feed: Feed) -> None:
+        """Be a member of a room until that, or the connection, ends."""
+        if self.method == b"HEAD":
+            feed.end()
+            return
+        self._end = feed.end
+        self.channel.begin_feed()
+        self.registerProducer(feed, True)
+        await feed.begin(self.write, self.channel.transport.abortConnection)
+        if not self.gone:
+            self.unregisterProducer()
+
     async def _stream(self, response: Response) -> None:
         """Write the pieces as fast as the client reads them, and not faster."""
-        assert not isinstance(response.body, bytes)
+        assert not isinstance(response.body, bytes | Feed)
         pace = _Pace()
         self.registerProducer(pace, True)
         if response.end is not None:

@@ -15,7 +15,7 @@ of it unless the kernel refuses it.  An idle connection keeps no buffers.
 protocols and twisted.web run on it as they are.  It does not say that it provides
 ISSLTransport: Autobahn takes that for a promise that it is Twisted's own class.
 
-Besides Twisted and pyOpenSSL this module needs only `livechat.net.deadlines`.
+Besides Twisted and pyOpenSSL this module needs only `livechat.deadlines`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersi
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.net.deadlines import Deadlines
+from livechat.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

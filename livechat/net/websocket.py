@@ -9,7 +9,7 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
     a peer that does not read         what waits for it is bounded: 4008
     a peer that is not there          no sign of life in time: 4001
 
-Pings and bounds need no timer for each socket: `livechat.net.deadlines`.
+Pings and bounds need no timer for each socket: `livechat.deadlines`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -26,28 +27,24 @@ from txaio.tx import make_logger
 from zope.interface import implementer
 
 from livechat.chat import Chat, Sender
-from livechat.errors import Close
+from livechat.deadlines import Deadlines
+from livechat.errors import ChatError, Close, close_code
+from livechat.frames import Encoding
 from livechat.interfaces import IClient
 from livechat.limits import Admission
 from livechat.net.autobahn import Protocol
-from livechat.net.deadlines import Deadlines
-from livechat.session import Session
+from livechat.patience import Patience
+from livechat.session import HEARTBEAT, PlainSession, Session, Visit, session
 
-#: Seconds for which more than the bound may wait for a member: a burst that the
-#: limits allow is no reason to close a member that is reading it.
-SLOW: Final = 5.0
-#: So many frames of the largest size may always wait.
-LARGEST_FRAMES: Final = 4
-#: So many times the bytes that may wait end a member's connection at once.  They
-#: are the room's, not the member's own: all that wait for them hold the same bytes.
-FAR_TOO_MUCH: Final = 64
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
 #: Seconds between pings, and for an answer or any other sign of life.
-PING_EVERY: Final = 25
+PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
 #: Seconds for the peer's close frame.
 GRACE: Final = 5
+#: Bytes of the reason that a close frame gives (RFC 6455, section 5.5).
+LONGEST_REASON: Final = 123
 
 
 @implementer(IClient, IPushProducer)
@@ -60,18 +57,22 @@ class Socket(Protocol):
     """
 
     # What a write looks at stands in the object itself, as in the transport's.
-    __slots__ = ("_push", "_ready")
+    __slots__ = ("_push", "_ready", "encoding")
 
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
-    session: Session
+    session: PlainSession | Session | None = None
     admission: Admission | None = None
 
     def __init__(self) -> None:
         super().__init__()
+        self.encoding = Encoding.PLAIN
         # What waits for the peer to read, if anything does.
         self._waiting: deque[bytes] | None = None
         self._waiting_bytes = 0
+        # What is to be written before this turn ends.
+        self._soon: list[bytes] = []
+        self._drained: list[Deferred[None]] = []
         self._paused = True
         # Whether frames may go out at once, and how: it is open, and not paused.
         self._ready = False
@@ -104,7 +105,9 @@ class Socket(Protocol):
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
-        if opcode > 7:
+        if self.session is None:
+            pass
+        elif opcode > 7:
             self.session.control_received()
         elif opcode == 0:
             self._fragments += 1
@@ -117,7 +120,7 @@ class Socket(Protocol):
         super().onFrameBegin()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self.state != self.STATE_OPEN:
+        if self.state != self.STATE_OPEN or self.session is None:
             return
         if isBinary:
             self.session.binary_received()
@@ -140,6 +143,10 @@ class Socket(Protocol):
     def write(self, frames: bytes) -> None:
         if self._ready:
             self._push(frames)
+        elif self._soon:
+            soon, self._soon = self._soon, []
+            self._ready = not self._paused and self.state == self.STATE_OPEN
+            self.write(b"".join((*soon, frames)))
         elif self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
             if self._waiting is None:
                 self._waiting = deque()
@@ -147,13 +154,38 @@ class Socket(Protocol):
             self._waiting_bytes += len(frames)
             self._watch()
 
+    def write_soon(self, frames: bytes) -> None:
+        if self._soon:
+            self._soon.append(frames)
+        elif self._ready:
+            # So the next write comes by.
+            self._ready = False
+            self._soon.append(frames)
+            self.factory.soon(self)
+        else:
+            self.write(frames)
+
+    def end_turn(self) -> None:
+        """Write what was to be written soon, if nothing has taken it along."""
+        if self._soon:
+            self.write(b"")
+
+    def drained(self) -> Deferred[None]:
+        gone = self.state not in (self.STATE_CONNECTING, self.STATE_OPEN)
+        if gone or (not self._paused and self._waiting is None):
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._drained.append(waiting)
+        return waiting
+
+    def _has_drained(self) -> None:
+        drained, self._drained = self._drained, []
+        for each in drained:
+            each.callback(None)
+
     def _watch(self) -> None:
         """See whether more waits than may."""
-        unsent = self.factory.unsent
-        if self._waiting_bytes > FAR_TOO_MUCH * unsent:
-            self.too_slow()
-        elif self._waiting_bytes > unsent and self not in self.factory.slow:
-            self.factory.slow.begin(self)
+        self.factory.patience.look(self, self._waiting_bytes)
 
     def too_slow(self) -> None:
         """It does not read: close with 4008, which it sees if it reads again in time."""
@@ -167,11 +199,25 @@ class Socket(Protocol):
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
 
+    def turn_away(self, error: ChatError) -> None:
+        self._close(close_code(error.kind), error.detail[:LONGEST_REASON])
+
+    def abandon(self) -> None:
+        """The peer has gone before the handshake was answered."""
+        self._leave()
+
     def abort(self) -> None:
         self.dropConnection(abort=True)
 
-    def restart(self) -> None:
-        """The server is going: send what waits, and say so."""
+    def restart(self, retry_ms: int) -> None:
+        """
+        The server is going: send what waits, and say so.
+
+        @param retry_ms: milliseconds after which the client should be back.
+        """
+        if self.session is not None and self.state == self.STATE_OPEN:
+            self.session.going(retry_ms)
+        self.end_turn()
         if self._waiting and self.state == self.STATE_OPEN:
             self.transport.write(b"".join(self._waiting))
             self._drop_waiting()
@@ -189,7 +235,7 @@ class Socket(Protocol):
         """All closing that begins here comes through here, Autobahn's too."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self._ready = False
-        self.session.close()
+        self._leave()
         self.factory.closed(self)
         if not isReply and code != Close.RESTART:
             # The peer's close frame is waited for only where the peer did nothing
@@ -197,6 +243,12 @@ class Socket(Protocol):
             # The transport goes on reading, and drops it, so that ours arrives.
             self._deaf = True
             self.dropConnection()
+
+    def _leave(self) -> None:
+        if self.session is not None:
+            self.session.close()
+        self._soon.clear()
+        self._has_drained()
 
     def dropConnection(self, abort: bool = False) -> None:
         self._ready = False
@@ -212,31 +264,33 @@ class Socket(Protocol):
             frames = self._waiting.popleft()
             self._waiting_bytes -= len(frames)
             self.transport.write(frames)
-        if self._waiting_bytes <= self.factory.unsent:
-            self.factory.slow.done(self)
+        self._watch()
         if not self._waiting:
             self._waiting = None
-            self._ready = not self._paused and self.state == self.STATE_OPEN
+            self._ready = not self._paused and not self._soon and self.state == self.STATE_OPEN
+            if not self._paused:
+                self._has_drained()
 
     def stopProducing(self) -> None:
         """The connection is being lost, which `connectionLost` is told too."""
 
     def _drop_waiting(self) -> None:
-        self.factory.slow.done(self)
+        self.factory.patience.done(self)
         self._waiting = None
         self._waiting_bytes = 0
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._ready = False
         self._drop_waiting()
-        self.session.close()
+        self._leave()
         self.factory.lost(self)
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
         # These lead back here.  Without them it goes away now, and does not wait for the
         # garbage collector, which comes seldom.
-        del self.session, self._push
+        del self._push
+        self.session = None
         self.is_closed = None
 
 
@@ -245,28 +299,28 @@ class SocketFactory(WebSocketServerFactory):
     The WebSockets of this process.
 
     @ivar sockets: those that are open.
-    @ivar unsent: bytes that may wait for one of them.
-    @ivar slow: those for which more waits.
+    @ivar patience: with those that do not read.
     @ivar unanswered: those that were pinged and have not said anything since.
     """
 
     noisy = False
     log = make_logger("critical")
 
-    def __init__(self, chat: Chat, clock: IReactorTime, *, max_frame: int, max_unsent: int) -> None:
+    def __init__(
+        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+    ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
-        @param max_unsent: bytes that may wait for a member, or more if a few of the
-            largest frames are more.
         """
         super().__init__(server="", reactor=clock)
-        self.unsent = max(max_unsent, LARGEST_FRAMES * max_frame)
+        self.patience = patience
         self.sockets: set[Socket] = set()
-        self.slow: Deadlines[Socket] = Deadlines(clock, SLOW, Socket.too_slow)
         self.unanswered: Deadlines[Socket] = Deadlines(clock, PONG_WITHIN, Socket.silent)
         self._quiet: Deadlines[Socket] = Deadlines(clock, PING_EVERY, self._ask_for_life)
         self._chat = chat
         self._clock = clock
+        # Those with something to be written before this turn ends.
+        self._soon: list[Socket] = []
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -280,17 +334,37 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, room: str, sender: Sender) -> Socket:
+    async def enter(self, visit: Visit, sender: Sender) -> Socket:
         """
-        A new member of *room*, whose connection is yet to be given to it (`Socket.open`).
+        A new member of a room, whose connection is yet to be given to it (`Socket.open`).
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
         socket = self._socket()
         socket.factory = self
-        socket.session = Session(self._chat, self._clock, room, socket, sender)
+        socket.encoding = visit.encoding
+        socket.session = session(self._chat, self._clock, visit, socket, sender)
         await socket.session.open()
         return socket
+
+    def refused(self, error: ChatError) -> Socket:
+        """A connection that is opened only to be told *error*, and closed."""
+        socket = self._socket()
+        socket.factory = self
+        socket.encoding = Encoding.V1
+        socket.turn_away(error)
+        return socket
+
+    def soon(self, socket: Socket) -> None:
+        """*socket* has something to write before this turn ends."""
+        if not self._soon:
+            self._clock.callLater(0, self._end_turn)
+        self._soon.append(socket)
+
+    def _end_turn(self) -> None:
+        soon, self._soon = self._soon, []
+        for socket in soon:
+            socket.end_turn()
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

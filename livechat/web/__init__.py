@@ -10,6 +10,7 @@ from livechat.chat import Chat
 from livechat.operators import Operators
 from livechat.web.admin import Admin
 from livechat.web.api import Api
+from livechat.web.feed import Feeds
 from livechat.web.html import Templates
 from livechat.web.pages import Pages
 from livechat.web.response import Headers
@@ -20,6 +21,7 @@ from livechat.web.server import Server
 def tree(
     chat: Chat,
     *,
+    feeds: Feeds,
     operators: Operators,
     server: Server,
     clock: IReactorTime,
@@ -35,7 +37,7 @@ def tree(
     @param promises: headers for every answer.
     """
     templates = Templates()
-    pages, api = Pages(chat, templates), Api(chat)
+    pages, api = Pages(chat, templates), Api(chat, feeds)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )

@@ -7,17 +7,24 @@ One function an endpoint, one row for it in `routes`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
 from livechat import wire
 from livechat.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.errors import ChatError, Kind
+from livechat.frames import LONGEST_NONCE, V1, Encoding, place
 from livechat.names import room_name
+from livechat.session import Visit
+from livechat.users import checked_key, checked_name
+from livechat.web import contract
+from livechat.web.feed import Feeds
 from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.web.routing import FORM, Call, Route, form_fields, media_type, query, window
+from livechat.web.routing import FORM, Call, Route, form_fields, media_type, number, query, window
 
+#: Characters of an ``Idempotency-Key`` that is told from those of all others.
+_SHORTEST_SHARED: Final = 16
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
@@ -25,26 +32,41 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, feeds: Feeds) -> None:
         self._chat = chat
+        self._feeds = feeds
+        self._openapi = json(contract.openapi(chat, shortest_shared=_SHORTEST_SHARED))
+        self._asyncapi = json(contract.asyncapi(chat))
 
     def routes(self) -> tuple[Route, ...]:
         """The endpoints' rows in the URL tree."""
         return (
             Route("/ws/chat/{room}/", {"GET": self.socket}),
+            Route("/chat/events/{room}/", {"GET": self.events}),
             Route("/chat/send/", {"POST": self.send}),
             Route("/chat/send/{room}/", {"POST": self.send}),
             Route("/chat/history/", {"GET": self.history}),
             Route("/chat/history/{room}/", {"GET": self.history}),
             Route("/healthz", {"GET": self.healthy}, origins="any"),
             Route("/readyz", {"GET": self.ready}, origins="any"),
+            Route("/openapi.json", {"GET": self.openapi}, origins="any"),
+            Route("/asyncapi.json", {"GET": self.asyncapi}, origins="any"),
         )
 
     async def send(self, call: Call) -> Response:
         """Store and deliver a message, then say so."""
         request = _send_request(call)
         room = self._room(call, request.room)
-        await self._chat.send(call.sender, room, request.message)
+        asked = query(call)
+        name, key = _name_and_key(asked)
+        user = None
+        if name is not None or key is not None:
+            user = (await self._chat.visitor(name, key)).user
+        # Without a key all users share their nonces.
+        nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
+        await self._chat.send(
+            call.sender, room, request.message, user=user, nonce=nonce, anonymous=key is None
+        )
         return json(wire.Sent())
 
     async def history(self, call: Call) -> Response:
@@ -59,9 +81,28 @@ class Api:
         )
         return streamed_json(_history_body(found), headers)
 
+    async def events(self, call: Call) -> Response:
+        """The room as server-sent events."""
+        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.sender)
+        await feed.enter()
+        headers = (
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-store"),
+            # Else nginx would keep events until it has 4 KiB of them.
+            ("X-Accel-Buffering", "no"),
+        )
+        return Response(200, feed, headers)
+
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
-        room = room_name(call.names["room"])
+        subprotocol = V1 if _lists(call, "sec-websocket-protocol", V1) else None
+        visit: Visit | ChatError
+        try:
+            visit = _visit(call, Encoding.PLAIN if subprotocol is None else Encoding.V1)
+        except ChatError as error:
+            if subprotocol is None:
+                raise
+            visit = error
         if not _lists(call, "upgrade", "websocket"):
             raise ChatError(
                 Kind.UPGRADE_REQUIRED,
@@ -81,7 +122,7 @@ class Api:
         key = call.header("Sec-WebSocket-Key") or ""
         if _KEY.fullmatch(key) is None:
             raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
-        return Upgrade(room, key)
+        return Upgrade(visit, key, subprotocol)
 
     async def healthy(self, call: Call) -> Response:
         """The process is alive and answers."""
@@ -93,6 +134,14 @@ class Api:
         if trouble is not None:
             raise ChatError(Kind.UNAVAILABLE, f"Not ready: {trouble}.")
         return json({"status": "ready"})
+
+    async def openapi(self, call: Call) -> Response:
+        """What can be asked by HTTP, for programs."""
+        return self._openapi
+
+    async def asyncapi(self, call: Call) -> Response:
+        """What WebSockets and events carry, for programs."""
+        return self._asyncapi
 
     def _room(self, call: Call, in_body: str | None = None) -> str:
         """The room that a request names, in its path, query or body, or the default."""
@@ -119,6 +168,49 @@ def _send_request(call: Call) -> wire.SendRequest:
             hint = " This looks like JSON: say so with 'Content-Type: application/json'."
         raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
     return wire.SendRequest(given["message"], given.get("room"))
+
+
+def _visit(call: Call, encoding: Encoding) -> Visit:
+    """How a client wants to be in the room that the path names."""
+    room = room_name(call.names["room"])
+    try:
+        asked = query(call)
+    except ChatError:
+        if encoding != Encoding.PLAIN:
+            raise
+        # In plain mode a query that is not ours has always been ignored.
+        asked = {}
+    name, key = _name_and_key(asked)
+    if encoding == Encoding.PLAIN:
+        count = min(number(asked, "history") or 0, PAGE)
+        return Visit(room, encoding, name, key, history=count)
+    since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
+    since = since or asked.get("since")
+    return Visit(room, encoding, name, key, None if since is None else place(since))
+
+
+def _name_and_key(asked: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """By which name and which key somebody wants to be known."""
+    name, key = asked.get("name"), asked.get("client")
+    return (
+        None if name is None else checked_name(name),
+        None if key is None else checked_key(key),
+    )
+
+
+def _idempotency_key(call: Call, shortest: int) -> str | None:
+    """The nonce of a message that is sent by HTTP."""
+    given = call.header("Idempotency-Key")
+    if given is None:
+        return None
+    # The header is a string in quotes in the draft of its specification, and bare elsewhere.
+    nonce = given.strip().removeprefix('"').removesuffix('"')
+    if not (shortest <= len(nonce) <= LONGEST_NONCE and nonce.isascii() and nonce.isprintable()):
+        raise ChatError(
+            Kind.BAD_REQUEST,
+            f"Idempotency-Key has {shortest} to {LONGEST_NONCE} printable characters of ASCII.",
+        )
+    return nonce
 
 
 def _lists(call: Call, header: str, token: str) -> bool:

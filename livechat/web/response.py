@@ -13,6 +13,8 @@ from msgspec import Struct, structs
 
 from livechat import wire
 from livechat.errors import ChatError
+from livechat.session import Visit
+from livechat.web.feed import Feed
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -33,13 +35,14 @@ class Response(Struct, frozen=True):
     """
     An answer.
 
-    @ivar body: all of it, or its pieces, which are asked for as the client reads.
+    @ivar body: all of it; or its pieces, which are asked for as the client reads; or a room,
+        of which it is told.
     @ivar headers: besides `SAFETY`, which they override.
     @ivar end: where the pieces would go on until somebody ends them: ends them.
     """
 
     status: int = HTTPStatus.OK
-    body: bytes | AsyncGenerator[bytes, None] = b""
+    body: bytes | AsyncGenerator[bytes, None] | Feed = b""
     headers: Headers = ()
     end: Callable[[], None] | None = None
 
@@ -57,11 +60,15 @@ class Upgrade(Struct, frozen=True):
     """
     The answer to a valid WebSocket handshake: go on as a member of a room.
 
+    @ivar visit: of which room, and how; or why not, for those who would not see that in an
+        answer to their handshake.
     @ivar key: what the client's ``Sec-WebSocket-Key`` said.
+    @ivar subprotocol: what is spoken; None in plain mode.
     """
 
-    room: str
+    visit: Visit | ChatError
     key: str
+    subprotocol: str | None = None
 
 
 def json(value: Any, *, status: int = HTTPStatus.OK, headers: Headers = ()) -> Response:

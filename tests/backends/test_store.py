@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from livechat.backends.nonces import LASTS
 from livechat.backends.retention import Retention
 from livechat.backends.store import Store
 from livechat.errors import StartError
-from livechat.wire import Draft, Message
+from livechat.wire import Draft, Message, Repeated, User
 
 NOW = 1_790_000_000.0
 
@@ -118,9 +119,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 3")
+    disk.change("PRAGMA user_version = 4")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 3; this one knows 2\)"
+        StartError, match=r"newer livechat \(schema 4; this one knows 3\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -166,13 +167,19 @@ def test_numbering_outlives_messages(disk: Disk) -> None:
     assert say(disk.store(), "d") == [4]
 
 
-def test_older_schema(disk: Disk) -> None:
-    """A file of the first livechat is taken on, with all that it holds."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_schema(disk: Disk, version: int) -> None:
+    """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")
     disk.close()
-    disk.change("INSERT INTO messages SELECT * FROM recent")
-    disk.change("DROP TABLE recent")
-    disk.change("PRAGMA user_version = 1")
+    disk.change("DROP TABLE nonces")
+    if version == 1:
+        disk.change("INSERT INTO messages SELECT * FROM recent")
+        disk.change("DROP TABLE recent")
+    else:
+        disk.change("ALTER TABLE recent DROP COLUMN user")
+    disk.change("ALTER TABLE messages DROP COLUMN user")
+    disk.change(f"PRAGMA user_version = {version}")
     store = disk.store()
     assert say(store, "c") == [3]
     assert shown(store) == [1, 2, 3]
@@ -333,3 +340,37 @@ def test_killed(disk: Disk) -> None:
     store = disk.store()
     assert shown(store) == [1, 2]
     assert say(store, "c") == [3]
+
+
+def test_nonces_outlive_the_process(disk: Disk) -> None:
+    """What was said under a nonce before a restart is not said again after it."""
+    draft = Draft("r", "a", User("1", "Ann"), "n")
+    (before,) = disk.store().write([draft])
+    assert not isinstance(before, Repeated)
+    (after,) = disk.store().write([draft])
+    assert isinstance(after, Repeated)
+    assert isinstance(before, Message)
+    assert (after.seq, after.time) == (before.seq, before.time)
+
+
+def test_nonces_are_removed(disk: Disk) -> None:
+    """In time they take no room in the file any more."""
+    store = disk.store()
+    store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
+    disk.now += LASTS + 1
+    store.sweep()
+    disk.close()
+    with closing(sqlite3.connect(disk.path)) as db:
+        assert db.execute("SELECT count(*) FROM nonces").fetchone() == (0,)
+
+
+def test_a_write_that_fails_uses_no_nonce(disk: Disk) -> None:
+    """What was not stored may be sent again under its nonce."""
+    store = disk.store()
+    draft = Draft("r", "a", None, "n")
+    disk.change("ALTER TABLE nonces RENAME TO lost")
+    with pytest.raises(sqlite3.Error):
+        store.write([draft])
+    disk.change("ALTER TABLE lost RENAME TO nonces")
+    (stored,) = store.write([draft])
+    assert not isinstance(stored, Repeated)

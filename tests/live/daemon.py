@@ -285,11 +285,12 @@ class Wscat:
 
     def __init__(self, daemon: Daemon, room: str, *options: str) -> None:
         assert WSCAT.exists(), f"wscat is missing: run {ROOT}/tests/clients/install"
+        path = room if "?" in room else f"{room}/"
         self._terminal, terminal = pty.openpty()
         self._process = subprocess.Popen(
             [
                 str(WSCAT), "--no-color", "--no-check", *options,
-                "-c", f"wss://localhost:{daemon.port}/ws/chat/{room}/",
+                "-c", f"wss://localhost:{daemon.port}/ws/chat/{path}",
             ],
             stdin=terminal,
             stdout=terminal,

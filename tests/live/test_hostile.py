@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from livechat.net.http import _Stage
-from livechat.net.websocket import FAR_TOO_MUCH, GRACE, SLOW
+from livechat.net.websocket import GRACE
+from livechat.patience import FAR_TOO_MUCH, SLOW
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyClass
 
+from livechat import replay
+from livechat.errors import ChatError, Kind
 from livechat.interfaces import IClient
 from livechat.net.websocket import (
-    FAR_TOO_MUCH,
     GRACE,
     MOST_FRAMES,
     PING_EVERY,
     PONG_WITHIN,
-    SLOW,
     Socket,
 )
+from livechat.patience import FAR_TOO_MUCH, SLOW
 from livechat.session import NOISE_RATE
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
 
@@ -288,7 +291,7 @@ def restarted(port: Port) -> tuple[Wire, Wire]:
     wires[1].protocol.pauseProducing()
     say(port, "last")
     for socket in tuple(port.sockets.sockets):
-        socket.restart()
+        socket.restart(700)
     return wires
 
 
@@ -316,3 +319,132 @@ def test_an_unknown_subprotocol(port: Port) -> None:
     answer = wire.answer()
     assert answer.status == 101
     assert "sec-websocket-protocol" not in answer.headers
+
+
+def v1(port: Port, target: str = "/ws/chat/r/", offered: str = "soap, livechat.v1") -> Wire:
+    """A connection that speaks the protocol."""
+    wire = port.connect()
+    wire.send(request("GET", target, **HANDSHAKE, Sec_WebSocket_Protocol=offered))
+    answer = wire.answer()
+    assert answer.status == 101
+    assert answer.headers["sec-websocket-protocol"] == "livechat.v1"
+    return wire
+
+
+def kinds(wire: Wire) -> list[str]:
+    return [json.loads(payload)["type"] for opcode, payload in wire.frames() if opcode == 1]
+
+
+def test_an_ack_goes_out_with_the_message(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is written to once, not twice; alone, it goes out in the same turn."""
+    wire = v1(port)
+    assert kinds(wire) == ["hello"]
+    written: list[bytes] = []
+    push = wire.protocol._push
+
+    def noted(data: bytes) -> None:
+        written.append(data)
+        push(data)
+
+    monkeypatch.setattr(wire.protocol, "_push", noted)
+    # Tests deliver at once; here the turn is to end first.
+    monkeypatch.setattr(port.world.hub, "flush", lambda: None)
+    message = client_frame(b'{"message":"hi","nonce":"n"}')
+    wire.send(message)
+    assert written == []
+    port.world.clock.advance(0)
+    assert len(written) == 1
+    assert kinds(wire) == ["ack", "message"]
+    wire.send(message)
+    port.world.clock.advance(0)
+    assert kinds(wire) == ["ack"]
+    wire.send(message + message)
+    wire.protocol.pauseProducing()
+    port.world.clock.advance(0)
+    assert kinds(wire) == []
+    wire.protocol.resumeProducing()
+    assert kinds(wire) == ["ack", "ack"]
+
+
+def test_a_close_takes_what_was_to_be_written_soon(port: Port) -> None:
+    """Nothing is written behind a close frame."""
+    wire = v1(port)
+    kinds(wire)
+    wire.send(client_frame(b'{"message":"hi","nonce":"n"}') + client_frame(b"\x03\xe8", 8))
+    port.world.clock.advance(0)
+    *_, (opcode, _) = wire.frames()
+    assert opcode == 8
+
+
+def test_a_replay_waits_for_its_reader(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page after page is written, each when the last one has gone out."""
+    monkeypatch.setattr(replay, "PAGE", 2)
+    for number in range(5):
+        say(port, str(number))
+    epoch = port.world.store.epoch("r")
+    wire = v1(port, f"/ws/chat/r/?since={epoch}:0")
+    assert kinds(wire) == ["hello", "resumed", *["message"] * 5]
+    wire.protocol.pauseProducing()
+    wire.send(client_frame(json.dumps({"type": "resume", "epoch": epoch, "seq": 0}).encode()))
+    assert wire.frames() == []
+    wire.transport.full = True
+    for _ in range(2):
+        wire.protocol.resumeProducing()
+        port.world.clock.advance(0)
+        assert len(kinds(wire)) <= 3
+    wire.transport.full = False
+    wire.protocol.resumeProducing()
+    say(port, "5")
+    wire.frames()
+    say(port, "6")
+    assert kinds(wire) == ["message"]
+
+
+def test_refused_by_a_code(port: Port) -> None:
+    """One that would not see an HTTP answer is let in, told why, and gets nothing else."""
+    wire = v1(port, "/ws/chat/a%20b/")
+    ((opcode, payload),) = wire.frames()
+    assert (opcode, payload[:2]) == (8, (4400).to_bytes(2, "big"))
+    assert b"name" in payload
+    wire.send(HI + client_frame(b"", 9) + client_frame(b"", 0))
+    assert wire.frames() == []
+    wire.hang_up()
+    assert len(port.connections) == 0
+
+
+def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then one may come back later; nobody is left in the room."""
+
+    def away(*_: object) -> Deferred[None]:
+        return fail(ChatError(Kind.UNAVAILABLE, "Away."))
+
+    for method in ("subscribe", "read"):
+        with monkeypatch.context() as patch:
+            patch.setattr(port.world.backend, method, away)
+            ((opcode, payload),) = v1(port).frames()
+        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"Away.")
+        assert port.world.hub.rooms() == {}
+        assert port.world.chat.presence.who("r").connections == 0
+
+
+def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who hangs up while the room is being entered leaves nothing behind."""
+    subscribing: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: subscribing)
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"))
+    wire.hang_up()
+    subscribing.callback(None)
+    assert port.world.hub.rooms() == {}
+    assert len(port.connections) == 0
+
+
+def test_goaway(port: Port) -> None:
+    """Before it closes, the server says when to be back."""
+    wire = v1(port)
+    wire.frames()
+    for socket in tuple(port.sockets.sockets):
+        socket.restart(700)
+    (_, goaway), (opcode, payload) = wire.frames()
+    assert json.loads(goaway) == {"type": "goaway", "retry_ms": 700}
+    assert (opcode, payload[:2]) == (8, (1012).to_bytes(2, "big"))

@@ -13,7 +13,7 @@ from livechat.errors import ChatError, Kind
 from livechat.reports import Report, Room
 from livechat.web.rooms import PAGE
 from livechat.wire import Message
-from tests.support import Browser, Lane, Port, RecordingClient, World, result, run
+from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
 #: What must be shown as text.
 HOSTILE = [
@@ -29,7 +29,7 @@ def say(world: World, text: str, room: str = "r") -> None:
 
 def join(world: World, room: str) -> RecordingClient:
     client = RecordingClient()
-    run(world.chat.join(room, client))
+    run(world.chat.join(room, client, ANN))
     return client
 
 

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from livechat.interfaces import ISink
 from livechat.web.events import LASTS, TAIL, EventStream, Tail, event
+from livechat.web.feed import Feed
 from livechat.wire import Message
 from tests.support import run
 
@@ -102,7 +103,7 @@ def test_answer(clock: Clock) -> None:
     async def read() -> None:
         answer = EventStream(clock, 1_000).answer(events())
         body = answer.body
-        assert not isinstance(body, bytes)
+        assert not isinstance(body, bytes | Feed)
         assert dict(answer.headers)["Content-Type"] == "text/event-stream"
         assert await anext(body) == b"retry: 1000\n:\n\n"
         assert await anext(body) == event("x", "1")

@@ -40,18 +40,19 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat.backends.redis.history import READ, History
+from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
+from livechat.backends.redis.history import READ, History, room_of
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
 from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
-from livechat.backends.redis.stream import Entry
+from livechat.backends.redis.stream import Entry, user_of_bytes
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, ISink
-from livechat.reports import Report
-from livechat.wire import Draft, Message, Newest, Page, Position
+from livechat.interfaces import IBackend, ICompany, ISink
+from livechat.reports import Report, Share
+from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 _T = TypeVar("_T")
 
@@ -61,6 +62,7 @@ AGAIN: Final = 0.5
 _RENEW: Final = Script("renew")
 _GENERATION: Final = b"lc:generation"
 _CONTROL: Final = b"lc:control"
+_SECRET: Final = b"lc:secret"
 
 #: Answers that mean that another Redis, or the same one later, can do better.
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
@@ -99,7 +101,7 @@ class RedisBackend:
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, _RENEW),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, _RENEW),
             user=user,
             password=password,
             database=database,
@@ -108,6 +110,8 @@ class RedisBackend:
         self._outbox = Outbox(self._link, clock, self.history, self)
         self._rooms = Rooms(self._link, clock, self.history, self)
         self._roster: Roster | None = None
+        self._company: Company | None = None
+        self._secret = b""
         self._shelves: dict[str, Shelf] = {}
         # The newest message that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
@@ -119,8 +123,12 @@ class RedisBackend:
         self._beating.clock = clock
         self._stopping = False
 
-    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
+    def start(
+        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
+    ) -> None:
         self._roster = Roster(self._link, self._clock, census)
+        self._company = Company(self._link, self._clock, self._roster.name)
+        self._company.start(company)
         self._rooms.start(sink)
         self._link.start()
         self._beating.start(BEAT_EVERY, now=False)
@@ -142,8 +150,11 @@ class RedisBackend:
         return self._reading(self._page(room, after, limit))
 
     async def _page(self, room: str, after: int, limit: int) -> Page:
-        epoch = self.epoch(room)
-        part = await self.history.read(room, after, limit)
+        while True:
+            epoch = self.epoch(room)
+            part = await self.history.read(room, after, limit)
+            if epoch == self.epoch(room):
+                break
         messages = tuple(entry.message() for entry in part.entries)
         return Page(Position(epoch, part.top, part.oldest), messages)
 
@@ -174,6 +185,27 @@ class RedisBackend:
     def reports(self) -> Deferred[Sequence[Report]]:
         assert self._roster is not None
         return Deferred.fromCoroutine(self._roster.reports())
+
+    def share(self, room: str, share: Share) -> None:
+        if self._company is not None and not self._stopping:
+            self._company.share(room, share)
+
+    def typing(self, room: str, user: User) -> None:
+        if self._company is not None and self.ready:
+            self._company.typing(room, user)
+
+    async def see_company(self, room: str) -> None:
+        if self._company is not None:
+            await self._company.look_at(room)
+
+    def forget_company(self, room: str) -> None:
+        if self._company is not None:
+            self._company.forget(room)
+
+    def secret(self) -> Deferred[bytes]:
+        if self._secret:
+            return succeed(self._secret)
+        return fail(_away("Nobody can be recognized"))
 
     def shelf(self, name: str) -> Shelf:
         if name not in self._shelves:
@@ -233,6 +265,8 @@ class RedisBackend:
             self._rooms.check_all()
             for shelf in self._shelves.values():
                 shelf.changed()
+            if self._company is not None:
+                self._company.refresh(now=True)
             await self.beat()
 
     async def _look_at_redis(self) -> None:
@@ -242,6 +276,10 @@ class RedisBackend:
         await self._link.load_scripts()
         await self._link.ask_time()
         await self.look_at_generation()
+        # A Redis that has lost it gets the one back by which people are known here.
+        new = self._secret or secrets.token_bytes(32)
+        await self._link.command(b"SET", _SECRET, new, b"NX")
+        self._secret = await self._link.command(b"GET", _SECRET)
         if self._last_stored is not None:
             # What is lost is always the end: with this one, all before it are there.
             room, entry = self._last_stored
@@ -288,8 +326,13 @@ class RedisBackend:
             self._controlled(payload)
             return
         try:
-            generation, seq, time, tag, text = payload.split(b" ", 4)
-            entry = Entry(int(seq), int(time), tag, text.decode())
+            if payload.startswith((SHARE, TYPING)):
+                if self._company is not None:
+                    self._company.told(room_of(channel), payload)
+                return
+            generation, seq, time, tag, size, rest = payload.split(b" ", 5)
+            user, text = rest[: int(size)], rest[int(size) :]
+            entry = Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user))
         except ValueError:
             # Somebody else has published it; what we published is read where it is missing.
             self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
@@ -312,8 +355,11 @@ class RedisBackend:
     async def beat(self) -> None:
         """Tell the others that this process is there; and see whether Redis takes anything."""
         if self.ready and self._roster is not None:
+            assert self._company is not None
             try:
                 await self._roster.beat()
+                self._company.alive(await self._roster.alive())
+                self._company.refresh()
             except LinkError:
                 pass
             except RefusedError as reason:

@@ -2,8 +2,10 @@
 What Redis has of a room, and how it is asked.
 
     lc:{room}:s    the stream: an entry's id is the message's number, its fields are
-                   t (time in milliseconds), i (tag) and m (text)
+                   t (time in milliseconds), i (tag), m (text) and, maybe, u (user)
     lc:{room}:m    the state: s, t and i of the newest message; it outlives the stream
+    lc:{room}:n:…  what a nonce was used for: number, time, tag and digest of a message
+    lc:{room}:p    who is in the room, at each process (`livechat.backends.redis.company`)
     lc:{room}      the channel
 
 The braces have all keys of a room in the same place where there are several.  Names go
@@ -18,7 +20,7 @@ from typing import Final, NamedTuple
 from twisted.internet.defer import Deferred
 
 from livechat.backends.redis.link import Link, Script, answers
-from livechat.backends.redis.stream import Entry
+from livechat.backends.redis.stream import Entry, user_of_bytes
 from livechat.backends.retention import Retention
 
 READ: Final = Script("read")
@@ -36,6 +38,16 @@ def stream_key(room: str) -> bytes:
 def state_key(room: str) -> bytes:
     """The key of *room*'s state."""
     return f"lc:{{{room}}}:m".encode()
+
+
+def nonce_key(room: str, nonce: str) -> bytes:
+    """The key of what *nonce* was used for in *room*."""
+    return f"lc:{{{room}}}:n:{nonce}".encode()
+
+
+def company_key(room: str) -> bytes:
+    """The key of who is in *room*."""
+    return f"lc:{{{room}}}:p".encode()
 
 
 def channel_of(room: str) -> bytes:
@@ -105,11 +117,7 @@ class History:
             *self.what_is_kept(),
         ]
         top, oldest, found = await self._link.call(READ, [stream_key(room), state_key(room)], args)
-        entries = [
-            Entry(int(number.partition(b"-")[0]), int(values[1]), values[3], values[5].decode())
-            for number, values in found
-        ]
-        return Part(top, oldest, entries)
+        return Part(top, oldest, [_entry(number, values) for number, values in found])
 
     async def state(self, room: str) -> State:
         """Of one room."""
@@ -125,6 +133,14 @@ class History:
 
     def _ask(self, room: str) -> Deferred[list[bytes | None]]:
         return self._link.command(b"HMGET", state_key(room), b"s", b"t", b"i")
+
+
+def _entry(number: bytes, values: Sequence[bytes]) -> Entry:
+    """An entry of a stream: its id, and its fields' names and values in turn."""
+    user = user_of_bytes(values[7]) if len(values) > 7 else None
+    return Entry(
+        int(number.partition(b"-")[0]), int(values[1]), values[3], values[5].decode(), user
+    )
 
 
 def _state(found: Sequence[bytes | None]) -> State:

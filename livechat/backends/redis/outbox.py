@@ -25,11 +25,18 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.backends.redis.history import History, channel_of, state_key, stream_key
+from livechat.backends.nonces import LASTS, digest, reused
+from livechat.backends.redis.history import (
+    History,
+    channel_of,
+    nonce_key,
+    state_key,
+    stream_key,
+)
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
-from livechat.backends.redis.stream import Entry
+from livechat.backends.redis.stream import Entry, user_to_bytes
 from livechat.errors import ChatError, Kind
-from livechat.wire import Draft, Message
+from livechat.wire import Draft, Message, Repeated
 
 #: Seconds after which a message is not waited for any longer.
 PATIENCE: Final = 2.0
@@ -44,6 +51,9 @@ GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
 PUBLISH: Final = Script("publish")
+#: Its verdicts; otherwise the nonce was used for another message.
+_STORED: Final = 0
+_REPEATED: Final = 1
 
 
 class Sending:
@@ -62,6 +72,11 @@ class Sending:
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.callback(entry.message())
+
+    def repeated(self, seq: int, time: int) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.callback(Repeated(self.draft.message, seq, time, self.draft.user))
 
     def refused(self, reason: Exception) -> None:
         answer, self.answer = self.answer, None
@@ -163,10 +178,16 @@ class Outbox:
             b"%d" % deadline,
             *self._history.what_is_kept(),
             b"%d" % since if again else b"",
+            b"%d" % (1000 * LASTS),
         ]
-        for sending in group:
-            args += (sending.tag, sending.text)
         keys = [stream_key(room), state_key(room), channel_of(room)]
+        for sending in group:
+            nonce = sending.draft.nonce
+            mark = b""
+            if nonce is not None:
+                keys.append(nonce_key(room, nonce))
+                mark = digest(sending.draft.message).hex().encode()
+            args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
         self._link.call(PUBLISH, keys, args).addCallbacks(
             self._answered, self._not_answered, callbackArgs=(room, group), errbackArgs=(group,)
         ).addErrback(self._broken, group).addBoth(lambda _: self._forget_answered())
@@ -179,14 +200,18 @@ class Outbox:
         if not answer:
             self._refuse(group, _unavailable("The message could not be stored in time."))
             return
-        numbers = zip(answer[::2], answer[1::2], strict=True)
-        self._owner.stored(
-            room,
-            [
-                (sending, Entry(seq, time, sending.tag, sending.draft.message))
-                for sending, (seq, time) in zip(group, numbers, strict=True)
-            ],
-        )
+        stored: list[tuple[Sending, Entry]] = []
+        parts = zip(group, answer[::3], answer[1::3], answer[2::3], strict=True)
+        for sending, seq, time, verdict in parts:
+            draft = sending.draft
+            if verdict == _STORED:
+                stored.append((sending, Entry(seq, time, sending.tag, draft.message, draft.user)))
+            elif verdict == _REPEATED:
+                sending.repeated(seq, time)
+            else:
+                sending.refused(reused())
+        if stored:
+            self._owner.stored(room, stored)
 
     def _not_answered(self, failure: Failure, group: Sequence[Sending]) -> None:
         reason = failure.value

@@ -1,6 +1,6 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
--- KEYS  the room's stream, state and channel
+-- KEYS  the room's stream, state and channel; the key of each nonce, in their order
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
 --       now          milliseconds, or '' for Redis's clock
@@ -8,17 +8,20 @@
 --       age          milliseconds for which they are kept; 0: for ever
 --       again        some of them may be stored already, since this time by Redis's
 --                    clock; '': none
---       tag, text    of each message
--- Returns a number and a time for each message; nothing after the deadline; or -1 where
+--       lasts        milliseconds for which a nonce is remembered
+--       tag, user, digest, text
+--                    of each message; the digest is of its text, '' if it has no nonce
+-- Returns a number, a time and a verdict for each message: 0, it is stored; 1, it was
+-- before, under the same nonce; 2, another one was.  Nothing after the deadline.  Or -1 where
 -- they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
--- second, and only then is anybody told.  A counter that was left behind is found out
--- by the next message, whose number is taken.
+-- and nonces next, and only then is anybody told.  A counter that was left behind is
+-- found out by the next message, whose number is taken.
 
 local stream, state, channel = KEYS[1], KEYS[2], KEYS[3]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
-local limit, age = tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, age, lasts = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[7]
 
 if deadline > 0 and clock('') > deadline then
     return {}
@@ -27,56 +30,97 @@ local known = redis.call('HMGET', state, 's', 't')
 local top, time = tonumber(known[1] or 0), tonumber(known[2] or 0)
 time = math.max(time, clock(ARGV[3]))
 
+local messages, nonces = {}, 3
+for at = 8, #ARGV, 4 do
+    local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
+    if each.digest ~= '' then
+        nonces = nonces + 1
+        each.nonce = KEYS[nonces]
+    end
+    messages[#messages + 1] = each
+end
+
+-- What is known of the message that used a nonce: number, time, tag, digest.
+local function used(nonce)
+    local value = redis.call('GET', nonce)
+    if not value then
+        return nil
+    end
+    local seq, when, tag, digest = string.match(value, '^(%d+) (%d+) (%S+) (%S+)$')
+    return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
+end
+
 local stored = {}
 if again then
     local first = top + 1
     for _, entry in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1000)) do
-        stored[entry[2][4]] = {seq_of(entry), time_of(entry)}
+        stored[entry[2][4]] = {seq_of(entry), time_of(entry), 0}
         first = seq_of(entry)
         if time_of(entry) < again then
             first = 1
             break
         end
     end
-    for at = 7, #ARGV, 2 do
+    for _, each in ipairs(messages) do
+        local named = each.nonce and used(each.nonce)
         -- It was looked for as far back as there is anything, and that is not far enough.
-        if first > 1 and time >= again and top > 0 and not stored[ARGV[at]] then
+        if first > 1 and time >= again and top > 0 and not stored[each.tag] and not named then
             return -1
         end
     end
 end
 
-local function add(seq, tag, text)
-    local fields = {'t', digits(time), 'i', tag, 'm', text}
+local function add(seq, each)
+    local fields = {'t', digits(time), 'i', each.tag, 'm', each.text}
+    if each.user ~= '' then
+        fields[7], fields[8] = 'u', each.user
+    end
     if limit > 0 then
         return redis.pcall('XADD', stream, 'MAXLEN', digits(limit), digits(seq) .. '-0', unpack(fields))
     end
     return redis.pcall('XADD', stream, digits(seq) .. '-0', unpack(fields))
 end
 
+local function verdict(each)
+    local named = each.nonce and used(each.nonce)
+    if not named then
+        return stored[each.tag]
+    end
+    if named.tag == each.tag then
+        return {named.seq, named.time, 0}
+    end
+    return {named.seq, named.time, named.digest == each.digest and 1 or 2}
+end
+
 local answer, news = {}, {}
-for at = 7, #ARGV, 2 do
-    local tag, text = ARGV[at], ARGV[at + 1]
-    local found = stored[tag]
+for _, each in ipairs(messages) do
+    local found = verdict(each)
     if not found then
-        local added = add(top + 1, tag, text)
+        local added = add(top + 1, each)
         if type(added) == 'table' and added.err then
             local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
             if not newest or seq_of(newest) <= top then
                 return added
             end
             top, time = seq_of(newest), math.max(time, time_of(newest))
-            added = add(top + 1, tag, text)
+            added = add(top + 1, each)
             if type(added) == 'table' and added.err then
                 return added
             end
         end
         top = top + 1
-        found = {top, time}
-        news[#news + 1] = {digits(top), digits(time), tag, text}
+        found = {top, time, 0}
+        news[#news + 1] = {
+            digits(top), digits(time), each.tag, #each.user, each.user .. each.text
+        }
+        if each.nonce then
+            local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
+            redis.call('SET', each.nonce, value, 'PX', lasts)
+        end
     end
-    answer[#answer + 1] = found[1]
-    answer[#answer + 1] = found[2]
+    for _, part in ipairs(found) do
+        answer[#answer + 1] = part
+    end
 end
 
 if #news > 0 then

@@ -41,6 +41,12 @@ PAGE: Final = 200
 class Owner(Protocol):
     """Whom the rooms ask, and tell."""
 
+    async def see_company(self, room: str) -> None:
+        """Find out who is in *room* elsewhere; as `Link.command`."""
+
+    def forget_company(self, room: str) -> None:
+        """It does not matter any more."""
+
     @property
     def ready(self) -> bool:
         """Whether Redis can be asked."""
@@ -160,6 +166,7 @@ class Rooms:
             room.linger = self._clock.callLater(LINGER, self._end, room)
             return
         del self._rooms[room.name]
+        self._owner.forget_company(room.name)
         if room.hole is not None:
             room.hole.cancel()
         self._link.unsubscribe([channel_of(room.name)])
@@ -287,6 +294,7 @@ class Rooms:
         else:
             found, seq = await self._all_later(room.name, room.later)
             time, tag = room.later, b""
+        await self._owner.see_company(room.name)
         room.stream = Stream(found[0].seq - 1 if found else seq, b"" if found else tag, time)
         room.later = None
         early, room.early = room.early, []

@@ -23,15 +23,22 @@ from livechat.reports import Report
 BEAT_EVERY: Final = 3.0
 #: Seconds for which a report holds.
 LEASE: Final = 12.0
+#: Seconds for which the people of a process that has stopped count as there.
+FAREWELL: Final = 10.0
 #: Seconds for which what others said is not asked for again.
 FRESH: Final = 1.0
 
 _PROCESSES: Final = b"lc:processes"
+_PREFIX: Final = b"lc:process:"
 _decoder: Final = msgspec.msgpack.Decoder(Report)
 
 
 class Roster:
-    """The processes of one Redis."""
+    """
+    The processes of one Redis.
+
+    @ivar name: that of this one, which no other has.
+    """
 
     _log = Logger()
 
@@ -39,7 +46,8 @@ class Roster:
         self._link = link
         self._clock = clock
         self._census = census
-        self._key = b"lc:process:" + secrets.token_hex(8).encode()
+        self.name = secrets.token_hex(8).encode()
+        self._key = _PREFIX + self.name
         self._others: list[Report] = []
         self._asked_at = float("-inf")
 
@@ -60,9 +68,18 @@ class Roster:
         )
 
     async def leave(self) -> None:
-        """As `beat`."""
+        """Say no more.  Who was here may be back elsewhere within `FAREWELL`.  As `beat`."""
         command = self._link.command
-        await answers((command(b"DEL", self._key), command(b"ZREM", _PROCESSES, self._key)))
+        until = self._link.time(self._clock.seconds()) + int(1000 * FAREWELL)
+        await answers(
+            (command(b"DEL", self._key), command(b"ZADD", _PROCESSES, b"%d" % until, self._key))
+        )
+
+    async def alive(self) -> list[bytes]:
+        """The names of the processes that are there, or were just now.  As `beat`."""
+        now = self._link.time(self._clock.seconds())
+        keys = await self._link.command(b"ZRANGEBYSCORE", _PROCESSES, b"%d" % now, b"+inf")
+        return [key.removeprefix(_PREFIX) for key in keys]
 
     async def reports(self) -> Sequence[Report]:
         """What this process says, and what the others said last."""

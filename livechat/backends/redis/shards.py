@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from livechat.interfaces import IBackend, IShelf, ISink
-from livechat.reports import Report
-from livechat.wire import Draft, Message, Newest, Page
+from livechat.interfaces import IBackend, ICompany, IShelf, ISink
+from livechat.reports import Report, Share
+from livechat.wire import Draft, Message, Newest, Page, User
 
 
 def shard(room: str, count: int) -> int:
@@ -47,9 +47,11 @@ class ShardedBackend:
     def _of(self, room: str) -> IBackend:
         return self._backends[shard(room, len(self._backends))]
 
-    def start(self, sink: ISink, census: Callable[[], Report]) -> None:
+    def start(
+        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
+    ) -> None:
         for each in self._backends:
-            each.start(sink, census)
+            each.start(sink, census, company)
 
     def stop(self) -> Deferred[None]:
         stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
@@ -83,6 +85,15 @@ class ShardedBackend:
         # Every process reports to all of them.
         usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
         return usable.reports()
+
+    def share(self, room: str, share: Share) -> None:
+        self._of(room).share(room, share)
+
+    def typing(self, room: str, user: User) -> None:
+        self._of(room).typing(room, user)
+
+    def secret(self) -> Deferred[bytes]:
+        return self._backends[0].secret()
 
     def shelf(self, name: str) -> IShelf | None:
         return self._backends[0].shelf(name)

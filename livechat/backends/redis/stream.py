@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from livechat.wire import Message
+from livechat.wire import Message, User
 
 #: Messages behind a hole that wait; what is beyond them is read back like the hole itself.
 MOST_AHEAD: Final = 1_000
@@ -32,9 +32,29 @@ class Entry(NamedTuple):
     time: int
     tag: bytes
     text: str
+    user: User | None = None
 
     def message(self) -> Message:
-        return Message(self.text, self.seq, self.time)
+        return Message(self.text, self.seq, self.time, self.user)
+
+
+def user_to_bytes(user: User | None) -> bytes:
+    """How a user is kept; nothing where there is none."""
+    return b"" if user is None else f"{user.id} {user.name}".encode()
+
+
+def user_of_bytes(data: bytes) -> User | None:
+    """
+    The user that is kept so.
+
+    @raise ValueError: none is.
+    """
+    if not data:
+        return None
+    known_as, blank, name = data.decode().partition(" ")
+    if not (known_as and blank and name):
+        raise ValueError("not a user")
+    return User(known_as, name)
 
 
 class Stream:

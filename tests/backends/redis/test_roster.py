@@ -44,7 +44,20 @@ class RosterTest(ProcessesTest):
         assert "third" in await self.known(self.here)
         await third.backend.stop()
         assert "third" not in await self.known(self.here)
-        assert self.server.ask("ZCARD", "lc:processes") == "2"
+
+    async def test_whose_people_may_be_back(self) -> None:
+        """Those who were at a process that stops count as there for a while."""
+        self.patch(roster, "FAREWELL", 0.3)
+        third = self.process()
+        await third.usable()
+        await third.backend.beat()
+        left, seen = third.backend._roster, self.here.backend._roster
+        assert left is not None
+        assert seen is not None
+        await third.backend.stop()
+        assert left.name in await seen.alive()
+        while left.name in await seen.alive():
+            pass
 
     async def test_who_is_killed(self) -> None:
         """One that says nothing any more is forgotten when its lease ends."""

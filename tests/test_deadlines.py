@@ -1,11 +1,11 @@
-"""`livechat.net.deadlines`."""
+"""`livechat.deadlines`."""
 
 from __future__ import annotations
 
 import pytest
 from twisted.internet.task import Clock
 
-from livechat.net.deadlines import MOST_AT_ONCE, Deadlines
+from livechat.deadlines import MOST_AT_ONCE, Deadlines
 from tests.support import TURN, TurnClock
 
 

@@ -1,0 +1,89 @@
+"""
+The nonces that were used lately: of two messages of a room with the same one, only the
+first is stored.
+
+A nonce is remembered for `LASTS`, and of very many only the newest `MOST` are; with each
+one where its message is, and a digest of its text, since another text is no repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from livechat.errors import ChatError, Kind
+from livechat.wire import Draft, Message, Repeated
+
+#: Seconds for which a nonce is remembered.
+LASTS: Final = 600
+#: Nonces that are: some 30 MB.
+MOST: Final = 100_000
+
+
+class Known(NamedTuple):
+    """
+    @ivar key: of a room and a nonce.
+    @ivar seq: the number of the message.
+    @ivar time: when it was stored, in milliseconds since 1970, UTC.
+    @ivar digest: of its text.
+    """
+
+    key: bytes
+    seq: int
+    time: int
+    digest: bytes
+
+    @classmethod
+    def of(cls, draft: Draft, message: Message) -> Known:
+        return cls(key(draft), message.seq, message.time, digest(draft.message))
+
+
+def key(draft: Draft) -> bytes:
+    """What names the nonce of *draft*."""
+    return blake2b(f"{draft.room} {draft.nonce}".encode(), digest_size=16).digest()
+
+
+def digest(text: str) -> bytes:
+    """What tells a text from others."""
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def reused() -> ChatError:
+    """What becomes of a message whose nonce was used for another one."""
+    return ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
+
+
+class Nonces:
+    """Those of one process."""
+
+    def __init__(self) -> None:
+        # The oldest one comes first.
+        self._known: dict[bytes, Known] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, draft: Draft, now: int) -> Repeated | ChatError | None:
+        """
+        What becomes of *draft*; None if its nonce is new.
+
+        @param now: in milliseconds since 1970, UTC.
+        """
+        known = self._known.get(key(draft))
+        if known is None or known.time < now - 1000 * LASTS:
+            return None
+        if known.digest != digest(draft.message):
+            return reused()
+        return Repeated(draft.message, known.seq, known.time, draft.user)
+
+    def add(self, news: Iterable[Known], now: int) -> None:
+        """These were used, in this order."""
+        for each in news:
+            self._known.pop(each.key, None)
+            self._known[each.key] = each
+        while self._known:
+            oldest = next(iter(self._known.values()))
+            if len(self._known) <= MOST and oldest.time >= now - 1000 * LASTS:
+                return
+            del self._known[oldest.key]

@@ -1,0 +1,15 @@
+-- Say who is in a room at one process.
+--
+-- KEYS  who is in the room, by process; the room's channel
+-- ARGV  process  its name
+--       share    who is there; '': nobody
+--       lasts    milliseconds for which it is kept unless it is said again
+
+if ARGV[2] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[1])
+else
+    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+redis.call('PUBLISH', KEYS[2], 'company ' .. ARGV[1] .. ' ' .. ARGV[2])
+return 1

@@ -1,0 +1,228 @@
+"""
+Which users are in a room, at all processes.
+
+A user is here from its first connection to its last, wherever they are.  One who will be
+known again (`livechat.users`) stays for `GRACE` after the last one has gone: who reloads
+a page, or is thrown off by a server that restarts, has not left.
+
+Each process tells the others its `Share` of a room.  A user who is in anybody's share is
+here; `joined` and `left` are what changes in all of them together:
+
+    enter, leave ──> own share ──every second──> the other processes
+                          └──────────┬─────────────┘ their shares
+                           joined, left, presence ──> the room's members
+
+In a room of more than `MANY` users nobody is told of single ones: there are numbers, once
+a second at most.  There a user at two processes counts twice, because shares have numbers
+only as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from livechat.deadlines import Deadlines
+from livechat.frames import Joined, Left, Present, Typing
+from livechat.hub import Hub
+from livechat.interfaces import IBackend, ICompany
+from livechat.reports import Share
+from livechat.users import Visitor
+from livechat.wire import User
+
+#: Seconds for which a user stays without any connection.
+GRACE: Final = 10.0
+#: Users of a room beyond which it has numbers only.
+MANY: Final = 100
+#: Seconds between two times at which other processes, or a large room, are told numbers.
+TELL_EVERY: Final = 1.0
+#: Seconds in which a user is passed on as writing once.
+TYPING_EVERY: Final = 3.0
+#: Milliseconds for which that holds.
+TYPING_LASTS: Final = 6_000
+
+
+class _Here:
+    """
+    A user of this process.
+
+    @ivar connections: 0 while it may come back.
+    @ivar typed: when it was last passed on as writing.
+    """
+
+    __slots__ = ("connections", "typed", "user")
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.connections = 0
+        self.typed = float("-inf")
+
+
+class _Room:
+    """
+    @ivar here: the users of this process, by id.
+    @ivar others: the shares of the others.
+    """
+
+    __slots__ = ("connections", "here", "others")
+
+    def __init__(self) -> None:
+        self.here: dict[str, _Here] = {}
+        self.connections = 0
+        self.others: Sequence[Share] = ()
+
+    def share(self) -> Share:
+        users = tuple(each.user for each in self.here.values()) if len(self.here) <= MANY else ()
+        return Share(users, len(self.here), self.connections)
+
+    def elsewhere(self) -> dict[str, User]:
+        """The users of the other processes, as far as they tell."""
+        return {user.id: user for share in self.others for user in share.users}
+
+    def count(self) -> int:
+        """How many users are here."""
+        if not self.others:
+            return len(self.here)
+        if len(self.here) > MANY or any(share.count > len(share.users) for share in self.others):
+            return len(self.here) + sum(share.count for share in self.others)
+        return len(self.here.keys() | self.elsewhere().keys())
+
+
+@implementer(ICompany)
+class Presence:
+    """The users of all rooms."""
+
+    def __init__(self, clock: IReactorTime, hub: Hub, backend: IBackend) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._backend = backend
+        self._rooms: dict[str, _Room] = {}
+        self._gone: Deadlines[tuple[str, str]] = Deadlines(clock, GRACE, self._stays_away)
+        # Of which there is something to tell: to other processes, to the room itself.
+        self._changed: dict[str, None] = {}
+        self._large: dict[str, None] = {}
+        self._telling: IDelayedCall | None = None
+
+    def enter(self, name: str, visitor: Visitor) -> None:
+        """One more connection."""
+        room = self._rooms.setdefault(name, _Room())
+        user = visitor.user
+        here = room.here.get(user.id)
+        if here is None:
+            here = room.here[user.id] = _Here(user)
+            if not room.others or user.id not in room.elsewhere():
+                self._tell(name, room, Joined(user))
+        here.user = user
+        here.connections += 1
+        room.connections += 1
+        self._gone.done((name, user.id))
+        self._change(name, room)
+
+    def leave(self, name: str, visitor: Visitor) -> None:
+        """One connection less."""
+        room = self._rooms[name]
+        here = room.here[visitor.user.id]
+        here.connections -= 1
+        room.connections -= 1
+        if not here.connections:
+            if visitor.returns:
+                self._gone.begin((name, visitor.user.id))
+            else:
+                self._remove(name, room, here)
+        self._change(name, room)
+
+    def _stays_away(self, gone: tuple[str, str]) -> None:
+        name, known_as = gone
+        room = self._rooms[name]
+        self._remove(name, room, room.here[known_as])
+        self._change(name, room)
+
+    def _remove(self, name: str, room: _Room, here: _Here) -> None:
+        del room.here[here.user.id]
+        if not room.others or here.user.id not in room.elsewhere():
+            self._tell(name, room, Left(here.user))
+        self._forget(name, room)
+
+    def present(self, name: str, shares: Sequence[Share]) -> None:
+        room = self._rooms.get(name)
+        if room is None:
+            if not shares or not self._hub.members(name):
+                return
+            room = self._rooms[name] = _Room()
+        before = room.elsewhere()
+        room.others = shares
+        after = room.elsewhere()
+        for known_as in after.keys() - before.keys() - room.here.keys():
+            self._tell(name, room, Joined(after[known_as]))
+        for known_as in before.keys() - after.keys() - room.here.keys():
+            self._tell(name, room, Left(before[known_as]))
+        self._note(name, room)
+        self._forget(name, room)
+
+    def typing(self, room: str, user: User) -> None:
+        there = self._rooms.get(room)
+        if there is not None and there.count() <= MANY:
+            self._hub.tell(room, Typing(user, TYPING_LASTS))
+
+    def types(self, name: str, visitor: Visitor) -> bool:
+        """
+        Pass on that *visitor* writes something, in a room that is not large.
+
+        @return: whether it was time for that.
+        """
+        here = self._rooms[name].here[visitor.user.id]
+        now = self._clock.seconds()
+        if now < here.typed + TYPING_EVERY:
+            return False
+        here.typed = now
+        self.typing(name, here.user)
+        self._backend.typing(name, here.user)
+        return True
+
+    def who(self, name: str) -> Present:
+        """Who is in a room."""
+        room = self._rooms.get(name, _Room())
+        connections = room.connections + sum(share.connections for share in room.others)
+        users = room.elsewhere() | {key: here.user for key, here in room.here.items()}
+        return Present(room.count(), connections, _some(users.values()))
+
+    def _tell(self, name: str, room: _Room, frame: Joined | Left) -> None:
+        if room.count() <= MANY:
+            self._hub.tell(name, frame)
+
+    def _change(self, name: str, room: _Room) -> None:
+        """Something has changed here."""
+        self._changed[name] = None
+        self._note(name, room)
+        if self._telling is None:
+            self._telling = self._clock.callLater(TELL_EVERY, self._tell_all)
+
+    def _note(self, name: str, room: _Room) -> None:
+        """Something has changed somewhere."""
+        if room.count() > MANY:
+            self._large[name] = None
+            if self._telling is None:
+                self._telling = self._clock.callLater(TELL_EVERY, self._tell_all)
+
+    def _tell_all(self) -> None:
+        self._telling = None
+        changed, self._changed = self._changed, {}
+        large, self._large = self._large, {}
+        for name in changed:
+            room = self._rooms.get(name)
+            self._backend.share(name, Share() if room is None else room.share())
+        for name in large:
+            now = self.who(name)
+            self._hub.tell(name, Present(now.users, now.connections))
+
+    def _forget(self, name: str, room: _Room) -> None:
+        if not room.here and not (room.others and self._hub.members(name)):
+            self._rooms.pop(name, None)
+
+
+def _some(users: Iterable[User]) -> tuple[User, ...]:
+    """The first of them."""
+    return tuple(user for _, user in zip(range(MANY), users, strict=False))

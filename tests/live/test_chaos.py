@@ -1,0 +1,17 @@
+"""A small run of ``make chaos``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.chaos import Chaos
+
+
+def test_chaos(tmp_path: Path) -> None:
+    """While a worker and Redis are killed, nobody misses anything, or hears it twice."""
+    chaos = Chaos(tmp_path, clients=30, rooms=3)
+    found = asyncio.run(chaos.run(seconds=13, every=4))
+    assert found["faults"] == {"a worker": 2, "Redis": 1}
+    assert found["acknowledged"] > 100
+    assert found["gaps"] == 0

@@ -1,0 +1,553 @@
+"""``livechat.v1``: frames in, frames out (``docs/protocol.md``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from twisted.internet.defer import Deferred
+
+from livechat import replay
+from livechat.backends.retention import Retention
+from livechat.chat import PAGE
+from livechat.errors import Kind
+from livechat.frames import Encoding
+from livechat.limits import Rate
+from livechat.presence import GRACE, MANY, TYPING_EVERY
+from livechat.session import ASK_RATE, NOISE_RATE, PAGE_CHARACTERS, Session, Visit
+from livechat.wire import Place
+from tests.support import RecordingClient, World, run
+from tests.test_frames import HOSTILE
+from tests.transcripts import Transcript
+
+KEY = "k" * 16
+
+
+class Client(RecordingClient):
+    """One that speaks the protocol."""
+
+    encoding = Encoding.V1
+
+    def __init__(self, world: World, room: str = "r", **visit: Any) -> None:
+        super().__init__()
+        self.world = world
+        asked = Visit(room, Encoding.V1, **visit)
+        sender = world.chat.sender("192.0.2.1")
+        self.session = Session(world.chat, world.clock, asked, self, sender)
+        self.opening = Deferred.fromCoroutine(self.session.open())
+
+    def sends(self, *frames: Any) -> None:
+        for frame in frames:
+            data = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
+            self.session.text_received(data)
+        self.world.hub.flush()
+
+    def heard(self) -> list[Any]:
+        self.world.hub.flush()
+        return [json.loads(frame) for frame in self.frames()]
+
+    def hears(self, *kinds: str) -> list[Any]:
+        """What it has heard, of these types."""
+        return [frame for frame in self.heard() if frame["type"] in kinds]
+
+
+def say(world: World, *texts: str) -> None:
+    for text in texts:
+        world.chat.send(world.chat.sender("192.0.2.2"), "r", text)
+    world.hub.flush()
+
+
+def place(world: World, seq: int) -> Place:
+    return Place(run(world.chat.place("r")).epoch, seq)
+
+
+def seqs(frames: Iterable[Any]) -> list[int]:
+    return [frame["seq"] for frame in frames if frame["type"] == "message"]
+
+
+def test_hello(make_world: Callable[..., World]) -> None:
+    """The first frame says who one is, where the room stands, and what one may do."""
+    world = make_world(rate=20)
+    say(world, "a", "b")
+    client = Client(world, name="Ann", key=KEY)
+    hello = client.heard()[0]
+    assert hello.pop("connection")
+    assert hello.pop("user") == {"id": client.session._visitor.user.id, "name": "Ann"}
+    assert hello == {
+        "type": "hello",
+        "room": "r",
+        "epoch": place(world, 0).epoch,
+        "seq": 2,
+        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": PAGE},
+        "heartbeat": 25,
+        "time": 1_790_000_000_000,
+    }
+
+
+def test_message(world: World) -> None:
+    """A message is acknowledged to its sender and told to all, with who said it."""
+    one, two = Client(world, name="Ann"), Client(world)
+    user = one.heard()[0]["user"]
+    two.heard()
+    one.sends({"type": "message", "message": "hi", "nonce": "n-17"})
+    said = {
+        "type": "message", "message": "hi", "seq": 1, "time": 1_790_000_000_000, "user": user,
+    }  # fmt: skip
+    assert sorted(one.hears("ack", "message"), key=lambda frame: str(frame["type"])) == [
+        {"type": "ack", "nonce": "n-17", "seq": 1, "time": 1_790_000_000_000},
+        said,
+    ]
+    assert two.hears("ack", "message") == [said]
+    # Neither a type nor a nonce is needed.
+    two.sends({"message": "x"})
+    assert two.hears("ack") == [{"type": "ack", "seq": 2, "time": 1_790_000_000_000}]
+
+
+def test_modes_share_a_room(world: World) -> None:
+    """Plain clients hear what others say, and are heard, with a name."""
+    from tests.test_session import Client as PlainClient  # noqa: PLC0415
+
+    plain, client = PlainClient(world), Client(world)
+    client.sends({"message": "from v1"})
+    plain.says({"message": "from plain"})
+    assert plain.heard() == [{"message": "from v1"}, {"message": "from plain"}]
+    first, second = client.hears("message")
+    assert (first["message"], second["message"]) == ("from v1", "from plain")
+    assert second["user"]["name"].startswith("guest-")
+
+
+def test_nonces(world: World) -> None:
+    """What is sent again under the same nonce is acknowledged again and said once."""
+    one = Client(world, key=KEY)
+    again = {"message": "hi", "nonce": "n"}
+    one.sends(again, again)
+    first, second = one.hears("ack")
+    assert second == {**first, "duplicate": True}
+    one.session.close()
+    # From another connection of the same user as well, but from nobody else.
+    back, other = Client(world, key=KEY), Client(world, key=KEY + "x")
+    back.sends(again)
+    assert back.hears("ack") == [second]
+    other.sends(again)
+    assert other.hears("ack")[0]["seq"] == 2
+    back.sends({"message": "another", "nonce": "n"})
+    (refused,) = back.hears("error")
+    assert refused["error"]["code"] == "nonce_reused"
+    assert refused["nonce"] == "n"
+    assert seqs(other.heard()) == []
+
+
+@pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
+def test_bad_frames(world: World, value: Any, kind: Kind) -> None:
+    """A bad frame is answered to its sender alone, who can go on."""
+    one, two = Client(world), Client(world)
+    one.heard(), two.heard()
+    one.sends(value)
+    (answer,) = one.heard()
+    assert answer["type"] == "error"
+    assert answer["error"]["code"] == kind.code
+    assert two.heard() == []
+    one.sends({"message": "hi"})
+    assert len(two.hears("message")) == 1
+
+
+def test_refused(make_world: Callable[..., World]) -> None:
+    """A message that may not be sent is answered with its nonce, and when it may."""
+    one = Client(make_world(rate=1, max_message=10))
+    one.sends({"message": "x" * 11, "nonce": "long"})
+    one.sends(*({"message": "x", "nonce": str(number)} for number in range(3)))
+    long, fast = one.hears("error")
+    assert long["error"]["code"] == "message_too_long"
+    assert long["nonce"] == "long"
+    assert "retry_ms" not in long["error"]
+    assert fast["error"]["code"] == "rate_limited"
+    assert fast["error"]["retry_ms"] == 1_000
+    assert fast["nonce"] == "2"
+
+
+@pytest.mark.parametrize("frame", [{"type": "nonsense"}, {"type": "typing"}, {"type": "presence"}])
+def test_floods(world: World, frame: Any) -> None:
+    """Frames that are no messages have a budget."""
+    one = Client(world)
+    one.sends(*[frame] * (int(NOISE_RATE.burst) + int(ASK_RATE.burst) + 1))
+    assert one.flood is not None
+
+
+def test_asking_too_much(world: World) -> None:
+    """What makes the server read is refused when it is asked for too often."""
+    one = Client(world)
+    one.sends(*[{"type": "presence"}] * (int(ASK_RATE.burst) + 1))
+    refused = one.hears("error")
+    assert [frame["error"]["code"] for frame in refused] == ["rate_limited"]
+    assert one.flood is None
+
+
+def history(world: World, **asked: Any) -> Any:
+    client = Client(world)
+    client.heard()
+    client.sends({"type": "history", **asked})
+    (page,) = client.heard()
+    return page
+
+
+def test_history(world: World) -> None:
+    """Pages of what was said, in both directions."""
+    say(world, *map(str, range(1, 11)))
+    for asked, first, last, more in (
+        ({}, 1, 10, False),
+        ({"limit": 3}, 8, 10, True),
+        ({"before": 4}, 1, 3, False),
+        ({"before": 8, "limit": 2}, 6, 7, True),
+        ({"after": 7}, 8, 10, False),
+        ({"after": 2, "limit": 3}, 3, 5, True),
+        ({"limit": 10_000}, 1, 10, False),
+    ):
+        page = history(world, **asked)
+        assert (page["first"], page["last"], page["more"]) == (first, last, more), asked
+        assert [message["seq"] for message in page["messages"]] == list(range(first, last + 1))
+    for asked in ({"after": 10}, {"before": 1}, {"before": 0}, {"limit": 0}):
+        page = history(world, **asked)
+        assert page["messages"] == []
+        assert page["last"] == page["first"] - 1
+        assert not page["more"]
+    assert history(world, before=1, after=1)["error"]["code"] == "bad_message"
+
+
+def test_history_of_long_texts(world: World) -> None:
+    """A page ends where it would be very long, on the side that was not asked for."""
+    text = "x" * 16_000
+    say(world, *[text] * 40)
+    most = PAGE_CHARACTERS // 16_000
+    page = history(world)
+    assert (page["first"], page["last"], page["more"]) == (40 - most + 1, 40, True)
+    page = history(world, after=0)
+    assert (page["first"], page["last"], page["more"]) == (1, most, True)
+
+
+def resumed(world: World, since: Place) -> tuple[Any, list[int]]:
+    """What a client gets that has seen *since*."""
+    client = Client(world, since=since)
+    hello, answer, *messages = (f for f in client.heard() if f["type"] != "joined")
+    assert hello["type"] == "hello"
+    assert answer["type"] == "resumed"
+    return answer, seqs(messages)
+
+
+def test_resume(make_world: Callable[..., World]) -> None:
+    """Every outcome of the protocol's table."""
+    world = make_world(retention=Retention(5, 0))
+    say(world, "1", "2", "3")
+    epoch = place(world, 0).epoch
+    complete = {"type": "resumed", "complete": True}
+    lost = {"type": "resumed", "complete": False}
+    assert resumed(world, Place(epoch, 1)) == ({**complete, "from": 2, "to": 3}, [2, 3])
+    assert resumed(world, Place(epoch, 3)) == ({**complete, "from": 4, "to": 3}, [])
+    assert resumed(world, Place(epoch, 0)) == ({**complete, "from": 1, "to": 3}, [1, 2, 3])
+    anew = {**lost, "reason": "epoch", "epoch": epoch}
+    assert resumed(world, Place("other", 2)) == ({**anew, "to": 3}, [1, 2, 3])
+    # One that has seen more than there is.
+    assert resumed(world, Place(epoch, 4)) == ({**anew, "to": 3}, [1, 2, 3])
+    say(world, "4", "5", "6", "7")
+    trimmed = {**lost, "reason": "trimmed", "oldest": 3, "to": 7}
+    assert resumed(world, Place(epoch, 1)) == (trimmed, [3, 4, 5, 6, 7])
+    assert resumed(world, Place(epoch, 2))[0] == {**complete, "from": 3, "to": 7}
+
+
+def test_resume_where_numbering_began_anew(world: World) -> None:
+    """Then the newest page comes, and no more."""
+    say(world, *map(str, range(PAGE + 50)))
+    answer, numbers = resumed(world, Place("other", 3))
+    assert answer["reason"] == "epoch"
+    assert numbers == list(range(51, PAGE + 51))
+
+
+def test_resume_by_frame(world: World) -> None:
+    """On a connection that is there, as often as one likes, and live after that."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    epoch = client.heard()[0]["epoch"]
+    for _ in range(3):
+        client.sends({"type": "resume", "epoch": epoch, "seq": 1})
+        answer, *messages = client.hears("resumed", "message")
+        assert (answer["complete"], seqs(messages)) == (True, [2, 3])
+    say(world, "4")
+    assert seqs(client.heard()) == [4]
+
+
+def test_resume_while_the_room_talks(world: World) -> None:
+    """What is said meanwhile follows what was missed, once."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 1)._asdict()})
+    say(world, "4", "5")
+    assert client.hears("message", "resumed") == []
+    # One resume at a time.
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    assert client.hears("error")[0]["error"]["code"] == "rate_limited"
+    client.reads = True
+    client.read()
+    say(world, "6")
+    answer, *messages = client.hears("resumed", "message")
+    assert (answer["from"], answer["to"]) == (2, 5)
+    assert seqs(messages) == [2, 3, 4, 5, 6]
+
+
+def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads slowly is written one page after the other."""
+    monkeypatch.setattr(replay, "PAGE", 3)
+    say(world, *map(str, range(10)))
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    got = []
+    for _ in range(4):
+        client.read()
+        numbers = seqs(client.heard())
+        assert len(numbers) <= 3
+        got += numbers
+        say(world, "more") if len(got) < 9 else None
+    assert got == list(range(1, 13))
+
+
+def test_a_client_that_goes_while_it_reads(world: World) -> None:
+    """It leaves nothing behind."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    client.session.close()
+    client.reads = True
+    client.read()
+    assert world.hub.rooms() == {}
+    assert world.hub._watchers == {}
+    assert world.backend._subscribed == {}
+
+
+def test_plain_history(world: World) -> None:
+    """A plain client that asks for it hears the newest messages first."""
+    from livechat.session import PlainSession  # noqa: PLC0415
+
+    say(world, "1", "2", "3")
+    client = RecordingClient()
+    sender = world.chat.sender("192.0.2.1")
+    visit = Visit("r", history=2)
+    session = PlainSession(world.chat, world.clock, visit, client, sender)
+    run(session.open())
+    say(world, "4")
+    texts = [json.loads(frame) for frame in client.frames()]
+    assert texts == [{"message": text} for text in ("2", "3", "4")]
+
+
+def test_presence(world: World) -> None:
+    """Who is here; three tabs of one user are one user."""
+    tabs = [Client(world, name="Ann", key=KEY) for _ in range(3)]
+    other = Client(world, name="Bob")
+    other.heard()
+    other.sends({"type": "presence"})
+    (answer,) = other.heard()
+    assert (answer["users"], answer["connections"]) == (2, 4)
+    assert [user["name"] for user in answer["members"]] == ["Ann", "Bob"]
+    assert [f["user"]["name"] for f in tabs[0].hears("joined")] == ["Bob"]
+
+
+def test_joined_and_left(world: World) -> None:
+    """A user's first connection comes, and its last one goes."""
+    watcher = Client(world)
+    watcher.heard()
+    first, second = Client(world, name="Bob"), Client(world, name="Cid", key=KEY)
+    assert [f["user"]["name"] for f in watcher.hears("joined", "left")] == ["Bob", "Cid"]
+    first.session.close()
+    assert [f["user"]["name"] for f in watcher.hears("left")] == ["Bob"]
+    # Who may come again has not left at once.
+    second.session.close()
+    world.clock.advance(GRACE - 1)
+    Client(world, name="Cid", key=KEY).session.close()
+    world.clock.advance(GRACE - 1)
+    assert watcher.hears("joined", "left") == []
+    world.clock.advance(1)
+    assert [f["user"]["name"] for f in watcher.hears("left")] == ["Cid"]
+
+
+def test_large_rooms(world: World) -> None:
+    """In a large room there are numbers, once a second."""
+    clients = [Client(world) for _ in range(MANY + 3)]
+    first = clients[0]
+    assert len(first.hears("joined")) == MANY - 1
+    for client in clients[-2:]:
+        client.session.close()
+    assert first.heard() == []
+    world.clock.advance(1)
+    assert first.heard() == [{"type": "presence", "users": MANY + 1, "connections": MANY + 1}]
+    world.clock.advance(10)
+    assert first.heard() == []
+    first.sends({"type": "presence"})
+    assert len(first.heard()[0]["members"]) == MANY
+    first.sends({"type": "typing"})
+    assert first.heard() == []
+
+
+def test_typing(world: World) -> None:
+    """It is passed on now and then, to all, and not stored."""
+    one, two = Client(world, name="Ann", key=KEY), Client(world)
+    tab = Client(world, name="Ann", key=KEY)
+    user = one.heard()[0]["user"]
+    two.heard()
+    one.sends(*[{"type": "typing"}] * 5)
+    tab.sends({"type": "typing"})
+    assert two.heard() == [{"type": "typing", "user": user, "ttl": 6_000}]
+    world.clock.advance(TYPING_EVERY)
+    tab.sends({"type": "typing"})
+    assert len(two.heard()) == 1
+    assert place(world, 0) == run(world.chat.place("r"))
+
+
+def test_goaway(world: World) -> None:
+    """Before it goes, the server says when to be back."""
+    client = Client(world)
+    client.heard()
+    client.session.going(1_730)
+    assert client.heard() == [{"type": "goaway", "retry_ms": 1_730}]
+
+
+_STEPS = some.lists(
+    some.tuples(
+        some.sampled_from(
+            (
+                *("say", "say", "turn", "turn", "store", "write", "look", "fetch"),
+                *("connect", "connect", "drop", "resume", "hear", "hear", "slow", "read"),
+            )
+        ),
+        some.integers(0, 1),
+    ),
+    min_size=40,
+    max_size=120,
+)
+
+
+class Player:
+    """A client that comes and goes, and what it was told."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.transcript = Transcript()
+        self.client: Client | None = None
+
+    def connect(self) -> None:
+        if self.client is None:
+            self.transcript.connect()
+            self.client = Client(self.world, key=KEY, since=self.transcript.place)
+
+    def drop(self) -> None:
+        if self.client is not None:
+            # What was written to it and not heard is lost.
+            session = self.client.session
+            self.client.opening.addCallback(lambda _: session.close())
+            self.client.read()
+            self.client = None
+
+    def resume(self) -> None:
+        self.hear()
+        client = self.client
+        if (
+            client is not None
+            and client.opening.called
+            and not client.session._replaying
+            and self.transcript.place is not None
+        ):
+            # What it is told before the answer was on its way.
+            self.world.hub.flush()
+            self.hear()
+            self.transcript.resume()
+            frame = {"type": "resume", **self.transcript.place._asdict()}
+            client.session.text_received(json.dumps(frame).encode())
+
+    def slow(self) -> None:
+        if self.client is not None:
+            self.client.reads = False
+
+    def read(self) -> None:
+        if self.client is not None:
+            self.client.reads = True
+            self.client.read()
+
+    def hear(self) -> None:
+        if self.client is not None:
+            for frame in self.client.frames():
+                self.transcript.add(json.loads(frame))
+
+
+class Play:
+    """Two of them in a room in which nothing happens by itself."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        world.readers.held = True
+        self.players = [Player(world) for _ in range(2)]
+        self.said = 0
+
+    def step(self, what: str, player: Player) -> None:
+        if what == "say":
+            self.said += 1
+            sender = self.world.chat.sender("192.0.2.2")
+            self.world.chat.send(sender, "r", str(self.said))
+        elif what == "turn":
+            self.world.clock.advance(0)
+        elif what == "store":
+            self.world.writer.work()
+        elif what == "write":
+            self.world.writer.step()
+        elif what == "look":
+            self.world.readers.work()
+        elif what == "fetch":
+            self.world.readers.step()
+        else:
+            getattr(player, what)()
+
+    def settle(self) -> None:
+        """Until nothing is under way any more."""
+        backend = self.world.backend
+        while (
+            self.world.writer.busy()
+            or self.world.readers.busy()
+            or backend._queue
+            or backend._gathering
+            or self.world.hub._ready
+        ):
+            for what in ("write", "fetch", "turn"):
+                self.step(what, self.players[0])
+
+
+@given(steps=_STEPS, limit=some.sampled_from((0, 4)), page=some.sampled_from((2, 500)))
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_interleaving(
+    make_world: Callable[..., World],
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[tuple[str, int]],
+    limit: int,
+    page: int,
+) -> None:
+    """Whatever happens in whatever order: every number once, in order, or a labelled gap."""
+    monkeypatch.setattr(replay, "PAGE", page)
+    monkeypatch.setattr("livechat.session.ASK_RATE", Rate(0, 1))
+    play = Play(make_world(retention=Retention(limit, 0), held=True))
+    for step, which in steps:
+        play.step(step, play.players[which])
+    for player in play.players:
+        player.connect()
+        player.read()
+    play.settle()
+    for player in play.players:
+        player.hear()
+        assert player.transcript.place is not None
+        assert player.transcript.place.seq == play.said
+        if not limit:
+            assert player.transcript.gaps == []

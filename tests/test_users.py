@@ -1,0 +1,59 @@
+"""`livechat.users`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.errors import ChatError
+from livechat.users import LONGEST_NAME, checked_key, checked_name, passer_by, regular
+
+KEY = "abcdefghijklmnop"
+
+
+@pytest.mark.parametrize(
+    "name", ["A", "Ann Lee", "Ørsted", "田中", "👩‍👩‍👧", "x" * LONGEST_NAME, "{{7*7}}"]
+)
+def test_names(name: str) -> None:
+    """Nearly everything is a name."""
+    assert checked_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "\u2003", "x" * (LONGEST_NAME + 1), "a\nb", "a\0", "\x7f", "a\u2028b", "\u202eevil",
+     "a\u2066b", "\x1b[31m"],
+)  # fmt: skip
+def test_no_names(name: str) -> None:
+    """What would disturb the text around it is none."""
+    with pytest.raises(ChatError):
+        checked_name(name)
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])
+def test_no_keys(key: str) -> None:
+    """A key that can be guessed or does not fit into a URL is none."""
+    with pytest.raises(ChatError):
+        checked_key(key)
+
+
+def test_who_passes_by() -> None:
+    """Without a key everybody is somebody else each time, and has a name all the same."""
+    one, two = passer_by(), passer_by()
+    assert one.user.id != two.user.id
+    assert one.user.id == one.connection
+    assert one.user.name.startswith("guest-")
+    assert passer_by("Ann").user.name == "Ann"
+    assert not one.returns
+
+
+def test_who_comes_again() -> None:
+    """With a key it is the same user each time, of whom the key cannot be learnt."""
+    one, two = regular(b"s", KEY, "Ann"), regular(b"s", checked_key(KEY))
+    assert one.user.id == two.user.id
+    assert one.connection != two.connection
+    assert one.returns
+    assert KEY not in one.user.id
+    assert regular(b"t", KEY).user.id != one.user.id
+    assert regular(b"s", KEY + "x").user.id != one.user.id
+    # A name that was made up stays, too.
+    assert regular(b"s", KEY).user == two.user

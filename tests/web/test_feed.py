@@ -1,0 +1,212 @@
+"""`livechat.web.feed`: a room as server-sent events, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from zope.interface.verify import verifyObject
+
+from livechat.interfaces import IClient
+from livechat.net.http import _Stage
+from livechat.patience import SLOW
+from livechat.session import Visit
+from livechat.web.feed import COMMENT_EVERY
+from tests.support import MAX_UNSENT, Port, Wire, request
+
+
+def feed(port: Port, target: str = "/chat/events/r/", **headers: str) -> Wire:
+    wire = port.connect()
+    wire.send(request("GET", target, **headers))
+    return wire
+
+
+def say(port: Port, *texts: str) -> None:
+    for text in texts:
+        assert port.ask("POST", "/chat/send/r/", json.dumps({"message": text}).encode(),
+                        Content_Type="application/json").status == 200  # fmt: skip
+    port.world.hub.flush()
+
+
+def events(wire: Wire) -> list[tuple[str, Any]]:
+    """Names and frames of what came."""
+    return [(name, json.loads(data)) for name, data in wire.events()]
+
+
+def ids(data: bytes) -> list[str]:
+    return [line[4:].decode() for line in data.splitlines() if line.startswith(b"id: ")]
+
+
+def test_is_a_client(port: Port) -> None:
+    """A feed is what a session writes to."""
+    sender = port.world.chat.sender("192.0.2.1")
+    assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
+
+
+def test_feed(port: Port) -> None:
+    """What is said comes as it is said, with the place behind it as its id."""
+    say(port, "before")
+    wire = feed(port)
+    (name, hello), *_ = events(wire)
+    assert (name, hello["type"], hello["seq"]) == ("hello", "hello", 1)
+    say(port, "a", "b")
+    data = wire.received()
+    assert ids(data) == [f"{hello['epoch']}:{seq}" for seq in (2, 3)]
+    wire.transport.write(data)
+    assert [(name, frame["message"]) for name, frame in events(wire)] == [
+        ("message", "a"), ("message", "b"),
+    ]  # fmt: skip
+
+
+def test_headers(port: Port) -> None:
+    """No cache or proxy keeps it; it says how soon to be back after a break."""
+    wire = feed(port)
+    head, _, body = wire.received().partition(b"\r\n\r\n")
+    for line in (b"Content-Type: text/event-stream", b"Cache-Control: no-store",
+                 b"X-Accel-Buffering: no"):  # fmt: skip
+        assert line in head
+    assert b"retry: " in body
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+def test_resume(port: Port, by_header: bool) -> None:
+    """Who was away says what it has seen, and gets the rest."""
+    wire = feed(port)
+    (_, hello), *_ = events(wire)
+    wire.hang_up()
+    say(port, "a", "b")
+    place = f"{hello['epoch']}:0"
+    again = (
+        feed(port, Last_Event_ID=place)
+        if by_header
+        else feed(port, f"/chat/events/r/?since={place}")
+    )
+    data = again.received()
+    # Until something has come the place is still the same one.
+    assert ids(data)[0] == place
+    again.transport.write(data)
+    names = [name for name, _ in events(again) if name != "joined"]
+    assert names == ["hello", "resumed", "message", "message"]
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "code"),
+    [
+        ("/chat/events/a%20b/", {}, 400, "bad_room"),
+        ("/chat/events/r/?since=x", {}, 400, "bad_query"),
+        ("/chat/events/r/?since=a:1&since=a:2", {}, 400, "bad_query"),
+        ("/chat/events/r/", {"Last_Event_ID": "nonsense"}, 400, "bad_query"),
+        ("/chat/events/r/?client=short", {}, 400, "bad_query"),
+        ("/chat/events/r/?name=" + "x" * 41, {}, 400, "bad_query"),
+        ("/chat/events/r/?name=a%0Ab", {}, 400, "bad_query"),
+        ("/chat/events/r/", {"Origin": "https://evil.example"}, 403, "bad_origin"),
+    ],
+)
+def test_refused(port: Port, target: str, headers: dict[str, str], status: int, code: str) -> None:
+    """A bad request is answered like any other."""
+    answer = port.ask("GET", target, **headers)
+    assert (answer.status, answer.code()) == (status, code)
+    assert port.world.hub.rooms() == {}
+
+
+def test_head(port: Port) -> None:
+    """HEAD says what it is, and nobody has entered."""
+    answer = port.ask("HEAD", "/chat/events/r/")
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert port.world.hub.rooms() == {}
+
+
+def test_it_goes_on(port: Port) -> None:
+    """A quiet one is kept open by comments, for as long as somebody is there."""
+    wire = feed(port)
+    wire.received()
+    seconds = 0
+    while seconds < 2 * _Stage.STREAM.value:
+        port.world.clock.advance(COMMENT_EVERY)
+        assert wire.received() == b"3\r\n:\n\n\r\n"
+        seconds += COMMENT_EVERY
+    say(port, "x")
+    assert [name for name, _ in events(wire)] == ["message"]
+
+
+def test_left(port: Port) -> None:
+    """Who hangs up leaves nothing behind."""
+    feed(port).hang_up()
+    assert port.world.hub.rooms() == {}
+    assert len(port.feeds) == 0
+    assert len(port.connections) == 0
+
+
+def test_a_slow_reader(port: Port) -> None:
+    """One that does not read is cut off; those that do notice nothing of it."""
+    slow, other = feed(port), feed(port)
+    other.received()
+    slow.transport.full = True
+    # The transport says so when it is written to.
+    say(port, "x")
+    written = len(slow.received())
+    text = "x" * 16_000
+    for _ in range(MAX_UNSENT // len(text) + 1):
+        say(port, text)
+    port.world.clock.advance(SLOW - 1)
+    assert not slow.aborted
+    port.world.clock.advance(1)
+    assert slow.aborted
+    assert len(slow.received()) <= written
+    heard = [name for name, _ in events(other) if name == "message"]
+    assert len(heard) == MAX_UNSENT // len(text) + 2
+    assert port.world.hub.members("r") == 1
+
+
+def test_one_that_reads_again(port: Port) -> None:
+    """What has waited comes then, in order."""
+    slow = feed(port)
+    slow.received()
+    slow.transport.full = True
+    say(port, "a", "b", "c")
+    slow.transport.full = False
+    producer: Any = slow.transport.producer
+    producer.resumeProducing()
+    assert [frame["message"] for name, frame in events(slow) if name == "message"] == [
+        "a", "b", "c",
+    ]  # fmt: skip
+    port.world.clock.advance(SLOW)
+    assert not slow.aborted
+
+
+def test_the_server_goes(port: Port) -> None:
+    """It says when to be back, and ends the answer as it should be."""
+    wire = feed(port)
+    wire.received()
+    for channel in tuple(port.factory.channels):
+        channel.retire()
+    data = wire.received()
+    assert b"event: goaway\n" in data
+    assert b"retry: " in data
+    assert data.endswith(b"0\r\n\r\n")
+    assert wire.closing
+
+
+def test_another_request_after_it(port: Port) -> None:
+    """A client that sends a second request gets no answer before the first one ends."""
+    wire = feed(port)
+    wire.received()
+    wire.send(request("GET", "/healthz"))
+    assert wire.received() == b""
+    say(port, "x")
+    assert [name for name, _ in events(wire)] == ["message"]
+
+
+def test_users(port: Port) -> None:
+    """Somebody who listens is somebody who is there."""
+    watcher = feed(port, "/chat/events/r/?name=Ann")
+    watcher.received()
+    one = feed(port, "/chat/events/r/?name=Bob")
+    port.world.hub.flush()
+    ((name, frame),) = events(watcher)
+    assert (name, frame["user"]["name"]) == ("joined", "Bob")
+    one.hang_up()
+    port.world.hub.flush()
+    ((name, frame),) = events(watcher)
+    assert (name, frame["user"]["name"]) == ("left", "Bob")
