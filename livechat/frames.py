@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -140,13 +140,13 @@ class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="re
 
     @ivar complete: everything follows; otherwise *reason* says what does not.
     @ivar reason: ``trimmed``: what is older than *oldest* is gone; ``epoch``: numbering
-        began anew, as *epoch*.
+        began anew, as *epoch*; ``forbidden``, which nothing is yet.
     @ivar first: the number of the first message that follows.
     @ivar to: the newest number.
     """
 
     complete: bool
-    reason: str | None = None
+    reason: Literal["trimmed", "epoch", "forbidden"] | None = None
     epoch: str | None = None
     oldest: int | None = None
     first: int | None = field(default=None, name="from")

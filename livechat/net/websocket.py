@@ -200,7 +200,12 @@ class Socket(Protocol):
         self._close(Close.FLOOD, reason)
 
     def turn_away(self, error: ChatError) -> None:
-        self._close(close_code(error.kind), error.detail[:LONGEST_REASON])
+        reason = error.detail
+        if error.retry_after is not None:
+            reason = f"retry_ms={round(1000 * error.retry_after)} {reason}"
+        self._close(
+            close_code(error.kind), reason.encode()[:LONGEST_REASON].decode(errors="ignore")
+        )
 
     def abandon(self) -> None:
         """The peer has gone before the handshake was answered."""

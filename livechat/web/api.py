@@ -84,7 +84,8 @@ class Api:
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
         feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.sender)
-        await feed.enter()
+        if call.method != "HEAD":
+            await feed.enter()
         headers = (
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-store"),
@@ -95,7 +96,7 @@ class Api:
 
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
-        subprotocol = V1 if _lists(call, "sec-websocket-protocol", V1) else None
+        subprotocol = V1 if V1 in _listed(call, "sec-websocket-protocol") else None
         visit: Visit | ChatError
         try:
             visit = _visit(call, Encoding.PLAIN if subprotocol is None else Encoding.V1)
@@ -178,7 +179,7 @@ def _visit(call: Call, encoding: Encoding) -> Visit:
     except ChatError:
         if encoding != Encoding.PLAIN:
             raise
-        # In plain mode a query that is not ours has always been ignored.
+        # In plain mode a query that cannot be read has always been ignored.
         asked = {}
     name, key = _name_and_key(asked)
     if encoding == Encoding.PLAIN:
@@ -213,10 +214,14 @@ def _idempotency_key(call: Call, shortest: int) -> str | None:
     return nonce
 
 
+def _listed(call: Call, header: str) -> list[str]:
+    """A header's comma-separated tokens."""
+    return [each.strip() for each in ",".join(call.headers.get(header, ())).split(",")]
+
+
 def _lists(call: Call, header: str, token: str) -> bool:
-    """Whether a header's comma-separated tokens hold *token*, in any case."""
-    values = ",".join(call.headers.get(header, ()))
-    return token in (each.strip().lower() for each in values.split(","))
+    """Whether a header's tokens hold *token*, in any case."""
+    return token in (each.lower() for each in _listed(call, header))
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:

@@ -255,7 +255,7 @@ class Tree:
         if route.origins == "allowed" and call.header("Access-Control-Request-Method") is not None:
             allowed += (
                 ("Access-Control-Allow-Methods", route.methods()),
-                ("Access-Control-Allow-Headers", "Content-Type"),
+                ("Access-Control-Allow-Headers", "Content-Type, Idempotency-Key, Last-Event-ID"),
                 ("Access-Control-Max-Age", str(_PREFLIGHT_AGE)),
             )
         return Response(204, headers=allowed)

@@ -422,7 +422,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(port.world.backend, method, away)
             ((opcode, payload),) = v1(port).frames()
-        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"Away.")
+        assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"retry_ms=1000 Away.")
         assert port.world.hub.rooms() == {}
         assert port.world.chat.presence.who("r").connections == 0
 
@@ -448,3 +448,10 @@ def test_goaway(port: Port) -> None:
     (_, goaway), (opcode, payload) = wire.frames()
     assert json.loads(goaway) == {"type": "goaway", "retry_ms": 700}
     assert (opcode, payload[:2]) == (8, (1012).to_bytes(2, "big"))
+
+
+def test_a_subprotocol_in_other_letters(port: Port) -> None:
+    """Names of protocols have a case: to agree to one that was not offered breaks a handshake."""
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="LIVECHAT.V1"))
+    assert "sec-websocket-protocol" not in wire.answer().headers

@@ -111,10 +111,14 @@ def test_refused(port: Port, target: str, headers: dict[str, str], status: int, 
 
 
 def test_head(port: Port) -> None:
-    """HEAD says what it is, and nobody has entered."""
+    """HEAD says what it is, and nobody has entered or left."""
+    watcher = feed(port)
+    watcher.received()
     answer = port.ask("HEAD", "/chat/events/r/")
     assert answer.headers["content-type"] == "text/event-stream"
-    assert port.world.hub.rooms() == {}
+    port.world.hub.flush()
+    assert watcher.received() == b""
+    assert port.world.hub.members("r") == 1
 
 
 def test_it_goes_on(port: Port) -> None:

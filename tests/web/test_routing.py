@@ -144,7 +144,9 @@ def test_preflight(port: Port) -> None:
     assert answer.status == 204
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert "POST" in answer.headers["access-control-allow-methods"]
-    assert answer.headers["access-control-allow-headers"] == "Content-Type"
+    assert answer.headers["access-control-allow-headers"] == (
+        "Content-Type, Idempotency-Key, Last-Event-ID"
+    )
     assert int(answer.headers["access-control-max-age"]) > 0
 
 

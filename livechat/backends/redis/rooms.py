@@ -300,6 +300,7 @@ class Rooms:
         early, room.early = room.early, []
         self._deliver(room, room.stream.read(found, seq))
         self._hear(room, early)
+        self._answer_passed(room, room.stream)
         entering, room.entering = room.entering, []
         for entered in entering:
             entered.callback(None)
@@ -348,6 +349,11 @@ class Rooms:
             "Messages of {room} were trimmed before they could be delivered.", room=room.name
         )
         self._deliver(room, stream.pass_over(seq))
+        self._answer_passed(room, stream)
+
+    @staticmethod
+    def _answer_passed(room: _Room, stream: Stream) -> None:
+        """Those whose messages will not be delivered, since they are behind where it stands."""
         for tag, (sending, entry) in tuple(room.unseen.items()):
             if entry.seq <= stream.position:
                 del room.unseen[tag]

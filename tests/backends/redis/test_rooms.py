@@ -44,6 +44,15 @@ class RoomsTest(ProcessesTest):
             await deferLater(self.reactor, 0)
         await self.all_is_well()
 
+    async def test_sent_while_the_room_is_opened(self) -> None:
+        """What is stored before it is known where the room stands is answered at once."""
+        entering = self.here.backend.subscribe("new")
+        sent = [self.here.backend.publish(Draft("new", str(number))) for number in range(3)]
+        await entering
+        before = self.reactor.seconds()
+        assert [message.seq for message in await gatherResults(sent)] == [1, 2, 3]
+        assert self.reactor.seconds() < before + rooms.PATIENCE / 2
+
     async def test_subscriptions_are_cut(self) -> None:
         """Connections that are cut in mid-traffic are made again, and what was missed is read."""
 
