@@ -25,7 +25,8 @@ class Scenario:
     @ivar resumes: handshakes are to be resumed ones.
     @ivar without: servers, by name, of whom the figures would say nothing.
     @ivar reason: why it is without them.
-    @ivar only: if any are named, it is for these servers, and for those that are clustered.
+    @ivar only: if any are named, it is for these servers.
+    @ivar clustered: it is for those that are clustered, too.
     """
 
     name: str
@@ -40,10 +41,12 @@ class Scenario:
     without: tuple[str, ...] = ()
     reason: str = ""
     only: tuple[str, ...] = ()
+    clustered: bool = False
 
     def suits(self, peer: Peer) -> bool:
         """Whether *peer* can be put under this load."""
-        meant = peer.clustered or peer.name in self.only if self.only else not peer.clustered
+        named = not self.only or peer.name in self.only
+        meant = self.clustered if peer.clustered else named
         able = not self.posts or peer.sending is not None
         return meant and able and peer.name not in self.without
 
@@ -69,6 +72,21 @@ def fanout(
         figures=(DELIVERIES,),
         without=without,
         reason=reason,
+    )
+
+
+def spoken(name: str, title: str, mode: str) -> tuple[Scenario, ...]:
+    """The same load by members who speak ``livechat.v1``, and where every other one does."""
+    options = f"--mode {mode} --window 1 --proto livechat.v1"
+    return tuple(
+        Scenario(
+            name=f"{kind}-{name}",
+            title=f"{title}; {who} livechat.v1",
+            options=f"{options} --proto-every {every}",
+            figures=(DELIVERIES,),
+            only=("livechat", "unstored"),
+        )
+        for kind, who, every in (("v1", "all speak", 1), ("mixed", "every other one speaks", 2))
     )
 
 
@@ -133,6 +151,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         options="--mode fanout --conns 1000 --window 1",
         figures=(DELIVERIES,),
         only=("livechat", "channels"),
+        clustered=True,
     ),
     Scenario(
         name="cluster-rooms",
@@ -140,5 +159,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         options="--mode rooms --rooms 200 --conns 1000 --window 1",
         figures=(DELIVERIES, MESSAGES),
         only=("livechat", "channels"),
+        clustered=True,
+    ),
+    *spoken("fanout-1", "1 room of 1,000 members, 1 in flight", "fanout --conns 1000"),
+    *spoken(
+        "rooms",
+        "200 rooms of 5 members, all of whom talk",
+        "rooms --rooms 200 --conns 1000",
     ),
 )

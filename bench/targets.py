@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean
 
 from bench.results import Results, share
 from bench.scenarios import (
@@ -28,7 +29,7 @@ class Target:
 
     @ivar times: so many times another figure, or so much if there is no other.
     @ivar server: whose figure; empty if there is no other.
-    @ivar baseline: the scenario of that figure, if it is another one.
+    @ivar baselines: the scenarios of that figure, if they are others: their mean.
     @ivar most: the figure is to be as small as that, not as large.
     @ivar reach: would be good, but is not asked for.
     @ivar ours: which of livechat's, for there are several.
@@ -38,7 +39,7 @@ class Target:
     figure: Figure
     times: float
     server: str = ""
-    baseline: str = ""
+    baselines: tuple[str, ...] = ()
     most: bool = False
     reach: bool = False
     ours: str = OURS
@@ -47,8 +48,8 @@ class Target:
         bound = f"{'≤' if self.most else '≥'} {self.times:,g}"
         if self.server:
             bound += f" × {self.server}"
-        if self.baseline:
-            bound += f" in {self.baseline}"
+        if self.baselines:
+            bound += f" in {' and '.join(self.baselines)}"
         return f"reach for {bound}" if self.reach else bound
 
 
@@ -69,11 +70,15 @@ TARGETS: tuple[Target, ...] = (
     Target("rooms", DELIVERIES, 1.0, "uwebsockets", reach=True),
     Target("connect", HANDSHAKES, 1.3, "autobahn"),
     Target("connect", HANDSHAKES, 1.0, "ws"),
-    Target("resume", HANDSHAKES, 2.0, OURS, "connect"),
+    Target("resume", HANDSHAKES, 2.0, OURS, ("connect",)),
     Target("idle", MEMORY, 1.0, "autobahn", most=True),
     Target("idle", MEMORY, 30, most=True, reach=True),
     Target("http", REQUESTS, 10.0, "channels"),
     Target("http", REQUESTS_PER_CPU, 2_500),
+    Target("v1-fanout-1", DELIVERIES, 0.85, OURS, ("fanout-1",)),
+    Target("v1-rooms", DELIVERIES, 0.85, OURS, ("rooms",)),
+    Target("mixed-fanout-1", DELIVERIES, 0.9, OURS, ("fanout-1", "v1-fanout-1")),
+    Target("mixed-rooms", DELIVERIES, 0.9, OURS, ("rooms", "v1-rooms")),
     Target("cluster-fanout", DELIVERIES, 0.85, OURS, ours="cluster"),
 )
 RESUMING = frozenset(scenario.name for scenario in SCENARIOS if scenario.resumes)
@@ -109,12 +114,15 @@ def judge(target: Target, results: Results) -> Verdict | None:
     theirs = None if target.server else target.times
     reasons = [failures(results, target.scenario, target.ours)]
     if target.server:
-        baseline = target.baseline or target.scenario
-        theirs = results.median(baseline, target.server, target.figure.key)
-        if not results.of(baseline, target.server):
-            reasons.append(f"{target.server} was not measured")
-        elif (baseline, target.server) != (target.scenario, target.ours):
-            reasons.append(failures(results, baseline, target.server))
+        found = []
+        for baseline in target.baselines or (target.scenario,):
+            found.append(results.median(baseline, target.server, target.figure.key))
+            if not results.of(baseline, target.server):
+                reasons.append(f"{target.server} was not measured")
+            elif (baseline, target.server) != (target.scenario, target.ours):
+                reasons.append(failures(results, baseline, target.server))
+        known = [each for each in found if each is not None]
+        theirs = fmean(known) if len(known) == len(found) else None
     if (resumed := resumption(results, target.scenario, target.ours)) is not None:
         reasons.append(f"{resumed:.0%} resumed")
     met: bool | None = None

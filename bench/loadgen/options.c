@@ -29,6 +29,7 @@ struct options options = {
     .stall_ms = 2000,
     .message_template = "{\"message\":\"%M\"}",
     .protocol = "",
+    .protocol_every = 1,
     .headers = "",
     .http_method = "POST",
     .http_content_type = "application/json",
@@ -62,6 +63,7 @@ static const char usage_text[] =
     "  --msg TEMPLATE      what a member sends ({\"message\":\"%M\"});\n"
     "                      {r} is the room, {i} the connection, %M the message\n"
     "  --proto P           Sec-WebSocket-Protocol\n"
+    "  --proto-every K     only every K-th member of a room asks for it (1)\n"
     "  --header 'K: v'     header of the upgrade; repeatable\n"
     "  --step send:TEXT | --step expect:PART\n"
     "                      after the upgrade, in this order; repeatable\n"
@@ -236,6 +238,7 @@ static const struct entry {
     {"aux-pids", TEXT, &options.aux_pids, NULL},
     {"tree", FLAG, &options.tree, NULL},
     {"proto", TEXT, &options.protocol, NULL},
+    {"proto-every", COUNT, &options.protocol_every, NULL},
     {"header", PARSED, NULL, parse_header},
     {"step", PARSED, NULL, parse_step},
     {"eio", FLAG, &options.engine_io, NULL},
@@ -372,6 +375,8 @@ static void complete_load(void)
 
 static void complete_connecting(void)
 {
+    if (options.protocol_every < 1)
+        die("--proto-every: at least 1");
     if (options.in_progress_limit < 1)
         die("--conc: at least 1");
     if (options.mode == MODE_CONNECT && options.in_progress_limit > options.connections)

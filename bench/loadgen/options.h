@@ -59,6 +59,7 @@ struct options {
 
     const char *message_template;
     const char *protocol;    /* Sec-WebSocket-Protocol; "": none */
+    int protocol_every; /* of a room's members, every how many ask for it */
     const char *headers;     /* of the upgrade, a template, each line with its CRLF */
     bool engine_io;
     struct step steps[MAX_STEPS];

@@ -96,7 +96,8 @@ void websocket_request_upgrade(struct connection *member)
                   "Sec-WebSocket-Key: %s\r\n"
                   "Sec-WebSocket-Version: 13\r\n",
                   target->host, target->port, key);
-    if (*options.protocol)
+    /* Members of a room have numbers that are a number of rooms apart. */
+    if (*options.protocol && member->index / options.rooms % options.protocol_every == 0)
         buffer_printf(request, "Sec-WebSocket-Protocol: %s\r\n", options.protocol);
     template_append(request, options.headers, member->room, member->index, NULL);
     buffer_printf(request, "\r\n");

@@ -103,6 +103,8 @@ class Server:
         self.rooms: dict[str, list[Member]] = defaultdict(list)
         self.sent: dict[str, int] = defaultdict(int)
         self.pongs = 0
+        #: By member's number, which subprotocol it asked for.
+        self.asked: dict[int, str] = {}
         #: What a request to publish is answered with.
         self.response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -149,6 +151,7 @@ class Server:
             b"Sec-WebSocket-Accept: %s\r\n\r\n" % self.accept(key).encode()
         )
         _, room, number = path.split("/")
+        self.asked[int(number)] = "".join(re.findall(r"Sec-WebSocket-Protocol: (\S+)", head))
         await self._chat(Member(room, int(number), writer), reader)
 
     async def _chat(self, member: Member, reader: StreamReader) -> None:
@@ -243,6 +246,15 @@ def test_a_faithful_server(options: tuple[str, ...]) -> None:
     in_a_room = MEMBERS // result.report["rooms"]
     assert result.report["delivered"] == result.report["expected"] == MESSAGES * in_a_room
     assert result.code == 0
+
+
+@pytest.mark.parametrize(("every", "asking"), [("1", range(6)), ("2", (0, 1, 4, 5))])
+def test_subprotocols(every: str, asking: range | tuple[int, ...]) -> None:
+    """All members ask for the protocol, or every so manieth of each room."""
+    server = Server()
+    options = ("--proto", "x", "--proto-every", every, "--conns", "6", "--rooms", "2")
+    assert play(server, *options).says(first_error="")
+    assert {number for number, asked in server.asked.items() if asked == "x"} == set(asking)
 
 
 def test_spinning() -> None:

@@ -272,7 +272,7 @@ def test_the_others_failures_are_told() -> None:
 
 def test_resumption_is_compared_with_full_handshakes() -> None:
     connect = next(each for each in SCENARIOS if each.name == "connect")
-    target = Target(RESUME.name, HANDSHAKES, 2.0, "livechat", connect.name)
+    target = Target(RESUME.name, HANDSHAKES, 2.0, "livechat", (connect.name,))
     for resumed, met, why in ((100, True, ""), (50, False, "50% resumed")):
         found = [
             *runs("livechat", 10, scenario=connect),
@@ -306,8 +306,9 @@ def test_clusters() -> None:
     for scenario in SCENARIOS:
         found = {peer.name for peer in (*OURS, *PEERS) if scenario.suits(peer)}
         clustered = {peer.name for peer in (*OURS, *PEERS) if peer.clustered}
+        assert scenario.clustered == bool(found & clustered)
         if scenario.only:
-            assert found == clustered | set(scenario.only)
+            assert found == (clustered if scenario.clustered else set()) | set(scenario.only)
         else:
             assert not found & clustered
             assert "livechat" in found
@@ -321,7 +322,8 @@ def test_what_is_named_is_there() -> None:
     assert named | {target.ours for target in TARGETS} <= names
     for target in TARGETS:
         assert target.figure in figures[target.scenario]
-        assert target.figure in figures[target.baseline or target.scenario]
+        for baseline in target.baselines:
+            assert target.figure in figures[baseline]
         assert not target.server or target.server in names
 
 
