@@ -13,13 +13,14 @@ from twisted.internet.defer import Deferred
 
 from livechat import replay
 from livechat.backends.retention import Retention
-from livechat.chat import PAGE
+from livechat.chat import PAGE, Chat
 from livechat.errors import Kind
 from livechat.frames import Encoding
 from livechat.limits import Rate
 from livechat.presence import GRACE, MANY, TYPING_EVERY
 from livechat.session import ASK_RATE, NOISE_RATE, PAGE_CHARACTERS, Session, Visit
 from livechat.wire import Place
+from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient, World, run
 from tests.test_frames import HOSTILE
 from tests.transcripts import Transcript
@@ -67,6 +68,28 @@ def place(world: World, seq: int) -> Place:
 
 def seqs(frames: Iterable[Any]) -> list[int]:
     return [frame["seq"] for frame in frames if frame["type"] == "message"]
+
+
+class Alone:
+    """One process, as a stage."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clock: Any = world.clock
+
+    def chat(self, which: int) -> Chat:
+        return self.world.chat
+
+    def until(self, holds: Callable[[], Any]) -> None:
+        self.clock.advance(0)
+        self.world.hub.flush()
+        assert holds()
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_conformance(world: World, scene: str) -> None:
+    """Frames in, frames out."""
+    Scene(Alone(world)).play(SCENES[scene])
 
 
 def test_hello(make_world: Callable[..., World]) -> None:

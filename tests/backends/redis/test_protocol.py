@@ -1,4 +1,4 @@
-"""``livechat.v1`` at two processes with a real Redis, in any order of events."""
+"""``livechat.v1`` at two processes with a real Redis."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from livechat.hub import Hub
 from livechat.limits import Rate
 from livechat.session import Session, Visit
 from tests.backends.redis.server import RedisServer
+from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient
 from tests.transcripts import Transcript
 
@@ -239,3 +240,27 @@ def test_any_interleaving(
             assert len(set(numbers)) == len(numbers)
     for player in play.players.values():
         player.drop()
+
+
+class Redis:
+    """Two processes, as a stage."""
+
+    def __init__(self, processes: list[Process]) -> None:
+        self._processes = processes
+        self.clock = processes[0].reactor
+
+    def chat(self, which: int) -> Chat:
+        return self._processes[which].chat
+
+    def until(self, holds: Callable[[], Any]) -> None:
+        for _ in range(PATIENCE):
+            if holds():
+                return
+            self.clock.iterate(0.001)
+        raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_conformance(processes: Callable[[int], list[Process]], scene: str) -> None:
+    """Frames in, frames out."""
+    Scene(Redis(processes(0))).play(SCENES[scene])
