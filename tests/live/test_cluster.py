@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PATIENCE, Daemon, eventually, trusting
 from tests.live.test_crash import whole_history
+from tests.live.test_protocol import Client
 
 SENDERS = 8
 MEMBERS = 12
@@ -217,3 +218,49 @@ def test_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     counts = talk.is_whole()
     assert counts["members"] == len(talk.members)
     report("a worker stands still", counts)
+
+
+def cut_off(client: Client) -> bool:
+    """Whether its connection has ended; it must have been quiet otherwise."""
+    try:
+        while True:
+            client.recv(timeout=0.3)
+    except ConnectionClosed:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_who_was_at_a_worker_that_is_killed(daemon: Daemon) -> None:
+    """Leaves within 20 seconds; who has come back meanwhile has neither left nor joined."""
+    pids = daemon.workers()
+    before = {pid: daemon.descriptors(pid) for pid in pids}
+    clients: dict[str, Client] = {}
+    while len(clients) < 6 or any(daemon.descriptors(pid) <= before[pid] + 1 for pid in pids):
+        assert len(clients) < 100, "a worker gets no connections"
+        name = f"user{len(clients)}"
+        clients[name] = Client(daemon, "r", f"?name={name}&client={name:x<16}")
+    later = set(clients)
+    for name, client in clients.items():
+        # Until its process knows of those who came after it.
+        later.remove(name)
+        waits = set(later)
+        while waits:
+            waits.discard(client.hears("joined")["user"]["name"])
+    os.kill(pids[0], signal.SIGKILL)
+    killed = time.monotonic()
+    gone = [name for name, client in clients.items() if cut_off(client)]
+    assert 2 <= len(gone) < len(clients)
+    back = gone.pop()
+    daemon.log.wait_for(r"\[worker 1#info\].* Redis at \S+ can be used", 2)
+    again = Client(daemon, "r", f"?name={back}&client={back:x<16}")
+    watcher = next(clients[name] for name in clients if name not in (*gone, back))
+    left = {watcher.hears("left")["user"]["name"] for _ in gone}
+    assert left == set(gone)
+    assert time.monotonic() - killed < 20
+    watcher.says(type="presence")
+    now = watcher.hears("presence")
+    assert now["users"] == now["connections"] == len(clients) - len(gone)
+    assert back in {user["name"] for user in now["members"]}
+    for client in (*clients.values(), again):
+        client.close()
