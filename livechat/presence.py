@@ -19,9 +19,11 @@ only as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
+from msgspec import structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
@@ -81,6 +83,11 @@ class _Room:
     def elsewhere(self) -> dict[str, User]:
         """The users of the other processes, as far as they tell."""
         return {user.id: user for share in self.others for user in share.users}
+
+    def numbers(self) -> Present:
+        """How many they are, and how many connections they have."""
+        connections = self.connections + sum(share.connections for share in self.others)
+        return Present(self.count(), connections)
 
     def count(self) -> int:
         """How many users are here."""
@@ -185,9 +192,10 @@ class Presence:
     def who(self, name: str) -> Present:
         """Who is in a room."""
         room = self._rooms.get(name, _Room())
-        connections = room.connections + sum(share.connections for share in room.others)
-        users = room.elsewhere() | {key: here.user for key, here in room.here.items()}
-        return Present(room.count(), connections, _some(users.values()))
+        some = {key: here.user for key, here in islice(room.here.items(), MANY)}
+        if len(some) < MANY:
+            some |= room.elsewhere()
+        return structs.replace(room.numbers(), members=tuple(islice(some.values(), MANY)))
 
     def _tell(self, name: str, room: _Room, frame: Joined | Left) -> None:
         if room.count() <= MANY:
@@ -215,14 +223,10 @@ class Presence:
             room = self._rooms.get(name)
             self._backend.share(name, Share() if room is None else room.share())
         for name in large:
-            now = self.who(name)
-            self._hub.tell(name, Present(now.users, now.connections))
+            room = self._rooms.get(name)
+            if room is not None:
+                self._hub.tell(name, room.numbers())
 
     def _forget(self, name: str, room: _Room) -> None:
         if not room.here and not (room.others and self._hub.members(name)):
             self._rooms.pop(name, None)
-
-
-def _some(users: Iterable[User]) -> tuple[User, ...]:
-    """The first of them."""
-    return tuple(user for _, user in zip(range(MANY), users, strict=False))
