@@ -140,7 +140,6 @@ class Chat:
         self._now = now
         self.activity = Activity(clock)
         self.presence = Presence(clock, hub, backend)
-        self._secret = b""
         # What the backend knows of active rooms in which nothing was said lately.
         self._quiet: dict[str, Newest] = {}
         self._rate = Rate.of(rate)
@@ -165,9 +164,7 @@ class Chat:
         """
         if key is None:
             return passer_by(name)
-        if not self._secret:
-            self._secret = await self._backend.secret()
-        return regular(self._secret, key, name)
+        return regular(await self._backend.secret(), key, name)
 
     async def join(
         self, room: str, member: IMember, visitor: Visitor, *, reads: bool = False

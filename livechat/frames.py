@@ -14,6 +14,7 @@ is encoded once for each of them, and not once for each member:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Final, Literal
@@ -30,11 +31,15 @@ V1: Final = "livechat.v1"
 LARGEST: Final = 2**53 - 1
 #: Characters of a nonce, and of an epoch.
 LONGEST_NONCE: Final = 64
-_LONGEST_EPOCH: Final = 64
+_EPOCH: Final = r"[A-Za-z0-9_-]{1,64}"
+
+#: How a place is written.
+PLACE: Final = rf"({_EPOCH}):([0-9]{{1,16}})"
+_PLACE: Final = re.compile(PLACE, re.ASCII)
 
 Number = Annotated[int, Meta(ge=0, le=LARGEST)]
 Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
-Epoch = Annotated[str, Meta(min_length=1, max_length=_LONGEST_EPOCH)]
+Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 
 
 class Say(Struct, frozen=True, tag_field="type", tag="message"):
@@ -252,7 +257,7 @@ def decode_frame(data: bytes) -> ClientFrame:
     try:
         return _client_frame.decode(data)
     except msgspec.ValidationError as reason:
-        if "missing required field `type`" not in str(reason):
+        if str(reason) != "Object missing required field `type`":
             raise _refused(str(reason)) from None
     except (ValueError, RecursionError) as reason:
         raise explained(reason) from None
@@ -260,6 +265,8 @@ def decode_frame(data: bytes) -> ClientFrame:
         # A message need not say that it is one.
         return _say.decode(data)
     except msgspec.ValidationError as reason:
+        raise _refused(str(reason)) from None
+    except (ValueError, RecursionError) as reason:
         raise explained(reason) from None
 
 
@@ -283,14 +290,10 @@ def place(text: str) -> Place:
 
     @raise ChatError: it is no place.
     """
-    epoch, _, seq = text.rpartition(":")
-    if (
-        not 1 <= len(epoch) <= _LONGEST_EPOCH
-        or not (seq.isascii() and seq.isdigit() and len(seq) <= 16)
-        or int(seq) > LARGEST
-    ):
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found[2]) > LARGEST:
         raise ChatError(Kind.BAD_QUERY, "A place in a room is written as epoch:seq.")
-    return Place(epoch, int(seq))
+    return Place(found[1], int(found[2]))
 
 
 def error(found: ChatError, nonce: str | None = None) -> Error:

@@ -37,6 +37,8 @@ from livechat.wire import User
 
 #: Seconds for which a user stays without any connection.
 GRACE: Final = 10.0
+#: Users of a room who may be away for that time; of more, the first has left.
+AWAY: Final = 50
 #: Users of a room beyond which it has numbers only.
 MANY: Final = 100
 #: Seconds between two times at which other processes, or a large room, are told numbers.
@@ -66,15 +68,19 @@ class _Here:
 class _Room:
     """
     @ivar here: the users of this process, by id.
+    @ivar away: those of them who may come back, in the order in which they went.
     @ivar others: the shares of the others.
+    @ivar told: the numbers that its members were told last, while it is large.
     """
 
-    __slots__ = ("connections", "here", "others")
+    __slots__ = ("away", "connections", "here", "others", "told")
 
     def __init__(self) -> None:
         self.here: dict[str, _Here] = {}
+        self.away: dict[str, None] = {}
         self.connections = 0
         self.others: Sequence[Share] = ()
+        self.told: Present | None = None
 
     def share(self) -> Share:
         users = tuple(each.user for each in self.here.values()) if len(self.here) <= MANY else ()
@@ -125,6 +131,7 @@ class Presence:
         here.user = user
         here.connections += 1
         room.connections += 1
+        room.away.pop(user.id, None)
         self._gone.done((name, user.id))
         self._change(name, room)
 
@@ -136,7 +143,12 @@ class Presence:
         room.connections -= 1
         if not here.connections:
             if visitor.returns:
+                room.away[visitor.user.id] = None
                 self._gone.begin((name, visitor.user.id))
+                if len(room.away) > AWAY:
+                    first = next(iter(room.away))
+                    self._gone.done((name, first))
+                    self._remove(name, room, room.here[first])
             else:
                 self._remove(name, room, here)
         self._change(name, room)
@@ -149,6 +161,7 @@ class Presence:
 
     def _remove(self, name: str, room: _Room, here: _Here) -> None:
         del room.here[here.user.id]
+        room.away.pop(here.user.id, None)
         if not room.others or here.user.id not in room.elsewhere():
             self._tell(name, room, Left(here.user))
         self._forget(name, room)
@@ -159,13 +172,15 @@ class Presence:
             if not shares or not self._hub.members(name):
                 return
             room = self._rooms[name] = _Room()
-        before = room.elsewhere()
+        before, small = room.elsewhere(), room.count() <= MANY
         room.others = shares
         after = room.elsewhere()
-        for known_as in after.keys() - before.keys() - room.here.keys():
-            self._tell(name, room, Joined(after[known_as]))
-        for known_as in before.keys() - after.keys() - room.here.keys():
-            self._tell(name, room, Left(before[known_as]))
+        if small:
+            # Or else they may have been there before, and not been named.
+            for known_as in after.keys() - before.keys() - room.here.keys():
+                self._tell(name, room, Joined(after[known_as]))
+            for known_as in before.keys() - after.keys() - room.here.keys():
+                self._tell(name, room, Left(before[known_as]))
         self._note(name, room)
         self._forget(name, room)
 
@@ -180,13 +195,15 @@ class Presence:
 
         @return: whether it was time for that.
         """
-        here = self._rooms[name].here[visitor.user.id]
+        room = self._rooms[name]
+        here = room.here[visitor.user.id]
         now = self._clock.seconds()
         if now < here.typed + TYPING_EVERY:
             return False
         here.typed = now
-        self.typing(name, here.user)
-        self._backend.typing(name, here.user)
+        if room.count() <= MANY:
+            self._hub.tell(name, Typing(here.user, TYPING_LASTS))
+            self._backend.typing(name, here.user)
         return True
 
     def who(self, name: str) -> Present:
@@ -210,7 +227,7 @@ class Presence:
 
     def _note(self, name: str, room: _Room) -> None:
         """Something has changed somewhere."""
-        if room.count() > MANY:
+        if room.count() > MANY or room.told is not None:
             self._large[name] = None
             if self._telling is None:
                 self._telling = self._clock.callLater(TELL_EVERY, self._tell_all)
@@ -224,8 +241,9 @@ class Presence:
             self._backend.share(name, Share() if room is None else room.share())
         for name in large:
             room = self._rooms.get(name)
-            if room is not None:
-                self._hub.tell(name, room.numbers())
+            if room is not None and (numbers := room.numbers()) != room.told:
+                self._hub.tell(name, numbers)
+                room.told = numbers if numbers.users > MANY else None
 
     def _forget(self, name: str, room: _Room) -> None:
         if not room.here and not (room.others and self._hub.members(name)):

@@ -37,10 +37,13 @@ from livechat.wire import Message, Page, Place, Position
 NEWEST: Final = 100
 #: Messages that are read at a time; fewer where they are long.
 PAGE: Final = 500
-#: Messages that are kept while a page is read.
+#: Messages, and characters, that are kept while a page is read.
 TAIL: Final = 200
+TAIL_CHARACTERS: Final = 65_536
 #: Seconds after which one reads again where it was not possible.
 AGAIN: Final = 0.5
+#: Times that a history is read in vain although the store takes messages.
+TRIES: Final = 10
 
 
 @implementer(ISink)
@@ -48,10 +51,20 @@ class _Tail:
     """What is delivered while a page is read."""
 
     def __init__(self) -> None:
-        self.delivered: deque[tuple[str, Message]] = deque(maxlen=TAIL)
+        self.delivered: deque[tuple[str, Message]] = deque()
+        self._characters = 0
+
+    def begin(self) -> None:
+        """Forget what was delivered."""
+        self.delivered.clear()
+        self._characters = 0
 
     def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
-        self.delivered.extend((epoch, message) for message in messages)
+        for message in messages:
+            self.delivered.append((epoch, message))
+            self._characters += len(message.message)
+        while len(self.delivered) > TAIL or self._characters > TAIL_CHARACTERS:
+            self._characters -= len(self.delivered.popleft()[1].message)
 
     def behind(self, place: Place) -> list[Message]:
         """What of it follows *place* without a hole."""
@@ -98,30 +111,42 @@ class Replay:
         try:
             while True:
                 await self._client.drained()
-                tail.delivered.clear()
+                tail.begin()
                 page = await self._page(place.seq, PAGE)
                 what, place = _from(place, page.position)
                 if answer or not what.complete:
                     self._write(encode_frame(self._client.encoding, what))
                     answer = False
-                if what.reason != "epoch":
-                    place = self._write_page(place, page, tail)
-                    everything = place.seq >= page.position.seq
-                    if everything and self._hub.go_live(self._room, self._client, place):
+                if what.reason == "epoch":
+                    continue
+                before, place = place, self._write_page(place, page, tail)
+                if place.seq >= page.position.seq:
+                    if self._hub.go_live(self._room, self._client, place):
                         return
+                    if place == before:
+                        # The history lacks what was delivered: it will be noticed.
+                        await deferLater(self._clock, AGAIN)
         finally:
             if self._hub.unwatch(self._room, tail):
                 self._backend.unsubscribe(self._room)
 
     async def _page(self, after: int, limit: int) -> Page:
         """
-        What follows number *after*.  While it cannot be read nothing is delivered either,
+        What follows number *after*.  While the store is away nothing is delivered either,
         and the member has no more to wait for than anybody else.
+
+        @raise GoneError: the member is not there any more; or was sent away, because only
+            histories cannot be read, and others hear what it does not.
         """
+        tries = 0
         while self._hub.has(self._room, self._client):
             try:
                 return await self._backend.read(self._room, after, limit)
-            except ChatError:
+            except ChatError as reason:
+                tries = 0 if self._backend.trouble() else tries + 1
+                if tries > TRIES:
+                    self._client.turn_away(reason)
+                    break
                 await deferLater(self._clock, AGAIN)
         raise GoneError
 

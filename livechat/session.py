@@ -29,7 +29,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import frames, wire
-from livechat.chat import PAGE, Chat, Sender, Window
+from livechat.chat import PAGE, Chat, History, Sender, Window
 from livechat.errors import ChatError, Kind, internal
 from livechat.frames import Encoding, ServerFrame, encode_frame
 from livechat.interfaces import IClient
@@ -44,8 +44,8 @@ NOISE_RATE: Final = Rate(per_second=20, burst=200)
 FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
 #: What one connection may ask for.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
-#: Characters of text in a page of history, which ends there.
-PAGE_CHARACTERS: Final = 262_144
+#: Bytes of a page of history, which ends there.
+PAGE_BYTES: Final = 262_144
 #: Seconds between two signs of life of the server.
 HEARTBEAT: Final = 25
 
@@ -314,20 +314,16 @@ class Session(_Session):
 
     async def _history(self, window: Window) -> None:
         try:
+            # One page at a time waits for one that does not read.
+            await self._client.drained()
             found = await self._chat.history(self.room, window)
             messages: list[Message] = []
             async for page in found.pages():
                 messages += page
+            self._write(_page(found, messages, forward=window.after is not None))
+            await self._client.drained()
         finally:
             self._asking = False
-        kept = _as_fits(messages, forward=window.after is not None)
-        first = kept[0].seq if kept else found.first
-        last = kept[-1].seq if kept else first - 1
-        if window.after is not None:
-            more = last < found.position.seq and bool(kept)
-        else:
-            more = first > found.position.oldest and bool(kept)
-        self._write(frames.History(kept, first, last, more))
 
     def _resume(self, since: Place) -> None:
         self._replaying = True
@@ -351,12 +347,21 @@ def session(
     return made(chat, clock, visit, client, sender)
 
 
+def _page(found: History, messages: list[Message], *, forward: bool) -> frames.History:
+    """The page that consists of *messages*, or of as many as fit on the side asked for."""
+    kept = _as_fits(messages, forward=forward)
+    first = kept[0].seq if kept else min(found.first, frames.LARGEST)
+    last = kept[-1].seq if kept else first - 1
+    beyond = last < found.position.seq if forward else first > found.position.oldest
+    return frames.History(kept, first, last, bool(kept) and beyond)
+
+
 def _as_fits(messages: list[Message], *, forward: bool) -> list[Message]:
     """As many of *messages*, from the beginning or the end, as a page may have; at least one."""
-    left = PAGE_CHARACTERS
+    left = PAGE_BYTES
     kept: list[Message] = []
     for message in messages if forward else reversed(messages):
-        left -= len(message.message)
+        left -= len(wire.encode(message))
         if left < 0 and kept:
             break
         kept.append(message)

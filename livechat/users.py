@@ -23,10 +23,13 @@ from livechat.wire import User
 #: Characters of a name.
 LONGEST_NAME: Final = 40
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
-# Control characters, surrogates, and what ends lines or paragraphs.
-_BANNED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# What turns the direction of the text around it: U+202A to U+202E, U+2066 to U+2069.
-_TURNING: Final = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+# Control and format characters, such as those that turn the direction of the text around
+# them, surrogates, what is no character, and what ends lines or paragraphs.
+_BANNED: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+# Emoji and some scripts are written with them, between others.
+_JOINING: Final = frozenset("\u200c\u200d")
+# They are letters and symbols, and nobody sees them.
+_UNSEEN: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 class Visitor(Struct, frozen=True):
@@ -50,14 +53,22 @@ def checked_name(name: str) -> str:
     """
     if (
         not 1 <= len(name) <= LONGEST_NAME
-        or name.isspace()
-        or any(unicodedata.category(each) in _BANNED or each in _TURNING for each in name)
+        or not all(map(_is_written, name))
+        or not any(map(_is_seen, name))
     ):
         raise ChatError(
             Kind.BAD_QUERY,
             f"A name has 1 to {LONGEST_NAME} characters, and no control characters.",
         )
     return name
+
+
+def _is_written(character: str) -> bool:
+    return character in _JOINING or unicodedata.category(character) not in _BANNED
+
+
+def _is_seen(character: str) -> bool:
+    return not (character.isspace() or character in _JOINING or character in _UNSEEN)
 
 
 def checked_key(key: str) -> str:

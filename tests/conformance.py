@@ -175,6 +175,9 @@ SCENES: dict[str, tuple[Step, ...]] = {
         goes("ann"),
         says("bob", type="presence"),
         hears("bob", {"type": "presence", "users": 3}),
+        goes("zoe"),
+        # Ann has not: that would have been first.
+        hears("bob", {"type": "left", "user": {"name": "Zoe"}}),
     ),
     "typing": (
         comes("ann", name="Ann"),

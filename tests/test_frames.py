@@ -32,6 +32,9 @@ HOSTILE: list[tuple[Any, Kind]] = [
     (b"hi", Kind.BAD_JSON),
     (b'{"type":"message"', Kind.BAD_JSON),
     (b'{"more":' + b"[" * 100_000, Kind.BAD_JSON),
+    (b'{"message":"a"}x', Kind.BAD_JSON),
+    (b'{"message":"a"}}', Kind.BAD_JSON),
+    ({"type": "missing required field `type`"}, Kind.UNKNOWN_TYPE),
     (b'{"message":"\\ud800"}', Kind.BAD_JSON),
     (b'{"type":"resume","epoch":"k","seq":1e999}', Kind.BAD_MESSAGE),
     ([], Kind.BAD_MESSAGE),
@@ -190,7 +193,7 @@ def test_events() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["k:7", "a:b:7", "k:0", f"k:{2**53 - 1}"])
+@pytest.mark.parametrize("text", ["k:7", "a-_Z:7", "k:0", f"k:{2**53 - 1}"])
 def test_places(text: str) -> None:
     """A place is written as it is read."""
     found = place(text)
@@ -198,7 +201,24 @@ def test_places(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":", "k", "k:", ":7", "7", "k:-1", "k:x", "k:٣", f"k:{2**53}", "k" * 65 + ":1"]
+    "text",
+    [
+        "",
+        ":",
+        "k",
+        "k:",
+        ":7",
+        "7",
+        "k:-1",
+        "k:x",
+        "k:٣",
+        f"k:{2**53}",
+        "k" * 65 + ":1",
+        "a:b:7",
+        "a\n\n:5",
+        "é:5",
+        "a\0:5",
+    ],
 )
 def test_no_places(text: str) -> None:
     """What is no place is refused."""

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from livechat.frames import Encoding
 from livechat.hub import Hub
 from livechat.interfaces import ICompany
-from livechat.presence import GRACE, MANY, TELL_EVERY, Presence
+from livechat.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
 from livechat.reports import Share
 from livechat.users import Visitor, passer_by, regular
 from livechat.wire import User
@@ -161,3 +161,36 @@ def test_typing(scene: Scene) -> None:
     scene.presence.typing("r", BOB.user)
     assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
     assert scene.elsewhere.typed == [("r", "Ann")]
+
+
+def test_a_large_room_becomes_small(scene: Scene) -> None:
+    """The last numbers are told, and nobody is said to have joined who was there."""
+    scene.presence.enter("r", ANN)
+    scene.heard()
+    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("presence", "")]
+    # What has not changed is not told again.
+    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == []
+    scene.presence.present("r", [share(BOB)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("presence", "")]
+    scene.presence.present("r", [])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("left", "Bob")]
+
+
+def test_many_who_are_away(scene: Scene) -> None:
+    """Those who come and go do not make a room large in which few are."""
+    for number in range(3 * MANY):
+        visitor = regular(b"", f"{number:016}")
+        scene.presence.enter("r", visitor)
+        scene.presence.leave("r", visitor)
+    scene.heard()
+    assert scene.presence.who("r").users == AWAY
+    scene.presence.enter("r", BOB)
+    assert scene.heard() == [("joined", "Bob")]
+    scene.clock.advance(GRACE)
+    assert scene.presence.who("r").users == 1

@@ -18,7 +18,7 @@ from livechat.errors import Kind
 from livechat.frames import Encoding
 from livechat.limits import Rate
 from livechat.presence import GRACE, MANY, TYPING_EVERY
-from livechat.session import ASK_RATE, NOISE_RATE, PAGE_CHARACTERS, Session, Visit
+from livechat.session import ASK_RATE, NOISE_RATE, PAGE_BYTES, Session, Visit
 from livechat.wire import Place
 from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient, World, run
@@ -244,11 +244,29 @@ def test_history_of_long_texts(world: World) -> None:
     """A page ends where it would be very long, on the side that was not asked for."""
     text = "x" * 16_000
     say(world, *[text] * 40)
-    most = PAGE_CHARACTERS // 16_000
+    most = PAGE_BYTES // 16_000
     page = history(world)
     assert (page["first"], page["last"], page["more"]) == (40 - most + 1, 40, True)
     page = history(world, after=0)
     assert (page["first"], page["last"], page["more"]) == (1, most, True)
+
+
+def test_history_waits_for_its_reader(world: World) -> None:
+    """One page waits for who does not read, not one for each time that it is asked for."""
+    say(world, "a")
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends(*[{"type": "history"}] * 5)
+    assert [frame["type"] for frame in client.heard()] == ["error"] * 4
+    client.read()
+    assert [frame["type"] for frame in client.heard()] == ["history"]
+    client.sends({"type": "history"})
+    assert [frame["type"] for frame in client.heard()] == ["error"]
+    client.reads = True
+    client.read()
+    client.sends({"type": "history"})
+    assert [frame["type"] for frame in client.heard()] == ["history"]
 
 
 def resumed(world: World, since: Place) -> tuple[Any, list[int]]:

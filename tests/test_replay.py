@@ -16,7 +16,7 @@ from livechat import replay
 from livechat.errors import ChatError, Kind
 from livechat.frames import Encoding
 from livechat.hub import Hub
-from livechat.replay import AGAIN, TAIL, Replay
+from livechat.replay import AGAIN, TAIL, TRIES, Replay
 from livechat.wire import Message, Page, Place, Position
 from tests.support import RecordingClient, result
 from tests.transcripts import Transcript
@@ -35,6 +35,7 @@ class Stream:
         self.oldest = 1
         self.delivered = 0
         self.away = False
+        self.troubled = True
         self._asked: list[tuple[Deferred[Page], int, int]] = []
         self._found: list[tuple[Deferred[Page], Page]] = []
 
@@ -84,6 +85,9 @@ class Stream:
                 answer.callback(page) if page.position.epoch == self.epoch else answer.errback(
                     ChatError(Kind.UNAVAILABLE, "Anew.")
                 )
+
+    def trouble(self) -> str | None:
+        return "away" if self.troubled else None
 
     def busy(self) -> bool:
         return bool(self._asked or self._found)
@@ -254,6 +258,41 @@ def test_what_cannot_be_read_is_read_later() -> None:
     play.stream.fetch()
     member.hear()
     assert member.transcript.texts == ["e0/1"]
+
+
+def test_what_can_never_be_read() -> None:
+    """Where only histories cannot be read, one that would hear nothing is sent away."""
+    play = Play()
+    play.stream.away, play.stream.troubled = True, False
+    member = play.members[0]
+    member.connect()
+    for _ in range(TRIES + 1):
+        assert member.refused is None
+        play.stream.fetch()
+        play.clock.advance(AGAIN)
+    assert member.refused is not None
+    assert not play.stream.busy()
+    assert play.hub._watchers == {}
+
+
+def test_a_history_that_lacks_what_was_delivered() -> None:
+    """It is not read again and again, but after a while."""
+    play = Play()
+    for _ in range(3):
+        play.stream.say()
+    play.stream.deliver(3)
+    del play.stream.stored[2:]
+    member = play.members[0]
+    member.connect()
+    reads = 0
+    while play.stream.busy():
+        play.stream.fetch()
+        reads += 1
+        assert reads < 5
+    play.stream.say()
+    play.clock.advance(AGAIN)
+    play.stream.fetch()
+    assert not member.replaying
 
 
 def test_who_goes_meanwhile() -> None:

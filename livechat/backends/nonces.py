@@ -38,6 +38,12 @@ class Known(NamedTuple):
     def of(cls, draft: Draft, message: Message) -> Known:
         return cls(key(draft), message.seq, message.time, digest(draft.message))
 
+    def answer(self, draft: Draft) -> Repeated | ChatError:
+        """What becomes of *draft*, which uses it again."""
+        if self.digest != digest(draft.message):
+            return reused()
+        return Repeated(draft.message, self.seq, self.time, draft.user)
+
 
 def key(draft: Draft) -> bytes:
     """What names the nonce of *draft*."""
@@ -73,9 +79,7 @@ class Nonces:
         known = self._known.get(key(draft))
         if known is None or known.time < now - 1000 * LASTS:
             return None
-        if known.digest != digest(draft.message):
-            return reused()
-        return Repeated(draft.message, known.seq, known.time, draft.user)
+        return known.answer(draft)
 
     def add(self, news: Iterable[Known], now: int) -> None:
         """These were used, in this order."""

@@ -37,8 +37,8 @@ from urllib.parse import quote
 
 from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
 from livechat.backends.retention import Retention
-from livechat.errors import StartError
-from livechat.wire import Draft, Message, Newest, Page, Position, User
+from livechat.errors import ChatError, StartError
+from livechat.wire import Draft, Message, Newest, Page, Position, Repeated, User
 
 _SCHEMA_VERSION: Final = 3
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
@@ -222,31 +222,34 @@ class Store:
             with suppress(sqlite3.Error):
                 self._move()
         bad = {index: reason for index, reason in enumerate(map(_unstorable, drafts)) if reason}
-        now = self._milliseconds()
-        new = self._new(drafts, bad, now)
-        stored = dict(zip(new, self._write_group([drafts[index] for index in new]), strict=True))
-        results: list[Message | Exception] = []
-        for index, draft in enumerate(drafts):
-            # By now the nonce of what was repeated within this group is known as well.
-            result = bad.get(index) or stored.get(index) or self._nonces.find(draft, now)
-            assert result is not None
-            results.append(result)
-        return results
+        known, repeats = self._look_up(drafts, bad)
+        old = {*bad, *known, *repeats}
+        new = {index: draft for index, draft in enumerate(drafts) if index not in old}
+        stored = dict(zip(new, self._write_group([*new.values()]), strict=True))
+        for index, first in repeats.items():
+            known[index] = Known.of(drafts[first], stored[first]).answer(drafts[index])
+        return [bad.get(i) or known.get(i) or stored[i] for i in range(len(drafts))]
 
-    def _new(self, drafts: Sequence[Draft], bad: Container[int], now: int) -> list[int]:
-        """Which of *drafts* are to be stored."""
-        new = []
-        used: set[bytes] = set()
+    def _look_up(
+        self, drafts: Sequence[Draft], bad: Container[int]
+    ) -> tuple[dict[int, Repeated | ChatError], dict[int, int]]:
+        """
+        Which of *drafts* have nonces that were used: what becomes of them; and for those used
+        in this very group, by which one first.
+        """
+        known: dict[int, Repeated | ChatError] = {}
+        repeats: dict[int, int] = {}
+        firsts: dict[bytes, int] = {}
+        now = self._milliseconds()
         for index, draft in enumerate(drafts):
-            if index in bad:
+            if draft.nonce is None or index in bad:
                 continue
-            if draft.nonce is not None:
-                named = key(draft)
-                if named in used or self._nonces.find(draft, now) is not None:
-                    continue
-                used.add(named)
-            new.append(index)
-        return new
+            found = self._nonces.find(draft, now)
+            if found is not None:
+                known[index] = found
+            elif (first := firsts.setdefault(key(draft), index)) != index:
+                repeats[index] = first
+        return known, repeats
 
     def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
         if not drafts:

@@ -131,16 +131,29 @@ class Channel(http.HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self._enter(_Stage.BODY)
-        if self.admission.refusal is not None and not self._speaks_v1():
+        if self.admission.refusal is not None and not self._is_v1_handshake():
             self.refuse(self.admission.refusal)
         else:
             super().allHeadersReceived()
 
-    def _speaks_v1(self) -> bool:
-        """Whether the request is a handshake for which a refusal has to wait."""
+    def _is_v1_handshake(self) -> bool:
+        """
+        Whether the request can only become a socket that is told by a code why it is closed:
+        so it has to be answered like one that is let in.
+        """
         request = self.requests[-1]
-        offered = request.requestHeaders.getRawHeaders(b"sec-websocket-protocol") or ()
-        return any(V1.encode() in each for each in offered)
+        headers = {
+            name: b",".join(request.requestHeaders.getRawHeaders(name) or ())
+            for name in (b"upgrade", b"connection", b"sec-websocket-protocol")
+        }
+        offered = [each.strip() for each in headers[b"sec-websocket-protocol"].split(b",")]
+        return (
+            self._command == b"GET"
+            and self._path.startswith(b"/ws/chat/")
+            and headers[b"upgrade"].strip().lower() == b"websocket"
+            and b"upgrade" in headers[b"connection"].lower()
+            and V1.encode() in offered
+        )
 
     def _send100Continue(self) -> None:
         if not self.closing:

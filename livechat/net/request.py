@@ -79,17 +79,33 @@ class Request(http.Request):
         Deferred.fromCoroutine(self._serve()).addErrback(self._broken)
 
     async def _serve(self) -> None:
-        answer: Response | Upgrade | None = await self.channel.factory.tree.answer(self._call())
-        if isinstance(answer, Upgrade):
-            answer = await self._upgrade(answer)
-        elif self.channel.admission.refusal is not None:
-            answer = self.channel.factory.tree.refusal(self.channel.admission.refusal)
-        if answer is None:
-            return
-        if not self.gone:
+        found = await self.channel.factory.tree.answer(self._call())
+        answer: Response | None
+        if isinstance(found, Upgrade):
+            answer = await self._upgrade(found)
+        elif isinstance(found.body, Feed):
+            answer = self._as_own(found, found.body)
+        else:
+            answer = found
+        if answer is not None and not self.gone:
             await self._answer(answer)
-        elif isinstance(answer.body, Feed):
-            answer.body.end()
+
+    def _as_own(self, answer: Response, feed: Feed) -> Response | None:
+        """
+        Count the connection, which carries nothing but *feed* any more, as its client's; None
+        if that has gone meanwhile.
+        """
+        if self.gone:
+            feed.end()
+            return None
+        channel = self.channel
+        try:
+            channel.admission.belongs_to(channel.sender.key)
+        except ChatError as error:
+            feed.end()
+            return channel.factory.tree.refusal(error)
+        channel.persistent = False
+        return answer.plus(("Connection", "close"))
 
     def _call(self) -> Call:
         path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")

@@ -46,7 +46,7 @@ _V1_FRAMES: Final = (*_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED)
 
 _TEXT: Final[Document] = {"type": "string"}
 _NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-_PLACE: Final[Document] = {"type": "string", "pattern": r"^.{1,64}:[0-9]{1,15}$"}
+_PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
 _ROOM: Final[Document] = {
     "type": "string",
     "pattern": rf"^(?!\.\.?$)[A-Za-z0-9._~-]{{1,{names.LONGEST_NAME}}}$",

@@ -45,6 +45,8 @@ class Feed:
         self._paused = True
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
+        # Nothing was read since the last comment, or what would have been one.
+        self._stuck = False
         self._drained: list[Deferred[None]] = []
         self._send: Callable[[bytes], None] | None = None
         self._cut: Callable[[], None] | None = None
@@ -82,13 +84,20 @@ class Feed:
         self._session.close()
         self._feeds.closed(self)
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._has_drained()
         self._over.callback(None)
 
     def comment(self) -> None:
-        """Nothing was said for a while; nor was there anything that waits to be read."""
+        """
+        See whether anybody is there: if nothing of what waits was read since the last time,
+        nobody is.
+        """
         if not self._paused:
             self.write(_COMMENT)
+        elif self._stuck:
+            self.abort()
+        self._stuck = self._paused
 
     def write(self, frames: bytes) -> None:
         if self._ended:
@@ -136,7 +145,7 @@ class Feed:
         self._paused = True
 
     def resumeProducing(self) -> None:
-        self._paused = False
+        self._paused = self._stuck = False
         while self._waiting and not self._paused and self._send is not None:
             frames = self._waiting.popleft()
             self._waiting_bytes -= len(frames)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from livechat.backends import nonces
 from livechat.backends.nonces import LASTS
 from livechat.backends.retention import Retention
 from livechat.backends.store import Store
@@ -374,3 +375,15 @@ def test_a_write_that_fails_uses_no_nonce(disk: Disk) -> None:
     disk.change("ALTER TABLE lost RENAME TO nonces")
     (stored,) = store.write([draft])
     assert not isinstance(stored, Repeated)
+
+
+def test_a_nonce_that_its_own_group_forgets(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known when a group began is known for all of it."""
+    monkeypatch.setattr(nonces, "MOST", 2)
+    store = disk.store()
+    for nonce in ("1", "2"):
+        store.write([Draft("r", "a", None, nonce)])
+    group = [Draft("r", "a", None, nonce) for nonce in ("3", "1", "4", "4")]
+    results = store.write(group)
+    assert [isinstance(each, Repeated) for each in results] == [False, True, False, True]
+    assert [each.seq for each in results if isinstance(each, Message)] == [3, 1, 4, 4]

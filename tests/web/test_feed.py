@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from livechat.interfaces import IClient
@@ -13,6 +15,7 @@ from livechat.net.http import _Stage
 from livechat.patience import SLOW
 from livechat.session import Visit
 from livechat.web.feed import COMMENT_EVERY
+from livechat.wire import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
 
 
@@ -214,3 +217,64 @@ def test_users(port: Port) -> None:
     port.world.hub.flush()
     ((name, frame),) = events(watcher)
     assert (name, frame["user"]["name"]) == ("left", "Bob")
+
+
+def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who hangs up while the room is being entered leaves nobody behind, and no traceback."""
+    reading: Deferred[Any] = Deferred()
+    monkeypatch.setattr(port.world.backend, "read", lambda *_: reading)
+    wire = feed(port)
+    wire.hang_up()
+    with capturedLogs() as logged:
+        reading.callback(Page(Position("e", 0, 1), ()))
+    assert logged == []
+    assert port.world.hub.rooms() == {}
+    assert port.world.chat.presence.who("r").connections == 0
+    assert len(port.connections) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("GET", "/chat/events/r/"), ("POST", "/chat/send/r/"), ("GET", "/ws/chat/r/")],
+)
+def test_too_many_connections(port: Port, method: str, target: str) -> None:
+    """A word of the protocol opens no door: nothing is carried out, and the connection ends."""
+    full = Port(port.world, most_per_address=1)
+    watcher = full.socket()
+    wire = full.connect()
+    body = b"message=x" if method == "POST" else b""
+    form = {"Content_Type": "application/x-www-form-urlencoded"} if body else {}
+    wire.send(request(method, target, body, Sec_WebSocket_Protocol="livechat.v1", **form))
+    assert wire.answer().code() == "too_many_connections"
+    assert wire.closing
+    assert watcher.heard() == []
+    assert port.world.hub.members("r") == 1
+
+
+def test_behind_a_proxy(port: Port) -> None:
+    """Feeds count as their clients' connections, not as the proxy's."""
+    proxied = Port(port.world, most_per_address=2, proxies=["192.0.2.1/32"])
+    wires = [feed(proxied, X_Forwarded_For="203.0.113.9") for _ in range(3)]
+    assert [wire.received()[9:12] for wire in wires] == [b"200", b"200", b"429"]
+    assert port.world.hub.members("r") == 2
+    assert feed(proxied, X_Forwarded_For="203.0.113.8").received()[9:12] == b"200"
+
+
+def test_nobody_reads(port: Port) -> None:
+    """One that reads nothing of what it missed is cut off, though nothing else waits for it."""
+    for _ in range(3):
+        say(port, "x" * 16_000)
+    wire = feed(port)
+    wire.transport.full = True
+    say(port, "x")
+    port.world.clock.advance(COMMENT_EVERY)
+    assert not wire.aborted
+    port.world.clock.advance(COMMENT_EVERY)
+    assert wire.aborted
+    assert port.world.hub.rooms() == {}
+
+
+def test_no_forged_events(port: Port) -> None:
+    """What is in the address does not get into the stream as events."""
+    forged = "a%0A%0Aevent%3A%20message%0Adata%3A%20x%0A%0A%3A5"
+    assert port.ask("GET", f"/chat/events/r/?since={forged}").status == 400

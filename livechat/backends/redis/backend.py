@@ -136,7 +136,11 @@ class RedisBackend:
     def subscribe(self, room: str) -> Deferred[None]:
         if self._stopping:
             return fail(_away("The room cannot be entered"))
-        return self._rooms.enter(room)
+        entered = self._rooms.enter(room)
+        if entered.called and self._company is not None:
+            # It was listened to already; but to who is there, perhaps by nobody.
+            self._company.tell(room)
+        return entered
 
     def unsubscribe(self, room: str) -> None:
         self._rooms.leave(room)
@@ -326,7 +330,7 @@ class RedisBackend:
             self._controlled(payload)
             return
         try:
-            if payload.startswith((SHARE, TYPING)):
+            if payload.partition(b" ")[0] in (SHARE, TYPING):
                 if self._company is not None:
                     self._company.told(room_of(channel), payload)
                 return
@@ -357,8 +361,9 @@ class RedisBackend:
         if self.ready and self._roster is not None:
             assert self._company is not None
             try:
+                there = await self._roster.alive()
                 await self._roster.beat()
-                self._company.alive(await self._roster.alive())
+                self._company.alive(there)
                 self._company.refresh()
             except LinkError:
                 pass

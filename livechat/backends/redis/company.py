@@ -55,7 +55,6 @@ class Company:
         self._mine: dict[str, Share] = {}
         # The others' shares of the rooms that are listened to, by room and process.
         self._others: dict[str, dict[bytes, Share]] = {}
-        self._alive: frozenset[bytes] = frozenset()
         self._said_at = float("-inf")
 
     def start(self, listener: ICompany | None) -> None:
@@ -63,17 +62,20 @@ class Company:
 
     def share(self, room: str, share: Share) -> None:
         """As `livechat.interfaces.IBackend.share`."""
-        if share.count:
+        if share.count or room in self._mine:
             self._mine[room] = share
-        elif self._mine.pop(room, None) is None:
-            return
-        self._say(room, share)
+            self._say(room, share)
 
     def _say(self, room: str, share: Share) -> None:
         value = msgspec.msgpack.encode(share) if share.count else b""
         keys = [company_key(room), channel_of(room)]
         args = [self._process, value, b"%d" % (1000 * LASTS)]
-        self._link.call(COMPANY, keys, args).addErrback(_lost)
+        # What is lost is said again, that nobody is here any more as well.
+        self._link.call(COMPANY, keys, args).addCallbacks(self._said, _lost, (room, share))
+
+    def _said(self, _: object, room: str, share: Share) -> None:
+        if not share.count and self._mine.get(room) == share:
+            del self._mine[room]
 
     def typing(self, room: str, user: User) -> None:
         """As `livechat.interfaces.IBackend.typing`."""
@@ -84,7 +86,7 @@ class Company:
         """Say everything again, if it is time for that."""
         if now or self._clock.seconds() >= self._said_at + REFRESH:
             self._said_at = self._clock.seconds()
-            for room, share in self._mine.items():
+            for room, share in tuple(self._mine.items()):
                 self._say(room, share)
 
     async def look_at(self, room: str) -> None:
@@ -92,10 +94,10 @@ class Company:
         The room is listened to from now on: see who is there.  Fails as `Link.command`.
         """
         found = await self._link.command(b"HGETALL", company_key(room))
-        shares = self._others.setdefault(room, {})
+        shares = self._others[room] = {}
         for process, value in zip(found[::2], found[1::2], strict=True):
             self._take(shares, process, value)
-        self._tell(room)
+        self.tell(room)
 
     def forget(self, room: str) -> None:
         """The room is not listened to any more."""
@@ -117,7 +119,7 @@ class Company:
             self._listener.typing(room, user)
         elif room in self._others:
             self._take(self._others[room], process, value)
-            self._tell(room)
+            self.tell(room)
 
     def _take(self, shares: dict[bytes, Share], process: bytes, value: bytes) -> None:
         if process == self._process:
@@ -135,16 +137,20 @@ class Company:
 
     def alive(self, processes: Iterable[bytes]) -> None:
         """These are in the roster, and no others."""
-        self._alive = frozenset(processes)
+        there = frozenset(processes)
+        if self._process not in there:
+            # They have forgotten this one while it was silent.
+            self.refresh(now=True)
         for room, shares in self._others.items():
-            gone = shares.keys() - self._alive
+            gone = shares.keys() - there
             if gone:
                 for process in gone:
                     del shares[process]
                 self._link.command(b"HDEL", company_key(room), *gone).addErrback(_lost)
-                self._tell(room)
+                self.tell(room)
 
-    def _tell(self, room: str) -> None:
+    def tell(self, room: str) -> None:
+        """Tell the listener who is in a room that is listened to."""
         if self._listener is not None:
             self._listener.present(room, tuple(self._others.get(room, {}).values()))
 

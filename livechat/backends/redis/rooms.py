@@ -73,13 +73,14 @@ class _Room:
     @ivar unseen: what was stored from here and is not delivered yet, by its tag.
     @ivar later: in a new generation, what is later than this has not been seen.
     @ivar listening: Redis has confirmed that it tells of it.
+    @ivar informed: what other processes say of it has been heard since then.
     @ivar check: there is a reason to look for what is missing.
     @ivar quiet: nothing was heard since the last sweep.
     """
 
     __slots__ = (
-        "check", "early", "entering", "hole", "later", "linger", "listening", "name", "quiet",
-        "stream", "tended", "unseen",
+        "check", "early", "entering", "hole", "informed", "later", "linger", "listening", "name",
+        "quiet", "stream", "tended", "unseen",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -90,6 +91,7 @@ class _Room:
         self.unseen: dict[bytes, tuple[Sending, Entry]] = {}
         self.later: int | None = None
         self.listening = False
+        self.informed = False
         self.tended = False
         self.check = False
         self.quiet = True
@@ -178,7 +180,7 @@ class Rooms:
     def deaf(self) -> None:
         """Redis does not tell of anything any more."""
         for room in self._rooms.values():
-            room.listening = False
+            room.listening = room.informed = False
 
     def listening(self, channel: bytes) -> None:
         """From now on Redis tells of this one."""
@@ -274,6 +276,9 @@ class Rooms:
                     await self._open(room)
                 elif room.check:
                     room.check = False
+                    if not room.informed:
+                        await self._owner.see_company(room.name)
+                        room.informed = True
                     await self._check(room, room.stream)
                 else:
                     return
@@ -295,6 +300,7 @@ class Rooms:
             found, seq = await self._all_later(room.name, room.later)
             time, tag = room.later, b""
         await self._owner.see_company(room.name)
+        room.informed = True
         room.stream = Stream(found[0].seq - 1 if found else seq, b"" if found else tag, time)
         room.later = None
         early, room.early = room.early, []

@@ -107,12 +107,52 @@ class CompanyTest(ProcessesTest):
         await self.usable()
         await self.hears(ANN)
 
+    async def test_that_nobody_is_there_is_said_again(self) -> None:
+        """Whether Redis was away, or did not reach the one that is to know."""
+        for cut in (False, True):
+            self.there.backend.share("r", ANN)
+            await self.hears(ANN)
+            if cut:
+                told, self.here.backend.told = self.here.backend.told, lambda *_: None  # type: ignore[method-assign]
+                self.there.backend.share("r", Share())
+                await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
+                self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+                self.here.backend.told = told  # type: ignore[method-assign]
+            else:
+                await self.kill()
+                self.there.backend.share("r", Share())
+                self.server.start()
+                await self.usable()
+            await self.hears()
+
+    async def test_a_room_that_is_listened_to_still(self) -> None:
+        """Who comes again knows who is there, though the process has heard it all along."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.here.backend.unsubscribe("r")
+        self.listener.shares.clear()
+        await self.here.backend.subscribe("r")
+        assert self.listener.shares["r"] == [ANN]
+
+    async def test_one_that_was_taken_for_dead(self) -> None:
+        """It says who is there as soon as it can."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        for key in self.server.ask("ZRANGE", "lc:processes", "0", "-1").split():
+            self.server.ask("ZREM", "lc:processes", key)
+        await self.here.backend.beat()
+        await self.hears()
+        await self.there.backend.beat()
+        await self.hears(ANN)
+
     async def test_a_lost_push(self) -> None:
         """A push that gets lost is made good by what is said again."""
         self.there.backend.share("r", ANN)
         await self.hears(ANN)
-        told, self.here.backend.told = self.here.backend.told, lambda *_: None  # type: ignore[method-assign]
+        told, lost = self.here.backend.told, []
+        self.here.backend.told = lambda *payload: lost.append(payload)  # type: ignore[method-assign]
         self.there.backend.share("r", BOB)
+        await until(lambda: lost)
         self.patch(company, "REFRESH", 0.0)
         self.here.backend.told = told  # type: ignore[method-assign]
         await self.there.backend.beat()

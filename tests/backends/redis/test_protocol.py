@@ -202,6 +202,9 @@ def processes(
     stopping = [each.backend.stop() for pair in made.values() for each in pair]
     while not all(each.called for each in stopping):
         real.iterate(0.001)
+    # Of users who could have come back, and of who was to be told.
+    for call in real.getDelayedCalls():
+        call.cancel()
 
 
 _STEPS = some.tuples(
