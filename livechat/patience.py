@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.deadlines import Deadlines
@@ -20,6 +21,25 @@ SLOW: Final = 5.0
 LARGEST_FRAMES: Final = 4
 #: So many times the bytes that may wait end a member's connection at once.
 FAR_TOO_MUCH: Final = 64
+
+
+class Drain:
+    """Those who wait until what was written to a member has gone out."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    def wait(self) -> Deferred[None]:
+        """Fires then."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def over(self) -> None:
+        """It has gone out, or never will."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
 
 
 class Reader(Protocol):

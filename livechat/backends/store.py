@@ -23,7 +23,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import sqlite3
 from base64 import urlsafe_b64encode
 from collections import Counter
@@ -35,14 +34,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from livechat.backends import schema
 from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, StartError
 from livechat.wire import Draft, Message, Newest, Page, Position, Repeated, User
 
-_SCHEMA_VERSION: Final = 3
-#: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
-_APPLICATION_ID: Final = 0x6C766368
 #: Seconds that a write waits for another process that has the file (a backup).
 _BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
@@ -53,47 +50,6 @@ _MANY: Final = 8_000
 _TRIM_STEP: Final = 500
 #: Most rooms that one step of a sweep looks at.
 _SWEEP_STEP: Final = 200
-
-_SCHEMA: Final = """
-CREATE TABLE meta (
-    key     TEXT PRIMARY KEY,
-    value   BLOB NOT NULL
-) WITHOUT ROWID, STRICT;
-CREATE TABLE rooms (
-    id      INTEGER PRIMARY KEY,
-    name    TEXT NOT NULL UNIQUE,
-    top     INTEGER NOT NULL,
-    bottom  INTEGER NOT NULL,
-    time    INTEGER NOT NULL
-) STRICT;
-CREATE TABLE messages (
-    room    INTEGER NOT NULL REFERENCES rooms,
-    seq     INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    user    TEXT,
-    PRIMARY KEY (room, seq)
-) WITHOUT ROWID, STRICT;
-"""
-_SCHEMA_OF_RECENT: Final = """
-CREATE TABLE recent (
-    room    INTEGER NOT NULL REFERENCES rooms,
-    seq     INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    user    TEXT
-) STRICT;
-CREATE INDEX recent_by_room ON recent (room, seq);
-"""
-# Only to know them after a restart: in the order of their use, which costs next to nothing.
-_SCHEMA_OF_NONCES: Final = """
-CREATE TABLE nonces (
-    key     BLOB NOT NULL,
-    seq     INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
-    digest  BLOB NOT NULL
-) STRICT;
-"""
 
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
 # its turn again: behind a busy reactor that is what a group of messages costs.  So each
@@ -468,14 +424,12 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         db = self._connect("mode=rwc")
         try:
-            self._check(db)
+            version = schema.check(db)
+            if not version:
+                self._path.chmod(0o600)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if not version:
-                self._create(db)
-            elif version < _SCHEMA_VERSION:
-                _upgrade(db, version)
+            schema.complete(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
             if not self._secret:
                 self._remember_nonces(db)
@@ -489,37 +443,6 @@ class Store:
             self._keeper = self._connect("mode=rw")
             self._keeper.execute("SELECT count(*) FROM meta").fetchone()
         return db
-
-    def _check(self, db: sqlite3.Connection) -> None:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if application != _APPLICATION_ID and (application or version or tables):
-            raise sqlite3.DatabaseError("it is not a livechat database")
-        if version > _SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(
-                f"it was written by a newer livechat (schema {version}; "
-                f"this one knows {_SCHEMA_VERSION})"
-            )
-
-    def _create(self, db: sqlite3.Connection) -> None:
-        self._path.chmod(0o600)
-        db.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} {_SCHEMA_OF_RECENT} {_SCHEMA_OF_NONCES}"
-            f"PRAGMA application_id = {_APPLICATION_ID};"
-            f"PRAGMA user_version = {_SCHEMA_VERSION};"
-        )
-        db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
-        db.execute("COMMIT")
-
-
-def _upgrade(db: sqlite3.Connection, version: int) -> None:
-    """To this schema from the first one, which had no `recent`, or the second, without users."""
-    recent = _SCHEMA_OF_RECENT if version == 1 else "ALTER TABLE recent ADD COLUMN user TEXT;"
-    db.executescript(
-        f"BEGIN IMMEDIATE; {recent} ALTER TABLE messages ADD COLUMN user TEXT;"
-        f"{_SCHEMA_OF_NONCES} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-    )
 
 
 def _as_text(user: User | None) -> str | None:

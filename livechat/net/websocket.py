@@ -33,7 +33,7 @@ from livechat.frames import Encoding
 from livechat.interfaces import IClient
 from livechat.limits import Admission
 from livechat.net.autobahn import Protocol
-from livechat.patience import Patience
+from livechat.patience import Drain, Patience
 from livechat.session import HEARTBEAT, PlainSession, Session, Visit, session
 
 #: Frames of one fragmented message.
@@ -72,7 +72,7 @@ class Socket(Protocol):
         self._waiting_bytes = 0
         # What is to be written before this turn ends.
         self._soon: list[bytes] = []
-        self._drained: list[Deferred[None]] = []
+        self._drain = Drain()
         self._paused = True
         # Whether frames may go out at once, and how: it is open, and not paused.
         self._ready = False
@@ -174,14 +174,7 @@ class Socket(Protocol):
         gone = self.state not in (self.STATE_CONNECTING, self.STATE_OPEN)
         if gone or (not self._paused and self._waiting is None):
             return succeed(None)
-        waiting: Deferred[None] = Deferred()
-        self._drained.append(waiting)
-        return waiting
-
-    def _has_drained(self) -> None:
-        drained, self._drained = self._drained, []
-        for each in drained:
-            each.callback(None)
+        return self._drain.wait()
 
     def _watch(self) -> None:
         """See whether more waits than may."""
@@ -253,7 +246,7 @@ class Socket(Protocol):
         if self.session is not None:
             self.session.close()
         self._soon.clear()
-        self._has_drained()
+        self._drain.over()
 
     def dropConnection(self, abort: bool = False) -> None:
         self._ready = False
@@ -274,7 +267,7 @@ class Socket(Protocol):
             self._waiting = None
             self._ready = not self._paused and not self._soon and self.state == self.STATE_OPEN
             if not self._paused:
-                self._has_drained()
+                self._drain.over()
 
     def stopProducing(self) -> None:
         """The connection is being lost, which `connectionLost` is told too."""

@@ -22,7 +22,7 @@ from livechat.deadlines import Deadlines
 from livechat.errors import ChatError
 from livechat.frames import Encoding, encode_frame, error
 from livechat.interfaces import IClient
-from livechat.patience import Patience
+from livechat.patience import Drain, Patience
 from livechat.session import HEARTBEAT, Visit, back_in, session
 
 #: Seconds between two comments.
@@ -47,7 +47,7 @@ class Feed:
         self._waiting_bytes = 0
         # Nothing was read since the last comment, or what would have been one.
         self._stuck = False
-        self._drained: list[Deferred[None]] = []
+        self._drain = Drain()
         self._send: Callable[[bytes], None] | None = None
         self._cut: Callable[[], None] | None = None
 
@@ -85,7 +85,7 @@ class Feed:
         self._feeds.closed(self)
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._has_drained()
+        self._drain.over()
         self._over.callback(None)
 
     def comment(self) -> None:
@@ -115,14 +115,7 @@ class Feed:
     def drained(self) -> Deferred[None]:
         if self._ended or not (self._paused or self._waiting):
             return succeed(None)
-        waiting: Deferred[None] = Deferred()
-        self._drained.append(waiting)
-        return waiting
-
-    def _has_drained(self) -> None:
-        drained, self._drained = self._drained, []
-        for each in drained:
-            each.callback(None)
+        return self._drain.wait()
 
     def too_slow(self) -> None:
         """It does not read, and would not see why it is closed either."""
@@ -152,7 +145,7 @@ class Feed:
             self._send(frames)
         self._feeds.patience.look(self, self._waiting_bytes)
         if not self._paused:
-            self._has_drained()
+            self._drain.over()
 
     def stopProducing(self) -> None:
         """The connection is being lost, of which the request tells."""

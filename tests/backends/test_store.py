@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,64 +16,7 @@ from livechat.backends.retention import Retention
 from livechat.backends.store import Store
 from livechat.errors import StartError
 from livechat.wire import Draft, Message, Repeated, User
-
-NOW = 1_790_000_000.0
-
-
-class Disk:
-    """A state directory, and stores in it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.path = directory / "livechat.sqlite3"
-        self.now = NOW
-        self._stores: list[Store] = []
-
-    def store(self, messages: int = 0, seconds: int = 0) -> Store:
-        """A store that took the place of the last one."""
-        self.close()
-        store = Store(self.directory, Retention(messages, seconds), lambda: self.now)
-        self._stores.append(store)
-        store.prepare()
-        return store
-
-    def rows(self, room: str = "r") -> list[int]:
-        """The numbers of the messages in the file."""
-        with closing(sqlite3.connect(self.path)) as database:
-            (number,) = database.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchone()
-            found = database.execute(
-                "SELECT seq FROM messages WHERE room = :room"
-                " UNION ALL SELECT seq FROM recent WHERE room = :room ORDER BY seq",
-                {"room": number},
-            )
-            return [seq for (seq,) in found]
-
-    def change(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.path)) as database:
-            database.execute(statement)
-            database.commit()
-
-    def close(self) -> None:
-        for store in self._stores:
-            store.close()
-            store.release()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    made = Disk(tmp_path / "state")
-    yield made
-    made.close()
-
-
-def say(store: Store, *texts: str, room: str = "r") -> list[int]:
-    written = store.write([Draft(room, text) for text in texts])
-    assert all(isinstance(each, Message) for each in written)
-    return [each.seq for each in written if isinstance(each, Message)]
-
-
-def shown(store: Store, after: int = 0, room: str = "r") -> list[int]:
-    return [message.seq for message in store.read(room, after, 10_000).messages]
+from tests.backends.disk import NOW, Disk, say, shown
 
 
 def test_files_are_private(disk: Disk) -> None:
@@ -116,39 +58,6 @@ def test_one_process_only(disk: Disk) -> None:
     second.release()
 
 
-def test_newer_schema(disk: Disk) -> None:
-    """A file of a newer livechat is refused in one clear line, and not touched."""
-    say(disk.store(), "a")
-    disk.close()
-    disk.change("PRAGMA user_version = 4")
-    with pytest.raises(
-        StartError, match=r"newer livechat \(schema 4; this one knows 3\)"
-    ) as caught:
-        disk.store()
-    assert "\n" not in str(caught.value)
-    assert disk.rows() == [1]
-
-
-def test_somebody_elses_file(disk: Disk) -> None:
-    """A database that is not livechat's is refused, and not touched."""
-    disk.directory.mkdir()
-    disk.change("CREATE TABLE precious (x)")
-    before = disk.path.read_bytes()
-    with pytest.raises(StartError, match="not a livechat database"):
-        disk.store()
-    assert disk.path.read_bytes() == before
-
-
-@pytest.mark.parametrize("content", [b"no database at all", b"x" * 10_000])
-def test_no_database(disk: Disk, content: bytes) -> None:
-    """A file that is no database is refused, and not touched."""
-    disk.directory.mkdir()
-    disk.path.write_bytes(content)
-    with pytest.raises(StartError, match=r"livechat\.sqlite3"):
-        disk.store()
-    assert disk.path.read_bytes() == content
-
-
 def test_no_directory(tmp_path: Path) -> None:
     """A state directory that cannot be made is refused."""
     (tmp_path / "file").write_text("")
@@ -166,24 +75,6 @@ def test_numbering_outlives_messages(disk: Disk) -> None:
     assert say(store, "c") == [3]
     assert shown(store) == [3]
     assert say(disk.store(), "d") == [4]
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_older_schema(disk: Disk, version: int) -> None:
-    """A file of an earlier livechat is taken on, with all that it holds."""
-    say(disk.store(), "a", "b")
-    disk.close()
-    disk.change("DROP TABLE nonces")
-    if version == 1:
-        disk.change("INSERT INTO messages SELECT * FROM recent")
-        disk.change("DROP TABLE recent")
-    else:
-        disk.change("ALTER TABLE recent DROP COLUMN user")
-    disk.change("ALTER TABLE messages DROP COLUMN user")
-    disk.change(f"PRAGMA user_version = {version}")
-    store = disk.store()
-    assert say(store, "c") == [3]
-    assert shown(store) == [1, 2, 3]
 
 
 @pytest.fixture

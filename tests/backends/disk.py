@@ -1,0 +1,62 @@
+"""The embedded backend's file, as tests look at it and change it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from livechat.backends.retention import Retention
+from livechat.backends.store import Store
+from livechat.wire import Draft, Message
+
+NOW = 1_790_000_000.0
+
+
+class Disk:
+    """A state directory, and stores in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "livechat.sqlite3"
+        self.now = NOW
+        self._stores: list[Store] = []
+
+    def store(self, messages: int = 0, seconds: int = 0) -> Store:
+        """A store that took the place of the last one."""
+        self.close()
+        store = Store(self.directory, Retention(messages, seconds), lambda: self.now)
+        self._stores.append(store)
+        store.prepare()
+        return store
+
+    def rows(self, room: str = "r") -> list[int]:
+        """The numbers of the messages in the file."""
+        with closing(sqlite3.connect(self.path)) as database:
+            (number,) = database.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchone()
+            found = database.execute(
+                "SELECT seq FROM messages WHERE room = :room"
+                " UNION ALL SELECT seq FROM recent WHERE room = :room ORDER BY seq",
+                {"room": number},
+            )
+            return [seq for (seq,) in found]
+
+    def change(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.path)) as database:
+            database.execute(statement)
+            database.commit()
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+            store.release()
+
+
+def say(store: Store, *texts: str, room: str = "r") -> list[int]:
+    written = store.write([Draft(room, text) for text in texts])
+    assert all(isinstance(each, Message) for each in written)
+    return [each.seq for each in written if isinstance(each, Message)]
+
+
+def shown(store: Store, after: int = 0, room: str = "r") -> list[int]:
+    return [message.seq for message in store.read(room, after, 10_000).messages]
