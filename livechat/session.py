@@ -18,6 +18,7 @@ Who overdraws it is a flood, and is closed with 1008.  What makes the server rea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from random import randrange
 from typing import Any, Final
@@ -48,8 +49,6 @@ ASK_RATE: Final = Rate(per_second=5, burst=20)
 PAGE_BYTES: Final = 262_144
 #: Seconds between two signs of life of the server.
 HEARTBEAT: Final = 25
-
-
 #: Milliseconds after which the first ones are asked to be back when the server goes, and
 #: those over which the others follow: so many a second, or more where that takes too long.
 FIRST_BACK: Final = 500
@@ -85,7 +84,7 @@ class Visit(Struct, frozen=True):
     history: int = 0
 
 
-class _Session:
+class _Session(ABC):
     """A client in a room."""
 
     __slots__ = (
@@ -126,9 +125,9 @@ class _Session:
             self._inside = False
             self._chat.leave(self.room, self._client, self._visitor)
 
+    @abstractmethod
     def text_received(self, data: bytes) -> None:
         """A whole text message came; its UTF-8 is valid."""
-        raise NotImplementedError
 
     def binary_received(self) -> None:
         """A whole binary message came."""
@@ -142,15 +141,17 @@ class _Session:
         """A frame came that continues a message."""
         self._spend(self._fragments)
 
+    @abstractmethod
     def going(self, retry_ms: int) -> None:
-        """The server is about to close."""
+        """The server is about to close, and would have the client back after so long."""
 
     def _reads(self) -> bool:
         """Whether it reads what was said before it goes live."""
         return self._visit.history > 0
 
+    @abstractmethod
     def _tell(self, error: ChatError, nonce: str | None) -> None:
-        raise NotImplementedError
+        """Say what was not done; *nonce* is that of the message that was refused."""
 
     def _failed(self, failure: Failure, nonce: str | None = None) -> None:
         # Not the client's fault, so it costs nothing of its budget.
@@ -198,6 +199,9 @@ class PlainSession(_Session):
             self._refuse(error)
         else:
             stored.addErrback(self._failed)
+
+    def going(self, retry_ms: int) -> None:
+        """Plain clients know no word for that."""
 
     def _tell(self, error: ChatError, nonce: str | None) -> None:
         self._client.write(wire.error_frame(error))
