@@ -80,7 +80,14 @@ class Type(Struct, frozen=True, tag_field="type", tag="typing"):
     """Tell the others that something is being written."""
 
 
-ClientFrame = Say | Resume | AskHistory | AskPresence | Type
+class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
+    """
+    Say that the server is there, which pages in browsers cannot see otherwise: they are not
+    told of RFC 6455's pings.
+    """
+
+
+ClientFrame = Say | Resume | AskHistory | AskPresence | Type | Ping
 
 
 class Limits(Struct, frozen=True):
@@ -233,6 +240,10 @@ class Error(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="erro
     nonce: str | None = None
 
 
+class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
+    """The answer to `Ping`."""
+
+
 class GoAway(Struct, frozen=True, tag_field="type", tag="goaway"):
     """The server is about to close; come back after *retry_ms* milliseconds."""
 
@@ -240,7 +251,18 @@ class GoAway(Struct, frozen=True, tag_field="type", tag="goaway"):
 
 
 ServerFrame = (
-    Hello | Ack | Said | Resumed | History | Present | Joined | Left | Typing | Error | GoAway
+    Hello
+    | Ack
+    | Said
+    | Resumed
+    | History
+    | Present
+    | Joined
+    | Left
+    | Typing
+    | Error
+    | Pong
+    | GoAway
 )
 
 _client_frame: Final[msgspec.json.Decoder[ClientFrame]] = msgspec.json.Decoder(ClientFrame)

@@ -10,6 +10,7 @@ costs as much as sending does, so there is a budget for it, which no option
 switches off:
 
     a frame that was refused, or is no message    one of `NOISE_RATE`
+    a ping, of the protocol or of RFC 6455        the same
     a continuation of a fragmented message        one of `FRAGMENT_RATE`
 
 Who overdraws it is a flood, and is closed with 1008.  What makes the server read
@@ -239,6 +240,9 @@ class Session(_Session):
         )
         seen = self._visit.since or place
         self._client.write(encode_frame(self._client.encoding, hello, seen))
+        if self._client.encoding == Encoding.EVENTS:
+            # Who only listens cannot ask for it.
+            self._write(self._chat.presence.who(self.room))
         if self._visit.since is None:
             self._chat.go_live(self.room, self._client, place)
         else:
@@ -258,16 +262,15 @@ class Session(_Session):
                 self._say(frame)
             case frames.Type():
                 self._types()
+            case frames.Ping():
+                self._answer_ping()
             case frames.AskPresence():
                 if self._may_ask():
                     self._write(self._chat.presence.who(self.room))
             case frames.AskHistory():
                 self._ask_history(frame)
             case frames.Resume():
-                if self._replaying:
-                    self._refuse(ChatError(Kind.RATE_LIMITED, "The last resume is not done yet."))
-                elif self._may_ask():
-                    self._resume(frame.place)
+                self._ask_resume(frame)
 
     def _reads(self) -> bool:
         return True
@@ -296,6 +299,10 @@ class Session(_Session):
         # Who says it too often is not told, and must not say it without end.
         if not self._chat.presence.types(self.room, self._visitor):
             self._spend(self._noise)
+
+    def _answer_ping(self) -> None:
+        if self._spend(self._noise):
+            self._write(frames.Pong())
 
     def _may_ask(self) -> bool:
         wait = self._asked.take(self._clock.seconds())
@@ -328,6 +335,12 @@ class Session(_Session):
             await self._client.drained()
         finally:
             self._asking = False
+
+    def _ask_resume(self, frame: frames.Resume) -> None:
+        if self._replaying:
+            self._refuse(ChatError(Kind.RATE_LIMITED, "The last resume is not done yet."))
+        elif self._may_ask():
+            self._resume(frame.place)
 
     def _resume(self, since: Place) -> None:
         self._replaying = True

@@ -25,6 +25,7 @@ UNDERSTOOD = [
     ({"type": "history", "before": 9, "limit": 2}, frames.AskHistory(9, None, 2)),
     ({"type": "presence"}, frames.AskPresence()),
     ({"type": "typing"}, frames.Type()),
+    ({"type": "ping"}, frames.Ping()),
 ]
 
 HOSTILE: list[tuple[Any, Kind]] = [

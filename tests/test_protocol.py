@@ -192,11 +192,19 @@ def test_refused(make_world: Callable[..., World]) -> None:
     assert fast["nonce"] == "2"
 
 
-@pytest.mark.parametrize("frame", [{"type": "nonsense"}, {"type": "typing"}, {"type": "presence"}])
-def test_floods(world: World, frame: Any) -> None:
+def test_ping(world: World) -> None:
+    """Who cannot see the pings of RFC 6455 may ask whether anybody is there."""
+    one = Client(world)
+    one.heard()
+    one.sends({"type": "ping"}, {"type": "ping", "new": 1})
+    assert one.heard() == [{"type": "pong"}, {"type": "pong"}]
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "typing", "presence", "ping"])
+def test_floods(world: World, kind: str) -> None:
     """Frames that are no messages have a budget."""
     one = Client(world)
-    one.sends(*[frame] * (int(NOISE_RATE.burst) + int(ASK_RATE.burst) + 1))
+    one.sends(*[{"type": kind}] * (int(NOISE_RATE.burst) + int(ASK_RATE.burst) + 1))
     assert one.flood is not None
 
 

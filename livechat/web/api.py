@@ -64,10 +64,11 @@ class Api:
             user = (await self._chat.visitor(name, key)).user
         # Without a key all users share their nonces.
         nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
-        await self._chat.send(
+        stored = await self._chat.send(
             call.sender, room, request.message, user=user, nonce=nonce, anonymous=key is None
         )
-        return json(wire.Sent())
+        headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
+        return json(wire.Sent(), headers=headers)
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""

@@ -132,7 +132,7 @@ def asyncapi(chat: Chat) -> Document:
     asked = [each.__name__ for each in get_args(frames.ClientFrame)]
     told = [each.__name__ for each in get_args(frames.ServerFrame)]
     # Who only listens asks for nothing, and sends nothing.
-    heard = [name for name in told if name not in ("Ack", "History")]
+    heard = [name for name in told if name not in ("Ack", "History", "Pong")]
     plain = ("PlainSay", "PlainSaid", "PlainError")
     schemas = _schemas(get_args(frames.ClientFrame)) | _plain_schemas()
     schemas |= _schemas(get_args(frames.ServerFrame), written=True)
@@ -194,6 +194,14 @@ def _send(name: str, chat: Chat, shortest_shared: int) -> Document:
         f"{shortest_shared} characters where `client` is missing.",
     )
     stored = _answer("It is stored.", _schema("Sent"))
+    stored["200"]["headers"] = {
+        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
+        "Livechat-Time": {
+            "required": True,
+            "description": "When it was stored, in milliseconds since 1970, UTC.",
+            "schema": {"type": "integer"},
+        },
+    }
     parameters = [*_query("room", *_AS_USER), key]
     return _operation(name, "Store and deliver a message.", stored, _SENDING, parameters) | {
         "requestBody": {

@@ -231,7 +231,7 @@ class Tree:
                 ("Access-Control-Allow-Origin", shared_with),
                 (
                     "Access-Control-Expose-Headers",
-                    "Livechat-Epoch, Livechat-Seq, Link, Retry-After",
+                    "Livechat-Epoch, Livechat-Seq, Livechat-Time, Link, Retry-After",
                 ),
                 ("Vary", "Origin"),
             )

@@ -42,6 +42,8 @@ def test_send(port: Port) -> None:
     ((item),) = history(port)
     assert set(item) == {"message", "seq", "time"}
     assert (item["message"], item["seq"]) == ("hi", 1)
+    assert answer.headers["livechat-seq"] == "1"
+    assert answer.headers["livechat-time"] == str(item["time"])
 
 
 def test_before_any_message(port: Port) -> None:

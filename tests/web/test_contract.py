@@ -396,6 +396,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     ann.sends({"message": "hi", "nonce": "n"}, {"message": "hi", "nonce": "n"}, {"message": "x"})
     ann.sends({"message": "other", "nonce": "n"}, {"message": "x" * 101}, b"{", {"type": "no"})
     ann.sends({"type": "history"}, {"type": "history", "limit": 0}, {"type": "typing"})
+    ann.sends({"type": "ping"})
     ann.session.binary_received()
     say(world, "of no user")
     Client(world, name="Bob").session.close()
@@ -450,7 +451,7 @@ def test_events(port: Port, asyncapi: Described) -> None:
     Client(port.world).session.close()
     port.world.hub.flush()
     events = wire.events()
-    assert [name for name, _ in events] == ["hello", "message", "joined", "left"]
+    assert [name for name, _ in events] == ["hello", "presence", "message", "joined", "left"]
     for name, data in events:
         (described,) = asyncapi.carried("sendEvents", json.loads(data))
         struct = getattr(frames, described)

@@ -90,7 +90,16 @@ def test_resume(port: Port, by_header: bool) -> None:
     assert ids(data)[0] == place
     again.transport.write(data)
     names = [name for name, _ in events(again) if name != "joined"]
-    assert names == ["hello", "resumed", "message", "message"]
+    assert names == ["hello", "presence", "resumed", "message", "message"]
+
+
+def test_presence(port: Port) -> None:
+    """Who only listens cannot ask who is here, and is told."""
+    feed(port, "/chat/events/r/?name=Ann")
+    (_, hello), (name, present), *_ = events(feed(port, "/chat/events/r/?name=Bob"))
+    assert (name, present["users"], present["connections"]) == ("presence", 2, 2)
+    assert [user["name"] for user in present["members"]] == ["Ann", "Bob"]
+    assert present["members"][1] == hello["user"]
 
 
 @pytest.mark.parametrize(
