@@ -37,7 +37,7 @@ def tree(
     @param promises: headers for every answer.
     """
     templates = Templates()
-    pages, api = Pages(chat, templates), Api(chat, feeds)
+    pages, api = Pages(chat, server, templates), Api(chat, feeds)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )

@@ -1,5 +1,5 @@
 """
-The page for visitors, and the files that all pages use.
+The pages for visitors, and the files that all pages use, here and on other sites.
 
 The files are read once, at start.  What is not among them does not exist: no
 path of a request ever reaches the file system.
@@ -11,15 +11,23 @@ import mimetypes
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
 from livechat import __version__
 from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
+from livechat.names import LONGEST_NAME as LONGEST_ROOM
+from livechat.names import room_name
+from livechat.users import LONGEST_NAME
 from livechat.web.html import Templates, folder
-from livechat.web.response import Response
-from livechat.web.routing import Call, Route
+from livechat.web.response import Response, see
+from livechat.web.routing import Call, Route, query
+from livechat.web.server import Server
+
+#: To Python, .ts is a video.
+_MEDIA_TYPES: Final = {".ts": "text/plain"}
 
 
 class _File(Struct, frozen=True):
@@ -29,10 +37,11 @@ class _File(Struct, frozen=True):
 
 
 class Pages:
-    """The front page and the static files."""
+    """The page that asks for a room, the one of a room, and the static files."""
 
-    def __init__(self, chat: Chat, templates: Templates) -> None:
+    def __init__(self, chat: Chat, server: Server, templates: Templates) -> None:
         self._chat = chat
+        self._server = server
         self._templates = templates
         self._files = {path.name: _read(path) for path in folder("static").iterdir()}
 
@@ -40,32 +49,65 @@ class Pages:
         """The pages' rows in the URL tree."""
         return (
             Route("/", {"GET": self.front}, origins="any"),
+            Route("/rooms/", {"GET": self.find}, origins="any"),
+            Route("/rooms/{room}/", {"GET": self.room}, origins="any"),
             Route("/static/{name}", {"GET": self.static}, origins="any"),
         )
 
     async def front(self, call: Call) -> Response:
-        """What this server is and how to talk to it."""
-        return self._templates.page(
-            "front.html",
-            host=call.header("Host"),
-            room=self._chat.default_room,
-            version=__version__,
-        )
+        """Which room, and what else one can do with this server."""
+        return self._front(call, self._chat.default_room)
+
+    async def find(self, call: Call) -> Response:
+        """The way to the room that the form names."""
+        asked = query(call).get("room", "").strip()
+        try:
+            return see(f"/rooms/{room_name(asked)}/")
+        except ChatError as error:
+            return self._front(call, asked, error)
+
+    async def room(self, call: Call) -> Response:
+        """A room, to chat in."""
+        asked = call.names["room"]
+        try:
+            room = room_name(asked)
+        except ChatError as error:
+            return self._front(call, asked, error)
+        return self._templates.page("room.html", room=room)
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
         file = self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
-        headers = (("ETag", file.tag), ("Cache-Control", "no-cache"))
+        headers = (
+            ("ETag", file.tag),
+            ("Cache-Control", "no-cache"),
+            # They are no secrets, and other sites put the chat into their pages.
+            ("Access-Control-Allow-Origin", "*"),
+        )
         if file.tag in (call.header("If-None-Match") or ""):
             return Response(304, headers=headers)
         return Response(200, file.body, (("Content-Type", file.media_type), *headers))
 
+    def _front(self, call: Call, room: str, error: ChatError | None = None) -> Response:
+        return self._templates.page(
+            "front.html",
+            error=error,
+            host=call.header("Host"),
+            room=room,
+            example=self._chat.default_room,
+            longest_room=LONGEST_ROOM,
+            longest_name=LONGEST_NAME,
+            self_signed=self._server.certificate.self_signed,
+            version=__version__,
+        )
+
 
 def _read(path: Path) -> _File:
     body = path.read_bytes()
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+    media_type = media_type or "application/octet-stream"
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
     tag = urlsafe_b64encode(sha256(body).digest()[:12]).decode()

@@ -58,7 +58,8 @@ class Tab:
     def _said(self, message: ConsoleMessage) -> None:
         # A network that is gone, and pages that answer with an error, are expected where a
         # test makes them so.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        expected = message.text.startswith(("Failed to load resource", "WebSocket connection to"))
+        if message.type == "error" and not expected:
             self.complaints.append(message.text)
 
     def open(self, path: str = "/admin/") -> None:

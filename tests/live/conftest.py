@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
-from tests.live.daemon import Daemon
+from tests.live.browser import Tab, chromium
+from tests.live.daemon import PATIENCE, Daemon
 
 HERE = Path(__file__).parent
+
+expect.set_options(timeout=1_000 * PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,3 +45,25 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     for each in started:
         each.kill()
         assert "Traceback" not in each.log.text, each.log.text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser, shared by a file's tests."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
+    """Opens browsers; at the end nothing was wrong in any."""
+    tabs: list[Tab] = []
+
+    def make(on: Daemon = daemon, **options: Any) -> Tab:
+        tabs.append(Tab(browser, on, **options))
+        return tabs[-1]
+
+    yield make
+    for each in tabs:
+        each.close()
+        assert each.complaints == []

@@ -10,24 +10,16 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from livechat.web.rooms import PAGE
-from tests.live.browser import NARROW, PASSWORD, WIDE, Tab, chromium
-from tests.live.daemon import PATIENCE, Daemon, Wscat
+from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
+from tests.live.daemon import Daemon, Wscat
 
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
     "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
 ]  # fmt: skip
-
-expect.set_options(timeout=1_000 * PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +33,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
     ) as running:
         yield running
-
-
-@pytest.fixture
-def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
-    """Opens browsers; at the end nothing was wrong in any."""
-    tabs: list[Tab] = []
-
-    def make(on: Daemon = daemon, **options: Any) -> Tab:
-        tabs.append(Tab(browser, on, **options))
-        return tabs[-1]
-
-    yield make
-    for each in tabs:
-        each.close()
-        assert each.complaints == []
 
 
 def say(daemon: Daemon, room: str, *texts: str) -> None:

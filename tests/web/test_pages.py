@@ -2,44 +2,97 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import quote, urlencode
+
+import pytest
+
 from livechat.web.html import folder
 from tests.support import Port
 
 
 def test_front_page(port: Port) -> None:
-    """The front page shows how to talk to this very server."""
+    """The front page asks for a room, and shows how to talk to this very server."""
     answer = port.ask("GET", "/", Host="chat.example:8443")
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     page = answer.body.decode()
     assert "wscat -c wss://chat.example:8443/ws/chat/lobby/" in page
-    assert "<script" not in page
+    assert 'src="https://chat.example:8443/static/embed.js"' in page
+    assert 'name="room" value="lobby"' in page
+
+
+def test_a_room(port: Port) -> None:
+    """A room's page names the room, and is nothing that anybody keeps or frames."""
+    for path in ("/rooms/a.b~c/", "/rooms/a.b~c", "/rooms/%61.b~c/"):
+        answer = port.ask("GET", path)
+        assert answer.status == 200
+        assert 'data-livechat="a.b~c"' in answer.body.decode()
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/", "/rooms/?room=a%20b", "/rooms/r/"])
+def test_strict_policy(port: Port, path: str) -> None:
+    """Pages load nothing from elsewhere, and have no scripts or styles in them."""
+    answer = port.ask("GET", path)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = answer.body.decode()
     assert "style=" not in page
+    assert re.findall(r"<script(?! type=\"module\" src=\"/static/\w+\.js\"></script>)", page) == []
+    loaded = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert loaded
+    for link in loaded:
+        assert port.ask("GET", link).status in (200, 303), link
 
 
-def test_front_page_loads_only_what_is_there(port: Port) -> None:
-    """Everything that the page links to exists."""
-    page = port.ask("GET", "/").body.decode()
-    links = [part.split('"')[0] for part in page.split('href="')[1:]]
-    assert links
-    for link in links:
-        assert port.ask("GET", link).status == 200
+@pytest.mark.parametrize("room", ["a b", "", "..", "x" * 129, "<script>", "é", '"onload="'])
+def test_no_such_room(port: Port, room: str) -> None:
+    """What is no room's name is asked for again, with the reason."""
+    for path in (f"/rooms/?{urlencode({'room': room})}", f"/rooms/{quote(room, safe='')}/"):
+        answer = port.ask("GET", path)
+        assert answer.status == 400, path
+        page = answer.body.decode()
+        assert "has 1 to 128 characters" in page
+        assert "<script>" not in page
+        assert 'value=""onload' not in page
+
+
+def test_finding_a_room(port: Port) -> None:
+    """The form leads to the room that it names, and nowhere else."""
+    answer = port.ask("GET", "/rooms/?room=%20general%20")
+    assert (answer.status, answer.headers["location"]) == (303, "/rooms/general/")
+    for elsewhere in ("//evil.example", "/\\evil.example", "https://evil.example"):
+        assert port.ask("GET", f"/rooms/?room={quote(elsewhere)}").status == 400
+    assert port.ask("GET", "/rooms/?room=a&room=b").status == 400
 
 
 def test_static_files(port: Port) -> None:
-    """Each file is served with its type, and not again to who has it."""
+    """Each file is served with its type, to any page, and not again to who has it."""
     for path in folder("static").iterdir():
-        answer = port.ask("GET", f"/static/{path.name}")
+        answer = port.ask("GET", f"/static/{path.name}", Origin="https://other.example")
         assert answer.body == path.read_bytes()
         assert answer.headers["content-type"] in {
             "text/css; charset=utf-8",
             "text/javascript; charset=utf-8",
+            "text/plain; charset=utf-8",
             "image/svg+xml",
         }
+        assert answer.headers["access-control-allow-origin"] == "*"
         tag = answer.headers["etag"]
         known = port.ask("GET", f"/static/{path.name}", If_None_Match=tag)
         assert (known.status, "content-length" in known.headers) == (304, False)
         assert port.ask("GET", f"/static/{path.name}", If_None_Match='"x"').status == 200
+
+
+def test_the_scripts_load_only_what_is_there(port: Port) -> None:
+    """What a module imports is served, as JavaScript."""
+    for path in folder("static").glob("*.js"):
+        for module in re.findall(r'^import .* from "\./([^"]+)";', path.read_text(), re.MULTILINE):
+            answer = port.ask("GET", f"/static/{module}")
+            assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
 
 
 def test_ranges(port: Port) -> None:

@@ -1,0 +1,112 @@
+/**
+ * Who is in the room, and who is writing something.
+ *
+ * @import { Presence, User } from "./livechat.js"
+ */
+
+import { element, find } from "./dom.js";
+
+/** As many as are told by name to be writing. */
+const WRITERS = 2;
+
+export class People {
+  #list;
+  #more;
+  #count;
+  #typing;
+  /** @type {Map<string, { name: string, timer: ReturnType<typeof setTimeout> }>} by id */
+  #writers = new Map();
+
+  /** @param {ShadowRoot} root */
+  constructor(root) {
+    const chat = find(root, ".chat");
+    this.#list = find(root, ".roster ul");
+    this.#more = find(root, ".roster .hint");
+    this.#count = find(root, ".count");
+    this.#typing = find(root, ".typing");
+    // Where there is room for it, the list is always there, and the button is not.
+    this.#count.addEventListener("click", () => {
+      const shown = chat.toggleAttribute("data-roster");
+      this.#count.setAttribute("aria-expanded", String(shown));
+    });
+  }
+
+  /**
+   * @param {Presence} presence
+   * @param {User | null} me
+   */
+  show({ users, members }, me) {
+    this.#count.textContent = users === 1 ? "1 person" : `${users.toLocaleString()} people`;
+    const named = [...members].sort(
+      (one, other) =>
+        Number(other.id === me?.id) - Number(one.id === me?.id) || one.name.localeCompare(other.name),
+    );
+    this.#list.replaceChildren(...named.map((user) => person(user, user.id === me?.id)));
+    const others = users - members.length;
+    this.#more.hidden = others <= 0;
+    this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString()} ${members.length ? "more" : "people"}`;
+  }
+
+  /**
+   * @param {User} user
+   * @param {number} ttl milliseconds
+   */
+  types(user, ttl) {
+    clearTimeout(this.#writers.get(user.id)?.timer);
+    const timer = setTimeout(() => this.typed(user), ttl);
+    this.#writers.set(user.id, { name: user.name, timer });
+    this.#tell();
+  }
+
+  /**
+   * It is no longer writing.
+   *
+   * @param {User} user
+   */
+  typed(user) {
+    clearTimeout(this.#writers.get(user.id)?.timer);
+    if (this.#writers.delete(user.id)) this.#tell();
+  }
+
+  #tell() {
+    const names = [...this.#writers.values()].map(({ name }) => name);
+    this.#typing.replaceChildren();
+    if (names.length > WRITERS) {
+      this.#typing.append("Several people are writing…");
+    } else if (names.length) {
+      const [first, second] = names.map(isolated);
+      this.#typing.append(first, ...(second ? [" and ", second, " are writing…"] : [" is writing…"]));
+    }
+  }
+}
+
+/**
+ * What stands for somebody beside the name: a letter, in a colour that is always the same.
+ *
+ * @param {User | undefined} user
+ */
+export function avatar(user) {
+  const made = element("span", "avatar", [...(user?.name.trim() ?? "")].at(0)?.toUpperCase() ?? "?");
+  made.setAttribute("aria-hidden", "true");
+  const hue = [...(user?.id ?? "")].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 360, 0);
+  made.style.setProperty("--hue", String(hue));
+  return made;
+}
+
+/**
+ * A name that does not change the direction of what stands around it.
+ *
+ * @param {string} name
+ */
+export function isolated(name) {
+  return element("bdi", "", name);
+}
+
+/**
+ * @param {User} user
+ * @param {boolean} me
+ */
+function person(user, me) {
+  const note = me ? [element("small", "", " (you)")] : [];
+  return element("li", "", avatar(user), isolated(user.name), ...note);
+}

@@ -1,0 +1,29 @@
+/**
+ * An element that is there.
+ *
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {{ new (): T }} [kind] what it is
+ * @returns {T}
+ */
+export function find(root, selector, kind) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof (kind ?? HTMLElement))) throw new Error(`There is no ${selector}.`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * A new element.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} [className]
+ * @param {...(Node | string)} content texts stay texts
+ */
+export function element(tag, className = "", ...content) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...content);
+  return made;
+}

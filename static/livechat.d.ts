@@ -1,0 +1,196 @@
+/** The types of livechat.js. */
+
+/**
+ * Join a room, and stay in it.
+ *
+ * @param url The server, such as `https://chat.example.org:10443`; `wss:` does as well. One
+ *   without a host, such as `/`, is the server that this module came from.
+ */
+export function connect(url: string | URL, options?: Options): Chat;
+
+export interface Options {
+  /** 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`. Unless said, `lobby`. */
+  room?: string;
+  /** By which others see one, 1 to 40 characters. Unless said, the server makes one up. */
+  name?: string;
+  /**
+   * What makes one the same user each time, and is told to nobody: 16 to 64 characters of
+   * `A-Z a-z 0-9 _ -`. Unless said, it is made up, and kept in this browser.
+   */
+  key?: string;
+  /** By which way to connect, the best first. Unless said, both. */
+  transports?: Transport[];
+}
+
+/** A WebSocket; or server-sent events, with requests to send, where WebSockets are blocked. */
+export type Transport = "websocket" | "events";
+
+/**
+ * `connecting`; `open`: messages come; `waiting`: it is lost, and will be tried again;
+ * `closed`: it is over.
+ */
+export type State = "connecting" | "open" | "waiting" | "closed";
+
+/** A room that one is in. */
+export interface Chat extends EventTarget {
+  readonly room: string;
+  readonly state: State;
+  /** By which way it is connected, or was last. */
+  readonly transport: Transport;
+  /** Whom the server takes one for; null until it has said so. */
+  readonly user: User | null;
+  /** What one has seen, and where one goes on after a break; null until the room is known. */
+  readonly place: Place | null;
+  /** Who is in the room. */
+  readonly presence: Presence;
+  /** What is not sent yet, the oldest first; some of it may be from before a reload. */
+  readonly outbox: readonly Queued[];
+
+  /**
+   * Say something. It waits while there is no connection, survives a reload of the page in the
+   * same tab, is sent in the order of the calls, and is said once.
+   *
+   * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
+   * others are waiting (`outbox_full`), the chat is closed (`closed`), or it cannot be found
+   * out in time whether it was stored (`unknown`).
+   */
+  send(message: string): Promise<Ack>;
+  /** Give up what is not sent yet. If it was on its way, it may be said all the same. */
+  discard(nonce: string): void;
+  /** Tell the others that something is being written; as often as one likes. */
+  typing(): void;
+  /** A page of what was said; the newest one, unless said. Rejects with a `ChatError`. */
+  history(part?: { before?: number; after?: number; limit?: number }): Promise<Page>;
+  /** Try again now, if it is waiting. */
+  reconnect(): void;
+  /** Leave the room. What was not sent yet is given up. */
+  close(): void;
+
+  addEventListener<K extends keyof Events>(
+    type: K,
+    listener: (event: ChatEvent<Events[K]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof Events>(
+    type: K,
+    listener: (event: ChatEvent<Events[K]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** What there is to listen to: the `detail` of each event. */
+export interface Events {
+  state: StateChange;
+  /** Each message once, in order. */
+  message: Message;
+  /** Messages were missed, and cannot be had any more. Those that follow came after them. */
+  gap: Gap;
+  /** Somebody came or went. */
+  presence: Presence;
+  typing: Typing;
+  /** What waits to be sent has changed. */
+  outbox: readonly Queued[];
+  /** A message from before a reload was given up; of others the promise of `send` says so. */
+  refused: Refused;
+  /** Something else was refused. */
+  error: Problem;
+}
+
+export class ChatEvent<T> extends Event {
+  readonly detail: T;
+}
+
+export interface StateChange {
+  state: State;
+  /** Why it is `waiting` or `closed`: a close code of the protocol, or the code of a problem. */
+  code?: number | string;
+  reason?: string;
+  /** Milliseconds until it is tried again. */
+  retryMs?: number;
+}
+
+export interface User {
+  id: string;
+  name: string;
+}
+
+export interface Message {
+  message: string;
+  /** 1, 2, 3, ... without holes. */
+  seq: number;
+  /** Milliseconds since 1970. */
+  time: number;
+  /** Nobody, where it was sent without a name. */
+  user?: User;
+}
+
+export interface Ack {
+  seq: number;
+  time: number;
+  /** It had been stored before. */
+  duplicate?: boolean;
+}
+
+/** A room is numbered within an epoch. */
+export interface Place {
+  epoch: string;
+  seq: number;
+}
+
+export interface Gap {
+  /** The messages had expired; or the room's numbering began anew. */
+  reason: "trimmed" | "epoch" | "forbidden";
+  /** How many, where that is known. */
+  missed?: number;
+}
+
+export interface Presence {
+  users: number;
+  /** At most 100 of them; none where a large room tells only how many there are. */
+  members: readonly User[];
+}
+
+export interface Typing {
+  user: User;
+  /** Milliseconds for which that holds, unless it comes again. */
+  ttl: number;
+}
+
+export interface Queued {
+  nonce: string;
+  message: string;
+}
+
+export interface Refused extends Queued {
+  error: ChatError;
+}
+
+export interface Page {
+  /** Oldest first. */
+  messages: Message[];
+  epoch: string;
+  /** There are others, in the direction that was asked for. */
+  more: boolean;
+}
+
+export interface Problem {
+  code: string;
+  detail: string;
+}
+
+/** Its message is for people. */
+export class ChatError extends Error {
+  constructor(code: string, detail: string);
+  /** For programs. */
+  readonly code: string;
+}

@@ -1,0 +1,217 @@
+// What the library's tests are made of: a real daemon, and what may stand between it and a client.
+
+import { spawn } from "node:child_process";
+import { webcrypto } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, request } from "node:https";
+import { connect as connectTcp, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket, WebSocketServer } from "ws";
+
+// What browsers have, and not every Node.js.
+globalThis.WebSocket ??= WebSocket;
+globalThis.crypto ??= webcrypto;
+// The certificates are self-signed.
+process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+
+/** The window's events, as far as the library listens to them. */
+export const page = new EventTarget();
+globalThis.addEventListener = page.addEventListener.bind(page);
+
+// Older ones of Node.js take a module for one by its name only.
+const place = mkdtempSync(join(tmpdir(), "livechat-"));
+process.once("exit", () => rmSync(place, { recursive: true }));
+const copy = join(place, "livechat.mjs");
+copyFileSync(new URL("../../static/livechat.js", import.meta.url), copy);
+export const { connect, ChatError } = await import(copy);
+
+/** A daemon, in a directory of its own. */
+export class Daemon {
+  static async start(t, ...options) {
+    const daemon = new Daemon();
+    daemon.directory = mkdtempSync(join(tmpdir(), "livechat-"));
+    daemon.options = options;
+    t.after(async () => {
+      await daemon.kill();
+      rmSync(daemon.directory, { recursive: true });
+    });
+    await daemon.serve(0);
+    return daemon;
+  }
+
+  async serve(port = this.port) {
+    const options = ["--nodaemon", "--pidfile=", "livechat", `--port=${port}`, ...this.options];
+    this.process = spawn(process.env.TWISTD, options, {
+      cwd: this.directory,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.gone = new Promise((resolve) => this.process.once("exit", resolve));
+    let log = "";
+    await new Promise((resolve, reject) => {
+      this.process.stdout.on("data", (data) => {
+        log += data;
+        if (/is ready/.test(log)) resolve();
+      });
+      this.gone.then(() => reject(new Error(log)));
+    });
+    this.port = Number(/https:\/\/[^ /]+:(\d+)\//.exec(log)[1]);
+    this.url = `https://localhost:${this.port}`;
+  }
+
+  async stop(signal = "SIGTERM") {
+    this.process.kill(signal);
+    await this.gone;
+  }
+
+  kill() {
+    return this.stop("SIGKILL");
+  }
+
+  forget() {
+    rmSync(join(this.directory, "state"), { recursive: true });
+  }
+
+  /** What was said in a room. */
+  async history(room) {
+    const answer = await fetch(`${this.url}/chat/history/${room}/`);
+    return (await answer.json()).chat_history.map(({ message }) => message);
+  }
+
+  /** Say something that nobody in particular says. */
+  async say(room, message) {
+    const url = `${this.url}/chat/send/${room}/`;
+    await fetch(url, { method: "POST", body: new URLSearchParams({ message }) });
+  }
+}
+
+/** A cable that can be cut, or held: then nothing more comes through, and nobody is told. */
+export class Cable {
+  static async lay(t, daemon) {
+    const cable = new Cable();
+    cable.ends = new Set();
+    cable.server = createTcpServer((near) => {
+      const far = connectTcp(daemon.port, "localhost");
+      for (const [from, to] of [[near, far], [far, near]]) {
+        cable.ends.add(from);
+        from.on("data", (data) => cable.held?.has(from === near ? "up" : "down") || to.write(data));
+        from.on("error", () => {});
+        from.on("close", () => cable.held || to.destroy());
+      }
+    });
+    t.after(() => {
+      cable.cut();
+      cable.server.close();
+    });
+    await new Promise((resolve) => cable.server.listen(0, resolve));
+    cable.url = `https://localhost:${cable.server.address().port}`;
+    return cable;
+  }
+
+  hold(...directions) {
+    this.held = new Set(directions);
+  }
+
+  cut() {
+    this.held = null;
+    for (const each of this.ends) each.destroy();
+    this.ends.clear();
+  }
+}
+
+/**
+ * A firewall that looks into TLS, and lets no WebSocket through.
+ *
+ * @param {"refuse" | "swallow"} how whether it says so
+ * @param {{ answers?: number }} loses how many answers to POSTs do not get through
+ */
+export async function firewall(t, daemon, how, loses = {}) {
+  const certificate = (end) => readFileSync(join(daemon.directory, "certs", `livechat.${end}`));
+  const server = createServer({ cert: certificate("crt"), key: certificate("key") });
+  server.on("request", (asked, answer) => {
+    const { method, url, headers } = asked;
+    const onward = request({ port: daemon.port, method, path: url, headers }, (got) => {
+      if (method === "POST" && loses.answers-- > 0) {
+        answer.destroy();
+        return;
+      }
+      answer.writeHead(got.statusCode, got.headers);
+      got.pipe(answer);
+      got.on("close", () => answer.destroy());
+    });
+    onward.on("error", () => answer.destroy());
+    answer.on("close", () => onward.destroy());
+    asked.pipe(onward);
+  });
+  server.on("upgrade", (asked, socket) => {
+    socket.on("error", () => {});
+    if (how === "refuse") socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  });
+  const sockets = new Set();
+  server.on("secureConnection", (socket) => sockets.add(socket));
+  t.after(() => {
+    server.close();
+    for (const each of sockets) each.destroy();
+  });
+  await new Promise((resolve) => server.listen(0, resolve));
+  return `https://localhost:${server.address().port}`;
+}
+
+/** A server that says what the test wants, for what the daemon does not say when one wants it. */
+export class Script {
+  /** @param {(socket: WebSocket, count: number) => void} play what it does with each connection */
+  static async run(t, play) {
+    const script = new Script();
+    script.asked = [];
+    let count = 0;
+    const server = new WebSocketServer({ port: 0 });
+    server.on("connection", (socket, { url }) => {
+      script.asked.push(new URL(url, "ws://localhost"));
+      play(socket, count++);
+    });
+    t.after(() => {
+      for (const each of server.clients) each.terminate();
+      server.close();
+    });
+    await new Promise((resolve) => server.once("listening", resolve));
+    script.url = `http://localhost:${server.address().port}`;
+    return script;
+  }
+}
+
+/** Greet a client as the daemon does. */
+export function greet(socket, more = {}) {
+  const hello = {
+    type: "hello", user: { id: "u", name: "Ann" }, epoch: "e", seq: 0,
+    limits: { message_bytes: 100 }, heartbeat: 25, ...more,
+  };
+  socket.send(JSON.stringify(hello));
+}
+
+/** Join a room, and keep what happens there. */
+export function join_(t, url, options = {}) {
+  const chat = connect(url, { key: Math.random().toString(36).padEnd(20, "x").slice(2, 18), ...options });
+  t.after(() => chat.close());
+  const heard = [];
+  for (const type of ["state", "message", "gap", "presence", "typing", "outbox", "refused", "error"]) {
+    chat.addEventListener(type, ({ detail }) => heard.push([type, detail]));
+  }
+  return Object.assign(chat, {
+    heard,
+    all: (type) => heard.filter(([each]) => each === type).map(([, detail]) => detail),
+    texts: () => chat.all("message").map(({ message }) => message),
+  });
+}
+
+/** Wait until *condition* holds, which it may come to do with any event of *chat*. */
+export function until(chat, condition) {
+  if (condition()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => condition() && resolve();
+    for (const type of ["state", "message", "gap", "presence", "typing", "outbox", "refused"]) {
+      chat.addEventListener(type, look);
+    }
+  });
+}
+
+export const open = (chat) => until(chat, () => chat.state === "open");

@@ -1,0 +1,489 @@
+"""The chat page, and the chat in another site's page, in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import WebSocketRoute, expect
+
+from tests.live.browser import NARROW, WIDE, Tab
+from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
+from tests.live.visitor import Visitor
+
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
+    "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
+    "https://x/\"onmouseover=alert(1)", "<li class=mine>",
+]  # fmt: skip
+
+
+@pytest.fixture
+def visitor(tab: Callable[..., Tab]) -> Callable[..., Visitor]:
+    """Opens browsers for visitors."""
+
+    def make(*on: Daemon, **options: Any) -> Visitor:
+        return Visitor(tab(*on, **options))
+
+    return make
+
+
+def say(daemon: Daemon, room: str, *texts: str) -> None:
+    for text in texts:
+        daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/{room}/")
+
+
+@contextmanager
+def site(page: str) -> Iterator[str]:
+    """Another site, on a port of its own, with one page."""
+
+    class Site(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def firewall(daemon: Daemon, how: str) -> Iterator[str]:
+    """Something between that lets no WebSocket through."""
+    process = subprocess.Popen(
+        ["node", "--no-warnings", str(ROOT / "tests" / "clients" / "firewall.mjs"),
+         str(daemon.port), str(daemon.directory), how],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    output = Output(process.stdout.fileno())
+    try:
+        yield output.wait_for(r"https://localhost:\d+")[0]
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+        output.close()
+        process.stdout.close()
+
+
+def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """From the front page into a room, where two people talk, and see each other."""
+    ann, bob = visitor(), visitor(viewport=NARROW)
+    for each, name in ((ann, "Ann"), (bob, "Bob")):
+        each.page.goto(daemon.url)
+        each.page.get_by_label("Your name").fill(name)
+        each.page.get_by_label("Room").fill("two")
+        each.page.keyboard.press("Enter")
+        each.page.wait_for_url("**/rooms/two/")
+        each.is_in()
+    expect(ann.page.get_by_role("button", name="2 people")).to_be_attached()
+    assert ann.roster() == ["Ann", "Bob"]
+    bob.page.get_by_role("button", name="2 people").click()
+    assert bob.roster() == ["Bob", "Ann"]
+    bob.page.get_by_role("button", name="2 people").click()
+    bob.composer.press_sequentially("hi", delay=20)
+    expect(ann.page.get_by_text("Bob is writing…")).to_be_visible()
+    bob.composer.press("Enter")
+    expect(ann.page.get_by_text("is writing…")).to_have_count(0)
+    ann.says("hello\n  there")
+    for each in (ann, bob):
+        each.hears("hi", "hello\n  there")
+    assert ann.page.locator(".said .message b").all_inner_texts() == ["Bob", "You"]
+    for moment in ann.page.locator(".said time").all():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\S+Z", moment.get_attribute("datetime") or "")
+        assert re.fullmatch(r"\d?\d:\d\d.*", moment.inner_text())
+    bob.page.goto(daemon.url)
+    expect(ann.page.get_by_role("button", name="1 person")).to_be_attached()
+    # Who is known is not asked again.
+    expect(bob.page.get_by_label("Your name")).to_have_value("Bob")
+
+
+def test_a_killed_daemon(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
+    """The daemon is killed in mid-chat and started again: both pages show every message once."""
+    first = start()
+    ann, bob = (visitor(first).join("r", name) for name in ("Ann", "Bob"))
+    for number in range(0, 10, 2):
+        ann.says(str(number))
+        bob.hears_by_now(str(number))
+        bob.says(str(number + 1))
+        ann.hears_by_now(str(number + 1))
+    ann.says("as it dies")
+    first.kill()
+    expect(ann.banner).to_contain_text("Reconnecting…")
+    ann.says("while it is dead")
+    expect(ann.page.get_by_text("Waits for the connection").first).to_be_visible()
+    second = start(f"--port={first.port}")
+    ann.is_in()
+    bob.is_in()
+    bob.says("back")
+    ann.hears_by_now("back")
+    expect(bob.messages()).to_have_count(13)
+    said = [each["message"] for each in second.history("r")]
+    assert sorted(said[10:]) == ["as it dies", "back", "while it is dead"]
+    assert said[:10] == [str(number) for number in range(10)]
+    for each in (ann, bob):
+        each.hears(*said)
+        expect(each.page.locator(".gap")).to_have_count(0)
+
+
+def test_a_restart_in_good_order(
+    visitor: Callable[..., Visitor], start: Callable[..., Daemon]
+) -> None:
+    """A daemon that ends in good order says when to be back, and pages are back then."""
+    first = start()
+    ann = visitor(first).join("r", "Ann")
+    ann.says("before")
+    ann.hears("before")
+    assert first.stop() in (0, -signal.SIGTERM)
+    expect(ann.banner).to_contain_text("Reconnecting…")
+    start(f"--port={first.port}")
+    ann.says("after")
+    ann.hears("before", "after")
+
+
+def test_offline(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Without a network for ten seconds nothing is lost, in either direction."""
+    ann, bob = (visitor().join("offline", name) for name in ("Ann", "Bob"))
+    ann.says("before")
+    bob.hears("before")
+    ann.tab.context.set_offline(True)
+    bob.says("to nobody")
+    ann.says("from nowhere")
+    ann.page.wait_for_timeout(10_000)
+    bob.hears("before", "to nobody")
+    ann.tab.context.set_offline(False)
+    for each in (ann, bob):
+        each.hears("before", "to nobody", "from nowhere")
+
+
+def test_a_tab_in_the_background(
+    visitor: Callable[..., Visitor], start: Callable[..., Daemon]
+) -> None:
+    """A tab that slept while the daemon restarted catches up, and shows where one left off."""
+    first = start()
+    ann = visitor(first)
+    ann.page.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => Boolean(window.asleep)})"
+    )
+    ann.join("r", "Ann")
+    ann.says("before")
+    ann.hears("before")
+    turn = "window.asleep = {}; document.dispatchEvent(new Event('visibilitychange'))"
+    ann.page.evaluate(turn.format("true"))
+    say(first, "r", "unseen")
+    expect(ann.page).to_have_title("(1) r · livechat")
+    session = ann.tab.context.new_cdp_session(ann.page)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    first.kill()
+    second = start(f"--port={first.port}")
+    say(second, "r", "asleep")
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(ann.page).to_have_title("(2) r · livechat")
+    ann.page.evaluate(turn.format("false"))
+    ann.hears("before", "unseen", "asleep")
+    expect(ann.page).to_have_title("r · livechat")
+    order = ann.page.locator(".said > li:not(.day)").all_inner_texts()
+    assert [text.splitlines()[0] for text in order][1] == "New messages"
+    # What one has seen is no longer new.
+    ann.page.reload()
+    ann.hears("before", "unseen", "asleep")
+    expect(ann.page.get_by_text("New messages")).to_have_count(0)
+
+
+@pytest.mark.parametrize("how", ["refuse", "swallow"])
+def test_no_websockets(visitor: Callable[..., Visitor], daemon: Daemon, how: str) -> None:
+    """Where WebSockets are blocked the page goes by events, and nobody notices."""
+    room = f"blocked-{how}"
+    with firewall(daemon, how) as url:
+        ann = visitor().join(room, "Ann", url)
+        bob = visitor().join(room, "Bob")
+        ann.says("by events")
+        bob.hears("by events")
+        bob.says("by a socket")
+        ann.hears("by events", "by a socket")
+        assert ann.roster() == ["Ann", "Bob"]
+
+
+def test_reload(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """What waits survives a reload, and what was stored already is not said again."""
+    ann = visitor()
+    lost: list[str] = []
+    loses = True
+
+    def pass_on(page: WebSocketRoute) -> None:
+        """Everything, or all but that a message is stored, and what is said."""
+        server = page.connect_to_server()
+
+        def down(data: str | bytes) -> None:
+            kind = json.loads(data)["type"]
+            if loses and kind in ("ack", "message"):
+                lost.append(kind)
+            else:
+                page.send(data)
+
+        server.on_message(down)
+
+    ann.page.route_web_socket("**/ws/chat/**", pass_on)
+    ann.join("reload", "Ann")
+    ann.says("stored", "not sent yet")
+    expect(ann.page.get_by_text("Sending…")).to_have_count(2)
+    while "ack" not in lost:
+        ann.page.wait_for_timeout(20)
+    loses = False
+    ann.page.reload()
+    ann.hears("stored", "not sent yet")
+    assert [each["message"] for each in daemon.history("reload")] == ["stored", "not sent yet"]
+    ann.page.reload()
+    ann.hears("stored", "not sent yet")
+
+
+def test_scrolling_back(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Through five hundred messages to the first, while others are said."""
+    with daemon.socket("long") as client:
+        for number in range(500):
+            client.send(json.dumps({"message": f"n{number}"}))
+            client.recv()
+        ann = visitor().join("long", "Ann")
+        expect(ann.messages()).to_have_count(50)
+        expect(ann.page.get_by_text("n499", exact=True)).to_be_in_viewport()
+        begin = ann.page.get_by_text("The conversation begins here.")
+        ann.log.focus()
+        while not begin.is_visible():
+            shown = ann.messages().count()
+            ann.page.keyboard.press("Home")
+            expect(ann.messages()).not_to_have_count(shown)
+        expect(ann.messages()).to_have_count(500)
+        texts = ann.messages().all_inner_texts()
+        assert texts == [f"n{number}" for number in range(500)]
+        first = ann.page.get_by_text("n0", exact=True)
+        ann.page.keyboard.press("Home")
+        expect(first).to_be_in_viewport()
+        client.send('{"message": "new"}')
+        button = ann.page.get_by_role("button", name="1 new message")
+        expect(button).to_be_visible()
+        expect(first).to_be_in_viewport()
+        button.click()
+        expect(ann.page.get_by_text("new", exact=True)).to_be_in_viewport()
+        expect(button).to_be_hidden()
+        expect(ann.page.get_by_text("New messages")).to_be_in_viewport()
+
+
+def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
+    """What cannot be had any more is said to be missing, where it is missing."""
+    daemon = start("--history-limit=3")
+    ann = visitor(daemon).join("r", "Ann")
+    ann.says("before")
+    ann.hears("before")
+    ann.tab.context.set_offline(True)
+    port = daemon.port
+    daemon.kill()
+    expect(ann.banner).to_be_visible()
+    daemon = start("--history-limit=3", f"--port={port}")
+    say(daemon, "r", *"123456789")
+    ann.tab.context.set_offline(False)
+    ann.hears("before", "7", "8", "9")
+    expect(ann.page.locator(".gap")).to_have_text(
+        "You missed 6 messages: expired before you came back."
+    )
+    lines = ann.page.locator(".said > li:not(.day)").all_inner_texts()
+    assert lines[1].startswith("You missed 6 messages")
+
+
+@pytest.mark.parametrize("room", ["embedded"])
+def test_embedded(visitor: Callable[..., Visitor], start: Callable[..., Daemon], room: str) -> None:
+    """The chat in a page of another site, which the server allows; and which it does not."""
+    page = (ROOT / "docs" / "embed.html").read_text()
+    daemon = start()
+    text = page.replace("https://localhost:10443", daemon.url)
+    assert text != page
+    with site(text) as url:
+        daemon.stop()
+        daemon = start(f"--port={daemon.port}", f"--origin={url}")
+        ann = visitor(daemon)
+        ann.page.goto(url)
+        ann.introduce("Ann")
+        bob = visitor(daemon).join("lobby", "Bob")
+        ann.says("from another site")
+        bob.hears("from another site")
+        bob.says("hi")
+        ann.hears("from another site", "hi")
+        assert ann.tab.findings() == []
+        assert ann.page.locator("iframe").count() == 0
+        with site(text) as stranger:
+            eve = visitor(daemon)
+            eve.page.goto(stranger)
+            eve.page.get_by_label("Your name").fill("Eve")
+            eve.page.get_by_role("button", name="Join").click()
+            expect(eve.banner).to_contain_text("The server cannot be reached.")
+            assert eve.roster() == []
+            assert any("403" in each or "CORS" in each for each in eve.tab.complaints)
+            eve.tab.complaints.clear()
+
+
+def test_hostile_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Names and messages are shown as text, whether they were there before or come later."""
+    room = "hostile"
+    half = len(HOSTILE) // 2
+    say(daemon, room, *HOSTILE[:half])
+    ann = visitor().join(room, "Ann")
+    say(daemon, room, *HOSTILE[half:])
+    ann.hears(*HOSTILE)
+    for name in HOSTILE:
+        if name.startswith("\u202e"):
+            continue
+        eve = visitor().join(room, name)
+        eve.says(f"I am {name}")
+        ann.hears_by_now(f"I am {name}")
+        expect(ann.page.locator(".said .message b").last).to_have_text(name)
+        expect(ann.page.locator(".roster bdi").filter(has_text=name).last).to_be_visible()
+        eve.tab.close()
+    # What turns the direction of text is no name, and the page says so.
+    eve = visitor()
+    eve.page.goto(f"{daemon.url}/rooms/{room}/")
+    eve.page.get_by_label("Your name").fill("\u202eevil")
+    eve.page.get_by_role("button", name="Join").click()
+    expect(eve.page.get_by_role("alert")).to_contain_text("no control characters")
+    expect(eve.page.get_by_label("Your name")).to_be_focused()
+    eve.introduce("Eve")
+    links = ann.page.locator(".said a").evaluate_all("links => links.map(each => each.href)")
+    assert set(links) == {"https://x/"}
+
+
+def test_too_long(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """What cannot be sent is said to be so, and can be changed."""
+    ann = visitor().join("far", "Ann")
+    ann.says("x" * 20_000)
+    expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. The message is too long")
+    ann.says("fits")
+    expect(ann.messages()).to_have_text(["fits"])
+    ann.page.get_by_role("button", name="Edit").click()
+    expect(ann.composer).to_be_focused()
+    assert len(ann.composer.input_value()) == 20_000
+    ann.says("short")
+    ann.hears("fits", "short")
+
+
+def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """All of it by keyboard alone."""
+    ann = visitor(viewport=NARROW)
+    page, keys = ann.page, ann.page.keyboard
+
+    def focused() -> str:
+        name: str = page.evaluate(
+            "() => { let at = document.activeElement;"
+            "while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
+            "const seen = getComputedStyle(at).outlineStyle !== 'none';"
+            "const name = at.labels?.[0]?.innerText || at.getAttribute('aria-label')"
+            " || at.innerText; return seen ? name : `${name} is not seen`; }"
+        )
+        return name
+
+    def reach(name: str, key: str = "Tab") -> None:
+        for _ in range(20):
+            if focused() == name:
+                return
+            keys.press(key)
+        raise AssertionError(f"{name} cannot be reached: {focused()}")
+
+    say(daemon, "keys", *(str(number) for number in range(60)))
+    page.goto(daemon.url)
+    reach("Your name")
+    keys.type("Ann")
+    reach("Room")
+    keys.press("Control+A")
+    keys.type("keys")
+    keys.press("Enter")
+    page.wait_for_url("**/rooms/keys/")
+    ann.is_in()
+    assert focused() == "Message"
+    keys.type("two")
+    keys.press("Shift+Enter")
+    keys.type("lines")
+    keys.press("Enter")
+    ann.hears_by_now("two\nlines")
+    assert focused() == "Message"
+    expect(ann.messages()).to_have_count(51)
+    # It is scrolled to when it gets the focus, and so they are loaded; then it is gone.
+    keys.press("Shift+Tab")
+    expect(ann.messages()).to_have_count(61)
+    reach("Messages", "Shift+Tab")
+    keys.press("Home")
+    expect(page.get_by_text("0", exact=True)).to_be_in_viewport()
+    reach("1 person", "Shift+Tab")
+    keys.press("Enter")
+    expect(page.get_by_role("button", name="1 person")).to_have_attribute("aria-expanded", "true")
+    reach("Change your name")
+    keys.press("Enter")
+    reach("Your name")
+    keys.press("Control+A")
+    keys.type("Anna")
+    keys.press("Enter")
+    ann.is_in()
+    assert focused() == "Message"
+    assert ann.roster() == ["Anna"]
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe(
+    visitor: Callable[..., Visitor],
+    start: Callable[..., Daemon],
+    scheme: str,
+    viewport: dict[str, int],
+) -> None:
+    """axe-core finds nothing serious, whatever state the page is in."""
+    daemon = start("--history-limit=5")
+    ann = visitor(daemon, color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+
+    def fine() -> None:
+        assert ann.tab.findings() == []
+
+    ann.tab.open("/")
+    fine()
+    ann.tab.open("/rooms/?room=a%20b")
+    expect(ann.page.get_by_role("alert")).to_be_visible()
+    fine()
+    ann.tab.open("/rooms/r/")
+    expect(ann.page.get_by_label("Your name")).to_be_visible()
+    fine()
+    ann.introduce("Ann")
+    fine()
+    bob = visitor(daemon).join("r", "Bob")
+    bob.says("y" * 300, *HOSTILE[:3])
+    visitor(daemon).join("r", "Carl").composer.fill("z")
+    ann.says("hi", "x" * 20_000)
+    expect(ann.page.get_by_text("Not sent.")).to_be_visible()
+    expect(ann.page.get_by_text("Carl is writing…")).to_be_visible()
+    if viewport is NARROW:
+        fine()
+        ann.page.get_by_role("button", name="3 people").click()
+    fine()
+    if viewport is NARROW:
+        ann.page.get_by_role("button", name="3 people").click()
+    ann.tab.context.set_offline(True)
+    daemon.kill()
+    expect(ann.banner).to_contain_text("Reconnecting…")
+    ann.says("later")
+    expect(ann.page.get_by_text("Waits for the connection")).to_be_visible()
+    fine()
+    daemon = start("--history-limit=5", f"--port={daemon.port}")
+    say(daemon, "r", *"1234567")
+    ann.tab.context.set_offline(False)
+    expect(ann.page.locator(".gap")).to_be_visible()
+    ann.is_in()
+    fine()

@@ -1,0 +1,58 @@
+"""static/livechat.js: its own tests, in Node.js; its types; its size."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live.daemon import ROOT, tool
+
+CLIENTS = ROOT / "tests" / "clients"
+LIBRARY = ROOT / "static" / "livechat.js"
+#: Bytes that it may have when it is minified and compressed.
+LARGEST = 8_192
+
+
+def test_in_node() -> None:
+    """Node's test runner, with a real daemon, and with a server that plays."""
+    environment = {**os.environ, "TWISTD": str(Path(sys.executable).with_name("twistd"))}
+    # They wait most of the time, and so do it together.
+    running = [
+        subprocess.Popen(
+            ["node", "--no-warnings", "--test", file],
+            cwd=CLIENTS,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for file in ("livechat.test.mjs", "scripted.test.mjs")
+    ]
+    for process in running:
+        report, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, report
+        assert int(re.findall(r"# pass (\d+)", report)[0]) >= 15, report
+
+
+def test_types() -> None:
+    """TypeScript finds nothing wrong with it and its types, the chat page, and who uses them."""
+    tool(str(CLIENTS / "node_modules" / ".bin" / "tsc"), "-p", str(CLIENTS / "tsconfig.json"))
+
+
+def test_size(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is small."""
+    terser = str(CLIENTS / "node_modules" / ".bin" / "terser")
+    small = tool(terser, str(LIBRARY), "--module", "--compress", "--mangle").strip().encode()
+    size = len(gzip.compress(small, mtime=0))
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nlivechat.js: {len(small)} bytes minified, {size} gzipped; at most {LARGEST}\n"
+        )
+    assert size <= LARGEST
+    assert b"import " not in small
