@@ -1,9 +1,9 @@
 """
-Makes the pictures of the admin page: ``.venv/bin/python docs/screenshots.py``.
+Makes the pictures of the pages: ``.venv/bin/python docs/screenshots.py``, with ``chat`` or
+``admin`` behind it for some of them only.
 
-It needs what ``make test`` sets up.  A daemon of its own is started, a few
-people talk for a minute, and Chromium takes the pictures into
-``docs/screenshots/``.
+It needs what ``make test`` sets up.  A daemon of its own is started, people talk, and
+Chromium takes the pictures into ``docs/screenshots/``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from tests.live.browser import NARROW, PASSWORD, WIDE, Tab, chromium  # noqa: E402
 from tests.live.daemon import Daemon, Member  # noqa: E402
+from tests.live.visitor import Visitor  # noqa: E402
 
 ROOMS = {
     "lobby": 14, "release-party": 9, "support": 6, "engineering": 5, "berlin": 3, "design": 3,
@@ -44,8 +48,24 @@ SAID = [
     "Lunch at half past twelve?",
     "👍",
 ]
+#: What Ann's page shows: who says it, and what.
+TALK_OF_FIVE = [
+    ("Bo", "Good morning! Is the new release out?"),
+    ("Chidi", "It is. I updated three machines last night, all is well"),
+    ("Chidi", "The changelog is worth a read:\nhttps://chat.example.org/changelog"),
+    ("Ann", "Does a reconnect keep the order?"),
+    ("Dana", "It does: every message has its number. I pulled the plug twice yesterday while two "
+             "hundred people were talking, and nobody missed a line."),
+    ("Ann", "That is what I wanted to hear"),
+    ("إيمان", "مساء الخير، هل هذا يعمل من اليمين إلى اليسار؟"),
+    ("Dana", "It does. And <b>tags</b> are text, as they should be"),
+    ("Bo", "Lunch at half past twelve?"),
+]  # fmt: skip
 #: Where the daemon runs, which is in the pictures.
 DIRECTORY = Path(tempfile.gettempdir(), "livechat")
+TARGET = HERE / "screenshots"
+#: Makes all of Ann's devices one user.
+KEY = "a" * 24
 #: Seconds of talk before the pictures, so that the chart has something to show.
 TALK = 150
 
@@ -83,15 +103,99 @@ def company(daemon: Daemon) -> Iterator[None]:
 def main() -> None:
     if DIRECTORY.exists():
         raise SystemExit(f"{DIRECTORY} is there already")
+    TARGET.mkdir(exist_ok=True)
     try:
-        take_all()
+        for name, take in (("chat", take_chat), ("admin", take_admin)):
+            if name in (sys.argv[1:] or [name]):
+                take()
+                shutil.rmtree(DIRECTORY)
     finally:
         shutil.rmtree(DIRECTORY, ignore_errors=True)
 
 
-def take_all() -> None:
-    target = HERE / "screenshots"
-    target.mkdir(exist_ok=True)
+def take_chat() -> None:
+    """The front page, and a room in all its states."""
+    options = ("--port=10443", "--history-limit=40", "--rate=0")
+    with chromium() as browser:
+        with Daemon(DIRECTORY, *options) as daemon:
+            tabs = devices(browser, daemon)
+            for each in tabs.values():
+                each.open("/")
+            take(tabs, "front")
+            pages = [Visitor(each) for each in tabs.values()]
+            for page in pages:
+                page.page.evaluate(f"localStorage.setItem('livechat:key:localhost:10443', {KEY!r})")
+                page.join("release-party", "Ann")
+            with talk(daemon, pages[0]):
+                chidi = Visitor(Tab(browser, daemon)).join("release-party", "Chidi")
+                chidi.composer.fill("I am")
+                take(tabs, "chat")
+            for each in tabs.values():
+                each.context.set_offline(True)
+        for page in pages:
+            page.banner.get_by_text("Reconnecting…").wait_for()
+            page.says("I shall bring the cake")
+        take(tabs, "reconnecting")
+        for page in pages:
+            page.page.get_by_role("button", name="Do not send").click()
+        with Daemon(DIRECTORY, *options) as daemon:
+            with daemon.socket("release-party/?name=Bo") as bo:
+                for number in range(50):
+                    bo.send(json.dumps({"message": f"Machine {number + 1} is updated"}))
+                    bo.recv()
+            for each, page in zip(tabs.values(), pages, strict=True):
+                each.context.set_offline(False)
+                page.page.locator(".gap").scroll_into_view_if_needed()
+            take(tabs, "gap")
+
+
+def devices(browser: Browser, daemon: Daemon) -> dict[str, Tab]:
+    """Ann's."""
+    return {
+        f"{size}-{scheme}": Tab(
+            browser,
+            daemon,
+            viewport=viewport,
+            color_scheme=scheme,
+            device_scale_factor=2 if size == "phone" else 1,
+            locale="en-GB",
+        )
+        for size, viewport in (("wide", WIDE), ("phone", NARROW))
+        for scheme in ("light", "dark")
+    }
+
+
+def take(tabs: dict[str, Tab], name: str) -> None:
+    """A picture on each device."""
+    for kind, tab in tabs.items():
+        # For what moves until it has come to rest.
+        tab.page.wait_for_timeout(500)
+        tab.page.screenshot(path=TARGET / f"{name}-{kind}.png")
+
+
+@contextmanager
+def talk(daemon: Daemon, ann: Visitor) -> Iterator[None]:
+    """Ann and others talk, who stay for a while."""
+    with ExitStack() as stack:
+        people = {
+            name: stack.enter_context(
+                daemon.socket(f"release-party/?name={quote(name)}", ping_interval=None)
+            )
+            for name in dict(TALK_OF_FIVE)
+            if name != "Ann"
+        }
+        for name, text in TALK_OF_FIVE:
+            if name == "Ann":
+                ann.says(text)
+            else:
+                people[name].send(json.dumps({"message": text}))
+            ann.hears_by_now(text)
+        people["Chidi"].close()
+        yield
+
+
+def take_admin() -> None:
+    """The admin page."""
     with (
         Daemon(
             DIRECTORY,
@@ -101,34 +205,25 @@ def take_all() -> None:
         company(daemon),
         chromium() as browser,
     ):
-        for size, viewport in (("wide", WIDE), ("phone", NARROW)):
-            for scheme in ("light", "dark"):
-                tab = Tab(
-                    browser,
-                    daemon,
-                    viewport=viewport,
-                    color_scheme=scheme,
-                    device_scale_factor=2 if size == "phone" else 1,
-                    locale="en-GB",
-                )
+        for kind, tab in devices(browser, daemon).items():
 
-                def take(name: str, tab: Tab = tab, kind: str = f"{size}-{scheme}") -> None:
-                    tab.page.wait_for_timeout(1_500)
-                    tab.page.screenshot(path=target / f"{name}-{kind}.png")
+            def picture(name: str, tab: Tab = tab, kind: str = kind) -> None:
+                tab.page.wait_for_timeout(1_500)
+                tab.page.screenshot(path=TARGET / f"{name}-{kind}.png")
 
-                tab.open()
-                take("sign-in")
-                tab.sign_in()
-                tab.live()
-                take("rooms")
-                tab.page.get_by_role("link", name="release-party").click()
-                tab.live()
-                tab.page.get_by_label("Message", exact=True).fill("Is this thing on?")
-                tab.page.keyboard.press("Enter")
-                tab.page.get_by_text("was sent to everyone").wait_for()
-                tab.page.evaluate("scrollTo(0, 0)")
-                take("room")
-                tab.close()
+            tab.open()
+            picture("sign-in")
+            tab.sign_in()
+            tab.live()
+            picture("rooms")
+            tab.page.get_by_role("link", name="release-party").click()
+            tab.live()
+            tab.page.get_by_label("Message", exact=True).fill("Is this thing on?")
+            tab.page.keyboard.press("Enter")
+            tab.page.get_by_text("was sent to everyone").wait_for()
+            tab.page.evaluate("scrollTo(0, 0)")
+            picture("room")
+            tab.close()
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ export class Messages {
   #gap({ reason, missed }) {
     const text =
       reason === "trimmed"
-        ? `You missed ${count(missed ?? 0, "message")}: expired before you came back.`
+        ? `You missed ${count(missed ?? 0, "message")}, which expired before you came back.`
         : "The room began anew while you were away. You may have missed messages.";
     this.#behind(() => this.#said.append(marker("gap", text)));
     // What is shown was numbered otherwise than what the server has.

@@ -68,6 +68,13 @@ export class People {
     if (this.#writers.delete(user.id)) this.#tell();
   }
 
+  /** Nobody is known to write anything any more. */
+  allTyped() {
+    for (const { timer } of this.#writers.values()) clearTimeout(timer);
+    this.#writers.clear();
+    this.#tell();
+  }
+
   #tell() {
     const names = [...this.#writers.values()].map(({ name }) => name);
     this.#typing.replaceChildren();

@@ -166,6 +166,7 @@ function enter(root, options, name, asked = false) {
   find(root, ".banner button").addEventListener("click", () => chat.reconnect());
   chat.addEventListener("state", ({ detail }) => {
     // It asked to be left, or it was refused, which another name may cure.
+    if (detail.state !== "open") people.allTyped();
     if (detail.state === "closed") {
       if (detail.code !== 1000) again(detail.reason);
     } else {

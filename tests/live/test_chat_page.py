@@ -298,7 +298,7 @@ def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -
     ann.tab.context.set_offline(False)
     ann.hears("before", "7", "8", "9")
     expect(ann.page.locator(".gap")).to_have_text(
-        "You missed 6 messages: expired before you came back."
+        "You missed 6 messages, which expired before you came back."
     )
     lines = ann.page.locator(".said > li:not(.day)").all_inner_texts()
     assert lines[1].startswith("You missed 6 messages")

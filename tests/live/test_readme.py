@@ -91,6 +91,38 @@ def test_console(start: Callable[..., Daemon]) -> None:
     assert ran.count("curl") == 6
 
 
+def test_the_page_that_is_shown() -> None:
+    """The lines for one's own page are those of the example, which Chromium tries."""
+    example = (ROOT / "docs" / "embed.html").read_text()
+    (shown,) = blocks("html")
+    assert shown in example
+    assert shown in (ROOT / "docs" / "browser.md").read_text()
+
+
+def test_the_library(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The script does what it is said to do, in Node.js."""
+    daemon = start()
+    (script,) = blocks("js")
+    assert script in (ROOT / "docs" / "browser.md").read_text()
+    clients = ROOT / "tests" / "clients"
+    library, world = f"{tmp_path}/livechat.mjs", (clients / "world.mjs").as_uri()
+    # It needs what browsers have, and Node.js has only lately.
+    (tmp_path / "livechat.mjs").write_text((ROOT / "static" / "livechat.js").read_text())
+    script = script.replace("https://localhost:10443/static/livechat.js", library)
+    script = script.replace("https://localhost:10443", daemon.url)
+    script += """
+        await new Promise((heard) => {
+          if (chat.place.seq < seq) chat.addEventListener("message", heard);
+          else heard();
+        });
+        console.log("sent", seq);
+        chat.close();
+    """
+    (tmp_path / "shown.mjs").write_text(f'import "{world}";\n{script}')
+    printed = tool("node", "--no-warnings", str(tmp_path / "shown.mjs"))
+    assert sorted(printed.splitlines()) == ["1 Ann hi", "sent 1"]
+
+
 def test_options() -> None:
     """The table has every option, with its variable, default and meaning."""
     for option in options():
