@@ -133,7 +133,7 @@ def test_options() -> None:
         assert row in README
     assert README.count("| `LIVECHAT_") == len(options())
     mentioned = set(re.findall(r"--([a-z][a-z-]+)", "\n".join(blocks("sh"))))
-    of_others = {"nodaemon", "help", "now", "rundir", "pidfile"}
+    of_others = {"nodaemon", "help", "now", "rundir", "pidfile", "directory"}
     assert mentioned <= {flag(option) for option in options()} | of_others
 
 
