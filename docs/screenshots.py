@@ -124,7 +124,7 @@ def take_chat() -> None:
             take(tabs, "front")
             pages = [Visitor(each) for each in tabs.values()]
             for page in pages:
-                page.page.evaluate(f"localStorage.setItem('livechat:key:localhost:10443', {KEY!r})")
+                page.page.evaluate(f"localStorage.setItem('livechat:key:{daemon.url}/', {KEY!r})")
                 page.join("release-party", "Ann")
             with talk(daemon, pages[0]):
                 chidi = Visitor(Tab(browser, daemon)).join("release-party", "Chidi")

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Script, greet, join_ as join, open, page, until } from "./world.mjs";
+import { ChatError, FakeStorage, Script, connect, greet, join_ as join, open, page, stream, until } from "./world.mjs";
 
 const only = { transports: ["websocket"] };
 
@@ -62,7 +62,8 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
     [4201, "retry_ms=20 x", { state: "waiting", reason: "x", least: 20, most: 1_020 }],
     [4300, "", { state: "waiting", least: 0, most: 1_000 }],
   ]) {
-    for (const greeted of [true, false]) {
+    // One that goes without hello was none of ours.
+    for (const greeted of code === 1000 ? [true] : [true, false]) {
       it(`knows what ${code} "${reason}" means, ${greeted ? "after" : "before"} hello`, async (t) => {
         const script = await Script.run(t, (socket) => {
           if (greeted) greet(socket);
@@ -76,7 +77,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
         if (found.state === "waiting") {
           assert.ok(expected.least <= found.retryMs && found.retryMs <= expected.most, found.retryMs);
         }
-        // It said something, so there is no reason to try another way.
+        // The server said something, so there is no reason to try another way.
         assert.equal(ann.transport, "websocket");
       });
     }
@@ -194,6 +195,275 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
     );
     // When it came, and when the room was no longer large.
     assert.deepEqual(asked, ["presence", "presence"]);
+  });
+
+  for (const code of [1000, 1001, 1005, 1011]) {
+    it(`tries another way where something else closed with ${code} before hello`, async (t) => {
+      const script = await Script.run(t, (socket) => socket.close(code === 1005 ? undefined : code), (_, answer) =>
+        stream(answer),
+      );
+      const ann = join(t, script.url);
+      await open(ann);
+      assert.equal(ann.transport, "events");
+    });
+  }
+
+  it("is not done with WebSockets after one that failed, where one has worked", async (t) => {
+    const ways = [];
+    const script = await Script.run(
+      t,
+      (socket, count) => {
+        ways.push("websocket");
+        if (count === 1) socket.terminate();
+        else greet(socket);
+        if (count === 0) socket.close(1012);
+      },
+      (asked, answer) => {
+        ways.push("events");
+        if (ways.length === 3) stream(answer, "retry: 1\n\n");
+        setTimeout(() => answer.destroy(), 50);
+      },
+    );
+    const ann = join(t, script.url);
+    await until(ann, () => ways.length === 4 && ann.state === "open");
+    assert.deepEqual(ways, ["websocket", "websocket", "events", "websocket"]);
+  });
+
+  it("hears all of a message by events, however it is cut and whatever ends its lines", async (t) => {
+    const said = ["one", "two\u2028lines\u2029\u0085", "né 😀", "end"];
+    const frames = said.map((message, at) => JSON.stringify({ type: "message", message, seq: at + 1, time: 1 }));
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const text = Buffer.from(frames.map((each) => `event: message${end}id: e:1${end}data: ${each}${end}${end}`).join("") + ":");
+      const script = await Script.run(t, null, async (_, answer) => {
+        stream(answer);
+        for (const byte of text) await new Promise((next) => answer.write(Buffer.of(byte), next));
+      });
+      const ann = join(t, script.url, { transports: ["events"] });
+      await until(ann, () => ann.texts().length === said.length);
+      assert.deepEqual(ann.texts(), said);
+    }
+  });
+
+  for (const [what, status, headers, expected] of [
+    ["a page that says it is fine", 200, { "Content-Type": "text/html" }, "unknown"],
+    ["a way to another page", 302, { Location: "/elsewhere" }, "unknown"],
+    ["a gateway that lost patience", 504, {}, "unknown"],
+    ["somebody's 404", 404, { "Content-Type": "application/problem+json" }, "http_404"],
+    ["a firewall that does not like it", 403, { "Content-Type": "text/html" }, "http_403"],
+  ]) {
+    it(`does not take ${what} for an answer`, async (t) => {
+      let posts = 0;
+      const script = await Script.run(t, null, (asked, answer) => {
+        if (asked.method === "GET") stream(answer);
+        else if (posts++) answer.writeHead(200, { "Livechat-Seq": 7, "Livechat-Time": 1 }).end("{}");
+        else answer.writeHead(status, headers).end("<html>");
+      });
+      const ann = join(t, script.url, { transports: ["events"] });
+      const sent = ann.send("hi");
+      if (expected === "unknown") assert.deepEqual(await sent, { seq: 7, time: 1 });
+      else await assert.rejects(sent, { code: expected });
+      assert.equal(posts, expected === "unknown" ? 2 : 1);
+    });
+  }
+
+  it("is not sent away for good by a stranger", async (t) => {
+    const script = await Script.run(t, null, (_, answer) =>
+      answer.writeHead(404, { "Content-Type": "application/problem+json" }).end('{"status":404}'),
+    );
+    const ann = join(t, script.url);
+    await until(ann, () => ann.state === "waiting");
+    assert.deepEqual(ann.outbox, []);
+  });
+
+  it("knows by the same code why it may not come, whichever way it came", async (t) => {
+    const script = await Script.run(t, null, (_, answer) =>
+      answer.writeHead(400, { "Content-Type": "application/problem+json" }).end('{"code":"bad_query","detail":"No."}'),
+    );
+    const ann = join(t, script.url, { transports: ["events"] });
+    await assert.rejects(ann.send("hi"), { code: "closed", message: "No." });
+    assert.deepEqual(ann.all("state").at(-1), { state: "closed", code: 4400, reason: "No." });
+  });
+
+  for (const [what, data] of [["a hole", '{"type":"message","message":"3","seq":3,"time":1}'], ["garbage", "garbage"]]) {
+    it(`asks anew after ${what}`, async (t) => {
+      const script = await Script.run(t, (socket, count) => {
+        greet(socket);
+        if (count) socket.send('{"type":"resumed","complete":true,"from":1,"to":1}');
+        socket.send('{"type":"message","message":"1","seq":1,"time":1}');
+        socket.send(count ? '{"type":"message","message":"2","seq":2,"time":1}' : data);
+      });
+      const ann = join(t, script.url);
+      await until(ann, () => ann.texts().length === 2);
+      assert.deepEqual(ann.texts(), ["1", "2"]);
+      assert.equal(script.asked[1].searchParams.get("since"), "e:1");
+    });
+  }
+
+  it("takes what a room has that began anew, also where its numbers are known", async (t) => {
+    const script = await Script.run(t, (socket) => {
+      greet(socket, { seq: 500 });
+      socket.send('{"type":"resumed","complete":false,"reason":"epoch","epoch":"e","to":250}');
+      for (const seq of [249, 250, 250]) socket.send(JSON.stringify({ type: "message", message: `${seq}`, seq, time: 1 }));
+    });
+    const ann = join(t, script.url);
+    await until(ann, () => ann.texts().length === 2);
+    assert.deepEqual(ann.texts(), ["249", "250"]);
+    assert.deepEqual(ann.place, { epoch: "e", seq: 250 });
+  });
+
+  it("can be left, and sent by, from whatever it tells", async (t) => {
+    const script = await Script.run(t, (socket) => greet(socket));
+    for (const state of ["connecting", "open", "waiting"]) {
+      const ann = join(t, state === "open" ? script.url : "http://localhost:1");
+      ann.addEventListener("state", ({ detail }) => detail.state === state && ann.close());
+      if (state === "connecting") ann.reconnect();
+      await until(ann, () => (ann.reconnect(), ann.state === "closed"));
+      await new Promise((later) => setTimeout(later, 50));
+      assert.equal(ann.all("state").at(-1).state, "closed");
+    }
+    const again = join(t, script.url);
+    again.addEventListener("outbox", () => again.send("second"), { once: true });
+    again.send("first");
+    assert.deepEqual(again.outbox.map(({ message }) => message), ["first", "second"]);
+  });
+
+  it("does not come back in storms, whatever it is told", async (t) => {
+    for (const retry of ["soon", "-100000", "1e99", ""]) {
+      const script = await Script.run(t, null, (_, answer) => {
+        stream(answer, `retry: ${retry}\n\n`);
+        answer.end();
+      });
+      const ann = join(t, script.url, { transports: ["events"] });
+      await until(ann, () => ann.state === "waiting");
+      const { retryMs } = ann.all("state").at(-1);
+      assert.ok(retryMs >= 0 && retryMs <= 3_600_000, `${retry}: ${retryMs}`);
+    }
+    for (const heartbeat of [3e6, 0, -1, "x", null]) {
+      let asked = 0;
+      const script = await Script.run(t, (socket) => {
+        greet(socket, { heartbeat });
+        socket.on("message", () => {
+          asked++;
+          socket.send('{"type":"presence","users":5,"connections":5}');
+        });
+      });
+      const ann = join(t, script.url);
+      await open(ann);
+      await new Promise((later) => setTimeout(later, 100));
+      assert.equal(asked, 1, `${heartbeat}`);
+      ann.close();
+    }
+  });
+
+  it("rejects nothing that nobody looks at", async (t) => {
+    const unhandled = [];
+    const hears = (reason) => unhandled.push(reason);
+    process.on("unhandledRejection", hears);
+    t.after(() => process.off("unhandledRejection", hears));
+    const ann = join(t, "http://localhost:1");
+    ann.send("x");
+    ann.close();
+    ann.send("y");
+    await new Promise((later) => setTimeout(later, 50));
+    assert.deepEqual(unhandled, []);
+  });
+});
+
+describe("livechat.js, and what the browser keeps", () => {
+  /** A server that takes what is sent, or says nothing of it. */
+  const taking = (t, said, acks = true) =>
+    Script.run(t, (socket) => {
+      greet(socket);
+      socket.on("message", (data) => {
+        const { type, nonce, message } = JSON.parse(data);
+        if (type !== "message") return;
+        said.push([nonce, message]);
+        if (acks) socket.send(JSON.stringify({ type: "ack", nonce, seq: said.length, time: 1 }));
+      });
+    });
+
+  /** As when a page is reloaded: nothing of the old one goes on. */
+  function keep(t) {
+    globalThis.sessionStorage = new FakeStorage();
+    globalThis.localStorage = new FakeStorage();
+    t.after(() => {
+      delete globalThis.sessionStorage;
+      delete globalThis.localStorage;
+    });
+    return globalThis.sessionStorage;
+  }
+
+  const known = { key: "k".repeat(16) };
+
+  it("gives what one chat has to no other, of another room, person, server or in the same page", async (t) => {
+    const storage = keep(t);
+    const [silent, others] = [[], []];
+    const first = await taking(t, silent, false);
+    const second = await taking(t, others);
+    const ann = join(t, first.url, known);
+    ann.send("mine");
+    while (!silent.length) await new Promise((later) => setTimeout(later, 5));
+    for (const each of [
+      join(t, first.url, known), join(t, second.url, known), join(t, `${first.url}/path/`, known),
+      join(t, first.url, { key: "other".repeat(4) }), join(t, first.url, { ...known, room: "r" }),
+    ]) {
+      await open(each);
+      assert.deepEqual(each.outbox, []);
+      each.close();
+    }
+    assert.equal(storage.length, 1);
+    assert.deepEqual([silent.length, others], [1, []]);
+  });
+
+  it("sends what is from before a reload, in order, and says what is given up", async (t) => {
+    const storage = keep(t);
+    const said = [];
+    const script = await taking(t, said);
+    const prefix = `livechat:outbox:${JSON.stringify([`${script.url}/`, "lobby", known.key])}:`;
+    const now = Date.now();
+    const entry = (order, tried = 0) => JSON.stringify({ message: `at ${order - now}`, order, tried });
+    storage.setItem(`${prefix}b`, entry(now - 1));
+    storage.setItem(`${prefix}a`, entry(now));
+    storage.setItem(`${prefix}old`, entry(now - 3_600_000, now - 3_600_000));
+    storage.setItem(`${prefix}bad`, "{");
+    storage.setItem("somebody else's", "x");
+    const ann = join(t, script.url, known);
+    await ann.send("new");
+    assert.deepEqual(said.map(([nonce]) => nonce).slice(0, 2), ["b", "a"]);
+    assert.deepEqual(said.map(([, message]) => message), ["at -1", "at 0", "new"]);
+    const [{ message, error }] = ann.all("refused");
+    assert.deepEqual([message, error.code, error instanceof ChatError], ["at -3600000", "unknown", true]);
+    assert.deepEqual([...storage.map.keys()], [`${prefix}bad`, "somebody else's"]);
+  });
+
+  it("rejects what is left when it ends, and another chat does not say it", async (t) => {
+    keep(t);
+    const said = [];
+    const script = await taking(t, said);
+    const ann = join(t, "http://localhost:1", known);
+    const sent = ann.send("never");
+    ann.addEventListener("state", ({ detail }) => {
+      if (detail.state === "closed") join(t, "http://localhost:1", known).send("again");
+    });
+    ann.close();
+    await assert.rejects(sent, { code: "closed" });
+    const next = join(t, script.url, known);
+    await open(next);
+    assert.deepEqual(said, []);
+  });
+
+  it("does without, where the browser keeps nothing", async (t) => {
+    const broken = new Proxy({}, { get: () => () => { throw new Error("NS_ERROR_FILE_CORRUPTED"); } });
+    for (const storage of [broken, undefined, null]) {
+      keep(t);
+      globalThis.sessionStorage = globalThis.localStorage = storage;
+      const said = [];
+      const script = await taking(t, said);
+      const chat = connect(script.url);
+      t.after(() => chat.close());
+      assert.equal((await chat.send("hi")).seq, 1);
+      chat.close();
+    }
   });
 });
 

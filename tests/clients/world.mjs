@@ -2,7 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { webcrypto } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, request } from "node:https";
 import { connect as connectTcp, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,12 +20,16 @@ process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
 export const page = new EventTarget();
 globalThis.addEventListener = page.addEventListener.bind(page);
 
-// Older ones of Node.js take a module for one by its name only.
+// Older ones of Node.js do not take a module for one that is not said to be.
 const place = mkdtempSync(join(tmpdir(), "livechat-"));
 process.once("exit", () => rmSync(place, { recursive: true }));
-const copy = join(place, "livechat.mjs");
-copyFileSync(new URL("../../static/livechat.js", import.meta.url), copy);
-export const { connect, ChatError } = await import(copy);
+writeFileSync(join(place, "package.json"), '{"type": "module"}');
+for (const name of ["livechat.js", "livechat-links.js", "livechat-outbox.js"]) {
+  copyFileSync(new URL(`../../static/${name}`, import.meta.url), join(place, name));
+}
+/** Where the library is. */
+export const library = join(place, "livechat.js");
+export const { connect, ChatError } = await import(library);
 
 /** A daemon, in a directory of its own. */
 export class Daemon {
@@ -159,12 +164,17 @@ export async function firewall(t, daemon, how, loses = {}) {
 
 /** A server that says what the test wants, for what the daemon does not say when one wants it. */
 export class Script {
-  /** @param {(socket: WebSocket, count: number) => void} play what it does with each connection */
-  static async run(t, play) {
+  /**
+   * @param {(socket: WebSocket, count: number) => void} play what it does with each WebSocket; if
+   *   there is none, it knows none
+   * @param {(asked: IncomingMessage, answer: ServerResponse) => void} serve how it answers requests
+   */
+  static async run(t, play, serve = (_, answer) => answer.writeHead(404).end()) {
     const script = new Script();
     script.asked = [];
     let count = 0;
-    const server = new WebSocketServer({ port: 0 });
+    const http = createHttpServer(serve);
+    const server = play ? new WebSocketServer({ server: http }) : { on() {}, clients: [], close() {} };
     server.on("connection", (socket, { url }) => {
       script.asked.push(new URL(url, "ws://localhost"));
       play(socket, count++);
@@ -172,20 +182,58 @@ export class Script {
     t.after(() => {
       for (const each of server.clients) each.terminate();
       server.close();
+      http.close();
+      for (const each of sockets) each.destroy();
     });
-    await new Promise((resolve) => server.once("listening", resolve));
-    script.url = `http://localhost:${server.address().port}`;
+    const sockets = new Set();
+    http.on("connection", (socket) => sockets.add(socket));
+    await new Promise((resolve) => http.listen(0, resolve));
+    script.url = `http://localhost:${http.address().port}`;
     return script;
   }
 }
 
-/** Greet a client as the daemon does. */
-export function greet(socket, more = {}) {
-  const hello = {
+/** How the daemon greets a client. */
+export const hello = (more = {}) =>
+  JSON.stringify({
     type: "hello", user: { id: "u", name: "Ann" }, epoch: "e", seq: 0,
     limits: { message_bytes: 100 }, heartbeat: 25, ...more,
-  };
-  socket.send(JSON.stringify(hello));
+  });
+
+export const greet = (socket, more) => socket.send(hello(more));
+
+/** Begin a stream of events, and go on with it. */
+export function stream(answer, ...texts) {
+  answer.writeHead(200, { "Content-Type": "text/event-stream" });
+  answer.write(`data: ${hello()}\n\n`);
+  for (const text of texts) answer.write(text);
+}
+
+/** What a browser keeps. */
+export class FakeStorage {
+  constructor() {
+    this.map = new Map();
+  }
+
+  get length() {
+    return this.map.size;
+  }
+
+  key(at) {
+    return [...this.map.keys()][at] ?? null;
+  }
+
+  getItem(name) {
+    return this.map.get(name) ?? null;
+  }
+
+  setItem(name, value) {
+    this.map.set(name, value);
+  }
+
+  removeItem(name) {
+    this.map.delete(name);
+  }
 }
 
 /** Join a room, and keep what happens there. */

@@ -1,0 +1,328 @@
+/**
+ * How to get to a livechat server: by a WebSocket, by server-sent events and requests, and what either
+ * says about coming back.
+ *
+ * @import { Message, Place, Problem } from "./livechat.js"
+ * @import { Item } from "./livechat-outbox.js"
+ */
+
+import { keptKey } from "./livechat-outbox.js";
+
+// Milliseconds.
+
+/** For a message to be answered, and a page of history. */
+export const ANSWER = 15_000;
+/** After which one comes back whom the server wants later, if it does not say when; and at most. */
+const LATER = 10_000;
+export const LATEST = 3_600_000;
+
+/** Characters of an event. */
+const LONGEST_EVENT = 1 << 24;
+/** Close codes of those who have not heard of this protocol. */
+const STRANGERS = [1000, 1001, 1005, 1006, 1011];
+
+/**
+ * How a connection ended.
+ *
+ * @typedef {object} End
+ * @property {number} [code] a close code
+ * @property {string} [reason]
+ * @property {number} [wait] milliseconds that the server wants one to stay away
+ * @property {boolean} [exact] that was chosen at random already
+ * @property {boolean} [final] not to come back
+ * @property {boolean} [mute] it was not the server that said so: there may be another way
+ */
+
+/**
+ * Is told that the server gave a sign of life; what it says, which is a frame; and at last of
+ * the end.
+ *
+ * @typedef {(more?: { data?: string, end?: End }) => void} Listener
+ */
+
+/**
+ * A way to the server.
+ *
+ * @typedef {object} Link
+ * @property {(item: Item) => void} say
+ * @property {(frame: object) => void} [ask] where more can be sent than messages
+ * @property {() => void} close
+ */
+
+/** Where the server is, and who asks. */
+export class Address {
+  /**
+   * @param {URL} url
+   * @param {string} room
+   * @param {string | undefined} name
+   * @param {string | undefined} key
+   */
+  constructor(url, room, name, key) {
+    this.base = new URL(url);
+    this.base.protocol = this.base.protocol.replace("ws", "http");
+    if (!this.base.pathname.endsWith("/")) this.base.pathname += "/";
+    this.base.search = this.base.hash = "";
+    this.room = encodeURIComponent(room);
+    this.key = key ?? keptKey(`livechat:key:${this.base.href}`);
+    this.visitor = [["client", this.key], ...(name ? [["name", name]] : [])];
+  }
+
+  /** Under which name what waits to be sent is kept: it is for this room, and this visitor's. */
+  get outbox() {
+    return `livechat:outbox:${JSON.stringify([this.base.href, this.room, this.key])}:`;
+  }
+
+  /**
+   * @param {string} path
+   * @param {string[][]} [query]
+   */
+  http(path, query = this.visitor) {
+    const url = new URL(`${path}${this.room}/`, this.base);
+    url.search = String(new URLSearchParams(query));
+    return url;
+  }
+
+  /**
+   * @param {string} path
+   * @param {Place | null} place where to go on
+   */
+  stream(path, place) {
+    const since = place ? [["since", `${place.epoch}:${place.seq}`]] : [];
+    return this.http(path, [...this.visitor, ...since]);
+  }
+}
+
+/** @implements {Link} */
+export class Socket {
+  /** @type {WebSocket | undefined} */
+  #socket;
+
+  /**
+   * @param {Address} address
+   * @param {Place | null} place
+   * @param {Listener} listener
+   */
+  constructor(address, place, listener) {
+    const url = address.stream("ws/chat/", place);
+    url.protocol = url.protocol.replace("http", "ws");
+    try {
+      this.#socket = new WebSocket(String(url), "livechat.v1");
+    } catch {
+      // There are none here, or the page's policy forbids them.
+      queueMicrotask(() => listener({ end: { mute: true } }));
+      return;
+    }
+    this.#socket.onmessage = ({ data }) => {
+      listener();
+      listener({ data });
+    };
+    // A close event follows.  Outside of browsers an error that nobody listens to is an uncaught one.
+    this.#socket.onerror = () => {};
+    this.#socket.onclose = ({ code, reason }) => listener({ end: closed(code, reason) });
+  }
+
+  /** @param {Item} item */
+  say({ message, nonce }) {
+    this.ask({ type: "message", message, nonce });
+  }
+
+  /** @param {object} frame */
+  ask(frame) {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  close() {
+    this.#socket?.close(1000);
+  }
+}
+
+/**
+ * What a close code means; docs/protocol.md, "Close codes".
+ *
+ * @param {number} code
+ * @param {string} reason
+ * @returns {End}
+ */
+function closed(code, reason) {
+  const [, hint, text] = /** @type {RegExpExecArray} */ (/^(?:retry_ms=(\d+) ?)?(.*)$/s.exec(reason));
+  const range = Math.floor(code / 100);
+  const later = code === 1008 || code === 1013 || range === 42 ? LATER : undefined;
+  return {
+    code,
+    reason: text,
+    wait: hint ? delay(hint) : later,
+    // New credentials, which those in the 4100s ask for, this does not know how to get.
+    final: range === 41 || range === 44,
+    mute: STRANGERS.includes(code),
+  };
+}
+
+/**
+ * Server-sent events, read by fetch(): an EventSource does not tell why it was refused.
+ *
+ * @implements {Link}
+ */
+export class Stream {
+  #address;
+  #listener;
+  #over = new AbortController();
+  /** @type {End} */
+  #end = {};
+
+  /**
+   * @param {Address} address
+   * @param {Place | null} place
+   * @param {Listener} listener
+   */
+  constructor(address, place, listener) {
+    this.#address = address;
+    this.#listener = listener;
+    this.#read(address.stream("chat/events/", place)).then(
+      (end) => listener({ end }),
+      () => listener({ end: { reason: "The connection broke.", mute: true, ...this.#end } }),
+    );
+  }
+
+  /**
+   * @param {URL} url
+   * @returns {Promise<End>}
+   */
+  async #read(url) {
+    const answer = await fetch(url, {
+      cache: "no-store",
+      credentials: "omit",
+      signal: this.#over.signal,
+    });
+    const isStream = answer.headers.get("Content-Type")?.startsWith("text/event-stream");
+    if (!answer.ok || !answer.body || !isStream) return refused(answer.status, await problemOf(answer));
+    const reader = answer.body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done || text.length > LONGEST_EVENT) return { reason: "The connection ended.", ...this.#end };
+      this.#listener();
+      text += decoder.decode(value, { stream: true });
+      // A line may end by any of them; whether one that ends here does is known by what follows.
+      const lines = text.split(/\r\n|\n|\r(?!$)/);
+      text = /** @type {string} */ (lines.pop());
+      for (const line of lines) this.#line(line);
+    }
+  }
+
+  /** @param {string} line of an event, whose data is always one line */
+  #line(line) {
+    const at = line.indexOf(":");
+    const field = line.slice(0, at);
+    const value = line.slice(at + 1).replace(/^ /, "");
+    if (field === "retry") this.#end = { ...this.#end, wait: delay(value), exact: true };
+    if (field !== "data") return;
+    // The last thing that is said to one who is turned away.
+    const [, error] = /^{"type":"error","error":(.*)}$/s.exec(value) ?? [];
+    if (error) {
+      const { detail, retry_ms } = JSON.parse(error);
+      this.#end = { reason: detail, wait: delay(retry_ms) };
+    }
+    this.#listener({ data: value });
+  }
+
+  /** @param {Item} item */
+  async say({ message, nonce }) {
+    const posted = {
+      method: "POST",
+      body: JSON.stringify({ message }),
+      headers: { "Content-Type": "application/json", "Idempotency-Key": nonce },
+    };
+    const url = this.#address.http("chat/send/");
+    const { answer, problem } = await ask(url, posted, async (answer) => {
+      await answer.text();
+      const [seq, time] = ["Seq", "Time"].map((name) => Number(answer.headers.get(`Livechat-${name}`)));
+      // Whoever answered, it was not the server.
+      if (!(seq >= 1)) throw new TypeError();
+      return { type: "ack", nonce, seq, time };
+    });
+    const frame = answer ?? { type: "error", nonce, error: problem };
+    this.#listener({ data: JSON.stringify(frame) });
+  }
+
+  close() {
+    this.#over.abort();
+  }
+}
+
+/**
+ * Ask something by HTTP, to which there is an answer soon or none.
+ *
+ * @template T
+ * @param {URL} url
+ * @param {RequestInit} options
+ * @param {(answer: Response) => Promise<T>} read
+ * @returns {Promise<{ answer: T, problem?: undefined } | { answer?: undefined, problem: Told }>}
+ */
+export async function ask(url, options, read) {
+  const over = new AbortController();
+  // Before anybody else loses patience.
+  const timer = setTimeout(() => over.abort(), ANSWER - 1_000);
+  try {
+    const answer = await fetch(url, {
+      ...options,
+      credentials: "omit",
+      redirect: "error",
+      signal: over.signal,
+    });
+    return answer.ok ? { answer: await read(answer) } : { problem: await problemOf(answer) };
+  } catch {
+    const detail = "The server cannot be reached.";
+    return { problem: { code: "unknown", detail, retry_ms: LATER / 5, told: false } };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @typedef {Problem & { retry_ms?: number, told: boolean }} Told */
+
+/**
+ * What an HTTP answer says went wrong.
+ *
+ * @param {Response} answer
+ * @returns {Promise<Told>}
+ */
+async function problemOf(answer) {
+  const { status, headers } = answer;
+  const isProblem = headers.get("Content-Type")?.startsWith("application/problem+json");
+  const found = await answer.json().catch(() => undefined);
+  if (isProblem && typeof found?.code === "string") {
+    const after = Number(headers.get("Retry-After"));
+    const retry_ms = after ? 1_000 * after : undefined;
+    return { code: found.code, detail: String(found.detail), retry_ms, told: true };
+  }
+  // Somebody between here and the server, behind whom it may have done what it was asked for.
+  const detail = `The answer was ${status}, and not the server's.`;
+  const retries = status < 400 || status >= 500 || [408, 425, 429].includes(status);
+  return retries
+    ? { code: "unknown", detail, retry_ms: LATER, told: false }
+    : { code: `http_${status}`, detail, told: false };
+}
+
+/**
+ * What an HTTP status means for those who want to connect.
+ *
+ * @param {number} status
+ * @param {Told} problem
+ * @returns {End}
+ */
+function refused(status, { detail, retry_ms, told }) {
+  const final = told && retry_ms === undefined && status < 500 && status !== 408;
+  const code = { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
+  return { code: told ? code : undefined, reason: detail, wait: delay(retry_ms), final, mute: !told };
+}
+
+/**
+ * Milliseconds that somebody else has chosen, if one can wait that long.
+ *
+ * @param {unknown} given
+ */
+export function delay(given) {
+  const number = given === "" || given === null ? NaN : Number(given);
+  return number >= 0 ? Math.min(number, LATEST) : undefined;
+}

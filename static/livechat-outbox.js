@@ -1,0 +1,120 @@
+/**
+ * What the browser keeps: what waits to be sent, and by which key the server knows it.
+ */
+
+/** @typedef {{ nonce: string, message: string, order: number, tried: number }} Item */
+
+/** What waits to be sent, each in an entry of its own. */
+export class Outbox {
+  static #newest = 0;
+  /** Those of this page, of which each is one chat's. */
+  static #claimed = new Set();
+  #prefix;
+  #storage = new Kept("sessionStorage");
+  /** @type {Item[]} */
+  items = [];
+
+  /** @param {string} prefix */
+  constructor(prefix) {
+    this.#prefix = prefix;
+    for (const name of this.#storage.names()) {
+      if (name.startsWith(this.#prefix)) this.#read(name);
+    }
+    this.items.sort((one, other) => one.order - other.order);
+    Outbox.#newest = Math.max(Outbox.#newest, this.items.at(-1)?.order ?? 0);
+  }
+
+  /** @param {string} name */
+  #read(name) {
+    const nonce = name.slice(this.#prefix.length);
+    if (Outbox.#claimed.has(nonce)) return;
+    try {
+      const { message, order, tried } = JSON.parse(this.#storage.get(name) ?? "");
+      // Of a tab that was copied, the other one may have sent it.
+      this.items.push({ nonce, message, order, tried: tried || order });
+      Outbox.#claimed.add(nonce);
+    } catch {
+      // Somebody else's.
+    }
+  }
+
+  /** @param {string} message */
+  add(message) {
+    Outbox.#newest = Math.max(Date.now(), Outbox.#newest + 1);
+    const item = { nonce: random(), message, order: Outbox.#newest, tried: 0 };
+    this.items.push(item);
+    Outbox.#claimed.add(item.nonce);
+    this.keep(item);
+    return item;
+  }
+
+  /** @param {Item} item */
+  keep(item) {
+    const { nonce, message, order, tried } = item;
+    this.items = this.items.map((each) => (each.nonce === nonce ? item : each));
+    this.#storage.set(this.#prefix + nonce, JSON.stringify({ message, order, tried }));
+  }
+
+  /** @param {string} nonce */
+  remove(nonce) {
+    this.items = this.items.filter((each) => each.nonce !== nonce);
+    Outbox.#claimed.delete(nonce);
+    this.#storage.remove(this.#prefix + nonce);
+  }
+}
+
+/** A storage of the browser: where there is none, or it is full or broken, it keeps nothing. */
+class Kept {
+  /** @param {"localStorage" | "sessionStorage"} kind */
+  constructor(kind) {
+    /** @type {<T>(use: (storage: Storage) => T) => T | undefined} */
+    this.use = (use) => {
+      try {
+        return use(globalThis[kind]);
+      } catch {
+        return undefined;
+      }
+    };
+  }
+
+  /** @returns {string[]} */
+  names() {
+    return this.use((storage) => Array.from(storage, (_, at) => storage.key(at) ?? "")) ?? [];
+  }
+
+  /** @param {string} name */
+  get(name) {
+    return this.use((storage) => storage.getItem(name)) ?? undefined;
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} value
+   */
+  set(name, value) {
+    return this.use((storage) => (storage.setItem(name, value), true)) ?? false;
+  }
+
+  /** @param {string} name */
+  remove(name) {
+    this.use((storage) => storage.removeItem(name));
+  }
+}
+
+/**
+ * The browser's key at a server.
+ *
+ * @param {string} name under which it is kept
+ */
+export function keptKey(name) {
+  const [browser, tab] = [new Kept("localStorage"), new Kept("sessionStorage")];
+  const key = browser.get(name) ?? tab.get(name) ?? random();
+  if (!browser.set(name, key)) tab.set(name, key);
+  return key;
+}
+
+/** 24 characters that nobody guesses. */
+function random() {
+  const drawn = crypto.getRandomValues(new Uint8Array(18));
+  return btoa(String.fromCharCode(...drawn)).replace(/\+/g, "-").replace(/\//g, "_");
+}
