@@ -6,77 +6,111 @@
  *     messages, as they come
  *     what waits to be sent, and what could not be
  *
- * The elements are the only state that there is of it.  The log scrolls from its end (column-reverse),
- * so what is put before moves nothing; what is put behind moves nothing either, for one who reads
- * further up, because the distance to the end grows with it.
+ * The elements are the only state that there is of it.  What happens is shown once a frame, because
+ * each look at where things are makes the browser lay them out.
+ *
+ * The log scrolls from its end (column-reverse), so what is put before moves nothing; what is put
+ * behind moves nothing either, for one who reads further up, because the distance to the end grows
+ * with it.  No more than `MOST` lines are kept: for one who reads at the end the oldest go, and for one
+ * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
  * @import { Chat, ChatError, Gap, Message, Queued } from "./livechat.js"
  */
 
-import { avatar, isolated } from "./chat-people.js";
-import { element, find } from "./dom.js";
+import { line, marker, settle, unsent } from "./chat-line.js";
+import { find } from "./dom.js";
+import { Kept } from "./livechat-outbox.js";
 
-/** Messages in a page, and of those that are kept for one who reads at the end. */
+/** Messages in a page of history. */
 const PAGE = 50;
-const MOST = 1_000;
+/** Lines that are kept while one reads at the end, and further up. */
+const MOST_AT_END = 1_000;
+const MOST = 3_000;
 /** Pixels from the end, or from the top, within which one is there. */
 const NEAR = 60;
-/** Milliseconds within which messages of the same person stand together. */
-const TOGETHER = 300_000;
-const LINK = /\bhttps?:\/\/[^\s<>"]+[^\s<>"'.,:;!?)\]]/g;
+/** Milliseconds after which what was put before is no longer news to a screen reader. */
+const QUIET = 200;
 
 export class Messages {
-  /** Is called with the text of a message that could not be sent, and shall be changed. */
-  onEdit = (/** @type {string} */ _text) => {};
-
   #chat;
+  #composer;
   #tellUnread;
+  #frame;
+  #scroller;
   #log;
   #said;
   #waiting;
   #top;
   #earlier;
   #newer;
+  /** @type {(Message | Gap)[]} what is to be shown with the next frame */
+  #news = [];
+  #drawing = false;
   #loading = false;
   #more = true;
+  /** Whether the newest messages are not among those that are shown. */
+  #cut = false;
+  /** How often what was shown was dropped. */
+  #dropped = 0;
+  /** Whether the log is in the window, and in a part of the page that is shown. */
+  #shown = false;
   #unread = 0;
+  #quiet = 0;
+  #kept;
+  /** What was seen when one was here last. */
+  #seen;
 
   /**
-   * @param {ShadowRoot} root
+   * @param {HTMLElement} frame
    * @param {Chat} chat
+   * @param {import("./chat.js").Composer} composer
+   * @param {import("./chat.js").Memory} memory
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(root, chat, tellUnread, over) {
+  constructor(frame, chat, composer, memory, tellUnread, over) {
+    this.#frame = frame;
     this.#chat = chat;
+    this.#composer = composer;
+    this.#kept = memory;
     this.#tellUnread = tellUnread;
-    this.#log = find(root, ".log");
-    this.#said = find(root, ".said");
-    this.#waiting = find(root, ".waiting");
-    this.#top = find(root, ".top span");
-    this.#earlier = find(root, ".earlier");
-    this.#newer = find(root, ".newer");
+    this.#scroller = find(frame, ".scroller");
+    this.#log = find(frame, "[role=log]");
+    this.#said = find(frame, ".said");
+    this.#waiting = find(frame, ".waiting");
+    this.#top = find(frame, ".top span");
+    this.#earlier = find(frame, ".earlier");
+    this.#newer = find(frame, ".newer");
+    this.#seen = memory.read("seen");
 
     chat.addEventListener("state", ({ detail: { state } }) => {
       if (state === "open" && !this.#said.children.length) this.#loadEarlier();
-      this.#showWaiting(chat.outbox);
+      this.#draw();
     });
-    chat.addEventListener("message", ({ detail }) => this.#add(detail));
-    chat.addEventListener("gap", ({ detail }) => this.#gap(detail));
-    chat.addEventListener("outbox", ({ detail }) => this.#showWaiting(detail));
-    chat.addEventListener("refused", ({ detail }) => this.#failed(detail.message, detail.error));
-    this.#showWaiting(chat.outbox);
+    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
+    chat.addEventListener("gap", ({ detail }) => this.#hear(detail));
+    chat.addEventListener("outbox", () => this.#draw());
+    chat.addEventListener("refused", ({ detail }) => this.#fail(detail.message, detail.error));
+    for (const { message, problem } of memory.failed) this.#showFailed(message, problem);
+    this.#showWaiting();
 
     this.#earlier.addEventListener("click", () => this.#loadEarlier());
     this.#newer.addEventListener("click", () => {
       this.#toEnd();
-      this.#log.focus();
+      this.#scroller.focus();
     });
-    this.#log.addEventListener("scroll", () => {
+    const look = () => {
       this.#look();
       if (this.#isAtTop()) this.#loadEarlier();
+    };
+    this.#scroller.addEventListener("scroll", look);
+    document.addEventListener("visibilitychange", () => this.#update(), { signal: over });
+    const window = new IntersectionObserver((entries) => {
+      this.#shown = entries[entries.length - 1].isIntersecting;
+      look();
     });
-    document.addEventListener("visibilitychange", () => this.#look(), { signal: over });
+    window.observe(this.#scroller);
+    over.addEventListener("abort", () => window.disconnect());
   }
 
   /**
@@ -85,62 +119,119 @@ export class Messages {
    * @param {string} message
    */
   send(message) {
-    this.#chat.send(message).catch((error) => this.#failed(message, error));
+    this.#chat.send(message).catch((error) => this.#fail(message, error));
     this.#toEnd();
   }
 
   #toEnd() {
-    this.#log.scrollTop = 0;
-    this.#look();
+    if (this.#cut) this.#anew();
+    this.#scroller.scrollTop = 0;
+    this.#update();
   }
 
   #isAtEnd() {
-    return this.#log.scrollTop > -NEAR;
+    return this.#scroller.scrollTop > -NEAR && !this.#cut;
   }
 
   #isAtTop() {
-    const { scrollHeight, clientHeight, scrollTop } = this.#log;
-    return scrollHeight - clientHeight + scrollTop < NEAR;
+    const { clientHeight, scrollHeight, scrollTop } = this.#scroller;
+    return this.#shown && scrollHeight - clientHeight + scrollTop < NEAR;
   }
 
-  /** @param {Message} message */
-  #add(message) {
-    const mine = message.user && message.user.id === this.#chat.user?.id;
-    const seen = !document.hidden && this.#isAtEnd();
-    if (!seen && !mine) {
-      if (!this.#unread) this.#markUnread();
-      this.#unread++;
+  /** Whether somebody sees the end; the list of people covers it where there is no room for both. */
+  #isSeen() {
+    return this.#shown && this.#isAtEnd() && !document.hidden && !this.#scroller.inert;
+  }
+
+  // What is said now.
+
+  /** @param {Message | Gap} news */
+  #hear(news) {
+    this.#news.push(news);
+    this.#draw();
+  }
+
+  /** Show it with the next frame, of which there are none while nobody looks. */
+  #draw() {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    if (document.hidden) setTimeout(() => this.#update());
+    else requestAnimationFrame(() => this.#update());
+  }
+
+  #update() {
+    this.#drawing = false;
+    const news = this.#news.splice(0);
+    const atEnd = this.#isAtEnd();
+    const height = this.#scroller.scrollHeight;
+    const seen = this.#isSeen();
+    for (const each of news) {
+      if ("reason" in each) this.#gap(each);
+      else this.#add(each, seen);
     }
-    this.#behind(() => {
-      const made = line(message, Boolean(mine));
-      this.#said.append(made);
-      settle(made);
-    });
-    if (this.#said.children.length > (this.#isAtEnd() ? 1 : 5) * MOST) this.#forgetOldest();
+    this.#showWaiting();
+    if (atEnd) this.#keepNewest();
+    else this.#keepOldest();
+    if (atEnd) this.#scroller.scrollTop = 0;
+    else if (news.length) this.#scroller.scrollTop -= this.#scroller.scrollHeight - height;
     this.#look();
   }
 
   /**
-   * Put something behind the messages, without moving those that are being read.
-   *
-   * @param {() => void} put
+   * @param {Message} message
+   * @param {boolean} seen
    */
-  #behind(put) {
-    const reading = !this.#isAtEnd();
-    const before = this.#log.scrollHeight;
-    put();
-    if (reading) this.#log.scrollTop -= this.#log.scrollHeight - before;
+  #add(message, seen) {
+    const mine = this.#isMine(message);
+    if (!seen && !mine) {
+      if (!this.#unread && !this.#cut) this.#markUnread();
+      this.#unread++;
+    }
+    if (this.#cut) return;
+    const made = line(message, mine);
+    this.#said.append(made);
+    settle(made);
+  }
+
+  /** @param {Message} message */
+  #isMine({ user }) {
+    return user !== undefined && user.id === this.#chat.user?.id;
   }
 
   /** @param {Gap} gap */
-  #gap({ reason, missed }) {
-    const text =
-      reason === "trimmed"
-        ? `You missed ${count(missed ?? 0, "message")}, which expired before you came back.`
-        : "The room began anew while you were away. You may have missed messages.";
-    this.#behind(() => this.#said.append(marker("gap", text)));
-    // What is shown was numbered otherwise than what the server has.
-    if (reason === "epoch") this.#setMore(false);
+  #gap({ reason, missed = 0 }) {
+    const texts = {
+      trimmed: `You missed ${count(missed, "message")}, which expired before you came back.`,
+      epoch: "The room began anew while you were away. You may have missed messages.",
+      forbidden: "You may have missed messages.",
+    };
+    // What is shown was numbered otherwise than what the server has now.
+    if (reason === "epoch") this.#anew();
+    if (!this.#cut) this.#said.append(marker("gap", texts[reason]));
+  }
+
+  /** Show nothing, and begin at the end again. */
+  #anew() {
+    this.#said.replaceChildren();
+    this.#dropped++;
+    this.#cut = false;
+    this.#setMore(true);
+    this.#loadEarlier();
+  }
+
+  #keepNewest() {
+    if (this.#said.children.length <= MOST_AT_END) return;
+    while (this.#said.children.length > MOST_AT_END) this.#said.firstElementChild?.remove();
+    const first = this.#said.querySelector(".message");
+    if (first instanceof HTMLElement) settle(first);
+    this.#setMore(true);
+  }
+
+  #keepOldest() {
+    while (this.#said.children.length > MOST) {
+      this.#said.lastElementChild?.remove();
+      this.#cut = true;
+    }
   }
 
   // What was said before.
@@ -150,21 +241,31 @@ export class Messages {
     this.#loading = true;
     this.#earlier.textContent = "Loading…";
     const { epoch, seq } = this.#chat.place;
-    const oldest = this.#said.querySelector(".message");
-    const before = oldest instanceof HTMLElement ? Number(oldest.dataset.seq) : seq + 1;
+    const dropped = this.#dropped;
+    const shown = this.#said.children.length;
     try {
-      const page = await this.#chat.history({ before, limit: PAGE });
-      // Another room answers by now, as it were.
-      if (page.epoch === epoch) this.#prepend(page.messages, page.more);
+      const page = await this.#chat.history({ before: this.#first() ?? seq + 1, limit: PAGE });
+      // Or else what it belongs to is gone, or is about to.
+      if (page.epoch === epoch && epoch === this.#chat.place.epoch && dropped === this.#dropped) {
+        const first = this.#first() ?? Infinity;
+        this.#prepend(page.messages.filter((each) => each.seq < first), page.more);
+      }
       this.#earlier.textContent = "Earlier messages";
     } catch {
       this.#earlier.textContent = "Earlier messages could not be loaded. Try again";
-      return;
     } finally {
       this.#loading = false;
     }
     // What came may not fill the screen.
-    if (this.#isAtTop()) this.#loadEarlier();
+    if (dropped !== this.#dropped || (this.#isAtTop() && shown < this.#said.children.length)) {
+      this.#loadEarlier();
+    }
+  }
+
+  /** The number of the first message that is shown. */
+  #first() {
+    const first = this.#said.querySelector(".message");
+    return first instanceof HTMLElement ? Number(first.dataset.seq) : undefined;
   }
 
   /**
@@ -174,41 +275,36 @@ export class Messages {
   #prepend(messages, more) {
     // A screen reader tells what is new, which this is not.
     this.#log.setAttribute("aria-live", "off");
-    const me = this.#chat.user?.id;
-    const made = messages.map((each) => line(each, each.user !== undefined && each.user.id === me));
+    clearTimeout(this.#quiet);
+    this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
+    const atEnd = this.#isAtEnd();
+    const first = this.#said.querySelector(".message");
+    const made = messages.map((each) => line(each, this.#isMine(each)));
     this.#said.prepend(...made);
-    made.forEach(settle);
-    const first = this.#said.querySelectorAll(".message")[made.length];
-    if (first instanceof HTMLElement) settle(first);
-    if (!this.#said.querySelector(".unread")) this.#markSinceLastTime(made);
+    for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
+    this.#markSinceLastTime();
     this.#setMore(more);
+    if (!atEnd) this.#keepOldest();
     this.#look();
-    setTimeout(() => this.#log.removeAttribute("aria-live"), 100);
   }
 
   /** @param {boolean} more */
   #setMore(more) {
-    const focused = this.#earlier.matches(":focus");
+    if (!more && this.#earlier.matches(":focus")) this.#scroller.focus();
     this.#more = more;
     this.#earlier.hidden = !more;
     this.#top.hidden = more;
-    if (focused && !more) this.#log.focus();
-  }
-
-  #forgetOldest() {
-    while (this.#said.children.length > MOST) this.#said.firstElementChild?.remove();
-    const first = this.#said.querySelector(".message");
-    if (first instanceof HTMLElement) settle(first);
-    if (!this.#said.querySelector(".gap")) this.#setMore(true);
   }
 
   // What one has not seen.
 
   /** See what there is to be seen. */
   #look() {
-    if (!document.hidden && this.#isAtEnd()) {
+    if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
+    if (this.#isSeen()) {
       this.#unread = 0;
-      this.#remember();
+      const { epoch = "", seq = 0 } = this.#chat.place ?? {};
+      if (seq && !this.#news.length) this.#kept.write("seen", `${epoch}:${seq}`);
     }
     this.#newer.hidden = this.#isAtEnd() || !this.#unread;
     if (this.#unread) this.#newer.textContent = count(this.#unread, "new message");
@@ -221,67 +317,48 @@ export class Messages {
     this.#said.insertBefore(marker("unread", "New messages"), before);
   }
 
-  get #memory() {
-    return `livechat:read:${this.#chat.room}`;
-  }
-
-  #remember() {
-    const { epoch = "", seq = 0 } = this.#chat.place ?? {};
-    try {
-      if (seq) localStorage.setItem(this.#memory, `${epoch}:${seq}`);
-    } catch {
-      // The page may keep nothing.
-    }
-  }
-
-  /**
-   * Mark what was said since one was here last.
-   *
-   * @param {HTMLElement[]} made
-   */
-  #markSinceLastTime(made) {
-    let seen = "";
-    try {
-      seen = localStorage.getItem(this.#memory) ?? "";
-    } catch {
-      return;
-    }
-    const [epoch, seq] = seen.split(":");
-    if (epoch !== this.#chat.place?.epoch || !(Number(seq) < this.#chat.place.seq)) return;
-    const first = made.find((each) => Number(each.dataset.seq) > Number(seq));
-    const known = made.some((each) => Number(each.dataset.seq) <= Number(seq));
-    if (first && known && !first.matches(".mine")) this.#markUnread(first);
+  /** Mark what was said since one was here last, once that has come. */
+  #markSinceLastTime() {
+    const [epoch, text] = this.#seen.split(":");
+    const seen = Number(text);
+    const place = this.#chat.place;
+    if (!text || epoch !== place?.epoch || this.#said.querySelector(".unread")) return;
+    const lines = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
+    if (!lines.length || Number(lines[0].dataset.seq) > seen + 1) return;
+    this.#seen = "";
+    const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
+    if (first) this.#markUnread(first);
   }
 
   // What is still to be sent.
 
-  /** @param {readonly Queued[]} outbox */
-  #showWaiting(outbox) {
-    const shown = /** @type {HTMLElement[]} */ ([...this.#waiting.querySelectorAll("[data-nonce]")]);
-    const nonces = new Set(outbox.map(({ nonce }) => nonce));
-    const known = new Set(shown.map((each) => each.dataset.nonce));
-    this.#behind(() => {
-      for (const each of shown) if (!nonces.has(each.dataset.nonce ?? "")) each.remove();
-      for (const { nonce, message } of outbox) {
-        if (!known.has(nonce)) this.#waiting.append(this.#queued(nonce, message));
-      }
-      const open = this.#chat.state === "open";
-      for (const each of this.#waiting.querySelectorAll("[data-nonce] small")) {
-        each.textContent = open ? "Sending…" : "Waits for the connection";
-      }
-      for (const each of this.#waiting.querySelectorAll("[data-nonce] button")) {
-        each.toggleAttribute("hidden", open);
-      }
-    });
+  #showWaiting() {
+    const outbox = this.#chat.outbox;
+    const open = this.#chat.state === "open";
+    /** @type {HTMLElement[]} */
+    const shown = [...this.#waiting.querySelectorAll("[data-nonce]")].filter((each) => each instanceof HTMLElement);
+    const known = new Map(shown.map((each) => [each.dataset.nonce, each]));
+    for (const { nonce, message } of outbox) {
+      const made = known.get(nonce) ?? this.#queue(nonce, message);
+      known.delete(nonce);
+      const note = open ? "Sending…" : "Waits for the connection";
+      const small = find(made, "small");
+      if (small.textContent !== note) small.textContent = note;
+      const button = find(made, "button");
+      if (open) this.#letGo(button);
+      button.hidden = open;
+    }
+    for (const each of known.values()) this.#remove(each);
   }
 
   /**
    * @param {string} nonce
    * @param {string} message
    */
-  #queued(nonce, message) {
+  #queue(nonce, message) {
     const made = unsent(message, "", [["Do not send", () => this.#chat.discard(nonce)]]);
     made.dataset.nonce = nonce;
+    this.#waiting.append(made);
     return made;
   }
 
@@ -289,16 +366,46 @@ export class Messages {
    * @param {string} message
    * @param {ChatError} error
    */
-  #failed(message, error) {
-    // Both were the visitor's wish.
-    if (error.code === "discarded" || error.code === "closed") return;
-    const made = unsent(message, `Not sent. ${error.message}`, [
-      ["Edit", () => (made.remove(), this.onEdit(message))],
-      ["Remove", () => made.remove()],
+  #fail(message, error) {
+    if (error.code === "discarded") return;
+    this.#kept.failed = [...this.#kept.failed, { message, problem: error.message }];
+    this.#showFailed(message, error.message);
+    this.#draw();
+  }
+
+  /**
+   * @param {string} message
+   * @param {string} problem
+   */
+  #showFailed(message, problem) {
+    const done = () => {
+      const at = this.#kept.failed.findIndex((each) => each.message === message);
+      this.#kept.failed = this.#kept.failed.filter((_, index) => index !== at);
+      this.#remove(made);
+    };
+    const made = unsent(message, `Not sent. ${problem}`, [
+      ["Edit", () => (done(), this.#composer.put(message))],
+      ["Remove", done],
     ]);
     made.classList.add("failed");
-    made.querySelector("small")?.setAttribute("role", "alert");
-    this.#behind(() => this.#waiting.append(made));
+    find(made, "small").setAttribute("role", "alert");
+    this.#waiting.append(made);
+  }
+
+  /** @param {HTMLElement} gone */
+  #remove(gone) {
+    this.#letGo(gone);
+    gone.remove();
+  }
+
+  /**
+   * The focus of what goes away goes to where one writes.
+   *
+   * @param {HTMLElement} gone
+   */
+  #letGo(gone) {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.#frame.getRootNode());
+    if (activeElement && gone.contains(activeElement)) this.#composer.focus();
   }
 }
 
@@ -307,96 +414,5 @@ export class Messages {
  * @param {string} what one of them
  */
 function count(number, what) {
-  return `${number.toLocaleString()} ${what}${number === 1 ? "" : "s"}`;
-}
-
-/**
- * @param {Message} message
- * @param {boolean} mine
- */
-function line({ message, seq, time, user }, mine) {
-  const name = element("b", "", mine ? "You" : isolated(user?.name ?? "Somebody"));
-  const moment = new Date(time);
-  const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
-  const when = element("time", "", clock);
-  when.dateTime = moment.toISOString();
-  when.title = moment.toLocaleString();
-  const kind = mine ? "message mine" : "message";
-  const made = element("li", kind, avatar(user), name, words(message), when);
-  made.dataset.seq = String(seq);
-  made.dataset.time = String(time);
-  made.dataset.user = user?.id ?? "";
-  return made;
-}
-
-/**
- * A message's text, in which addresses are links.
- *
- * @param {string} message
- */
-function words(message) {
-  const made = element("p");
-  made.dir = "auto";
-  let end = 0;
-  for (const { 0: address, index } of message.matchAll(LINK)) {
-    const link = element("a", "", address);
-    link.href = address;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer nofollow ugc";
-    made.append(message.slice(end, index), link);
-    end = index + address.length;
-  }
-  made.append(message.slice(end));
-  return made;
-}
-
-/**
- * Show a message together with the one before, or under its day.
- *
- * @param {HTMLElement} made
- */
-function settle(made) {
-  let previous = made.previousElementSibling;
-  let apart = false;
-  while (previous && !previous.matches(".message")) {
-    const passed = previous;
-    previous = previous.previousElementSibling;
-    if (passed.matches(".day")) passed.remove();
-    else apart = true;
-  }
-  const time = Number(made.dataset.time);
-  const before = previous instanceof HTMLElement ? previous.dataset : undefined;
-  const day = new Date(time).toDateString();
-  if (!before || new Date(Number(before.time)).toDateString() !== day) {
-    const text = new Date(time).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
-    const separator = marker("day", text);
-    if (previous) previous.after(separator);
-    else made.parentElement?.prepend(separator);
-    apart = true;
-  }
-  const together = before?.user === made.dataset.user && time - Number(before?.time) < TOGETHER;
-  made.classList.toggle("more", together && !apart);
-}
-
-/**
- * @param {string} kind
- * @param {string} text
- */
-function marker(kind, text) {
-  return element("li", `marker ${kind}`, element("span", "", text));
-}
-
-/**
- * @param {string} message
- * @param {string} note
- * @param {[string, () => void][]} choices
- */
-function unsent(message, note, choices) {
-  const buttons = choices.map(([text, choose]) => {
-    const button = element("button", "quiet", text);
-    button.type = "button";
-    button.addEventListener("click", choose);
-    return button;
-  });
-  return element("li", "message mine unsent", words(message), element("small", "", note), ...buttons);
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 }

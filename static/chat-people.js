@@ -10,25 +10,49 @@ import { element, find } from "./dom.js";
 const WRITERS = 2;
 
 export class People {
+  #chat;
+  #scroller;
   #list;
   #more;
-  #count;
+  #counts;
+  #button;
   #typing;
   /** @type {Map<string, { name: string, timer: ReturnType<typeof setTimeout> }>} by id */
   #writers = new Map();
 
-  /** @param {ShadowRoot} root */
-  constructor(root) {
-    const chat = find(root, ".chat");
-    this.#list = find(root, ".roster ul");
-    this.#more = find(root, ".roster .hint");
-    this.#count = find(root, ".count");
-    this.#typing = find(root, ".typing");
-    // Where there is room for it, the list is always there, and the button is not.
-    this.#count.addEventListener("click", () => {
-      const shown = chat.toggleAttribute("data-roster");
-      this.#count.setAttribute("aria-expanded", String(shown));
+  /** @param {HTMLElement} frame */
+  constructor(frame) {
+    this.#chat = find(frame, ".chat");
+    this.#scroller = find(frame, ".scroller");
+    this.#list = find(frame, ".roster ul");
+    this.#more = find(frame, ".roster .hint");
+    this.#counts = frame.querySelectorAll(".count");
+    this.#button = find(frame, "button.count");
+    this.#typing = find(frame, ".typing");
+    this.#button.addEventListener("click", () => this.#show(!this.#chat.hasAttribute("data-roster")));
+    this.#chat.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape" || !this.#chat.hasAttribute("data-roster")) return;
+      this.hide();
+      this.#button.focus();
     });
+    new ResizeObserver(() => this.#cover()).observe(this.#chat);
+  }
+
+  /** @param {boolean} shown */
+  #show(shown) {
+    this.#chat.toggleAttribute("data-roster", shown);
+    this.#button.setAttribute("aria-expanded", String(shown));
+    this.#cover();
+  }
+
+  /** Where there is room for it, the list is always there, and the button is not; else it covers the log. */
+  #cover() {
+    this.#scroller.inert = this.#chat.hasAttribute("data-roster") && this.#button.clientHeight > 0;
+  }
+
+  /** Hide the list of people where it covers what is said. */
+  hide() {
+    this.#show(false);
   }
 
   /**
@@ -36,7 +60,8 @@ export class People {
    * @param {User | null} me
    */
   show({ users, members }, me) {
-    this.#count.textContent = users === 1 ? "1 person" : `${users.toLocaleString()} people`;
+    const text = users === 1 ? "1 person" : `${users.toLocaleString("en")} people`;
+    for (const each of this.#counts) each.textContent = text;
     const named = [...members].sort(
       (one, other) =>
         Number(other.id === me?.id) - Number(one.id === me?.id) || one.name.localeCompare(other.name),
@@ -44,7 +69,7 @@ export class People {
     this.#list.replaceChildren(...named.map((user) => person(user, user.id === me?.id)));
     const others = users - members.length;
     this.#more.hidden = others <= 0;
-    this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString()} ${members.length ? "more" : "people"}`;
+    this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString("en")} ${members.length ? "more" : "people"}`;
   }
 
   /**

@@ -5,15 +5,17 @@
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there.
- * Whatever comes from others is set as text.
+ * Whatever comes from others is set as text.  What one has typed is kept until it is sent, over
+ * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
  */
 
 import { Messages } from "./chat-messages.js";
 import { People } from "./chat-people.js";
-import { find } from "./dom.js";
+import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { Kept } from "./livechat-outbox.js";
 
 /**
  * @typedef {object} Options
@@ -26,26 +28,29 @@ import { connect } from "./livechat.js";
 const NAME = "livechat:name";
 const LONGEST_NAME = 40;
 const STYLES = ["livechat.css", "chat.css"];
+/** What a rem is in the style, which the page around may have made anything. */
+const UNIT = "--livechat-rem";
 
-const JOIN = shape(`
+const JOIN = `
   <form class="join">
     <p class="error" id="error" role="alert" hidden></p>
     <label for="name">Your name</label>
     <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" placeholder="As others see it">
     <button>Join</button>
-  </form>`);
+  </form>`;
 
-const ROOM = shape(`
+const ROOM = `
   <section class="chat">
     <header>
       <h1 dir="auto"></h1>
+      <span class="count"></span>
       <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
     </header>
-    <div class="log" tabindex="0" role="log" aria-label="Messages">
+    <div class="scroller" tabindex="0" role="group" aria-label="Messages">
       <div>
         <p class="top"><button class="quiet earlier" type="button">Earlier messages</button><span hidden>The conversation begins here.</span></p>
-        <ol class="messages said"></ol>
-        <ol class="messages waiting"></ol>
+        <div role="log" aria-label="Messages"><ol class="messages said"></ol></div>
+        <ol class="messages waiting" aria-label="Not sent yet"></ol>
       </div>
     </div>
     <button class="newer" type="button" hidden></button>
@@ -56,172 +61,265 @@ const ROOM = shape(`
       <button class="quiet rename" type="button">Change your name</button>
     </aside>
     <p class="typing"></p>
-    <div class="banner" hidden><span role="status"></span> <button class="quiet" type="button">Try now</button></div>
+    <p class="unseen" role="status"></p>
+    <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
     <form class="composer">
       <label class="unseen" for="text">Message</label>
       <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" placeholder="Say something"></textarea>
       <button>Send</button>
     </form>
-  </section>`);
+  </section>`;
 
 /**
  * Put the chat into an element.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
+ * @returns {Promise<{ close: () => void }>} which takes it out again; rejected where its style cannot
+ *   be had
  */
 export async function mount(element, options = {}) {
-  const root = element.attachShadow({ mode: "open" });
-  root.adoptedStyleSheets = await Promise.all(STYLES.map(style));
-  const name = options.name ?? keptName();
-  if (name) enter(root, options, name);
-  else ask(root, options);
+  const styles = await Promise.all(STYLES.map(style));
+  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+  root.adoptedStyleSheets = styles;
+  root.replaceChildren(shape('<div class="frame" lang="en"></div>'));
+  const view = new View(find(root, ".frame"), options);
+  return { close: () => view.close() };
 }
 
 /** The name by which this browser's visitor was known last. */
-export function keptName() {
-  try {
-    return localStorage.getItem(NAME) ?? "";
-  } catch {
-    return "";
-  }
-}
+export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
 
 /** @param {string} name */
-export function keepName(name) {
-  try {
-    localStorage.setItem(NAME, name);
-  } catch {
-    // The page may keep nothing: it asks again.
+export const keepName = (name) => void new Kept("localStorage").set(NAME, name);
+
+/** What is shown in an element. */
+class View {
+  #frame;
+  #options;
+  #url;
+  #over = new AbortController();
+  /** @type {Chat | undefined} */
+  #chat;
+
+  /**
+   * @param {HTMLElement} frame
+   * @param {Options} options
+   */
+  constructor(frame, options) {
+    this.#frame = frame;
+    this.#options = options;
+    this.#url = new URL(options.url ?? "../", import.meta.url);
+    const name = options.name ?? keptName();
+    if (name) this.#enter(name, Boolean(options.whole));
+    else this.#ask(Boolean(options.whole));
   }
-}
 
-/**
- * Ask for a name.
- *
- * @param {ShadowRoot} root
- * @param {Options} options
- * @param {string} [problem] with the one that was given
- */
-function ask(root, options, problem) {
-  root.replaceChildren(JOIN.cloneNode(true));
-  const form = find(root, "form");
-  const input = find(root, "input", HTMLInputElement);
-  input.value = keptName() || (options.name ?? "");
-  if (problem) {
-    const error = find(root, ".error");
-    error.textContent = problem;
-    error.hidden = false;
-    input.setAttribute("aria-invalid", "true");
-    input.setAttribute("aria-describedby", "error");
+  close() {
+    this.#over.abort();
+    this.#chat?.close();
+    this.#frame.remove();
   }
-  if (problem || options.whole) input.focus();
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const name = input.value.trim();
-    if (!name) return;
-    keepName(name);
-    enter(root, options, name, true);
-  });
-}
 
-/**
- * Enter the room.
- *
- * @param {ShadowRoot} root
- * @param {Options} options
- * @param {string} name
- * @param {boolean} [asked] whether the visitor was just asked for it
- */
-function enter(root, options, name, asked = false) {
-  const { url = "../", room, whole = false } = options;
-  const chat = connect(new URL(url, import.meta.url), { room, name });
-  root.replaceChildren(ROOM.cloneNode(true));
-  find(root, "h1").textContent = chat.room;
-  find(root, ".chat").setAttribute("aria-label", `Chat in ${chat.room}`);
-
-  const title = document.title;
-  const over = new AbortController();
-  const tellUnread = (/** @type {number} */ unread) => {
-    if (whole) document.title = unread ? `(${unread}) ${title}` : title;
-  };
-  const messages = new Messages(root, chat, tellUnread, over.signal);
-  const people = new People(root);
-  const composer = new Composer(root, chat, messages);
-
-  chat.addEventListener("presence", ({ detail }) => people.show(detail, chat.user));
-  chat.addEventListener("typing", ({ detail: { user, ttl } }) => {
-    if (user.id !== chat.user?.id) people.types(user, ttl);
-  });
-  chat.addEventListener("message", ({ detail: { user } }) => user && people.typed(user));
-  messages.onEdit = (text) => composer.put(text);
-
-  const again = (/** @type {string} */ problem = "") => {
-    chat.close();
-    over.abort();
-    tellUnread(0);
-    ask(root, options, problem);
-  };
-  find(root, ".rename").addEventListener("click", () => again());
-  find(root, ".banner button").addEventListener("click", () => chat.reconnect());
-  chat.addEventListener("state", ({ detail }) => {
-    // It asked to be left, or it was refused, which another name may cure.
-    if (detail.state !== "open") people.allTyped();
-    if (detail.state === "closed") {
-      if (detail.code !== 1000) again(detail.reason);
-    } else {
-      banner(root, detail);
+  /**
+   * Ask for a name.
+   *
+   * @param {boolean} wanted whether the visitor waits for that
+   * @param {string} [problem] with the one that was given
+   */
+  #ask(wanted, problem) {
+    this.#frame.replaceChildren(shape(JOIN));
+    const input = find(this.#frame, "input", HTMLInputElement);
+    input.value = keptName() || (this.#options.name ?? "");
+    if (problem) {
+      const error = find(this.#frame, ".error");
+      error.textContent = problem;
+      error.hidden = false;
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", "error");
     }
-  });
-  banner(root, { state: chat.state });
-  if (asked || whole) composer.focus();
+    if (wanted) input.focus();
+    find(this.#frame, "form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const name = input.value.trim();
+      if (!name) return;
+      keepName(name);
+      this.#enter(name, true);
+    });
+  }
+
+  /**
+   * Enter the room.
+   *
+   * @param {string} name
+   * @param {boolean} wanted whether the visitor waits for that
+   */
+  #enter(name, wanted) {
+    const { room, whole = false } = this.#options;
+    const frame = this.#frame;
+    const chat = (this.#chat = connect(this.#url, { room, name }));
+    frame.replaceChildren(shape(ROOM));
+    find(frame, "h1").textContent = chat.room;
+    find(frame, ".chat").setAttribute("aria-label", `Chat in ${chat.room}`);
+
+    const over = (this.#over = new AbortController());
+    const title = document.title;
+    const tellUnread = (/** @type {number} */ unread) => {
+      if (whole) document.title = unread ? `(${unread}) ${title}` : title;
+    };
+    over.signal.addEventListener("abort", () => tellUnread(0));
+
+    const memory = new Memory(this.#url, chat.room);
+    const people = new People(frame);
+    const composer = new Composer(frame, chat, memory);
+    const messages = new Messages(frame, chat, composer, memory, tellUnread, over.signal);
+    composer.onSend = (message) => {
+      people.hide();
+      messages.send(message);
+    };
+    chat.addEventListener("presence", ({ detail }) => people.show(detail, chat.user));
+    chat.addEventListener("typing", ({ detail: { user, ttl } }) => {
+      if (user.id !== chat.user?.id) people.types(user, ttl);
+    });
+    chat.addEventListener("message", ({ detail: { user } }) => user && people.typed(user));
+
+    const again = (/** @type {boolean} */ asked, /** @type {string} */ problem = "") => {
+      // What waits is for the same visitor under another name.
+      chat.close({ keep: true });
+      over.abort();
+      this.#ask(asked, problem);
+    };
+    find(frame, ".rename").addEventListener("click", () => again(true));
+    find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
+    chat.addEventListener("state", ({ detail }) => {
+      if (detail.state !== "open") people.allTyped();
+      if (detail.state !== "closed") banner(frame, detail, composer);
+      // It was refused, which another name may cure; after what was given up has been told.
+      else if (detail.code !== 1000) setTimeout(() => again(whole || isFocused(frame), detail.reason));
+    });
+    banner(frame, { state: chat.state }, composer);
+    if (wanted) composer.focus();
+  }
+}
+
+/** @param {HTMLElement} frame */
+function isFocused(frame) {
+  return /** @type {ShadowRoot} */ (frame.getRootNode()).activeElement !== null;
 }
 
 /**
  * Say how the connection is, where it is not there.
  *
- * @param {ShadowRoot} root
+ * @param {HTMLElement} frame
  * @param {StateChange} change
+ * @param {Composer} composer
  */
-function banner(root, { state, reason }) {
-  const place = find(root, ".banner");
+function banner(frame, { state, reason }, composer) {
+  const place = find(frame, ".banner");
+  const button = find(place, "button");
   const been = place.dataset.been;
-  if (state === "open") place.dataset.been = "here";
-  place.hidden = state === "open";
-  place.title = reason ?? "";
   const lost = been
     ? "Reconnecting… What you send waits until then."
     : "The server cannot be reached. Trying again…";
-  const text = { connecting: been ? lost : "Connecting…", waiting: lost, open: "", closed: "" };
-  find(place, "span").textContent = text[state];
-  find(place, "button").hidden = state !== "waiting";
+  const text = { connecting: been ? lost : "Connecting…", waiting: lost, open: "", closed: "" }[state];
+  if (state !== "waiting" && button.matches(":focus")) composer.focus();
+  place.hidden = !text;
+  place.title = reason ?? "";
+  find(place, "span").textContent = text;
+  button.hidden = state !== "waiting";
+  const status = find(frame, "[role=status]");
+  const told = state === "open" && been ? "Connected." : text;
+  if (status.textContent !== told) status.textContent = told;
+  if (state === "open") place.dataset.been = "here";
+}
+
+/** What is kept of a visitor, in a room. */
+export class Memory {
+  #browser = new Kept("localStorage");
+  #tab = new Kept("sessionStorage");
+  #room;
+
+  /**
+   * @param {URL} url
+   * @param {string} room
+   */
+  constructor(url, room) {
+    this.#room = JSON.stringify([url.href, room]);
+  }
+
+  /** @param {"draft" | "failed" | "seen"} what */
+  #where(what) {
+    return what === "seen" ? this.#browser : this.#tab;
+  }
+
+  /** @param {"draft" | "failed" | "seen"} what */
+  read(what) {
+    return this.#where(what).get(`livechat:${what}:${this.#room}`) ?? "";
+  }
+
+  /**
+   * @param {"draft" | "failed" | "seen"} what
+   * @param {string} text
+   */
+  write(what, text) {
+    if (text !== this.read(what)) this.#where(what).set(`livechat:${what}:${this.#room}`, text);
+  }
+
+  /** @returns {{ message: string, problem: string }[]} messages that could not be sent, and why */
+  get failed() {
+    try {
+      return JSON.parse(this.read("failed"));
+    } catch {
+      return [];
+    }
+  }
+
+  set failed(failed) {
+    this.write("failed", JSON.stringify(failed));
+  }
 }
 
 /** Where one writes. */
-class Composer {
+export class Composer {
+  /** Is called with each message. */
+  onSend = (/** @type {string} */ _message) => {};
+
   #text;
+  #memory;
 
   /**
-   * @param {ShadowRoot} root
+   * @param {HTMLElement} frame
    * @param {Chat} chat
-   * @param {Messages} messages
+   * @param {Memory} memory
    */
-  constructor(root, chat, messages) {
-    const form = find(root, ".composer", HTMLFormElement);
+  constructor(frame, chat, memory) {
+    const form = find(frame, ".composer", HTMLFormElement);
     const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
+    this.#memory = memory;
+    text.value = memory.read("draft");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const message = text.value.trim();
-      text.value = "";
+      const message = text.value.trimEnd();
+      this.#set("");
       text.focus();
-      if (message) messages.send(message);
+      if (message) this.onSend(message);
     });
     text.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      // What ends a composition is 229 in Safari, which says that there is none any more.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       if (text.value.trim()) form.requestSubmit();
     });
-    text.addEventListener("input", () => text.value.trim() && chat.typing());
+    text.addEventListener("input", () => {
+      memory.write("draft", text.value);
+      if (text.value.trim()) chat.typing();
+    });
+  }
+
+  /** @param {string} text */
+  #set(text) {
+    this.#text.value = text;
+    this.#memory.write("draft", text);
   }
 
   focus() {
@@ -234,23 +332,26 @@ class Composer {
    * @param {string} text
    */
   put(text) {
-    this.#text.value = [text, this.#text.value].filter(Boolean).join("\n");
+    this.#set([text, this.#text.value].filter(Boolean).join("\n"));
     this.focus();
   }
 }
 
-/** @param {string} html of this file's own */
-function shape(html) {
-  const template = document.createElement("template");
-  // Space between tags would be shown where the style keeps the lines of a message.
-  template.innerHTML = html.replace(/\n\s*/g, "");
-  return template.content;
-}
-
-/** @param {string} name */
+/**
+ * A style sheet of this server's.
+ *
+ * @param {string} name
+ */
 async function style(name) {
-  const sheet = new CSSStyleSheet();
   // A page's policy may forbid other origins' sheets; what a script may fetch it may use.
   const answer = await fetch(new URL(name, import.meta.url), { credentials: "omit" });
-  return sheet.replace(await answer.text());
+  if (!answer.ok) throw new Error(`${name} cannot be had: ${answer.status}.`);
+  const text = await answer.text();
+  return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
+}
+
+try {
+  CSS.registerProperty({ name: UNIT, syntax: "<length>", inherits: true, initialValue: "16px" });
+} catch {
+  // It was registered before, by another copy of this.
 }

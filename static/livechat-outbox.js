@@ -24,6 +24,12 @@ export class Outbox {
     Outbox.#newest = Math.max(Outbox.#newest, this.items.at(-1)?.order ?? 0);
   }
 
+  /** Leave what waits to the next one. */
+  leave() {
+    for (const { nonce } of this.items) Outbox.#claimed.delete(nonce);
+    this.items = [];
+  }
+
   /** @param {string} name */
   #read(name) {
     const nonce = name.slice(this.#prefix.length);
@@ -63,28 +69,37 @@ export class Outbox {
   }
 }
 
-/** A storage of the browser: where there is none, or it is full or broken, it keeps nothing. */
-class Kept {
+/** A storage of the browser; where there is none, or it is full or broken, as long as the page is there. */
+export class Kept {
+  /** @type {Map<string, string>} */
+  static #instead = new Map();
+  #kind;
+
   /** @param {"localStorage" | "sessionStorage"} kind */
   constructor(kind) {
-    /** @type {<T>(use: (storage: Storage) => T) => T | undefined} */
-    this.use = (use) => {
-      try {
-        return use(globalThis[kind]);
-      } catch {
-        return undefined;
-      }
-    };
+    this.#kind = kind;
   }
 
-  /** @returns {string[]} */
+  /**
+   * @template T
+   * @param {(storage: Storage) => T} use
+   */
+  #use(use) {
+    try {
+      return use(globalThis[this.#kind]);
+    } catch {
+      return undefined;
+    }
+  }
+
   names() {
-    return this.use((storage) => Array.from(storage, (_, at) => storage.key(at) ?? "")) ?? [];
+    const names = this.#use((storage) => Array.from(storage, (_, at) => storage.key(at) ?? "")) ?? [];
+    return [...names, ...Kept.#instead.keys()];
   }
 
   /** @param {string} name */
   get(name) {
-    return this.use((storage) => storage.getItem(name)) ?? undefined;
+    return Kept.#instead.get(name) ?? this.#use((storage) => storage.getItem(name)) ?? undefined;
   }
 
   /**
@@ -92,12 +107,16 @@ class Kept {
    * @param {string} value
    */
   set(name, value) {
-    return this.use((storage) => (storage.setItem(name, value), true)) ?? false;
+    Kept.#instead.delete(name);
+    const done = this.#use((storage) => (storage.setItem(name, value), true)) ?? false;
+    if (!done) Kept.#instead.set(name, value);
+    return done;
   }
 
   /** @param {string} name */
   remove(name) {
-    this.use((storage) => storage.removeItem(name));
+    Kept.#instead.delete(name);
+    this.#use((storage) => storage.removeItem(name));
   }
 }
 

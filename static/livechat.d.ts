@@ -9,7 +9,7 @@
 export function connect(url: string | URL, options?: Options): Chat;
 
 export interface Options {
-  /** 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`. Unless said, `lobby`. */
+  /** 1 to 128 characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`. Unless said, `lobby`. */
   room?: string;
   /** By which others see one, 1 to 40 characters. Unless said, the server makes one up. */
   name?: string;
@@ -27,7 +27,7 @@ export type Transport = "websocket" | "events";
 
 /**
  * `connecting`; `open`: messages come; `waiting`: it is lost, and will be tried again;
- * `closed`: it is over.
+ * `closed`: it is over, and what was not sent yet is given up.
  */
 export type State = "connecting" | "open" | "waiting" | "closed";
 
@@ -50,21 +50,31 @@ export interface Chat extends EventTarget {
    * Say something. It waits while there is no connection, survives a reload of the page in the
    * same tab, is sent in the order of the calls, and is said once.
    *
+   * Right after the call it is the last of the `outbox`.
+   *
    * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
-   * others are waiting (`outbox_full`), the chat is closed (`closed`), or it cannot be found
-   * out in time whether it was stored (`unknown`).
+   * others are waiting (`outbox_full`), the chat is closed, by whichever side (`closed`), it was
+   * discarded (`discarded`), or it cannot be found out in time whether it was stored
+   * (`unknown`); or for a reason of the server's, such as `internal`. Who does not look at the
+   * promise need not catch that.
    */
   send(message: string): Promise<Ack>;
   /** Give up what is not sent yet. If it was on its way, it may be said all the same. */
   discard(nonce: string): void;
   /** Tell the others that something is being written; as often as one likes. */
   typing(): void;
-  /** A page of what was said; the newest one, unless said. Rejects with a `ChatError`. */
+  /**
+   * A page of what was said; the newest one, unless said. What it has may come as a `message` as
+   * well: `seq` tells. Rejects with a `ChatError`.
+   */
   history(part?: { before?: number; after?: number; limit?: number }): Promise<Page>;
   /** Try again now, if it is waiting. */
   reconnect(): void;
-  /** Leave the room. What was not sent yet is given up. */
-  close(): void;
+  /**
+   * Leave the room. What was not sent yet is given up; or, with `keep`, it is left to the next chat of
+   * the same visitor in this room and tab, and the promises that were given for it are not settled.
+   */
+  close(options?: { keep?: boolean }): void;
 
   addEventListener<K extends keyof Events>(
     type: K,
@@ -91,7 +101,10 @@ export interface Chat extends EventTarget {
 /** What there is to listen to: the `detail` of each event. */
 export interface Events {
   state: StateChange;
-  /** Each message once, in order. */
+  /**
+   * Each message once, in order, from when the chat was open for the first time; what was said
+   * before is `history`. After a `gap` whose reason is `epoch` the newest ones come again.
+   */
   message: Message;
   /** Messages were missed, and cannot be had any more. Those that follow came after them. */
   gap: Gap;
@@ -107,13 +120,14 @@ export interface Events {
 }
 
 export class ChatEvent<T> extends Event {
+  constructor(type: string, detail: T);
   readonly detail: T;
 }
 
 export interface StateChange {
   state: State;
-  /** Why it is `waiting` or `closed`: a close code of the protocol, or the code of a problem. */
-  code?: number | string;
+  /** Why it is `waiting` or `closed`: a close code of the protocol. */
+  code?: number;
   reason?: string;
   /** Milliseconds until it is tried again. */
   retryMs?: number;
@@ -137,7 +151,7 @@ export interface Message {
 export interface Ack {
   seq: number;
   time: number;
-  /** It had been stored before. */
+  /** It had been stored before; only a WebSocket tells. */
   duplicate?: boolean;
 }
 

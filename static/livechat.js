@@ -220,8 +220,11 @@ class Room extends EventTarget {
     if (this.state === "waiting") this.#attempt();
   }
 
-  close() {
-    if (this.state !== "closed") this.#end({ code: 1000, reason: "The chat was left." });
+  /** @param {{ keep?: boolean }} [options] */
+  close({ keep = false } = {}) {
+    if (this.state === "closed") return;
+    if (keep) this.#outbox.leave();
+    this.#end({ code: 1000, reason: "The chat was left." });
   }
 
   /**

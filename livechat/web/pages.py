@@ -77,7 +77,8 @@ class Pages:
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
-        file = self._files.get(call.names["name"])
+        # Another address would lead what a script imports astray.
+        file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
         headers = (

@@ -322,7 +322,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
       assert.equal(ann.all("state").at(-1).state, "closed");
     }
     const again = join(t, script.url);
-    again.addEventListener("outbox", () => again.send("second"), { once: true });
+    again.addEventListener("outbox", () => void again.send("second"), { once: true });
     again.send("first");
     assert.deepEqual(again.outbox.map(({ message }) => message), ["first", "second"]);
   });
@@ -449,6 +449,22 @@ describe("livechat.js, and what the browser keeps", () => {
     await assert.rejects(sent, { code: "closed" });
     const next = join(t, script.url, known);
     await open(next);
+    assert.deepEqual(said, []);
+  });
+
+  it("leaves what waits to the next chat, if it is told to", async (t) => {
+    const storage = keep(t);
+    const said = [];
+    const script = await taking(t, said);
+    const ann = join(t, "http://localhost:1", known);
+    ann.send("kept");
+    ann.close({ keep: true });
+    assert.deepEqual(ann.outbox, []);
+    const again = join(t, "http://localhost:1", known);
+    assert.deepEqual(again.outbox.map(({ message }) => message), ["kept"]);
+    again.close();
+    assert.equal(storage.length, 0);
+    await open(join(t, script.url, known));
     assert.deepEqual(said, []);
   });
 

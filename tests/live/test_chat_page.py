@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import WebSocket, WebSocketRoute, expect
 
 from tests.live.browser import NARROW, WIDE, Tab
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
@@ -91,7 +91,7 @@ def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         each.page.keyboard.press("Enter")
         each.page.wait_for_url("**/rooms/two/")
         each.is_in()
-    expect(ann.page.get_by_role("button", name="2 people")).to_be_attached()
+    ann.is_with(2)
     assert ann.roster() == ["Ann", "Bob"]
     bob.page.get_by_role("button", name="2 people").click()
     assert bob.roster() == ["Bob", "Ann"]
@@ -108,7 +108,6 @@ def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\S+Z", moment.get_attribute("datetime") or "")
         assert re.fullmatch(r"\d?\d:\d\d.*", moment.inner_text())
     bob.page.goto(daemon.url)
-    expect(ann.page.get_by_role("button", name="1 person")).to_be_attached()
     # Who is known is not asked again.
     expect(bob.page.get_by_label("Your name")).to_have_value("Bob")
 
@@ -369,6 +368,12 @@ def test_too_long(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     ann = visitor().join("far", "Ann")
     ann.says("x" * 20_000)
     expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. The message is too long")
+    # It is there still after a reload, as what one was writing is.
+    ann.composer.press_sequentially("a dra")
+    ann.page.reload()
+    ann.is_in()
+    expect(ann.composer).to_have_value("a dra")
+    expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. The message is too long")
     ann.says("fits")
     expect(ann.messages()).to_have_text(["fits"])
     ann.page.get_by_role("button", name="Edit").click()
@@ -376,6 +381,220 @@ def test_too_long(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     assert len(ann.composer.input_value()) == 20_000
     ann.says("short")
     ann.hears("fits", "short")
+
+
+def test_another_name(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
+    """Who changes the name, even without a connection, loses nothing that was typed."""
+    daemon = start()
+    ann = visitor(daemon).join("r", "Ann")
+    ann.says("as Ann")
+    ann.hears("as Ann")
+    daemon.kill()
+    expect(ann.banner).to_contain_text("Reconnecting…")
+    ann.says("waits", "too")
+    ann.composer.press_sequentially("a draft")
+    ann.page.get_by_role("button", name="Change your name").click()
+    expect(ann.page.get_by_label("Your name")).to_be_focused()
+    ann.page.get_by_label("Your name").fill("Anna")
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.locator(".waiting li")).to_have_count(2)
+    daemon = start(f"--port={daemon.port}")
+    ann.hears("as Ann", "waits", "too")
+    expect(ann.composer).to_have_value("a draft")
+    expect(ann.page.locator(".mine")).to_have_count(3)
+    assert [each["user"]["name"] for each in daemon.history("r")] == ["Ann", "Anna", "Anna"]
+
+
+def test_turned_away(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Who is turned away is told why, asked again, and keeps what was typed."""
+    ann = visitor()
+    away: list[WebSocketRoute] = []
+
+    def pass_on(page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+        away.append(page)
+        page.on_message(lambda data: None if b"message" in _bytes(data) else server.send(data))
+
+    ann.page.route_web_socket("**/ws/chat/**", pass_on)
+    ann.join("away", "Ann")
+    ann.says("never sent")
+    ann.composer.press_sequentially("a draft")
+    away[-1].close(code=4408, reason="You are to go.")
+    expect(ann.page.get_by_role("alert")).to_have_text("You are to go.")
+    ann.introduce("Ann")
+    expect(ann.composer).to_have_value("a draft")
+    expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. You are to go.")
+
+
+def test_a_flood(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """A page keeps up with a flood, and moves nobody who reads further up."""
+    with daemon.socket("flood") as client:
+
+        def talk(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                client.send(json.dumps({"message": f"n{number}"}))
+            for _ in range(count):
+                client.recv()
+
+        talk(0, 200)
+        ann = visitor().join("flood", "Ann")
+        talk(200, 1500)
+        expect(ann.page.get_by_text("n1699", exact=True)).to_be_in_viewport()
+        assert ann.page.locator(".said > li").count() <= 1_001
+        reading = ann.page.get_by_text("n1650", exact=True)
+        reading.scroll_into_view_if_needed()
+        before = reading.bounding_box()
+        talk(1700, 3000)
+        button = ann.page.get_by_role("button", name="3,000 new messages")
+        expect(button).to_be_visible()
+        after = reading.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert abs(before["y"] - after["y"]) < 2
+        assert ann.page.locator(".said > li").count() <= 3_001
+        button.click()
+        expect(ann.page.get_by_text("n4699", exact=True)).to_be_in_viewport()
+        expect(button).to_be_hidden()
+        talk(4700, 1)
+        expect(ann.page.get_by_text("n4700", exact=True)).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("missed", [3, 50, 70])
+def test_since_last_time(visitor: Callable[..., Visitor], daemon: Daemon, missed: int) -> None:
+    """What was said since one was here last is marked, however much it is."""
+    room = f"since-{missed}"
+    say(daemon, room, "seen")
+    ann = visitor().join(room, "Ann")
+    ann.hears("seen")
+    ann.page.goto("about:blank")
+    with daemon.socket(room) as client:
+        for number in range(missed):
+            client.send(json.dumps({"message": f"n{number}"}))
+            client.recv()
+    ann.page.goto(f"{daemon.url}/rooms/{room}/")
+    expect(ann.page.get_by_text(f"n{missed - 1}", exact=True)).to_be_in_viewport()
+    ann.log.focus()
+    while not ann.page.get_by_text("The conversation begins here.").is_visible():
+        ann.page.keyboard.press("Home")
+    expect(ann.messages()).to_have_count(missed + 1)
+    lines = ann.page.locator(".said > li:not(.day)").all_inner_texts()
+    assert [line.splitlines()[0] for line in lines].index("New messages") == 1
+
+
+def test_a_room_that_began_anew(
+    visitor: Callable[..., Visitor], start: Callable[..., Daemon]
+) -> None:
+    """All of a room whose numbering began anew can be read, and that it did is said."""
+    daemon = start("--rate=0", "--rate-per-ip=0")
+    say(daemon, "r", *(f"old{number}" for number in range(3)))
+    ann = visitor(daemon).join("r", "Ann")
+    ann.hears("old0", "old1", "old2")
+    daemon.kill()
+    for each in (daemon.directory / "state").glob("livechat.sqlite3*"):
+        each.unlink()
+    daemon = start("--rate=0", "--rate-per-ip=0", f"--port={daemon.port}")
+    with daemon.socket("r") as client:
+        for number in range(160):
+            client.send(json.dumps({"message": f"e{number}"}))
+            client.recv()
+    expect(ann.page.locator(".gap")).to_contain_text("The room began anew")
+    expect(ann.page.get_by_text("e159", exact=True)).to_be_in_viewport()
+    ann.log.focus()
+    while not ann.page.get_by_text("The conversation begins here.").is_visible():
+        ann.page.keyboard.press("Home")
+    expect(ann.messages()).to_have_text([f"e{number}" for number in range(160)])
+
+
+def test_a_part_of_the_page_that_is_not_shown(
+    visitor: Callable[..., Visitor], start: Callable[..., Daemon]
+) -> None:
+    """A chat in a closed part of a page loads no history, and marks nothing as read."""
+    daemon = start()
+    page = f"""<!doctype html><html lang=en><title>x</title><details><summary>Chat</summary>
+        <div data-livechat=hidden data-name=Ann></div></details>
+        <script type=module src={daemon.url}/static/embed.js></script>"""
+    with site(page) as url:
+        daemon.stop()
+        daemon = start(f"--port={daemon.port}", f"--origin={url}", "--rate=0", "--rate-per-ip=0")
+        with daemon.socket("hidden") as client:
+            for number in range(200):
+                client.send(json.dumps({"message": f"n{number}"}))
+                client.recv()
+            ann = visitor(daemon)
+            ann.page.goto(url)
+            expect(ann.messages()).to_have_count(50)
+            client.send('{"message": "later"}')
+            expect(ann.messages()).to_have_count(51)
+            expect(ann.page.get_by_text("New messages")).to_be_attached()
+            ann.page.get_by_text("Chat", exact=True).click()
+            expect(ann.page.get_by_text("later", exact=True)).to_be_in_viewport()
+            expect(ann.messages()).to_have_count(51)
+
+
+HOST_STYLE = """
+    * { all: unset; display: block !important; padding: 0 !important; color: red !important }
+    html { font-size: 8px } body { text-transform: uppercase; letter-spacing: 1em; direction: rtl }
+    p { display: none !important } button { display: none !important }
+    [data-livechat] { width: 900px; height: 500px }
+"""
+
+
+def test_a_page_around_it(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
+    """Neither page's style gets into the other; strict policies allow it; elements come and go."""
+    daemon = start()
+    policy = (
+        f"default-src 'none'; script-src {daemon.url}; style-src 'unsafe-inline'; "
+        f"connect-src {daemon.url} {daemon.url.replace('https', 'wss')}; "
+        "require-trusted-types-for 'script'; trusted-types livechat"
+    )
+    page = f"""<!doctype html><html lang=en><title>x</title>
+        <meta http-equiv="Content-Security-Policy" content="{policy}">
+        <style>{HOST_STYLE}</style><div data-livechat="around"></div>
+        <script type=module src={daemon.url}/static/embed.js></script>"""
+    with site(page) as url:
+        daemon.stop()
+        daemon = start(f"--port={daemon.port}", f"--origin={url}")
+        ann = visitor(daemon)
+        sockets: list[WebSocket] = []
+        ann.page.on("websocket", lambda made: sockets.append(made))  # noqa: PLW0108 - not a builtin
+        ann.page.goto(url)
+        ann.introduce("Ann")
+        ann.says("hi")
+        ann.hears("hi")
+        look = ann.messages().first.evaluate(
+            "each => { const style = getComputedStyle(each);"
+            "return [style.fontSize, style.letterSpacing, style.textTransform, style.direction]; }"
+        )
+        assert look == ["16px", "normal", "none", "ltr"]
+        assert ann.messages().first.evaluate("e => getComputedStyle(e).color") != "rgb(255, 0, 0)"
+        expect(ann.page.locator(".roster")).to_be_visible()
+        with sockets[0].expect_event("close"):
+            ann.page.evaluate(
+                "const made = document.createElement('div'); made.dataset.livechat = 'other';"
+                "document.querySelector('[data-livechat]').replaceWith(made)"
+            )
+        expect(ann.page.locator("[data-livechat=other] .composer")).to_be_visible()
+
+
+def test_the_focus_stays(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
+    """What goes away while it has the focus leaves it to where one writes."""
+    daemon = start()
+    ann = visitor(daemon).join("r", "Ann")
+    ann.says("x" * 20_000)
+    ann.page.get_by_role("button", name="Remove").click()
+    expect(ann.composer).to_be_focused()
+    daemon.kill()
+    ann.says("one", "two")
+    ann.page.get_by_role("button", name="Do not send").first.click()
+    expect(ann.composer).to_be_focused()
+    ann.page.get_by_role("button", name="Do not send").focus()
+    start(f"--port={daemon.port}")
+    ann.hears("two")
+    expect(ann.composer).to_be_focused()
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else data
 
 
 def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:

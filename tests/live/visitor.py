@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from playwright.sync_api import Locator, expect
 
@@ -25,7 +24,7 @@ class Visitor:
         self.page = tab.page
         self.composer = self.page.get_by_label("Message", exact=True)
         self.banner = self.page.locator(".banner")
-        self.log = self.page.locator(".log")
+        self.log = self.page.locator(".scroller")
 
     def join(self, room: str, name: str, url: str | None = None) -> Visitor:
         """Open a room's page, say who one is, and wait until one is in."""
@@ -61,13 +60,10 @@ class Visitor:
         """Wait until a message is shown."""
         expect(self.messages().filter(has_text=re.compile(f"^{re.escape(text)}$"))).to_be_visible()
 
+    def is_with(self, count: int) -> None:
+        """Wait until so many are here."""
+        text = "1 person" if count == 1 else f"{count} people"
+        expect(self.page.locator("button.count")).to_have_text(text)
+
     def roster(self) -> list[str]:
         return self.page.locator(".roster bdi").all_inner_texts()
-
-    def evaluate(self, script: str) -> Any:
-        """Run a script whose `$` finds what is in the chat."""
-        return self.page.evaluate(
-            "(script) => { const $ = (s) => document.querySelector('[data-livechat]')"
-            ".shadowRoot.querySelector(s); return eval(script); }",
-            script,
-        )
