@@ -60,6 +60,7 @@ setup(
         "humanize>=4.12",
         "jinja2>=3.1",
         "msgspec>=0.20",
+        "prometheus-client>=0.22",
         "pyopenssl>=26.4,<27",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",

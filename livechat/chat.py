@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from livechat import metrics
 from livechat.activity import Activity
 from livechat.errors import ChatError, Kind
 from livechat.frames import Limits
@@ -279,6 +280,7 @@ class Chat:
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
+            metrics.stored.inc()
             self.activity.said(room, message)
         return message
 

@@ -17,17 +17,18 @@ from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from twisted.python import usage
 
 from livechat.errors import ChatError, StartError
-from livechat.names import origin, room_name
+from livechat.names import is_host, origin, room_name
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
 #: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
+_SHORTEST_TOKEN: Final = 16
 #: Seconds by the letter that a duration may end in.
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -78,6 +79,18 @@ def _switch(text: str) -> bool:
     return text == "on"
 
 
+def _metrics(text: str) -> str:
+    if text not in ("loopback", "open", "off"):
+        raise ValueError("must be loopback, open or off")
+    return text
+
+
+def _token(text: str) -> str:
+    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable():
+        raise ValueError(f"must have at least {_SHORTEST_TOKEN} printable characters of ASCII")
+    return text
+
+
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ipaddress.ip_network(text)
@@ -85,6 +98,12 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise ValueError(
             "must be an address, or a network such as 10.0.0.0/8 or fd00::/8"
         ) from None
+
+
+def _host(text: str) -> str:
+    if text != "*" and not is_host(text.removeprefix("*.")):
+        raise ValueError("must be a name, such as chat.example.org or *.example.org, or *")
+    return text
 
 
 def _room(text: str) -> str:
@@ -199,6 +218,13 @@ class Config:
         "(in the environment: separated by blanks).",
         many=True,
     )
+    host: frozenset[str] = _option(
+        None,
+        _host,
+        "A name by which clients may ask for this server, besides its certificate's, addresses and "
+        "localhost; * for any, may be repeated (in the environment: separated by blanks).",
+        many=True,
+    )
     trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
         None,
         _network,
@@ -239,6 +265,18 @@ class Config:
     )
     admin_session: int = _option(
         "12h", _lifetime, "Time after which an operator has to sign in again (s, m, h, d)."
+    )
+    metrics: Literal["loopback", "open", "off"] = _option(
+        "loopback",
+        _metrics,
+        "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
+    )
+    metrics_token: str | None = _option(
+        None,
+        _token,
+        "A token of at least 16 characters with which /metrics may be read from anywhere, as "
+        "Authorization: Bearer; only in the environment.",
+        secret=True,
     )
     access_log: Path | None = _option(
         None, _log_path, "File to which a line is added for each HTTP request; - is the log itself."
@@ -337,8 +375,12 @@ class Options(usage.Options):
     def opt_origin(self, value: str) -> None:
         self.setdefault("origin", []).append(value)
 
+    def opt_host(self, value: str) -> None:
+        self.setdefault("host", []).append(value)
+
     def opt_trust_proxy(self, value: str) -> None:
         self.setdefault("trust-proxy", []).append(value)
 
     opt_origin.__doc__ = _doc("origin")
+    opt_host.__doc__ = _doc("host")
     opt_trust_proxy.__doc__ = _doc("trust_proxy")

@@ -39,6 +39,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from livechat import metrics
 from livechat.frames import Encoding, Resumed, ServerFrame, encode_frame, encode_messages
 from livechat.interfaces import IMember, ISink
 from livechat.wire import Message, Place
@@ -55,14 +56,19 @@ class _Batch:
 
     @ivar news: messages, for live members; else it is frames, for all that understand them.
     @ivar number: the room's batches are counted.
+    @ivar messages: how many it has, and when the first of them was stored.
+    @ivar written: to how many members it was.
     """
 
-    __slots__ = ("_encoded", "_parts", "news", "number", "readers")
+    __slots__ = (
+        "_encoded", "_parts", "messages", "news", "number", "readers", "since", "written",
+    )  # fmt: skip
 
     def __init__(self, news: bool, number: int) -> None:
         self.news = news
         self.number = number
         self.readers: Iterator[IMember] | None = None
+        self.messages = self.since = self.written = 0
         self._parts: list[_Part] = []
         self._encoded: list[bytes | None] = [None] * len(Encoding)
 
@@ -184,7 +190,10 @@ class _Room:
         if not messages:
             return
         if self.live:
-            self.batch(news=True).add(lambda encoding: encode_messages(encoding, epoch, messages))
+            batch = self.batch(news=True)
+            batch.add(lambda encoding: encode_messages(encoding, epoch, messages))
+            batch.since = batch.since or messages[0].time
+            batch.messages += len(messages)
         self.place = Place(epoch, messages[-1].seq)
 
 
@@ -204,8 +213,12 @@ class Hub:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, now: Callable[[], float]) -> None:
+        """
+        @param now: the time in seconds since 1970, UTC.
+        """
         self._clock = clock
+        self._now = now
         self._rooms: dict[str, _Room] = {}
         self._watchers: dict[str, dict[ISink, None]] = {}
         # Rooms with batches, in the order of their turns.
@@ -360,6 +373,7 @@ class Hub:
             if wanted.get(member, number) < number:
                 try:
                     member.write(batch.encoded(member.encoding))
+                    batch.written += 1
                 except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
                     self._cut_off(room, member)
             written += 1
@@ -367,6 +381,8 @@ class Hub:
                 break
         else:
             room.batches.pop(0)
+            if batch.messages:
+                metrics.written(self._now(), batch.since, batch.messages * batch.written)
         if room.batches:
             self._ready.append(room)
         return written

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ LONGEST_NAME: Final = 128
 _ROOM: Final = re.compile(rf"[A-Za-z0-9._~-]{{1,{LONGEST_NAME}}}", re.ASCII)
 # A name or an address, and a port (RFC 3986, section 3.2, without its rarer forms).
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
+_PORT: Final = re.compile(r":[0-9]*$", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -31,6 +34,28 @@ def room_name(name: str) -> str:
             "and is not '.' or '..'.",
         )
     return name
+
+
+def is_among(host: str, names: Iterable[str]) -> bool:
+    """
+    Whether a server whose *names* these are is meant by *host*, which is a valid ``Host``.
+
+    A name may begin with ``*.``, for one label; ``*`` is any.  Addresses always are meant, and
+    localhost: no page of another site can be led here by them (DNS rebinding).
+    """
+    name = _PORT.sub("", host.lower()).rstrip(".")
+    if name == "localhost" or _is_address(name):
+        return True
+    above = name.partition(".")[2]
+    return any(each in (name, f"*.{above}", "*") for each in map(str.lower, names))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_host(text: str) -> bool:

@@ -39,9 +39,10 @@ from livechat.net.tls import TLSPort
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
 from livechat.patience import Patience
-from livechat.services import Announcement, OrderedService, Port, Renewal, Storage
+from livechat.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
 from livechat.threads import Threads
 from livechat.web.feed import Feeds
+from livechat.web.monitors import Access
 from livechat.web.server import Server, limits
 from livechat.wire import wire_limit
 from livechat.workers import Lifeline, Workers, command
@@ -133,7 +134,7 @@ def _assemble(
     password = operators_password(config)
     operators.load(password)
 
-    hub = Hub(reactor)
+    hub = Hub(reactor, time.time)
     chat = Chat(
         backend,
         hub,
@@ -158,19 +159,23 @@ def _assemble(
         limits=limits(config),
     )
     patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
+    feeds = Feeds(chat, reactor, patience)
+    sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
     http = HttpFactory(
         reactor,
         tree=web.tree(
             chat,
-            feeds=Feeds(chat, reactor, patience),
+            feeds=feeds,
             operators=operators,
             server=server,
             clock=reactor,
             now=time.time,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
+            names=lambda: (*shown.certificate.names, *config.host),
+            monitors=Access(config.metrics, config.metrics_token),
         ),
-        sockets=SocketFactory(chat, reactor, patience, max_frame=limit),
+        sockets=sockets,
         chat=chat,
         connections=connections,
         max_body=limit,
@@ -190,6 +195,15 @@ def _assemble(
     ).setServiceParent(daemon)
     Storage(
         backend, hub, lambda: chat.report(process, started, len(connections)), chat.presence
+    ).setServiceParent(daemon)
+    Vitals(
+        reactor,
+        chat,
+        hub,
+        connections=connections,
+        patience=patience,
+        sockets=sockets,
+        feeds=feeds,
     ).setServiceParent(daemon)
     Port(reactor, listening, port, http, hub).setServiceParent(daemon)
     if config.worker:

@@ -11,24 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from livechat import __version__
+from livechat import __version__, metrics
 from livechat.certificates import EXPIRES_SOON, Certificate, Shown
+from livechat.chat import Chat
 from livechat.config import Config
 from livechat.credentials import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.hub import Hub
 from livechat.interfaces import IBackend, ICompany
+from livechat.limits import Connections
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.tls import TLSPort
-from livechat.net.websocket import Socket
+from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password
+from livechat.patience import Patience
 from livechat.reports import Report
 from livechat.session import back_in
 from livechat.threads import Lane
+from livechat.web.feed import Feeds
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -81,6 +86,54 @@ class Storage(Service):
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return self._backend.stop()
+
+
+class Vitals(Service):
+    """Looks, every second, at what the metrics show and nobody counts."""
+
+    name = "vitals"
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        chat: Chat,
+        hub: Hub,
+        *,
+        connections: Connections,
+        patience: Patience,
+        sockets: SocketFactory,
+        feeds: Feeds,
+    ) -> None:
+        self._reactor = reactor
+        self._chat = chat
+        self._hub = hub
+        self._connections = connections
+        self._patience = patience
+        self._sockets = sockets
+        self._feeds = feeds
+        self._looking: LoopingCall | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        pulse = metrics.Pulse(self._reactor)
+        self._looking = LoopingCall(self._look, pulse)
+        self._looking.clock = self._reactor
+        self._looking.start(metrics.LOOK_EVERY, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._looking is not None:
+            self._looking.stop()
+
+    def _look(self, pulse: metrics.Pulse) -> None:
+        pulse.look()
+        rooms = self._hub.rooms()
+        metrics.connections.set(len(self._connections))
+        metrics.rooms.set(len(rooms))
+        metrics.members.set(sum(rooms.values()))
+        metrics.unsent_bytes.set(self._sockets.unsent() + self._feeds.unsent())
+        metrics.slow.set(len(self._patience))
+        metrics.up.set(self._chat.trouble() is None)
 
 
 class Port(Service):

@@ -30,7 +30,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat import frames, wire
+from livechat import frames, metrics, wire
 from livechat.chat import PAGE, Chat, History, Sender, Window
 from livechat.errors import ChatError, Kind, internal
 from livechat.frames import Encoding, ServerFrame, encode_frame
@@ -205,6 +205,7 @@ class PlainSession(_Session):
         """Plain clients know no word for that."""
 
     def _tell(self, error: ChatError, nonce: str | None) -> None:
+        metrics.refused(error.kind.code)
         self._client.write(wire.error_frame(error))
 
 
@@ -353,6 +354,7 @@ class Session(_Session):
         self._client.write(encode_frame(self._client.encoding, frame))
 
     def _tell(self, error: ChatError, nonce: str | None) -> None:
+        metrics.refused(error.kind.code)
         self._write(frames.error(error, nonce))
 
 

@@ -18,8 +18,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
+from prometheus_client.multiprocess import mark_process_dead
 from twisted.application.service import Service
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
@@ -29,7 +32,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 from twisted.python.failure import Failure
 
-from livechat import __version__
+from livechat import __version__, metrics
 from livechat.config import WORKER, Options
 
 if TYPE_CHECKING:
@@ -91,9 +94,12 @@ class Workers(Service):
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
+        # What workers count: any of them answers for all.
+        self._figures = ""
 
     def startService(self) -> None:
         super().startService()
+        self._figures = mkdtemp(prefix="livechat-metrics-")
         self._before = signal.signal(signal.SIGHUP, self._renew)
         for worker in self._workers:
             self._start(worker)
@@ -113,6 +119,7 @@ class Workers(Service):
                 killing.cancel()
             for each in self._reserved:
                 each.close()
+            rmtree(self._figures, ignore_errors=True)
 
         ended = self._ended.addCallback(stopped)
         self._look_for_the_end()
@@ -132,7 +139,7 @@ class Workers(Service):
                 protocol,
                 self._command[0],
                 self._command,
-                env={**os.environ, WORKER: str(worker.number)},
+                env={**os.environ, WORKER: str(worker.number), metrics.SHARED: self._figures},
                 childFDs={0: "w", 1: "r", 2: "r"},
             ),
             self._reactor.seconds(),
@@ -148,8 +155,10 @@ class Workers(Service):
                 count=len(self._workers),
             )
 
-    def ended(self, worker: _Worker, reason: str) -> None:
+    def ended(self, worker: _Worker, pid: int, reason: str) -> None:
         """It is there no more."""
+        # What it had is gone; what it has counted was.
+        mark_process_dead(pid, self._figures)
         if self._ended is not None:
             self._look_for_the_end()
             return
@@ -221,9 +230,9 @@ class _Worker:
             self.ready = True
             self._workers.ready()
 
-    def ended(self, reason: str) -> None:
+    def ended(self, pid: int, reason: str) -> None:
         self._transport = None
-        self._workers.ended(self, reason)
+        self._workers.ended(self, pid, reason)
 
 
 def _level(name: str) -> Any:
@@ -239,6 +248,11 @@ class _Process(ProcessProtocol):
     def __init__(self, worker: _Worker) -> None:
         self._worker = worker
         self._unread = {1: b"", 2: b""}
+        self._pid = 0
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self._pid = self.transport.pid
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, rest = (self._unread[childFD] + data).split(b"\n")
@@ -255,7 +269,8 @@ class _Process(ProcessProtocol):
                 self._worker.said(rest.decode(errors="replace"))
         how: Any = reason.value
         self._worker.ended(
-            f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}"
+            self._pid,
+            f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}",
         )
 
 

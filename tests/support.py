@@ -42,6 +42,7 @@ from livechat.patience import Patience
 from livechat.users import passer_by
 from livechat.web import tree
 from livechat.web.feed import Feeds
+from livechat.web.monitors import Access
 from livechat.web.response import Headers
 from livechat.web.server import Limit, Server
 from livechat.wire import Message, wire_limit
@@ -272,7 +273,7 @@ class World:
         self.writer, self.readers = Lane(held), Lane()
         made = SqliteBackend if held else PromptBackend
         self.backend = made(self.store, self.clock, self.writer, self.readers)
-        self.hub = Hub(self.clock)
+        self.hub = Hub(self.clock, self.clock.seconds)
         self.operators = Operators(
             directory / "operators.json",
             self.clock,
@@ -326,6 +327,8 @@ class Port:
         access: AccessLog | None = None,
         headers: Headers = (),
         proxies: Iterable[str] = (),
+        names: Iterable[str] = ("*",),
+        monitors: Access | None = None,
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
@@ -352,6 +355,8 @@ class Port:
                 now=lambda: world.wall,
                 origins=frozenset(origins),
                 promises=lambda: headers,
+                names=lambda: names,
+                monitors=monitors or Access(),
             ),
             sockets=self.sockets,
             chat=world.chat,

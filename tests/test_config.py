@@ -45,7 +45,8 @@ def test_every_option(option: Any) -> None:
     value = {
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
-        "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on",
+        "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
+        "metrics-token": "t" * 16,
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}

@@ -44,7 +44,7 @@ def messages(*texts: str) -> list[Message]:
 class HubTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock)
+        self.hub = Hub(self.clock, self.clock.seconds)
 
     def deliver(self, room: str, *texts: str) -> None:
         """Deliver, and end the turn."""
@@ -149,7 +149,7 @@ class TurnsTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = TurnClock()
-        self.hub = Hub(self.clock)
+        self.hub = Hub(self.clock, self.clock.seconds)
 
     def turn(self) -> None:
         """One turn of the reactor: what is called in it for later comes in the next one."""
@@ -281,7 +281,7 @@ class TurnsTest(SynchronousTestCase):
 def test_who_was_away_while_a_batch_waited() -> None:
     """It has read what is in it, and does not get it again; the others do."""
     clock = Clock()
-    hub = Hub(clock)
+    hub = Hub(clock, clock.seconds)
     one, other = CountingMember(), CountingMember()
     for member in (one, other):
         hub.join("a", member)
@@ -299,7 +299,7 @@ def test_who_was_away_while_a_batch_waited() -> None:
 
 def test_who_is_behind_does_not_go_live() -> None:
     """It has to read what was delivered meanwhile."""
-    hub = Hub(Clock())
+    hub = Hub(Clock(), float)
     one, other = CountingMember(), CountingMember()
     hub.join("a", other)
     hub.join("a", one, reads=True)

@@ -20,6 +20,7 @@ LAYERS = [
         "livechat.names",
         "livechat.wire",
         "livechat.frames",
+        "livechat.metrics",
         "livechat.reports",
         "livechat.users",
     },
@@ -47,7 +48,8 @@ LAYERS = [
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
-    "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.reports",
+    "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.metrics",
+    "livechat.reports",
     "livechat.users", "livechat.interfaces", "livechat.limits", "livechat.deadlines",
     "livechat.files", "livechat.patience", "livechat.threads", "livechat.passwords", "livechat.hub",
     "livechat.activity", "livechat.operators", "livechat.presence", "livechat.replay",

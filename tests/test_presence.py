@@ -40,7 +40,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock)
+        self.hub = Hub(self.clock, self.clock.seconds)
         self.elsewhere = Elsewhere()
         backend: Any = self.elsewhere
         self.presence = Presence(self.clock, self.hub, backend)

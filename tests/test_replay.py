@@ -166,7 +166,7 @@ class Play:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock)
+        self.hub = Hub(self.clock, self.clock.seconds)
         self.stream = Stream(self.hub)
         self.members = [Member(self) for _ in range(2)]
         self.plain = RecordingClient()

@@ -33,6 +33,7 @@ from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.http_headers import Headers
 
+from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.errors import ChatError, Kind
 from livechat.frames import V1
@@ -79,6 +80,7 @@ class Channel(http.HTTPChannel):
     peer: str | None = None
     admission: Admission
     closing = False
+    _command = b""
     _begun = False
     _socket: Socket | None = None
     _unread: Request | None = None
@@ -267,6 +269,7 @@ class Channel(http.HTTPChannel):
         if self.closing:
             return
         response = self.factory.tree.refusal(error)
+        metrics.answered(self._command.decode(errors="replace"), response.status)
         assert isinstance(response.body, bytes)
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += (f"{name}: {value}" for name, value in response.all_headers())
@@ -342,6 +345,7 @@ class HttpFactory(http.HTTPFactory):
         trusted = self.proxies.trusts(host)
         admission = self.connections.enter(None if trusted else address_key(host))
         if admission is None:
+            metrics.turned_away.inc()
             return None
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)
@@ -357,4 +361,5 @@ class HttpFactory(http.HTTPFactory):
         self._access.close()
 
     def log(self, request: http.Request) -> None:
+        metrics.answered(request.method.decode(errors="replace"), request.code)
         self._access.write(request)

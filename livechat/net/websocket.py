@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
+from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.deadlines import Deadlines
 from livechat.errors import ChatError, Close, close_code
@@ -43,6 +44,8 @@ PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
 #: Seconds for the peer's close frame.
 GRACE: Final = 5
+#: What stands for a connection that broke (RFC 6455, section 7.1.5).
+NO_CLOSE: Final = 1006
 #: Bytes of the reason that a close frame gives (RFC 6455, section 5.5).
 LONGEST_REASON: Final = 123
 
@@ -193,6 +196,7 @@ class Socket(Protocol):
         self._close(Close.FLOOD, reason)
 
     def turn_away(self, error: ChatError) -> None:
+        metrics.refused(error.kind.code)
         reason = error.detail
         if error.retry_after is not None:
             reason = f"retry_ms={round(1000 * error.retry_after)} {reason}"
@@ -272,6 +276,17 @@ class Socket(Protocol):
     def stopProducing(self) -> None:
         """The connection is being lost, which `connectionLost` is told too."""
 
+    def _count_close(self) -> None:
+        if self.closedByMe and self.localCloseCode is not None:
+            metrics.closed(self.localCloseCode, here=True)
+        else:
+            metrics.closed(self.remoteCloseCode or NO_CLOSE, here=False)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be read."""
+        return self._waiting_bytes
+
     def _drop_waiting(self) -> None:
         self.factory.patience.done(self)
         self._waiting = None
@@ -282,6 +297,7 @@ class Socket(Protocol):
         self._drop_waiting()
         self._leave()
         self.factory.lost(self)
+        self._count_close()
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
@@ -352,6 +368,10 @@ class SocketFactory(WebSocketServerFactory):
         socket.encoding = Encoding.V1
         socket.turn_away(error)
         return socket
+
+    def unsent(self) -> int:
+        """Bytes that wait to be read."""
+        return sum(socket.unsent for socket in self.sockets)
 
     def soon(self, socket: Socket) -> None:
         """*socket* has something to write before this turn ends."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,6 +12,7 @@ from livechat.web.admin import Admin
 from livechat.web.api import Api
 from livechat.web.feed import Feeds
 from livechat.web.html import Templates
+from livechat.web.monitors import Access, Monitors
 from livechat.web.pages import Pages
 from livechat.web.response import Headers
 from livechat.web.routing import Tree
@@ -28,6 +29,8 @@ def tree(
     now: Callable[[], float],
     origins: frozenset[str],
     promises: Callable[[], Headers],
+    names: Callable[[], Iterable[str]],
+    monitors: Access,
 ) -> Tree:
     """
     Everything that has an address on the port.
@@ -35,10 +38,18 @@ def tree(
     @param now: the time in seconds since 1970, UTC.
     @param origins: whose pages may use it, besides its own.
     @param promises: headers for every answer.
+    @param names: by which the server is known.
+    @param monitors: who gets the figures.
     """
     templates = Templates()
     pages, api = Pages(chat, server, templates), Api(chat, feeds)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )
-    return Tree((*pages.routes(), *api.routes(), *admin.routes()), origins, promises)
+    routes = (
+        *pages.routes(),
+        *api.routes(),
+        *Monitors(chat, monitors).routes(),
+        *admin.routes(),
+    )
+    return Tree(routes, origins, promises, names)

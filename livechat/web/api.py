@@ -1,5 +1,5 @@
 """
-The HTTP endpoints: sending, history, WebSocket handshakes, health.
+The HTTP endpoints: sending, history, WebSocket handshakes.
 
 One function an endpoint, one row for it in `routes`.
 """
@@ -47,8 +47,6 @@ class Api:
             Route("/chat/send/{room}/", {"POST": self.send}),
             Route("/chat/history/", {"GET": self.history}),
             Route("/chat/history/{room}/", {"GET": self.history}),
-            Route("/healthz", {"GET": self.healthy}, origins="any"),
-            Route("/readyz", {"GET": self.ready}, origins="any"),
             Route("/openapi.json", {"GET": self.openapi}, origins="any"),
             Route("/asyncapi.json", {"GET": self.asyncapi}, origins="any"),
         )
@@ -125,17 +123,6 @@ class Api:
         if _KEY.fullmatch(key) is None:
             raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
         return Upgrade(visit, key, subprotocol)
-
-    async def healthy(self, call: Call) -> Response:
-        """The process is alive and answers."""
-        return json({"status": "ok"})
-
-    async def ready(self, call: Call) -> Response:
-        """The process can take messages."""
-        trouble = self._chat.trouble()
-        if trouble is not None:
-            raise ChatError(Kind.UNAVAILABLE, f"Not ready: {trouble}.")
-        return json({"status": "ready"})
 
     async def openapi(self, call: Call) -> Response:
         """What can be asked by HTTP, for programs."""

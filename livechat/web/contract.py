@@ -27,7 +27,7 @@ Document = dict[str, Any]
 
 #: With every request, whatever it asks for.
 _ANYWHERE: Final = (
-    Kind.BAD_REQUEST, Kind.BAD_HOST, Kind.TOO_SLOW, Kind.BODY_TOO_LARGE,
+    Kind.BAD_REQUEST, Kind.BAD_HOST, Kind.MISDIRECTED, Kind.TOO_SLOW, Kind.BODY_TOO_LARGE,
     Kind.TOO_MANY_CONNECTIONS, Kind.INTERNAL, Kind.OVERLOADED,
 )  # fmt: skip
 _IN_A_ROOM: Final = (Kind.BAD_ORIGIN, Kind.BAD_ROOM, Kind.BAD_QUERY, Kind.UNAVAILABLE)
@@ -37,7 +37,7 @@ _SENDING: Final = (
 )  # fmt: skip
 _UPGRADING: Final = (*_IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 #: With requests that this describes no operation for.
-_ELSEWHERE: Final = (Kind.NOT_FOUND, Kind.METHOD_NOT_ALLOWED)
+_ELSEWHERE: Final = (Kind.NOT_FOUND, Kind.METHOD_NOT_ALLOWED, Kind.FORBIDDEN)
 _PLAIN_FRAMES: Final = (
     Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG, Kind.NOT_TEXT, Kind.RATE_LIMITED,
     Kind.INTERNAL, Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.UNKNOWN,
@@ -120,6 +120,7 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
             "/chat/history/{room}/": room | {"get": _history("historyOf")},
             "/healthz": {"get": _state("healthy", "The process is alive.", ok)},
             "/readyz": {"get": _state("ready", "It takes messages.", ready, Kind.UNAVAILABLE)},
+            "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _state("openapi", "This document.", document)},
             "/asyncapi.json": {"get": _state("asyncapi", "WebSockets and events.", document)},
         },
@@ -248,6 +249,17 @@ def _socket() -> Document:
 
 def _state(name: str, summary: str, schema: Document, *kinds: Kind) -> Document:
     return _operation(name, summary, _answer(summary, schema), kinds)
+
+
+def _metrics() -> Document:
+    token = _parameter("header", "Authorization", _TEXT, "`Bearer` and the operator's token.")
+    return _operation(
+        "metrics",
+        "What is counted, as Prometheus reads it; for those who may.",
+        _answer("Figures.", _TEXT, "text/plain"),
+        (Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.NOT_FOUND),
+        [token],
+    )
 
 
 def _operation(

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
+from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.deadlines import Deadlines
 from livechat.errors import ChatError
@@ -50,6 +51,11 @@ class Feed:
         self._drain = Drain()
         self._send: Callable[[bytes], None] | None = None
         self._cut: Callable[[], None] | None = None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be read."""
+        return self._waiting_bytes
 
     async def enter(self) -> None:
         """
@@ -122,6 +128,7 @@ class Feed:
         self.abort()
 
     def turn_away(self, reason: ChatError) -> None:
+        metrics.refused(reason.kind.code)
         self.write(encode_frame(self.encoding, error(reason)))
         self.end()
 
@@ -167,6 +174,10 @@ class Feeds:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def unsent(self) -> int:
+        """Bytes that wait to be read."""
+        return sum(feed.unsent for feed in self._open)
 
     def feed(self, visit: Visit, sender: Sender) -> Feed:
         """A new one."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 import humanize
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from livechat import metrics
 from livechat.errors import ChatError
 from livechat.web.response import Headers, Response, belonging
 
@@ -85,6 +86,7 @@ class Templates:
         text = self.text(template, error=error, **values)
         status: int = HTTPStatus.OK
         if error is not None:
+            metrics.refused(error.kind.code)
             status, headers = error.kind.status, (*headers, *belonging(error))
         return Response(status, text.encode(), (*_HEADERS, *headers))
 

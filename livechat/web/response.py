@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from livechat import wire
+from livechat import metrics, wire
 from livechat.errors import ChatError
 from livechat.session import Visit
 from livechat.web.feed import Feed
@@ -84,6 +84,7 @@ def streamed_json(body: AsyncGenerator[bytes, None], headers: Headers = ()) -> R
 def problem(error: ChatError) -> Response:
     """An error as ``application/problem+json`` (RFC 9457)."""
     kind = error.kind
+    metrics.refused(kind.code)
     title = HTTPStatus(kind.status).phrase
     body = wire.encode(wire.Problem(title, kind.status, kind.code, error.detail))
     return Response(kind.status, body, (_PROBLEM, _NO_STORE, *belonging(error)))

@@ -14,7 +14,7 @@ its message would be in the room.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote
 
@@ -23,7 +23,7 @@ from twisted.logger import Logger
 
 from livechat.chat import Sender, Window
 from livechat.errors import ChatError, Kind, internal
-from livechat.names import is_host, origin
+from livechat.names import is_among, is_host, origin
 from livechat.web.response import Headers, Response, Upgrade, problem
 
 #: The media type of forms.
@@ -199,13 +199,16 @@ class Tree:
         routes: tuple[Route, ...],
         origins: frozenset[str],
         promises: Callable[[], Headers] = tuple,
+        names: Callable[[], Iterable[str]] = ("*",).__iter__,
     ) -> None:
         """
         @param origins: allowed besides the server's own.
         @param promises: headers for every answer.
+        @param names: what the server is called just now (`livechat.names.is_among`).
         """
         self._routes = routes
         self._origins = origins
+        self._names = names
         self._promises = promises
 
     async def answer(self, call: Call) -> Response | Upgrade:
@@ -267,11 +270,15 @@ class Tree:
                 return route, names
         raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
 
-    @staticmethod
-    def _host(call: Call) -> str:
+    def _host(self, call: Call) -> str:
         hosts = call.headers.get("host", ())
         if len(hosts) != 1 or not is_host(hosts[0]):
             raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
+        if not is_among(hosts[0], self._names()):
+            raise ChatError(
+                Kind.MISDIRECTED,
+                "This server has no such name; see its certificate, and its option --host.",
+            )
         return hosts[0]
 
 

@@ -20,6 +20,7 @@ from livechat.presence import MANY
 from livechat.session import ASK_RATE
 from livechat.web import contract
 from livechat.web.api import Api
+from livechat.web.monitors import Access, Monitors
 from livechat.wire import Place
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
 from tests.test_frames import HOSTILE, UNDERSTOOD
@@ -142,7 +143,11 @@ def test_every_route(port: Port, openapi: Described) -> None:
     assert {
         path: {method.upper() for method in item.keys() - {"parameters"}}
         for path, item in openapi.document["paths"].items()
-    } == {route.path: set(route.answers) for route in Api(port.world.chat, port.feeds).routes()}
+    } == {
+        route.path: set(route.answers)
+        for part in (Api(port.world.chat, port.feeds), Monitors(port.world.chat, Access()))
+        for route in part.routes()
+    }
 
 
 def test_every_kind(openapi: Described, asyncapi: Described) -> None:

@@ -47,7 +47,7 @@ def test_words(expression: str, value: Any, expected: str) -> None:
 
 def test_pages() -> None:
     """A page is kept by nobody, and may load and do only what is the server's own."""
-    page = Templates().page("front.html", host="h", room="r", version="1")
+    page = Templates().page("room.html", room="r")
     headers = dict(page.headers)
     assert headers["Cache-Control"] == "no-store"
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))

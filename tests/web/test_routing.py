@@ -27,6 +27,26 @@ def test_hosts(port: Port, host: str) -> None:
     assert port.ask("GET", "/healthz", Host=host).status == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("chat.example", 200), ("CHAT.example.:8443", 200), ("a.wild.example", 200),
+        ("wild.example", 421), ("a.b.wild.example", 421), ("evil.example", 421),
+        ("chat.example.evil", 421), ("192.0.2.7", 200), ("[2001:db8::1]:1", 200),
+        ("localhost", 200), ("localhost.evil.example", 421), ("127.0.0.1.evil", 421),
+        ("1", 421), ("*", 400), ("*.wild.example", 400),
+    ],
+)  # fmt: skip
+def test_names(port: Port, host: str, status: int) -> None:
+    """Only who asks for one of the server's names, or an address, is answered."""
+    named = Port(port.world, names=["Chat.example", "*.wild.example"])
+    answer = named.ask("GET", "/healthz", Host=host)
+    assert answer.status == status
+    if status == 421:
+        assert answer.code() == "misdirected"
+        assert named.ask("GET", "/ws/chat/r/", Host=host).status == 421
+
+
 def test_two_hosts(port: Port) -> None:
     """Two Host headers are refused, even if they say the same."""
     assert port.ask("GET", "/healthz", host="localhost").code() == "bad_host"

@@ -19,6 +19,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from livechat import metrics
 from livechat.backends.redis.history import History, channel_of, room_of
 from livechat.backends.redis.link import Link, LinkError, RefusedError
 from livechat.backends.redis.outbox import Sending
@@ -345,6 +346,7 @@ class Rooms:
         if stream.position < part.oldest - 1:
             self._pass_over(room, stream, part.oldest - 1)
         news = stream.read(part.entries, part.top)
+        metrics.healed.inc(len(news))
         self._deliver(room, news)
         if not news and stream.position == position:
             # What was heard of is not there: the next check finds out why.

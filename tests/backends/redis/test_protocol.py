@@ -36,7 +36,7 @@ class Process:
 
     def __init__(self, server: RedisServer, reactor: Any, messages: int) -> None:
         self.reactor = reactor
-        self.hub = Hub(reactor)
+        self.hub = Hub(reactor, reactor.seconds)
         self.backend: RedisBackend = connect(server.url, reactor, Retention(messages, 0))
         self.chat = Chat(
             self.backend,

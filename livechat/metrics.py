@@ -1,0 +1,143 @@
+"""
+What a process counts, for monitors (Prometheus's text format).
+
+Every figure stands here, and is counted where it happens.  No label holds what clients choose:
+neither rooms nor users nor addresses.
+
+Of several processes on one port any may be asked, and answers for all: they write their figures
+into files of one directory (`SHARED`), which is given to them before this is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from twisted.internet.interfaces import IReactorTime
+
+#: In the environment: the directory for the figures of several processes.
+SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+#: Seconds between two looks at what is not counted but is.
+LOOK_EVERY: Final = 1.0
+_QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+_OF_PEERS: Final = frozenset({1000, 1001, 1005, 1006})
+
+_REGISTRY: Final = CollectorRegistry()
+ProcessCollector(namespace="livechat", registry=_REGISTRY)
+
+_refusals: Final = Counter(
+    "livechat_refusals", "What was refused, by the error's code.", ["code"], registry=_REGISTRY
+)
+_closes: Final = Counter(
+    "livechat_closes",
+    "WebSockets that closed, by the code of who began it; 1006 is a break.",
+    ["code", "by"],
+    registry=_REGISTRY,
+)
+_requests: Final = Counter(
+    "livechat_requests", "HTTP requests that were answered.", ["method", "status"],
+    registry=_REGISTRY,
+)  # fmt: skip
+turned_away: Final = Counter(
+    "livechat_turned_away",
+    "Connections that were closed unheard, beyond those that are told why.",
+    registry=_REGISTRY,
+)
+stored: Final = Counter("livechat_stored", "Messages that were stored.", registry=_REGISTRY)
+delivered: Final = Counter(
+    "livechat_delivered", "Messages that were written, to each member.", registry=_REGISTRY
+)
+stored_to_written: Final = Histogram(
+    "livechat_stored_to_written_seconds",
+    "From when a message was stored until it was written to all members here.",
+    buckets=_QUICK,
+    registry=_REGISTRY,
+)
+healed: Final = Counter(
+    "livechat_healed",
+    "Messages that Redis did not tell of, and that were read where they were missing.",
+    registry=_REGISTRY,
+)
+lag: Final = Histogram(
+    "livechat_reactor_lag_seconds",
+    "By how much a timer was late.",
+    buckets=_QUICK,
+    registry=_REGISTRY,
+)
+
+
+def _gauge(name: str, text: str) -> Gauge:
+    return Gauge(f"livechat_{name}", text, registry=_REGISTRY, multiprocess_mode="livesum")
+
+
+connections: Final = _gauge("connections", "Connections.")
+members: Final = _gauge("members", "Members of rooms.")
+rooms: Final = _gauge("rooms", "Rooms that have members.")
+unsent_bytes: Final = _gauge("unsent_bytes", "Bytes that wait for members to read them.")
+slow: Final = _gauge("slow_members", "Members for whom more than --max-unsent waits.")
+up: Final = _gauge("storing", "Processes that can store messages.")
+
+
+def refused(code: str) -> None:
+    """Somebody is told of an error."""
+    _refusals.labels(code).inc()
+
+
+def closed(code: int, *, here: bool) -> None:
+    """
+    A WebSocket is closed.
+
+    @param here: by the server; else the code is the peer's, who may choose any.
+    """
+    known = str(code) if here or code in _OF_PEERS else "other"
+    _closes.labels(known, "server" if here else "peer").inc()
+
+
+def answered(method: str, status: int) -> None:
+    """An HTTP request is."""
+    _requests.labels(method if method in _METHODS else "other", str(status)).inc()
+
+
+def written(now: float, time_ms: int, count: int) -> None:
+    """
+    Messages were written.
+
+    @param now: in seconds since 1970.
+    @param time_ms: when the first of them was stored.
+    @param count: to how many members, times how many messages.
+    """
+    delivered.inc(count)
+    stored_to_written.observe(max(0.0, now - time_ms / 1000))
+
+
+class Pulse:
+    """Looks at the reactor: a timer that is late was kept waiting by something."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._due = clock.seconds() + LOOK_EVERY
+
+    def look(self) -> None:
+        """It is time to; call it every `LOOK_EVERY` seconds."""
+        now = self._clock.seconds()
+        lag.observe(max(0.0, now - self._due))
+        self._due = now + LOOK_EVERY
+
+
+def text() -> bytes:
+    """All figures, of all processes on the port."""
+    if SHARED not in os.environ:
+        return generate_latest(_REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -1,0 +1,95 @@
+"""
+For monitors: whether the server is alive and ready, and its figures.
+
+The figures say how much is going on, so not everybody gets them: by default who asks from this
+machine does, by one of its addresses or as localhost, and not through a proxy; and whoever brings
+the operator's token.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from secrets import compare_digest
+from typing import Final, Literal
+
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from livechat import metrics
+from livechat.chat import Chat
+from livechat.errors import ChatError, Kind
+from livechat.names import is_among
+from livechat.web.response import Response, json
+from livechat.web.routing import Call, Route
+
+#: What proxies add to what they pass on.
+_BY_PROXIES: Final = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
+_SCHEME: Final = "bearer "
+
+
+class Access(Struct, frozen=True):
+    """
+    Who gets the figures.
+
+    @ivar to: those on this machine; everybody; nobody.
+    @ivar token: with which anybody does, unless nobody shall.
+    """
+
+    to: Literal["loopback", "open", "off"] = "loopback"
+    token: str | None = None
+
+
+class Monitors:
+    """Their endpoints."""
+
+    def __init__(self, chat: Chat, access: Access) -> None:
+        self._chat = chat
+        self._access = access
+
+    def routes(self) -> tuple[Route, ...]:
+        """The endpoints' rows in the URL tree."""
+        return (
+            Route("/healthz", {"GET": self.healthy}, origins="any"),
+            Route("/readyz", {"GET": self.ready}, origins="any"),
+            Route("/metrics", {"GET": self.figures}, origins="own"),
+        )
+
+    async def healthy(self, call: Call) -> Response:
+        """The process is alive and answers."""
+        return json({"status": "ok"})
+
+    async def ready(self, call: Call) -> Response:
+        """The process can take messages."""
+        trouble = self._chat.trouble()
+        if trouble is not None:
+            raise ChatError(Kind.UNAVAILABLE, f"Not ready: {trouble}.")
+        return json({"status": "ready"})
+
+    async def figures(self, call: Call) -> Response:
+        """What is counted, as Prometheus reads it."""
+        if self._access.to == "off":
+            raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
+        if self._access.to != "open" and not self._is_here(call) and not self._has_token(call):
+            raise ChatError(
+                Kind.FORBIDDEN,
+                "Metrics are for this machine, and for who has the token; "
+                "see the server's option --metrics.",
+            )
+        headers = (("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store"))
+        return Response(200, metrics.text(), headers)
+
+    @staticmethod
+    def _is_here(call: Call) -> bool:
+        """Whether it is asked from this machine, by somebody who means this machine."""
+        host = call.header("Host") or ""
+        return (
+            ip_address(call.sender.address).is_loopback
+            and is_among(host, ())
+            and not any(name in call.headers for name in _BY_PROXIES)
+        )
+
+    def _has_token(self, call: Call) -> bool:
+        given = call.header("Authorization") or ""
+        if self._access.token is None or given[: len(_SCHEME)].lower() != _SCHEME:
+            return False
+        return compare_digest(given[len(_SCHEME) :].strip().encode(), self._access.token.encode())

@@ -1,0 +1,112 @@
+"""`livechat.metrics`."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+
+from livechat import metrics
+from tests.support import Port, World, client_frame
+
+
+def value(name: str) -> float:
+    """A figure, by its name and labels; 0 if there is none yet."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", metrics.text().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0
+
+
+@contextmanager
+def counts(**by: float) -> Iterator[None]:
+    """Figures change by so much."""
+    names = {NAMES.get(name, f"livechat_{name}_total"): change for name, change in by.items()}
+    before = {name: value(name) for name in names}
+    yield
+    assert {name: value(name) - before[name] for name in names} == names
+
+
+NAMES = {
+    "bad_json": 'livechat_refusals_total{code="bad_json"}',
+    "bad_room": 'livechat_refusals_total{code="bad_room"}',
+    "not_found": 'livechat_refusals_total{code="not_found"}',
+    "flood": 'livechat_closes_total{by="server",code="1008"}',
+    "normal": 'livechat_closes_total{by="peer",code="1000"}',
+    "broken": 'livechat_closes_total{by="peer",code="1006"}',
+    "other": 'livechat_closes_total{by="peer",code="other"}',
+    "ok": 'livechat_requests_total{method="GET",status="200"}',
+    "strange": 'livechat_requests_total{method="other",status="405"}',
+    "written": "livechat_stored_to_written_seconds_count",
+    "lags": "livechat_reactor_lag_seconds_count",
+    "late": "livechat_reactor_lag_seconds_sum",
+}
+
+
+def test_messages(port: Port) -> None:
+    """What is stored counts once, what is delivered for each member."""
+    with counts(stored=2, delivered=6, written=2):
+        wires = [port.socket() for _ in range(3)]
+        for _ in range(2):
+            wires[0].says("x")
+            port.world.hub.flush()
+            for wire in wires:
+                assert wire.heard() == ["x"]
+
+
+def test_refusals(port: Port) -> None:
+    """Each refusal counts by its code, whoever is told of it and however."""
+    with counts(bad_json=1, bad_room=2, not_found=1, ok=1, strange=1):
+        wire = port.socket()
+        wire.send(client_frame(b"{"))
+        port.ask("GET", "/chat/history/a%20b/")
+        port.ask("GET", "/rooms/a%20b/")
+        port.ask("GET", "/nowhere")
+        port.ask("GET", "/healthz")
+        port.ask("INVENTED", "/healthz")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(1000, "normal"), (None, "broken"), (4321, "other"), (3999, "other")]
+)
+def test_closes(port: Port, code: int | None, name: str) -> None:
+    """A close counts by its code, of which a peer cannot invent more than one more."""
+    with counts(**{name: 1}):
+        wire = port.socket()
+        if code is not None:
+            wire.send(client_frame(struct.pack("!H", code), opcode=8))
+        wire.hang_up()
+
+
+def test_turned_away(port: Port) -> None:
+    """Connections that nobody even answers count."""
+    full = Port(port.world, most=1)
+    with counts(turned_away=1):
+        address = IPv4Address("TCP", "192.0.2.1", 50_000)
+        for _ in range(200):
+            if full.factory.buildProtocol(address) is None:
+                break
+
+
+def test_pulse() -> None:
+    """A timer that is late says how long something else took."""
+    clock = Clock()
+    pulse = metrics.Pulse(clock)
+    with counts(lags=2, late=0.5):
+        clock.advance(metrics.LOOK_EVERY)
+        pulse.look()
+        clock.advance(metrics.LOOK_EVERY + 0.5)
+        pulse.look()
+
+
+def test_no_names(make_world: Callable[..., World]) -> None:
+    """No label holds what clients choose."""
+    port = Port(make_world())
+    port.ask("GET", "/chat/history/a-secret-room/?name=a-secret-name")
+    port.ask("A-SECRET-METHOD", "/a-secret-path")
+    wire = port.socket("a-secret-room")
+    wire.says("a-secret-text")
+    assert b"secret" not in metrics.text().lower()

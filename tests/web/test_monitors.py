@@ -1,0 +1,56 @@
+"""`livechat.web.monitors`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.web.monitors import Access
+from tests.support import Port
+
+TOKEN = "a token of an operator"
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {"Host": "localhost:10443"}, 200),
+        ("127.0.0.1", {"Host": "127.0.0.1"}, 200),
+        ("::1", {"Host": "[::1]:10443"}, 200),
+        ("192.0.2.1", {"Host": "localhost"}, 403),
+        # A proxy on this machine, who asks for somebody else.
+        ("127.0.0.1", {"Host": "chat.example"}, 403),
+        ("127.0.0.1", {"Host": "localhost", "X_Forwarded_For": "192.0.2.1"}, 403),
+        ("127.0.0.1", {"Host": "localhost", "Forwarded": "for=192.0.2.1"}, 403),
+        ("127.0.0.1", {"Host": "localhost", "Via": "1.1 proxy"}, 403),
+        ("127.0.0.1", {"Host": "localhost", "Origin": "https://evil.example"}, 403),
+        ("192.0.2.1", {"Authorization": f"Bearer {TOKEN}"}, 200),
+        ("192.0.2.1", {"Authorization": f"bearer  {TOKEN}"}, 200),
+        ("192.0.2.1", {"Authorization": f"Bearer {TOKEN}x"}, 403),
+        ("192.0.2.1", {"Authorization": "Bearer "}, 403),
+        ("192.0.2.1", {"Authorization": TOKEN}, 403),
+        ("192.0.2.1", {"Authorization": "Bearer \xe9"}, 403),
+    ],
+)
+def test_who_may(port: Port, address: str, headers: dict[str, str], status: int) -> None:
+    """Figures are for this machine, and for who has the token."""
+    kept = Port(port.world, monitors=Access(token=TOKEN))
+    answer = kept.ask("GET", "/metrics", _from=address, **headers)
+    assert answer.status == status
+    assert (b"livechat_stored" in answer.body) == (status == 200)
+    if status == 200:
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+
+
+def test_without_a_token(port: Port) -> None:
+    """Where there is no token, none is right."""
+    for given in ("", "None", TOKEN):
+        headers = {"Authorization": f"Bearer {given}"}
+        assert port.ask("GET", "/metrics", **headers).code() == "forbidden"
+
+
+def test_open_and_off(port: Port) -> None:
+    """All may read them, or nobody, as the operator says."""
+    assert Port(port.world, monitors=Access("open")).ask("GET", "/metrics").status == 200
+    off = Port(port.world, monitors=Access("off", TOKEN))
+    headers = {"Host": "localhost", "Authorization": f"Bearer {TOKEN}"}
+    assert off.ask("GET", "/metrics", _from="127.0.0.1", **headers).status == 404
