@@ -115,7 +115,10 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
             daemon
         )
         port = reserved[0].getsockname()[1]
-        Workers(reactor, command(options, port), config.workers, reserved).setServiceParent(daemon)
+        figures = config.state / f"metrics-{port}"
+        Workers(
+            reactor, command(options, port), config.workers, reserved, figures
+        ).setServiceParent(daemon)
     except BaseException:
         for each in reserved:
             each.close()

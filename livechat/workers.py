@@ -18,8 +18,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -82,9 +82,11 @@ class Workers(Service):
         command: Sequence[str],
         count: int,
         reserved: Sequence[socket.socket],
+        figures: Path,
     ) -> None:
         """
         @param reserved: sockets that keep the port.
+        @param figures: a directory for what workers count, of which any answers for all.
         """
         self._reactor = reactor
         self._command = command
@@ -94,12 +96,12 @@ class Workers(Service):
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
-        # What workers count: any of them answers for all.
-        self._figures = ""
+        self._figures = figures
 
     def startService(self) -> None:
         super().startService()
-        self._figures = mkdtemp(prefix="livechat-metrics-")
+        self._forget_figures()
+        self._figures.mkdir(parents=True)
         self._before = signal.signal(signal.SIGHUP, self._renew)
         for worker in self._workers:
             self._start(worker)
@@ -119,7 +121,7 @@ class Workers(Service):
                 killing.cancel()
             for each in self._reserved:
                 each.close()
-            rmtree(self._figures, ignore_errors=True)
+            self._forget_figures()
 
         ended = self._ended.addCallback(stopped)
         self._look_for_the_end()
@@ -139,11 +141,14 @@ class Workers(Service):
                 protocol,
                 self._command[0],
                 self._command,
-                env={**os.environ, WORKER: str(worker.number), metrics.SHARED: self._figures},
+                env={**os.environ, WORKER: str(worker.number), metrics.SHARED: str(self._figures)},
                 childFDs={0: "w", 1: "r", 2: "r"},
             ),
             self._reactor.seconds(),
         )
+
+    def _forget_figures(self) -> None:
+        rmtree(self._figures, ignore_errors=True)
 
     def ready(self) -> None:
         """A worker can be connected to."""
@@ -158,7 +163,7 @@ class Workers(Service):
     def ended(self, worker: _Worker, pid: int, reason: str) -> None:
         """It is there no more."""
         # What it had is gone; what it has counted was.
-        mark_process_dead(pid, self._figures)
+        mark_process_dead(pid, str(self._figures))
         if self._ended is not None:
             self._look_for_the_end()
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,8 +69,8 @@ def reactor() -> Reactor:
 
 
 @pytest.fixture
-def workers(reactor: Reactor) -> Any:
-    made = Workers(reactor, ["program"], 2, [])  # type: ignore[arg-type]
+def workers(reactor: Reactor, tmp_path: Path) -> Any:
+    made = Workers(reactor, ["program"], 2, [], tmp_path / "metrics")  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:

@@ -125,6 +125,35 @@ def test_one_log(several: Daemon) -> None:
         assert not any(re.match(r"\d{4}-", text) for _, text in lines)
 
 
+def test_metrics(several: Daemon) -> None:
+    """Any worker answers for all, also for what one had counted that is gone."""
+
+    def figure(name: str) -> float:
+        text = several.curl(f"{several.url}/metrics")
+        return sum(float(each) for each in re.findall(rf"^{name} (\S+)$", text, re.MULTILINE))
+
+    before = [figure("livechat_stored_total"), figure("livechat_delivered_total")]
+    assert before == [0, 0]
+    members = several.members(20)
+    members[0].send('{"message": "x"}')
+    for member in members:
+        member.recv()
+    for _ in range(10):
+        # Whichever worker it is that answers.
+        assert figure("livechat_stored_total") == 1
+        assert figure("livechat_delivered_total") == len(members)
+    eventually(lambda: figure("livechat_members") == len(members))
+    assert figure("livechat_storing") == WORKERS
+    os.kill(several.workers()[0], signal.SIGKILL)
+    several.log.wait_for("Worker 1 has ended")
+    eventually(lambda: figure("livechat_members") < len(members))
+    assert figure("livechat_stored_total") == 1
+    assert figure("livechat_delivered_total") == len(members)
+    for member in members:
+        with suppress(ConnectionClosed):
+            member.close()
+
+
 def test_a_port_that_is_taken(several: Daemon, redis: RedisServer, tmp_path: Path) -> None:
     """Nobody can slip in where others share a port."""
     twistd = Path(sys.executable).with_name("twistd")
