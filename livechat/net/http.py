@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -45,6 +45,9 @@ from livechat.net.websocket import Socket, SocketFactory
 from livechat.web.events import LASTS
 from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
+
+#: Bytes of the fields behind a body in chunks.
+LONGEST_TRAILER: Final = 4_096
 
 
 class _Stage(Enum):
@@ -136,6 +139,10 @@ class Channel(http.HTTPChannel):
         if self.admission.refusal is not None and not self._is_v1_handshake():
             self.refuse(self.admission.refusal)
         else:
+            decoder: Any = self._transferDecoder
+            if hasattr(decoder, "_maxTrailerHeadersSize"):
+                # Nobody looks at what comes behind a body in chunks.
+                decoder._maxTrailerHeadersSize = LONGEST_TRAILER  # noqa: SLF001
             super().allHeadersReceived()
 
     def _is_v1_handshake(self) -> bool:
@@ -204,8 +211,12 @@ class Channel(http.HTTPChannel):
     def rawDataReceived(self, data: bytes) -> None:
         if self._socket is not None:
             self._socket.dataReceived(data)
-        else:
-            super().rawDataReceived(data)
+            return
+        super().rawDataReceived(data)
+        # A chunk that announces too much would be waited for until its deadline.
+        announced = getattr(self._transferDecoder, "length", None)
+        if announced is not None and announced > self.factory.max_body:
+            self.refuse_body()
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
@@ -276,6 +287,11 @@ class Channel(http.HTTPChannel):
         lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
         self.transport.write("\r\n".join(lines).encode() + response.body)
         self.loseConnection()
+
+    def refuse_body(self) -> None:
+        """It is, or says that it will be, too long."""
+        most = self.factory.max_body
+        self.refuse(ChatError(Kind.BODY_TOO_LARGE, f"A body may have at most {most} bytes."))
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(ChatError(Kind.BAD_REQUEST, "This is not a valid HTTP/1.1 request."))

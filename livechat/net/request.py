@@ -54,21 +54,15 @@ class Request(http.Request):
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
         if length is not None and length > self.channel.factory.max_body:
-            self._too_large()
+            self.channel.refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:
         if self.channel.closing:
             return
         if self.content.tell() + len(data) > self.channel.factory.max_body:
-            self._too_large()
+            self.channel.refuse_body()
         else:
             self.content.write(data)
-
-    def _too_large(self) -> None:
-        most = self.channel.factory.max_body
-        self.channel.refuse(
-            ChatError(Kind.BODY_TOO_LARGE, f"A body may have at most {most} bytes.")
-        )
 
     def connectionLost(self, reason: Failure) -> None:
         self.gone = True

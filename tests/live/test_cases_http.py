@@ -1,0 +1,236 @@
+"""The named cases of hostile HTTP, with a real daemon: each is a test of that name."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from livechat.wire import wire_limit
+from tests.live.daemon import Daemon
+from tests.live.siege import answer, siege, statuses
+from tests.support import request
+
+#: Bytes of a body, with messages of 16 KiB.
+LIMIT = wire_limit(16_384)
+JSON = {"Content_Type": "application/json", "Connection": "close"}
+CLOSE = "Connection: close\r\n"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose temporary files would be seen."""
+    directory = tmp_path_factory.mktemp("daemon")
+    (directory / "tmp").mkdir()
+    environment = {"TMPDIR": str(directory / "tmp")}
+    with Daemon(directory, "--rate=0", "--rate-per-ip=0", environment=environment) as running:
+        yield running
+        assert list((directory / "tmp").iterdir()) == []
+
+
+@pytest.fixture(autouse=True)
+def under_siege(daemon: Daemon) -> Iterator[None]:
+    with siege(daemon):
+        yield
+
+
+def lines(*given: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([*given, "", ""]).encode("latin-1") + body
+
+
+def post(body: bytes, room: str = "h", **headers: str) -> bytes:
+    return request("POST", f"/chat/send/{room}/", body, **(JSON | headers))
+
+
+def chunked(*chunks: bytes, room: str = "h", trailer: bytes = b"\r\n") -> bytes:
+    head = request(
+        "POST", f"/chat/send/{room}/", **JSON, Transfer_Encoding="chunked", Content_Length=""
+    )
+    return (
+        head + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + b"0\r\n" + trailer
+    )
+
+
+def problem(data: bytes) -> dict[str, str]:
+    """The one answer, which is a problem."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    found: dict[str, str] = json.loads(body)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        ([], 400), (["localhost", "localhost"], 400), ([""], 400), (["a@b"], 400),
+        (["localhost,evil"], 400), (["evil.example"], 421),
+    ],
+)  # fmt: skip
+def test_h_1_host(daemon: Daemon, hosts: list[str], status: int) -> None:
+    """H-1: exactly one Host that is valid, and a name of the server's."""
+    data = answer(
+        daemon,
+        lines("GET /healthz HTTP/1.1", *(f"Host: {each}" for each in hosts), "Connection: close"),
+    )
+    assert statuses(data) == [status]
+    assert problem(data)["code"] == ("bad_host" if status == 400 else "misdirected")
+
+
+def test_h_2_obs_fold(daemon: Daemon) -> None:
+    """H-2: a folded header line is refused."""
+    data = answer(daemon, lines("GET /healthz HTTP/1.1", "Host: localhost", "X: a", " b"))
+    assert statuses(data) == [400]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Content-Length: 5"],
+        ["Content-Length: 5", "Content-Length: 6"],
+        ["Content-Length: +5"], ["Content-Length: 0x5"], ["Content-Length: 5,5"],
+        ["Content-Length: 5 5"], ["Content-Length: -1"], ["Content-Length: "],
+        ["Transfer-Encoding: chunked, identity"], ["Transfer-Encoding: xchunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["Content-Length : 5"], ["Transfer-Encoding : chunked"],
+        ["Transfer-Encoding: \x0bchunked"],
+    ],
+)  # fmt: skip
+def test_h_3_cl_te(daemon: Daemon, headers: list[str]) -> None:
+    """H-3: whose length is not clear is refused, and what follows is not taken for a request."""
+    smuggled = post(b'{"message": "smuggled"}', room="smuggled")
+    body = b"0\r\n\r\n" + smuggled
+    data = answer(
+        daemon,
+        lines(
+            "POST /chat/send/h/ HTTP/1.1",
+            "Host: localhost",
+            "Content-Type: application/json",
+            *headers,
+            body=body,
+        ),
+    )
+    assert statuses(data) in ([400], [501]), data
+    assert statuses(data) == [400], data
+    assert daemon.history("smuggled/") == []
+
+
+@pytest.mark.parametrize("length", ["99999999999999999999", str(LIMIT + 1), "9" * 4_000])
+def test_h_4_cl_huge(daemon: Daemon, length: str) -> None:
+    """H-4: a length over the limit is refused at once; the body is not waited for."""
+    began = time.monotonic()
+    data = answer(daemon, post(b"", Content_Length=length))
+    assert statuses(data)[0] in (413, 400)
+    assert statuses(data) == [413] or len(length) > 1_000
+    # The server closes after its grace for the peer, who does not; the answer was there before.
+    assert time.monotonic() - began < 7
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (chunked()[: -5] + b"FFFFFFFFFFFFFFFF\r\nx", {400, 413}),
+        (chunked()[: -5] + b"FFFFFFFFFFFFFFFFFFFFFFFF\r\nx", {400, 413}),
+        (chunked()[: -5] + b"-1\r\nx\r\n0\r\n\r\n", {400}),
+        (chunked()[: -5] + b"1;" + 2_048 * b"e" + b"\r\nx\r\n0\r\n\r\n", {400}),
+        (chunked(b'{"message":"x"}', trailer=b"X: " + 20_000 * b"t" + b"\r\n\r\n"), {400, 413}),
+        (chunked(*[b" "] * 70_000, b'{"message":"x"}'), {200}),
+        (chunked(*[b" " * 1_000] * 200), {413}),
+    ],
+    ids=["2^64", "2^96", "negative", "extension", "trailer", "1-byte chunks", "too long"],
+)  # fmt: skip
+def test_h_5_chunk_abuse(daemon: Daemon, data: bytes, expected: set[int]) -> None:
+    """H-5: chunks that are no chunks are refused; many small ones cost nothing but time."""
+    assert set(statuses(answer(daemon, data))) <= expected
+
+
+@pytest.mark.parametrize(
+    "method", ["TRACE", "PUT", "DELETE", "PATCH", "GEt", "PROPFIND", "A" * 9_000]
+)
+def test_h_6_method(daemon: Daemon, method: str) -> None:
+    """H-6: a method that is not there is answered with those that are."""
+    data = answer(
+        daemon, lines(f"{method} /chat/send/ HTTP/1.1", "Host: localhost", "Connection: close")
+    )
+    assert statuses(data) == [405]
+    assert b"\r\nAllow: POST, OPTIONS\r\n" in data
+
+
+def test_h_6_options(daemon: Daemon) -> None:
+    """H-6: OPTIONS is answered."""
+    data = answer(daemon, request("OPTIONS", "/chat/send/", Connection="close"))
+    assert statuses(data) == [204]
+    assert b"\r\nAllow: POST, OPTIONS\r\n" in data
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        # The last slash is optional, and a room may be in the path: livechat's contract.
+        ("/chat/send", 200), ("/chat/send/", 200), ("/chat/send/x", 200), ("/chat/send/x/", 200),
+        ("//chat/send/", 404), ("/CHAT/SEND/", 404), ("/chat/send/x/y", 404),
+        ("/chat/./send/", 404), ("/chat//send/", 404), ("/chat%2Fsend/", 404),
+        ("http://localhost/chat/send/", 200),
+        ("*", 404), ("chat/send/", 404),
+    ],
+)  # fmt: skip
+def test_h_7_path(daemon: Daemon, path: str, status: int) -> None:
+    """H-7: each address is one thing."""
+    data = answer(daemon, request("POST", path, b'{"message":"x"}', **JSON))
+    assert statuses(data) in ([status], [400]) if status == 404 else [status]
+
+
+@pytest.mark.parametrize("over", [0, 1])
+@pytest.mark.parametrize("by", ["length", "chunks"])
+def test_h_8_body_limit(daemon: Daemon, over: int, by: str) -> None:
+    """H-8: a body may have so many bytes, and not one more; nothing becomes a temporary file."""
+    body = b'{"message":"x"}'.ljust(LIMIT + over)
+    pieces = [body[at : at + 10_000] for at in range(0, len(body), 10_000)]
+    data = answer(daemon, post(body) if by == "length" else chunked(*pieces))
+    assert statuses(data) == [413 if over else 200]
+
+
+@pytest.mark.parametrize("path", ["/chat/send/h/", "/nowhere", "/admin/sign-in/", "/healthz"])
+def test_h_9_form_bomb(daemon: Daemon, path: str) -> None:
+    """H-9: a megabyte of fields, and ten thousand parts, are refused unread, wherever they go."""
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    parts = {"Content_Type": "multipart/form-data; boundary=b"}
+    many = b"--b\r\n\r\n\r\n" * (LIMIT // 10)
+    for body, headers in ((b"a=b&" * 262_144, form), (many, parts)):
+        began = time.monotonic()
+        connection = daemon.raw(
+            request("POST", path, b"", **headers, Content_Length=str(len(body)))
+        )
+        if len(body) <= LIMIT:
+            connection.sendall(body)
+        status = statuses(connection.recv(65_536))
+        assert status[0] in (404, 405, 413, 415)
+        # 50 ms for the server; the rest is for this machine.
+        assert time.monotonic() - began < 0.5
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["text/plain", "", "application/json; charset=utf-16", "application/jsonx", "*/*", "json",
+     "multipart/form-data; boundary=x", "text/html", "application/json, text/plain"],
+)  # fmt: skip
+def test_h_10_media_type(daemon: Daemon, media: str) -> None:
+    """H-10: what is neither JSON nor a form, in UTF-8, is not guessed at."""
+    data = answer(daemon, post(b'{"message":"x"}', Content_Type=media))
+    assert statuses(data) == [415]
+    assert problem(data)["code"] == "unsupported_media_type"
+
+
+def test_h_11_expect(daemon: Daemon) -> None:
+    """H-11: who asks whether to send a body that is too long is told no, and not first yes."""
+    too_long = post(b"", Expect="100-continue", Content_Length=str(LIMIT + 1))
+    assert statuses(answer(daemon, too_long)) == [413]
+    fits = post(b"", Expect="100-continue", Content_Length="15")
+    connection = daemon.raw(fits)
+    assert statuses(connection.recv(65_536)) == [100]
+    connection.sendall(b'{"message":"x"}')
+    assert statuses(connection.recv(65_536)) == [200]
+    connection.close()
