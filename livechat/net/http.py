@@ -17,6 +17,7 @@ A connection goes through these stages, each with its own deadline:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from http import HTTPStatus
@@ -46,6 +47,7 @@ from livechat.web.events import LASTS
 from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
 
+_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 #: Bytes of the fields behind a body in chunks.
 LONGEST_TRAILER: Final = 4_096
 
@@ -130,6 +132,14 @@ class Channel(http.HTTPChannel):
             self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))
         else:
             super().lineReceived(line)
+
+    def headerReceived(self, line: bytes) -> bool:
+        # Some take them for the ends of lines, and so for the beginnings of other fields.
+        if _CONTROLS.search(line) is not None or (b"\x85" in line and not _is_utf8(line)):
+            self.refuse(ChatError(Kind.BAD_REQUEST, "A header holds control characters."))
+            return False
+        received: bool = super().headerReceived(line)
+        return received
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._respondToBadRequestAndDisconnect()
@@ -319,6 +329,14 @@ class Channel(http.HTTPChannel):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class HttpFactory(http.HTTPFactory):

@@ -80,9 +80,16 @@ def statuses(data: bytes) -> list[int]:
 class Raw:
     """A WebSocket on which anything may be sent."""
 
-    def __init__(self, daemon: Daemon, room: str = "siege", early: bytes = b"", **headers: str):
+    def __init__(
+        self,
+        daemon: Daemon,
+        room: str = "siege",
+        *,
+        early: bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.connection = daemon.raw()
-        given = {**HANDSHAKE, **headers}
+        given = {**HANDSHAKE, **(headers or {})}
         self.connection.sendall(request("GET", f"/ws/chat/{room}/", **given) + early)
         self.head, _, self._unread = self._until(b"\r\n\r\n").partition(b"\r\n\r\n")
         assert self.head.startswith(b"HTTP/1.1 101 "), self.head

@@ -467,6 +467,8 @@ def test_frames(tab: Callable[..., Tab], daemon: Daemon) -> None:
     operator.sign_in()
     operator.page.goto(f"http://127.0.0.1:{site.server_port}/")
     framed = operator.page.frames[1]
+    while not framed.url:
+        operator.page.wait_for_timeout(20)
     assert framed.url.startswith("chrome-error://")
     site.shutdown()
     site.server_close()
