@@ -4,17 +4,21 @@ The access log: a line for each HTTP request, in the combined log format.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from logging import LogRecord, makeLogRecord
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from time import time
+from typing import Final
 
 from twisted.logger import Logger
 from twisted.web.http import Request, combinedLogFormatter, datetimeToLogString
 
 from livechat.config import STANDARD_LOG
 from livechat.errors import StartError
+
+_KEY: Final = re.compile(r"([?&]client=)[^&\s\"]+", re.ASCII)
 
 
 class AccessLog:
@@ -47,6 +51,8 @@ class AccessLog:
         # Twisted offers a time of its own, made of the reactor's clock, which here
         # is monotonic and no time of day.
         line = combinedLogFormatter(datetimeToLogString(time()), request)
+        # Whoever knows it can be the visitor.
+        line = _KEY.sub(r"\1-", line)
         if self._file is None:
             self._log.info("{line}", line=line)
         else:

@@ -1,0 +1,188 @@
+"""The named cases of attacks through browsers and paths, with a real daemon."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.browser import Tab
+from tests.live.daemon import Daemon, Wscat
+from tests.live.siege import Raw, answer, siege, statuses
+from tests.live.test_chat_page import site
+from tests.support import HANDSHAKE, request
+
+CLOSE = {"Connection": "close"}
+
+
+@pytest.fixture(autouse=True)
+def under_siege(daemon: Daemon) -> Iterator[None]:
+    with siege(daemon):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://evil.example", 403), ("null", 403), ("https://localhost:1", 403),
+        ("http://localhost:{port}", 403), ("https://localhost.evil:{port}", 403),
+        ("garbage", 403), ("https://localhost:{port}, https://evil.example", 403),
+        ("https://localhost:{port}", 101), ("", 101),
+    ],
+)  # fmt: skip
+def test_s_1_cswsh(daemon: Daemon, origin: str, status: int) -> None:
+    """S-1: pages of other origins open no WebSocket, and read no events and no history."""
+    given = {"Host": f"localhost:{daemon.port}", "Origin": origin.format(port=daemon.port)}
+    for data in (
+        request("GET", "/ws/chat/r/", **HANDSHAKE, **given),
+        request("GET", "/ws/chat/r/", **HANDSHAKE, **given, Sec_WebSocket_Protocol="livechat.v1"),
+        request("GET", "/chat/events/r/", **given),
+        request("GET", "/chat/history/r/", **given),
+    ):
+        connection = daemon.raw(data)
+        found = statuses(connection.recv(65_536))[0]
+        assert found == (status if status == 403 or b"/ws/" in data else 200)
+        connection.close()
+
+
+def test_s_1_two_origins(daemon: Daemon) -> None:
+    """S-1: two origins are none."""
+    own = f"https://localhost:{daemon.port}"
+    given = {"Host": f"localhost:{daemon.port}", "Origin": own, "origin": own}
+    data = answer(daemon, request("GET", "/chat/history/r/", **given, **CLOSE))
+    assert statuses(data) == [403]
+
+
+ATTACKS = """
+    const said = [];
+    const socket = new WebSocket("wss://localhost:PORT/ws/chat/stolen/");
+    socket.onopen = () => { said.push("open"); socket.send('{"message": "stolen"}'); };
+    const body = JSON.stringify({ message: "stolen" });
+    const to = "https://localhost:PORT/chat/send/stolen/";
+    const from = "https://localhost:PORT/chat/history/secret/";
+    const fields = new URLSearchParams({ message: "stolen" });
+    const ways = [
+        () => fetch(to, { method: "POST", mode: "no-cors", body }),
+        () => fetch(to, { method: "POST", mode: "no-cors", body: fields }),
+        () => fetch(to, { method: "POST", headers: { "Content-Type": "application/json" }, body }),
+        () => fetch(from).then((got) => said.push(got.status)),
+        () => new Promise((done) => { navigator.sendBeacon(to, body); done(); }),
+    ];
+    for (const way of ways) await way().catch(() => {});
+    const form = document.createElement("form");
+    Object.assign(form, { method: "POST", action: to, target: "frame" });
+    const input = document.createElement("input");
+    form.append(Object.assign(input, { name: "message", value: "stolen" }));
+    const frame = Object.assign(document.createElement("iframe"), { name: "frame" });
+    document.body.append(frame, form);
+    const loaded = new Promise((done) => (frame.onload = done));
+    form.submit();
+    await loaded;
+    if (socket.readyState === 0) await new Promise((done) => (socket.onerror = done));
+    return said;
+"""
+
+
+def test_s_2_csrf_send(daemon: Daemon, tab: Callable[..., Tab]) -> None:
+    """S-1, S-2: a page of another origin, in a real browser, stores nothing and reads nothing."""
+    daemon.curl("-d", "message=secret", f"{daemon.url}/chat/send/secret/")
+    page = "<!doctype html><html lang=en><title>x</title><body>"
+    with site(page) as url:
+        evil = tab()
+        evil.page.goto(url)
+        script = ATTACKS.replace("PORT", str(daemon.port))
+        said = evil.page.evaluate(f"(async () => {{ {script} }})()")
+        assert said == []
+        evil.complaints.clear()
+    assert daemon.history("stolen/") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/", b"", 200), ("GET", "/rooms/r/", b"", 200),
+        ("GET", "/admin/sign-in/", b"", 200),
+        ("GET", "/rooms/a%20b/", b"", 400), ("GET", "/nowhere", b"", 404),
+        ("GET", "/static/chat.js", b"", 200), ("GET", "/static/none", b"", 404),
+        ("DELETE", "/", b"", 405), ("POST", "/chat/send/", b"x" * 200_000, 413),
+        ("GET", "/chat/history/", b"", 200), ("GET", "/healthz", b"", 200),
+        ("GET", "/openapi.json", b"", 200), ("GET", "/metrics", b"", 403),
+    ],
+)  # fmt: skip
+def test_s_7_headers(daemon: Daemon, method: str, path: str, body: bytes, status: int) -> None:
+    """S-7: every answer has the headers that browsers want, and none says what the server is."""
+    given = {"Host": "127.0.0.1", "Via": "1.1 x", **CLOSE}
+    data = answer(daemon, request(method, path, body, **given))
+    assert statuses(data)[0] == status
+    head = data.partition(b"\r\n\r\n")[0].decode().lower()
+    found = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    assert "unsafe" not in found["content-security-policy"]
+    assert "default-src 'none'" in found["content-security-policy"]
+    assert "frame-ancestors 'none'" in found["content-security-policy"]
+    assert found["x-content-type-options"] == "nosniff"
+    assert found["x-frame-options"] == "deny"
+    assert found["referrer-policy"] == "no-referrer"
+    # The certificate is self-signed: a browser that was told to use nothing but HTTPS could not
+    # be told to accept it.
+    assert "strict-transport-security" not in found
+    assert not {"server", "x-powered-by"} & found.keys()
+    assert not re.search(r"twisted|autobahn|python", head)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../setup.py", "/static/%2e%2e%2fsetup.py", "/static/..%2fstate%2flivechat.sqlite3",
+     "/static/%00", "/static/chat.js%00", "/static/..\\setup.py", "/static/", "/static",
+     "/static/./chat.js", "/static//chat.js", "/static/chat.js/", "/../../etc/passwd",
+     "/static/%252e%252e/x", "/state/admin-password", "/.git/config"],
+)  # fmt: skip
+def test_s_10_traversal(daemon: Daemon, path: str) -> None:
+    """S-10: no path leads to a file that is not the pages', and none to a listing."""
+    data = answer(daemon, request("GET", path, **CLOSE))
+    assert statuses(data)[0] in (400, 404)
+    assert b"application/problem+json" in data
+
+
+def test_s_11_range_bomb(daemon: Daemon) -> None:
+    """S-11: ranges in masses give one file, once."""
+    many = "bytes=" + ",".join(["0-"] * 2_500)
+    data = answer(daemon, request("GET", "/static/livechat.css", Range=many, **CLOSE))
+    assert statuses(data) == [200]
+    size = len((Path(__file__).parents[2] / "static" / "livechat.css").read_bytes())
+    assert len(data) < size + 2_000
+
+
+def test_s_12_log_injection(start: Callable[..., Daemon]) -> None:
+    """S-12: what clients choose is a line of its own in no log, and texts and keys in none."""
+    daemon = start("--access-log=access.log")
+    secret, key = "a-secret-text", "k" * 20
+    odd = 'a"b\x1b[31m\\'
+    named = {"User_Agent": odd, "Referer": odd, **CLOSE}
+    for path in ("/x%0d%0aINJECTED", "/x%1b[31m", "/x%22", f"/chat/history/?room={key}%0aINJECTED"):
+        answer(daemon, request("GET", path, **CLOSE))
+    answer(daemon, request("GET", "/healthz", **named))
+    answer(daemon, request("GET", "/healthz", Host="localhost", Origin='x"\\\t', **CLOSE))
+    body = json.dumps({"message": secret}).encode()
+    given = {"Content_Type": "application/json", **CLOSE}
+    answer(daemon, request("POST", f"/chat/send/r/?client={key}&name=Ann", body, **given))
+    raw = Raw(daemon, f"r/?client={key}&name=%22Ann")
+    raw.send(b"\x88\x8c\0\0\0\0" + b"\x0f\xa0" + b"a\nINJECTE")
+    raw.close()
+    with Wscat(daemon, "r") as client:
+        client.says(json.dumps({"message": secret}))
+        client.hears(1)
+    daemon.stop()
+    access = (daemon.directory / "access.log").read_text()
+    for text in (access, daemon.log.text):
+        assert secret not in text
+        assert not re.search(r"^INJECTE", text, re.MULTILINE)
+        assert "\x1b" not in text
+        assert key not in text.replace(f"room={key}", "")
+    assert "/chat/send/r/?client=-&name=Ann" in access
+    for line in access.splitlines():
+        assert re.fullmatch(r'\S+ - - \[[^]]+\] "[^"]*(?:\\"[^"]*)*" \d{3} \S+ ".*" ".*"', line), (
+            line
+        )
