@@ -68,6 +68,9 @@ SWEEP_EVERY: Final = 60.0
 READERS: Final = 2
 
 
+_log = Logger(namespace="livechat")
+
+
 def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     """
     The embedded backend in the state directory, which is this process's from now on.
@@ -77,6 +80,14 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     retention = Retention(config.history_limit, config.history_age)
     store = Store(config.state, retention, time)
     store.prepare()
+    if store.broken is not None:
+        aside, reason = store.broken
+        _log.critical(
+            "The database was broken ({reason}). It is {aside} now, and the rooms begin anew, "
+            "without what was said. What can be had of it: sqlite3 {aside} .recover",
+            reason=reason,
+            aside=aside,
+        )
     return SqliteBackend(
         store, reactor, Threads(reactor, 1, "writer"), Threads(reactor, READERS, "reader")
     )

@@ -28,6 +28,7 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -46,6 +47,8 @@ _BUSY_TIMEOUT: Final = 2.0
 _PAGE_CHARACTERS: Final = 65_536
 #: So many messages in `recent` are moved, which takes some 20 ms.
 _MANY: Final = 8_000
+#: Bytes of a file that is looked through at the start, which takes a second at most.
+_CHECKED: Final = 256 << 20
 #: Most rows that one transaction removes beyond those that it adds.
 _TRIM_STEP: Final = 500
 #: Most rooms that one step of a sweep looks at.
@@ -94,6 +97,15 @@ def _insert(count: int) -> str:
     return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
 
 
+class _Broken(sqlite3.DatabaseError):
+    """What a check has found."""
+
+
+def _is_broken(reason: sqlite3.Error) -> bool:
+    code = getattr(reason, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(reason, _Broken) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 class Store:
     """
     The database file of one process.
@@ -121,6 +133,8 @@ class Store:
         # How many messages are in `recent`.
         self._gathered = 0
         self._lock: int | None = None
+        # Where a broken file was moved, and what was wrong with it.
+        self.broken: tuple[Path, str] | None = None
         self._secret = b""
         self._nonces = Nonces()
 
@@ -129,6 +143,9 @@ class Store:
         Take the directory for this process, and make or check the file.
 
         The lock is held until the process ends or `release`, over forks.
+
+        A file that is broken is moved aside, whole, for the operator to look at; rooms begin
+        anew without it.
 
         @raise StartError: another process has it, the file is not ours or is
             of a newer livechat, or it cannot be used.
@@ -143,10 +160,50 @@ class Store:
         except OSError as reason:
             raise StartError(f"--state: cannot use {directory}: {reason.strerror}") from None
         try:
+            self._check()
+        except sqlite3.Error as reason:
+            if _is_broken(reason):
+                self._set_aside(reason)
+            else:
+                raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+        try:
             self._open()
             self.close()
-        except sqlite3.Error as reason:
+        except (OSError, sqlite3.Error) as reason:
             raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+
+    def _check(self) -> None:
+        """
+        @raise sqlite3.Error: the file is broken, or cannot be used.
+        """
+        try:
+            writer = self._open()
+            if self._path.stat().st_size <= _CHECKED:
+                found = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if found != "ok":
+                    raise _Broken(found)
+        finally:
+            self.close()
+
+    def _set_aside(self, reason: sqlite3.Error) -> None:
+        """
+        Move the file, and what belongs to it, out of the way.
+
+        @raise StartError: it cannot be moved.
+        """
+        moment = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+        aside = self._path.with_name(f"{self._path.name}.broken-{moment}")
+        try:
+            for suffix in ("-shm", "-wal", ""):
+                file = Path(f"{self._path}{suffix}")
+                if file.exists():
+                    file.rename(f"{aside}{suffix}")
+        except OSError as why:
+            raise StartError(
+                f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
+            ) from None
+        self._secret, self._nonces = b"", Nonces()
+        self.broken = aside, " ".join(str(reason).split())
 
     def release(self) -> None:
         """Give the directory back."""

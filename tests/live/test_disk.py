@@ -6,6 +6,8 @@ import json
 import resource
 from collections.abc import Callable
 
+import pytest
+
 from tests.live.daemon import Daemon
 
 
@@ -68,3 +70,35 @@ def test_a_file_that_is_gone(start: Callable[..., Daemon]) -> None:
     daemon.log.wait_for("can be stored again")
     send("after")
     assert [each["message"] for each in daemon.history()] == ["before", "after"]
+
+
+@pytest.mark.parametrize("damage", ["no database", "a page in the middle", "an empty file"])
+def test_a_broken_file(start: Callable[..., Daemon], damage: str) -> None:
+    """A broken database is moved aside, said so, and never thrown away."""
+    first = start("--rate=0", "--rate-per-ip=0")
+    with first.socket("r") as member:
+        for number in range(300):
+            member.send(json.dumps({"message": f"{number} {'x' * 1_000}"}))
+            member.recv()
+    first.stop()
+    file = first.directory / "state" / "livechat.sqlite3"
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    broken = {
+        "no database": b"no database" * 10_000,
+        "a page in the middle": whole[:half] + b"\xff" * 8_192 + whole[half + 8_192 :],
+        "an empty file": b"",
+    }[damage]
+    file.write_bytes(broken)
+    second = start()
+    aside = list(file.parent.glob("*.broken-*"))
+    if not broken:
+        # SQLite makes a database of it, and nothing is lost that was there.
+        assert aside == []
+    else:
+        said = second.log.wait_for(r"The database was broken \((.+)\)\. It is (\S+) now")
+        assert [str(each) for each in aside] == [said[2]]
+        assert aside[0].read_bytes() == broken
+    assert second.history("r") == []
+    second.curl("-d", "message=anew", f"{second.url}/chat/send/r/")
+    assert [each["seq"] for each in second.history("r")] == [1]
