@@ -303,7 +303,7 @@ def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -
     assert lines[1].startswith("You missed 6 messages")
 
 
-def test_embedded(visitor: Callable[..., Visitor], start: Callable[..., Daemon], room: str) -> None:
+def test_embedded(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
     """The chat in a page of another site, which the server allows; and which it does not."""
     page = (ROOT / "docs" / "embed.html").read_text()
     daemon = start()
