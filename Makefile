@@ -18,12 +18,13 @@ CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
 
-.PHONY: help run test lint chaos bench bench-peers clean
+.PHONY: help run test soak lint chaos bench bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
 	@echo "make run REDIS=1  the same with two workers and a Redis"
 	@echo "make test         set up and run all checks and tests"
+	@echo "make soak         run the tests that take a minute each"
 	@echo "make lint         ruff and mypy only"
 	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
@@ -35,6 +36,9 @@ run: $(VENV)/.run
 
 test: lint $(CLIENTS)/.done
 	$(BIN)/pytest $(PYTEST)
+
+soak: lint $(CLIENTS)/.done
+	$(BIN)/pytest -m soak -s $(PYTEST)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check

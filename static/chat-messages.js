@@ -284,7 +284,8 @@ export class Messages {
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
     this.#markSinceLastTime();
     this.#setMore(more);
-    if (!atEnd) this.#keepOldest();
+    if (atEnd) this.#keepNewest();
+    else this.#keepOldest();
     this.#look();
   }
 

@@ -125,7 +125,7 @@ def closed(member: Member) -> int | None:
         return reason.rcvd.code if reason.rcvd else None
 
 
-def test_sigterm(start: Callable[..., Daemon]) -> None:
+def test_f_9_sigterm(start: Callable[..., Daemon]) -> None:
     """On SIGTERM clients get 1012, what was sent is stored, and all is over in 10 seconds."""
     daemon = start("--rate=0", "--rate-per-ip=0")
     members = [daemon.socket() for _ in range(20)]

@@ -26,7 +26,7 @@ def members(operator: Operator) -> int:
     return int(re.findall(r"<dt>Members</dt><dd><strong>([\d,]+)", page)[0].replace(",", ""))
 
 
-def test_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """
     Of a thousand members fifty stop reading while 50 MB go through the room.
 

@@ -48,13 +48,13 @@ def test_s_client(daemon: Daemon, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
-def test_old_versions(daemon: Daemon, version: str) -> None:
+def test_t_1_old_versions(daemon: Daemon, version: str) -> None:
     """Older ones are refused."""
     assert "Cipher is (NONE)" in s_client(daemon, version, "-cipher", "ALL:@SECLEVEL=0")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
+def test_t_6_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
     """Who comes back with a ticket is spared the certificate."""
     option, session = f"-tls{version.replace('.', '_')}", str(tmp_path / "session")
     asked = request("GET", "/healthz", Connection="close")
@@ -65,7 +65,7 @@ def test_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
     assert "Reused, TLSv" in again
 
 
-def test_no_renegotiation(daemon: Daemon) -> None:
+def test_t_5_no_renegotiation(daemon: Daemon) -> None:
     """A client of TLS 1.2 that asks for new keys by a new handshake gets none."""
     said = s_client(daemon, "-tls1_2", said=b"R\n")
     assert "RENEGOTIATING" in said
@@ -127,14 +127,14 @@ def closed(daemon: Daemon, data: bytes, within: float = PATIENCE) -> bytes:
     "data",
     [b"\x00" * 100, b"x" * 16_384, bytes(range(256)) * 64, b"\x16\x03\x01\xff\xff" + b"x" * 99],
 )
-def test_no_tls(daemon: Daemon, data: bytes) -> None:
+def test_t_4_no_tls(daemon: Daemon, data: bytes) -> None:
     """What is no TLS is closed, with a line in the log at most."""
     closed(daemon, data, HANDSHAKE + PATIENCE)
     assert daemon.curl(f"{daemon.url}/healthz")
     assert "Traceback" not in daemon.log.text
 
 
-def test_plain_http(start: Callable[..., Daemon]) -> None:
+def test_t_3_plain_http(start: Callable[..., Daemon]) -> None:
     """Who speaks HTTP to the port is found in the log, in plain words."""
     daemon = start()
     closed(daemon, request("GET", "/"))
@@ -157,7 +157,7 @@ def _more(daemon: Daemon) -> re.Match[str] | None:
     )
 
 
-def test_half_a_handshake(daemon: Daemon) -> None:
+def test_t_4_half_a_handshake(daemon: Daemon) -> None:
     """A handshake that stops in the middle ends in time."""
     hello = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
     closed(daemon, hello, HANDSHAKE + PATIENCE)

@@ -1,0 +1,54 @@
+"""
+A daemon whose sockets say what they hear, for the Autobahn|Testsuite: ``python -m tests.live.echo``
+and twistd's options.
+
+It is the daemon's own port, transport, handshake and protocol.  Only what becomes of a message is
+another; and there is no session, whose budgets the suite would overdraw.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.scripts.twistd import run
+
+from livechat import service
+from livechat.chat import Chat, Sender
+from livechat.net.websocket import Socket, SocketFactory
+from livechat.patience import Patience
+from livechat.session import Visit
+
+#: Bytes of the suite's longest message.
+LONGEST: Final = 16 << 20
+
+
+class Echo(Socket):
+    """Says what it hears."""
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.sendMessage(payload, isBinary)
+
+
+class EchoFactory(SocketFactory):
+    """Makes them, for messages as long as the suite's."""
+
+    def __init__(
+        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+    ) -> None:
+        super().__init__(chat, clock, patience, max_frame=max(max_frame, LONGEST))
+
+    async def enter(self, visit: Visit, sender: Sender) -> Socket:
+        socket = self._echo()
+        socket.factory = self
+        return socket
+
+    def _echo(self) -> Socket:
+        return Echo.with_options(self)()
+
+
+if __name__ == "__main__":
+    setattr(service, "SocketFactory", EchoFactory)  # noqa: B010 - mypy knows it as another one
+    sys.argv[1:1] = ["--nodaemon", "--pidfile=", "livechat"]
+    run()

@@ -1,0 +1,58 @@
+"""Named cases that take a minute: a peer that is silent, and rooms in masses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from websockets.asyncio.client import connect
+
+from livechat.net.websocket import PING_EVERY, PONG_WITHIN
+from tests.live.daemon import Daemon, eventually, trusting
+from tests.live.siege import Raw, siege
+from tests.live.test_protocol import Client
+
+#: Rooms of R-5, so many at a time.
+ROOMS = 100_000
+AT_A_TIME = 100
+
+
+def test_w_11_no_pong(start: Callable[..., Daemon]) -> None:
+    """W-11: a peer that answers no ping is closed in time, and leaves its room."""
+    daemon = start()
+    with Client(daemon, "w11") as watcher:
+        watcher.hears("hello")
+        began = time.monotonic()
+        silent = Raw(daemon, "w11")
+        watcher.hears("joined")
+        # It reads nothing either, not even the pings.
+        while True:
+            try:
+                watcher.hears("left")
+                break
+            except TimeoutError:
+                watcher.says(type="ping")
+        assert time.monotonic() - began < PING_EVERY + PONG_WITHIN + 5
+        assert silent.end(20) == 4001
+
+
+def test_r_5_room_flood(start: Callable[..., Daemon]) -> None:
+    """R-5: a hundred thousand rooms that are made and left leave nothing."""
+    daemon = start(
+        "--rate=0", "--rate-per-ip=0", "--max-connections-per-ip=0",
+        LIVECHAT_ADMIN_PASSWORD="correct horse battery staple",
+    )  # fmt: skip
+
+    async def join(first: int) -> None:
+        for number in range(first, ROOMS, AT_A_TIME):
+            url = f"wss://localhost:{daemon.port}/ws/chat/flood-{number}/"
+            async with connect(url, ssl=trusting(), ping_interval=None):
+                pass
+
+    async def join_all() -> None:
+        await asyncio.gather(*map(join, range(AT_A_TIME)))
+
+    with siege(daemon, growth=32 << 20):
+        asyncio.run(join_all())
+        eventually(lambda: "livechat_rooms 0.0" in daemon.curl(f"{daemon.url}/metrics"))
