@@ -209,7 +209,7 @@ class Daemon:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(each) for each in found.split()]
 
-    def members(self, count: int, room: str = "r") -> list[Member]:
+    def members(self, count: int, room: str = "r", **options: Any) -> list[Member]:
         """
         So many WebSockets, or more: some on each worker.
 
@@ -219,7 +219,7 @@ class Daemon:
         made: list[Member] = []
         while len(made) < count or any(self.descriptors(pid) <= before[pid] for pid in before):
             assert len(made) < 20 * count, "a worker gets no connections"
-            made.append(self.socket(room))
+            made.append(self.socket(room, **options))
         return made
 
 

@@ -51,7 +51,8 @@ class Talk:
         self._padding = "x" * padding
         self._lock = threading.Lock()
         self._half = threading.Event()
-        self.members = daemon.members(members, ROOM)
+        # They answer pings, however much waits for them.
+        self.members = daemon.members(members, ROOM, max_queue=None)
         self.answered: list[str] = []
         self.refused: list[str] = []
         self.heard: list[list[str]] = []
