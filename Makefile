@@ -10,6 +10,8 @@ REDIS ?=
 PYTEST ?=
 # More options for the chaos: make chaos CHAOS="--seconds 30"
 CHAOS ?=
+# More options for the attack: make attack ATTACK="--seconds 20"
+ATTACK ?=
 # More options for the benchmark: make bench BENCH="--quick --only rooms --peers ws"
 BENCH ?=
 
@@ -18,7 +20,7 @@ CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
 
-.PHONY: help run test soak lint chaos bench bench-peers clean
+.PHONY: help run test soak attack lint chaos bench bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
@@ -26,6 +28,7 @@ help:
 	@echo "make test         set up and run all checks and tests"
 	@echo "make soak         run the tests that take a minute each"
 	@echo "make lint         ruff and mypy only"
+	@echo "make attack       attack it in all ways at once, while a hundred people chat, and measure"
 	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
 	@echo "make bench-peers  install those servers"
@@ -47,6 +50,9 @@ lint: $(VENV)/.test
 
 chaos: lint
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+attack: lint
+	$(BIN)/python -m tests.attack $(ATTACK)
 
 bench: $(VENV)/.run
 	@$(MAKE) --silent --no-print-directory -C bench/loadgen
@@ -76,5 +82,5 @@ $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) .bench $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Final
@@ -23,13 +22,24 @@ from livechat.wire import User
 #: Characters of a name.
 LONGEST_NAME: Final = 40
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
-# Control and format characters, such as those that turn the direction of the text around
-# them, surrogates, what is no character, and what ends lines or paragraphs.
-_BANNED: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
-# Emoji and some scripts are written with them, between others.
-_JOINING: Final = frozenset("\u200c\u200d")
-# They are letters and symbols, and nobody sees them.
-_UNSEEN: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# What is not written in names, as ranges: control and format characters, such as those that turn
+# the direction of the text around them (but not those by which emoji and some scripts are joined),
+# what ends lines or paragraphs, surrogates, and what never is a character.
+_BANNED: Final = (
+    r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff"
+    # JavaScript writes these in another way than Python does, so they are not written but there.
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f"
+    + "".join(chr((plane << 16) + last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+)
+# What nobody sees: blanks, joiners, and a few letters and symbols.
+_UNSEEN: Final = (
+    r" \xa0\u1680\u2000-\u200a\u200c\u200d\u202f\u205f\u3000\u115f\u1160\u2800\u3164\uffa0"
+)
+#: A regular expression for what somebody may be called: at least one character is to be seen.
+NAME: Final = f"(?=.*[^{_UNSEEN}])[^{_BANNED}]{{1,{LONGEST_NAME}}}"
+_NAME: Final = re.compile(NAME)
 
 
 class Visitor(Struct, frozen=True):
@@ -51,24 +61,12 @@ def checked_name(name: str) -> str:
 
     @raise ChatError: nobody may.
     """
-    if (
-        not 1 <= len(name) <= LONGEST_NAME
-        or not all(map(_is_written, name))
-        or not any(map(_is_seen, name))
-    ):
+    if _NAME.fullmatch(name) is None:
         raise ChatError(
             Kind.BAD_QUERY,
             f"A name has 1 to {LONGEST_NAME} characters, and no control characters.",
         )
     return name
-
-
-def _is_written(character: str) -> bool:
-    return character in _JOINING or unicodedata.category(character) not in _BANNED
-
-
-def _is_seen(character: str) -> bool:
-    return not (character.isspace() or character in _JOINING or character in _UNSEEN)
 
 
 def checked_key(key: str) -> str:

@@ -24,6 +24,17 @@ def test_no_names(name: str) -> None:
         checked_name(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Ann", "x" * LONGEST_NAME, "a b", " a ", "إيمان", "Zoë", "a\u200db", "👩\u200d🚀",
+     "\U0001fae8", "<b>", "\ue000"],
+    ids=ascii,
+)  # fmt: skip
+def test_names(name: str) -> None:
+    """Whatever people are called, in letters and emoji that are newer than Python too."""
+    assert checked_name(name) == name
+
+
 @pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])
 def test_no_keys(key: str) -> None:
     """A key that can be guessed or does not fit into a URL is none."""

@@ -54,7 +54,7 @@ _ROOM: Final[Document] = {
 _QUERY: Final[dict[str, tuple[Document, str]]] = {
     "room": (_ROOM, "The same one, if the path or the body names one too."),
     "name": (
-        {"type": "string", "minLength": 1, "maxLength": users.LONGEST_NAME},
+        {"type": "string", "maxLength": users.LONGEST_NAME, "pattern": f"^{users.NAME}$"},
         "By which others see who this is, without control characters; made up if it is missing.",
     ),
     "client": (
@@ -190,9 +190,9 @@ def _send(name: str, chat: Chat, shortest_shared: int) -> Document:
     key = _parameter(
         "header",
         "Idempotency-Key",
-        {"type": "string", "pattern": rf'^"?[ -~]{{1,{frames.LONGEST_NONCE}}}"?$'},
-        "The same one from the same user in the same room is the same message. It has at least "
-        f"{shortest_shared} characters where `client` is missing.",
+        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
+        "The same one from the same user in the same room is the same message. With `client` it "
+        "may be shorter, from 1 character on.",
     )
     stored = _answer("It is stored.", _schema("Sent"))
     stored["200"]["headers"] = {

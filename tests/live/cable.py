@@ -83,7 +83,11 @@ class Cable:
         if self.refused:
             back.transport.abort()
             return
-        far, onward = await asyncio.open_connection("127.0.0.1", self._to)
+        try:
+            far, onward = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            back.transport.abort()
+            return
         self._open |= {back, onward}
         with suppress(OSError):
             await asyncio.gather(self._carry(near, onward), self._carry(far, back))

@@ -1,0 +1,239 @@
+"""
+One attack of each kind at once, while a hundred people chat: ``make attack``, or
+``python -m tests.attack --seconds 60``.
+
+In the end it says how long what they said was under way to each of them, and by how much the
+daemon's memory has grown.  The attackers are in processes of their own, and so are those who chat;
+all share this machine with the daemon.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import ssl
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from websockets.asyncio.client import connect
+
+from tests.live.daemon import Daemon, trusting
+from tests.support import HANDSHAKE, client_frame, request
+
+MEMBERS: Final = 100
+#: Messages a second of all of them together.
+PACE: Final = 20.0
+SLOWLORIS: Final = 200
+SLOW_READERS: Final = 50
+#: Connections of each flood.
+FLOODERS: Final = 4
+#: What must hold: milliseconds, and bytes.
+P99: Final = 100.0
+GROWTH: Final = 50 << 20
+
+UPGRADE: Final = request("GET", "/ws/chat/attacked/", **HANDSHAKE)
+_Attack = Callable[..., Awaitable[None]]
+
+
+async def _dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
+
+
+async def _again(
+    port: int, until: float, attack: Callable[..., Awaitable[None]], *what: Any
+) -> None:
+    """Whatever the server does about it, do it again."""
+    while time.monotonic() < until:
+        with suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError):
+            await asyncio.wait_for(attack(port, until, *what), until - time.monotonic() + 1)
+        await asyncio.sleep(0.05)
+
+
+async def slowloris(port: int, until: float) -> None:
+    """A head that drips in."""
+    _, writer = await _dial(port)
+    for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000:
+        if time.monotonic() > until or writer.is_closing():
+            break
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(1)
+    writer.close()
+
+
+async def flood(port: int, until: float, data: bytes) -> None:
+    """The same frames without end, on a socket from which nothing is read."""
+    reader, writer = await _dial(port)
+    writer.write(UPGRADE)
+    await reader.readuntil(b"\r\n\r\n")
+    while time.monotonic() < until and not writer.is_closing():
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0)
+    writer.close()
+
+
+async def requests(port: int, until: float, data: bytes) -> None:
+    """Requests as fast as they are answered, on new connections."""
+    reader, writer = await _dial(port)
+    while time.monotonic() < until:
+        writer.write(data)
+        await writer.drain()
+        if not await reader.read(65_536):
+            break
+    writer.close()
+
+
+async def garbage(port: int, until: float) -> None:
+    """What is no TLS."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x16\x03\x01\x40\x00" + b"x" * 16_000)
+    await reader.read(100)
+    writer.close()
+
+
+async def slow_reader(port: int, until: float) -> None:
+    """A member that reads nothing of what is said."""
+    reader, writer = await _dial(port)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(UPGRADE)
+    await asyncio.sleep(until - time.monotonic())
+    writer.close()
+    del reader
+
+
+FLOODS: Final = {
+    "pings": client_frame(b"x" * 125, opcode=9) * 100,
+    "empty frames": client_frame(b"", opcode=2) * 200,
+    "tiny fragments": client_frame(b"x", fin=False) + client_frame(b"", opcode=0, fin=False) * 100,
+    "messages": client_frame(b'{"message":"flood"}') * 100,
+    "garbage frames": client_frame(b"{") * 200,
+    "huge frames": b"\x81\xff" + (1 << 40).to_bytes(8, "big") + b"mask" + b"x" * 60_000,
+}
+REQUESTS: Final = {
+    "history": request("GET", "/chat/history/attacked/?limit=1000"),
+    "sends": request("POST", "/chat/send/attacked/", b"message=x",
+                     Content_Type="application/x-www-form-urlencoded"),
+    "form bombs": request("POST", "/nowhere", b"a=b&" * 20_000,
+                          Content_Type="application/x-www-form-urlencoded"),
+    "refusals": request("GET", "/chat/history/a%20b/", Connection="close"),
+}  # fmt: skip
+
+
+def attack(port: int, seconds: float) -> None:
+    """All of them, in a process of its own."""
+    until = time.monotonic() + seconds
+
+    async def all_of_them() -> None:
+        kinds = [_again(port, until, slowloris) for _ in range(SLOWLORIS)]
+        kinds += [_again(port, until, slow_reader) for _ in range(SLOW_READERS)]
+        kinds += [_again(port, until, garbage) for _ in range(FLOODERS)]
+        for data in FLOODS.values():
+            kinds += [_again(port, until, flood, data) for _ in range(FLOODERS)]
+        for data in REQUESTS.values():
+            kinds += [_again(port, until, requests, data) for _ in range(FLOODERS)]
+        await asyncio.gather(*kinds)
+
+    asyncio.run(all_of_them())
+
+
+def chat(port: int, seconds: float, told: Any) -> None:
+    """Those who behave, in a process of their own; *told* gets each delivery's milliseconds."""
+    took: list[float] = []
+    # Limits hold for each address, and theirs is not the attackers'.
+    source = ("127.0.0.2", 0)
+
+    async def listen(socket: Any) -> None:
+        async for frame in socket:
+            text = json.loads(frame).get("message", "")
+            if text.startswith("at "):
+                took.append(1000 * (time.monotonic() - float(text.split()[1])))
+
+    async def all_of_them() -> None:
+        url = f"wss://localhost:{port}/ws/chat/friends/"
+        sockets = [
+            await connect(url, ssl=trusting(), local_addr=source, ping_interval=None)
+            for _ in range(MEMBERS)
+        ]
+        listening = [asyncio.create_task(listen(each)) for each in sockets]
+        until = time.monotonic() + seconds
+        number = 0
+        while time.monotonic() < until:
+            said = {"message": f"at {time.monotonic()} {number}"}
+            await sockets[number % MEMBERS].send(json.dumps(said))
+            number += 1
+            await asyncio.sleep(1 / PACE)
+        await asyncio.sleep(1)
+        assert len(took) == number * MEMBERS, (len(took), number)
+        for each in listening:
+            each.cancel()
+        for socket in sockets:
+            await socket.close()
+
+    asyncio.run(all_of_them())
+    told.put(took)
+
+
+def measure(daemon: Daemon, seconds: float, *, attacked: bool) -> dict[str, float]:
+    """How it goes for those who behave, and what it costs."""
+    spawn = multiprocessing.get_context("spawn")
+    told = spawn.Queue()
+    members = spawn.Process(target=chat, args=(daemon.port, seconds, told))
+    attackers = [spawn.Process(target=attack, args=(daemon.port, seconds + 5))] if attacked else []
+    before, most = daemon.memory(), 0
+    over = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not over.wait(0.2):
+            most = max(most, daemon.memory())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    for process in attackers:
+        process.start()
+    members.start()
+    took = sorted(told.get(timeout=seconds + 60))
+    for process in (members, *attackers):
+        process.join()
+    over.set()
+    watching.join()
+    return {
+        "deliveries": len(took),
+        "p50 ms": round(took[len(took) // 2], 1),
+        "p99 ms": round(took[int(0.99 * len(took))], 1),
+        "longest ms": round(took[-1], 1),
+        "memory MB": round(before / (1 << 20), 1),
+        "grown MB": round((most - before) / (1 << 20), 1),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    seconds = parser.parse_args().seconds
+    with tempfile.TemporaryDirectory() as directory:
+        options = ("--max-connections-per-ip=1000", "--interface=0.0.0.0")
+        with Daemon(Path(directory), *options) as daemon:
+            quiet = measure(daemon, seconds / 4, attacked=False)
+            attacked = measure(daemon, seconds, attacked=True)
+            figures = daemon.curl(f"{daemon.url}/metrics").splitlines()
+    for name, found in (("alone", quiet), ("under attack", attacked)):
+        sys.stdout.write(f"{name}: {json.dumps(found)}\n")
+    for line in figures:
+        if line.startswith(("livechat_refusals_total", "livechat_closes_total")):
+            sys.stdout.write(f"  {line}\n")
+    good = attacked["p99 ms"] < P99 and attacked["grown MB"] < GROWTH / (1 << 20)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
