@@ -64,10 +64,11 @@ def types_at_wscat(daemon: Daemon, words: list[str], lines: list[str]) -> None:
     assert address.startswith("wss://localhost:10443/ws/chat/")
     room = address.split("/ws/chat/")[1]
     with Wscat(daemon, room.removesuffix("/"), *words[1:]) as client:
-        heard = []
+        heard: list[Any] = []
         for line in lines:
             if line.startswith("> "):
-                client.hears(len(heard))
+                if heard:
+                    client.hears(len(heard))
                 client.says(line[2:])
             elif line.startswith("< "):
                 heard.append(fixed(json.loads(line[2:])))
