@@ -53,6 +53,25 @@ def test_t_1_old_versions(daemon: Daemon, version: str) -> None:
     assert "Cipher is (NONE)" in s_client(daemon, version, "-cipher", "ALL:@SECLEVEL=0")
 
 
+@pytest.mark.parametrize(
+    "cipher",
+    ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384",
+     "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-CCM8", "NULL", "aNULL"],
+)  # fmt: skip
+def test_t_2_weak_ciphers(daemon: Daemon, cipher: str) -> None:
+    """T-2: without forward secrecy, or without authenticated encryption, there is no TLS 1.2."""
+    said = s_client(daemon, "-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0")
+    assert "Cipher is (NONE)" in said
+
+
+@pytest.mark.parametrize(
+    "cipher", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+)
+def test_t_2_strong_ciphers(daemon: Daemon, cipher: str) -> None:
+    """T-2: with both there is."""
+    assert f"Cipher is {cipher}" in s_client(daemon, "-tls1_2", "-cipher", cipher)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_t_6_resumption(daemon: Daemon, version: str, tmp_path: Path) -> None:
     """Who comes back with a ticket is spared the certificate."""

@@ -43,7 +43,9 @@ class RedisServer:
                 *("--appendonly", "yes", "--appendfsync", "always"),
                 *("--logfile", str(self.directory / "redis.log")),
                 *self._options,
-            ]
+            ],
+            # Files that may grow no more are errors to it then, as on a full disk, and no signal.
+            restore_signals=False,
         )
         eventually(self._answers)
 
