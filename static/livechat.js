@@ -255,8 +255,8 @@ class Room extends EventTarget {
   }
 
   /**
-   * @param {string} name
    * @param {number} delay
+   * @param {string} name what for, of which there is one timer
    * @param {() => void} then
    */
   #after(delay, name, then) {
