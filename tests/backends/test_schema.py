@@ -33,12 +33,15 @@ def test_somebody_elses_file(disk: Disk) -> None:
 
 @pytest.mark.parametrize("content", [b"no database at all", b"x" * 10_000])
 def test_no_database(disk: Disk, content: bytes) -> None:
-    """A file that is no database is refused, and not touched."""
+    """A file that is no database is moved aside, whole."""
     disk.directory.mkdir()
     disk.path.write_bytes(content)
-    with pytest.raises(StartError, match=r"livechat\.sqlite3"):
-        disk.store()
-    assert disk.path.read_bytes() == content
+    store = disk.store()
+    assert store.broken is not None
+    aside, reason = store.broken
+    assert reason == "file is not a database"
+    assert aside.read_bytes() == content
+    assert say(store, "a") == [1]
 
 
 @pytest.mark.parametrize("version", [1, 2])
