@@ -261,7 +261,7 @@ def test_spinning() -> None:
     """Who never sleeps has as little to do as before."""
     result = play(Server(), "--spin", "--rate", "100", "--duration", "0.5")
     assert result.says(first_error="")
-    assert 0 < result.report["cli_cpu_pct"] < 50
+    assert 0 <= result.report["cli_cpu_pct"] < 50
 
 
 class Batching(Server):
