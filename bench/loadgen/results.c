@@ -47,7 +47,9 @@ struct rates work_out_rates(const struct readings *readings)
     rates.server_seconds = end->server - start->server;
     rates.auxiliary_seconds = end->auxiliary - start->auxiliary;
     rates.server_percent = 100 * ratio(rates.server_seconds, rates.seconds);
-    rates.own_percent = 100 * ratio(end->own - start->own, rates.seconds);
+    /* Spinning it may have waited for its turn, which takes time and no CPU. */
+    double own = end->own > start->own ? end->own - start->own : 0;
+    rates.own_percent = 100 * ratio(own, rates.seconds);
 
     rates.messages = ratio((double)run.measured_sent, rates.seconds);
     rates.deliveries = ratio((double)run.measured_delivered, rates.seconds);
