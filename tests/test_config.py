@@ -77,6 +77,8 @@ def test_every_option(option: Any) -> None:
         ("rate", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "1e9"), ("rate", ""),
         ("rate-per-ip", "x"), ("max-connections", "-1"), ("max-connections-per-ip", "x"),
         ("state", ""), ("certificate", ""), ("private-key", "\0"), ("access-log", ""),
+        ("host", "chat:8443"), ("host", "*."), ("host", "https://a"), ("host", "a@b"),
+        ("metrics", "on"), ("metrics", ""),
     ],
 )  # fmt: skip
 def test_bad_values(name: str, value: str) -> None:

@@ -25,12 +25,13 @@ MORE_FILES = 8
 
 
 @contextmanager
-def siege(daemon: Daemon, growth: int = GROWTH) -> Iterator[None]:
+def bystander(daemon: Daemon, pause: float) -> Iterator[list[float]]:
     """
-    Meanwhile bystanders are answered in time; afterwards memory and descriptors are back, and the
-    log holds no traceback.
+    Somebody asks whether the daemon is alive, again and again, and once more afterwards.
+
+    @param pause: seconds between two times.
+    @return: how many seconds each answer took.
     """
-    before, files = daemon.memory(), daemon.descriptors()
     waited: list[float] = []
     ended = threading.Event()
 
@@ -44,17 +45,28 @@ def siege(daemon: Daemon, growth: int = GROWTH) -> Iterator[None]:
 
     def keep_asking() -> None:
         ask()
-        while not ended.wait(0.02):
+        while not ended.wait(pause):
             ask()
 
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(keep_asking)
         try:
-            yield
+            yield waited
         finally:
             ended.set()
             asking.result()
     ask()
+
+
+@contextmanager
+def siege(daemon: Daemon, growth: int = GROWTH) -> Iterator[None]:
+    """
+    Meanwhile bystanders are answered in time; afterwards memory and descriptors are back, and the
+    log holds no traceback.
+    """
+    before, files = daemon.memory(), daemon.descriptors()
+    with bystander(daemon, 0.02) as waited:
+        yield
     waited.sort()
     assert waited[int(0.95 * (len(waited) - 1))] < ANSWERED, waited
     assert waited[-1] < 4 * ANSWERED, waited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 import time
@@ -14,7 +13,8 @@ import pytest
 from livechat.net.http import _Stage
 from livechat.net.websocket import GRACE
 from livechat.patience import FAR_TOO_MUCH, SLOW
-from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
+from tests.live.daemon import PATIENCE, Daemon, eventually, rest
+from tests.live.siege import bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
@@ -22,30 +22,10 @@ JSON = {"Content_Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
-def bystander(daemon: Daemon) -> Iterator[None]:
+def others(daemon: Daemon) -> Iterator[None]:
     """Whatever a test does, others are served quickly meanwhile and after it."""
-    waited: list[float] = []
-    ended = threading.Event()
-
-    def ask() -> None:
-        began = time.monotonic()
-        connection = http.client.HTTPSConnection("localhost", daemon.port, context=trusting())
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().status == 200
-        connection.close()
-        waited.append(time.monotonic() - began)
-
-    def keep_asking() -> None:
-        ask()
-        while not ended.wait(0.05):
-            ask()
-
-    with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(keep_asking)
+    with bystander(daemon, 0.05) as waited:
         yield
-        ended.set()
-        asking.result()
-    ask()
     # Generous: whoever else uses this machine is waited for as well.
     assert max(waited) < 2, f"a bystander waited for {max(waited):.2f} s"
     assert "Traceback" not in daemon.log.text
