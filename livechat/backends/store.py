@@ -28,14 +28,13 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from livechat.backends import schema
+from livechat.backends import damage, schema
 from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, StartError
@@ -47,8 +46,6 @@ _BUSY_TIMEOUT: Final = 2.0
 _PAGE_CHARACTERS: Final = 65_536
 #: So many messages in `recent` are moved, which takes some 20 ms.
 _MANY: Final = 8_000
-#: Bytes of a file that is looked through at the start, which takes a second at most.
-_CHECKED: Final = 256 << 20
 #: Most rows that one transaction removes beyond those that it adds.
 _TRIM_STEP: Final = 500
 #: Most rooms that one step of a sweep looks at.
@@ -95,15 +92,6 @@ def _insert(count: int) -> str:
     """Stores *count* messages."""
     rows = ", ".join(["(?, ?, ?, ?, ?)"] * count)
     return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
-
-
-class _Broken(sqlite3.DatabaseError):
-    """What a check has found."""
-
-
-def _is_broken(reason: sqlite3.Error) -> bool:
-    code = getattr(reason, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(reason, _Broken) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Store:
@@ -162,7 +150,7 @@ class Store:
         try:
             self._check()
         except sqlite3.Error as reason:
-            if _is_broken(reason):
+            if damage.is_broken(reason):
                 self._set_aside(reason)
             else:
                 raise StartError(f"--state: cannot use {self._path}: {reason}") from None
@@ -177,11 +165,7 @@ class Store:
         @raise sqlite3.Error: the file is broken, or cannot be used.
         """
         try:
-            writer = self._open()
-            if self._path.stat().st_size <= _CHECKED:
-                found = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if found != "ok":
-                    raise _Broken(found)
+            damage.check(self._open(), self._path)
         finally:
             self.close()
 
@@ -191,13 +175,8 @@ class Store:
 
         @raise StartError: it cannot be moved.
         """
-        moment = datetime.fromtimestamp(self._now(), UTC).strftime("%Y%m%dT%H%M%SZ")
-        aside = self._path.with_name(f"{self._path.name}.broken-{moment}")
         try:
-            for suffix in ("-shm", "-wal", ""):
-                file = Path(f"{self._path}{suffix}")
-                if file.exists():
-                    file.rename(f"{aside}{suffix}")
+            aside = damage.set_aside(self._path, self._now())
         except OSError as why:
             raise StartError(
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
