@@ -11,6 +11,7 @@ into files of one directory (`SHARED`), which is given to them before this is lo
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -87,10 +88,13 @@ unsent_bytes: Final = _gauge("unsent_bytes", "Bytes that wait for members to rea
 slow: Final = _gauge("slow_members", "Members for whom more than --max-unsent waits.")
 up: Final = _gauge("storing", "Processes that can store messages.")
 
+# To find a label's counter anew costs as much as to refuse a frame.
+_refused: Final = cache(_refusals.labels)
+
 
 def refused(code: str) -> None:
     """Somebody is told of an error."""
-    _refusals.labels(code).inc()
+    _refused(code).inc()
 
 
 def closed(code: int, *, here: bool) -> None:

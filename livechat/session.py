@@ -206,7 +206,8 @@ class PlainSession(_Session):
 
     def _tell(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
-        self._client.write(wire.error_frame(error))
+        # Refusals come in masses, where they come: the next may go out with this one.
+        self._client.write_soon(wire.error_frame(error))
 
 
 class Session(_Session):
@@ -355,7 +356,7 @@ class Session(_Session):
 
     def _tell(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
-        self._write(frames.error(error, nonce))
+        self._client.write_soon(encode_frame(self._client.encoding, frames.error(error, nonce)))
 
 
 def session(

@@ -242,7 +242,7 @@ class TurnClock(Clock):
 class PromptBackend(SqliteBackend):
     """Waits for no turn of the reactor to end, for tests that are not about turns."""
 
-    def _gather(self, before: int, turns: int) -> None:
+    def _gather(self, before: int, turns: int, until: float) -> None:
         self._write_group()
         if isinstance(self._sink, Hub):
             self._sink.flush()
@@ -530,6 +530,7 @@ class Wire:
 
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self.channel = channel
+        self._clock = clock
         self.transport = _Transport(clock)
         # Where the real one has it, and a WebSocket puts itself.
         self.transport.protocol = channel
@@ -552,7 +553,8 @@ class Wire:
         self.protocol.dataReceived(data)
 
     def received(self) -> bytes:
-        """What the server wrote since this was asked last."""
+        """What the server wrote since this was asked last, when its turn has ended."""
+        self._clock.advance(0)
         data: bytes = self.transport.value()
         self.transport.clear()
         return data

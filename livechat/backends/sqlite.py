@@ -3,7 +3,7 @@ The embedded backend: one process, one SQLite file, nothing to set up.
 
 Messages are stored in *groups*.  A writer thread commits one group at a time,
 durably; whatever arrives meanwhile is the next group.  When the writer is idle, a
-group ends with the first turn of the reactor that brings nothing more.  So a lone
+group ends with the first turn of the reactor that brings nothing more, or soon anyway.  So a lone
 message waits for one commit, a flood shares one, and nobody waits for a timer:
 
     publish ──> queue ──group──> writer thread ──stored──> sink, then the senders
@@ -52,9 +52,11 @@ _T = TypeVar("_T")
 #: share of a group is one write to each member, so this bounds that write too.
 GROUP: Final = 1_000
 GROUP_CHARACTERS: Final = 64 * 1024
-#: Most turns for which a group gathers while the writer is idle.  What was sent together
-#: often arrives in two or three turns, and each group is a write to every member.
+#: Most turns for which a group gathers while the writer is idle, and in how many seconds the
+#: last of them begins.  What was sent together often arrives in two or three turns, and each
+#: group is a write to every member; but turns are long where much is going on.
 TURNS: Final = 8
+GATHERING: Final = 0.002
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
@@ -209,14 +211,14 @@ class SqliteBackend:
         if self._impatience is None:
             self._impatience = self._clock.callLater(PATIENCE, self._lose_patience)
         if not self._group and self._gathering is None:
-            self._gather(0, TURNS)
+            self._gather(0, TURNS, self._clock.seconds() + GATHERING)
         return answer
 
-    def _gather(self, before: int, turns: int) -> None:
+    def _gather(self, before: int, turns: int, until: float) -> None:
         """At the end of a turn: go on if it brought more than was there *before*."""
         now = len(self._queue)
-        if now > before and turns:
-            self._gathering = self._clock.callLater(0, self._gather, now, turns - 1)
+        if now > before and turns and self._clock.seconds() <= until:
+            self._gathering = self._clock.callLater(0, self._gather, now, turns - 1, until)
         else:
             self._write_group()
 

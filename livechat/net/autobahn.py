@@ -14,6 +14,9 @@ than all the rest:
                   whatever follows it in the same piece, goes to Autobahn untouched
     logging       Autobahn colours the arguments of messages that nobody logs
 
+And it reads on as long as there is something to read, which is long where a piece consists
+of thousands of tiny frames.  Here a connection has its turn, and then all others have theirs.
+
 For that some of its attributes are used that it does not document.  They are used
 in this module only; they were read in Autobahn 26.10.2, and
 ``tests/net/test_autobahn.py`` compares the short way in with Autobahn's own, so that
@@ -31,7 +34,11 @@ from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
+_CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
+#: Steps in which a connection is read before it is held up: a whole text message is one, and
+#: of all else the head of a frame and what came of its payload one each.
+MOST_AT_ONCE: Final = 16
 #: The first byte of a text message's only frame.
 _TEXT: Final = 0x81
 #: Bytes of a frame's head with the shortest and with the longer length, and its mask.
@@ -50,8 +57,10 @@ class Protocol(WebSocketServerProtocol):
     # logged it colours the arguments all the same, unless the level is this low.
     log = make_logger("critical")
     CONFIG_ATTRS: Any = ()
+    _steps = MOST_AT_ONCE
 
     transport: Any
+    data: bytes
     maxFramePayloadSize: int
 
     @classmethod
@@ -90,6 +99,7 @@ class Protocol(WebSocketServerProtocol):
         self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
+        self._steps = MOST_AT_ONCE
         if (
             self.current_frame is None
             and not self.inside_message
@@ -99,6 +109,24 @@ class Protocol(WebSocketServerProtocol):
             data = self._take_texts(data)
         if data and self.state != _CLOSED:
             self._dataReceived(data)
+            if not self._steps and self.data:
+                self.held_up()
+
+    def held_up(self) -> None:
+        """
+        It has had its turn, and there is more: call `go_on` in another one, and let nothing
+        be received until then.
+        """
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Read on where `held_up` was called."""
+        data, self.data = self.data, b""
+        self.dataReceived(data)
+
+    def consumeData(self) -> None:
+        while self._steps and self.state in (_OPEN, _CLOSING) and self.processData():
+            self._steps -= 1
 
     def _take_texts(self, data: bytes) -> bytes:
         """
@@ -106,7 +134,7 @@ class Protocol(WebSocketServerProtocol):
         that nearly all are; returns the rest, of which nothing was looked at.
         """
         at, end = 0, len(data)
-        while at < end and data[at] == _TEXT and self.state == _OPEN:
+        while at < end and self._steps and data[at] == _TEXT and self.state == _OPEN:
             if end - at < _SHORT_HEAD:
                 break
             size = data[at + 1] - 0x80
@@ -125,6 +153,7 @@ class Protocol(WebSocketServerProtocol):
             if not payload.isascii() and not _is_utf8(payload):
                 break
             at = stop
+            self._steps -= 1
             self.onMessage(payload, False)
         return data[at:] if at else data
 

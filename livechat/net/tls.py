@@ -55,9 +55,10 @@ _PROTOCOL: Final = b"http/1.1"
 
 #: The most plaintext in a TLS record (RFC 8446, section 5.1), and so of one read.
 _RECORD: Final = 16_384
-#: Records that are read before others have their turn.  What arrived together is
+#: Records and bytes that are read before others have their turn.  What arrived together is
 #: given to the protocol together.
 _MOST_RECORDS: Final = 64
+_MOST_RECEIVED: Final = 64 * 1024
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
 
@@ -66,6 +67,8 @@ _MOST_SENT: Final = 128 * 1024
 # takes.  So where a connection just reads or writes, OpenSSL is called as pyOpenSSL
 # 26.4 does it, and what is not plain success is given back to pyOpenSSL to explain.
 _RECEIVED: Final = _ffi.new("char[]", _RECORD)
+#: Where what nobody wants any more is read to.
+_DROPPED: Final = bytearray(_MOST_RECEIVED)
 #: What FIONREAD says where nothing has arrived.
 _NOTHING: Final = bytes(4)
 
@@ -237,6 +240,8 @@ class Connection(tcp.Server):
             why = self._shake()
             if why is not None or self._shaking or (self._paused and not self.disconnecting):
                 return why
+        if self._said_goodbye and self.disconnecting:
+            return self._drop()
         data, why = self._read()
         if data and not self.disconnecting:
             self.protocol.dataReceived(data)
@@ -299,6 +304,7 @@ class Connection(tcp.Server):
         """What has arrived, and how the connection ended, if it did."""
         ssl = self._ssl
         records = []
+        left = _MOST_RECEIVED
         why: Exception | None = None
         for _ in range(_MOST_RECORDS):
             size = _lib.SSL_read(ssl, _RECEIVED, _RECORD)
@@ -307,11 +313,27 @@ class Connection(tcp.Server):
                     why = self._cannot_read(size)
                 break
             records.append(_ffi.buffer(_RECEIVED, size)[:])
+            left -= size
+            if left <= 0:
+                break
             # OpenSSL reads no further than a record.  To ask the kernel whether there is
             # more costs less than to have OpenSSL find that there is not.
             if ioctl(self.fileno(), FIONREAD, _NOTHING) == _NOTHING:
                 break
         return (records[0] if len(records) == 1 else b"".join(records)), why
+
+    def _drop(self) -> Exception | None:
+        """
+        Throw away what has arrived, as it is: to decrypt what a flood still sends would cost
+        more than all else that is done about it.
+        """
+        try:
+            dropped = self.socket.recv_into(_DROPPED)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        return None if dropped else CONNECTION_DONE
 
     def _cannot_read(self, result: int) -> Exception | None:
         """Why nothing more was read; None if something may be later."""

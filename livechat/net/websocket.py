@@ -6,6 +6,7 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
     no bounds for messages            frames and messages over the limit: 1009
     empty fragments without end       more than `MOST_FRAMES` in a message: 1009
     pings, tiny frames in masses      the session's budget: 1008, then deaf
+    many frames at once               some in each turn of the reactor
     a peer that does not read         what waits for it is bounded: 4008
     a peer that is not there          no sign of life in time: 4001
 
@@ -105,6 +106,17 @@ class Socket(Protocol):
             self.factory.unanswered.done(self)
         if not self._deaf:
             super().dataReceived(data)
+
+    def held_up(self) -> None:
+        if not self._deaf:
+            self.transport.pauseProducing()
+            self.factory.held_up(self)
+
+    def have_turn(self) -> None:
+        """It was held up, and all others have had their turn."""
+        if not self._deaf and self.state != self.STATE_CLOSED:
+            self.transport.resumeProducing()
+            self.go_on()
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
@@ -235,6 +247,7 @@ class Socket(Protocol):
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
         """All closing that begins here comes through here, Autobahn's too."""
+        self.end_turn()
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self._ready = False
         self._leave()
@@ -335,6 +348,8 @@ class SocketFactory(WebSocketServerFactory):
         self._clock = clock
         # Those with something to be written before this turn ends.
         self._soon: list[Socket] = []
+        # Those that have had their turn to read, and have more.
+        self._held_up: list[Socket] = []
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -383,6 +398,17 @@ class SocketFactory(WebSocketServerFactory):
         soon, self._soon = self._soon, []
         for socket in soon:
             socket.end_turn()
+
+    def held_up(self, socket: Socket) -> None:
+        """*socket* has more to read, in the next turn."""
+        if not self._held_up:
+            self._clock.callLater(0, self._next_turn)
+        self._held_up.append(socket)
+
+    def _next_turn(self) -> None:
+        held_up, self._held_up = self._held_up, []
+        for socket in held_up:
+            socket.have_turn()
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

@@ -119,6 +119,17 @@ def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> N
     assert len(groups[1]) == sqlite.TURNS + 1
 
 
+def test_long_turns(make_world: Callable[..., World]) -> None:
+    """Where turns are long a group does not gather for many of them."""
+    world = make_world(held=True)
+    first = publish(world)
+    for _ in range(3):
+        world.clock.callLater(0, publish, world)
+        world.clock.advance(sqlite.GATHERING)
+    world.writer.step()
+    assert first.called
+
+
 def test_groups_are_bounded(make_world: Callable[..., World]) -> None:
     """A group ends where its messages or their characters become many."""
     world = make_world(held=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.websocket.protocol import WebSocketProtocol
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -65,12 +66,18 @@ class Short(Protocol):
         self.shortcuts += len(self.heard) - before
         return rest
 
+    def held_up(self) -> None:
+        self.go_on()
+
 
 class Long(Short):
     """Autobahn's own way in."""
 
     def dataReceived(self, data: bytes) -> None:
         self._dataReceived(data)
+
+    def consumeData(self) -> None:
+        WebSocketProtocol.consumeData(self)
 
 
 def opened(kind: type[Short]) -> Short:

@@ -11,7 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from livechat.net.tls import _MOST_RECORDS, Connection
+from livechat.net.tls import _MOST_RECEIVED, _MOST_RECORDS, Connection
 from tests.net.peers import TLS12, TLS13, OpenSSL, PortTest, exactly, in_thread
 
 MIB = 1024 * 1024
@@ -156,6 +156,17 @@ class SendingTest(PortTest):
         end.transport.resumeProducing()
         await end.hears(b"x" * count)
         assert end.deliveries == [_MOST_RECORDS, 10]
+
+    async def test_large_records_that_came_together(self) -> None:
+        """They are bounded in bytes too: a flood gives others their turn, and is not held."""
+        end, peer = await self.connect()
+        end.transport.pauseProducing()
+        count = 3 * _MOST_RECEIVED
+        sending = in_thread(peer.sendall, b"x" * count)
+        end.transport.resumeProducing()
+        await end.hears(b"x" * count)
+        await sending
+        assert max(end.deliveries) <= _MOST_RECEIVED
 
     async def test_paused_before_the_handshake(self) -> None:
         """A pause stops deliveries, not the handshake."""

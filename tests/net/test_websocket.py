@@ -15,6 +15,7 @@ from zope.interface.verify import verifyClass
 from livechat import replay
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IClient
+from livechat.net.autobahn import MOST_AT_ONCE
 from livechat.net.websocket import (
     GRACE,
     MOST_FRAMES,
@@ -84,6 +85,38 @@ def test_any_pieces(port: Port, cuts: list[int]) -> None:
         start = end
     assert wire.heard() == [str(number) for number in range(8)]
     wire.hang_up()
+
+
+def test_many_frames_at_once(port: Port) -> None:
+    """They take several turns, in which others are heard; nothing is read meanwhile."""
+    many, one = port.socket(), port.socket()
+    said = [str(number) for number in range(3 * MOST_AT_ONCE)]
+    many.send(b"".join(client_frame(b'{"message": "%s"}' % text.encode()) for text in said))
+    assert many.transport.producerState == "paused"
+    one.says("other")
+    heard = one.heard()
+    assert heard[MOST_AT_ONCE] == "other"
+    heard.remove("other")
+    assert heard == said
+    assert many.transport.producerState == "producing"
+
+
+@pytest.mark.parametrize("last", [client_frame(b"\x03\xe8", 8), client_frame(b"x", 2) * 1_000])
+def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
+    """Who closes behind them, or floods, is heard up to there."""
+    many, one = port.socket(), port.socket()
+    many.send(HI * 2 * MOST_AT_ONCE + last)
+    assert len(one.heard()) == 2 * MOST_AT_ONCE
+    assert many.closed() in {1000, 1008}
+    assert many.closing
+
+
+def test_gone_with_frames_unread(port: Port) -> None:
+    """A connection that breaks while it waits for its turn has it no more."""
+    many, one = port.socket(), port.socket()
+    many.send(HI * 2 * MOST_AT_ONCE)
+    many.hang_up()
+    assert len(one.heard()) == MOST_AT_ONCE
 
 
 def test_fragments(port: Port) -> None:
