@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +34,8 @@ class Livechat(Peer):
         ]
 
 
+#: The livechat that this one is compared with, where there is one.
+BEFORE = "before"
 #: Of a cluster.
 WORKERS = 2
 
@@ -84,3 +87,26 @@ OURS: tuple[Livechat, ...] = (
         program=(str(Path(sys.executable).with_name("twistd")),),
     ),
 )
+
+
+def before(checkout: Path) -> Livechat:
+    """
+    The livechat of another working copy, to see what a change costs.
+
+    @raise ValueError: it is not set up there; ``make run`` does that.
+    """
+    program = checkout.resolve() / ".venv" / "bin" / "twistd"
+    if not program.exists():
+        raise ValueError(f"there is no {program}")
+    revision = subprocess.run(
+        ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return Livechat(
+        name=BEFORE,
+        title=f"livechat as it was at {revision or 'some time'}",
+        sending=SENDING,
+        program=(str(program),),
+    )

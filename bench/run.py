@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from bench.machine import ON_DISK, description, make_certificate
-from bench.ours import OURS
+from bench.ours import OURS, before
 from bench.peers.catalogue import PEERS, ROOT, Peer
 from bench.peers.serving import NotServing, Running, serving
 from bench.results import Results, Run, wrong
@@ -211,6 +211,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="one run of a second each, to see whether all works"
     )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="DIR",
+        help="compare with the livechat of another working copy, in which `make run` was run, "
+        "instead of other servers",
+    )
     parser.add_argument("--write", action="store_true", help="the tables into bench/README.md")
     return parser
 
@@ -226,10 +233,16 @@ def main() -> int:
     if given.quick:
         scenarios = [replace(each, warmup=0.2, duration=1) for each in scenarios]
     wanted = [peer for peer in PEERS if given.peers is None or peer.name in given.peers]
-    missing = {peer.name: why for peer in (*OURS, *wanted) if (why := peer.missing())}
+    ours = OURS
+    if given.before is not None:
+        try:
+            ours, wanted = (OURS[0], before(given.before)), []
+        except ValueError as reason:
+            raise SystemExit(f"--before: {reason}") from None
+    missing = {peer.name: why for peer in (*ours, *wanted) if (why := peer.missing())}
     for name, why in missing.items():
         print(f"{name} is left out: {why}. See make bench-peers.", file=sys.stderr)
-    peers = [peer for peer in (*OURS, *wanted) if peer.name not in missing]
+    peers = [peer for peer in (*ours, *wanted) if peer.name not in missing]
     with TemporaryDirectory() as directory:
         chain, key = make_certificate(Path(directory))
         results = measure(Bench(chain, key, server_core, load_core), scenarios, peers, runs)

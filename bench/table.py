@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.ours import BEFORE
 from bench.peers.catalogue import Peer
 from bench.results import Results, share
 from bench.scenarios import Figure, Scenario
-from bench.targets import TARGETS, Verdict, judge, resumption
+from bench.targets import COSTS, TARGETS, Verdict, judge, resumption
 
 #: From here on the load generator is said to be the limit, in per cent of its core.
 BUSY = 90
@@ -38,6 +39,7 @@ def render(
     results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer], setting: Setting
 ) -> str:
     """All there is to say."""
+    targets = COSTS if any(peer.name == BEFORE for peer in peers) else TARGETS
     many = f"Medians of {setting.runs} runs"
     fewer = [each for each in scenarios if each.most and each.most < setting.runs]
     if fewer:
@@ -48,7 +50,7 @@ def render(
         f"{many}{' of a second each, to see whether all works' if setting.quick else ''}.",
         figures(results, scenarios, peers),
         bullets(notes(results, scenarios, peers)),
-        verdicts([judged for target in TARGETS if (judged := judge(target, results))], scenarios),
+        verdicts([judged for target in targets if (judged := judge(target, results))], scenarios),
         bullets(
             [
                 *servers(peers),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from bench.ours import BEFORE
 from bench.results import Results, share
 from bench.scenarios import (
     DELIVERIES,
@@ -80,6 +81,13 @@ TARGETS: tuple[Target, ...] = (
     Target("mixed-fanout-1", DELIVERIES, 0.9, OURS, ("fanout-1", "v1-fanout-1")),
     Target("mixed-rooms", DELIVERIES, 0.9, OURS, ("rooms", "v1-rooms")),
     Target("cluster-fanout", DELIVERIES, 0.85, OURS, ours="cluster"),
+)
+#: What a change may cost: one part in twenty.
+COSTS: tuple[Target, ...] = tuple(
+    Target(scenario.name, figure, 1.05 if figure is MEMORY else 0.95, BEFORE, most=figure is MEMORY)
+    for scenario in SCENARIOS
+    for figure in scenario.figures
+    if figure in {DELIVERIES, HANDSHAKES, REQUESTS_PER_CPU, MEMORY} and not scenario.only
 )
 RESUMING = frozenset(scenario.name for scenario in SCENARIOS if scenario.resumes)
 

@@ -280,7 +280,7 @@ class Chat:
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
-            metrics.stored.inc()
+            metrics.stored.count += 1
             self.activity.said(room, message)
         return message
 

@@ -224,6 +224,8 @@ class Hub:
         # Rooms with batches, in the order of their turns.
         self._ready: deque[_Room] = deque()
         self._called = False
+        # How much was written in this turn, and when the first of it was stored.
+        self._written = self._since = 0
 
     def join(self, room: str, member: IMember, *, reads: bool = False) -> None:
         """
@@ -344,6 +346,7 @@ class Hub:
         """Write all that is yet to be written, however much it is."""
         while self._ready:
             self._write(len(self._ready[0]) + 1)
+        self._count()
 
     def _call(self) -> None:
         if not self._called:
@@ -355,6 +358,7 @@ class Hub:
         left = SLICE
         while self._ready and left > 0:
             left -= self._write(left)
+        self._count()
         if self._ready:
             self._call()
 
@@ -382,10 +386,17 @@ class Hub:
         else:
             room.batches.pop(0)
             if batch.messages:
-                metrics.written(self._now(), batch.since, batch.messages * batch.written)
+                self._written += batch.messages * batch.written
+                self._since = min(self._since or batch.since, batch.since)
         if room.batches:
             self._ready.append(room)
         return written
+
+    def _count(self) -> None:
+        """What was written in this turn."""
+        if self._since:
+            metrics.written(self._now(), self._since, self._written)
+            self._written = self._since = 0
 
     def _cut_off(self, room: _Room, member: IMember) -> None:
         """Its own connection is broken; the others must not notice."""

@@ -54,13 +54,39 @@ turned_away: Final = Counter(
     "Connections that were closed unheard, beyond those that are told why.",
     registry=_REGISTRY,
 )
-stored: Final = Counter("livechat_stored", "Messages that were stored.", registry=_REGISTRY)
-delivered: Final = Counter(
-    "livechat_delivered", "Messages that were written, to each member.", registry=_REGISTRY
+handshakes_failed: Final = Counter(
+    "livechat_handshakes_failed", "TLS handshakes that failed.", registry=_REGISTRY
+)
+
+
+class Tally:
+    """
+    Counts what happens for each message, where a counter's lock would cost as much as to write
+    it to somebody.
+
+    @ivar count: what the counter does not know of yet; it is told every `LOOK_EVERY` seconds.
+    """
+
+    __slots__ = ("_counter", "count")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self.count = 0
+
+    def settle(self) -> None:
+        """Tell the counter."""
+        count, self.count = self.count, 0
+        self._counter.inc(count)
+
+
+stored: Final = Tally(Counter("livechat_stored", "Messages that were stored.", registry=_REGISTRY))
+delivered: Final = Tally(
+    Counter("livechat_delivered", "Messages that were written, to each member.", registry=_REGISTRY)
 )
 stored_to_written: Final = Histogram(
     "livechat_stored_to_written_seconds",
-    "From when a message was stored until it was written to all members here.",
+    "From when a message was stored until it was written to all members here: of each turn's "
+    "messages the one that took longest.",
     buckets=_QUICK,
     registry=_REGISTRY,
 )
@@ -88,8 +114,10 @@ unsent_bytes: Final = _gauge("unsent_bytes", "Bytes that wait for members to rea
 slow: Final = _gauge("slow_members", "Members for whom more than --max-unsent waits.")
 up: Final = _gauge("storing", "Processes that can store messages.")
 
-# To find a label's counter anew costs as much as to refuse a frame.
+# To find the counter of a label anew costs as much as to refuse a frame.
 _refused: Final = cache(_refusals.labels)
+_closed: Final = cache(_closes.labels)
+_answered: Final = cache(_requests.labels)
 
 
 def refused(code: str) -> None:
@@ -104,23 +132,23 @@ def closed(code: int, *, here: bool) -> None:
     @param here: by the server; else the code is the peer's, who may choose any.
     """
     known = str(code) if here or code in _OF_PEERS else "other"
-    _closes.labels(known, "server" if here else "peer").inc()
+    _closed(known, "server" if here else "peer").inc()
 
 
 def answered(method: str, status: int) -> None:
     """An HTTP request is."""
-    _requests.labels(method if method in _METHODS else "other", str(status)).inc()
+    _answered(method if method in _METHODS else "other", str(status)).inc()
 
 
 def written(now: float, time_ms: int, count: int) -> None:
     """
-    Messages were written.
+    A turn's messages were written.
 
     @param now: in seconds since 1970.
     @param time_ms: when the first of them was stored.
-    @param count: to how many members, times how many messages.
+    @param count: the messages, each as often as there are members to whom it was written.
     """
-    delivered.inc(count)
+    delivered.count += count
     stored_to_written.observe(max(0.0, now - time_ms / 1000))
 
 
@@ -136,10 +164,17 @@ class Pulse:
         now = self._clock.seconds()
         lag.observe(max(0.0, now - self._due))
         self._due = now + LOOK_EVERY
+        _settle()
+
+
+def _settle() -> None:
+    stored.settle()
+    delivered.settle()
 
 
 def text() -> bytes:
-    """All figures, of all processes on the port."""
+    """All figures, of all processes on the port; those of the others may be a second old."""
+    _settle()
     if SHARED not in os.environ:
         return generate_latest(_REGISTRY)
     registry = CollectorRegistry()

@@ -35,7 +35,7 @@ from livechat.net.http import HttpFactory
 from livechat.net.listening import bind, reserve
 from livechat.net.preface import PrefacedPort
 from livechat.net.proxies import Proxies
-from livechat.net.tls import TLSPort
+from livechat.net.tls_port import TLSPort
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
 from livechat.patience import Patience

@@ -25,7 +25,7 @@ from livechat.hub import Hub
 from livechat.interfaces import IBackend, ICompany
 from livechat.limits import Connections
 from livechat.net.http import Channel, HttpFactory
-from livechat.net.tls import TLSPort
+from livechat.net.tls_port import TLSPort
 from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password

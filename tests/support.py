@@ -34,7 +34,7 @@ from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import Channel, HttpFactory
 from livechat.net.proxies import Proxies
-from livechat.net.tls import CLOSING
+from livechat.net.tls_port import CLOSING
 from livechat.net.websocket import SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password
@@ -268,7 +268,7 @@ class World:
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self.wall = 1_790_000_000.0
-        self.store = Store(directory, retention, lambda: self.wall)
+        self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
         made = SqliteBackend if held else PromptBackend

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import certificates
 from livechat.net import tls
+from livechat.net.tls_port import TLSPort
 from livechat.service import build
 from livechat.services import DRAIN, OrderedService, Port
 from tests import support
@@ -101,7 +102,7 @@ def stopping(port: support.Port) -> Port:
     """The port as a service, with nothing to listen on."""
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
     secured = tls.context(certificate.chain, certificate.key)
-    tls_port = tls.TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
+    tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
     service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
     service.startService()
     return service

@@ -8,7 +8,7 @@ one where its message is, and a digest of its text, since another text is no rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -60,34 +60,41 @@ def reused() -> ChatError:
     return ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
 
 
+_NONE: Final = (None, 0.0)
+
+
 class Nonces:
     """Those of one process."""
 
-    def __init__(self) -> None:
-        # The oldest one comes first.
-        self._known: dict[bytes, Known] = {}
+    def __init__(self, elapsed: Callable[[], float]) -> None:
+        """
+        @param elapsed: seconds since any moment; it is no time of day, which may be set.
+        """
+        self._elapsed = elapsed
+        # With the moments at which they are forgotten; the oldest one comes first.
+        self._known: dict[bytes, tuple[Known, float]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, draft: Draft, now: int) -> Repeated | ChatError | None:
+    def find(self, draft: Draft) -> Repeated | ChatError | None:
+        """What becomes of *draft*; None if its nonce is new."""
+        known, forgotten = self._known.get(key(draft), _NONE)
+        return known.answer(draft) if known and self._elapsed() <= forgotten else None
+
+    def add(self, news: Iterable[Known], now: int) -> None:
         """
-        What becomes of *draft*; None if its nonce is new.
+        These were used, in this order.
 
         @param now: in milliseconds since 1970, UTC.
         """
-        known = self._known.get(key(draft))
-        if known is None or known.time < now - 1000 * LASTS:
-            return None
-        return known.answer(draft)
-
-    def add(self, news: Iterable[Known], now: int) -> None:
-        """These were used, in this order."""
+        moment = self._elapsed()
         for each in news:
+            age = max(0, now - each.time) / 1000
             self._known.pop(each.key, None)
-            self._known[each.key] = each
+            self._known[each.key] = each, moment + LASTS - age
         while self._known:
-            oldest = next(iter(self._known.values()))
-            if len(self._known) <= MOST and oldest.time >= now - 1000 * LASTS:
+            oldest, forgotten = next(iter(self._known.values()))
+            if len(self._known) <= MOST and moment <= forgotten:
                 return
             del self._known[oldest.key]

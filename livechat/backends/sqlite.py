@@ -22,7 +22,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
@@ -80,7 +80,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     @raise livechat.errors.StartError: the directory or its file cannot be used.
     """
     retention = Retention(config.history_limit, config.history_age)
-    store = Store(config.state, retention, time)
+    store = Store(config.state, retention, time, monotonic)
     store.prepare()
     if store.broken is not None:
         aside, reason = store.broken

@@ -103,10 +103,17 @@ class Store:
     usable: the next call opens the file again.
     """
 
-    def __init__(self, directory: Path, retention: Retention, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        retention: Retention,
+        now: Callable[[], float],
+        elapsed: Callable[[], float],
+    ) -> None:
         """
         @param directory: where the file is or will be.
         @param now: the time in seconds since 1970, UTC.
+        @param elapsed: seconds since any moment, whatever becomes of the time of day.
         """
         self.directory = directory
         self._path = directory / "livechat.sqlite3"
@@ -124,7 +131,8 @@ class Store:
         # Where a broken file was moved, and what was wrong with it.
         self.broken: tuple[Path, str] | None = None
         self._secret = b""
-        self._nonces = Nonces()
+        self._elapsed = elapsed
+        self._nonces = Nonces(elapsed)
 
     def prepare(self) -> None:
         """
@@ -181,7 +189,7 @@ class Store:
             raise StartError(
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
             ) from None
-        self._secret, self._nonces = b"", Nonces()
+        self._secret, self._nonces = b"", Nonces(self._elapsed)
         self.broken = aside, " ".join(str(reason).split())
 
     def release(self) -> None:
@@ -232,11 +240,10 @@ class Store:
         known: dict[int, Repeated | ChatError] = {}
         repeats: dict[int, int] = {}
         firsts: dict[bytes, int] = {}
-        now = self._milliseconds()
         for index, draft in enumerate(drafts):
             if draft.nonce is None or index in bad:
                 continue
-            found = self._nonces.find(draft, now)
+            found = self._nonces.find(draft)
             if found is not None:
                 known[index] = found
             elif (first := firsts.setdefault(key(draft), index)) != index:

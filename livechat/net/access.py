@@ -48,9 +48,20 @@ class AccessLog:
         """Add a line for an answered request."""
         if self._off:
             return
-        # Twisted offers a time of its own, made of the reactor's clock, which here
-        # is monotonic and no time of day.
-        line = combinedLogFormatter(datetimeToLogString(time()), request)
+        self._add(combinedLogFormatter(_now(), request))
+
+    def write_refused(self, address: str, asked: str, status: int, size: int) -> None:
+        """
+        Add a line for a request that was refused before all of it was there.
+
+        @param asked: its method and target, as far as they are known.
+        @param size: the bytes of the answer's body.
+        """
+        if not self._off:
+            asked = asked.encode("unicode_escape").decode().replace('"', '\\"') or "-"
+            self._add(f'"{address}" - - {_now()} "{asked}" {status} {size} "-" "-"')
+
+    def _add(self, line: str) -> None:
         # Whoever knows it can be the visitor.
         line = _KEY.sub(r"\1-", line)
         if self._file is None:
@@ -67,6 +78,13 @@ class AccessLog:
             # It writes what it has not yet written, for which there may be no room.
             with suppress(OSError):
                 self._file.close()
+
+
+def _now() -> str:
+    # Twisted offers a time of its own, made of the reactor's clock, which here is monotonic
+    # and no time of day.
+    now: str = datetimeToLogString(time())
+    return now
 
 
 class _Quiet(WatchedFileHandler):

@@ -85,7 +85,7 @@ class Channel(http.HTTPChannel):
     peer: str | None = None
     admission: Admission
     closing = False
-    _command = b""
+    _command = _path = b""
     _begun = False
     _socket: Socket | None = None
     _unread: Request | None = None
@@ -290,8 +290,8 @@ class Channel(http.HTTPChannel):
         if self.closing:
             return
         response = self.factory.tree.refusal(error)
-        metrics.answered(self._command.decode(errors="replace"), response.status)
         assert isinstance(response.body, bytes)
+        self.factory.log_refused(self, response.status, len(response.body))
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += (f"{name}: {value}" for name, value in response.all_headers())
         lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
@@ -397,3 +397,10 @@ class HttpFactory(http.HTTPFactory):
     def log(self, request: http.Request) -> None:
         metrics.answered(request.method.decode(errors="replace"), request.code)
         self._access.write(request)
+
+    def log_refused(self, channel: Channel, status: int, size: int) -> None:
+        """A request was refused before all of it was there, with so many bytes."""
+        method = channel._command.decode("latin-1")  # noqa: SLF001 - Twisted has no other name
+        metrics.answered(method, status)
+        asked = f"{method} {channel._path.decode('latin-1')}".strip()  # noqa: SLF001
+        self._access.write_refused(channel.sender.address, asked, status, size)

@@ -24,7 +24,8 @@ from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
 from livechat.net.proxies import Proxies
-from livechat.net.tls import Connection, TLSPort
+from livechat.net.tls import Connection
+from livechat.net.tls_port import TLSPort
 
 #: The most bytes of a header of version 1, with its line's end.
 _LONGEST_LINE: Final = 107

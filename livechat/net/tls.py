@@ -1,5 +1,5 @@
 """
-A TLS port for Twisted that encrypts on the socket.
+TLS for Twisted that encrypts on the socket.
 
 Twisted's own TLS runs OpenSSL in memory, above a TCP transport: each write is
 copied through two memory BIOs by Python code, and gathered for the next turn of
@@ -15,7 +15,7 @@ of it unless the kernel refuses it.  An idle connection keeps no buffers.
 protocols and twisted.web run on it as they are.  It does not say that it provides
 ISSLTransport: Autobahn takes that for a promise that it is Twisted's own class.
 
-Besides Twisted and pyOpenSSL this module needs only `livechat.deadlines`.
+Besides Twisted and pyOpenSSL this module needs a port (`livechat.net.tls_port`) only.
 """
 
 from __future__ import annotations
@@ -34,16 +34,12 @@ from OpenSSL._util import lib as _lib
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.deadlines import Deadlines
-
 if TYPE_CHECKING:
-    from twisted.internet.posixbase import PosixReactorBase
+    from livechat.net.tls_port import TLSPort
 
 #: Only ciphers with forward secrecy and authenticated encryption.
 _CIPHERS: Final = (
@@ -72,15 +68,9 @@ _DROPPED: Final = bytearray(_MOST_RECEIVED)
 #: What FIONREAD says where nothing has arrived.
 _NOTHING: Final = bytes(4)
 
-#: Seconds for a handshake.
-HANDSHAKE: Final = 10.0
-#: Seconds in which the peer of a connection that is being closed must take something of
-#: what it was sent, or close its own end.
-CLOSING: Final = 5.0
-#: So many times that, however little the peer takes each time.
+#: How often the port may ask whether the peer of a connection that is being closed has taken
+#: something, however little that was each time.
 _MOST_CLOSING: Final = 12
-#: Handshakes that fail are logged once in so many seconds, and counted between.
-LOG_EVERY: Final = 1.0
 
 
 def context(chain: Path, key: Path) -> SSL.Context:
@@ -113,72 +103,6 @@ def _select_protocol(_: SSL.Connection, offered: list[bytes]) -> Any:
     return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
-class TLSPort:
-    """
-    Listening sockets whose connections speak TLS.
-
-    @ivar context: for the connections to come; those that are there keep theirs.
-        Sessions begun with another context are not resumed.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self, reactor: PosixReactorBase, factory: IProtocolFactory, context: SSL.Context
-    ) -> None:
-        """
-        @param factory: makes the protocol of a connection when it is accepted; its
-            ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
-        """
-        self.reactor = reactor
-        self._factory = factory
-        self.context = context
-        self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
-        self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
-        self._quiet_until = 0.0
-        self._unlogged = 0
-
-    def listen(self, listening: socket.socket) -> IListeningPort:
-        """Accept connections on a socket that listens; it may be closed afterwards."""
-        # Otherwise the reactor would stand still whenever nobody comes.
-        listening.setblocking(False)
-        port: Any = self.reactor.adoptStreamPort(
-            listening.fileno(), listening.family, self._factory
-        )
-        port.transport = self._accepted
-        return port  # type: ignore[no-any-return]
-
-    def _accepted(self, *accepted: Any) -> Connection:
-        """As Twisted's ports make their transports."""
-        return Connection(self, *accepted)
-
-    def _too_slow(self, connection: Connection) -> None:
-        self.handshake_failed(connection, "it took too long")
-        connection.abortConnection()
-
-    def _not_closed(self, connection: Connection) -> None:
-        if connection.takes():
-            self.closing.begin(connection)
-        else:
-            connection.abortConnection()
-
-    def handshake_failed(self, connection: Connection, reason: str) -> None:
-        """Log it, unless one just was: whoever scans the port must not fill the disk."""
-        now = self.reactor.seconds()
-        if now < self._quiet_until:
-            self._unlogged += 1
-            return
-        self._quiet_until = now + LOG_EVERY
-        more = f" ({self._unlogged} more since the last one)" if self._unlogged else ""
-        self._unlogged = 0
-        self._log.info(
-            "No TLS with {address}: {reason}.{more}",
-            address=connection.hostname,
-            reason=reason,
-            more=more,
-        )
-
-
 class Connection(tcp.Server):
     """
     An accepted connection: a transport whose bytes are encrypted on their way.
@@ -195,7 +119,7 @@ class Connection(tcp.Server):
       then on nothing can be written, a producer is stopped, and what still comes is
       read and dropped, so that no reset overtakes what was sent.  The protocol is told
       when the peer has closed its end too.  A peer that neither takes anything of what it
-      was sent nor closes for `CLOSING` seconds is cut off, and one that takes a little now
+      was sent nor closes for `tls_port.CLOSING` seconds is cut off, and one that takes a little now
       and then after a minute.
     - ``abortConnection`` drops everything and resets; the protocol is told in a later turn.
     - A peer's close_notify ends the connection as ConnectionDone, is answered if nothing is

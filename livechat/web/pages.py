@@ -1,13 +1,16 @@
 """
 The pages for visitors, and the files that all pages use, here and on other sites.
 
-The files are read once, at start.  What is not among them does not exist: no
-path of a request ever reaches the file system.
+The files are read, and compressed, once, at start.  What is not among them does not exist:
+no path of a request ever reaches the file system.  They are sent whole, whatever ranges are
+asked for (RFC 9110, section 14.2, leaves that to the server).
 """
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
+import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +25,7 @@ from livechat.names import LONGEST_NAME as LONGEST_ROOM
 from livechat.names import room_name
 from livechat.users import LONGEST_NAME
 from livechat.web.html import Templates, folder
-from livechat.web.response import Response, see
+from livechat.web.response import Headers, Response, see
 from livechat.web.routing import Call, Route, query
 from livechat.web.server import Server
 
@@ -30,10 +33,22 @@ from livechat.web.server import Server
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 
 
-class _File(Struct, frozen=True):
+#: A weight that says never (RFC 9110, section 12.4.2).
+_NEVER: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*", re.IGNORECASE)
+
+
+class _Form(Struct, frozen=True):
+    """The bytes of a file, as they are or compressed."""
+
     body: bytes
-    media_type: str
     tag: str
+    headers: Headers = ()
+
+
+class _File(Struct, frozen=True):
+    media_type: str
+    plain: _Form
+    compressed: _Form
 
 
 class Pages:
@@ -81,15 +96,18 @@ class Pages:
         file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
+        form = file.compressed if _takes_gzip(call.header("Accept-Encoding") or "") else file.plain
         headers = (
-            ("ETag", file.tag),
+            ("ETag", form.tag),
             ("Cache-Control", "no-cache"),
+            ("Vary", "Accept-Encoding"),
             # They are no secrets, and other sites put the chat into their pages.
             ("Access-Control-Allow-Origin", "*"),
         )
-        if file.tag in (call.header("If-None-Match") or ""):
+        if form.tag in (call.header("If-None-Match") or ""):
             return Response(304, headers=headers)
-        return Response(200, file.body, (("Content-Type", file.media_type), *headers))
+        media_type = ("Content-Type", file.media_type)
+        return Response(200, form.body, (media_type, *form.headers, *headers))
 
     def _front(self, call: Call, room: str, error: ChatError | None = None) -> Response:
         return self._templates.page(
@@ -112,4 +130,19 @@ def _read(path: Path) -> _File:
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
     tag = urlsafe_b64encode(sha256(body).digest()[:12]).decode()
-    return _File(body, media_type, f'"{tag}"')
+    plain = _Form(body, f'"{tag}"')
+    smaller = gzip.compress(body, mtime=0)
+    if len(smaller) >= len(body):
+        return _File(media_type, plain, plain)
+    gzipped = _Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
+    return _File(media_type, plain, gzipped)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an ``Accept-Encoding`` does (RFC 9110, section 12.5.3)."""
+    weights = {}
+    for each in accepted.split(","):
+        coding, _, weight = each.partition(";")
+        weights[coding.strip().lower()] = weight
+    wanted = weights.get("gzip", weights.get("*"))
+    return wanted is not None and not _NEVER.fullmatch(wanted)

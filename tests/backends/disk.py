@@ -25,7 +25,9 @@ class Disk:
     def store(self, messages: int = 0, seconds: int = 0) -> Store:
         """A store that took the place of the last one."""
         self.close()
-        store = Store(self.directory, Retention(messages, seconds), lambda: self.now)
+        store = Store(
+            self.directory, Retention(messages, seconds), lambda: self.now, lambda: self.now
+        )
         self._stores.append(store)
         store.prepare()
         return store

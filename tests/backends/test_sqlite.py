@@ -38,9 +38,11 @@ class SqliteContractTest(BackendContract, TestCase):
     def make(self, *, history_limit: int = 0, history_age: int = 0) -> SqliteBackend:
         from twisted.internet import reactor  # noqa: PLC0415
 
-        store = Store(self._directory, Retention(history_limit, history_age), lambda: self._wall)
-        store.prepare()
         real: Any = reactor
+        store = Store(
+            self._directory, Retention(history_limit, history_age), lambda: self._wall, real.seconds
+        )
+        store.prepare()
         return SqliteBackend(
             store, real, Threads(real, 1, "writer"), Threads(real, sqlite.READERS, "reader")
         )

@@ -50,7 +50,7 @@ def test_durable_settings(disk: Disk) -> None:
 def test_one_process_only(disk: Disk) -> None:
     """A second store of the same directory is refused until the first lets go."""
     first = disk.store()
-    second = Store(disk.directory, Retention(0, 0), lambda: NOW)
+    second = Store(disk.directory, Retention(0, 0), lambda: NOW, lambda: 0.0)
     with pytest.raises(StartError, match="another livechat"):
         second.prepare()
     first.release()

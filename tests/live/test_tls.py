@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from livechat.net.tls import HANDSHAKE
+from livechat.net.tls_port import HANDSHAKE
 from tests.live.browser import Tab, chromium
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest, trusting
 from tests.support import HANDSHAKE as UPGRADE

@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,7 +21,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from livechat import certificates
-from livechat.net import tls
+from livechat.net import tls, tls_port
+from livechat.net.tls_port import TLSPort
 
 _T = TypeVar("_T")
 
@@ -133,19 +134,24 @@ class Ends(Watched, Factory[End]):
         return end
 
 
+def lines(events: Sequence[dict[str, Any]]) -> list[str]:
+    """What the log says about handshakes."""
+    return [event["log_format"].format(**event) for event in events if "reason" in event]
+
+
 class PortTest(TestCase):
     """
     Tests of connections to a TLS port.
 
     @cvar protocol: makes the server's ends.
-    @cvar handshake: how many seconds it takes for `livechat.net.tls.HANDSHAKE`.
-    @cvar closing: the same for `livechat.net.tls.CLOSING`.
+    @cvar handshake: how many seconds it takes for `livechat.net.tls_port.HANDSHAKE`.
+    @cvar closing: the same for `livechat.net.tls_port.CLOSING`.
     """
 
     timeout = 2 * PATIENCE
     protocol: Callable[[], End] = End
-    handshake = tls.HANDSHAKE
-    closing = tls.CLOSING
+    handshake = tls_port.HANDSHAKE
+    closing = tls_port.CLOSING
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> None:
@@ -155,8 +161,8 @@ class PortTest(TestCase):
         from twisted.internet import reactor  # noqa: PLC0415
 
         self.reactor: Any = reactor
-        self.patch(tls, "HANDSHAKE", self.handshake)
-        self.patch(tls, "CLOSING", self.closing)
+        self.patch(tls_port, "HANDSHAKE", self.handshake)
+        self.patch(tls_port, "CLOSING", self.closing)
         certificate = certificates.load_or_make(self._directory)
         context = tls.context(certificate.chain, certificate.key)
         self.ends = Ends(type(self).protocol)
@@ -167,8 +173,8 @@ class PortTest(TestCase):
         self.addCleanup(self._end)
         self.addCleanup(port.stopListening)
 
-    def make_port(self, reactor: Any, factory: Ends, context: SSL.Context) -> tls.TLSPort:
-        return tls.TLSPort(reactor, factory, context)
+    def make_port(self, reactor: Any, factory: Ends, context: SSL.Context) -> TLSPort:
+        return TLSPort(reactor, factory, context)
 
     async def _end(self) -> None:
         """Whatever is left ends here."""

@@ -66,6 +66,35 @@ def test_keys(ask: Callable[..., list[str]]) -> None:
     assert "?name=Ann&client=-&client=-&x=1 HTTP" in line
 
 
+@pytest.mark.parametrize(
+    ("data", "asked", "status"),
+    [
+        (b"\x16\x03\x01 no HTTP\r\n\r\n", "-", 400),
+        (b"nonsense\r\n\r\n", "-", 400),
+        (b"GET /a?client=secret HTTP/1.1\r\n folded\r\n\r\n", "GET /a?client=-", 400),
+        (request("POST", "/chat/send/", Content_Length="999999999"), "POST /chat/send/", 413),
+    ],
+)  # fmt: skip
+def test_refused(
+    port: Port, tmp_path: Path, access: AccessLog, data: bytes, asked: str, status: int
+) -> None:
+    """What is refused before all of it is there has a line too."""
+    wire = Port(port.world, access=access).connect()
+    wire.send(data)
+    answer = wire.answer()
+    (line,) = (tmp_path / "access.log").read_text().splitlines()
+    assert re.fullmatch(
+        rf'"192\.0\.2\.1" - - \[.+\] "{re.escape(asked)}" {status} {len(answer.body)} "-" "-"', line
+    )
+
+
+def test_refused_does_not_get_out_of_its_line(tmp_path: Path, access: AccessLog) -> None:
+    """Whatever was asked for is one field of one line, in ASCII."""
+    access.write_refused("192.0.2.1", 'GET /a"b\\c\n\x1b\xe9', 400, 7)
+    (line,) = (tmp_path / "access.log").read_text().splitlines()
+    assert r'"GET /a\"b\\c\n\x1b\xe9" 400 7 "-" "-"' in line
+
+
 def test_rotation(port: Port, tmp_path: Path, access: AccessLog) -> None:
     """When logrotate has moved the file away, the next line begins a new one."""
     path = tmp_path / "access.log"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.net import tls
 from livechat.net.preface import _LONGEST_REST, _SIGNATURE, PrefacedPort, _end, _Invalid, _source
 from livechat.net.proxies import Proxies
+from livechat.net.tls_port import TLSPort
 from tests.net.peers import TLS13, End, PortTest, in_thread
 
 
@@ -88,7 +88,7 @@ class PrefaceTest(PortTest):
     protocol = PrecededEnd
     trusted = "127.0.0.1/32"
 
-    def make_port(self, reactor: Any, factory: Any, context: Any) -> tls.TLSPort:
+    def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
         proxies = Proxies([ipaddress.ip_network(self.trusted)])
         return PrefacedPort(reactor, factory, context, proxies)
 
@@ -119,7 +119,7 @@ class PrefaceTest(PortTest):
     async def test_wrong(self) -> None:
         """Without a header it is cut off, and said so in the log."""
         for said in WRONG:
-            self.port._quiet_until = 0.0
+            self.port._failures._quiet_until = 0.0
             with capturedLogs() as events:
                 end, plain = await self.accept()
                 plain.sendall(said)
@@ -143,7 +143,7 @@ class OthersTest(PortTest):
 
     protocol = PrecededEnd
 
-    def make_port(self, reactor: Any, factory: Any, context: Any) -> tls.TLSPort:
+    def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
         return PrefacedPort(
             reactor, factory, context, Proxies([ipaddress.ip_network("10.0.0.0/8")])
         )

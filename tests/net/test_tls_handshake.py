@@ -5,25 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 
 from livechat import certificates
 from livechat.net import tls
-from livechat.net.tls import _MOST_RECORDS, LOG_EVERY, Connection, TLSPort
+from livechat.net.tls import _MOST_RECORDS, Connection
 from tests.net.forge import Forge
-from tests.net.peers import TLS12, TLS13, End, OpenSSL, PortTest, exactly, in_thread
-
-
-def lines(events: Sequence[dict[str, Any]]) -> list[str]:
-    """What the log says about handshakes."""
-    return [event["log_format"].format(**event) for event in events if "reason" in event]
+from tests.net.peers import TLS12, TLS13, End, OpenSSL, PortTest, exactly, in_thread, lines
 
 
 def ends(plain: socket.socket) -> bool:
@@ -84,51 +76,6 @@ class FailingTest(PortTest):
                 plain.close()
                 assert await end.lost() is ConnectionLost
         assert lines(events) == []
-
-    def test_many(self) -> None:
-        """Of many in a short time one is logged; how many others there were is told later."""
-        clock = Clock()
-        port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
-        peer: Any = SimpleNamespace(hostname="192.0.2.1")
-        with capturedLogs() as events:
-            for _ in range(100):
-                port.handshake_failed(peer, "no")
-            clock.advance(LOG_EVERY)
-            port.handshake_failed(peer, "no")
-            clock.advance(LOG_EVERY)
-            port.handshake_failed(peer, "no")
-        assert lines(events) == [
-            "No TLS with 192.0.2.1: no.",
-            "No TLS with 192.0.2.1: no. (99 more since the last one)",
-            "No TLS with 192.0.2.1: no.",
-        ]
-
-
-class SlowTest(PortTest):
-    """Handshakes that take too long."""
-
-    handshake = 0.2
-
-    async def test_slow(self) -> None:
-        """Who says nothing, or stops in the middle, is cut off in time, and it is logged."""
-        for said in (b"", b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(40)):
-            with capturedLogs() as events:
-                end, plain = await self.accept()
-                plain.sendall(said)
-                assert await end.lost() is ConnectionAborted
-            with pytest.raises(ConnectionResetError):
-                await in_thread(plain.recv, 1)
-            assert lines(events) == ["No TLS with 127.0.0.1: it took too long."]
-            self.port._quiet_until = 0.0
-        assert len(self.port.shaking) == 0
-
-    async def test_done(self) -> None:
-        """Who is done in time has all the time after it."""
-        end, peer = await self.connect()
-        assert len(self.port.shaking) == 0
-        await deferLater(self.reactor, 2 * self.handshake, lambda: None)
-        await in_thread(peer.sendall, b"still here")
-        await end.hears(b"still here")
 
 
 class ContextTest(PortTest):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from livechat.net.tls import CLOSING
+from livechat.net.tls_port import CLOSING
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.test_admin import SET, Operator
 from tests.support import HANDSHAKE, request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from urllib.parse import quote, urlencode
 
@@ -85,6 +86,42 @@ def test_static_files(port: Port) -> None:
         known = port.ask("GET", f"/static/{path.name}", If_None_Match=tag)
         assert (known.status, "content-length" in known.headers) == (304, False)
         assert port.ask("GET", f"/static/{path.name}", If_None_Match='"x"').status == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, GZIP;q=0.5", True),
+        ("*", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("gzip;q=0.001", True),
+        ("xgzip", False),
+        (",;,;;q=0,gzip;", True),
+    ],
+)
+def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
+    """Who takes gzip gets it, with a tag of its own; others do not."""
+    target, path = "/static/livechat.js", folder("static") / "livechat.js"
+    answer = port.ask("GET", target, Accept_Encoding=accepted)
+    body = gzip.decompress(answer.body) if compressed else answer.body
+    assert body == path.read_bytes()
+    assert answer.headers.get("content-encoding") == ("gzip" if compressed else None)
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert ("gzip" in answer.headers["etag"]) == compressed
+    known = port.ask("GET", target, Accept_Encoding=accepted, If_None_Match=answer.headers["etag"])
+    assert known.status == 304
+    other = port.ask(
+        "GET",
+        target,
+        Accept_Encoding="" if compressed else "gzip",
+        If_None_Match=answer.headers["etag"],
+    )
+    assert other.status == 200
 
 
 def test_the_scripts_load_only_what_is_there(port: Port) -> None:

@@ -1,0 +1,129 @@
+"""
+A port whose connections speak TLS: it accepts them, waits for their handshakes and for their ends,
+and says what went wrong, but not each time: whoever scans it must not fill the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+from twisted.logger import ILogObserver, LogEvent, Logger
+
+from livechat import metrics
+from livechat.deadlines import Deadlines
+from livechat.net.tls import Connection
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+#: Seconds for a handshake.
+HANDSHAKE: Final = 10.0
+#: Seconds in which the peer of a connection that is being closed must take something of
+#: what it was sent, or close its own end.
+CLOSING: Final = 5.0
+#: Seconds between two log lines of handshakes that fail, and of connections that cannot be
+#: accepted.
+LOG_EVERY: Final = 1.0
+LOG_FULL_EVERY: Final = 10.0
+
+
+class _Seldom:
+    """When to say something that may happen without end."""
+
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+        """
+        @param seconds: between two times.
+        """
+        self._clock = clock
+        self._seconds = seconds
+        self._quiet_until = 0.0
+        self._unsaid = 0
+
+    def due(self) -> str | None:
+        """It happened: None, or how often it did since it was said, in words to say besides."""
+        now = self._clock.seconds()
+        if now < self._quiet_until:
+            self._unsaid += 1
+            return None
+        self._quiet_until = now + self._seconds
+        unsaid, self._unsaid = self._unsaid, 0
+        return f" ({unsaid} more since the last one)" if unsaid else ""
+
+
+class TLSPort:
+    """
+    Listening sockets whose connections speak TLS.
+
+    @ivar context: for the connections to come; those that are there keep theirs.
+        Sessions begun with another context are not resumed.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: PosixReactorBase, factory: IProtocolFactory, context: SSL.Context
+    ) -> None:
+        """
+        @param factory: makes the protocol of a connection when it is accepted; its
+            ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
+        """
+        self.reactor = reactor
+        self._factory = factory
+        self.context = context
+        self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
+        self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
+        self._failures = _Seldom(reactor, LOG_EVERY)
+        self._full = _Seldom(reactor, LOG_FULL_EVERY)
+
+    def listen(self, listening: socket.socket) -> IListeningPort:
+        """Accept connections on a socket that listens; it may be closed afterwards."""
+        # Otherwise the reactor would stand still whenever nobody comes.
+        listening.setblocking(False)
+        port: Any = self.reactor.adoptStreamPort(
+            listening.fileno(), listening.family, self._factory
+        )
+        port.transport = self._accepted
+        port._logger = Logger(observer=cast("ILogObserver", self._not_accepted))  # noqa: SLF001
+        return port  # type: ignore[no-any-return]
+
+    def _accepted(self, *accepted: Any) -> Connection:
+        """As Twisted's ports make their transports."""
+        return Connection(self, *accepted)
+
+    def _too_slow(self, connection: Connection) -> None:
+        self.handshake_failed(connection, "it took too long")
+        connection.abortConnection()
+
+    def _not_closed(self, connection: Connection) -> None:
+        if connection.takes():
+            self.closing.begin(connection)
+        else:
+            connection.abortConnection()
+
+    def handshake_failed(self, connection: Connection, reason: str) -> None:
+        """Count it, and log it if none just was."""
+        metrics.handshakes_failed.inc()
+        more = self._failures.due()
+        if more is not None:
+            self._log.info(
+                "No TLS with {address}: {reason}.{more}",
+                address=connection.hostname,
+                reason=reason,
+                more=more,
+            )
+
+    def _not_accepted(self, event: LogEvent) -> None:
+        """
+        Twisted says something of a connection that it could not accept: with no file left it
+        gives one away that it keeps for that, to close those who wait.
+        """
+        if "address" in event:
+            metrics.turned_away.inc()
+        if self._full.due() is not None:
+            reason = os.strerror(getattr(errno, event.get("acceptError", "EMFILE")))
+            self._log.error("Connections are turned away: {reason}.", reason=reason)

@@ -1,0 +1,79 @@
+"""`livechat.net.tls_port`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.task import Clock, deferLater
+from twisted.logger import capturedLogs
+
+from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
+from tests.net.peers import PortTest, in_thread, lines
+
+
+class SayingTest(PortTest):
+    """What is said of those who cannot be served."""
+
+    def test_many(self) -> None:
+        """Of many in a short time one is logged; how many others there were is told later."""
+        clock = Clock()
+        port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
+        peer: Any = SimpleNamespace(hostname="192.0.2.1")
+        with capturedLogs() as events:
+            for _ in range(100):
+                port.handshake_failed(peer, "no")
+            clock.advance(LOG_EVERY)
+            port.handshake_failed(peer, "no")
+            clock.advance(LOG_EVERY)
+            port.handshake_failed(peer, "no")
+        assert lines(events) == [
+            "No TLS with 192.0.2.1: no.",
+            "No TLS with 192.0.2.1: no. (99 more since the last one)",
+            "No TLS with 192.0.2.1: no.",
+        ]
+
+    def test_no_more_files(self) -> None:
+        """What Twisted says at length, of each connection, is said in a line, and seldom."""
+        clock = Clock()
+        port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
+        client = ("192.0.2.1", 50_000)
+        with capturedLogs() as events:
+            for _ in range(50):
+                port._not_accepted({"log_format": "EMFILE"})
+                port._not_accepted({"log_format": "Closed {address}", "address": client})
+            clock.advance(LOG_FULL_EVERY)
+            port._not_accepted({"log_format": "{acceptError}", "acceptError": "ENFILE"})
+        assert lines(events) == [
+            "Connections are turned away: Too many open files.",
+            "Connections are turned away: Too many open files in system.",
+        ]
+
+
+class SlowTest(PortTest):
+    """Handshakes that take too long."""
+
+    handshake = 0.2
+
+    async def test_slow(self) -> None:
+        """Who says nothing, or stops in the middle, is cut off in time, and it is logged."""
+        for said in (b"", b"\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03\x03" + bytes(40)):
+            with capturedLogs() as events:
+                end, plain = await self.accept()
+                plain.sendall(said)
+                assert await end.lost() is ConnectionAborted
+            with pytest.raises(ConnectionResetError):
+                await in_thread(plain.recv, 1)
+            assert lines(events) == ["No TLS with 127.0.0.1: it took too long."]
+            self.port._failures._quiet_until = 0.0
+        assert len(self.port.shaking) == 0
+
+    async def test_done(self) -> None:
+        """Who is done in time has all the time after it."""
+        end, peer = await self.connect()
+        assert len(self.port.shaking) == 0
+        await deferLater(self.reactor, 2 * self.handshake, lambda: None)
+        await in_thread(peer.sendall, b"still here")
+        await end.hears(b"still here")
