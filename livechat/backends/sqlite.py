@@ -56,7 +56,7 @@ GROUP_CHARACTERS: Final = 64 * 1024
 #: last of them begins.  What was sent together often arrives in two or three turns, and each
 #: group is a write to every member; but turns are long where much is going on.
 TURNS: Final = 8
-GATHERING: Final = 0.002
+GATHERING: Final = 0.01
 #: Most messages and characters that wait to be stored.
 QUEUE: Final = 10_000
 QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
