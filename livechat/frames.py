@@ -23,7 +23,16 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from livechat.errors import ChatError, Kind
-from livechat.wire import Message, Place, User, encode, explained, plain_frame, text_frame
+from livechat.wire import (
+    Message,
+    Place,
+    User,
+    check_depth,
+    encode,
+    explained,
+    plain_frame,
+    text_frame,
+)
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -276,19 +285,20 @@ def decode_frame(data: bytes) -> ClientFrame:
     @param data: the frame's payload, known to be UTF-8.
     @raise ChatError: it is none of the protocol's frames.
     """
+    check_depth(data)
     try:
         return _client_frame.decode(data)
     except msgspec.ValidationError as reason:
         if str(reason) != "Object missing required field `type`":
             raise _refused(str(reason)) from None
-    except (ValueError, RecursionError) as reason:
+    except ValueError as reason:
         raise explained(reason) from None
     try:
         # A message need not say that it is one.
         return _say.decode(data)
     except msgspec.ValidationError as reason:
         raise _refused(str(reason)) from None
-    except (ValueError, RecursionError) as reason:
+    except ValueError as reason:
         raise explained(reason) from None
 
 

@@ -5,7 +5,8 @@ Every figure stands here, and is counted where it happens.  No label holds what 
 neither rooms nor users nor addresses.
 
 Of several processes on one port any may be asked, and answers for all: they write their figures
-into files of one directory (`SHARED`), which is given to them before this is loaded.
+into files of one directory (`SHARED`), which is given to them, with a number for each (`NUMBER`),
+before this is loaded.  One that takes another's place goes on with its figures.
 """
 
 from __future__ import annotations
@@ -21,17 +22,26 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from twisted.internet.interfaces import IReactorTime
 
 #: In the environment: the directory for the figures of several processes.
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+NUMBER: Final = "LIVECHAT_METRICS_NUMBER"
 #: Seconds between two looks at what is not counted but is.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OF_PEERS: Final = frozenset({1000, 1001, 1005, 1006})
+
+if SHARED in os.environ:
+    # As its documentation has it for uWSGI.  By default a file bears the number of the process,
+    # and those that are gone would be read for ever.
+    values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+        lambda: os.environ[NUMBER]
+    )
 
 _REGISTRY: Final = CollectorRegistry()
 ProcessCollector(namespace="livechat", registry=_REGISTRY)
@@ -162,8 +172,10 @@ class Pulse:
     def look(self) -> None:
         """It is time to; call it every `LOOK_EVERY` seconds."""
         now = self._clock.seconds()
-        lag.observe(max(0.0, now - self._due))
-        self._due = now + LOOK_EVERY
+        late = max(0.0, now - self._due)
+        lag.observe(late)
+        # As a LoopingCall counts: what is late once must not make the next ones look in time.
+        self._due += LOOK_EVERY * (1 + late // LOOK_EVERY)
         _settle()
 
 

@@ -115,10 +115,7 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
             daemon
         )
         port = reserved[0].getsockname()[1]
-        figures = config.state / f"metrics-{port}"
-        Workers(
-            reactor, command(options, port), config.workers, reserved, figures
-        ).setServiceParent(daemon)
+        Workers(reactor, command(options, port), config.workers, reserved).setServiceParent(daemon)
     except BaseException:
         for each in reserved:
             each.close()

@@ -118,11 +118,13 @@ class Vitals(Service):
         pulse = metrics.Pulse(self._reactor)
         self._looking = LoopingCall(self._look, pulse)
         self._looking.clock = self._reactor
-        self._looking.start(metrics.LOOK_EVERY, now=False)
+        self._looking.start(metrics.LOOK_EVERY, now=False).addErrback(
+            lambda failure: _log.failure("Figures are not looked at any more.", failure)
+        )
 
     def stopService(self) -> None:
         super().stopService()
-        if self._looking is not None:
+        if self._looking is not None and self._looking.running:
             self._looking.stop()
 
     def _look(self, pulse: metrics.Pulse) -> None:

@@ -9,11 +9,13 @@ Plain mode, on the socket:
 
 A message's text is UTF-8 of at most ``--max-message`` bytes.  JSON may spend
 six bytes on one byte of text (``\u0007``), so frames and bodies are bounded by
-`wire_limit`, not by the text's own limit.
+`wire_limit`, not by the text's own limit; and it may be nested `DEEPEST` deep, in
+keys that are ignored too.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,6 +27,10 @@ from livechat.errors import ChatError, Kind
 _ESCAPE: Final = 6
 #: Bytes granted to a frame or body for its keys, brackets and spaces.
 _ENVELOPE: Final = 4096
+#: Objects and arrays within each other, in what clients send.
+DEEPEST: Final = 32
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
 def wire_limit(max_message: int) -> int:
@@ -170,6 +176,19 @@ _send_request: Final = msgspec.json.Decoder(SendRequest)
 encode = _encoder.encode
 
 
+def check_depth(data: bytes) -> None:
+    """
+    @raise ChatError: the JSON is nested more than `DEEPEST` deep, if it is JSON.
+    """
+    if data.count(b"{") + data.count(b"[") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", data)):
+        depth += 1 if bracket[0] in b"{[" else -1
+        if depth > DEEPEST:
+            raise ChatError(Kind.BAD_JSON, f"This JSON is nested more than {DEEPEST} deep.")
+
+
 def decode_plain(data: bytes) -> str:
     """
     The text of a plain client's frame.
@@ -177,9 +196,10 @@ def decode_plain(data: bytes) -> str:
     @param data: the frame's payload, known to be UTF-8.
     @raise ChatError: not JSON, or not an object with a string called ``message``.
     """
+    check_depth(data)
     try:
         return _plain_frame.decode(data).message
-    except (ValueError, RecursionError) as reason:
+    except ValueError as reason:
         raise explained(reason) from None
 
 
@@ -189,11 +209,12 @@ def decode_send_request(data: bytes) -> SendRequest:
 
     @raise ChatError: not UTF-8, not JSON, or not an object of that form.
     """
+    check_depth(data)
     try:
         # msgspec looks at the strings that it returns, not at those it skips.
         data.decode()
         return _send_request.decode(data)
-    except (ValueError, RecursionError) as reason:
+    except ValueError as reason:
         raise explained(reason) from None
 
 
@@ -203,8 +224,6 @@ def explained(reason: Exception) -> ChatError:
         return ChatError(Kind.BAD_MESSAGE, _mismatch(str(reason)))
     if isinstance(reason, UnicodeDecodeError):
         return ChatError(Kind.BAD_JSON, "This is not UTF-8.")
-    if isinstance(reason, RecursionError):
-        return ChatError(Kind.BAD_JSON, "This JSON is nested too deeply.")
     text = str(reason)
     # Of a lone surrogate msgspec says "Input data was truncated": it misleads.
     where = text if text.startswith("JSON is malformed") else "This is not valid JSON"

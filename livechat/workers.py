@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -82,11 +83,9 @@ class Workers(Service):
         command: Sequence[str],
         count: int,
         reserved: Sequence[socket.socket],
-        figures: Path,
     ) -> None:
         """
         @param reserved: sockets that keep the port.
-        @param figures: a directory for what workers count, of which any answers for all.
         """
         self._reactor = reactor
         self._command = command
@@ -96,12 +95,11 @@ class Workers(Service):
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
-        self._figures = figures
+        self._figures: Path | None = None
 
     def startService(self) -> None:
         super().startService()
-        self._forget_figures()
-        self._figures.mkdir(parents=True)
+        self._figures = _in_memory()
         self._before = signal.signal(signal.SIGHUP, self._renew)
         for worker in self._workers:
             self._start(worker)
@@ -121,7 +119,8 @@ class Workers(Service):
                 killing.cancel()
             for each in self._reserved:
                 each.close()
-            self._forget_figures()
+            if self._figures is not None:
+                rmtree(self._figures, ignore_errors=True)
 
         ended = self._ended.addCallback(stopped)
         self._look_for_the_end()
@@ -141,14 +140,16 @@ class Workers(Service):
                 protocol,
                 self._command[0],
                 self._command,
-                env={**os.environ, WORKER: str(worker.number), metrics.SHARED: str(self._figures)},
+                env={
+                    **os.environ,
+                    WORKER: str(worker.number),
+                    metrics.NUMBER: str(worker.number),
+                    metrics.SHARED: str(self._figures),
+                },
                 childFDs={0: "w", 1: "r", 2: "r"},
             ),
             self._reactor.seconds(),
         )
-
-    def _forget_figures(self) -> None:
-        rmtree(self._figures, ignore_errors=True)
 
     def ready(self) -> None:
         """A worker can be connected to."""
@@ -160,10 +161,10 @@ class Workers(Service):
                 count=len(self._workers),
             )
 
-    def ended(self, worker: _Worker, pid: int, reason: str) -> None:
+    def ended(self, worker: _Worker, reason: str) -> None:
         """It is there no more."""
         # What it had is gone; what it has counted was.
-        mark_process_dead(pid, str(self._figures))
+        mark_process_dead(worker.number, str(self._figures))
         if self._ended is not None:
             self._look_for_the_end()
             return
@@ -180,6 +181,17 @@ class Workers(Service):
         if self._ended is not None and not any(worker.running for worker in self._workers):
             ended, self._ended = self._ended, Deferred()
             ended.callback(None)
+
+
+def _in_memory() -> Path:
+    """
+    A new directory for what workers count, of which any answers for all.
+
+    The files in it are mapped into memory: on a disk that is full, that kills.
+    """
+    places = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - mkdtemp is careful
+    usable = (each for each in places if each and os.access(each, os.W_OK | os.X_OK))
+    return Path(mkdtemp(prefix="livechat-", dir=next(usable, None)))
 
 
 class _Worker:
@@ -235,9 +247,9 @@ class _Worker:
             self.ready = True
             self._workers.ready()
 
-    def ended(self, pid: int, reason: str) -> None:
+    def ended(self, reason: str) -> None:
         self._transport = None
-        self._workers.ended(self, pid, reason)
+        self._workers.ended(self, reason)
 
 
 def _level(name: str) -> Any:
@@ -253,11 +265,6 @@ class _Process(ProcessProtocol):
     def __init__(self, worker: _Worker) -> None:
         self._worker = worker
         self._unread = {1: b"", 2: b""}
-        self._pid = 0
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self._pid = self.transport.pid
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, rest = (self._unread[childFD] + data).split(b"\n")
@@ -274,7 +281,6 @@ class _Process(ProcessProtocol):
                 self._worker.said(rest.decode(errors="replace"))
         how: Any = reason.value
         self._worker.ended(
-            self._pid,
             f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}",
         )
 

@@ -27,7 +27,7 @@ def counts(**by: float) -> Iterator[None]:
     names = {NAMES.get(name, f"livechat_{name}_total"): change for name, change in by.items()}
     before = {name: value(name) for name in names}
     yield
-    assert {name: value(name) - before[name] for name in names} == names
+    assert {name: value(name) - before[name] for name in names} == pytest.approx(names)
 
 
 NAMES = {
@@ -36,6 +36,7 @@ NAMES = {
     "not_found": 'livechat_refusals_total{code="not_found"}',
     "flood": 'livechat_closes_total{by="server",code="1008"}',
     "normal": 'livechat_closes_total{by="peer",code="1000"}',
+    "no_code": 'livechat_closes_total{by="peer",code="1005"}',
     "broken": 'livechat_closes_total{by="peer",code="1006"}',
     "other": 'livechat_closes_total{by="peer",code="other"}',
     "ok": 'livechat_requests_total{method="GET",status="200"}',
@@ -70,14 +71,18 @@ def test_refusals(port: Port) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "name"), [(1000, "normal"), (None, "broken"), (4321, "other"), (3999, "other")]
-)
-def test_closes(port: Port, code: int | None, name: str) -> None:
+    ("frame", "name"),
+    [
+        (struct.pack("!H", 1000), "normal"), (b"", "no_code"), (None, "broken"),
+        (struct.pack("!H", 4321), "other"), (struct.pack("!H", 3999), "other"),
+    ],
+)  # fmt: skip
+def test_closes(port: Port, frame: bytes | None, name: str) -> None:
     """A close counts by its code, of which a peer cannot invent more than one more."""
     with counts(**{name: 1}):
         wire = port.socket()
-        if code is not None:
-            wire.send(client_frame(struct.pack("!H", code), opcode=8))
+        if frame is not None:
+            wire.send(client_frame(frame, opcode=8))
         wire.hang_up()
 
 
@@ -95,11 +100,11 @@ def test_pulse() -> None:
     """A timer that is late says how long something else took."""
     clock = Clock()
     pulse = metrics.Pulse(clock)
-    with counts(lags=2, late=0.5):
-        clock.advance(metrics.LOOK_EVERY)
-        pulse.look()
-        clock.advance(metrics.LOOK_EVERY + 0.5)
-        pulse.look()
+    with counts(lags=5, late=0.5 + 0.5 + 2.25):
+        # In time; late, twice by as much; in time again; and after two that were left out.
+        for seconds in (1.0, 1.5, 1.0, 0.5, 3.25):
+            clock.advance(metrics.LOOK_EVERY * seconds)
+            pulse.look()
 
 
 def test_no_names(make_world: Callable[..., World]) -> None:

@@ -69,8 +69,9 @@ def reactor() -> Reactor:
 
 
 @pytest.fixture
-def workers(reactor: Reactor, tmp_path: Path) -> Any:
-    made = Workers(reactor, ["program"], 2, [], tmp_path / "metrics")  # type: ignore[arg-type]
+def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    made = Workers(reactor, ["program"], 2, [])  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:

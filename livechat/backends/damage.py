@@ -32,7 +32,7 @@ def check(db: sqlite3.Connection, path: Path) -> None:
             raise _Broken(found)
 
 
-def is_broken(reason: sqlite3.Error) -> bool:
+def is_broken(reason: Exception) -> bool:
     """Whether *reason* says that the file is, and not that it cannot be used just now."""
     code = getattr(reason, "sqlite_errorcode", 0) & 0xFF
     return isinstance(reason, _Broken) or code in _BROKEN

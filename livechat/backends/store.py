@@ -157,11 +157,10 @@ class Store:
             raise StartError(f"--state: cannot use {directory}: {reason.strerror}") from None
         try:
             self._check()
-        except sqlite3.Error as reason:
-            if damage.is_broken(reason):
-                self._set_aside(reason)
-            else:
+        except (OSError, sqlite3.Error) as reason:
+            if not damage.is_broken(reason):
                 raise StartError(f"--state: cannot use {self._path}: {reason}") from None
+            self._set_aside(reason)
         try:
             self._open()
             self.close()
@@ -177,7 +176,7 @@ class Store:
         finally:
             self.close()
 
-    def _set_aside(self, reason: sqlite3.Error) -> None:
+    def _set_aside(self, reason: Exception) -> None:
         """
         Move the file, and what belongs to it, out of the way.
 

@@ -36,8 +36,7 @@ from txaio.tx import make_logger
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
-#: Steps in which a connection is read before it is held up: a whole text message is one, and
-#: of all else the head of a frame and what came of its payload one each.
+#: Frames of a connection that are read before it is held up.
 MOST_AT_ONCE: Final = 16
 #: The first byte of a text message's only frame.
 _TEXT: Final = 0x81
@@ -57,7 +56,7 @@ class Protocol(WebSocketServerProtocol):
     # logged it colours the arguments all the same, unless the level is this low.
     log = make_logger("critical")
     CONFIG_ATTRS: Any = ()
-    _steps = MOST_AT_ONCE
+    _frames = MOST_AT_ONCE
 
     transport: Any
     data: bytes
@@ -99,7 +98,7 @@ class Protocol(WebSocketServerProtocol):
         self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
-        self._steps = MOST_AT_ONCE
+        self._frames = MOST_AT_ONCE
         if (
             self.current_frame is None
             and not self.inside_message
@@ -109,7 +108,7 @@ class Protocol(WebSocketServerProtocol):
             data = self._take_texts(data)
         if data and self.state != _CLOSED:
             self._dataReceived(data)
-            if not self._steps and self.data:
+            if not self._frames and self.data:
                 self.held_up()
 
     def held_up(self) -> None:
@@ -125,8 +124,11 @@ class Protocol(WebSocketServerProtocol):
         self.dataReceived(data)
 
     def consumeData(self) -> None:
-        while self._steps and self.state in (_OPEN, _CLOSING) and self.processData():
-            self._steps -= 1
+        while self._frames and self.state in (_OPEN, _CLOSING) and self.processData():
+            # Between a head and its payload it says that there is more, too: an empty payload
+            # would then wait for whatever comes next.
+            if self.current_frame is None:
+                self._frames -= 1
 
     def _take_texts(self, data: bytes) -> bytes:
         """
@@ -134,7 +136,7 @@ class Protocol(WebSocketServerProtocol):
         that nearly all are; returns the rest, of which nothing was looked at.
         """
         at, end = 0, len(data)
-        while at < end and self._steps and data[at] == _TEXT and self.state == _OPEN:
+        while at < end and self._frames and data[at] == _TEXT and self.state == _OPEN:
             if end - at < _SHORT_HEAD:
                 break
             size = data[at + 1] - 0x80
@@ -153,7 +155,7 @@ class Protocol(WebSocketServerProtocol):
             if not payload.isascii() and not _is_utf8(payload):
                 break
             at = stop
-            self._steps -= 1
+            self._frames -= 1
             self.onMessage(payload, False)
         return data[at:] if at else data
 

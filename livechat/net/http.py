@@ -138,7 +138,12 @@ class Channel(http.HTTPChannel):
         if _CONTROLS.search(line) is not None or (b"\x85" in line and not _is_utf8(line)):
             self.refuse(ChatError(Kind.BAD_REQUEST, "A header holds control characters."))
             return False
-        received: bool = super().headerReceived(line)
+        try:
+            received: bool = super().headerReceived(line)
+        except ValueError:
+            # A Content-Length with more digits than Python reads.
+            self.refuse_body()
+            return False
         return received
 
     def lineLengthExceeded(self, line: bytes) -> None:

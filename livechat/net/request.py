@@ -209,7 +209,8 @@ class Request(http.Request):
 
     def _broken(self, failure: Failure) -> None:
         """An answer that was begun cannot be ended: say so by cutting it off."""
-        self._log.failure("{method} {uri} was cut off.", failure, method=self.method, uri=self.uri)
+        method, path = self.method, self.path
+        self._log.failure("{method} {path} was cut off.", failure, method=method, path=path)
         if not self.gone:
             self.channel.transport.abortConnection()
 

@@ -124,6 +124,7 @@ class TLSPort:
         """
         if "address" in event:
             metrics.turned_away.inc()
-        if self._full.due() is not None:
+        # A client that is gone before it is let in is nobody's fault.
+        if event.get("acceptError") != "ECONNABORTED" and self._full.due() is not None:
             reason = os.strerror(getattr(errno, event.get("acceptError", "EMFILE")))
             self._log.error("Connections are turned away: {reason}.", reason=reason)

@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
@@ -45,7 +47,9 @@ PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
 #: Seconds for the peer's close frame.
 GRACE: Final = 5
-#: What stands for a connection that broke (RFC 6455, section 7.1.5).
+#: What stands for a close frame without a code, and for a connection that broke (RFC 6455,
+#: section 7.1.5).
+NO_CODE: Final = 1005
 NO_CLOSE: Final = 1006
 #: Bytes of the reason that a close frame gives (RFC 6455, section 5.5).
 LONGEST_REASON: Final = 123
@@ -82,6 +86,8 @@ class Socket(Protocol):
         self._ready = False
         self._push: Callable[[bytes], None]
         self._deaf = False
+        # More has arrived than was its turn; and its connection is gone.
+        self._held_up = self._ended = False
         self._pinged = False
         self._fragments = 0
         self._close_at_once: tuple[Close, str] | None = None
@@ -109,13 +115,23 @@ class Socket(Protocol):
 
     def held_up(self) -> None:
         if not self._deaf:
-            self.transport.pauseProducing()
-            self.factory.held_up(self)
+            self._held_up = True
+            if not self._ended:
+                self.transport.pauseProducing()
+                self.factory.held_up(self)
 
     def have_turn(self) -> None:
         """It was held up, and all others have had their turn."""
-        if not self._deaf and self.state != self.STATE_CLOSED:
+        if self._held_up and not self._ended:
+            self._held_up = False
             self.transport.resumeProducing()
+            self.go_on()
+
+    def _read_to_the_end(self) -> None:
+        """The peer has closed in order, behind what it said: nothing of that is lost."""
+        self._ended = True
+        while self._held_up:
+            self._held_up = False
             self.go_on()
 
     def onFrameBegin(self) -> None:
@@ -293,7 +309,8 @@ class Socket(Protocol):
         if self.closedByMe and self.localCloseCode is not None:
             metrics.closed(self.localCloseCode, here=True)
         else:
-            metrics.closed(self.remoteCloseCode or NO_CLOSE, here=False)
+            code = self.remoteCloseCode or (NO_CODE if self.wasClean else NO_CLOSE)
+            metrics.closed(code, here=False)
 
     @property
     def unsent(self) -> int:
@@ -308,6 +325,9 @@ class Socket(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._ready = False
         self._drop_waiting()
+        if reason.check(ConnectionDone):
+            self._read_to_the_end()
+        self._ended = True
         self._leave()
         self.factory.lost(self)
         self._count_close()
@@ -332,6 +352,7 @@ class SocketFactory(WebSocketServerFactory):
 
     noisy = False
     log = make_logger("critical")
+    _log = Logger()
 
     def __init__(
         self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
@@ -408,7 +429,11 @@ class SocketFactory(WebSocketServerFactory):
     def _next_turn(self) -> None:
         held_up, self._held_up = self._held_up, []
         for socket in held_up:
-            socket.have_turn()
+            try:
+                socket.have_turn()
+            except Exception:  # noqa: BLE001 - whatever it is, the others have their turns
+                self._log.failure("A connection is cut off: what it sent cannot be read.")
+                socket.abort()
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

@@ -58,7 +58,7 @@ class Pages:
         self._chat = chat
         self._server = server
         self._templates = templates
-        self._files = {path.name: _read(path) for path in folder("static").iterdir()}
+        self._files = _files(folder("static"))
 
     def routes(self) -> tuple[Route, ...]:
         """The pages' rows in the URL tree."""
@@ -96,7 +96,7 @@ class Pages:
         file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
-        form = file.compressed if _takes_gzip(call.header("Accept-Encoding") or "") else file.plain
+        form = file.compressed if _takes_gzip(_list(call, "accept-encoding")) else file.plain
         headers = (
             ("ETag", form.tag),
             ("Cache-Control", "no-cache"),
@@ -104,7 +104,7 @@ class Pages:
             # They are no secrets, and other sites put the chat into their pages.
             ("Access-Control-Allow-Origin", "*"),
         )
-        if form.tag in (call.header("If-None-Match") or ""):
+        if form.tag in _list(call, "if-none-match"):
             return Response(304, headers=headers)
         media_type = ("Content-Type", file.media_type)
         return Response(200, form.body, (media_type, *form.headers, *headers))
@@ -123,6 +123,16 @@ class Pages:
         )
 
 
+def _files(directory: Path) -> dict[str, _File]:
+    """The files of *directory*, by their names; what a link leads to elsewhere is none."""
+    inside = directory.resolve()
+    return {
+        path.name: _read(path)
+        for path in directory.iterdir()
+        if path.is_file() and path.resolve().parent == inside
+    }
+
+
 def _read(path: Path) -> _File:
     body = path.read_bytes()
     media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
@@ -136,6 +146,11 @@ def _read(path: Path) -> _File:
         return _File(media_type, plain, plain)
     gzipped = _Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
     return _File(media_type, plain, gzipped)
+
+
+def _list(call: Call, name: str) -> str:
+    """A header that may come in several pieces (RFC 9110, section 5.3)."""
+    return ", ".join(call.headers.get(name, ()))
 
 
 def _takes_gzip(accepted: str) -> bool:

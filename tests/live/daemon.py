@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from socket import create_connection
 from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
@@ -202,6 +203,18 @@ class Daemon:
     def descriptors(self, pid: int | None = None) -> int:
         """How many files it has open, or a worker of it."""
         return len(list(Path(f"/proc/{pid or self.process.pid}/fd").iterdir()))
+
+    def sockets(self) -> int:
+        """How many of those are connections."""
+        return sum(link.startswith("socket:") for link in self.links())
+
+    def links(self) -> list[str]:
+        """What its open files are."""
+        found = []
+        for each in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.append(str(each.readlink()))
+        return found
 
     def workers(self) -> list[int]:
         """The processes that it has started, in their order."""

@@ -28,6 +28,8 @@ class Talk:
     @ivar members: some on each worker.
     @ivar answered: what was answered with 200.
     @ivar refused: what was not.
+    @ivar broken: of these, of which the connection broke instead.
+    @ivar slowest: seconds until the last of all answers came.
     @ivar heard: what each member heard that is connected still.
     @ivar closed: why the others are not.
     """
@@ -55,6 +57,8 @@ class Talk:
         self.members = daemon.members(members, ROOM, max_queue=None)
         self.answered: list[str] = []
         self.refused: list[str] = []
+        self.broken = 0
+        self.slowest = 0.0
         self.heard: list[list[str]] = []
         self.closed: list[str] = []
 
@@ -62,7 +66,7 @@ class Talk:
         """Talk, with *fault* in the middle, until everybody was answered."""
         with ThreadPoolExecutor(SENDERS) as pool:
             sending = [pool.submit(self._send, sender) for sender in range(SENDERS)]
-            self._half.wait(PATIENCE)
+            assert self._half.wait(self._messages * self._pause + PATIENCE)
             fault()
             for each in sending:
                 each.result()
@@ -75,7 +79,7 @@ class Talk:
                 connection = http.client.HTTPSConnection(
                     "localhost", self._daemon.port, context=trusting(), timeout=PATIENCE
                 )
-            status = 0
+            status, began = 0, time.monotonic()
             try:
                 body = json.dumps({"message": text})
                 headers = {"Content-Type": "application/json"}
@@ -88,6 +92,8 @@ class Talk:
                 connection = None
             assert status in (0, 200, 503)
             with self._lock:
+                self.broken += status == 0
+                self.slowest = max(self.slowest, time.monotonic() - began)
                 (self.answered if status == 200 else self.refused).append(text)
                 if len(self.answered) + len(self.refused) == SENDERS * self._messages // 2:
                     self._half.set()
@@ -102,7 +108,8 @@ class Talk:
         """Check it all, and count."""
         last = f"the last one {self._padding}"
         body = json.dumps({"message": last})
-        json_type = ("-H", "Content-Type: application/json")
+        # It may be asked for again, and is stored once.
+        json_type = ("-H", "Content-Type: application/json", "-H", "Idempotency-Key: the-last-one")
         url = f"{self._daemon.url}/chat/send/{ROOM}/"
         eventually(lambda: "sent" in self._daemon.curl(*json_type, "-d", body, url))
         stored = [each["message"] for each in whole_history(self._daemon, ROOM)]

@@ -467,9 +467,7 @@ def test_s_8_frames(tab: Callable[..., Tab], daemon: Daemon) -> None:
     operator.sign_in()
     operator.page.goto(f"http://127.0.0.1:{site.server_port}/")
     framed = operator.page.frames[1]
-    while not framed.url:
-        operator.page.wait_for_timeout(20)
-    assert framed.url.startswith("chrome-error://")
+    framed.wait_for_url("chrome-error://**")
     site.shutdown()
     site.server_close()
     complaint, *others = operator.complaints

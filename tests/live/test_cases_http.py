@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -27,7 +29,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     environment = {"TMPDIR": str(directory / "tmp")}
     with Daemon(directory, "--rate=0", "--rate-per-ip=0", environment=environment) as running:
         yield running
-        assert list((directory / "tmp").iterdir()) == []
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +83,7 @@ def test_h_2_obs_fold(daemon: Daemon) -> None:
     """H-2: a folded header line is refused."""
     data = answer(daemon, lines("GET /healthz HTTP/1.1", "Host: localhost", "X: a", " b"))
     assert statuses(data) == [400]
+    problem(data)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_h_2_obs_fold(daemon: Daemon) -> None:
     [
         ["Content-Length: 5", "Transfer-Encoding: chunked"],
         ["Transfer-Encoding: chunked", "Content-Length: 5"],
-        ["Content-Length: 5", "Content-Length: 6"],
+        ["Content-Length: 5", "Content-Length: 6"], ["Content-Length: 5", "Content-Length: 5"],
         ["Content-Length: +5"], ["Content-Length: 0x5"], ["Content-Length: 5,5"],
         ["Content-Length: 5 5"], ["Content-Length: -1"], ["Content-Length: "],
         ["Transfer-Encoding: chunked, identity"], ["Transfer-Encoding: xchunked"],
@@ -112,20 +114,25 @@ def test_h_3_cl_te(daemon: Daemon, headers: list[str]) -> None:
             body=body,
         ),
     )
-    assert statuses(data) in ([400], [501]), data
     assert statuses(data) == [400], data
+    problem(data)
     assert daemon.history("smuggled/") == []
 
 
-@pytest.mark.parametrize("length", ["99999999999999999999", str(LIMIT + 1), "9" * 4_000])
+@pytest.mark.parametrize(
+    "length",
+    ["99999999999999999999", str(LIMIT + 1), "9" * 4_000, "9" * 5_000],
+    ids=["20 digits", "one more", "4,000 digits", "5,000 digits"],
+)
 def test_h_4_cl_huge(daemon: Daemon, length: str) -> None:
     """H-4: a length over the limit is refused at once; the body is not waited for."""
     began = time.monotonic()
-    data = answer(daemon, post(b"", Content_Length=length))
-    assert statuses(data)[0] in (413, 400)
-    assert statuses(data) == [413] or len(length) > 1_000
-    # The server closes after its grace for the peer, who does not; the answer was there before.
-    assert time.monotonic() - began < 7
+    connection = daemon.raw(post(b"", Content_Length=length))
+    data = connection.recv(65_536)
+    assert time.monotonic() - began < 0.5
+    assert statuses(data) == [413]
+    problem(data)
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +150,11 @@ def test_h_4_cl_huge(daemon: Daemon, length: str) -> None:
 )  # fmt: skip
 def test_h_5_chunk_abuse(daemon: Daemon, data: bytes, expected: set[int]) -> None:
     """H-5: chunks that are no chunks are refused; many small ones cost nothing but time."""
-    assert set(statuses(answer(daemon, data))) <= expected
+    found = answer(daemon, data)
+    (status,) = statuses(found)
+    assert status in expected
+    if status != 200:
+        problem(found)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,17 @@ def test_h_6_method(daemon: Daemon, method: str) -> None:
     )
     assert statuses(data) == [405]
     assert b"\r\nAllow: POST, OPTIONS\r\n" in data
+    problem(data)
+
+
+@pytest.mark.parametrize(
+    "line", ["POST", "POST  /", " POST /", "PO\x00ST /", "P\xd6ST /", "(POST) /"]
+)
+def test_h_6_malformed(daemon: Daemon, line: str) -> None:
+    """H-6: what is no request line is refused, and no method is looked for in it."""
+    data = answer(daemon, lines(f"{line} HTTP/1.1", "Host: localhost", "Connection: close"))
+    assert statuses(data) in ([400], [404], [405])
+    problem(data)
 
 
 def test_h_6_options(daemon: Daemon) -> None:
@@ -179,7 +201,7 @@ def test_h_6_options(daemon: Daemon) -> None:
 def test_h_7_path(daemon: Daemon, path: str, status: int) -> None:
     """H-7: each address is one thing."""
     data = answer(daemon, request("POST", path, b'{"message":"x"}', **JSON))
-    assert statuses(data) in ([status], [400]) if status == 404 else [status]
+    assert statuses(data) in ([[404], [400]] if status == 404 else [[200]])
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -188,28 +210,41 @@ def test_h_8_body_limit(daemon: Daemon, over: int, by: str) -> None:
     """H-8: a body may have so many bytes, and not one more; nothing becomes a temporary file."""
     body = b'{"message":"x"}'.ljust(LIMIT + over)
     pieces = [body[at : at + 10_000] for at in range(0, len(body), 10_000)]
-    data = answer(daemon, post(body) if by == "length" else chunked(*pieces))
-    assert statuses(data) == [413 if over else 200]
+    data = post(body) if by == "length" else chunked(*pieces)
+    almost = daemon.raw(data[:-100])
+    assert not [link for link in daemon.links() if str(daemon.directory / "tmp") in link]
+    almost.close()
+    found = answer(daemon, data)
+    assert statuses(found) == [413 if over else 200]
+    if over:
+        problem(found)
+
+
+FORM = {"Content_Type": "application/x-www-form-urlencoded"}
+PARTS = {"Content_Type": "multipart/form-data; boundary=b"}
 
 
 @pytest.mark.parametrize("path", ["/chat/send/h/", "/nowhere", "/admin/sign-in/", "/healthz"])
-def test_h_9_form_bomb(daemon: Daemon, path: str) -> None:
-    """H-9: a megabyte of fields, and ten thousand parts, are refused unread, wherever they go."""
-    form = {"Content_Type": "application/x-www-form-urlencoded"}
-    parts = {"Content_Type": "multipart/form-data; boundary=b"}
-    many = b"--b\r\n\r\n\r\n" * (LIMIT // 10)
-    for body, headers in ((b"a=b&" * 262_144, form), (many, parts)):
-        began = time.monotonic()
-        connection = daemon.raw(
-            request("POST", path, b"", **headers, Content_Length=str(len(body)))
-        )
-        if len(body) <= LIMIT:
-            connection.sendall(body)
-        status = statuses(connection.recv(65_536))
-        assert status[0] in (404, 405, 413, 415)
-        # 50 ms for the server; the rest is for this machine.
-        assert time.monotonic() - began < 0.5
-        connection.close()
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"a=b&" * 262_144, FORM), (b"a=b&" * (LIMIT // 4), FORM),
+        (b"--b\r\n\r\n\r\n" * 10_000, PARTS), (b"--b\r\n\r\n\r\n" * (LIMIT // 10), PARTS),
+    ],
+    ids=["a megabyte", "as many fields as fit", "10,000 parts", "as many parts as fit"],
+)  # fmt: skip
+def test_h_9_form_bomb(daemon: Daemon, path: str, body: bytes, headers: dict[str, str]) -> None:
+    """H-9: fields and parts in masses are refused unparsed, wherever they go."""
+    began = time.monotonic()
+    connection = daemon.raw(request("POST", path, **headers, Content_Length=str(len(body))))
+    with suppress(ConnectionError, ssl.SSLError):
+        connection.sendall(body)
+    data = connection.recv(65_536)
+    # 50 ms for the server; the rest is for this machine.
+    assert time.monotonic() - began < 0.5
+    allowed = {413} if len(body) > LIMIT else {400, 403, 404, 405, 413, 415}
+    assert statuses(data)[0] in allowed, statuses(data)
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -227,7 +262,9 @@ def test_h_10_media_type(daemon: Daemon, media: str) -> None:
 def test_h_11_expect(daemon: Daemon) -> None:
     """H-11: who asks whether to send a body that is too long is told no, and not first yes."""
     too_long = post(b"", Expect="100-continue", Content_Length=str(LIMIT + 1))
-    assert statuses(answer(daemon, too_long)) == [413]
+    data = answer(daemon, too_long)
+    assert statuses(data) == [413]
+    problem(data)
     fits = post(b"", Expect="100-continue", Content_Length="15")
     connection = daemon.raw(fits)
     assert statuses(connection.recv(65_536)) == [100]

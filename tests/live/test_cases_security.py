@@ -13,9 +13,11 @@ from tests.live.browser import Tab
 from tests.live.daemon import Daemon, Wscat
 from tests.live.siege import Raw, answer, siege, statuses
 from tests.live.test_chat_page import site
-from tests.support import HANDSHAKE, request
+from tests.support import HANDSHAKE, client_frame, request
 
 CLOSE = {"Connection": "close"}
+JSON = {"Content_Type": "application/json"}
+FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,8 @@ def test_s_1_cswsh(daemon: Daemon, origin: str, status: int) -> None:
         request("GET", "/ws/chat/r/", **HANDSHAKE, **given, Sec_WebSocket_Protocol="livechat.v1"),
         request("GET", "/chat/events/r/", **given),
         request("GET", "/chat/history/r/", **given),
+        request("POST", "/chat/send/s1/", b'{"message":"x"}', **JSON, **given),
+        request("POST", "/chat/send/s1/", b"message=x", **FORM, **given),
     ):
         connection = daemon.raw(data)
         found = statuses(connection.recv(65_536))[0]
@@ -52,8 +56,23 @@ def test_s_1_two_origins(daemon: Daemon) -> None:
     """S-1: two origins are none."""
     own = f"https://localhost:{daemon.port}"
     given = {"Host": f"localhost:{daemon.port}", "Origin": own, "origin": own}
-    data = answer(daemon, request("GET", "/chat/history/r/", **given, **CLOSE))
-    assert statuses(data) == [403]
+    for asked in (
+        request("GET", "/chat/history/r/", **given, **CLOSE),
+        request("GET", "/ws/chat/r/", **given, **HANDSHAKE),
+    ):
+        connection = daemon.raw(asked)
+        assert statuses(connection.recv(65_536)) == [403]
+        connection.close()
+
+
+@pytest.mark.parametrize("media", ["text/plain", "", "text/plain; application/json"])
+def test_s_2_simple_requests(daemon: Daemon, media: str) -> None:
+    """S-2: what a page may send without asking is refused for what it is, whoever sends it."""
+    for origin in ("https://evil.example", "null", ""):
+        given = {"Content_Type": media, "Origin": origin, **CLOSE}
+        data = answer(daemon, request("POST", "/chat/send/s2/", b'{"message":"x"}', **given))
+        assert statuses(data) == [403 if origin else 415]
+    assert daemon.history("s2/") == []
 
 
 ATTACKS = """
@@ -115,7 +134,21 @@ def test_s_2_csrf_send(daemon: Daemon, tab: Callable[..., Tab]) -> None:
 def test_s_7_headers(daemon: Daemon, method: str, path: str, body: bytes, status: int) -> None:
     """S-7: every answer has the headers that browsers want, and none says what the server is."""
     given = {"Host": "127.0.0.1", "Via": "1.1 x", **CLOSE}
-    data = answer(daemon, request(method, path, body, **given))
+    safe(answer(daemon, request(method, path, body, **given)), status)
+
+
+def test_s_7_early_refusals(daemon: Daemon) -> None:
+    """S-7: so have those of requests that were not read to their end."""
+    for data, status in (
+        (b"nonsense\r\n\r\n", 400),
+        (request("GET", "/", Host="evil.example", **CLOSE), 421),
+        (request("POST", "/", Content_Length="999999999"), 413),
+    ):
+        safe(answer(daemon, data), status)
+
+
+def safe(data: bytes, status: int) -> None:
+    """The answer has what browsers are to be told, and no more."""
     assert statuses(data)[0] == status
     head = data.partition(b"\r\n\r\n")[0].decode().lower()
     found = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
@@ -159,18 +192,30 @@ def test_s_12_log_injection(start: Callable[..., Daemon]) -> None:
     """S-12: what clients choose is a line of its own in no log, and texts and keys in none."""
     daemon = start("--access-log=access.log")
     secret, key = "a-secret-text", "k" * 20
-    odd = 'a"b\x1b[31m\\'
-    named = {"User_Agent": odd, "Referer": odd, **CLOSE}
-    for path in ("/x%0d%0aINJECTED", "/x%1b[31m", "/x%22", f"/chat/history/?room={key}%0aINJECTED"):
+    for path in (
+        "/x%0d%0aINJECTED",
+        "/x%1b[31m",
+        "/x%22",
+        '/x"y',
+        f"/chat/history/?room={key}%0aINJECTED",
+        "/ws/chat/r/?name=%0aINJECTED",
+    ):
         answer(daemon, request("GET", path, **CLOSE))
-    answer(daemon, request("GET", "/healthz", **named))
+    refused = daemon.raw(request("GET", "/ws/chat/r%0d%0aINJECTED/", **HANDSHAKE))
+    assert statuses(refused.recv(65_536)) == [400]
+    refused.close()
+    quoted = {"User_Agent": 'a"b\\', "Referer": 'c"d\\', **CLOSE}
+    assert statuses(answer(daemon, request("GET", "/healthz", **quoted))) == [200]
+    for odd in ("\x1b[31m", "a\x00b", "a\x0bINJECTED"):
+        data = answer(daemon, request("GET", "/healthz", User_Agent=odd, **CLOSE))
+        assert statuses(data) == [400]
     answer(daemon, request("GET", "/healthz", Host="localhost", Origin='x"\\\t', **CLOSE))
     body = json.dumps({"message": secret}).encode()
     given = {"Content_Type": "application/json", **CLOSE}
     answer(daemon, request("POST", f"/chat/send/r/?client={key}&name=Ann", body, **given))
     raw = Raw(daemon, f"r/?client={key}&name=%22Ann")
-    raw.send(b"\x88\x8c\0\0\0\0" + b"\x0f\xa0" + b"a\nINJECTE")
-    raw.close()
+    raw.send(client_frame(b"\x0f\xa0a\nINJECTED", opcode=8))
+    assert raw.end() == 4000
     with Wscat(daemon, "r") as client:
         client.says(json.dumps({"message": secret}))
         client.hears(1)
@@ -182,6 +227,7 @@ def test_s_12_log_injection(start: Callable[..., Daemon]) -> None:
         assert "\x1b" not in text
         assert key not in text.replace(f"room={key}", "")
     assert "/chat/send/r/?client=-&name=Ann" in access
+    assert r'"c\"d\\" "a\"b\\"' in access
     for line in access.splitlines():
         assert re.fullmatch(r'\S+ - - \[[^]]+\] "[^"]*(?:\\"[^"]*)*" \d{3} \S+ ".*" ".*"', line), (
             line

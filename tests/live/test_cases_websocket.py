@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import ssl
 import struct
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from livechat.net.http import _Stage
 from livechat.wire import wire_limit
 from tests.live.daemon import Daemon, rest
 from tests.live.siege import Raw, siege
@@ -67,18 +69,32 @@ def test_w_2_limit(daemon: Daemon) -> None:
 def test_w_3_fragments(daemon: Daemon, piece: bytes, count: int) -> None:
     """W-3: a message in pieces without end is ended, at its size or at their number."""
     data = client_frame(b"x", fin=False) + client_frame(piece, opcode=0, fin=False) * count
+    # What the first one leaves behind, others use again.
     assert ends(daemon, data) == 1009
+    before = daemon.memory()
+    assert ends(daemon, data) == 1009
+    assert daemon.memory() - before < 2 << 20
 
 
-def test_w_4_bomb(daemon: Daemon) -> None:
+@pytest.mark.parametrize("how", ["whole", "in two frames", "after another"])
+def test_w_4_bomb(daemon: Daemon, how: str) -> None:
     """W-4: nothing is decompressed: compression is offered in vain, and refused where used."""
     packer = zlib.compressobj(9, wbits=-15)
     bomb = packer.compress(b" " * (64 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH)
     offered = {"Sec_WebSocket_Extensions": "permessage-deflate; client_max_window_bits"}
     raw = Raw(daemon, headers=offered)
     assert b"extensions" not in raw.head.lower()
-    raw.send(b"\xc1" + client_frame(bomb)[1:])
+    before = daemon.memory()
+    if how == "whole":
+        raw.send(b"\xc1" + client_frame(bomb)[1:])
+    elif how == "in two frames":
+        half = len(bomb) // 2
+        raw.send(b"\x41" + client_frame(bomb[:half], fin=False)[1:])
+        raw.send(client_frame(bomb[half:], opcode=0))
+    else:
+        raw.send(client_frame(b'{"message":"x"}') + b"\xc1" + client_frame(bomb)[1:])
     assert raw.end() == 1002
+    assert daemon.memory() - before < 2 << 20
 
 
 @pytest.mark.parametrize(
@@ -153,6 +169,35 @@ def test_w_9_ping_flood(daemon: Daemon, frame: bytes) -> None:
     assert raw.end() == 1008
 
 
+def test_w_9_a_thousand_pings_a_second(daemon: Daemon) -> None:
+    """W-9: nor does it matter if they come in time."""
+    raw = Raw(daemon)
+    before, began = daemon.memory(), time.monotonic()
+    pings = client_frame(b"x" * 125, opcode=9) * 50
+    for number in range(20):
+        raw.send(pings)
+        time.sleep(max(0, began + 0.05 * (number + 1) - time.monotonic()))
+    assert raw.end() == 1008
+    assert daemon.memory() - before < 2 << 20
+
+
+def test_w_10_a_message_too_many(daemon: Daemon) -> None:
+    """W-10: one more a second than are allowed is refused, again and again, and nothing worse."""
+    refused = 0
+    with daemon.socket("w10") as member:
+        began = time.monotonic()
+        for number in range(45 + 3 * 21):
+            member.send('{"message": "x"}')
+            refused += "rate_limited" in member.recv()
+            if number >= 45:
+                time.sleep(max(0, began + (number - 44) / 21 - time.monotonic()))
+            else:
+                began = time.monotonic()
+        member.send('{"message": "still here"}')
+        assert member.recv()
+    assert 3 <= refused < 20
+
+
 def test_w_10_message_flood(daemon: Daemon) -> None:
     """W-10: messages over the rate are refused, and in masses a flood; the room goes on."""
     with daemon.socket("w10") as member:
@@ -173,7 +218,13 @@ def test_w_13_half_handshake(daemon: Daemon) -> None:
         began = time.monotonic()
         cuts = range(1, len(whole), len(whole) // 20)
         halves = [stack.enter_context(daemon.raw(whole[:cut])) for cut in cuts]
-        for half in halves:
+        dripping = stack.enter_context(daemon.raw())
+        # Its ten seconds are not begun anew with each byte.
+        for byte in whole[: int(_Stage.HEAD.value / 0.25)]:
+            with suppress(ConnectionError, ssl.SSLError):
+                dripping.sendall(bytes([byte]))
+            time.sleep(0.25)
+        for half in (*halves, dripping):
             rest(half)
         # Its ten seconds, and those in which the answer may be read.
         assert time.monotonic() - began < 17

@@ -28,7 +28,13 @@ HOUR = 3_600
 def test_steps_of_an_hour(tmp_path: Path, steps: tuple[int, ...]) -> None:
     """They disturb nobody, and the times in a room do not run backwards."""
     file, program = tmp_path / "step", tmp_path / "twistd"
-    file.write_text("0")
+
+    def set_clock(step: int) -> None:
+        """At once: a file that is half written would be no time."""
+        (tmp_path / "next").write_text(str(step))
+        (tmp_path / "next").rename(file)
+
+    set_clock(0)
     program.write_text(PROGRAM.format(python=sys.executable, file=str(file)))
     program.chmod(0o700)
     options = ("--rate=100", "--history-age=1d")
@@ -39,7 +45,7 @@ def test_steps_of_an_hour(tmp_path: Path, steps: tuple[int, ...]) -> None:
     ):
         heard = []
         for step in (0, *steps):
-            file.write_text(str(step))
+            set_clock(step)
             for number in range(30):
                 one.send(json.dumps({"message": f"{step} {number}"}))
                 heard.append(json.loads(two.recv(timeout=10))["message"])
@@ -55,6 +61,6 @@ def test_steps_of_an_hour(tmp_path: Path, steps: tuple[int, ...]) -> None:
         # And a retry is known as one.
         keyed = ("-H", "Idempotency-Key: a-key-of-sixteen", "-d", "message=once")
         first = daemon.curl(*keyed, f"{daemon.url}/chat/send/r/")
-        file.write_text(str(-steps[0]))
+        set_clock(-steps[0])
         assert daemon.curl(*keyed, f"{daemon.url}/chat/send/r/") == first
         assert len(daemon.history("r/?limit=1000")) == len(heard) + 1

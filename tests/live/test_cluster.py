@@ -21,6 +21,10 @@ from tests.live.daemon import Daemon, eventually
 from tests.live.talk import Talk, report
 from tests.live.test_protocol import Client
 
+#: Seconds within which everybody is answered, whatever it is: two for Redis to come back, and
+#: what this machine takes.
+ANSWERED = 4.0
+
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
@@ -52,11 +56,13 @@ def test_f_1_redis_is_restarted(daemon: Daemon, redis: RedisServer) -> None:
     talk.go_on(redis.restart)
     counts = talk.is_whole()
     assert counts["members"] == len(talk.members)
+    assert not talk.broken
+    assert talk.slowest < ANSWERED
     report("Redis is restarted", counts)
 
 
 def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
-    """For five seconds; meanwhile who sends is refused within two."""
+    """For five seconds; meanwhile who sends is refused, and nobody waits until they are over."""
 
     def stop() -> None:
         redis.signal(signal.SIGSTOP)
@@ -67,6 +73,9 @@ def test_f_2_redis_stands_still(daemon: Daemon, redis: RedisServer) -> None:
     talk.go_on(stop)
     counts = talk.is_whole()
     assert counts["members"] == len(talk.members)
+    assert not talk.broken
+    assert talk.slowest < ANSWERED
+    assert counts["refused"]
     report("Redis stands still for 5 s", counts)
 
 
@@ -85,6 +94,8 @@ def test_f_3_connections_are_cut(daemon: Daemon, redis: RedisServer) -> None:
     talk.go_on(cut)
     counts = talk.is_whole()
     assert counts["members"] == len(talk.members)
+    assert not talk.broken
+    assert talk.slowest < ANSWERED
     report("connections are cut", counts)
 
 
@@ -98,8 +109,10 @@ def test_f_8_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> N
         # The one with fewer senders: those of the other one go on.
         stopped = min(before, key=lambda pid: daemon.descriptors(pid) - before[pid])
         os.kill(stopped, signal.SIGSTOP)
-        eventually(lambda: redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 0)
-        os.kill(stopped, signal.SIGCONT)
+        try:
+            eventually(lambda: redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 0)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
 
     talk.go_on(stop)
     counts = talk.is_whole()

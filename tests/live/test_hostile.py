@@ -62,6 +62,7 @@ def test_dripping_and_silence(daemon: Daemon) -> None:
         for seconds, answer in (dripping.result(), handshake.result()):
             assert seconds > head - 1
             assert b"too_slow" in answer
+            assert b"Content-Security-Policy: default-src 'none'" in answer
         for each in silent:
             assert b"HTTP" not in each.result()
 

@@ -139,7 +139,9 @@ def test_f_9_sigterm(start: Callable[..., Daemon]) -> None:
     daemon.terminate()
     for member in members[2:]:
         assert closed(member) == 1012
-    daemon.stop()
+    with pytest.raises(ConnectionRefusedError):
+        daemon.raw()
+    assert daemon.stop() == 0
     assert time.monotonic() - began < 10
     for member in members:
         member.close()

@@ -18,7 +18,7 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from livechat.net.autobahn import Protocol
+from livechat.net.autobahn import MOST_AT_ONCE, Protocol
 from tests.support import client_frame
 
 MOST: Final = 70_000
@@ -163,6 +163,9 @@ FRAMES = st.one_of(
 @settings(max_examples=600, deadline=None)
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 2_000), max_size=8))
 @example([client_frame(b"hi")] * 3, [])
+@example([client_frame(b"hi")] * (MOST_AT_ONCE - 1) + [client_frame(b"", CLOSE)], [])
+@example([client_frame(b"", PING)] * (MOST_AT_ONCE + 1), [])
+@example([client_frame(b"", PING), client_frame(b"hi")] * MOST_AT_ONCE, [])
 def test_any_frames(frames: list[bytes], places: list[int]) -> None:
     """Whatever is sent, and however it is cut, both ways agree."""
     compare(cut(b"".join(frames), places))

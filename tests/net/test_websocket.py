@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionLost
 from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat import replay
@@ -112,11 +114,35 @@ def test_many_frames_and_the_end(port: Port, last: bytes) -> None:
 
 
 def test_gone_with_frames_unread(port: Port) -> None:
-    """A connection that breaks while it waits for its turn has it no more."""
+    """
+    Whatever is said in order to the end is heard; a connection that breaks while it waits for
+    its turn has it no more.
+    """
     many, one = port.socket(), port.socket()
-    many.send(HI * 2 * MOST_AT_ONCE)
+    many.send(HI * 5 * MOST_AT_ONCE)
     many.hang_up()
+    assert len(one.heard()) == 5 * MOST_AT_ONCE
+    many = port.socket()
+    many.send(HI * 5 * MOST_AT_ONCE)
+    many.transport.gone()
+    many.protocol.connectionLost(Failure(ConnectionLost()))
     assert len(one.heard()) == MOST_AT_ONCE
+
+
+def test_one_that_cannot_be_read(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug ends the connection that met it, and takes no turn from the others."""
+    first, second = port.socket(), port.socket()
+    for wire in (first, second):
+        wire.send(HI * 2 * MOST_AT_ONCE)
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(first.protocol, "go_on", fail)
+    with capturedLogs() as events:
+        assert len(second.heard()) == 3 * MOST_AT_ONCE
+    assert len(events) == 1
+    assert first.aborted
 
 
 def test_fragments(port: Port) -> None:

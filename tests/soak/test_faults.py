@@ -5,18 +5,20 @@ messages a second: nothing that was answered is lost, nothing doubled or out of 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import resource
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.backends.redis.server import RedisServer
+from tests.backends.redis.server import RedisServer, free_port
+from tests.chaos import Chaos
 from tests.live.cable import Cable
 from tests.live.daemon import Daemon, eventually
 from tests.live.talk import SENDERS, Talk, report
@@ -39,7 +41,7 @@ def fsync() -> str:
 
 @pytest.fixture
 def redis(tmp_path: Path, fsync: str) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis", "--appendfsync", fsync, port=_free_port()) as server:
+    with RedisServer(tmp_path / "redis", "--appendfsync", fsync, port=free_port()) as server:
         yield server
 
 
@@ -57,13 +59,6 @@ def daemon(start: Callable[..., Daemon], cable: Cable) -> Daemon:
     return daemon
 
 
-def _free_port() -> int:
-
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port: int = reserved.getsockname()[1]
-        return port
-
-
 def sends(daemon: Daemon) -> int:
     """The status of the answer to a message."""
     url = f"{daemon.url}/chat/send/probe/"
@@ -71,21 +66,108 @@ def sends(daemon: Daemon) -> int:
 
 
 def until(daemon: Daemon, status: int, within: float) -> float:
-    """Wait until messages are answered so, by whatever worker; it must be so within its time."""
-    began = time.monotonic()
+    """
+    Wait until messages are answered so, by whatever worker; it must be so within its time.
+
+    @return: after how many seconds it was so.
+    """
+    began = since = time.monotonic()
     good = 0
-    while good < 6:
-        good = good + 1 if sends(daemon) == status else 0
-        assert time.monotonic() - began < within + 4, f"{status} did not come"
-    return time.monotonic() - began
+    while good < 10:
+        asked = time.monotonic()
+        if sends(daemon) == status:
+            since = since if good else asked
+            good += 1
+        else:
+            good = 0
+        assert good or time.monotonic() - began < within, f"{status} did not come"
+    return since - began
 
 
-def talk_through(daemon: Daemon, name: str, fault: Callable[[], None], seconds: float) -> None:
+def talk_through(
+    daemon: Daemon, name: str, fault: Callable[[], None], seconds: float, *, breaks: bool = False
+) -> Talk:
+    """
+    @param breaks: connections of those who send may break; otherwise all of them are answered.
+    """
     talk = Talk(daemon, members=MEMBERS, messages=int(seconds / PAUSE), pause=PAUSE)
     talk.go_on(fault)
     counts = talk.is_whole()
-    assert counts["members"] == len(talk.members), talk.closed
-    report(name, counts)
+    if not breaks:
+        assert counts["members"] == len(talk.members), talk.closed
+        assert not talk.broken
+        assert talk.slowest < NOTICED
+    report(f"{name} (slowest answer {talk.slowest:.1f} s)", counts)
+    return talk
+
+
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_f_1_redis_crash(daemon: Daemon, redis: RedisServer) -> None:
+    """F-1: Redis is killed, and is back after three seconds."""
+
+    def crash() -> None:
+        redis.kill()
+        until(daemon, 503, 1)
+        time.sleep(2)
+        redis.start()
+        until(daemon, 200, WHOLE)
+
+    assert talk_through(daemon, "F-1 Redis is away for 3 s", crash, 20).refused
+
+
+@pytest.mark.parametrize("seconds", [3, 30])
+def test_f_2_redis_pause(daemon: Daemon, redis: RedisServer, seconds: int) -> None:
+    """F-2: Redis stands still; nobody waits until it goes on."""
+
+    def pause() -> None:
+        redis.signal(signal.SIGSTOP)
+        try:
+            until(daemon, 503, NOTICED)
+            time.sleep(seconds - 2)
+        finally:
+            redis.signal(signal.SIGCONT)
+        until(daemon, 200, WHOLE)
+
+    name = f"F-2 Redis stands still for {seconds} s"
+    assert talk_through(daemon, name, pause, 2 * seconds + 10).refused
+
+
+def test_f_3_subs_cut(daemon: Daemon, redis: RedisServer) -> None:
+    """F-3: what the subscriptions miss is read where it is stored."""
+
+    def cut() -> None:
+        for _ in range(10):
+            redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            time.sleep(1)
+
+    talk_through(daemon, "F-3 subscriptions are cut ten times", cut, 30)
+
+
+def test_f_7_worker_kill(daemon: Daemon) -> None:
+    """F-7: a worker is killed: its own members lose their connections, and nobody else."""
+
+    def kill() -> None:
+        os.kill(daemon.workers()[0], signal.SIGKILL)
+
+    talk = talk_through(daemon, "F-7 a worker is killed", kill, 20, breaks=True)
+    assert 0 < len(talk.closed) < len(talk.members)
+
+
+def test_f_8_worker_stop(daemon: Daemon, redis: RedisServer) -> None:
+    """F-8: a worker stands still for a minute; Redis does not keep for ever what it would read."""
+    before = int(redis.ask("INFO", "memory").partition("used_memory:")[2].split()[0])
+
+    def stop() -> None:
+        stopped = daemon.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            time.sleep(60)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        after = int(redis.ask("INFO", "memory").partition("used_memory:")[2].split()[0])
+        assert after - before < 64 << 20
+
+    talk_through(daemon, "F-8 a worker stands still for 60 s", stop, 90, breaks=True)
 
 
 def test_f_4_partition(daemon: Daemon, cable: Cable) -> None:
@@ -93,19 +175,20 @@ def test_f_4_partition(daemon: Daemon, cable: Cable) -> None:
 
     def fall_silent() -> None:
         cable.fall_silent()
-        assert until(daemon, 503, NOTICED) < NOTICED + 2
+        until(daemon, 503, NOTICED)
         time.sleep(4)
         cable.go_on()
-        assert until(daemon, 200, WHOLE) < WHOLE + 2
+        until(daemon, 200, WHOLE)
 
     talk_through(daemon, "F-4 a partition of 8 s", fall_silent, 30)
 
 
-def test_f_5_flap(daemon: Daemon, cable: Cable) -> None:
+def test_f_5_flap(daemon: Daemon, cable: Cable, redis: RedisServer) -> None:
     """F-5: a Redis that comes and goes for a minute leaves nothing behind, and fills no log."""
     pids = daemon.workers()
     before = [daemon.descriptors(pid) for pid in pids]
     lines = daemon.log.text.count("\n")
+    listening = redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("sub=")
 
     def flap() -> None:
         for _ in range(60):
@@ -117,7 +200,9 @@ def test_f_5_flap(daemon: Daemon, cable: Cable) -> None:
 
     talk_through(daemon, "F-5 flapping for 60 s", flap, 90)
     assert daemon.workers() == pids
-    assert daemon.log.text.count("\n") - lines < 2 * 60 + 20
+    # Of each worker no more than that it is gone, and that it is back.
+    assert daemon.log.text.count("\n") - lines < 2 * 2 * 60
+    assert redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("sub=") == listening
     eventually(
         lambda: all(
             daemon.descriptors(pid) <= files + 4 for pid, files in zip(pids, before, strict=True)
@@ -126,22 +211,21 @@ def test_f_5_flap(daemon: Daemon, cable: Cable) -> None:
 
 
 def test_f_6_lag(daemon: Daemon, cable: Cable) -> None:
-    """F-6: with 300 ms on the way to Redis nothing is lost, it only takes longer."""
+    """F-6: with 300 ms on the way to Redis, and with 10 kB/s, nothing that was answered is lost."""
 
     def lag() -> None:
         cable.delay = 0.3
         time.sleep(10)
         cable.delay = 0
-        cable.rate = 100_000
+        cable.rate = 10_000
         time.sleep(5)
         cable.rate = 0
 
-    talk_through(daemon, "F-6 300 ms, then 100 kB/s", lag, 30)
+    talk_through(daemon, "F-6 300 ms, then 10 kB/s", lag, 40)
 
 
 def test_f_10_rolling(daemon: Daemon) -> None:
     """F-10: workers that are restarted one by one lose nothing that was answered."""
-    talk = Talk(daemon, members=MEMBERS, messages=int(20 / PAUSE), pause=PAUSE)
 
     def roll() -> None:
         for number, pid in enumerate(daemon.workers(), 1):
@@ -149,12 +233,31 @@ def test_f_10_rolling(daemon: Daemon) -> None:
             usable = rf"\[worker {number}#info\].* Redis at \S+ can be used"
             daemon.log.wait_for(usable, 2)
 
-    talk.go_on(roll)
-    counts = talk.is_whole()
+    talk = talk_through(daemon, "F-10 workers restarted one by one", roll, 20, breaks=True)
     # Whoever was at one is told to come back.
-    assert counts["members"] == 0
+    assert len(talk.closed) == len(talk.members)
     assert all("1012" in reason for reason in talk.closed)
-    report("F-10 workers restarted one by one", counts)
+
+
+class Rolling(Chaos):
+    """All workers are restarted in order, again and again."""
+
+    async def _break(self, daemon: Daemon, until: float, every: float) -> None:
+        while time.monotonic() + every < until:
+            for pid in daemon.workers():
+                await asyncio.sleep(every)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                self.faults.append("a worker is restarted")
+
+
+def test_f_10_who_comes_back(tmp_path: Path) -> None:
+    """F-10: who comes back, as clients do, misses nothing and says nothing twice."""
+    found = asyncio.run(Rolling(tmp_path, clients=MEMBERS, rooms=20).run(30, 5))
+    assert len(found["faults"]) == 1
+    assert found["connections"] > MEMBERS
+    assert found["gaps"] == 0
+    print(f"\nF-10 who comes back: {found}")  # noqa: T201 - it is for people
 
 
 @pytest.mark.parametrize("fsync", ["everysec"])
@@ -169,7 +272,7 @@ def test_f_11_disk_full(daemon: Daemon, redis: RedisServer) -> None:
         pid = int(re.findall(r"process_id:(\d+)", redis.ask("INFO", "server"))[0])
         written = sum(each.stat().st_size for each in redis.directory.rglob("*.aof"))
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE, (written, resource.RLIM_INFINITY))
-        assert until(daemon, 503, NOTICED) < NOTICED + 2
+        until(daemon, 503, NOTICED)
         assert "chat_history" in daemon.curl(f"{daemon.url}/chat/history/r/?limit=1")
         resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
         until(daemon, 200, NOTICED)
@@ -183,8 +286,8 @@ def test_f_12_oom(daemon: Daemon, redis: RedisServer) -> None:
     def starve() -> None:
         redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
         redis.ask("CONFIG", "SET", "maxmemory", "1mb")
-        assert until(daemon, 503, NOTICED) < NOTICED + 2
+        until(daemon, 503, NOTICED)
         redis.ask("CONFIG", "SET", "maxmemory", "0")
-        assert until(daemon, 200, WHOLE) < WHOLE + 2
+        until(daemon, 200, WHOLE)
 
     talk_through(daemon, "F-12 Redis has no memory", starve, 30)

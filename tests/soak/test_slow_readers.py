@@ -1,4 +1,4 @@
-"""A thousand members, some of whom stop reading."""
+"""Hundreds of members, some of whom stop reading."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.live.test_admin import SET, Operator
 from tests.support import HANDSHAKE, request
 
 ROOM = "room0"
-MEMBERS, STALLED = 1_000, 50
+MEMBERS, STALLED = 400, 50
 CONNS = f"--conns={MEMBERS}"
 MEGABYTE = 1024 * 1024
-SIZE, TRAFFIC = 16_000, 50 * MEGABYTE
+SIZE, TRAFFIC = 16_000, 100 * MEGABYTE
 
 
 def members(operator: Operator) -> int:
@@ -28,7 +28,7 @@ def members(operator: Operator) -> int:
 
 def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None:
     """
-    Of a thousand members fifty stop reading while 50 MB go through the room.
+    W-12: of 400 members fifty stop reading while 100 MB go through the room.
 
     The others get everything, in order.  The fifty are cut; one that reads again in time
     sees why.  Memory is bounded meanwhile, and given back.
@@ -38,7 +38,7 @@ def test_w_12_slow_readers(start: Callable[..., Daemon], tmp_path: Path) -> None
     )
     operator = Operator(daemon, tmp_path / "jar")
     assert operator.sign_in() == 303
-    # What a thousand connections leave behind in any case.
+    # What so many connections leave behind in any case.
     assert daemon.load(CONNS, "--mode=idle", "--duration=0.5")["failed_conns"] == 0
     eventually(lambda: members(operator) == 0)
     before = daemon.memory()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from livechat.web.html import folder
+from livechat.web.pages import _files
 from tests.support import Port
 
 
@@ -68,6 +70,18 @@ def test_finding_a_room(port: Port) -> None:
     for elsewhere in ("//evil.example", "/\\evil.example", "https://evil.example"):
         assert port.ask("GET", f"/rooms/?room={quote(elsewhere)}").status == 400
     assert port.ask("GET", "/rooms/?room=a&room=b").status == 400
+
+
+def test_s_10_links_and_directories(tmp_path: Path) -> None:
+    """Of a directory its files are served: nothing else, and nothing from elsewhere."""
+    (tmp_path / "secret").write_text("secret")
+    static = tmp_path / "static"
+    (static / "more").mkdir(parents=True)
+    (static / "a.css").write_text("a")
+    (static / "b.css").symlink_to("a.css")
+    (static / "c.css").symlink_to(tmp_path / "secret")
+    (static / "d.css").symlink_to("nothing")
+    assert sorted(_files(static)) == ["a.css", "b.css"]
 
 
 def test_static_files(port: Port) -> None:
