@@ -12,13 +12,16 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.application.service import MultiService
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from livechat import backends, web
@@ -80,6 +83,8 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     except StartError as reason:
         raise SystemExit(f"livechat: {reason}") from None
     _collect_seldom()
+    # Twisted takes the signals when it begins to run.
+    reactor.callWhenRunning(_end_in_order, reactor)
     return daemon
 
 
@@ -213,6 +218,20 @@ def _assemble(
             config, shown.certificate, password, listening, backend.description
         ).setServiceParent(daemon)
     return daemon
+
+
+def _end_in_order(reactor: PosixReactorBase) -> None:
+    """
+    End with exit code 0 when asked to.  Twisted would end by the signal, as if it had been
+    killed, however orderly that was.
+    """
+
+    def stop() -> None:
+        with suppress(ReactorNotRunning):  # asked twice
+            reactor.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
 def _collect_seldom() -> None:

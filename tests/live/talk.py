@@ -108,10 +108,11 @@ class Talk:
         """Check it all, and count."""
         last = f"the last one {self._padding}"
         body = json.dumps({"message": last})
+        json_type = ("-H", "Content-Type: application/json")
         # It may be asked for again, and is stored once.
-        json_type = ("-H", "Content-Type: application/json", "-H", "Idempotency-Key: the-last-one")
+        once = ("-H", f"Idempotency-Key: {'the-last-one':x<32}")
         url = f"{self._daemon.url}/chat/send/{ROOM}/"
-        eventually(lambda: "sent" in self._daemon.curl(*json_type, "-d", body, url))
+        eventually(lambda: "sent" in self._daemon.curl(*json_type, *once, "-d", body, url))
         stored = [each["message"] for each in whole_history(self._daemon, ROOM)]
         assert len(set(stored)) == len(stored)
         assert set(self.answered) <= set(stored)
