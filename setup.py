@@ -79,6 +79,7 @@ setup(
             "playwright>=1.58",
             "pytest>=9",
             "ruff",
+            "schemathesis>=4.32",
             "types-jsonschema",
             "websockets>=15",
         ],

@@ -7,13 +7,14 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from bench.ours import OURS
+from bench.ours import BEFORE, OURS, before
 from bench.peers.catalogue import PEERS, Peer, Place, Sending
 from bench.results import Results, Run, share, wrong
 from bench.run import BEGIN, END, README, between, outcome, plan, rotated
@@ -281,6 +282,24 @@ def test_resumption_is_compared_with_full_handshakes() -> None:
         verdict = judge(target, Results(found))
         assert verdict is not None
         assert (verdict.theirs, verdict.met, verdict.why) == (10, met, why)
+
+
+def test_what_a_change_costs() -> None:
+    """Beside another revision's livechat it is told how much it has lost, and nothing else."""
+    found = [*runs("livechat", 94), *runs(BEFORE, 100), *runs("ws", 50)]
+    lines = rows(rendered(Results(found), "livechat", BEFORE))[3:]
+    (line,) = lines[2:]
+    assert line[2:] == ["≥ 0.95 × before", "94.0", "100", "0.94", "**missed**"]
+
+
+def test_a_working_copy(tmp_path: Path) -> None:
+    """Another livechat is the one that was set up there, or it is said that none was."""
+    with pytest.raises(ValueError, match="there is no .*twistd"):
+        before(tmp_path)
+    program = tmp_path / ".venv" / "bin" / "twistd"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert before(tmp_path).program == (str(program),)
 
 
 def test_targets_are_shown() -> None:
