@@ -1,0 +1,78 @@
+"""What rooms and people take, and leave behind: nothing that grows with how many there were."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from livechat.limits import address_key
+from tests.support import HANDSHAKE, Port, client_frame, request
+
+ROOMS = 200
+#: Bytes that a room with one member may take, the member's connection not counted ...
+ROOM = 4_096
+#: ... and that each may leave.
+LEFT = 64
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def in_use(port: Port) -> int:
+    """Bytes, when all that is forgotten after a while is."""
+    port.world.turn()
+    # What the last few thousand addresses count as is remembered, and no more of them.
+    address_key.cache_clear()
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_room_takes_little(port: Port) -> None:
+    """A room takes a few kilobytes at most, and gives them back."""
+
+    class Member:
+        encoding = None
+
+        def write(self, frames: bytes) -> None:
+            """Nothing is kept."""
+
+    members = [Member() for _ in range(ROOMS)]
+    before = in_use(port)
+    for number, member in enumerate(members):
+        port.world.hub.join(f"room-{number}", member)  # type: ignore[arg-type]
+    assert in_use(port) - before < ROOMS * ROOM
+    for number, member in enumerate(members):
+        port.world.hub.leave(f"room-{number}", member)  # type: ignore[arg-type]
+    assert in_use(port) - before < ROOMS * LEFT
+
+
+@pytest.mark.usefixtures("traced")
+def test_rooms_leave_nothing(port: Port) -> None:
+    """However many rooms and people there were, in an hour they are forgotten."""
+
+    def come_and_go(first: int) -> int:
+        for number in range(first, first + ROOMS):
+            wire = port.connect(f"198.51.{number // 250}.{number % 250}")
+            port.wires.clear()
+            asked = f"/ws/chat/room-{number}/?name=user-{number}&client={number:x>20}"
+            wire.send(request("GET", asked, **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"))
+            assert wire.answer().status == 101
+            wire.send(client_frame(b'{"type":"message","message":"hi","nonce":"1"}'))
+            wire.send(client_frame(b'{"type":"typing"}') + client_frame(b"{"))
+            wire.hang_up()
+        for _ in range(70):
+            port.world.clock.advance(60)
+        return in_use(port)
+
+    come_and_go(0)
+    before = come_and_go(ROOMS)
+    after = [come_and_go(ROOMS * times) for times in range(2, 5)]
+    assert after[-1] - before < 3 * ROOMS * LEFT, (before, after)
