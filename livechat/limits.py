@@ -98,6 +98,22 @@ class Bucket:
             self._empty_at -= 1 / self._rate.per_second
 
 
+class Seldom:
+    """When to say something that may happen without end, and must not fill the disk."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._bucket = Bucket(rate)
+        self._unsaid = 0
+
+    def due(self, now: float) -> str | None:
+        """It happened: None, or how often it did since it was said, in words to say besides."""
+        if self._bucket.take(now):
+            self._unsaid += 1
+            return None
+        unsaid, self._unsaid = self._unsaid, 0
+        return f" ({unsaid} more since the last one)" if unsaid else ""
+
+
 class Buckets:
     """Leaky buckets by key, of the same rate."""
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livechat.errors import ChatError, Kind
-from livechat.limits import Bucket, Buckets, Connections, Rate, address_key
+from livechat.limits import Bucket, Buckets, Connections, Rate, Seldom, address_key
 from tests.support import result
 
 
@@ -190,3 +190,11 @@ def test_an_address_that_turns_out_later() -> None:
     for each in (two, three, four, four):
         each.leave()
     assert (connections._open, connections._excess, connections._by_address) == (0, 0, {})
+
+
+def test_seldom() -> None:
+    """What is not said is counted, and told with what is said next."""
+    seldom = Seldom(Rate(per_second=0.1, burst=2))
+    said = [seldom.due(now) for now in (0, 1, 2, 3, 9, 10, 11, 30)]
+    assert said == ["", "", None, None, None, " (3 more since the last one)", None,
+                    " (1 more since the last one)"]  # fmt: skip

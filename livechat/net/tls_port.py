@@ -11,11 +11,12 @@ import socket
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, LogEvent, Logger
 
 from livechat import metrics
 from livechat.deadlines import Deadlines
+from livechat.limits import Rate, Seldom
 from livechat.net.tls import Connection
 
 if TYPE_CHECKING:
@@ -30,29 +31,6 @@ CLOSING: Final = 5.0
 #: accepted.
 LOG_EVERY: Final = 1.0
 LOG_FULL_EVERY: Final = 10.0
-
-
-class _Seldom:
-    """When to say something that may happen without end."""
-
-    def __init__(self, clock: IReactorTime, seconds: float) -> None:
-        """
-        @param seconds: between two times.
-        """
-        self._clock = clock
-        self._seconds = seconds
-        self._quiet_until = 0.0
-        self._unsaid = 0
-
-    def due(self) -> str | None:
-        """It happened: None, or how often it did since it was said, in words to say besides."""
-        now = self._clock.seconds()
-        if now < self._quiet_until:
-            self._unsaid += 1
-            return None
-        self._quiet_until = now + self._seconds
-        unsaid, self._unsaid = self._unsaid, 0
-        return f" ({unsaid} more since the last one)" if unsaid else ""
 
 
 class TLSPort:
@@ -77,8 +55,8 @@ class TLSPort:
         self.context = context
         self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
         self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
-        self._failures = _Seldom(reactor, LOG_EVERY)
-        self._full = _Seldom(reactor, LOG_FULL_EVERY)
+        self._failures = Seldom(Rate(1 / LOG_EVERY, 1))
+        self._full = Seldom(Rate(1 / LOG_FULL_EVERY, 1))
 
     def listen(self, listening: socket.socket) -> IListeningPort:
         """Accept connections on a socket that listens; it may be closed afterwards."""
@@ -108,7 +86,7 @@ class TLSPort:
     def handshake_failed(self, connection: Connection, reason: str) -> None:
         """Count it, and log it if none just was."""
         metrics.handshakes_failed.inc()
-        more = self._failures.due()
+        more = self._failures.due(self.reactor.seconds())
         if more is not None:
             self._log.info(
                 "No TLS with {address}: {reason}.{more}",
@@ -125,6 +103,8 @@ class TLSPort:
         if "address" in event:
             metrics.turned_away.inc()
         # A client that is gone before it is let in is nobody's fault.
-        if event.get("acceptError") != "ECONNABORTED" and self._full.due() is not None:
+        if event.get("acceptError") == "ECONNABORTED":
+            return
+        if self._full.due(self.reactor.seconds()) is not None:
             reason = os.strerror(getattr(errno, event.get("acceptError", "EMFILE")))
             self._log.error("Connections are turned away: {reason}.", reason=reason)

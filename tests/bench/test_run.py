@@ -294,7 +294,7 @@ def test_what_a_change_costs() -> None:
 
 def test_a_working_copy(tmp_path: Path) -> None:
     """Another livechat is the one that was set up there, or it is said that none was."""
-    with pytest.raises(ValueError, match="there is no .*twistd"):
+    with pytest.raises(ValueError, match=r"there is no .*twistd"):
         before(tmp_path)
     program = tmp_path / ".venv" / "bin" / "twistd"
     program.parent.mkdir(parents=True)

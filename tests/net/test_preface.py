@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
+from livechat.limits import Rate, Seldom
 from livechat.net.preface import _LONGEST_REST, _SIGNATURE, PrefacedPort, _end, _Invalid, _source
 from livechat.net.proxies import Proxies
 from livechat.net.tls_port import TLSPort
@@ -119,7 +120,7 @@ class PrefaceTest(PortTest):
     async def test_wrong(self) -> None:
         """Without a header it is cut off, and said so in the log."""
         for said in WRONG:
-            self.port._failures._quiet_until = 0.0
+            self.port._failures = Seldom(Rate(0, 1))
             with capturedLogs() as events:
                 end, plain = await self.accept()
                 plain.sendall(said)

@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
+from livechat.limits import Rate, Seldom
 from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines
 
@@ -67,7 +68,7 @@ class SlowTest(PortTest):
             with pytest.raises(ConnectionResetError):
                 await in_thread(plain.recv, 1)
             assert lines(events) == ["No TLS with 127.0.0.1: it took too long."]
-            self.port._failures._quiet_until = 0.0
+            self.port._failures = Seldom(Rate(0, 1))
         assert len(self.port.shaking) == 0
 
     async def test_done(self) -> None:

@@ -51,6 +51,7 @@ from livechat.backends.redis.stream import Entry, user_of_bytes
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
+from livechat.limits import Rate, Seldom
 from livechat.reports import Report, Share
 from livechat.wire import Draft, Message, Newest, Page, Position, User
 
@@ -58,6 +59,8 @@ _T = TypeVar("_T")
 
 #: Seconds after which one that would not serve us is asked again.
 AGAIN: Final = 0.5
+#: How often the log says that it cannot be used: one that comes and goes must not fill it.
+FLAPS: Final = Rate(per_second=0.1, burst=5)
 
 _RENEW: Final = Script("renew")
 _GENERATION: Final = b"lc:generation"
@@ -116,7 +119,9 @@ class RedisBackend:
         # The newest message that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
         self._trouble: str | None = "Redis is not connected yet"
-        self._logged = False
+        # What the log said last: that it can be used, that it cannot, or nothing yet.
+        self._said_usable: bool | None = None
+        self._flaps = Seldom(FLAPS)
         self._warned = False
         self._asking: IDelayedCall | None = None
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
@@ -227,8 +232,10 @@ class RedisBackend:
 
     def taken(self) -> None:
         if self._trouble is not None:
-            self._log.info("{name} can be used.", name=self.description)
-            self._trouble, self._logged = None, False
+            if not self._said_usable:
+                self._said_usable = True
+                self._log.info("{name} can be used.", name=self.description)
+            self._trouble = None
 
     def not_taken(self, reason: RefusedError) -> None:
         self._in_trouble(str(reason))
@@ -237,10 +244,15 @@ class RedisBackend:
 
     def _in_trouble(self, reason: str) -> None:
         if not self._stopping:
-            if not self._logged:
-                self._logged = True
+            said = self._said_usable is False
+            more = None if said else self._flaps.due(self._clock.seconds())
+            if more is not None:
+                self._said_usable = False
                 self._log.error(
-                    "{name} cannot be used: {reason}", name=self.description, reason=reason
+                    "{name} cannot be used: {reason}{more}",
+                    name=self.description,
+                    reason=reason,
+                    more=more,
                 )
             self._trouble = f"Redis is away: {reason}"
 
