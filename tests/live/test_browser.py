@@ -135,8 +135,9 @@ def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"]
+)
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, scheme: str, viewport: dict[str, int]
 ) -> None:

@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from livechat.net.http import _Stage
+from livechat.net.tls_port import HANDSHAKE as HANDSHAKE_WITHIN
 from livechat.net.websocket import GRACE
 from livechat.patience import FAR_TOO_MUCH, SLOW
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.siege import bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
+#: The beginning of a TLS handshake.
+HELLO = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
 JSON = {"Content_Type": "application/json"}
 
@@ -46,8 +49,8 @@ def drip(daemon: Daemon, data: bytes, pause: float) -> tuple[float, bytes]:
     raise AssertionError("it was never answered")
 
 
-def test_dripping_and_silence(daemon: Daemon) -> None:
-    """Heads that drip, silence, half a TLS handshake: all are gone when their time is up."""
+def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
+    """T-4, W-13: heads that drip, silence, half a TLS handshake: gone when their time is up."""
     head = _Stage.HEAD.value
     with ThreadPoolExecutor(8) as pool:
         dripping = pool.submit(drip, daemon, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 999, 0.5)
@@ -55,8 +58,9 @@ def test_dripping_and_silence(daemon: Daemon) -> None:
         silent = [
             pool.submit(rest, daemon.raw(), head + GRACE + 2),
             pool.submit(rest, daemon.raw(tls=False), head + GRACE + 2),
-            pool.submit(
-                rest, daemon.raw(b"\x16\x03\x01\x02\x00\x01\x00", tls=False), head + GRACE + 2
+            *(
+                pool.submit(rest, daemon.raw(hello, tls=False), HANDSHAKE_WITHIN + 2)
+                for hello in (HELLO, HELLO[:7], HELLO[:1])
             ),
         ]
         for seconds, answer in (dripping.result(), handshake.result()):

@@ -194,13 +194,6 @@ def _more(daemon: Daemon) -> re.Match[str] | None:
     )
 
 
-def test_t_4_half_a_handshake(daemon: Daemon) -> None:
-    """A handshake that stops in the middle ends in time."""
-    hello = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
-    closed(daemon, hello, HANDSHAKE + 2)
-    assert daemon.curl(f"{daemon.url}/healthz")
-
-
 def test_resets(daemon: Daemon) -> None:
     """Connections that are reset, in a handshake or among messages, harm nobody."""
     with daemon.socket("resets") as other:

@@ -126,7 +126,7 @@ def test_one_log(several: Daemon) -> None:
 
 
 def test_metrics(several: Daemon) -> None:
-    """Any worker answers for all, also for what one had counted that is gone."""
+    """Any worker answers for all, also for what one had counted that is gone; within a second."""
 
     def figure(name: str) -> float:
         text = several.curl(f"{several.url}/metrics")
@@ -138,6 +138,8 @@ def test_metrics(several: Daemon) -> None:
     members[0].send('{"message": "x"}')
     for member in members:
         member.recv()
+    eventually(lambda: figure("livechat_delivered_total") == len(members))
+    eventually(lambda: figure("livechat_stored_total") == 1)
     for _ in range(10):
         # Whichever worker it is that answers.
         assert figure("livechat_stored_total") == 1
