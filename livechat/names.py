@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,7 +36,8 @@ def room_name(name: str) -> str:
     return name
 
 
-def is_among(host: str, names: Iterable[str]) -> bool:
+@lru_cache(maxsize=256)
+def is_among(host: str, names: tuple[str, ...]) -> bool:
     """
     Whether a server whose *names* these are is meant by *host*, which is a valid ``Host``.
 

@@ -355,7 +355,7 @@ class Port:
                 now=lambda: world.wall,
                 origins=frozenset(origins),
                 promises=lambda: headers,
-                names=lambda: names,
+                names=lambda: tuple(names),
                 monitors=monitors or Access(),
             ),
             sockets=self.sockets,

@@ -130,9 +130,12 @@ class Socket(Protocol):
     def _read_to_the_end(self) -> None:
         """The peer has closed in order, behind what it said: nothing of that is lost."""
         self._ended = True
-        while self._held_up:
-            self._held_up = False
-            self.go_on()
+        try:
+            while self._held_up:
+                self._held_up = False
+                self.go_on()
+        except Exception:  # noqa: BLE001 - whatever it is, it leaves its room
+            self.factory.not_read()
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
@@ -432,8 +435,12 @@ class SocketFactory(WebSocketServerFactory):
             try:
                 socket.have_turn()
             except Exception:  # noqa: BLE001 - whatever it is, the others have their turns
-                self._log.failure("A connection is cut off: what it sent cannot be read.")
+                self.not_read()
                 socket.abort()
+
+    def not_read(self) -> None:
+        """Reading has failed, out of Twisted's sight."""
+        self._log.failure("What a connection sent cannot be read.")
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

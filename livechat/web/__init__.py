@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -29,7 +29,7 @@ def tree(
     now: Callable[[], float],
     origins: frozenset[str],
     promises: Callable[[], Headers],
-    names: Callable[[], Iterable[str]],
+    names: Callable[[], tuple[str, ...]],
     monitors: Access,
 ) -> Tree:
     """

@@ -14,7 +14,7 @@ its message would be in the room.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 from urllib.parse import parse_qsl, unquote
 
@@ -90,19 +90,6 @@ class Route(Struct, frozen=True):
         """What ``Allow`` says."""
         heads = ("HEAD",) if "GET" in self.answers else ()
         return ", ".join((*self.answers, *heads, "OPTIONS"))
-
-    def match(self, path: str) -> dict[str, str] | None:
-        """What *path* gives the names; None if it is another path."""
-        asked, own = _segments(path), _segments(self.path)
-        if len(asked) != len(own):
-            return None
-        names = {}
-        for mine, theirs in zip(own, asked, strict=True):
-            if mine.startswith("{"):
-                names[mine[1:-1]] = _decoded(theirs)
-            elif mine != theirs:
-                return None
-        return names
 
 
 def fields(text: str) -> dict[str, str]:
@@ -199,14 +186,18 @@ class Tree:
         routes: tuple[Route, ...],
         origins: frozenset[str],
         promises: Callable[[], Headers] = tuple,
-        names: Callable[[], Iterable[str]] = ("*",).__iter__,
+        names: Callable[[], tuple[str, ...]] = lambda: ("*",),
     ) -> None:
         """
         @param origins: allowed besides the server's own.
         @param promises: headers for every answer.
         @param names: what the server is called just now (`livechat.names.is_among`).
         """
-        self._routes = routes
+        # By how many segments their paths have.
+        self._routes: dict[int, list[tuple[list[str], Route]]] = {}
+        for route in routes:
+            segments = _segments(route.path)
+            self._routes.setdefault(len(segments), []).append((segments, route))
         self._origins = origins
         self._names = names
         self._promises = promises
@@ -264,8 +255,9 @@ class Tree:
         return Response(204, headers=allowed)
 
     def _find(self, path: str) -> tuple[Route, dict[str, str]]:
-        for route in self._routes:
-            names = route.match(path)
+        asked = _segments(path)
+        for segments, route in self._routes.get(len(asked), ()):
+            names = _match(segments, asked)
             if names is not None:
                 return route, names
         raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
@@ -313,6 +305,17 @@ def _origin(call: Call, host: str, allowed: frozenset[str]) -> str | None:
 
 def _segments(path: str) -> list[str]:
     return path.removesuffix("/").split("/")
+
+
+def _match(own: list[str], asked: list[str]) -> dict[str, str] | None:
+    """What the segments *asked* for give the names of a route's *own*; None if they are others."""
+    names = {}
+    for mine, theirs in zip(own, asked, strict=True):
+        if mine.startswith("{"):
+            names[mine[1:-1]] = _decoded(theirs)
+        elif mine != theirs:
+            return None
+    return names
 
 
 def _decoded(segment: str) -> str:
