@@ -120,7 +120,9 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
             daemon
         )
         port = reserved[0].getsockname()[1]
-        Workers(reactor, command(options, port), config.workers, reserved).setServiceParent(daemon)
+        Workers(reactor, command(options, port), config.workers, reserved, port).setServiceParent(
+            daemon
+        )
     except BaseException:
         for each in reserved:
             each.close()

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -83,9 +83,10 @@ class Workers(Service):
         command: Sequence[str],
         count: int,
         reserved: Sequence[socket.socket],
+        port: int,
     ) -> None:
         """
-        @param reserved: sockets that keep the port.
+        @param reserved: sockets that keep *port*.
         """
         self._reactor = reactor
         self._command = command
@@ -95,11 +96,12 @@ class Workers(Service):
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
+        self._port = port
         self._figures: Path | None = None
 
     def startService(self) -> None:
         super().startService()
-        self._figures = _in_memory()
+        self._figures = _in_memory(self._port)
         self._before = signal.signal(signal.SIGHUP, self._renew)
         for worker in self._workers:
             self._start(worker)
@@ -183,15 +185,24 @@ class Workers(Service):
             ended.callback(None)
 
 
-def _in_memory() -> Path:
+def _in_memory(port: int) -> Path:
     """
-    A new directory for what workers count, of which any answers for all.
+    A new directory for what the workers on *port* count, of which any answers for all.
 
     The files in it are mapped into memory: on a disk that is full, that kills.
     """
-    places = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - mkdtemp is careful
+    places = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")  # noqa: S108 - see below
     usable = (each for each in places if each and os.access(each, os.W_OK | os.X_OK))
-    return Path(mkdtemp(prefix="livechat-", dir=next(usable, None)))
+    place = next(usable, None) or gettempdir()
+    # The name is the same each time, so that what was killed leaves one directory at most.
+    # Others may have made it first: then it is another.
+    own = Path(place, f"livechat-{os.getuid()}-{port}")
+    rmtree(own, ignore_errors=True)
+    try:
+        own.mkdir(mode=0o700)
+    except FileExistsError:
+        return Path(mkdtemp(prefix=f"{own.name}-", dir=place))
+    return own
 
 
 class _Worker:

@@ -22,6 +22,7 @@ from livechat.workers import (
     LONGEST_PAUSE,
     PAUSE,
     Workers,
+    _in_memory,
     command,
     ready,
 )
@@ -71,7 +72,7 @@ def reactor() -> Reactor:
 @pytest.fixture
 def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    made = Workers(reactor, ["program"], 2, [])  # type: ignore[arg-type]
+    made = Workers(reactor, ["program"], 2, [], 7)  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:
@@ -93,6 +94,23 @@ def test_command() -> None:
     given = words[words.index("livechat") + 1 :]
     assert given[0] == "--port=7"
     assert sorted(given[1:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
+
+
+def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was killed leaves one directory at most; one that somebody else made is not used."""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    first = _in_memory(7)
+    (first / "counter_1.db").touch()
+    assert _in_memory(7) == first
+    assert list(first.iterdir()) == []
+    assert first.stat().st_mode & 0o777 == 0o700
+    first.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    first.symlink_to(tmp_path / "elsewhere")
+    other = _in_memory(7)
+    assert other != first
+    assert other.parent == tmp_path
+    assert _in_memory(8) not in (first, other)
 
 
 def test_started(workers: Workers, reactor: Reactor) -> None:

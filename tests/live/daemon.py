@@ -103,7 +103,8 @@ class Daemon:
         self.process = subprocess.Popen(
             [twistd, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options],
             cwd=directory,
-            env={**os.environ, **(environment or {})},
+            # Where workers count: nothing is to be left by those that tests kill.
+            env={**os.environ, "RUNTIME_DIRECTORY": str(directory), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
