@@ -40,7 +40,6 @@ P99: Final = 100.0
 GROWTH: Final = 50 << 20
 
 UPGRADE: Final = request("GET", "/ws/chat/attacked/", **HANDSHAKE)
-_Attack = Callable[..., Awaitable[None]]
 
 
 async def _dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -25,6 +25,7 @@ a release that changes them is noticed there.
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from typing import Any, Final, Self
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -45,7 +46,7 @@ _SHORT_HEAD: Final = 6
 _LONG_HEAD: Final = 8
 
 
-class Protocol(WebSocketServerProtocol):
+class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     """
     A server's end of a WebSocket, whose handshake was checked before.
 
@@ -111,12 +112,12 @@ class Protocol(WebSocketServerProtocol):
             if not self._frames and self.data:
                 self.held_up()
 
+    @abstractmethod
     def held_up(self) -> None:
         """
         It has had its turn, and there is more: call `go_on` in another one, and let nothing
         be received until then.
         """
-        raise NotImplementedError
 
     def go_on(self) -> None:
         """Read on where `held_up` was called."""

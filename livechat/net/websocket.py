@@ -135,7 +135,7 @@ class Socket(Protocol):
                 self._held_up = False
                 self.go_on()
         except Exception:  # noqa: BLE001 - whatever it is, it leaves its room
-            self.factory.not_read()
+            self.factory.met_a_bug()
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
@@ -420,8 +420,7 @@ class SocketFactory(WebSocketServerFactory):
 
     def _end_turn(self) -> None:
         soon, self._soon = self._soon, []
-        for socket in soon:
-            socket.end_turn()
+        self._each(soon, Socket.end_turn)
 
     def held_up(self, socket: Socket) -> None:
         """*socket* has more to read, in the next turn."""
@@ -431,16 +430,19 @@ class SocketFactory(WebSocketServerFactory):
 
     def _next_turn(self) -> None:
         held_up, self._held_up = self._held_up, []
-        for socket in held_up:
+        self._each(held_up, Socket.have_turn)
+
+    def _each(self, sockets: list[Socket], do: Callable[[Socket], None]) -> None:
+        for socket in sockets:
             try:
-                socket.have_turn()
+                do(socket)
             except Exception:  # noqa: BLE001 - whatever it is, the others have their turns
-                self.not_read()
+                self.met_a_bug()
                 socket.abort()
 
-    def not_read(self) -> None:
-        """Reading has failed, out of Twisted's sight."""
-        self._log.failure("What a connection sent cannot be read.")
+    def met_a_bug(self) -> None:
+        """A connection did, out of Twisted's sight."""
+        self._log.failure("A connection met a bug.")
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

@@ -145,6 +145,23 @@ def test_one_that_cannot_be_read(port: Port, monkeypatch: pytest.MonkeyPatch) ->
     assert first.aborted
 
 
+def test_one_that_cannot_be_answered(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one whose answer cannot be written at the end of a turn."""
+    first, second = port.socket(), port.socket()
+
+    def fail(data: bytes) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr(first.protocol, "_push", fail)
+    for wire in (first, second):
+        wire.send(client_frame(b"{"))
+    with capturedLogs() as events:
+        ((_, error),) = second.frames()
+    assert b"bad_json" in error
+    assert len(events) == 1
+    assert first.aborted
+
+
 def test_fragments(port: Port) -> None:
     """A message may come in several frames, with pings between them."""
     wire = port.socket()
