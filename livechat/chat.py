@@ -179,10 +179,10 @@ class Chat:
         self._hub.join(room, member, reads=reads)
         try:
             await self._backend.subscribe(room)
+            self.presence.enter(room, visitor)
         except BaseException:
             self._take_out(room, member)
             raise
-        self.presence.enter(room, visitor)
 
     def leave(self, room: str, member: IMember, visitor: Visitor) -> None:
         """Take *member*, who has joined, out of *room*."""

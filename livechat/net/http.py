@@ -36,7 +36,7 @@ from twisted.web.http_headers import Headers
 
 from livechat import metrics
 from livechat.chat import Chat, Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.frames import V1
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
@@ -125,7 +125,10 @@ class Channel(http.HTTPChannel):
         if not self._begun:
             self._begun = True
             self._enter(_Stage.HEAD)
-        super().dataReceived(data)
+        try:
+            super().dataReceived(data)
+        except Exception:  # noqa: BLE001 - the transport would cut it without a word
+            self._met_a_bug()
 
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
@@ -286,7 +289,8 @@ class Channel(http.HTTPChannel):
         transport.protocol = socket
         socket.open(transport, upgrade.key, upgrade.subprotocol)
         # The channel reads nothing while a request is answered.
-        transport.resumeProducing()
+        if not transport.disconnecting:
+            transport.resumeProducing()
         for data in early:
             socket.dataReceived(data)
 
@@ -302,6 +306,17 @@ class Channel(http.HTTPChannel):
         lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
         self.transport.write("\r\n".join(lines).encode() + response.body)
         self.loseConnection()
+
+    def _met_a_bug(self) -> None:
+        """Log the exception that is handled; answer the request that was arriving with 500."""
+        self._log.failure("A request met a bug.")
+        try:
+            if not self._handlingRequest:
+                self.refuse(internal())
+                return
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            self._log.failure("A request is cut off: it cannot be answered.")
+        self.transport.abortConnection()
 
     def refuse_body(self) -> None:
         """It is, or says that it will be, too long."""

@@ -20,10 +20,11 @@ from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from livechat.chat import Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call
@@ -45,6 +46,7 @@ class Request(http.Request):
     content: BytesIO
     #: Whether the connection was lost meanwhile.
     gone = False
+    _has_failed = False
     _sender: Sender | None = None
     _end: Callable[[], None] | None = None
 
@@ -129,7 +131,8 @@ class Request(http.Request):
             return channel.factory.tree.refusal(error)
         try:
             socket = await self._enter(upgrade)
-        except ChatError as error:
+        except Exception as reason:  # noqa: BLE001 - clients of v1 see no other answer
+            error = self._as_error(reason)
             if upgrade.subprotocol is None:
                 return channel.factory.tree.refusal(error)
             socket = sockets.refused(error)
@@ -140,6 +143,13 @@ class Request(http.Request):
         channel.factory.log(self)
         channel.hand_over(socket, upgrade)
         return None
+
+    def _as_error(self, reason: Exception) -> ChatError:
+        """*reason* as its client is told it; a bug is logged."""
+        if isinstance(reason, ChatError):
+            return reason
+        self._log.failure("A handshake met a bug.")
+        return internal()
 
     async def _enter(self, upgrade: Upgrade) -> Socket:
         """
@@ -208,11 +218,19 @@ class Request(http.Request):
             end()
 
     def _broken(self, failure: Failure) -> None:
-        """An answer that was begun cannot be ended: say so by cutting it off."""
+        """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
         method, path = self.method, self.path
-        self._log.failure("{method} {path} was cut off.", failure, method=method, path=path)
-        if not self.gone:
+        self._log.failure("{method} {path} met a bug.", failure, method=method, path=path)
+        if self.gone:
+            return
+        if self.startedWriting or self._has_failed:
             self.channel.transport.abortConnection()
+            return
+        self._has_failed = True
+        self.channel.persistent = False
+        self.responseHeaders = Headers()
+        answer = self.channel.factory.tree.refusal(internal()).plus(("Connection", "close"))
+        Deferred.fromCoroutine(self._answer(answer)).addErrback(self._broken)
 
 
 @implementer(IPushProducer)

@@ -53,8 +53,12 @@ class TLSPort:
         self.reactor = reactor
         self._factory = factory
         self.context = context
-        self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
-        self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
+        self.shaking: Deadlines[Connection] = Deadlines(
+            reactor, HANDSHAKE, self._too_slow, self._met_a_bug
+        )
+        self.closing: Deadlines[Connection] = Deadlines(
+            reactor, CLOSING, self._not_closed, self._met_a_bug
+        )
         self._failures = Seldom(Rate(1 / LOG_EVERY, 1))
         self._full = Seldom(Rate(1 / LOG_FULL_EVERY, 1))
 
@@ -82,6 +86,11 @@ class TLSPort:
             self.closing.begin(connection)
         else:
             connection.abortConnection()
+
+    def _met_a_bug(self, connection: Connection) -> None:
+        """Log the exception that is handled, and cut the connection."""
+        self._log.failure("A connection whose time was over met a bug.")
+        connection.abortConnection()
 
     def handshake_failed(self, connection: Connection, reason: str) -> None:
         """Count it, and log it if none just was."""
