@@ -170,6 +170,8 @@ class Port(Service):
 
     async def _stop(self) -> None:
         """Take no more connections, say goodbye to those that are there, wait a little."""
+        # From now on: to close the ports takes a turn.
+        self._http.stopping = True
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)

@@ -43,6 +43,7 @@ from livechat.net.access import AccessLog
 from livechat.net.proxies import Proxies
 from livechat.net.request import Request
 from livechat.net.websocket import Socket, SocketFactory
+from livechat.session import back_in
 from livechat.web.events import LASTS
 from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
@@ -57,6 +58,8 @@ class _Stage(Enum):
 
     HEAD = 10.0
     BODY = 15.0
+    # For what was begun when the port stopped.
+    LAST = 1.0
     ANSWER = 60.0
     # Longer than a stream that is read goes on.
     STREAM = LASTS + 100.0
@@ -114,17 +117,20 @@ class Channel(http.HTTPChannel):
             self.transport.abortConnection()
             return
         self._deadline = self.factory.reactor.callLater(_Stage.END.value, self._expired)
-        if self._begun:
-            self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
-        else:
+        if not self._begun:
             self.loseConnection()
+        elif self._stage is _Stage.LAST:
+            self.refuse(self.factory.going())
+        else:
+            self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
 
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
         if not self._begun:
             self._begun = True
-            self._enter(_Stage.HEAD)
+            if self._stage is not _Stage.LAST:
+                self._enter(_Stage.HEAD)
         try:
             super().dataReceived(data)
         except Exception:  # noqa: BLE001 - the transport would cut it without a word
@@ -154,8 +160,9 @@ class Channel(http.HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self._enter(_Stage.BODY)
-        if self.admission.refusal is not None and not self._is_v1_handshake():
-            self.refuse(self.admission.refusal)
+        refusal = self.factory.going() if self.factory.stopping else self.admission.refusal
+        if refusal is not None and not self._is_v1_handshake():
+            self.refuse(refusal)
         else:
             decoder: Any = self._transferDecoder
             if hasattr(decoder, "_maxTrailerHeadersSize"):
@@ -332,10 +339,16 @@ class Channel(http.HTTPChannel):
         super().loseConnection()
 
     def retire(self) -> None:
-        """Close as soon as nobody waits for an answer."""
-        self.persistent = False
-        if not self._handlingRequest:
+        """
+        Close as soon as nobody waits for an answer.  Who has just come, or begun to ask, has a
+        moment to end the sentence, and is told that the port stops.
+        """
+        if self._handlingRequest:
+            self.persistent = False
+        elif self._stage is _Stage.IDLE and not self._begun:
             self.loseConnection()
+        elif not self.closing:
+            self._enter(_Stage.LAST)
         for request in tuple(self.requests):
             request.end()
 
@@ -366,9 +379,11 @@ class HttpFactory(http.HTTPFactory):
     @ivar max_body: the most bytes that a request's body may have.
     @ivar channels: those that are not WebSockets.
     @ivar connections: counts all of them.
+    @ivar stopping: the port stops; what is not a whole request yet is refused.
     """
 
     noisy = False
+    stopping = False
     protocol = Channel  # type: ignore[assignment]
 
     def __init__(
@@ -407,6 +422,12 @@ class HttpFactory(http.HTTPFactory):
         channel.sender = self.chat.sender(host)
         channel.peer = host if trusted else None
         return channel
+
+    def going(self) -> ChatError:
+        """How a request is refused when the port stops."""
+        wait = back_in(len(self.sockets.sockets)) / 1000
+        detail = "The server is restarting; come back."
+        return ChatError(Kind.UNAVAILABLE, detail, retry_after=wait)
 
     def startFactory(self) -> None:
         """Not Twisted's: its access log would tell the time by the reactor's clock."""

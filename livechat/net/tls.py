@@ -68,8 +68,8 @@ _DROPPED: Final = bytearray(_MOST_RECEIVED)
 #: What FIONREAD says where nothing has arrived.
 _NOTHING: Final = bytes(4)
 
-#: How often the port may ask whether the peer of a connection that is being closed has taken
-#: something, however little that was each time.
+#: How many times `tls_port.CLOSING` a connection may take to close, if its peer takes something
+#: now and then.
 _MOST_CLOSING: Final = 12
 
 
@@ -156,7 +156,7 @@ class Connection(tcp.Server):
         self._said_goodbye = False
         self._peer_ended = False
         self._in_flight = _NOTHING
-        self._patience = _MOST_CLOSING
+        self._looks = self._idle_looks = 0
         port.shaking.begin(self)
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
@@ -374,11 +374,18 @@ class Connection(tcp.Server):
         # the middle of what they do.
         self.startWriting()
 
-    def takes(self) -> bool:
-        """While closing: whether the peer has taken something since this was asked last."""
+    def takes(self, looks: int) -> bool:
+        """
+        Look whether the peer takes something while it is closed, or has in the last *looks*
+        looks, of which this is one.
+        """
         before, self._in_flight = self._in_flight, self._unacknowledged()
-        self._patience -= 1
-        return self._patience > 0 and self._in_flight != before
+        self._looks += 1
+        self._idle_looks += 1
+        if self._in_flight != before:
+            # Just after the look before, for all that is known.
+            self._idle_looks = 1
+        return self._idle_looks < looks and self._looks < _MOST_CLOSING * looks
 
     def _unacknowledged(self) -> bytes:
         """How much of what was sent the kernel still has, in its own notation."""

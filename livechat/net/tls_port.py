@@ -27,6 +27,9 @@ HANDSHAKE: Final = 10.0
 #: Seconds in which the peer of a connection that is being closed must take something of
 #: what it was sent, or close its own end.
 CLOSING: Final = 5.0
+#: How often in that time is looked.  Once were too seldom: the goodbye is in flight when it
+#: begins, and taken soon after it.
+LOOKS: Final = 5
 #: Seconds between two log lines of handshakes that fail, and of connections that cannot be
 #: accepted.
 LOG_EVERY: Final = 1.0
@@ -57,7 +60,7 @@ class TLSPort:
             reactor, HANDSHAKE, self._too_slow, self._met_a_bug
         )
         self.closing: Deadlines[Connection] = Deadlines(
-            reactor, CLOSING, self._not_closed, self._met_a_bug
+            reactor, CLOSING / LOOKS, self._not_closed, self._met_a_bug
         )
         self._failures = Seldom(Rate(1 / LOG_EVERY, 1))
         self._full = Seldom(Rate(1 / LOG_FULL_EVERY, 1))
@@ -82,7 +85,7 @@ class TLSPort:
         connection.abortConnection()
 
     def _not_closed(self, connection: Connection) -> None:
-        if connection.takes():
+        if connection.takes(LOOKS):
             self.closing.begin(connection)
         else:
             connection.abortConnection()

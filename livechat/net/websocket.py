@@ -33,12 +33,12 @@ from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.deadlines import Deadlines
 from livechat.errors import ChatError, Close, close_code, internal
-from livechat.frames import Encoding
+from livechat.frames import Encoding, GoAway, encode_frame
 from livechat.interfaces import IClient
 from livechat.limits import Admission
 from livechat.net.autobahn import Protocol
 from livechat.patience import Drain, Patience
-from livechat.session import HEARTBEAT, PlainSession, Session, Visit, session
+from livechat.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
@@ -431,6 +431,16 @@ class SocketFactory(WebSocketServerFactory):
         socket.factory = self
         socket.encoding = Encoding.V1
         socket.turn_away(error)
+        return socket
+
+    def going(self) -> Socket:
+        """A connection that is opened only to be told that the server goes, and closed."""
+        socket = self._socket()
+        socket.factory = self
+        socket.encoding = Encoding.V1
+        retry_ms = back_in(len(self.sockets))
+        socket.write(encode_frame(Encoding.V1, GoAway(retry_ms)))
+        socket.restart(retry_ms)
         return socket
 
     def unsent(self) -> int:

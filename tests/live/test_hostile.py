@@ -205,10 +205,19 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
 
 
 def test_peers_that_stay(daemon: Daemon) -> None:
-    """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
+    """A peer that answers neither a close frame nor TLS's goodbye is cut off in five seconds."""
     files = daemon.descriptors()
-    peers = [daemon.raw(UPGRADE + client_frame(b"\x03\xe8", 8)) for _ in range(20)]
-    peers += [daemon.raw(request("GET", "/healthz", Connection="close")) for _ in range(20)]
+    said = [
+        # Who closes; who breaks the protocol; whose handshake, or last request, is answered.
+        UPGRADE + client_frame(b"\x03\xe8", 8),
+        UPGRADE + client_frame(b"", 3),
+        request("GET", "/ws/chat/a%20b/", **HANDSHAKE),
+        request("GET", "/ws/chat/r/", **HANDSHAKE, Origin="https://evil.example"),
+        request("GET", "/healthz", Connection="close"),
+    ]
+    began = time.monotonic()
+    peers = [daemon.raw(data) for _ in range(4) for data in said]
     eventually(lambda: daemon.descriptors() <= files + 3)
+    assert time.monotonic() - began < 1.5 * GRACE
     for peer in peers:
         peer.close()

@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.daemon import PATIENCE, Daemon, Member, eventually, rest
-from tests.support import request
+from tests.support import HANDSHAKE, request
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -172,6 +172,35 @@ def test_sigterm_while_sending(start: Callable[..., Daemon]) -> None:
     stored = [each["message"] for each in start().history("?limit=1000")]
     assert stored[: len(answered)] == answered
     assert len(stored) <= len(answered) + 1
+
+
+def test_sigterm_while_joining(start: Callable[..., Daemon]) -> None:
+    """Whose handshake ends after the goodbyes is told to come back, and not cut."""
+    daemon = start()
+    plain = request("GET", "/ws/chat/r/", **HANDSHAKE)
+    v1 = request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1")
+    asked = [plain, v1, request("GET", "/chat/events/r/"), request("POST", "/chat/send/")]
+    peers = [daemon.raw(each[:-2]) for each in asked]
+
+    def refuses() -> bool:
+        try:
+            daemon.raw(tls=False).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    daemon.terminate()
+    eventually(refuses)
+    for peer, each in zip(peers, asked, strict=True):
+        peer.sendall(each[-2:])
+    answers = [rest(peer) for peer in peers]
+    for answer in (answers[0], *answers[2:]):
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: " in answer
+    assert answers[1].startswith(b"HTTP/1.1 101 ")
+    assert b'{"type":"goaway",' in answers[1]
+    assert (1012).to_bytes(2, "big") + b"restart" in answers[1]
+    assert daemon.stop() == 0
 
 
 def test_sigterm_with_a_silent_peer(start: Callable[..., Daemon]) -> None:

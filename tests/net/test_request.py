@@ -147,6 +147,31 @@ def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPat
     assert (answer.status, answer.code()) == (503, "unavailable")
 
 
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/ws/chat/a%20b/", {}, 400),
+        ("/ws/chat/r/", {"Origin": "https://evil.example"}, 403),
+        ("/ws/chat/r/", {"Sec_WebSocket_Version": "8"}, 426),
+        ("/ws/chat/r/", {"Host": "a, b"}, 400),
+        ("/nowhere", {}, 404),
+    ],
+)
+def test_a_handshake_that_is_refused(
+    port: Port, target: str, headers: dict[str, str], status: int
+) -> None:
+    """Its client waits for nothing more: the connection closes, and is not kept for requests."""
+    wire = port.connect()
+    wire.send(request("GET", target, **(HANDSHAKE | headers)) + request("GET", "/healthz"))
+    data = wire.received()
+    assert data.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nConnection: close\r\n" in data
+    assert data.count(b"HTTP/1.1 ") == 1
+    assert wire.closing
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
 def test_http_1_0(port: Port) -> None:
     """An old client is answered and hung up on; it cannot open a WebSocket."""
     wire = port.connect()
