@@ -49,6 +49,9 @@ from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
 
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# CR and LF end a line together.  A line that ends otherwise would be waited for until its
+# deadline, and others may take it for two.
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 #: Bytes of the fields behind a body in chunks.
 LONGEST_TRAILER: Final = 4_096
 
@@ -127,20 +130,30 @@ class Channel(http.HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
+        within = self._busyReceiving
         if not self._begun:
             self._begun = True
             if self._stage is not _Stage.LAST:
                 self._enter(_Stage.HEAD)
         try:
             super().dataReceived(data)
+            if self.line_mode and not within and self._buffer:
+                self._check_ends(self._buffer)
         except Exception:  # noqa: BLE001 - the transport would cut it without a word
             self._met_a_bug()
 
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
             self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))
-        else:
+        elif self._check_ends(line):
             super().lineReceived(line)
+
+    def _check_ends(self, received: bytes | bytearray) -> bool:
+        """Refuse a line, or what there is of it, that ends otherwise than with CR and LF."""
+        if _BARE.search(received) is None:
+            return True
+        self.refuse(ChatError(Kind.BAD_REQUEST, "Lines must end with CR and LF."))
+        return False
 
     def headerReceived(self, line: bytes) -> bool:
         # Some take them for the ends of lines, and so for the beginnings of other fields.
@@ -168,6 +181,7 @@ class Channel(http.HTTPChannel):
             if hasattr(decoder, "_maxTrailerHeadersSize"):
                 # Nobody looks at what comes behind a body in chunks.
                 decoder._maxTrailerHeadersSize = LONGEST_TRAILER  # noqa: SLF001
+                decoder.finishCallback = self._chunks_received
             super().allHeadersReceived()
 
     def _is_v1_handshake(self) -> bool:
@@ -238,10 +252,25 @@ class Channel(http.HTTPChannel):
             self._socket.dataReceived(data)
             return
         super().rawDataReceived(data)
-        # A chunk that announces too much would be waited for until its deadline.
-        announced = getattr(self._transferDecoder, "length", None)
-        if announced is not None and announced > self.factory.max_body:
+        decoder: Any = self._transferDecoder
+        state = getattr(decoder, "state", None)
+        if state is None or self.closing:
+            return
+        # All of these would be waited for until their deadline.
+        if getattr(decoder, "length", 0) > self.factory.max_body:
             self.refuse_body()
+        elif state == "CRLF" and decoder._buffer not in (b"", b"\r"):  # noqa: SLF001
+            self._respondToBadRequestAndDisconnect()
+        elif state != "BODY":
+            # Fields behind the body that have come by now, and what there is of a line.
+            fields = decoder._trailerHeaders[-1 - data.count(b"\n") :]  # noqa: SLF001
+            all(self._check_ends(each) for each in (*fields, decoder._buffer))  # noqa: SLF001
+
+    def _chunks_received(self, rest: bytes) -> None:
+        """A body in chunks is whole, and so are the fields behind it."""
+        decoder: Any = self._transferDecoder
+        if all(self._check_ends(each) for each in decoder._trailerHeaders):  # noqa: SLF001
+            self._finishRequestBody(rest)
 
     def pauseProducing(self) -> None:
         super().pauseProducing()

@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from livechat.chat import Sender
 from livechat.errors import ChatError, Kind, internal
+from livechat.names import is_host
 from livechat.net.websocket import Socket
 from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
@@ -33,9 +34,9 @@ from livechat.web.routing import Call
 if TYPE_CHECKING:
     from livechat.net.http import Channel
 
-# What a client puts before the path if it takes this server for a proxy, which
-# must be accepted (RFC 9112, section 3.2.2).
-_ABSOLUTE: Final = re.compile(r"^https?://[^/?#]*(?=/)", re.ASCII | re.IGNORECASE)
+# What a client sends in place of a path if it takes this server for a proxy, which
+# must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 
 
 class Request(http.Request):
@@ -107,15 +108,24 @@ class Request(http.Request):
         return answer
 
     def _call(self) -> Call:
-        path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
+        target = self.uri.decode("latin-1")
         headers = {
             name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
+        whole = _ABSOLUTE.fullmatch(target)
+        if whole is not None:
+            authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
+            hosts = headers.get("host", ())
+            # It counts, whatever Host says; but a Host that is none is refused all the same.
+            if len(hosts) == 1 and is_host(hosts[0]):
+                headers["host"] = (authority,)
+        path, _, query = target.partition("?")
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
         self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
-        return Call(method, path, query, headers, body, self._sender)
+        old = self.clientproto == b"HTTP/1.0"
+        return Call(method, path, query, headers, body, self._sender, old=old)
 
     def getClientAddress(self) -> IAddress:
         """For the access log."""
