@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -337,10 +336,7 @@ class Channel(http.HTTPChannel):
         response = self.factory.tree.refusal(error)
         assert isinstance(response.body, bytes)
         self.factory.log_refused(self, response.status, len(response.body))
-        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-        lines += (f"{name}: {value}" for name, value in response.all_headers())
-        lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
-        self.transport.write("\r\n".join(lines).encode() + response.body)
+        self.transport.write(response.as_last())
         self.loseConnection()
 
     def _met_a_bug(self) -> None:

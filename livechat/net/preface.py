@@ -23,6 +23,7 @@ from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
+from livechat.net.opening import Opening, Plain
 from livechat.net.proxies import Proxies
 from livechat.net.tls import Connection
 from livechat.net.tls_port import TLSPort
@@ -53,9 +54,14 @@ class PrefacedPort(TLSPort):
     """A port where connections of *proxies* begin with a header; its protocols are `Preceded`."""
 
     def __init__(
-        self, reactor: Any, factory: IProtocolFactory, context: SSL.Context, proxies: Proxies
+        self,
+        reactor: Any,
+        factory: IProtocolFactory,
+        context: SSL.Context,
+        proxies: Proxies,
+        plain: Plain | None = None,
     ) -> None:
-        super().__init__(reactor, factory, context)
+        super().__init__(reactor, factory, context, plain)
         self._proxies = proxies
 
     def _accepted(self, *accepted: Any) -> Connection:
@@ -64,7 +70,7 @@ class PrefacedPort(TLSPort):
         return made
 
 
-class PrefacedConnection(Connection):
+class PrefacedConnection(Opening):
     """
     @ivar waits: the header has not come yet.
     """

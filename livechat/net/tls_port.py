@@ -17,6 +17,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from livechat import metrics
 from livechat.deadlines import Deadlines
 from livechat.limits import Rate, Seldom
+from livechat.net.opening import Opening, Plain
 from livechat.net.tls import Connection
 
 if TYPE_CHECKING:
@@ -47,12 +48,18 @@ class TLSPort:
     _log = Logger()
 
     def __init__(
-        self, reactor: PosixReactorBase, factory: IProtocolFactory, context: SSL.Context
+        self,
+        reactor: PosixReactorBase,
+        factory: IProtocolFactory,
+        context: SSL.Context,
+        plain: Plain | None = None,
     ) -> None:
         """
         @param factory: makes the protocol of a connection when it is accepted; its
             ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
+        @param plain: answers requests in plain HTTP; None: they are hung up on.
         """
+        self.plain = plain
         self.reactor = reactor
         self._factory = factory
         self.context = context
@@ -78,7 +85,7 @@ class TLSPort:
 
     def _accepted(self, *accepted: Any) -> Connection:
         """As Twisted's ports make their transports."""
-        return Connection(self, *accepted)
+        return Opening(self, *accepted)
 
     def _too_slow(self, connection: Connection) -> None:
         self.handshake_failed(connection, "it took too long")
