@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.main import CONNECTION_LOST
 
+from livechat.names import unmapped
 from livechat.net.tls import PLAIN, Connection
+
+if TYPE_CHECKING:
+    from livechat.net.tls_port import TLSPort
 
 #: Bytes of the head of a request in plain HTTP, and its end.
 LONGEST_HEAD: Final = 8_192
@@ -34,12 +39,38 @@ class Plain(Protocol):
         """
 
 
-class Opening(Connection):
-    """A connection whose peer may speak plain HTTP, where its port has a `Plain`."""
+def address_of(accepted: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    """
+    The address of an accepted connection, of version 4 where the kernel writes that in the form
+    of version 6, as it does on sockets of both.
+    """
+    host = unmapped(accepted[0])
+    return IPv6Address("TCP", *accepted) if ":" in host else IPv4Address("TCP", host, accepted[1])
 
+
+class Opening(Connection):
+    """
+    A connection whose peer may speak plain HTTP, where its port has a `Plain`.
+
+    @ivar peer: the address of the peer, where the kernel has another one.
+    """
+
+    peer: IPv4Address | IPv6Address | None = None
     _unheard = True
     # What has come of a request in plain HTTP; None while the first byte has not.
     _request: bytes | None = None
+
+    def __init__(
+        self, port: TLSPort, made: socket.socket, protocol: Any, peer: tuple[Any, ...], *rest: Any
+    ) -> None:
+        super().__init__(port, made, protocol, peer, *rest)
+        address = address_of(peer)
+        if address.host != self.hostname:
+            self.peer = address
+            self.hostname = address.host
+
+    def getPeer(self) -> Any:
+        return self.peer or super().getPeer()
 
     def _begin(self) -> Exception | None:
         plain = self._port.plain

@@ -11,7 +11,6 @@ header is taken, and OpenSSL reads what follows it.
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
 from struct import error as StructError  # noqa: N812 - it is one
 from typing import Any, Final, Protocol
 
@@ -23,6 +22,7 @@ from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
+from livechat.names import unmapped
 from livechat.net.opening import Opening, Plain
 from livechat.net.proxies import Proxies
 from livechat.net.tls import Connection
@@ -77,10 +77,6 @@ class PrefacedConnection(Opening):
 
     waits = False
     _header = b""
-    _source: _Source | None = None
-
-    def getPeer(self) -> Any:
-        return self._source or super().getPeer()
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
         if self.waits:
@@ -117,7 +113,7 @@ class PrefacedConnection(Opening):
             self.waits = False
             source = _source(header)
             if source is not None:
-                self._source = source
+                self.peer = source
                 self.hostname = source.host
                 protocol: Any = self.protocol
                 protocol.comes_from(source.host)
@@ -155,7 +151,7 @@ def _source(header: bytes) -> _Source | None:
         if not isinstance(source, _Source):
             return None
         # Twisted takes what stands there as it is.
-        host = str(ip_address(source.host))
+        host = unmapped(source.host)
         kind = IPv6Address if ":" in host else IPv4Address
         return kind("TCP", host, source.port)
     except (InvalidProxyHeader, ValueError, LookupError, StructError):

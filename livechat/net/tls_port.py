@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from livechat import metrics
 from livechat.deadlines import Deadlines
 from livechat.limits import Rate, Seldom
-from livechat.net.opening import Opening, Plain
+from livechat.net.opening import Opening, Plain, address_of
 from livechat.net.tls import Connection
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class TLSPort:
             listening.fileno(), listening.family, self._factory
         )
         port.transport = self._accepted
+        port._buildAddr = address_of  # noqa: SLF001
         port._logger = Logger(observer=cast("ILogObserver", self._not_accepted))  # noqa: SLF001
         return port  # type: ignore[no-any-return]
 

@@ -221,6 +221,23 @@ def test_health(start: Callable[..., Daemon]) -> None:
     assert json.loads(daemon.curl("-f", f"{daemon.url}/readyz")) == {"status": "ready"}
 
 
+def test_version_4_on_version_6(start: Callable[..., Daemon]) -> None:
+    """On `::` an IPv4 client is who it is: on this machine, in the log, and behind proxies."""
+    options = ("--interface=::", "--access-log=access.log", "--max-connections-per-ip=1")
+    daemon = start(*options, "--trust-proxy=::ffff:127.0.0.1")
+    url = f"https://127.0.0.1:{daemon.port}"
+    assert "livechat_" in daemon.curl(f"{url}/metrics")
+    for forwarded in ("::ffff:192.0.2.7", "[::ffff:c000:207]:5000", "192.0.2.7"):
+        daemon.curl("-H", f"X-Forwarded-For: {forwarded}", f"{url}/healthz")
+    with daemon.socket(additional_headers={"X-Forwarded-For": "::ffff:192.0.2.7"}):
+        handshake = request("GET", "/ws/chat/r/", **HANDSHAKE, X_Forwarded_For="192.0.2.7")
+        assert rest(daemon.raw(handshake)).startswith(b"HTTP/1.1 429 ")
+    daemon.stop()
+    lines = (daemon.directory / "access.log").read_text().splitlines()
+    addresses = [line.split()[0].strip('"') for line in lines]
+    assert addresses == ["127.0.0.1", *["192.0.2.7"] * 5]
+
+
 def test_access_log(start: Callable[..., Daemon]) -> None:
     """The access log has the requests and none of their messages."""
     daemon = start("--access-log=access.log")
