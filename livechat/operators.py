@@ -200,8 +200,14 @@ class Operators:
         return True
 
     async def _sign_all_out(self) -> None:
-        await self._change(lambda state: _State(state.password))
+        # Before it is done: whoever hears of it, this process too, looks at the shelf
+        # meanwhile, and would sign all out again, for ever.
         self._signs_out = False
+        try:
+            await self._change(lambda state: _State(state.password))
+        except BaseException:
+            self._signs_out = True
+            raise
 
     async def sign_in(self, address: str, password: str) -> str:
         """

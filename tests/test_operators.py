@@ -380,6 +380,9 @@ class Shelf:
         self.document = b""
         self.away = False
         self.watchers: list[Callable[[], None]] = []
+        self.replaced = 0
+        #: Replacing is told to the watchers, but not answered before it fires.
+        self.answer: Deferred[bool] | None = None
         #: Is called before the next replacing.
         self.meanwhile: Callable[[], None] | None = None
 
@@ -395,9 +398,10 @@ class Shelf:
         if before != self.document:
             return succeed(False)
         self.document = after
+        self.replaced += 1
         for each in self.watchers:
             each()
-        return succeed(True)
+        return self.answer or succeed(True)
 
     def watch(self, changed: Callable[[], None]) -> None:
         self.watchers.append(changed)
@@ -486,6 +490,40 @@ def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], shelf: Sh
     for each in shelf.watchers:
         each()
     assert not two.operators.lasting(token)
+
+
+def test_news_of_a_sign_out_that_is_not_answered_yet(
+    desks: tuple[Desk, Desk], shelf: Shelf
+) -> None:
+    """It is what was asked for: nobody is signed out again, and again, by it."""
+    one, two = desks
+    token = two.sign_in()
+    shelf.replaced = 0
+    shelf.answer = Deferred()
+    renewed = Deferred.fromCoroutine(one.operators.renew(lambda: Password("another one", "a test")))
+    assert not renewed.called
+    assert shelf.replaced == 1
+    assert not two.operators.lasting(token)
+    answer, shelf.answer = shelf.answer, None
+    answer.callback(True)
+    assert result(renewed)
+    token = two.sign_in()
+    for each in shelf.watchers:
+        each()
+    assert two.operators.lasting(token)
+
+
+def test_a_sign_out_that_failed_on_the_way(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """One of which nobody knows whether it was done is done again."""
+    one, two = desks
+    shelf.answer = fail(ChatError(Kind.UNAVAILABLE, "away"))
+    assert run(one.operators.renew(lambda: Password("another one", "a test")))
+    shelf.answer = None
+    shelf.replaced = 0
+    for each in 2 * shelf.watchers:
+        each()
+    assert shelf.replaced == 1
+    assert two.operators.lasting(two.sign_in())
 
 
 def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
