@@ -41,7 +41,7 @@ LAYERS = [
     {"livechat.session"},
     {"livechat.web"},
     {"livechat.net"},
-    {"livechat.credentials"},
+    {"livechat.credentials", "livechat.permissions"},
     {"livechat.services", "livechat.workers"},
     {"livechat.service"},
 ]

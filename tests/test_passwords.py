@@ -54,6 +54,12 @@ def test_files_without_a_password(tmp_path: Path, text: bytes) -> None:
         assert text.decode("latin-1") not in str(caught.value)
 
 
+def test_an_endless_file(tmp_path: Path) -> None:
+    """No more of it is read than is too long."""
+    with pytest.raises(StartError, match="a password is one line"):
+        find_password(None, Path("/dev/zero"), tmp_path / "generated")
+
+
 @pytest.mark.parametrize("text", ["", "short", "\udcff not UTF-8"])
 def test_bad_passwords_in_the_environment(tmp_path: Path, text: str) -> None:
     """The same for the environment: an empty variable is no password."""
