@@ -70,17 +70,25 @@ def new_hash(hasher: PasswordHasher, before: str, password: Password) -> str | N
     if not text.startswith(HASH):
         return None if fits(hasher, before, text) else hasher.hash(text)
     try:
-        if not affordable(text):
-            raise StartError(
-                f"{password.source}: this hash costs too much to check; it may have at most"
-                f" {MOST_WORK} KiB of memory times passes, {MOST_PASSES} passes, {MOST_LANES} lanes"
-            )
+        _check_costs(text, password.source)
         hasher.verify(text, "")
     except VerifyMismatchError:
         pass
     except (VerificationError, InvalidHashError):
-        raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
+        raise _invalid(password.source) from None
     return None if before == text else text
+
+
+def _check_costs(hashed: str, source: str) -> None:
+    if not affordable(hashed):
+        raise StartError(
+            f"{source}: this hash costs too much to check; it may have at most {MOST_WORK} KiB"
+            f" of memory times passes, {MOST_PASSES} passes and {MOST_LANES} lanes"
+        )
+
+
+def _invalid(source: str) -> StartError:
+    return StartError(f"{source}: this is not a valid argon2id hash")
 
 
 def fits(hasher: PasswordHasher, hashed: str, password: str) -> bool:
@@ -138,4 +146,10 @@ def _usable(text: str, source: str) -> str:
         raise StartError(f"{source}: this is not UTF-8") from None
     if not SHORTEST <= len(password) <= LONGEST or "\n" in password:
         raise StartError(f"{source}: a password is one line of {SHORTEST} to {LONGEST} characters")
+    if password.startswith(HASH):
+        # Now, because workers that could not start would be started again and again.
+        try:
+            _check_costs(password, source)
+        except InvalidHashError:
+            raise _invalid(source) from None
     return password
