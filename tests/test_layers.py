@@ -17,6 +17,7 @@ LAYERS = [
     {
         "livechat",
         "livechat.errors",
+        "livechat.looks",
         "livechat.names",
         "livechat.wire",
         "livechat.frames",
@@ -48,12 +49,12 @@ LAYERS = [
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
-    "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.metrics",
-    "livechat.reports",
-    "livechat.users", "livechat.interfaces", "livechat.limits", "livechat.deadlines",
-    "livechat.files", "livechat.patience", "livechat.threads", "livechat.passwords", "livechat.hub",
-    "livechat.activity", "livechat.operators", "livechat.presence", "livechat.replay",
-    "livechat.chat", "livechat.session",
+    "livechat.errors", "livechat.looks", "livechat.names", "livechat.wire", "livechat.frames",
+    "livechat.metrics", "livechat.reports", "livechat.users", "livechat.interfaces",
+    "livechat.limits", "livechat.deadlines", "livechat.files", "livechat.patience",
+    "livechat.threads", "livechat.passwords", "livechat.hub", "livechat.activity",
+    "livechat.operators", "livechat.presence", "livechat.replay", "livechat.chat",
+    "livechat.session",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",
