@@ -70,7 +70,7 @@ class WallClock:
     """
     A wall clock that is not followed blindly.
 
-    `now` and `at` may be called in any thread; all else belongs to one.
+    `start` and `look` belong to one thread; all else may be called in any.
     """
 
     def __init__(self, wall: Callable[[], float], elapsed: Callable[[], float]) -> None:
@@ -147,10 +147,6 @@ class WallClock:
         """The believed time, in seconds since 1970, UTC."""
         return self._elapsed() + self._offset
 
-    def at(self, elapsed: float) -> float:
-        """The believed time of a moment of the monotonic clock."""
-        return elapsed + self._offset
-
     @property
     def trusted(self) -> bool:
         """Whether messages may be removed for their age."""
@@ -162,7 +158,7 @@ class WallClock:
 
     def record(self) -> Record:
         """The state to be kept."""
-        now = self.at(self._looked)
+        now = self._looked + self._offset
         if self._held >= DAY:
             return Record(now)
         first, _ = self._known

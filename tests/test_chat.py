@@ -257,7 +257,7 @@ def test_active_rooms(world: World) -> None:
     found = rooms(world)
     time = int(world.wall * 1_000)
     assert found == {
-        "quiet": (1, Newest(1, time)),
+        "quiet": (1, Newest(1, time - 1_000_000)),
         "new": (1, Newest(0, 0)),
         "busy": (0, Newest(2, time)),
     }

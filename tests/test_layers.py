@@ -32,6 +32,7 @@ LAYERS = [
         "livechat.files",
         "livechat.patience",
         "livechat.threads",
+        "livechat.wallclock",
         "livechat.certificates",
         "livechat.passwords",
     },
@@ -51,7 +52,8 @@ CORE = {
     "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.metrics",
     "livechat.reports",
     "livechat.users", "livechat.interfaces", "livechat.limits", "livechat.deadlines",
-    "livechat.files", "livechat.patience", "livechat.threads", "livechat.passwords", "livechat.hub",
+    "livechat.files", "livechat.patience", "livechat.threads", "livechat.wallclock",
+    "livechat.passwords", "livechat.hub",
     "livechat.activity", "livechat.operators", "livechat.presence", "livechat.replay",
     "livechat.chat", "livechat.session",
 }  # fmt: skip

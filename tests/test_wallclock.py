@@ -246,7 +246,3 @@ def test_stamps_from_a_wrong_clock(machine: Machine) -> None:
     machine.jump(-HOUR)
     machine.run(2 * HOLD)
     assert machine.clock.latest() == inf
-
-
-def test_at(machine: Machine) -> None:
-    assert machine.clock.at(5.0) == NOW + 5
