@@ -48,6 +48,8 @@ PAUSE: Final = 86_400.0
 #: Lines in the log about a clock that jumps to and fro.
 FLAPS: Final = Rate(per_second=1 / 600, burst=6)
 
+# Later than any stamp, and a number that Lua has too.
+_NEVER: Final = 1 << 53
 _ANY: Final = (-inf, inf)
 _NONE: Final = (inf, -inf)
 
@@ -147,14 +149,18 @@ class WallClock:
         """The believed time, in seconds since 1970, UTC."""
         return self._elapsed() + self._offset
 
+    def milliseconds(self) -> int:
+        """The same, in milliseconds."""
+        return round(1000 * self.now())
+
     @property
     def trusted(self) -> bool:
         """Whether messages may be removed for their age."""
         return self._held >= DAY and self._new is None
 
-    def latest(self) -> float:
+    def latest_milliseconds(self) -> int:
         """The newest stamp that cannot be from a wrong clock; no bound until that is known."""
-        return self.now() + JUMP if self.trusted else inf
+        return self.milliseconds() + round(1000 * JUMP) if self.trusted else _NEVER
 
     def record(self) -> Record:
         """The state to be kept."""

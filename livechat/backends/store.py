@@ -33,7 +33,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
-from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +48,6 @@ from livechat.wire import Draft, Message, Newest, Page
 _MANY: Final = 8_000
 #: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
 _KEEP_EVERY: Final = 3_600.0
-#: Later than any stamp.
-_NEVER: Final = 1 << 62
 
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
 # its turn again: behind a busy reactor that is what a group of messages costs.  So each
@@ -110,7 +107,7 @@ class Store:
         self._wall = wall
         self.clock = WallClock(wall, elapsed)
         self._kept = Record()
-        self._reader = Reader(self._path, retention, self.epoch, self._milliseconds)
+        self._reader = Reader(self._path, retention, self.epoch, self.clock.milliseconds)
         self._writer: sqlite3.Connection | None = None
         # Open as long as the store is, and idle.  Without it, a write that fails would
         # close the last connection, and SQLite its index of the log with it: to make
@@ -228,9 +225,13 @@ class Store:
         if not drafts:
             return []
         counts = Counter(draft.room for draft in drafts)
-        now = self._milliseconds()
+        now = self.clock.milliseconds()
         with self._transaction() as db:
-            given = {"counts": json.dumps(counts), "now": now, "latest": self._latest()}
+            given = {
+                "counts": json.dumps(counts),
+                "now": now,
+                "latest": self.clock.latest_milliseconds(),
+            }
             db.execute(_GIVE_NUMBERS, given)
             rooms = json.loads(db.execute(_GIVEN, given).fetchone()[0])
             last = {}
@@ -272,14 +273,14 @@ class Store:
         self._gathered = 0
 
     def _forget_nonces(self, db: sqlite3.Connection, most: int) -> None:
-        upkeep.forget_nonces(db, self._milliseconds(), self._latest(), most)
+        upkeep.forget_nonces(db, self.clock.milliseconds(), self.clock.latest_milliseconds(), most)
 
     def _remember_nonces(self, db: sqlite3.Connection) -> None:
         """What was used before a restart is used still."""
         found = db.execute(
             "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST,)
         ).fetchall()
-        self._nonces.add((Known(*row) for row in reversed(found)), self._milliseconds())
+        self._nonces.add((Known(*row) for row in reversed(found)), self.clock.milliseconds())
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
@@ -303,7 +304,7 @@ class Store:
         if self._gathered:
             self._move()
         trusted = self.clock.trusted
-        since = self._retention.first_time(self._milliseconds()) if trusted else 0
+        since = self._retention.first_time(self.clock.milliseconds()) if trusted else 0
         with self._transaction() as db:
             if not start:
                 self._keep_clock(db)
@@ -351,14 +352,6 @@ class Store:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
-
-    def _milliseconds(self) -> int:
-        return int(1000 * self.clock.now())
-
-    def _latest(self) -> int:
-        """The newest time, in milliseconds, that no wrong clock has stamped."""
-        latest = self.clock.latest()
-        return int(1000 * latest) if latest < inf else _NEVER
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -31,10 +31,10 @@ class SqliteContractTest(BackendContract, TestCase):
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> None:
         self._directory = tmp_path / "state"
-        self._passed = self._ahead = 0.0
+        self._later = self._ahead = 0.0
 
     def set_time(self, seconds: float) -> None:
-        self._passed = seconds
+        self._later = seconds
 
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
@@ -46,8 +46,8 @@ class SqliteContractTest(BackendContract, TestCase):
         store = Store(
             self._directory,
             Retention(history_limit, history_age),
-            lambda: 1_790_000_000.0 + self._passed + self._ahead,
-            lambda: self._passed,
+            lambda: 1_790_000_000.0 + self._later + self._ahead,
+            lambda: self._later,
         )
         store.prepare()
         return SqliteBackend(
