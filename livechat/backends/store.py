@@ -120,8 +120,8 @@ class Store:
         self.broken: tuple[Path, str] | None = None
         # What the clock has to say to the log at the start.
         self.doubt = ""
-        # There may be something to `tidy`.
-        self.untidy = False
+        # There may be something to `tidy`; messages were removed since the last sweep.
+        self.untidy = self._removed = False
         self._secret = b""
         self._elapsed = elapsed
         self._nonces = Nonces(elapsed)
@@ -266,7 +266,9 @@ class Store:
                 "SELECT id, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
             ).fetchall():
                 oldest = self._retention.first_by_count(top)
-                budget -= upkeep.remove(db, room, bottom, oldest, budget)
+                removed = upkeep.remove(db, room, bottom, oldest, budget)
+                budget -= removed
+                self._removed = self._removed or removed > 0
             db.execute(_MOVE)
             db.execute("DELETE FROM recent")
             self._forget_nonces(db, self._gathered + upkeep.TRIM_STEP)
@@ -310,8 +312,8 @@ class Store:
                 self._keep_clock(db)
             self._forget_nonces(db, upkeep.TRIM_STEP)
             swept = upkeep.sweep(db, self._retention, start, since)
-        if swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
-            self.untidy = True
+        if self._removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
+            self.untidy, self._removed = True, False
         return swept.go_on
 
     def tidy(self) -> None:
@@ -339,6 +341,7 @@ class Store:
         found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
         newest = db.execute("SELECT max(time) / 1000.0, 0.0, 0.0 FROM rooms HAVING count(*)")
         kept = found or newest.fetchone()
+        self._kept = Record()
         self.doubt = self.clock.start(kept and Record(*kept))
 
     def close(self) -> None:
@@ -364,6 +367,7 @@ class Store:
         except BaseException:
             # Closing rolls back; what SQLite believes about the disk goes with it.
             self._stop_writing()
+            self._kept = Record()
             raise
 
     def _open(self) -> sqlite3.Connection:

@@ -181,6 +181,18 @@ def test_expired_texts_leave_the_disk(disk: Disk, log: Path) -> None:
     assert not store.untidy
 
 
+def test_texts_over_the_limit_leave_the_disk(disk: Disk, log: Path) -> None:
+    """The same where there were too many of them."""
+    store = disk.store(messages=10)
+    text = messages(store, 1_000).encode()
+    sweep(store)
+    tidy(store)
+    assert log.stat().st_size == 0
+    assert disk.path.read_bytes().count(text) < 20 * 10
+    sweep(store)
+    assert not store.untidy
+
+
 def test_shrinking_goes_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write between two of them does not wait for long."""
     monkeypatch.setattr(upkeep, "SHRINK_STEP", 100)
