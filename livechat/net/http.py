@@ -294,7 +294,10 @@ class Channel(http.HTTPChannel):
         """Answer the request that is arriving, and close."""
         if self.closing:
             return
-        response = self.factory.tree.refusal(error)
+        known = self.requests[-1].all_headers() if self.requests else {}
+        # For the access log.
+        self.sender_by(known.get("x-forwarded-for", ()))
+        response = self.factory.tree.refusal(error, known)
         assert isinstance(response.body, bytes)
         self.factory.log_refused(self, response.status, len(response.body))
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from livechat.chat import Sender
 from livechat.errors import ChatError, Kind
+from livechat.net.access import bare
 from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call
@@ -97,20 +98,28 @@ class Request(http.Request):
             channel.admission.belongs_to(channel.sender.key)
         except ChatError as error:
             feed.end()
-            return channel.factory.tree.refusal(error)
+            return self._refusal(error)
         channel.persistent = False
         return answer.plus(("Connection", "close"))
 
     def _call(self) -> Call:
         path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
-        headers = {
-            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
-            for name, values in self.requestHeaders.getAllRawHeaders()
-        }
+        headers = self.all_headers()
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
         self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
-        return Call(method, path, query, headers, body, self._sender)
+        proxied = self.channel.peer is not None
+        return Call(method, path, query, headers, body, self._sender, proxied=proxied)
+
+    def all_headers(self) -> dict[str, tuple[str, ...]]:
+        """All values of the headers by lower-case name, as far as they have come."""
+        return {
+            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+
+    def _refusal(self, error: ChatError) -> Response:
+        return self.channel.factory.tree.refusal(error, self.all_headers())
 
     def getClientAddress(self) -> IAddress:
         """For the access log."""
@@ -126,12 +135,12 @@ class Request(http.Request):
         sockets = channel.factory.sockets
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
-            return channel.factory.tree.refusal(error)
+            return self._refusal(error)
         try:
             socket = await self._enter(upgrade)
         except ChatError as error:
             if upgrade.subprotocol is None:
-                return channel.factory.tree.refusal(error)
+                return self._refusal(error)
             socket = sockets.refused(error)
         if self.gone:
             socket.abandon()
@@ -209,7 +218,7 @@ class Request(http.Request):
 
     def _broken(self, failure: Failure) -> None:
         """An answer that was begun cannot be ended: say so by cutting it off."""
-        method, path = self.method, self.path
+        method, path = self.method.decode("latin-1"), bare(self.path.decode("latin-1"))
         self._log.failure("{method} {path} was cut off.", failure, method=method, path=path)
         if not self.gone:
             self.channel.transport.abortConnection()
