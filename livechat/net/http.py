@@ -8,7 +8,7 @@ Twisted's parser does the parsing.  What it leaves open is closed here:
     a body in a temporary file       kept in memory, which the bound allows
     a client that does not hang up   aborted after a grace
     answers that nobody reads        no request is taken before the last answer is read
-    errors without a word            every refusal is a problem+json
+    errors without a word            every refusal says why
 
 A connection goes through these stages, each with its own deadline:
 

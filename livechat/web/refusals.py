@@ -20,7 +20,7 @@ from livechat.web.response import Response, problem
 _HEADINGS: Final = {
     400: "That cannot be understood",
     403: "That is not allowed",
-    404: "There is nothing here",
+    404: "Page not found",
     405: "That cannot be done here",
     408: "That took too long",
     413: "That is too large",

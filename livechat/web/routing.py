@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from livechat.chat import Sender, Window
 from livechat.errors import ChatError, Kind, internal
-from livechat.names import is_among, is_host
+from livechat.names import is_among, is_host, without_port
 from livechat.web.forwarded import forwarded
 from livechat.web.origins import Asked, Origins
 from livechat.web.response import Headers, Response, Upgrade, problem
@@ -307,10 +307,11 @@ def _asked(call: Call) -> Asked:
 def _misdirected(host: str, names: tuple[str, ...]) -> ChatError:
     listed = ", ".join(names[:_LISTED])
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    name = without_port(host)[:LONGEST_HOST]
     return ChatError(
         Kind.MISDIRECTED,
-        f"This server is not called {host[:LONGEST_HOST]}. Its names are {listed or 'none'}{more}; "
-        "its option --host adds others.",
+        f"This server is not called {name}. Its names are {listed or 'none'}{more}; "
+        f"the option --host {name} would add this one.",
     )
 
 

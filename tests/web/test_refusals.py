@@ -28,7 +28,7 @@ def text(answer: Answer) -> str:
 @pytest.mark.parametrize(
     ("method", "target", "headers", "status", "said"),
     [
-        ("GET", "/nowhere", {}, 404, "There is nothing here"),
+        ("GET", "/nowhere", {}, 404, "There is nothing at this address."),
         ("GET", "/static/nothing.js", {}, 404, "There is no such file."),
         ("GET", "/chat/send/", {}, 405, "Use POST, OPTIONS here."),
         ("GET", "/ws/chat/r/", {}, 426, "connect with wss://"),
@@ -61,7 +61,7 @@ def test_another_name(port: Port) -> None:
     page = named.ask("GET", "/", **PAGE, Host="evil.example")
     assert page.status == 421
     said = text(page)
-    for each in ("not called evil.example", "localhost, chat.example", "44 more", "--host"):
+    for each in ("not called evil.example.", "localhost, chat.example", "44 more", "--host evil"):
         assert each in said
     assert "/static/livechat.css" in page.body.decode()
     assert named.ask("GET", "/static/livechat.css", Host="evil.example").status == 200
