@@ -11,6 +11,7 @@ A browser does not show its page why it was refused, so the server's log says it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,10 +29,14 @@ _LINES: Final = Rate(0.1, 10)
 #: Seconds until the log names an origin again, and how many origins are remembered for that.
 NAMED_AGAIN: Final = 3_600.0
 REMEMBERED: Final = 256
+#: Characters that an origin can have: a scheme, a name of at most 253, a port.
+_LONGEST: Final = 300
 #: Characters of an origin that is none which are shown.
 _SHOWN: Final = 80
 
 Headers = Mapping[str, tuple[str, ...]]
+#: Pages of few origins ask, again and again.
+_as_browsers = lru_cache(maxsize=256)(origin)
 
 
 class Asked(Struct, frozen=True):
@@ -53,7 +58,7 @@ class Asked(Struct, frozen=True):
 
         @raise ValueError: its port is none.
         """
-        return origin(f"{self.scheme}://{self.host}")
+        return _as_browsers(f"{self.scheme}://{self.host}")
 
 
 class Origins:
@@ -163,10 +168,10 @@ def named(headers: Headers) -> str | None:
     """The origin that a request names, as browsers write it; None if that is none."""
     given = headers.get("origin", ())
     try:
-        (found,) = map(origin, given)
+        (only,) = given
+        return _as_browsers(only) if len(only) <= _LONGEST else None
     except ValueError:
         return None
-    return found
 
 
 def _own(asked: Asked) -> str | None:

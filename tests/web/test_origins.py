@@ -238,7 +238,7 @@ def test_refused_origins_are_logged() -> None:
 
 def test_hostile_origins_in_the_log() -> None:
     """Whatever an origin holds is in one line, which is short and in ASCII."""
-    junk = ["a\nb {x} \x1b[31m", "\xe9\u2028" * 5_000, "{", "https://a@b"]
+    junk = ["a\nb {x} \x1b[31m", "\xe9\u2028" * 5_000, "{", "https://a@b", "https://" + "a" * 9_000]
     lines = Judge().refused(*junk)
     assert len(lines) == len(junk)
     for line in lines:
