@@ -31,7 +31,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import frames, metrics, wire
-from livechat.chat import PAGE, Chat, History, Sender, Window
+from livechat.chat import PAGE, Chat, History, Sender, Window, check_seen
 from livechat.errors import ChatError, Kind, internal
 from livechat.frames import Encoding, ServerFrame, encode_frame
 from livechat.interfaces import IClient
@@ -279,6 +279,7 @@ class Session(_Session):
 
     def _say(self, frame: frames.Say) -> None:
         try:
+            check_seen(frame.message)
             stored = self._chat.send(
                 self._sender,
                 self.room,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,23 @@ def test_announcement_to_the_world(tmp_path: Path) -> None:
     assert "https://[::]:" in text
     assert "self-signed" not in text
     assert "Only this machine" not in text
-    assert "expires in" in text
+    assert "expires on" in text
+
+
+def test_announcement_of_what_others_may(tmp_path: Path) -> None:
+    """A key that others can read, and a state that they can write, are a line each."""
+    chain, key = issue(tmp_path)
+    key.chmod(0o644)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert text.count(f"the private key {key} ") == 1
+    assert text.count(f"can write {tmp_path / 'state'} ") == 1
+    key.chmod(0o640)
+    (tmp_path / "state").chmod(0o700)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert "private key" not in text
+    assert "can write" not in text
 
 
 @pytest.fixture
@@ -168,6 +185,31 @@ class RenewalTest(SynchronousTestCase):
         self.patch(self.renewal, "_operators", None)
         assert "could not be renewed" in self.renew()
         assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_many_at_once(self) -> None:
+        """While one renewal is under way, any number of SIGHUPs make one more."""
+        lane = self.renewal._operators._hashing
+        lane.held = True
+        self.renewal._reactor.callFromThread = lambda f: f()
+        for checks in (2, 1):
+            for _ in range(300 if checks == 2 else 1):
+                self.renewal._asked()
+            done = 0
+            while lane.busy():
+                lane.step()
+                done += 1
+            assert done == checks
+
+    def test_warnings(self) -> None:
+        """What others can read or write is said again, until it is mended; by one worker."""
+        state = self.directory / "state"
+        state.chmod(0o777)
+        assert self.renew().count(f"can write {state}") == 1
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=2))
+        assert "can write" not in self.renew()
+        state.chmod(0o700)
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
+        assert "can write" not in self.renew()
 
     def test_order(self) -> None:
         """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
