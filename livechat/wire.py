@@ -141,6 +141,19 @@ class Sent(Struct, frozen=True):
     message: str = "Message sent!"
 
 
+class Allowance(Struct, frozen=True):
+    """
+    Whether the page that asks may use the chat.
+
+    @ivar origin: the page's, as the server reads it; null where there is none.
+    @ivar option: what would allow it; null where it is allowed, or cannot be.
+    """
+
+    allowed: bool
+    origin: str | None = None
+    option: str | None = None
+
+
 class Problem(Struct, frozen=True):
     """RFC 9457's problem details, with livechat's stable `code`."""
 
