@@ -35,7 +35,7 @@ from typing import Final
 from urllib.parse import quote
 
 from livechat.backends import damage, schema
-from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
+from livechat.backends.nonces import LASTS, MOST_IN_FILE, Known, Nonces, key
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, StartError
 from livechat.wire import Draft, Message, Newest, Page, Position, Repeated, User
@@ -272,12 +272,13 @@ class Store:
                 chunk = values[start : start + _COLUMNS * _CHUNK]
                 db.execute(_insert(len(chunk) // _COLUMNS), chunk)
             used = [
-                Known.of(draft, message)
+                Known.of(draft, message, self._secret)
                 for draft, message in zip(drafts, messages, strict=True)
                 if draft.nonce is not None
             ]
             if used:
-                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", used)
+                rows = [each.row() for each in used]
+                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
         self._gathered += len(messages)
         self._nonces.add(used, now)
         return messages
@@ -307,10 +308,13 @@ class Store:
 
     def _remember_nonces(self, db: sqlite3.Connection) -> None:
         """What was used before a restart is used still."""
+        # More than are remembered: whose they are decides which of them.
         found = db.execute(
-            "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST,)
+            "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?",
+            (MOST_IN_FILE,),
         ).fetchall()
-        self._nonces.add((Known(*row) for row in reversed(found)), self._milliseconds())
+        rows = (Known.from_row(*row) for row in reversed(found))
+        self._nonces.add(rows, self._milliseconds())
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
