@@ -38,7 +38,7 @@ UNSEEN: Final = SHAPING + _IGNORABLE + _BLANK
 #: What is unseen at the end of a text, whatever is before it.
 UNSEEN_END: Final = _IGNORABLE + _BLANK
 
-# Characters that look like a letter of the reserved names, by their numbers (UTS #39, revision 15,
+# Characters that look like a letter of the reserved names, by their numbers (UTS #39, Unicode 15.1,
 # confusables.txt; and a few that are like small capitals, or have a stroke).  The letters are those
 # after NFKD and without marks.  I, l and 1 are one letter.
 _LOOK_ALIKES: Final = {

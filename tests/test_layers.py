@@ -34,6 +34,7 @@ LAYERS = [
         "livechat.files",
         "livechat.patience",
         "livechat.threads",
+        "livechat.wallclock",
         "livechat.certificates",
         "livechat.passwords",
     },
@@ -53,7 +54,8 @@ CORE = {
     "livechat.errors", "livechat.looks", "livechat.names", "livechat.wire", "livechat.frames",
     "livechat.metrics", "livechat.reports", "livechat.users", "livechat.interfaces",
     "livechat.limits", "livechat.deadlines", "livechat.files", "livechat.patience",
-    "livechat.threads", "livechat.passwords", "livechat.hub", "livechat.activity",
+    "livechat.threads", "livechat.wallclock", "livechat.passwords", "livechat.hub",
+    "livechat.activity",
     "livechat.operators", "livechat.presence", "livechat.replay", "livechat.chat",
     "livechat.session",
 }  # fmt: skip
