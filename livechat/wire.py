@@ -56,12 +56,14 @@ class Draft(Struct, frozen=True):
 
     @ivar user: whose it is; None where nobody said.
     @ivar nonce: of two messages of a room with the same one, only the first is stored.
+    @ivar sender: what counts as the address that it came from.
     """
 
     room: str
     message: str
     user: User | None = None
     nonce: str | None = None
+    sender: str = ""
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
