@@ -29,21 +29,23 @@ Members get what was stored after the last thing that they saw, by its time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
+from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health
 from livechat.backends.redis.history import READ, History, room_of
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
+from livechat.backends.redis.rights import PLACE, RIGHTS, look_at_rights, try_subscribing
 from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
@@ -57,10 +59,8 @@ from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 _T = TypeVar("_T")
 
-#: Seconds after which one that would not serve us is asked again.
-AGAIN: Final = 0.5
-#: How often the log says that it cannot be used: one that comes and goes must not fill it.
-FLAPS: Final = Rate(per_second=0.1, burst=5)
+#: How often the log says that a history cannot be read: people ask for it as they like.
+UNREADABLE: Final = Rate(per_second=0.05, burst=5)
 
 _RENEW: Final = Script("renew")
 _GENERATION: Final = b"lc:generation"
@@ -69,6 +69,8 @@ _SECRET: Final = b"lc:secret"
 
 #: Answers that mean that another Redis, or the same one later, can do better.
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
+#: Answers to a beat that mean that all is refused until somebody mends it.
+_MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
 
 
 @implementer(IBackend)
@@ -100,11 +102,12 @@ class RedisBackend:
         self.ready = False
         self.generation = b""
         self._clock = clock
+        self._health = Health(self.description, clock)
         self._link = Link(
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, COMPANY, _RENEW),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, RIGHTS, _RENEW),
             user=user,
             password=password,
             database=database,
@@ -118,12 +121,7 @@ class RedisBackend:
         self._shelves: dict[str, Shelf] = {}
         # The newest message that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
-        self._trouble: str | None = "Redis is not connected yet"
-        # What the log said last: that it can be used, that it cannot, or nothing yet.
-        self._said_usable: bool | None = None
-        self._flaps = Seldom(FLAPS)
-        self._warned = False
-        self._asking: IDelayedCall | None = None
+        self._unreadable = Seldom(UNREADABLE)
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
         self._stopping = False
@@ -188,7 +186,11 @@ class RedisBackend:
         try:
             return await reading
         except (LinkError, RefusedError) as reason:
-            self._log.error("The history cannot be read: {reason}", reason=str(reason))
+            more = self._unreadable.due(self._clock.seconds())
+            if more is not None:
+                self._log.error(
+                    "The history cannot be read: {reason}{more}", reason=str(reason), more=more
+                )
             raise _away("The history cannot be read") from None
 
     def reports(self) -> Deferred[Sequence[Report]]:
@@ -222,7 +224,7 @@ class RedisBackend:
         return self._shelves[name]
 
     def trouble(self) -> str | None:
-        return self._trouble
+        return self._health.trouble()
 
     # What the outbox tells.
 
@@ -231,30 +233,16 @@ class RedisBackend:
         self._rooms.stored(room, stored)
 
     def taken(self) -> None:
-        if self._trouble is not None:
-            if not self._said_usable:
-                self._said_usable = True
-                self._log.info("{name} can be used.", name=self.description)
-            self._trouble = None
+        self._health.fine(COMMANDS)
 
     def not_taken(self, reason: RefusedError) -> None:
-        self._in_trouble(str(reason))
+        self._wrong(COMMANDS, str(reason))
         if reason.code in _ELSEWHERE:
             self._link.drop(str(reason))
 
-    def _in_trouble(self, reason: str) -> None:
+    def _wrong(self, part: str, reason: str) -> None:
         if not self._stopping:
-            said = self._said_usable is False
-            more = None if said else self._flaps.due(self._clock.seconds())
-            if more is not None:
-                self._said_usable = False
-                self._log.error(
-                    "{name} cannot be used: {reason}{more}",
-                    name=self.description,
-                    reason=reason,
-                    more=more,
-                )
-            self._trouble = f"Redis is away: {reason}"
+            self._health.wrong(part, reason)
 
     # What the link tells.
 
@@ -270,13 +258,16 @@ class RedisBackend:
         except LinkError:
             return
         except RefusedError as reason:
-            self._in_trouble(str(reason))
-            self._asking = self._clock.callLater(AGAIN, self._link.drop, str(reason))
+            self._link.drop(str(reason))
+            return
+        except Exception as reason:  # noqa: BLE001 - any server may be there, and says anything
+            self._link.drop(f"it is no Redis, or not understood: {reason!r}")
             return
         if not self._stopping:
             self.ready = True
+            self._link.usable()
             self.taken()
-            await self._warn()
+            await self._health.warn(self._link)
             self._outbox.send_again()
             self._rooms.check_all()
             for shelf in self._shelves.values():
@@ -287,9 +278,9 @@ class RedisBackend:
 
     async def _look_at_redis(self) -> None:
         """Whether it is one that can be used, and has what it had."""
-        if b"role:slave" in await self._link.command(b"INFO", b"replication"):
-            raise RefusedError("READONLY it is a replica")
+        await self._look_at_role()
         await self._link.load_scripts()
+        await look_at_rights(self._link)
         await self._link.ask_time()
         await self.look_at_generation()
         # A Redis that has lost it gets the one back by which people are known here.
@@ -304,38 +295,34 @@ class RedisBackend:
             if part.top < entry.seq or (kept and part.tag_of(entry.seq) != entry.tag):
                 await self.begin_anew()
 
-    async def _warn(self) -> None:
-        """Say once what its operator should know of how it is set up."""
-        if self._warned:
+    async def _look_at_role(self) -> None:
+        """A replica that takes writes would lose them; one that takes none is found out later."""
+        try:
+            role = await self._link.command(b"INFO", b"replication")
+        except RefusedError as reason:
+            if reason.code != "NOPERM":
+                raise
             return
-        self._warned = True
-        with suppress(LinkError, RefusedError):  # it may not let us look
-            for warning in warnings(await self._settings()):
-                self._log.warn("{name} {warning}", name=self.description, warning=warning)
-
-    async def _settings(self) -> dict[str, str]:
-        found = {}
-        for name in (b"maxmemory-policy", b"appendonly", b"save"):
-            for key, value in _pairs(await self._link.command(b"CONFIG", b"GET", name)):
-                found[key.decode()] = value.decode()
-        return found
-
-    def unreachable(self, reason: str) -> None:
-        if not self.ready:
-            self._in_trouble(reason)
+        if b"role:slave" in role:
+            raise RefusedError("READONLY it is a replica")
 
     def commands_lost(self, reason: str) -> None:
         self.ready = False
-        self._in_trouble(reason)
+        self._wrong(COMMANDS, reason)
 
     def subscriptions_made(self) -> None:
-        self._link.subscribe([_CONTROL, *self._rooms.channels()])
+        try_subscribing(self._link, _CONTROL)
+        self._link.subscribe(self._rooms.channels())
 
     def subscriptions_lost(self, reason: str) -> None:
         self._rooms.deaf()
+        self._wrong(SUBSCRIPTIONS, reason)
 
     def subscribed(self, channel: bytes) -> None:
-        self._rooms.listening(channel)
+        if channel == PLACE:
+            self._health.fine(SUBSCRIPTIONS)
+        elif channel != _CONTROL:
+            self._rooms.listening(channel)
 
     def told(self, channel: bytes, payload: bytes) -> None:
         if channel == _CONTROL:
@@ -350,6 +337,8 @@ class RedisBackend:
             user, text = rest[: int(size)], rest[int(size) :]
             entry = Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user))
         except ValueError:
+            if channel == PLACE:
+                return
             # Somebody else has published it; what we published is read where it is missing.
             self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
             return
@@ -372,7 +361,9 @@ class RedisBackend:
         """Tell the others that this process is there; and see whether Redis takes anything."""
         if self.ready and self._roster is not None:
             assert self._company is not None
+            try_subscribing(self._link, _CONTROL)
             try:
+                await look_at_rights(self._link)
                 there = await self._roster.alive()
                 await self._roster.beat()
                 self._company.alive(there)
@@ -381,6 +372,8 @@ class RedisBackend:
                 pass
             except RefusedError as reason:
                 self.not_taken(reason)
+                if reason.code in _MAY_NOT:
+                    self._link.drop(str(reason))
             else:
                 self.taken()
 
@@ -439,32 +432,11 @@ class RedisBackend:
         self._rooms.stop()
         if self._beating.running:
             self._beating.stop()
-        if self._asking is not None and self._asking.active():
-            self._asking.cancel()
         if self.ready and self._roster is not None:
             with suppress(LinkError, RefusedError):
                 await self._roster.leave()
         self.ready = False
         await self._link.stop()
-
-
-def warnings(settings: Mapping[str, str]) -> list[str]:
-    """What is wrong with a Redis that is set up like that, for one who keeps rooms."""
-    found = []
-    policy = settings.get("maxmemory-policy", "noeviction")
-    if policy != "noeviction":
-        found.append(f"may throw rooms away: its maxmemory-policy is {policy}, not noeviction")
-    if settings.get("appendonly", "yes") == "no":
-        found.append(
-            "has nothing on disk, and loses all rooms when it ends: appendonly is no"
-            if settings.get("save") == ""
-            else "loses what it was told in the last minutes if it is killed: appendonly is no"
-        )
-    return found
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def _away(what: str) -> ChatError:

@@ -12,12 +12,13 @@
 --       tag, user, digest, text
 --                    of each message; the digest is of its text, '' if it has no nonce
 -- Returns a number, a time and a verdict for each message: 0, it is stored; 1, it was
--- before, under the same nonce; 2, another one was.  Nothing after the deadline.  Or -1 where
--- they may have been stored and trimmed since.
+-- before, under the same nonce; 2, another one was; or an error, and it is not stored.  Nothing
+-- after the deadline.  Or -1 where they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
--- found out by the next message, whose number is taken.
+-- found out by the next message, whose number is taken.  What fails behind the stream, as
+-- for want of a right, makes no message one that is not stored: nothing raises an error there.
 
 local stream, state, channel = KEYS[1], KEYS[2], KEYS[3]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
@@ -93,48 +94,62 @@ local function verdict(each)
 end
 
 local answer, news = {}, {}
-for _, each in ipairs(messages) do
+
+-- Raises an error only while the message is not stored.
+local function store(each)
     local found = verdict(each)
-    if not found then
-        local added = add(top + 1, each)
+    if found then
+        return found
+    end
+    local added = add(top + 1, each)
+    if type(added) == 'table' and added.err then
+        local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+        if not newest or seq_of(newest) <= top then
+            error(added)
+        end
+        top, time = seq_of(newest), math.max(time, time_of(newest))
+        added = add(top + 1, each)
         if type(added) == 'table' and added.err then
-            local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-            if not newest or seq_of(newest) <= top then
-                return added
-            end
-            top, time = seq_of(newest), math.max(time, time_of(newest))
-            added = add(top + 1, each)
-            if type(added) == 'table' and added.err then
-                return added
-            end
+            error(added)
         end
-        top = top + 1
-        found = {top, time, 0}
-        news[#news + 1] = {
-            digits(top), digits(time), each.tag, #each.user, each.user .. each.text
-        }
-        if each.nonce then
-            local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
-            redis.call('SET', each.nonce, value, 'PX', lasts)
-        end
+    end
+    top = top + 1
+    news[#news + 1] = {
+        digits(top), digits(time), each.tag, #each.user, each.user .. each.text
+    }
+    if each.nonce then
+        local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
+        redis.pcall('SET', each.nonce, value, 'PX', lasts)
+    end
+    return {top, time, 0}
+end
+
+for _, each in ipairs(messages) do
+    local done, found = pcall(store, each)
+    if not done then
+        found = {0, 0, said(found)}
     end
     for _, part in ipairs(found) do
         answer[#answer + 1] = part
     end
 end
 
+local function trim()
+    redis.call('PEXPIRE', stream, digits(age))
+    local since = clock(ARGV[3]) - age
+    local oldest = entry_from(stream, 0)
+    if oldest and time_of(oldest) < since then
+        redis.call('XTRIM', stream, 'MINID', digits(first_since(stream, since, top)))
+    end
+end
+
 if #news > 0 then
-    redis.call('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
+    redis.pcall('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
     if age > 0 then
-        redis.call('PEXPIRE', stream, digits(age))
-        local since = clock(ARGV[3]) - age
-        local oldest = entry_from(stream, 0)
-        if oldest and time_of(oldest) < since then
-            redis.call('XTRIM', stream, 'MINID', digits(first_since(stream, since, top)))
-        end
+        pcall(trim)
     end
 end
 for _, each in ipairs(news) do
-    redis.call('PUBLISH', channel, generation .. ' ' .. table.concat(each, ' '))
+    redis.pcall('PUBLISH', channel, generation .. ' ' .. table.concat(each, ' '))
 end
 return answer
