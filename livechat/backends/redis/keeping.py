@@ -2,7 +2,7 @@
 Keep a connection up: connect again and again, the more slowly the longer it is of no use.
 
 That TCP connects says little: a Redis may refuse the password, a port may close at once.
-So the wait grows until a connection has been *usable*, and has held for a while.
+So the wait grows until a connection has been *usable*.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from zope.interface import implementer, provider
 FIRST: Final = 0.075
 FACTOR: Final = 1.5
 SLOWEST: Final = 8.0
-#: Seconds for which a connection must have been usable, or the wait goes on to grow: a
-#: Redis that drops each connection at its first command would be asked without a pause.
+#: Seconds for which a usable connection must have held for the shortest wait.  One that was
+#: lost before begins at most so many attempts later (0.2 s): a Redis that drops whatever is
+#: of use would be asked without a pause.
 HELD: Final = 1.0
+BOUNCED: Final = 2
 
 
 class Pace:
@@ -50,8 +52,9 @@ class Pace:
     def __call__(self, _: object) -> float:
         """The connection was lost, or not made: seconds until the next attempt."""
         since, self._usable_since = self._usable_since, None
-        if since is not None and self._clock.seconds() - since >= HELD:
-            self._tries = 0
+        if since is not None:
+            held = self._clock.seconds() - since >= HELD
+            self._tries = 0 if held else min(self._tries, BOUNCED)
         # The exponent is bounded: the power would overflow after a day.
         wait = min(SLOWEST, FIRST * FACTOR ** min(self._tries, 50))
         self._tries += 1

@@ -10,7 +10,7 @@ from weakref import ref
 from cryptography.x509 import Certificate
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from service_identity import VerificationError
+from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import (
     verify_certificate_hostname,
     verify_certificate_ip_address,
@@ -81,7 +81,7 @@ class Trust:
 
 def check_names(certificate: Certificate, host: str) -> None:
     """
-    @raise MistrustError: it is for others.
+    @raise MistrustError: it is for others, or for nobody.
     @raise Exception: its names cannot be read.
     """
     try:
@@ -93,3 +93,6 @@ def check_names(certificate: Certificate, host: str) -> None:
         verify(certificate, host)
     except VerificationError:
         raise MistrustError(f"it is not for {host}") from None
+    except CertificateError as reason:
+        # Without a subjectAltName, or with one that no host can have.
+        raise MistrustError(f"it names no host: {reason}") from None
