@@ -30,10 +30,10 @@ FIRST: Final = 0.075
 FACTOR: Final = 1.5
 SLOWEST: Final = 8.0
 #: Seconds for which a usable connection must have held for the shortest wait.  One that was
-#: lost before begins at most so many attempts later (0.2 s): a Redis that drops whatever is
+#: lost before begins at most so many attempts later (0.1 s): a Redis that drops whatever is
 #: of use would be asked without a pause.
 HELD: Final = 1.0
-BOUNCED: Final = 2
+BOUNCED: Final = 1
 
 
 class Pace:

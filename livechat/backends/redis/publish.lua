@@ -31,24 +31,31 @@ local known = redis.call('HMGET', state, 's', 't')
 local top, time = tonumber(known[1] or 0), tonumber(known[2] or 0)
 time = math.max(time, clock(ARGV[3]))
 
-local messages, nonces = {}, 3
+-- What is known of the message that used a nonce: number, time, tag, digest; or why it is not.
+local function used(nonce)
+    local value = redis.pcall('GET', nonce)
+    if not value then
+        return nil
+    end
+    if type(value) == 'table' then
+        return {broken = said(value)}
+    end
+    local seq, when, tag, digest = string.match(value, '^(%d+) (%d+) (%S+) (%S+)$')
+    if not seq then
+        return {broken = 'ERR what is kept of a nonce is not understood'}
+    end
+    return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
+end
+
+local messages, nonces, named = {}, 3, {}
 for at = 8, #ARGV, 4 do
     local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
     if each.digest ~= '' then
         nonces = nonces + 1
         each.nonce = KEYS[nonces]
+        named[each.nonce] = used(each.nonce)
     end
     messages[#messages + 1] = each
-end
-
--- What is known of the message that used a nonce: number, time, tag, digest.
-local function used(nonce)
-    local value = redis.call('GET', nonce)
-    if not value then
-        return nil
-    end
-    local seq, when, tag, digest = string.match(value, '^(%d+) (%d+) (%S+) (%S+)$')
-    return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
 end
 
 local stored = {}
@@ -63,71 +70,77 @@ if again then
         end
     end
     for _, each in ipairs(messages) do
-        local named = each.nonce and used(each.nonce)
+        local known = each.nonce and named[each.nonce] and not named[each.nonce].broken
         -- It was looked for as far back as there is anything, and that is not far enough.
-        if first > 1 and time >= again and top > 0 and not stored[each.tag] and not named then
+        if first > 1 and time >= again and top > 0 and not stored[each.tag] and not known then
             return -1
         end
     end
 end
 
-local function add(seq, each)
+-- From here on nothing is read that may not be there: an error would hide what is stored.
+
+local function add(each)
     local fields = {'t', digits(time), 'i', each.tag, 'm', each.text}
     if each.user ~= '' then
         fields[7], fields[8] = 'u', each.user
     end
+    local id = digits(top + 1) .. '-0'
     if limit > 0 then
-        return redis.pcall('XADD', stream, 'MAXLEN', digits(limit), digits(seq) .. '-0', unpack(fields))
+        return redis.pcall('XADD', stream, 'MAXLEN', digits(limit), id, unpack(fields))
     end
-    return redis.pcall('XADD', stream, digits(seq) .. '-0', unpack(fields))
+    return redis.pcall('XADD', stream, id, unpack(fields))
+end
+
+-- It was not added, with this error: the counter may have been left behind.
+local function add_again(each, failed)
+    local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    if not newest or seq_of(newest) <= top then
+        error(failed)
+    end
+    time = math.max(time, time_of(newest))
+    top = seq_of(newest)
+    local added = add(each)
+    if type(added) == 'table' and added.err then
+        error(added)
+    end
 end
 
 local function verdict(each)
-    local named = each.nonce and used(each.nonce)
-    if not named then
+    local known = each.nonce and named[each.nonce]
+    if not known then
         return stored[each.tag]
     end
-    if named.tag == each.tag then
-        return {named.seq, named.time, 0}
+    if known.broken then
+        return stored[each.tag] or {0, 0, known.broken}
     end
-    return {named.seq, named.time, named.digest == each.digest and 1 or 2}
+    if known.tag == each.tag then
+        return {known.seq, known.time, 0}
+    end
+    return {known.seq, known.time, known.digest == each.digest and 1 or 2}
 end
 
 local answer, news = {}, {}
-
--- Raises an error only while the message is not stored.
-local function store(each)
-    local found = verdict(each)
-    if found then
-        return found
-    end
-    local added = add(top + 1, each)
-    if type(added) == 'table' and added.err then
-        local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-        if not newest or seq_of(newest) <= top then
-            error(added)
-        end
-        top, time = seq_of(newest), math.max(time, time_of(newest))
-        added = add(top + 1, each)
-        if type(added) == 'table' and added.err then
-            error(added)
-        end
-    end
-    top = top + 1
-    news[#news + 1] = {
-        digits(top), digits(time), each.tag, #each.user, each.user .. each.text
-    }
-    if each.nonce then
-        local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
-        redis.pcall('SET', each.nonce, value, 'PX', lasts)
-    end
-    return {top, time, 0}
-end
-
 for _, each in ipairs(messages) do
-    local done, found = pcall(store, each)
-    if not done then
-        found = {0, 0, said(found)}
+    local found = verdict(each)
+    if not found then
+        local added = add(each)
+        if type(added) == 'table' and added.err then
+            local done, problem = pcall(add_again, each, added)
+            found = not done and {0, 0, said(problem)}
+        end
+    end
+    if not found then
+        top = top + 1
+        found = {top, time, 0}
+        news[#news + 1] = {
+            digits(top), digits(time), each.tag, #each.user, each.user .. each.text
+        }
+        if each.nonce then
+            named[each.nonce] = {seq = top, time = time, tag = each.tag, digest = each.digest}
+            local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
+            redis.pcall('SET', each.nonce, value, 'PX', lasts)
+        end
     end
     for _, part in ipairs(found) do
         answer[#answer + 1] = part

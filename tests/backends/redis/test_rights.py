@@ -117,6 +117,15 @@ class RightsTest(ProcessesTest):
         assert len(stored) == 21
         assert len(self.here.epochs()) == 1
 
+    async def test_what_comes_after_storing(self) -> None:
+        """A message that is stored is acknowledged, whatever the script may not do then."""
+        self.allow("-set", "-hset", "-publish")
+        await self.here.backend.publish(Draft("r", "stored", nonce="n"))
+        self.allow("+set", "+hset", "+publish")
+        await self.usable()
+        await self.traffic(1)
+        assert (await self.all_is_well())[0] == "stored"
+
     async def test_no_keys(self) -> None:
         self.allow("resetkeys")
         await self.here.backend.beat()
