@@ -14,7 +14,7 @@ from twisted.protocols import portforward
 
 from livechat.backends.redis import connect
 from livechat.backends.redis.connections import REPLY
-from livechat.backends.redis.link import PING_EVERY, RefusedError, Script
+from livechat.backends.redis.link import PING_EVERY, Script
 from livechat.backends.redis.outbox import PATIENCE
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
@@ -29,22 +29,6 @@ def test_scripts() -> None:
     assert "local function first_since" in script.text
     assert "'PUBLISH', channel" in script.text
     assert script.digest == sha1(script.text.encode()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
-        # Redis 6.
-        (
-            "ERR Error running script (call to f_7f9): @user_script:71: @user_script: 71: -OOM no",
-            "OOM",
-        ),
-        ("ERR Error running script (call to f_7f9): @user_script:1: user_script:1: attempt", "ERR"),
-    ],
-)
-def test_codes(text: str, code: str) -> None:
-    assert RefusedError(text).code == code
 
 
 class _Client(portforward.ProxyClient):

@@ -1,4 +1,7 @@
-"""A Redis that refuses: how much of it is logged, and how soon it is used again."""
+"""
+`livechat.backends.redis.connections`: a Redis that refuses, how much of it is logged, and how
+soon it is used again.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat import certificates
 from livechat.backends.redis import connect
+from livechat.backends.redis.connections import RefusedError
 from livechat.backends.retention import Retention
 from livechat.wire import Draft
 from tests.backends.redis.processes import Process, until
@@ -76,6 +80,22 @@ class Port(Factory):
         made: Any = _Answering() if self.to is None else _Passing()
         made.factory = self
         return made
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+        # Redis 6.
+        (
+            "ERR Error running script (call to f_7f9): @user_script:71: @user_script: 71: -OOM no",
+            "OOM",
+        ),
+        ("ERR Error running script (call to f_7f9): @user_script:1: user_script:1: attempt", "ERR"),
+    ],
+)
+def test_codes(text: str, code: str) -> None:
+    assert RefusedError(text).code == code
 
 
 class RefusalsTest(TestCase):
