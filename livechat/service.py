@@ -12,16 +12,13 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import signal
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from livechat import backends, web
@@ -29,6 +26,7 @@ from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.config import Config, Options
 from livechat.credentials import find_certificate, operators_password, secure
+from livechat.ending import end_in_order
 from livechat.errors import StartError
 from livechat.hub import Hub
 from livechat.interfaces import IBackend
@@ -36,6 +34,7 @@ from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
 from livechat.net.listening import bind, reserve
+from livechat.net.plain import Redirects
 from livechat.net.preface import PrefacedPort
 from livechat.net.proxies import Proxies
 from livechat.net.tls_port import TLSPort
@@ -84,7 +83,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
         raise SystemExit(f"livechat: {reason}") from None
     _collect_seldom()
     # Twisted takes the signals when it begins to run.
-    reactor.callWhenRunning(_end_in_order, reactor)
+    reactor.callWhenRunning(end_in_order, reactor)
     return daemon
 
 
@@ -168,6 +167,10 @@ def _assemble(
     patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
     feeds = Feeds(chat, reactor, patience)
     sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+
+    def names() -> tuple[str, ...]:
+        return (*shown.certificate.names, *config.host)
+
     http = HttpFactory(
         reactor,
         tree=web.tree(
@@ -179,7 +182,7 @@ def _assemble(
             now=time.time,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
-            names=lambda: (*shown.certificate.names, *config.host),
+            names=names,
             monitors=Access(config.metrics, config.metrics_token),
         ),
         sockets=sockets,
@@ -189,10 +192,11 @@ def _assemble(
         access=access,
         proxies=proxies,
     )
+    plain = Redirects(names)
     port = (
-        PrefacedPort(reactor, http, secured, proxies)
+        PrefacedPort(reactor, http, secured, proxies, plain)
         if config.proxy_protocol
-        else TLSPort(reactor, http, secured)
+        else TLSPort(reactor, http, secured, plain)
     )
     daemon = OrderedService()
     # First, and so stopped last: without it SIGHUP would kill.
@@ -220,20 +224,6 @@ def _assemble(
             config, shown.certificate, password, listening, backend.description
         ).setServiceParent(daemon)
     return daemon
-
-
-def _end_in_order(reactor: PosixReactorBase) -> None:
-    """
-    End with exit code 0 when asked to.  Twisted would end by the signal, as if it had been
-    killed, however orderly that was.
-    """
-
-    def stop() -> None:
-        with suppress(ReactorNotRunning):  # asked twice
-            reactor.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
 def _collect_seldom() -> None:

@@ -28,16 +28,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.backends.nonces import LASTS, digest, reused
-from livechat.backends.redis.history import (
-    History,
-    channel_of,
-    nonce_key,
-    state_key,
-    stream_key,
-)
+from livechat.backends.redis.connections import REPLY
+from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.stream import Entry, user_to_bytes
+from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
+from livechat.wallclock import WallClock
 from livechat.wire import Draft, Message, Repeated
 
 #: Seconds after which a message is not waited for any longer.
@@ -98,9 +96,7 @@ class Sending:
 class Owner(Protocol):
     """Whom an outbox tells, and asks."""
 
-    @property
-    def generation(self) -> bytes:
-        """That of what is stored now."""
+    generation: Generation
 
     def stored(self, room: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
         """It is to see to it that the senders are told, when the room has seen it."""
@@ -117,10 +113,24 @@ class Outbox:
 
     _log = Logger()
 
-    def __init__(self, link: Link, clock: IReactorTime, history: History, owner: Owner) -> None:
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        clock: IReactorTime,
+        owner: Owner,
+        *,
+        wall: WallClock,
+        retention: Retention,
+    ) -> None:
+        """
+        @param wall: Redis's clock, as far as it is believed: messages are stamped by it.
+        """
         self._link = link
+        self._keys = keys
         self._clock = clock
-        self._history = history
+        self._wall = wall
+        self._retention = retention
         self._owner = owner
         self._tag = secrets.token_urlsafe(6)
         self._tags = count()
@@ -183,20 +193,24 @@ class Outbox:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         # What is in time for the first one is for all.
         deadline = self._link.time(group[0].deadline - MARGIN)
-        since = self._link.time(group[0].deadline - PATIENCE)
+        # Redis's clock is known to us within the time of an answer.
+        ago = self._clock.seconds() - (group[0].deadline - PATIENCE) + REPLY
+        now = self._wall.milliseconds()
         args = [
-            self._owner.generation,
+            self._owner.generation.name,
             b"%d" % deadline,
-            *self._history.what_is_kept(),
-            b"%d" % since if again else b"",
+            b"%d" % now,
+            b"%d" % self._retention.messages,
+            b"%d" % self._wall.latest_milliseconds(),
+            b"%d" % (now - int(1000 * ago)) if again else b"",
             b"%d" % (1000 * LASTS),
         ]
-        keys = [stream_key(room), state_key(room), channel_of(room)]
+        keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         for sending in group:
             nonce = sending.draft.nonce
             mark = b""
             if nonce is not None:
-                keys.append(nonce_key(room, nonce))
+                keys.append(self._keys.nonce(room, nonce))
                 mark = digest(sending.draft.message).hex().encode()
             args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
         self._link.call(PUBLISH, keys, args).addCallbacks(
@@ -221,11 +235,13 @@ class Outbox:
         stored: list[tuple[Sending, Entry]] = []
         refused: list[Sending] = []
         refusal: RefusedError | None = None
-        parts = zip(group, answer[::3], answer[1::3], answer[2::3], strict=True)
+        word = answer[0]
+        parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
             draft = sending.draft
             if verdict == _STORED:
-                stored.append((sending, Entry(seq, time, sending.tag, draft.message, draft.user)))
+                entry = Entry(seq, time, sending.tag, draft.message, draft.user, word)
+                stored.append((sending, entry))
             elif verdict == _REPEATED:
                 sending.repeated(seq, time)
             elif isinstance(verdict, bytes):

@@ -1,37 +1,41 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
--- KEYS  the room's stream, state and channel; the key of each nonce, in their order
+-- KEYS  the room's stream, state, word and channel; all streams, by the time of their newest
+--       message; the key of each nonce, in their order
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
---       now          milliseconds, or '' for Redis's clock
+--       now          milliseconds, as far as Redis's clock is believed
 --       limit        messages that are kept; 0: all
---       age          milliseconds for which they are kept; 0: for ever
---       again        some of them may be stored already, since this time by Redis's
---                    clock; '': none
+--       latest       milliseconds; a wrong clock has stamped what is later
+--       again        some of them may be stored already, since this time; '': none
 --       lasts        milliseconds for which a nonce is remembered
 --       tag, user, digest, text
 --                    of each message; the digest is of its text, '' if it has no nonce
--- Returns a number, a time and a verdict for each message: 0, it is stored; 1, it was
--- before, under the same nonce; 2, another one was; or an error, and it is not stored.  Nothing
--- after the deadline.  Or -1 where they may have been stored and trimmed since.
+-- Returns the word of the numbering; then a number, a time and a verdict for each message:
+-- 0, it is stored; 1, it was before, under the same nonce; 2, another one was; or an error, and
+-- it is not stored.  Nothing after the deadline.  Or -1 where they may have been stored and
+-- trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
 -- found out by the next message, whose number is taken.  What fails behind the stream, as
 -- for want of a right, makes no message one that is not stored: nothing raises an error there.
 
-local stream, state, channel = KEYS[1], KEYS[2], KEYS[3]
+local stream, state, words, channel, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
-local limit, age, lasts = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[7]
+local now, limit, latest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local lasts = ARGV[7]
 
-if deadline > 0 and clock('') > deadline then
+if deadline > 0 and clock() > deadline then
     return {}
 end
-local known = redis.call('HMGET', state, 's', 't')
-local top, time = tonumber(known[1] or 0), tonumber(known[2] or 0)
-time = math.max(time, clock(ARGV[3]))
+-- A tag is given once, so the first one is a word that no other numbering has.
+local top, time, _, word = numbering(stream, state, words, ARGV[8], lasts)
+local begins = top == 0
+time = time > latest and now or math.max(time, now)
 
 -- What is known of the message that used a nonce: number, time, tag, digest; or why it is not.
+-- A message of another numbering is lost, and is to be stored again.
 local function used(nonce)
     local value = redis.pcall('GET', nonce)
     if not value then
@@ -40,14 +44,15 @@ local function used(nonce)
     if type(value) == 'table' then
         return {broken = said(value)}
     end
-    local seq, when, tag, digest = string.match(value, '^(%d+) (%d+) (%S+) (%S+)$')
-    if not seq then
-        return {broken = 'ERR what is kept of a nonce is not understood'}
+    local seq, when, tag, digest, numbered =
+        string.match(value, '^(%d+) (%d+) (%S+) (%S+) ?(%S*)$')
+    if numbered ~= word then
+        return nil
     end
     return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
 end
 
-local messages, nonces, named = {}, 3, {}
+local messages, nonces, named = {}, 5, {}
 for at = 8, #ARGV, 4 do
     local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
     if each.digest ~= '' then
@@ -120,7 +125,7 @@ local function verdict(each)
     return {known.seq, known.time, known.digest == each.digest and 1 or 2}
 end
 
-local answer, news = {}, {}
+local answer, news = {word}, {}
 for _, each in ipairs(messages) do
     local found = verdict(each)
     if not found then
@@ -138,7 +143,9 @@ for _, each in ipairs(messages) do
         }
         if each.nonce then
             named[each.nonce] = {seq = top, time = time, tag = each.tag, digest = each.digest}
-            local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
+            local value = table.concat(
+                {digits(top), digits(time), each.tag, each.digest, word}, ' '
+            )
             redis.pcall('SET', each.nonce, value, 'PX', lasts)
         end
     end
@@ -147,22 +154,18 @@ for _, each in ipairs(messages) do
     end
 end
 
-local function trim()
-    redis.call('PEXPIRE', stream, digits(age))
-    local since = clock(ARGV[3]) - age
-    local oldest = entry_from(stream, 0)
-    if oldest and time_of(oldest) < since then
-        redis.call('XTRIM', stream, 'MINID', digits(first_since(stream, since, top)))
-    end
-end
-
 if #news > 0 then
     redis.pcall('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
-    if age > 0 then
-        pcall(trim)
+    if begins then
+        redis.pcall('HSET', state, 'w', word)
+        redis.pcall('DEL', words)
+    end
+    if redis.pcall('ZADD', idle, digits(time), stream) == 1 then
+        -- A stream of an earlier livechat ends by itself.
+        redis.pcall('PERSIST', stream)
     end
 end
 for _, each in ipairs(news) do
-    redis.pcall('PUBLISH', channel, generation .. ' ' .. table.concat(each, ' '))
+    redis.pcall('PUBLISH', channel, generation .. ' ' .. word .. ' ' .. table.concat(each, ' '))
 end
 return answer

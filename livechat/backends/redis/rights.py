@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, RefusedError, Script
-
-#: Tried, and left empty: no room is called so.
-PLACE: Final = b"lc:{!}:rights"
 
 RIGHTS: Final = Script("rights")
 
 
-async def look_at_rights(link: Link) -> None:
+async def look_at_rights(link: Link, keys: Keys) -> None:
     """
     Try all that is done with commands.
 
@@ -27,7 +25,7 @@ async def look_at_rights(link: Link) -> None:
     """
     # A script that Redis has forgotten is given whole, which is another command.
     await link.command(b"EVAL", b"return 0", b"0")
-    refused = await link.call(RIGHTS, [PLACE], [PLACE])
+    refused = await link.call(RIGHTS, [keys.trial], [keys.trial_channel])
     if not isinstance(refused, list):
         raise RefusedError(f"ERR it is no Redis: it answers {_shown(refused)} to a script")
     if refused:
@@ -37,14 +35,10 @@ async def look_at_rights(link: Link) -> None:
         raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
 
 
-def try_subscribing(link: Link, control: bytes) -> None:
-    """
-    Try all that is done with subscriptions.  A refusal ends the connection with its reason.
-
-    @param control: what is subscribed to for good.
-    """
-    link.subscribe([control, PLACE])
-    link.unsubscribe([PLACE])
+def try_subscribing(link: Link, keys: Keys) -> None:
+    """Try all that is done with subscriptions.  A refusal ends the connection with its reason."""
+    link.subscribe([keys.control, keys.trial_channel])
+    link.unsubscribe([keys.trial_channel])
 
 
 def _shown(answer: Any) -> str:

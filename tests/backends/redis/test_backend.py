@@ -56,9 +56,9 @@ class RedisFaultsTest(ProcessesTest):
     async def test_garbage(self) -> None:
         """What others publish on a room's channel is left alone."""
         with capturedLogs() as events:
-            for said in ("", "nonsense", "a b c d e", "x " * 9, "g 1e3 2 t x", "g 1 2 t"):
-                self.server.ask("PUBLISH", "lc:{r}", said)
-            self.server.ask("PUBLISH", "lc:control", "nonsense")
+            for said in ("", "nonsense", "a b c d e", "x " * 9, "g w 1e3 2 t x", "g w 1 2 t"):
+                self.server.ask("PUBLISH", "lc:0:{r}", said)
+            self.server.ask("PUBLISH", "lc:0:{!}", "nonsense")
             await self.traffic(10)
             assert len(await self.all_is_well()) == 10
         assert any("no livechat says" in event["log_format"] for event in events)

@@ -156,6 +156,7 @@ class OutboxTest(ProcessesTest):
             self.here.backend._outbox._send([sending], again=True)
             return told.addErrback(note, found)
 
+        await self.here.backend.publish(Draft("s", "before"))
         await again(-1)
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
         await again(PATIENCE)
