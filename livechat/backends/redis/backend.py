@@ -65,6 +65,10 @@ _T = TypeVar("_T")
 #: How often the log says that a history cannot be read: people ask for it as they like.
 UNREADABLE: Final = Rate(per_second=0.05, burst=5)
 
+#: A connection for subscriptions that is lost is back at once.  Where none can be made then,
+#: messages are refused: they would be stored, and their senders would wait for them in vain.
+LOST: Final = 1
+
 _LAYOUT: Final = Script("layout")
 
 #: Answers that mean that another Redis, or the same one later, can do better.
@@ -142,6 +146,8 @@ class RedisBackend:
         # None once this process has served rooms: then it waits for what it can use.
         self._refuse = refuse
         self._unreadable = Seldom(UNREADABLE)
+        # How often subscriptions were lost, or could not be made, since they worked.
+        self._unheard = 0
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
         self._stopping = False
@@ -169,7 +175,7 @@ class RedisBackend:
         self._rooms.leave(room)
 
     def publish(self, draft: Draft) -> Deferred[Message]:
-        if self._stopping or not self.ready:
+        if self._stopping or not self.ready or self._unheard > LOST:
             return fail(_away("The message could not be stored"))
         return self._outbox.publish(draft)
 
@@ -364,10 +370,12 @@ class RedisBackend:
 
     def subscriptions_lost(self, reason: str) -> None:
         self._rooms.deaf()
+        self._unheard += 1
         self._wrong(SUBSCRIPTIONS, reason)
 
     def subscribed(self, channel: bytes) -> None:
         if channel == self._keys.trial_channel:
+            self._unheard = 0
             self._health.fine(SUBSCRIPTIONS)
         elif channel != self._keys.control:
             self._rooms.listening(channel)

@@ -11,11 +11,12 @@ import pytest
 from twisted.internet.defer import gatherResults
 
 import livechat.backends.redis
+from livechat.backends.redis.backend import LOST
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
 from livechat.reports import Share
 from livechat.wire import Draft, User
-from tests.backends.redis.processes import ProcessesTest
+from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import ROOT
 
@@ -104,12 +105,13 @@ class RightsTest(ProcessesTest):
         assert await self.all_is_well() == []
 
     async def test_no_channels(self) -> None:
-        """What is said just then is stored once, and acknowledged; then nothing is taken."""
+        """What is said just then is stored once, and not denied; then nothing is taken."""
         self.only_when_asked()
         await self.traffic(10)
         self.allow("resetchannels")
         await self.send(self.here, "just then")
-        assert self.answered[-1] == "just then"
+        assert Kind.UNAVAILABLE not in self.refused
+        self.refused.clear()
         await self.here.backend.beat()
         await self.there.backend.beat()
         await self.not_ready("NOPERM", "PUBLISH")
@@ -122,6 +124,22 @@ class RightsTest(ProcessesTest):
         assert stored[10:11] == ["just then"]
         assert len(stored) == 21
         assert len(self.here.epochs()) == 1
+
+    async def test_no_subscriptions(self) -> None:
+        """Messages are refused that nobody here could hear."""
+        self.only_when_asked()
+        self.allow("-subscribe")
+        self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        await self.not_ready("NOPERM", "subscribe")
+        await until(lambda: self.here.backend._unheard > LOST)
+        before = self.reactor.seconds()
+        await self.send(self.here, "no")
+        assert self.refused == [Kind.UNAVAILABLE]
+        assert self.reactor.seconds() - before < 1
+        self.allow("+subscribe")
+        await self.usable()
+        await self.traffic(10)
+        assert len(await self.all_is_well()) == 10
 
     async def test_what_comes_after_storing(self) -> None:
         """A message that is stored is acknowledged, whatever the script may not do then."""
