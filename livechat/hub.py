@@ -50,6 +50,8 @@ SLICE: Final = 500
 
 _Part = Callable[[Encoding], bytes]
 
+_log = Logger()
+
 
 class _Batch:
     """
@@ -184,8 +186,21 @@ class _Room:
             self.add_live(member)
             missed = _missed(place, epoch, messages)
             if missed is not None and member in self.understanding:
-                member.write(encode_frame(member.encoding, missed))
+                try:
+                    member.write(encode_frame(member.encoding, missed))
+                except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
+                    self.cut_off(member)
         return most
+
+    def cut_off(self, member: IMember) -> None:
+        """Close a connection that cannot be written to; the others must not notice."""
+        _log.failure("A member of {room} is cut off: writing failed.", room=self.name)
+        self.remove(member)
+        try:
+            member.turn_away(internal())
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            _log.failure("A member of {room} could not be told so.", room=self.name)
+            member.abort()
 
     def _add(self, epoch: str, messages: Sequence[Message]) -> None:
         if not messages:
@@ -211,8 +226,6 @@ def _missed(place: Place, epoch: str, messages: Sequence[Message]) -> Resumed | 
 @implementer(ISink)
 class Hub:
     """Who is in which room, and the fan-out of what is said there."""
-
-    _log = Logger()
 
     def __init__(self, clock: IReactorTime, now: Callable[[], float]) -> None:
         """
@@ -325,7 +338,10 @@ class Hub:
             there.deliver(epoch, messages)
             self._will_write(there, idle)
         for watcher in tuple(self._watchers.get(room, ())):
-            watcher.deliver(room, epoch, messages)
+            try:
+                watcher.deliver(room, epoch, messages)
+            except Exception:  # noqa: BLE001 - the others, and the senders, must not notice
+                _log.failure("A watcher of {room} could not be told.", room=room)
 
     def tell(self, room: str, frame: ServerFrame) -> None:
         """
@@ -380,7 +396,7 @@ class Hub:
                     member.write(batch.encoded(member.encoding))
                     batch.written += 1
                 except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
-                    self._cut_off(room, member)
+                    room.cut_off(member)
             written += 1
             if written >= most:
                 break
@@ -398,13 +414,3 @@ class Hub:
         if self._since:
             metrics.written(self._now(), self._since, self._written)
             self._written = self._since = 0
-
-    def _cut_off(self, room: _Room, member: IMember) -> None:
-        """Close a connection that cannot be written to; the others must not notice."""
-        self._log.failure("A member of {room} is cut off: writing failed.", room=room.name)
-        room.remove(member)
-        try:
-            member.turn_away(internal())
-        except Exception:  # noqa: BLE001 - it cannot be told either
-            self._log.failure("A member of {room} could not be told so.", room=room.name)
-            member.abort()

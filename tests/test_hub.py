@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
 from livechat.errors import Kind
+from livechat.frames import Encoding
 from livechat.hub import SLICE, Hub
 from livechat.interfaces import ISink
 from livechat.wire import Message, Place
@@ -97,6 +99,35 @@ class HubTest(SynchronousTestCase):
         assert broken.refused is not None
         assert broken.refused.kind is Kind.INTERNAL
         assert not before.refused
+
+    def test_an_early_member_that_is_broken_stops_nobody(self) -> None:
+        """Nor does one that cannot be told what it missed when it becomes live."""
+        broken, other = BrokenMember(), RecordingClient()
+        broken.encoding = Encoding.V1
+        self.hub.join("a", broken, reads=True)
+        self.hub.join("a", other)
+        self.hub.go_live("a", broken, Place("another epoch", 5))
+        self.deliver("a", "x")
+        assert len(self.flushLoggedErrors(OSError)) == 1
+        assert broken.refused is not None
+        assert len(other.frames()) == 1
+        assert self.hub.members("a") == 1
+
+    def test_a_broken_watcher_stops_nobody(self) -> None:
+        """Nor does an operator's page that cannot be told."""
+
+        class BrokenSink(RecordingSink):
+            def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+                raise OSError
+
+        watcher, member = RecordingSink(), RecordingClient()
+        for sink in (BrokenSink(), watcher):
+            self.hub.watch("a", sink)
+        self.hub.join("a", member)
+        self.deliver("a", "x")
+        assert len(self.flushLoggedErrors(OSError)) == 1
+        assert watcher.texts("a") == ["x"]
+        assert len(member.frames()) == 1
 
     def test_a_room_of_broken_members_ends(self) -> None:
         """The last member of a room ends it even if writing to it had failed."""
