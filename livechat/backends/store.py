@@ -38,6 +38,7 @@ from livechat.backends import damage, schema
 from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, StartError
+from livechat.users import user_of_text, user_to_text
 from livechat.wire import Draft, Message, Newest, Page, Position, Repeated, User
 
 #: Seconds that a write waits for another process that has the file (a backup).
@@ -488,11 +489,11 @@ class Store:
 
 
 def _as_text(user: User | None) -> str | None:
-    return None if user is None else f"{user.id} {user.name}"
+    return None if user is None else user_to_text(user)
 
 
 def _as_user(text: str | None) -> User | None:
-    return None if text is None else User(*text.split(" ", 1))
+    return None if text is None else user_of_text(text)
 
 
 def _unstorable(draft: Draft) -> UnicodeEncodeError | None:
