@@ -107,6 +107,12 @@ def _host(text: str) -> str:
     return text
 
 
+def _prefix(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text) is None:
+        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 _ -")
+    return text
+
+
 def _room(text: str) -> str:
     try:
         return room_name(text)
@@ -196,6 +202,12 @@ class Config:
         _path,
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
+    )
+    redis_prefix: str = _option(
+        "lc",
+        _prefix,
+        "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
+        "Installations that share a Redis have different ones, or different databases.",
     )
     workers: int = _option(
         "1",

@@ -12,16 +12,13 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import signal
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from livechat import backends, web
@@ -29,6 +26,7 @@ from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.config import Config, Options
 from livechat.credentials import find_certificate, operators_password, secure
+from livechat.ending import end_in_order
 from livechat.errors import StartError
 from livechat.hub import Hub
 from livechat.interfaces import IBackend
@@ -84,7 +82,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
         raise SystemExit(f"livechat: {reason}") from None
     _collect_seldom()
     # Twisted takes the signals when it begins to run.
-    reactor.callWhenRunning(_end_in_order, reactor)
+    reactor.callWhenRunning(end_in_order, reactor)
     return daemon
 
 
@@ -220,20 +218,6 @@ def _assemble(
             config, shown.certificate, password, listening, backend.description
         ).setServiceParent(daemon)
     return daemon
-
-
-def _end_in_order(reactor: PosixReactorBase) -> None:
-    """
-    End with exit code 0 when asked to.  Twisted would end by the signal, as if it had been
-    killed, however orderly that was.
-    """
-
-    def stop() -> None:
-        with suppress(ReactorNotRunning):  # asked twice
-            reactor.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
 def _collect_seldom() -> None:

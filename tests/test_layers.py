@@ -29,6 +29,7 @@ LAYERS = [
         "livechat.limits",
         "livechat.config",
         "livechat.deadlines",
+        "livechat.ending",
         "livechat.files",
         "livechat.patience",
         "livechat.threads",

@@ -1,18 +1,22 @@
 """
 Rooms in Redis.  `backend` is the backend; `outbox` is what is sent, `rooms` what is
 heard, `stream` what this process has seen of a room, `history` what Redis has of it;
-`roster` who else is there, `shelf` what all have; `link` the connections, `urls` and
-`endpoints` where they go, `shards` for several Redis.  The scripts that Redis runs are
+`generation` what names its rooms' numberings, `keys` what everything is called; `roster`
+who else is there, `shelf` what all have; `link` the connections, `urls` and `endpoints`
+where they go, `shards` for several Redis.  The scripts that Redis runs are
 beside them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livechat import ending
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.endpoints import endpoint
+from livechat.backends.redis.keys import PREFIX, Keys
 from livechat.backends.redis.shards import ShardedBackend
 from livechat.backends.redis.urls import parse
 from livechat.backends.retention import Retention
@@ -32,17 +36,35 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
     @raise livechat.errors.StartError: a URL is none, or a file cannot be used.
     """
     retention = Retention(config.history_limit, config.history_age)
-    found = [connect(url, reactor, retention, config.redis_ca) for url in config.redis]
+    found = [
+        connect(
+            url,
+            reactor,
+            retention,
+            config.redis_ca,
+            prefix=config.redis_prefix,
+            refuse=lambda reason: ending.refuse(reactor, reason),
+        )
+        for url in config.redis
+    ]
     return found[0] if len(found) == 1 else ShardedBackend(found)
 
 
 def connect(
-    url: str, reactor: PosixReactorBase, retention: Retention, authorities: Path | None = None
+    url: str,
+    reactor: PosixReactorBase,
+    retention: Retention,
+    authorities: Path | None = None,
+    *,
+    prefix: str = PREFIX,
+    refuse: Callable[[str], None] | None = None,
 ) -> RedisBackend:
     """
     Rooms in one Redis.  Whether it is there is not looked at: it may come later.
 
     @param authorities: PEM, who may vouch for it, if not those whom the system trusts.
+    @param prefix: that of all keys and channels of the installation.
+    @param refuse: ends the process, if it turns out that it must not run.
     @raise livechat.errors.StartError: as `load`.
     """
     try:
@@ -55,7 +77,8 @@ def connect(
         endpoint(address, reactor, authorities),
         reactor,
         retention,
+        keys=Keys(prefix, address.database or 0),
         user=address.user,
         password=address.password,
-        database=address.database,
+        refuse=refuse,
     )

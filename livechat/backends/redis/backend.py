@@ -19,11 +19,11 @@ whether they were stored: they are sent again with the tag that says which they 
 if Redis is back in time, and else their senders are told that nobody knows.  The
 script refuses what comes to it too late, so that nothing is said behind anybody's back.
 
-**Redis without what it had.**  After a failover to a replica that lagged, or a restart
-without the last writes, numbers are given again.  It is noticed by the last message
-that this process stored, and by the newest ones that it delivered: each has a tag.  Then
-there is a new generation, which all processes adopt, and every room has a new epoch.
-Members get what was stored after the last thing that they saw, by its time.
+**Redis without what it had.**  A room whose keys are lost is numbered anew, under another
+word, and so has another epoch.  After a failover to a replica that lagged, or a restart
+without the last writes, numbers are given again under the same word.  It is noticed by
+the last message that this process stored, and by the newest ones that it delivered: each
+has a tag.  Then there is a new generation, and every room has a new epoch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -41,13 +40,15 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
-from livechat.backends.redis.history import READ, History, room_of
+from livechat.backends.redis.generation import RENEW, Generation
+from livechat.backends.redis.history import READ, History
+from livechat.backends.redis.keys import FORMAT, Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
 from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
-from livechat.backends.redis.stream import Entry, user_of_bytes
+from livechat.backends.redis.stream import Entry, Stream, user_of_bytes
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
@@ -62,22 +63,22 @@ AGAIN: Final = 0.5
 #: How often the log says that it cannot be used: one that comes and goes must not fill it.
 FLAPS: Final = Rate(per_second=0.1, burst=5)
 
-_RENEW: Final = Script("renew")
-_GENERATION: Final = b"lc:generation"
-_CONTROL: Final = b"lc:control"
-_SECRET: Final = b"lc:secret"
+_LAYOUT: Final = Script("layout")
 
 #: Answers that mean that another Redis, or the same one later, can do better.
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 
 
+class LayoutError(RefusedError):
+    """Rooms are kept there in another layout than this livechat knows."""
+
+
 @implementer(IBackend)
 class RedisBackend:
     """
-    All rooms, in one Redis.
+    All rooms of one installation, in one Redis.
 
     @ivar ready: Redis can be asked.
-    @ivar generation: a word of its own for each time that numbering began anew.
     """
 
     _log = Logger()
@@ -89,29 +90,33 @@ class RedisBackend:
         clock: IReactorTime,
         retention: Retention,
         *,
+        keys: Keys,
         user: str | None = None,
         password: str | None = None,
-        database: int | None = None,
+        refuse: Callable[[str], None] | None = None,
     ) -> None:
         """
         @param name: of the Redis, for the log.
+        @param keys: the names of the installation, and its database.
+        @param refuse: ends the process, which must not run, for a reason.
         """
         self.description = f"Redis at {name}"
         self.ready = False
-        self.generation = b""
+        self._keys = keys
         self._clock = clock
         self._link = Link(
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, COMPANY, _RENEW),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, _LAYOUT),
             user=user,
             password=password,
-            database=database,
+            database=keys.database or None,
         )
-        self.history = History(self._link, retention)
-        self._outbox = Outbox(self._link, clock, self.history, self)
-        self._rooms = Rooms(self._link, clock, self.history, self)
+        self.generation = Generation(self._link, keys, self._generation_began)
+        self.history = History(self._link, keys, retention)
+        self._outbox = Outbox(self._link, keys, clock, self.history, self)
+        self._rooms = Rooms(self._link, keys, clock, self.history, self)
         self._roster: Roster | None = None
         self._company: Company | None = None
         self._secret = b""
@@ -119,6 +124,8 @@ class RedisBackend:
         # The newest message that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
         self._trouble: str | None = "Redis is not connected yet"
+        # None once this process has served rooms: then it waits for what it can use.
+        self._refuse = refuse
         # What the log said last: that it can be used, that it cannot, or nothing yet.
         self._said_usable: bool | None = None
         self._flaps = Seldom(FLAPS)
@@ -131,8 +138,8 @@ class RedisBackend:
     def start(
         self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
     ) -> None:
-        self._roster = Roster(self._link, self._clock, census)
-        self._company = Company(self._link, self._clock, self._roster.name)
+        self._roster = Roster(self._link, self._keys, self._clock, census)
+        self._company = Company(self._link, self._keys, self._clock, self._roster.name)
         self._company.start(company)
         self._rooms.start(sink)
         self._link.start()
@@ -160,12 +167,13 @@ class RedisBackend:
 
     async def _page(self, room: str, after: int, limit: int) -> Page:
         while True:
-            epoch = self.epoch(room)
+            generation = self.generation.name
             part = await self.history.read(room, after, limit)
-            if epoch == self.epoch(room):
+            if generation == self.generation.name:
                 break
+        epoch = self.generation.epoch(room, part.newest.word)
         messages = tuple(entry.message() for entry in part.entries)
-        return Page(Position(epoch, part.top, part.oldest), messages)
+        return Page(Position(epoch, part.newest.seq, part.oldest), messages)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._newest(rooms))
@@ -218,7 +226,7 @@ class RedisBackend:
 
     def shelf(self, name: str) -> Shelf:
         if name not in self._shelves:
-            self._shelves[name] = Shelf(self._link, _CONTROL, name)
+            self._shelves[name] = Shelf(self._link, self._keys, name)
         return self._shelves[name]
 
     def trouble(self) -> str | None:
@@ -269,12 +277,18 @@ class RedisBackend:
             await self._look_at_redis()
         except LinkError:
             return
+        except LayoutError as reason:
+            if self._refuse is not None:
+                self._refuse(f"{self.description}: {reason}")
+                return
+            self._try_later(reason)
+            return
         except RefusedError as reason:
-            self._in_trouble(str(reason))
-            self._asking = self._clock.callLater(AGAIN, self._link.drop, str(reason))
+            self._try_later(reason)
             return
         if not self._stopping:
             self.ready = True
+            self._refuse = None
             self.taken()
             await self._warn()
             self._outbox.send_again()
@@ -285,24 +299,46 @@ class RedisBackend:
                 self._company.refresh(now=True)
             await self.beat()
 
+    def _try_later(self, reason: RefusedError) -> None:
+        self._in_trouble(str(reason))
+        self._asking = self._clock.callLater(AGAIN, self._link.drop, str(reason))
+
     async def _look_at_redis(self) -> None:
         """Whether it is one that can be used, and has what it had."""
         if b"role:slave" in await self._link.command(b"INFO", b"replication"):
             raise RefusedError("READONLY it is a replica")
         await self._link.load_scripts()
         await self._link.ask_time()
-        await self.look_at_generation()
+        await self._look_at_layout()
+        await self.generation.look()
         # A Redis that has lost it gets the one back by which people are known here.
         new = self._secret or secrets.token_bytes(32)
-        await self._link.command(b"SET", _SECRET, new, b"NX")
-        self._secret = await self._link.command(b"GET", _SECRET)
+        await self._link.command(b"SET", self._keys.secret, new, b"NX")
+        self._secret = await self._link.command(b"GET", self._keys.secret)
         if self._last_stored is not None:
             # What is lost is always the end: with this one, all before it are there.
             room, entry = self._last_stored
             part = await self.history.read(room, entry.seq - 1, 1)
-            kept = entry.seq >= part.oldest
-            if part.top < entry.seq or (kept and part.tag_of(entry.seq) != entry.tag):
+            same = part.newest.word == entry.word
+            if not same or not Stream.fits(entry.seq, entry.tag, part):
                 await self.begin_anew()
+
+    async def _look_at_layout(self) -> None:
+        """
+        @raise LayoutError: the keys there are not those that this livechat knows.
+        @raise RefusedError: an older livechat is still running.
+        """
+        renamed = [name for pair in self._keys.renamed() for name in pair]
+        keys = [self._keys.format, self._keys.processes_before(), *renamed]
+        found: bytes = await self._link.call(_LAYOUT, keys, [FORMAT])
+        if not found:
+            raise RefusedError("an older livechat still serves its rooms: stop that first")
+        if found != FORMAT:
+            raise LayoutError(
+                f"its rooms are in layout {found[:8].decode('ascii', 'replace')}, and this "
+                f"livechat knows layout {FORMAT.decode()}: run the version that wrote them, or "
+                "give another --redis-prefix"
+            )
 
     async def _warn(self) -> None:
         """Say once what its operator should know of how it is set up."""
@@ -326,10 +362,11 @@ class RedisBackend:
 
     def commands_lost(self, reason: str) -> None:
         self.ready = False
+        self._rooms.doubt()
         self._in_trouble(reason)
 
     def subscriptions_made(self) -> None:
-        self._link.subscribe([_CONTROL, *self._rooms.channels()])
+        self._link.subscribe([self._keys.control, *self._rooms.channels()])
 
     def subscriptions_lost(self, reason: str) -> None:
         self._rooms.deaf()
@@ -338,24 +375,24 @@ class RedisBackend:
         self._rooms.listening(channel)
 
     def told(self, channel: bytes, payload: bytes) -> None:
-        if channel == _CONTROL:
+        if channel == self._keys.control:
             self._controlled(payload)
             return
         try:
             if payload.partition(b" ")[0] in (SHARE, TYPING):
                 if self._company is not None:
-                    self._company.told(room_of(channel), payload)
+                    self._company.told(self._keys.room(channel), payload)
                 return
-            generation, seq, time, tag, size, rest = payload.split(b" ", 5)
+            generation, word, seq, time, tag, size, rest = payload.split(b" ", 6)
             user, text = rest[: int(size)], rest[int(size) :]
-            entry = Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user))
+            entry = Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user), word)
         except ValueError:
             # Somebody else has published it; what we published is read where it is missing.
             self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
             return
-        if generation != self.generation:
-            # Whoever sent it knows an older one, or we do.
-            Deferred.fromCoroutine(self._look_at_generation_if_possible())
+        if generation != self.generation.name:
+            # Its sender knows an older one, or this process does.
+            Deferred.fromCoroutine(self.generation.look_if_possible())
         self._rooms.told(channel, entry)
 
     def _controlled(self, news: bytes) -> None:
@@ -364,9 +401,7 @@ class RedisBackend:
             if news == shelf.news:
                 shelf.changed()
                 return
-        word, _, generation = news.partition(b" ")
-        if word == b"generation":
-            self._adopt(generation)
+        self.generation.told(news)
 
     async def beat(self) -> None:
         """Tell the others that this process is there; and see whether Redis takes anything."""
@@ -384,46 +419,15 @@ class RedisBackend:
             else:
                 self.taken()
 
-    # Generations.
-
-    def epoch(self, room: str) -> str:
-        """Names the numbering of *room*; a room that has none yet has its epoch too."""
-        return blake2b(room.encode(), key=self.generation, digest_size=8).hexdigest()
-
-    async def look_at_generation(self) -> None:
-        """
-        See which one it is.
-
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
-        """
-        found: bytes = await self._link.command(b"GET", _GENERATION) or b""
-        if not found:
-            found = await self._renew(b"")
-        self._adopt(found)
-
-    async def _look_at_generation_if_possible(self) -> None:
-        with suppress(LinkError, RefusedError):
-            await self.look_at_generation()
-
     async def begin_anew(self) -> None:
-        """Redis has lost messages that somebody has seen.  Fails as `look_at_generation`."""
+        """Redis has lost messages that somebody has seen.  Fails as `Generation.look`."""
         self._log.error("{name} has lost messages: rooms begin anew.", name=self.description)
-        self._adopt(await self._renew(self.generation))
+        await self.generation.begin_anew()
 
-    async def _renew(self, before: bytes) -> bytes:
-        new = secrets.token_urlsafe(12).encode()
-        found: bytes = await self._link.call(_RENEW, [_GENERATION, _CONTROL], [before, new])
-        return found
-
-    def _adopt(self, generation: bytes) -> None:
-        if generation == self.generation:
-            return
-        before, self.generation = self.generation, generation
+    def _generation_began(self) -> None:
         # Whoever began this one has found that messages are lost.
         self._last_stored = None
-        if before:
-            self._rooms.open_all_again()
+        self._rooms.open_all_again()
 
     # The end.
 

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.backends.redis.history import channel_of, company_key
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.stream import user_of_bytes, user_to_bytes
 from livechat.interfaces import ICompany
@@ -32,6 +32,9 @@ COMPANY: Final = Script("company")
 REFRESH: Final = 20.0
 #: Seconds after which what was not said again is forgotten.
 LASTS: Final = 75
+#: Seconds for which a room in which nothing was said keeps its numbering's word after its
+#: last member has left.
+WORD_LASTS: Final = 86_400
 #: What begins what is told of shares, and of those who write, on a room's channel.
 SHARE: Final = b"company"
 TYPING: Final = b"typing"
@@ -44,11 +47,12 @@ class Company:
 
     _log = Logger()
 
-    def __init__(self, link: Link, clock: IReactorTime, process: bytes) -> None:
+    def __init__(self, link: Link, keys: Keys, clock: IReactorTime, process: bytes) -> None:
         """
         @param process: its name in the roster.
         """
         self._link = link
+        self._keys = keys
         self._clock = clock
         self._process = process
         self._listener: ICompany | None = None
@@ -68,8 +72,8 @@ class Company:
 
     def _say(self, room: str, share: Share) -> None:
         value = msgspec.msgpack.encode(share) if share.count else b""
-        keys = [company_key(room), channel_of(room)]
-        args = [self._process, value, b"%d" % (1000 * LASTS)]
+        keys = [self._keys.company(room), self._keys.channel(room), self._keys.word(room)]
+        args = [self._process, value, b"%d" % (1000 * LASTS), b"%d" % (1000 * WORD_LASTS)]
         # What is lost is said again, that nobody is here any more as well.
         self._link.call(COMPANY, keys, args).addCallbacks(self._said, _lost, (room, share))
 
@@ -80,7 +84,7 @@ class Company:
     def typing(self, room: str, user: User) -> None:
         """As `livechat.interfaces.IBackend.typing`."""
         payload = b"%b %b %b" % (TYPING, self._process, user_to_bytes(user))
-        self._link.command(b"PUBLISH", channel_of(room), payload).addErrback(_lost)
+        self._link.command(b"PUBLISH", self._keys.channel(room), payload).addErrback(_lost)
 
     def refresh(self, *, now: bool = False) -> None:
         """Say everything again, if it is time for that."""
@@ -93,7 +97,7 @@ class Company:
         """
         The room is listened to from now on: see who is there.  Fails as `Link.command`.
         """
-        found = await self._link.command(b"HGETALL", company_key(room))
+        found = await self._link.command(b"HGETALL", self._keys.company(room))
         shares = self._others[room] = {}
         for process, value in zip(found[::2], found[1::2], strict=True):
             self._take(shares, process, value)
@@ -146,7 +150,7 @@ class Company:
             if gone:
                 for process in gone:
                     del shares[process]
-                self._link.command(b"HDEL", company_key(room), *gone).addErrback(_lost)
+                self._link.command(b"HDEL", self._keys.company(room), *gone).addErrback(_lost)
                 self.tell(room)
 
     def tell(self, room: str) -> None:

@@ -42,6 +42,33 @@ local function first_since(stream, time, top)
     return low
 end
 
+-- A room's numbering: number, time and tag of its newest message, and the word that was made
+-- with it.  A numbering that began anew has another word, whatever its numbers are; one that
+-- is older than words has ''.
+--
+-- A room without messages has its word in a key of its own, which ends after `lasts`
+-- milliseconds.  A state that was lost without its stream is made anew, with another word.
+local function numbering(stream, state, words, fresh, lasts)
+    local known = redis.call('HMGET', state, 's', 't', 'i', 'w')
+    if known[1] then
+        return tonumber(known[1]), tonumber(known[2]), known[3] or '', known[4] or ''
+    end
+    local word = redis.call('GET', words)
+    local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    if newest then
+        local top, time, tag = seq_of(newest), time_of(newest), newest[2][4]
+        word = word or fresh
+        redis.call('HSET', state, 's', digits(top), 't', digits(time), 'i', tag, 'w', word)
+        redis.call('DEL', words)
+        return top, time, tag, word
+    end
+    if not word then
+        word = fresh
+        redis.call('SET', words, word, 'PX', lasts)
+    end
+    return 0, 0, '', word
+end
+
 -- Milliseconds since 1970: one clock for all processes, that of Redis, unless one is given.
 local function clock(given)
     if given ~= '' then

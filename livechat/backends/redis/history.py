@@ -1,88 +1,25 @@
-"""
-What Redis has of a room, and how it is asked.
-
-    lc:{room}:s    the stream: an entry's id is the message's number, its fields are
-                   t (time in milliseconds), i (tag), m (text) and, maybe, u (user)
-    lc:{room}:m    the state: s, t and i of the newest message; it outlives the stream
-    lc:{room}:n:…  what a nonce was used for: number, time, tag and digest of a message
-    lc:{room}:p    who is in the room, at each process (`livechat.backends.redis.company`)
-    lc:{room}      the channel
-
-The braces have all keys of a room in the same place where there are several.  Names go
-in as they are: there are no braces in them (`livechat.names`).
-"""
+"""The messages that Redis has of a room, and how it is asked for them."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, Script, answers
-from livechat.backends.redis.stream import Entry, user_of_bytes
+from livechat.backends.redis.stream import Entry, Part, State, user_of_bytes
 from livechat.backends.retention import Retention
 
 READ: Final = Script("read")
 #: Characters after which a part ends.
 CHARACTERS: Final = 256 * 1024
+#: Seconds for which a room that was read, and in which nothing was said, keeps its word.
+WORD_LASTS: Final = 600
 #: Rooms that are asked for together.
 _STEP: Final = 500
-
-
-def stream_key(room: str) -> bytes:
-    """The key of *room*'s stream."""
-    return f"lc:{{{room}}}:s".encode()
-
-
-def state_key(room: str) -> bytes:
-    """The key of *room*'s state."""
-    return f"lc:{{{room}}}:m".encode()
-
-
-def nonce_key(room: str, nonce: str) -> bytes:
-    """The key of what *nonce* was used for in *room*."""
-    return f"lc:{{{room}}}:n:{nonce}".encode()
-
-
-def company_key(room: str) -> bytes:
-    """The key of who is in *room*."""
-    return f"lc:{{{room}}}:p".encode()
-
-
-def channel_of(room: str) -> bytes:
-    """Where what is said in *room* is told."""
-    return f"lc:{{{room}}}".encode()
-
-
-def room_of(channel: bytes) -> str:
-    """The room of which *channel* tells."""
-    return channel[4:-1].decode()
-
-
-class State(NamedTuple):
-    """A room's newest message; zeros and an empty tag if there never was one."""
-
-    seq: int
-    time: int
-    tag: bytes
-
-
-class Part(NamedTuple):
-    """
-    Consecutive entries of a room.
-
-    @ivar top: the newest number.
-    @ivar oldest: the oldest one that is kept; ``top + 1`` where none is.
-    """
-
-    top: int
-    oldest: int
-    entries: list[Entry]
-
-    def tag_of(self, seq: int) -> bytes | None:
-        """The tag of message *seq*, if it is among them."""
-        return next((entry.tag for entry in self.entries if entry.seq == seq), None)
 
 
 class History:
@@ -92,8 +29,9 @@ class History:
     @ivar now: for tests: milliseconds since 1970, in place of what Redis's clock says.
     """
 
-    def __init__(self, link: Link, retention: Retention) -> None:
+    def __init__(self, link: Link, keys: Keys, retention: Retention) -> None:
         self._link = link
+        self._keys = keys
         self._retention = retention
         self.now: int | None = None
 
@@ -115,13 +53,13 @@ class History:
             b"%d" % limit,
             b"%d" % CHARACTERS,
             *self.what_is_kept(),
+            secrets.token_urlsafe(9).encode(),
+            b"%d" % (1000 * WORD_LASTS),
         ]
-        top, oldest, found = await self._link.call(READ, [stream_key(room), state_key(room)], args)
-        return Part(top, oldest, [_entry(number, values) for number, values in found])
-
-    async def state(self, room: str) -> State:
-        """Of one room."""
-        return _state(await self._ask(room))
+        keys = self._keys.numbering(room)
+        word, top, time, tag, oldest, found = await self._link.call(READ, keys, args)
+        entries = [_entry(number, values, word) for number, values in found]
+        return Part(State(top, time, tag, word), oldest, entries)
 
     async def states(self, rooms: Sequence[str]) -> AsyncIterator[tuple[str, State]]:
         """Those of many rooms, some at a time."""
@@ -132,17 +70,16 @@ class History:
                 yield room, _state(fields)
 
     def _ask(self, room: str) -> Deferred[list[bytes | None]]:
-        return self._link.command(b"HMGET", state_key(room), b"s", b"t", b"i")
+        return self._link.command(b"HMGET", self._keys.state(room), b"s", b"t", b"i", b"w")
 
 
-def _entry(number: bytes, values: Sequence[bytes]) -> Entry:
+def _entry(number: bytes, values: Sequence[bytes], word: bytes) -> Entry:
     """An entry of a stream: its id, and its fields' names and values in turn."""
     user = user_of_bytes(values[7]) if len(values) > 7 else None
-    return Entry(
-        int(number.partition(b"-")[0]), int(values[1]), values[3], values[5].decode(), user
-    )
+    seq = int(number.partition(b"-")[0])
+    return Entry(seq, int(values[1]), values[3], values[5].decode(), user, word)
 
 
 def _state(found: Sequence[bytes | None]) -> State:
-    seq, time, tag = found
-    return State(int(seq or 0), int(time or 0), tag or b"")
+    seq, time, tag, word = found
+    return State(int(seq or 0), int(time or 0), tag or b"", word or b"")

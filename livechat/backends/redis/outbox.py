@@ -18,7 +18,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -26,13 +26,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.backends.nonces import LASTS, digest, reused
-from livechat.backends.redis.history import (
-    History,
-    channel_of,
-    nonce_key,
-    state_key,
-    stream_key,
-)
+from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.history import History
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.stream import Entry, user_to_bytes
 from livechat.errors import ChatError, Kind
@@ -87,9 +83,7 @@ class Sending:
 class Owner(Protocol):
     """Whom an outbox tells, and asks."""
 
-    @property
-    def generation(self) -> bytes:
-        """That of what is stored now."""
+    generation: Generation
 
     def stored(self, room: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
         """It is to see to it that the senders are told, when the room has seen it."""
@@ -106,8 +100,11 @@ class Outbox:
 
     _log = Logger()
 
-    def __init__(self, link: Link, clock: IReactorTime, history: History, owner: Owner) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, clock: IReactorTime, history: History, owner: Owner
+    ) -> None:
         self._link = link
+        self._keys = keys
         self._clock = clock
         self._history = history
         self._owner = owner
@@ -174,25 +171,25 @@ class Outbox:
         deadline = self._link.time(group[0].deadline - MARGIN)
         since = self._link.time(group[0].deadline - PATIENCE)
         args = [
-            self._owner.generation,
+            self._owner.generation.name,
             b"%d" % deadline,
             *self._history.what_is_kept(),
             b"%d" % since if again else b"",
             b"%d" % (1000 * LASTS),
         ]
-        keys = [stream_key(room), state_key(room), channel_of(room)]
+        keys = [*self._keys.numbering(room), self._keys.channel(room)]
         for sending in group:
             nonce = sending.draft.nonce
             mark = b""
             if nonce is not None:
-                keys.append(nonce_key(room, nonce))
+                keys.append(self._keys.nonce(room, nonce))
                 mark = digest(sending.draft.message).hex().encode()
             args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
         self._link.call(PUBLISH, keys, args).addCallbacks(
             self._answered, self._not_answered, callbackArgs=(room, group), errbackArgs=(group,)
         ).addErrback(self._broken, group).addBoth(lambda _: self._forget_answered())
 
-    def _answered(self, answer: Sequence[int] | int, room: str, group: Sequence[Sending]) -> None:
+    def _answered(self, answer: Sequence[Any] | int, room: str, group: Sequence[Sending]) -> None:
         self._owner.taken()
         if isinstance(answer, int):
             self._refuse(group, _unknown())
@@ -201,11 +198,13 @@ class Outbox:
             self._refuse(group, _unavailable("The message could not be stored in time."))
             return
         stored: list[tuple[Sending, Entry]] = []
-        parts = zip(group, answer[::3], answer[1::3], answer[2::3], strict=True)
+        word = answer[0]
+        parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
             draft = sending.draft
             if verdict == _STORED:
-                stored.append((sending, Entry(seq, time, sending.tag, draft.message, draft.user)))
+                entry = Entry(seq, time, sending.tag, draft.message, draft.user, word)
+                stored.append((sending, entry))
             elif verdict == _REPEATED:
                 sending.repeated(seq, time)
             else:

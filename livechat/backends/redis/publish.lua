@@ -1,6 +1,6 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
--- KEYS  the room's stream, state and channel; the key of each nonce, in their order
+-- KEYS  the room's stream, state, word and channel; the key of each nonce, in their order
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
 --       now          milliseconds, or '' for Redis's clock
@@ -11,26 +11,27 @@
 --       lasts        milliseconds for which a nonce is remembered
 --       tag, user, digest, text
 --                    of each message; the digest is of its text, '' if it has no nonce
--- Returns a number, a time and a verdict for each message: 0, it is stored; 1, it was
--- before, under the same nonce; 2, another one was.  Nothing after the deadline.  Or -1 where
--- they may have been stored and trimmed since.
+-- Returns the word of the numbering; then a number, a time and a verdict for each message:
+-- 0, it is stored; 1, it was before, under the same nonce; 2, another one was.  Nothing after
+-- the deadline.  Or -1 where they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
 -- found out by the next message, whose number is taken.
 
-local stream, state, channel = KEYS[1], KEYS[2], KEYS[3]
+local stream, state, words, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local limit, age, lasts = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[7]
 
 if deadline > 0 and clock('') > deadline then
     return {}
 end
-local known = redis.call('HMGET', state, 's', 't')
-local top, time = tonumber(known[1] or 0), tonumber(known[2] or 0)
+-- A tag is given once, so the first one is a word that no other numbering has.
+local top, time, _, word = numbering(stream, state, words, ARGV[8], lasts)
+local begins = top == 0
 time = math.max(time, clock(ARGV[3]))
 
-local messages, nonces = {}, 3
+local messages, nonces = {}, 4
 for at = 8, #ARGV, 4 do
     local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
     if each.digest ~= '' then
@@ -40,13 +41,18 @@ for at = 8, #ARGV, 4 do
     messages[#messages + 1] = each
 end
 
--- What is known of the message that used a nonce: number, time, tag, digest.
+-- What is known of the message that used a nonce: number, time, tag, digest.  A message of
+-- another numbering is lost, and is to be stored again.
 local function used(nonce)
     local value = redis.call('GET', nonce)
     if not value then
         return nil
     end
-    local seq, when, tag, digest = string.match(value, '^(%d+) (%d+) (%S+) (%S+)$')
+    local seq, when, tag, digest, numbered =
+        string.match(value, '^(%d+) (%d+) (%S+) (%S+) ?(%S*)$')
+    if numbered ~= word then
+        return nil
+    end
     return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
 end
 
@@ -92,7 +98,7 @@ local function verdict(each)
     return {named.seq, named.time, named.digest == each.digest and 1 or 2}
 end
 
-local answer, news = {}, {}
+local answer, news = {word}, {}
 for _, each in ipairs(messages) do
     local found = verdict(each)
     if not found then
@@ -114,7 +120,9 @@ for _, each in ipairs(messages) do
             digits(top), digits(time), each.tag, #each.user, each.user .. each.text
         }
         if each.nonce then
-            local value = table.concat({digits(top), digits(time), each.tag, each.digest}, ' ')
+            local value = table.concat(
+                {digits(top), digits(time), each.tag, each.digest, word}, ' '
+            )
             redis.call('SET', each.nonce, value, 'PX', lasts)
         end
     end
@@ -125,6 +133,10 @@ end
 
 if #news > 0 then
     redis.call('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
+    if begins then
+        redis.call('HSET', state, 'w', word)
+        redis.call('DEL', words)
+    end
     if age > 0 then
         redis.call('PEXPIRE', stream, digits(age))
         local since = clock(ARGV[3]) - age
@@ -135,6 +147,6 @@ if #news > 0 then
     end
 end
 for _, each in ipairs(news) do
-    redis.call('PUBLISH', channel, generation .. ' ' .. table.concat(each, ' '))
+    redis.call('PUBLISH', channel, generation .. ' ' .. word .. ' ' .. table.concat(each, ' '))
 end
 return answer

@@ -1,6 +1,6 @@
 -- A page of a room's history.
 --
--- KEYS  the room's stream and state
+-- KEYS  the room's stream, state and word
 -- ARGV  after   what follows this number
 --       later   only what is later than this time in milliseconds; '': any
 --       limit   of entries
@@ -8,13 +8,16 @@
 --       now     milliseconds, or '' for Redis's clock
 --       keep    messages that are shown; 0: all
 --       age     milliseconds for which they are; 0: for ever
--- Returns the newest number, the oldest one that is kept, and entries of the stream.
+--       fresh   a word, if the room has none
+--       lasts   milliseconds for which that is kept while nothing is said
+-- Returns the word of the numbering; number, time and tag of the newest message; the oldest
+-- number that is kept; and entries of the stream.
 
-local stream, state = KEYS[1], KEYS[2]
+local stream, state, words = KEYS[1], KEYS[2], KEYS[3]
 local after, limit, left = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local keep, age = tonumber(ARGV[6]), tonumber(ARGV[7])
 
-local top = tonumber(redis.call('HGET', state, 's') or 0)
+local top, time, tag, word = numbering(stream, state, words, ARGV[8], ARGV[9])
 local oldest
 if age > 0 then
     oldest = first_since(stream, clock(ARGV[5]) - age, top)
@@ -45,4 +48,4 @@ while limit > 0 and left > 0 do
         break
     end
 end
-return {top, oldest, found}
+return {word, top, time, tag, oldest, found}

@@ -1,11 +1,11 @@
--- Begin a new generation, unless somebody has: what Redis has is not what it had.
+-- Begin a new generation, unless another process has.
 --
 -- KEYS  the generation, the channel on which processes are told
--- ARGV  the generation that was, '' if there was none; the one to be
--- Returns the one that is.
+-- ARGV  the generation that ends, '' for none; the one that begins
+-- Returns the generation that is in force.
 
-local now = redis.call('GET', KEYS[1]) or ''
-if now ~= ARGV[1] then
+local now = redis.call('GET', KEYS[1])
+if now and now ~= ARGV[1] then
     return now
 end
 redis.call('SET', KEYS[1], ARGV[2])

@@ -4,8 +4,16 @@ The rooms that a process listens to: where they stand, and what is missing.
 A room is *tended* by one coroutine at a time.  It opens the room, by reading where its
 stream stands after it is listened to, and looks for what is missing whenever there is a
 reason to: a hole, a new connection, a quiet room whose newest number has changed.  What
-is heard meanwhile waits.  When a new generation begins the room is opened again, from
-the last thing that its members have seen.
+is heard meanwhile waits.
+
+After a connection was lost a room is *doubted*: Redis may have lost messages, and given
+their numbers to others.  Nothing more is delivered until the newest message that its
+members have seen was found there again.
+
+When a numbering begins anew, which another word or another generation says, the room is
+opened again before anything of it is delivered.  It goes on after the newest message
+that its members have seen, if that is still there.  If it is not, members get everything
+of a numbering with another word, and what was stored later where the word is the same.
 """
 
 from __future__ import annotations
@@ -20,10 +28,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import metrics
-from livechat.backends.redis.history import History, channel_of, room_of
+from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.history import History
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError
 from livechat.backends.redis.outbox import Sending
-from livechat.backends.redis.stream import MOST_AHEAD, Entry, Stream
+from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, Stream
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink
 
@@ -52,15 +62,7 @@ class Owner(Protocol):
     def ready(self) -> bool:
         """Whether Redis can be asked."""
 
-    @property
-    def generation(self) -> bytes:
-        """That of what is delivered now."""
-
-    def epoch(self, room: str) -> str:
-        """That of *room* in this generation."""
-
-    async def look_at_generation(self) -> None:
-        """See whether it is still the same; as `Link.command`."""
+    generation: Generation
 
     async def begin_anew(self) -> None:
         """Redis has lost what it had; as `Link.command`."""
@@ -69,10 +71,11 @@ class Owner(Protocol):
 class _Room:
     """
     @ivar stream: None until it is known where it stands.
-    @ivar early: what was heard before that.
+    @ivar doubted: its numbers may have been given to other messages.
+    @ivar early: what was heard before it was opened, or while it was doubted.
     @ivar entering: who waits until then.
     @ivar unseen: what was stored from here and is not delivered yet, by its tag.
-    @ivar later: in a new generation, what is later than this has not been seen.
+    @ivar before: the stream that another numbering has ended.
     @ivar listening: Redis has confirmed that it tells of it.
     @ivar informed: what other processes say of it has been heard since then.
     @ivar check: there is a reason to look for what is missing.
@@ -80,8 +83,8 @@ class _Room:
     """
 
     __slots__ = (
-        "check", "early", "entering", "hole", "informed", "later", "linger", "listening", "name",
-        "quiet", "stream", "tended", "unseen",
+        "before", "check", "doubted", "early", "entering", "hole", "informed", "linger",
+        "listening", "name", "quiet", "stream", "tended", "unseen",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -90,7 +93,8 @@ class _Room:
         self.early: list[Entry] = []
         self.entering: list[Deferred[None]] = []
         self.unseen: dict[bytes, tuple[Sending, Entry]] = {}
-        self.later: int | None = None
+        self.before: Stream | None = None
+        self.doubted = False
         self.listening = False
         self.informed = False
         self.tended = False
@@ -114,8 +118,11 @@ class Rooms:
 
     _log = Logger()
 
-    def __init__(self, link: Link, clock: IReactorTime, history: History, owner: Owner) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, clock: IReactorTime, history: History, owner: Owner
+    ) -> None:
         self._link = link
+        self._keys = keys
         self._clock = clock
         self._history = history
         self._owner = owner
@@ -154,7 +161,7 @@ class Rooms:
         """Listen to the rooms that were entered in this turn of the reactor."""
         self._turn = None
         names, self._to_hear = self._to_hear, []
-        self._link.subscribe([channel_of(name) for name in names if name in self._rooms])
+        self._link.subscribe([self._keys.channel(name) for name in names if name in self._rooms])
 
     def leave(self, name: str) -> None:
         """As `livechat.interfaces.IBackend.unsubscribe`."""
@@ -172,27 +179,33 @@ class Rooms:
         self._owner.forget_company(room.name)
         if room.hole is not None:
             room.hole.cancel()
-        self._link.unsubscribe([channel_of(room.name)])
+        self._link.unsubscribe([self._keys.channel(room.name)])
 
     def channels(self) -> list[bytes]:
         """What is to be listened to."""
-        return [channel_of(name) for name in self._rooms]
+        return [self._keys.channel(name) for name in self._rooms]
 
     def deaf(self) -> None:
         """Redis does not tell of anything any more."""
         for room in self._rooms.values():
             room.listening = room.informed = False
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Deliver nothing until it is known that Redis has what it had."""
+        for room in self._rooms.values():
+            room.doubted = room.stream is not None
 
     def listening(self, channel: bytes) -> None:
         """From now on Redis tells of this one."""
-        room = self._rooms.get(room_of(channel))
+        room = self._rooms.get(self._keys.room(channel))
         if room is not None:
             room.listening = True
             self._check_soon(room)
 
     def told(self, channel: bytes, entry: Entry) -> None:
         """Redis tells of a message."""
-        room = self._rooms.get(room_of(channel))
+        room = self._rooms.get(self._keys.room(channel))
         if room is not None:
             self._hear(room, [entry])
 
@@ -203,8 +216,9 @@ class Rooms:
             for sending, entry in stored:
                 sending.stored(entry)
             return
+        stream = None if room.doubted else room.stream
         for sending, entry in stored:
-            if room.stream is not None and entry.seq <= room.stream.position:
+            if stream is not None and _passed(stream, entry):
                 sending.stored(entry)
             else:
                 room.unseen[entry.tag] = sending, entry
@@ -212,21 +226,42 @@ class Rooms:
 
     def _hear(self, room: _Room, entries: Sequence[Entry]) -> None:
         room.quiet = False
-        if room.stream is None:
+        if room.stream is None or room.doubted:
             if len(room.early) < MOST_AHEAD:
                 room.early += entries
             else:
                 room.check = True
             return
         news: list[Entry] = []
-        for entry in entries:
+        for number, entry in enumerate(entries):
+            if entry.word != room.stream.word:
+                self._deliver(room, news)
+                self._open_again(room, entries[number:])
+                return
             if entry.seq == room.stream.position and room.stream.tag not in (entry.tag, b""):
                 # Another message has the number of the newest one.
+                self._deliver(room, news)
+                room.doubted = True
+                room.early += entries[number + 1 :]
                 self._check_soon(room)
+                return
             news += room.stream.take(entry)
         self._deliver(room, news)
         if room.stream.hole and room.hole is None:
             room.hole = self._clock.callLater(HOLE, self._look_at_hole, room)
+
+    def _hear_early(self, room: _Room, word: bytes) -> None:
+        """
+        Hear what waited until Redis was asked.
+
+        @param word: that of the numbering that Redis has.
+        """
+        early, room.early = room.early, []
+        ours = [entry for entry in early if entry.word == word]
+        if len(ours) < len(early):
+            # Of a numbering that has ended, or of one that began after Redis was asked.
+            room.check = True
+        self._hear(room, ours)
 
     def _look_at_hole(self, room: _Room) -> None:
         room.hole = None
@@ -236,8 +271,9 @@ class Rooms:
     def _deliver(self, room: _Room, news: Sequence[Entry]) -> None:
         assert self._sink is not None
         if news:
+            epoch = self._owner.generation.epoch(room.name, news[0].word)
             messages = [entry.message() for entry in news]
-            self._sink.deliver(room.name, self._owner.epoch(room.name), messages)
+            self._sink.deliver(room.name, epoch, messages)
         for entry in news:
             if entry.tag in room.unseen:
                 room.unseen.pop(entry.tag)[0].stored(entry)
@@ -252,10 +288,16 @@ class Rooms:
         for room in tuple(self._rooms.values()):
             self._open_again(room)
 
-    def _open_again(self, room: _Room) -> None:
+    def _open_again(self, room: _Room, heard: Sequence[Entry] = ()) -> None:
+        """
+        Another numbering may have begun.
+
+        @param heard: the first entries of it.
+        """
         if room.stream is not None:
-            room.later = room.stream.time
-            room.stream = None
+            room.before, room.stream = room.stream, None
+            room.doubted = False
+            room.early += heard
         self._tend(room)
 
     def _check_soon(self, room: _Room) -> None:
@@ -272,7 +314,7 @@ class Rooms:
     async def _attend(self, room: _Room) -> None:
         try:
             while self._rooms.get(room.name) is room:
-                generation = self._owner.generation
+                generation = self._owner.generation.name
                 if room.stream is None:
                     await self._open(room)
                 elif room.check:
@@ -283,7 +325,7 @@ class Rooms:
                     await self._check(room, room.stream)
                 else:
                     return
-                if generation != self._owner.generation:
+                if generation != self._owner.generation.name:
                     self._open_again(room)
         except (LinkError, RefusedError):
             # When the connection is there again, and at each sweep, it is tried again.
@@ -294,63 +336,68 @@ class Rooms:
     async def _open(self, room: _Room) -> None:
         """Begin to deliver: what is stored from now on, or after what was seen."""
         room.check = False
-        found: list[Entry] = []
-        if room.later is None:
-            seq, time, tag = await self._history.state(room.name)
+        before = room.before
+        if before is None:
+            newest = (await self._history.read(room.name, 0, 0)).newest
+            stream, found = Stream(newest.seq, newest.tag, newest.time, newest.word), None
         else:
-            found, seq = await self._all_later(room.name, room.later)
-            time, tag = room.later, b""
+            stream, found = await self._follow(room.name, before)
         await self._owner.see_company(room.name)
         room.informed = True
-        room.stream = Stream(found[0].seq - 1 if found else seq, b"" if found else tag, time)
-        room.later = None
-        early, room.early = room.early, []
-        self._deliver(room, room.stream.read(found, seq))
-        self._hear(room, early)
-        self._answer_passed(room, room.stream)
+        room.stream, room.before = stream, None
+        if found is not None:
+            self._deliver(room, stream.read(found.entries, found.newest.seq))
+            room.check = room.check or stream.hole
+        self._hear_early(room, stream.word)
+        self._answer_passed(room, stream)
         entering, room.entering = room.entering, []
         for entered in entering:
             entered.callback(None)
 
-    async def _all_later(self, name: str, time: int) -> tuple[list[Entry], int]:
-        """What was stored after *time*, and the newest number."""
-        found: list[Entry] = []
-        after = 0
-        while True:
-            part = await self._history.read(name, after, PAGE, later=time)
-            found += part.entries
-            if not part.entries or part.entries[-1].seq >= part.top:
-                return found, part.top
-            after = part.entries[-1].seq
+    async def _follow(self, name: str, before: Stream) -> tuple[Stream, Part]:
+        """Where a room goes on whose numbering may be another one, and what comes first."""
+        position, tag = before.position, before.tag
+        part = await self._history.read(name, max(0, position - 1), PAGE)
+        word = part.newest.word
+        if tag and part.tag_of(position) == tag:
+            return Stream(position, tag, before.time, word), part
+        later = before.time if word == before.word else None
+        part = await self._history.read(name, 0, PAGE, later=later)
+        first = part.entries[0].seq if part.entries else part.newest.seq + 1
+        return Stream(first - 1, b"", before.time, part.newest.word), part
 
     async def _check(self, room: _Room, stream: Stream) -> None:
         """See whether Redis has what it had, and read what is missing."""
-        position, tag = stream.position, stream.tag
-        seq, _, newest = await self._history.state(room.name)
-        if stream is room.stream and not Stream.fits(position, tag, seq, newest):
-            await self._owner.begin_anew()
-        stream.top = max(stream.top, seq)
-        while stream is room.stream and stream.hole:
-            await self._fill(room, stream)
+        while True:
+            position, tag = stream.position, stream.tag
+            # From the newest one that was delivered, to see that it is the same.
+            part = await self._history.read(room.name, max(0, position - 1), PAGE)
+            if stream is not room.stream:
+                return
+            if part.newest.word != stream.word:
+                self._open_again(room)
+                return
+            if not Stream.fits(position, tag, part):
+                await self._owner.begin_anew()
+                return
+            room.doubted = False
+            if not self._fill(room, stream, part):
+                break
+        self._hear_early(room, stream.word)
+        self._answer_passed(room, stream)
 
-    async def _fill(self, room: _Room, stream: Stream) -> None:
-        """Read the beginning of what is missing."""
-        position, tag = stream.position, stream.tag
-        # From the newest one that was delivered, to see that it is the same.
-        part = await self._history.read(room.name, max(0, position - 1), PAGE)
-        if stream is not room.stream:
-            return
-        if part.top < position or (tag and part.tag_of(position) not in (tag, None)):
-            await self._owner.begin_anew()
-            return
-        if stream.position < part.oldest - 1:
+    def _fill(self, room: _Room, stream: Stream, part: Part) -> bool:
+        """Deliver the beginning of what is missing; returns whether there is more."""
+        position = stream.position
+        if position < part.oldest - 1:
             self._pass_over(room, stream, part.oldest - 1)
-        news = stream.read(part.entries, part.top)
+        news = stream.read(part.entries, part.newest.seq)
         metrics.healed.inc(len(news))
         self._deliver(room, news)
-        if not news and stream.position == position:
+        if stream.position == position:
             # What was heard of is not there: the next check finds out why.
-            stream.top = stream.position
+            stream.top = position
+        return stream.hole
 
     def _pass_over(self, room: _Room, stream: Stream, seq: int) -> None:
         self._log.warn(
@@ -363,33 +410,31 @@ class Rooms:
     def _answer_passed(room: _Room, stream: Stream) -> None:
         """Those whose messages will not be delivered, since they are behind where it stands."""
         for tag, (sending, entry) in tuple(room.unseen.items()):
-            if entry.seq <= stream.position:
+            if _passed(stream, entry):
                 del room.unseen[tag]
                 sending.stored(entry)
 
     async def sweep(self) -> None:
         """Look at the rooms in which nothing was heard since the last time."""
-        stood: dict[str, tuple[int, bytes]] = {}
+        stood: dict[str, Stream] = {}
         for room in self._rooms.values():
             room.forget_answered()
             if room.stream is None or room.check:
                 self._tend(room)
             elif room.quiet:
-                stood[room.name] = room.stream.position, room.stream.tag
+                stood[room.name] = room.stream
             room.quiet = True
         if self._owner.ready:
             try:
-                await self._owner.look_at_generation()
+                await self._owner.generation.look()
                 await self._look_at(stood)
             except (LinkError, RefusedError):
                 pass  # it is looked at again when the connection is there
 
-    async def _look_at(self, stood: Mapping[str, tuple[int, bytes]]) -> None:
-        async for name, (seq, _, newest) in self._history.states(list(stood)):
+    async def _look_at(self, stood: Mapping[str, Stream]) -> None:
+        async for name, state in self._history.states(list(stood)):
             room = self._rooms.get(name)
-            position, tag = stood[name]
-            grown = seq > position or not Stream.fits(position, tag, seq, newest)
-            if room is not None and grown:
+            if room is not None and not stood[name].at(state):
                 self._check_soon(room)
 
     def stop(self) -> None:
@@ -404,6 +449,11 @@ class Rooms:
             if timer is not None and timer.active():
                 timer.cancel()
         self._rooms.clear()
+
+
+def _passed(stream: Stream, entry: Entry) -> bool:
+    """Whether *stream* has let *entry* through, or what comes behind it."""
+    return entry.word == stream.word and entry.seq <= stream.position
 
 
 def _not_entered() -> ChatError:

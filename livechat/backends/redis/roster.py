@@ -16,6 +16,7 @@ import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, answers
 from livechat.reports import Report
 
@@ -28,8 +29,6 @@ FAREWELL: Final = 10.0
 #: Seconds for which what others said is not asked for again.
 FRESH: Final = 1.0
 
-_PROCESSES: Final = b"lc:processes"
-_PREFIX: Final = b"lc:process:"
 _decoder: Final = msgspec.msgpack.Decoder(Report)
 
 
@@ -42,12 +41,16 @@ class Roster:
 
     _log = Logger()
 
-    def __init__(self, link: Link, clock: IReactorTime, census: Callable[[], Report]) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, clock: IReactorTime, census: Callable[[], Report]
+    ) -> None:
         self._link = link
+        self._processes = keys.processes
+        self._prefix = keys.process(b"")
         self._clock = clock
         self._census = census
         self.name = secrets.token_hex(8).encode()
-        self._key = _PREFIX + self.name
+        self._key = self._prefix + self.name
         self._others: list[Report] = []
         self._asked_at = float("-inf")
 
@@ -62,24 +65,23 @@ class Roster:
         await answers(
             (
                 command(b"SET", self._key, report, b"PX", b"%d" % lease),
-                command(b"ZADD", _PROCESSES, b"%d" % (now + lease), self._key),
-                command(b"ZREMRANGEBYSCORE", _PROCESSES, b"-inf", b"%d" % now),
+                command(b"ZADD", self._processes, b"%d" % (now + lease), self._key),
+                command(b"ZREMRANGEBYSCORE", self._processes, b"-inf", b"%d" % now),
             )
         )
 
     async def leave(self) -> None:
         """Say no more.  Who was here may be back elsewhere within `FAREWELL`.  As `beat`."""
         command = self._link.command
-        until = self._link.time(self._clock.seconds()) + int(1000 * FAREWELL)
-        await answers(
-            (command(b"DEL", self._key), command(b"ZADD", _PROCESSES, b"%d" % until, self._key))
-        )
+        until = b"%d" % (self._link.time(self._clock.seconds()) + int(1000 * FAREWELL))
+        left = command(b"DEL", self._key), command(b"ZADD", self._processes, until, self._key)
+        await answers(left)
 
     async def alive(self) -> list[bytes]:
         """The names of the processes that are there, or were just now.  As `beat`."""
         now = self._link.time(self._clock.seconds())
-        keys = await self._link.command(b"ZRANGEBYSCORE", _PROCESSES, b"%d" % now, b"+inf")
-        return [key.removeprefix(_PREFIX) for key in keys]
+        keys = await self._link.command(b"ZRANGEBYSCORE", self._processes, b"%d" % now, b"+inf")
+        return [key.removeprefix(self._prefix) for key in keys]
 
     async def reports(self) -> Sequence[Report]:
         """What this process says, and what the others said last."""
@@ -92,7 +94,7 @@ class Roster:
         return [self._census(), *self._others]
 
     async def _read(self) -> list[Report]:
-        keys = await self._link.command(b"ZRANGE", _PROCESSES, b"0", b"-1")
+        keys = await self._link.command(b"ZRANGE", self._processes, b"0", b"-1")
         others = [key for key in keys if key != self._key]
         found = []
         for data in await self._link.command(b"MGET", *others) if others else ():

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IShelf
@@ -25,10 +26,10 @@ class Shelf:
     @ivar news: what is said on the control channel when it was replaced.
     """
 
-    def __init__(self, link: Link, control: bytes, name: str) -> None:
+    def __init__(self, link: Link, keys: Keys, name: str) -> None:
         self._link = link
-        self._control = control
-        self._key = f"lc:shelf:{name}".encode()
+        self._control = keys.control
+        self._key = keys.shelf(name)
         self.news = self._key
         self._watchers: list[Callable[[], None]] = []
 

@@ -9,9 +9,10 @@ in any order, or from none for a while.  `Stream` lets each through once, in ord
     seq == position + 1  delivered, and what waits behind it
     seq >  position + 1  a hole: it waits until what is before it has come
 
-That a number means the same message as before is known by its *tag*, which its sender
-made up.  If the message at our position has another tag now, or none is there any
-more, Redis has lost what it had: see `Stream.fits`.
+A numbering is known by its *word*, which is made with it: numbers of another word are
+those of another stream.  Within one, a number means the same message as before if its
+*tag* is the same, which its sender made up.  Where the message at our position has
+another tag, or none is there any more, Redis has lost what it had: see `Stream.fits`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,36 @@ class Entry(NamedTuple):
     tag: bytes
     text: str
     user: User | None = None
+    word: bytes = b""
 
     def message(self) -> Message:
         return Message(self.text, self.seq, self.time, self.user)
+
+
+class State(NamedTuple):
+    """A room's newest message, and its numbering; zeros and nothing if there is none."""
+
+    seq: int
+    time: int
+    tag: bytes
+    word: bytes = b""
+
+
+class Part(NamedTuple):
+    """
+    Consecutive entries of a room.
+
+    @ivar newest: the newest message, and the numbering of all.
+    @ivar oldest: the oldest number that is kept; one more than the newest where none is.
+    """
+
+    newest: State
+    oldest: int
+    entries: list[Entry]
+
+    def tag_of(self, seq: int) -> bytes | None:
+        """The tag of message *seq*, if it is among them."""
+        return next((entry.tag for entry in self.entries if entry.seq == seq), None)
 
 
 def user_to_bytes(user: User | None) -> bytes:
@@ -59,12 +87,14 @@ class Stream:
     @ivar tag: its tag; empty if it was not seen here, or there is none.
     @ivar time: when it was stored.
     @ivar top: the highest number that was heard of.
+    @ivar word: the word of the numbering, which is that of all entries.
     """
 
-    __slots__ = ("_ahead", "position", "tag", "time", "top")
+    __slots__ = ("_ahead", "position", "tag", "time", "top", "word")
 
-    def __init__(self, position: int, tag: bytes, time: int) -> None:
+    def __init__(self, position: int, tag: bytes, time: int, word: bytes = b"") -> None:
         self.position = self.top = position
+        self.word = word
         self.tag = tag
         self.time = time
         self._ahead: dict[int, Entry] = {}
@@ -116,13 +146,18 @@ class Stream:
             self._ahead = {seq: each for seq, each in self._ahead.items() if seq > self.position}
         return news
 
+    def at(self, state: State) -> bool:
+        """Whether *state* says that nothing is missing here."""
+        same = not self.tag or not state.tag or self.tag == state.tag
+        numbered = not state.seq or self.word == state.word
+        return state.seq == self.position and same and numbered
+
     @staticmethod
-    def fits(position: int, tag: bytes, top: int, newest: bytes) -> bool:
+    def fits(position: int, tag: bytes, part: Part) -> bool:
         """
         Whether Redis still has what it had when a stream stood at *position* with *tag*.
 
-        @param top: the newest number, as it was later.
-        @param newest: its tag.
+        @param part: what was read later, from *position* on, of the same numbering.
         """
-        same = not tag or not newest or newest == tag
-        return top > position or (top == position and same)
+        there = part.newest.tag if part.newest.seq == position else part.tag_of(position)
+        return part.newest.seq >= position and (not tag or not there or there == tag)

@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis.backend import RedisBackend, warnings
+from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import RefusedError
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
@@ -58,9 +59,9 @@ class RedisFaultsTest(ProcessesTest):
     async def test_garbage(self) -> None:
         """What others publish on a room's channel is left alone."""
         with capturedLogs() as events:
-            for said in ("", "nonsense", "a b c d e", "x " * 9, "g 1e3 2 t x", "g 1 2 t"):
-                self.server.ask("PUBLISH", "lc:{r}", said)
-            self.server.ask("PUBLISH", "lc:control", "nonsense")
+            for said in ("", "nonsense", "a b c d e", "x " * 9, "g w 1e3 2 t x", "g w 1 2 t"):
+                self.server.ask("PUBLISH", "lc:0:{r}", said)
+            self.server.ask("PUBLISH", "lc:0:{!}", "nonsense")
             await self.traffic(10)
             assert len(await self.all_is_well()) == 10
         assert any("no livechat says" in event["log_format"] for event in events)
@@ -182,7 +183,7 @@ def warned(events: Sequence[dict[str, Any]]) -> list[str]:
 def test_one_that_comes_and_goes() -> None:
     """Fills no log; but that it is away for long is said, and then that it is back."""
     clock = Clock()
-    backend = RedisBackend("test", object(), clock, Retention(0, 0))  # type: ignore[arg-type]
+    backend = RedisBackend("test", object(), clock, Retention(0, 0), keys=Keys())  # type: ignore[arg-type]
 
     def lines(seconds: int) -> list[str]:
         with capturedLogs() as events:

@@ -138,8 +138,8 @@ class CompanyTest(ProcessesTest):
         """It says who is there as soon as it can."""
         self.there.backend.share("r", ANN)
         await self.hears(ANN)
-        for key in self.server.ask("ZRANGE", "lc:processes", "0", "-1").split():
-            self.server.ask("ZREM", "lc:processes", key)
+        for key in self.server.ask("ZRANGE", "lc:{!}:processes", "0", "-1").split():
+            self.server.ask("ZREM", "lc:{!}:processes", key)
         await self.here.backend.beat()
         await self.hears()
         await self.there.backend.beat()
@@ -162,9 +162,9 @@ class CompanyTest(ProcessesTest):
         """What is not understood is left out."""
         self.there.backend.share("r", ANN)
         await self.hears(ANN)
-        self.server.ask("PUBLISH", "lc:{r}", "company other nonsense")
-        self.server.ask("PUBLISH", "lc:{r}", "company")
-        self.server.ask("PUBLISH", "lc:{r}", "typing other nobody")
+        self.server.ask("PUBLISH", "lc:0:{r}", "company other nonsense")
+        self.server.ask("PUBLISH", "lc:0:{r}", "company")
+        self.server.ask("PUBLISH", "lc:0:{r}", "typing other nobody")
         self.there.backend.share("r", BOB)
         await self.hears(BOB)
         assert self.listener.typed == []

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from livechat.backends.redis.history import State, channel_of, room_of, state_key, stream_key
+from livechat.backends.redis.stream import State
 from tests.backends.redis.processes import ProcessesTest
-
-
-def test_names() -> None:
-    """All keys of a room have the same hash tag, and its channel gives its name back."""
-    for room in ("r", "a.b", "~", "x" * 128):
-        assert room_of(channel_of(room)) == room
-        for key in (stream_key(room), state_key(room), channel_of(room)):
-            assert key.startswith(b"lc:{" + room.encode() + b"}")
 
 
 class HistoryTest(ProcessesTest):
@@ -35,7 +27,7 @@ class HistoryTest(ProcessesTest):
             assert [entry.seq for entry in part.entries] == list(range(expected, 101))
         part = await history.read("r", 50, 7, later=1_100)
         assert [entry.seq for entry in part.entries] == list(range(51, 58))
-        assert (part.top, part.oldest) == (100, 1)
+        assert (part.newest.seq, part.oldest) == (100, 1)
         assert part.tag_of(51) == part.entries[0].tag
         assert part.tag_of(50) is None
 
@@ -46,7 +38,7 @@ class HistoryTest(ProcessesTest):
         found = [each async for each in self.here.backend.history.states(rooms)]
         assert [name for name, _ in found] == rooms
         assert {state for _, state in found[:-1]} == {State(0, 0, b"")}
-        assert found[-1][1] == await self.here.backend.history.state("r")
+        assert found[-1][1] == (await self.here.backend.history.read("r", 0, 0)).newest
         assert found[-1][1].seq == 1
 
     async def test_a_counter_left_behind(self) -> None:

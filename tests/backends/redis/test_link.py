@@ -52,7 +52,7 @@ class _LossyClient(_Client):
             return
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
-            self._told += reply[0] == b"message" and reply[1] != b"lc:control"
+            self._told += reply[0] == b"message" and reply[1] != b"lc:0:{!}"
             if reply[0] != b"message" or self._told % 3:
                 self.peer.transport.write(encoded(reply))
 

@@ -64,6 +64,18 @@ class RoomsTest(ProcessesTest):
         assert len(self.answered) == 200
         assert len(await self.all_is_well()) == 200
 
+    async def test_doubted(self) -> None:
+        """After a connection was lost nothing is delivered before Redis has been looked at."""
+        await self.traffic(5)
+        await self.all_is_well()
+        there = self.there.backend._rooms
+        there.doubt()
+        await gatherResults([self.send(self.here, f"later {number}") for number in range(5)])
+        await self.there.backend.beat()
+        assert len(self.there.heard()) == 5
+        there.check_all()
+        assert len(await self.all_is_well()) == 10
+
     async def test_trimmed_before_it_came(self) -> None:
         """What the history has no more cannot be delivered; the rest is, and senders are told."""
         small = self.process(messages=5)
@@ -96,4 +108,4 @@ class RoomsTest(ProcessesTest):
         there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
         self.here.backend.unsubscribe("r")
         await until(lambda: not self.here.backend._rooms._rooms)
-        await until(lambda: self.server.ask("PUBSUB", "NUMSUB", "lc:{r}").split()[-1] == "1")
+        await until(lambda: self.server.ask("PUBSUB", "NUMSUB", "lc:0:{r}").split()[-1] == "1")

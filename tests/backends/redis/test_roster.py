@@ -68,13 +68,13 @@ class RosterTest(ProcessesTest):
         self.there.backend._beating.stop()
         await self.until_known(self.here, REPORT.process)
         await self.here.backend.beat()
-        assert self.server.ask("ZCARD", "lc:processes") == "1"
+        assert self.server.ask("ZCARD", "lc:{!}:processes") == "1"
 
     async def test_another_version(self) -> None:
         """A process that is not understood is left out."""
         await self.here.backend.beat()
-        self.server.ask("SET", "lc:process:x", "what is that")
-        self.server.ask("ZADD", "lc:processes", "9e15", "lc:process:x")
+        self.server.ask("SET", "lc:{!}:process:x", "what is that")
+        self.server.ask("ZADD", "lc:{!}:processes", "9e15", "lc:{!}:process:x")
         assert len(await self.known(self.here)) == 2
 
     async def test_redis_is_away(self) -> None:

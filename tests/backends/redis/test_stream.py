@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livechat.backends.redis.stream import MOST_AHEAD, Entry, Stream
+from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, State, Stream
 
 
 def entry(seq: int, tag: bytes = b"") -> Entry:
@@ -89,15 +89,39 @@ def test_once_and_in_order(heard: list[int], read_at: list[int]) -> None:
     assert not stream.hole
 
 
+def part(top: int, newest: bytes, *tags: bytes) -> Part:
+    """The last entries of a room, oldest first, of which *newest* is the tag of the last."""
+    first = top + 1 - len(tags)
+    entries = [entry(first + number, tag) for number, tag in enumerate(tags)]
+    return Part(State(top, 1_000 + top, newest), first, entries)
+
+
 def test_fits() -> None:
-    """Whether what Redis has can have grown from what was seen."""
-    for position, tag, top, newest, expected in (
-        (5, b"a", 5, b"a", True),
-        (5, b"a", 7, b"x", True),
-        (5, b"a", 4, b"x", False),
-        (5, b"a", 5, b"x", False),
-        (5, b"", 5, b"x", True),
-        (0, b"", 0, b"", True),
-        (5, b"a", 0, b"", False),
+    """A message that was seen is there still, or it was trimmed since."""
+    for position, tag, later, expected in (
+        (5, b"a", part(5, b"a", b"a"), True),
+        (5, b"a", part(7, b"x", b"a", b"y", b"x"), True),
+        (5, b"a", part(7, b"x", b"b", b"y", b"x"), False),
+        (5, b"a", part(7, b"x", b"y", b"x"), True),
+        (5, b"a", part(4, b"x", b"x"), False),
+        (5, b"a", part(5, b"x"), False),
+        (5, b"", part(5, b"x", b"x"), True),
+        (0, b"", part(0, b""), True),
+        (5, b"a", part(0, b""), False),
     ):
-        assert Stream.fits(position, tag, top, newest) is expected
+        assert Stream.fits(position, tag, later) is expected
+
+
+def test_at() -> None:
+    """A room's state says whether anything is missing."""
+    stream = Stream(5, b"a", 1_005, b"word")
+    assert stream.at(State(5, 1_005, b"a", b"word"))
+    for state in (
+        State(6, 1_006, b"b", b"word"),
+        State(4, 1_004, b"b", b"word"),
+        State(5, 1_005, b"b", b"word"),
+        State(5, 1_005, b"a", b"other"),
+        State(0, 0, b"", b""),
+    ):
+        assert not stream.at(state)
+    assert Stream(0, b"", 0, b"word").at(State(0, 0, b"", b""))

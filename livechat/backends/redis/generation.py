@@ -1,0 +1,90 @@
+"""
+Generations: the part of every room's epoch that ends when Redis has lost messages.
+
+A room's own numbering is known by its word, which is made with it.  A Redis that went
+back to an earlier state, after a failover to a replica that lagged or a restart without
+the last writes, still has the words: then numbers are given again under the same word.
+The first process that notices begins a new generation by compare-and-set, and all
+processes adopt it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Final
+
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
+
+RENEW: Final = Script("renew")
+#: What begins the news of a generation on the control channel.
+_NEWS: Final = b"generation"
+
+
+class Generation:
+    """
+    The generation that a process believes in.
+
+    @ivar name: a random word; empty until Redis was asked.
+    """
+
+    def __init__(self, link: Link, keys: Keys, began: Callable[[], None]) -> None:
+        """
+        @param began: called when another generation takes the place of a known one.
+        """
+        self.name = b""
+        self._link = link
+        self._keys = keys
+        self._began = began
+
+    def epoch(self, room: str, word: bytes) -> str:
+        """
+        Name a numbering of *room*.  Two numberings never share an epoch.
+
+        @param word: the numbering's; empty for one that is older than words.
+        """
+        named = room.encode() + (b"\0" + word if word else b"")
+        return blake2b(named, key=self.name, digest_size=8).hexdigest()
+
+    async def look(self) -> None:
+        """
+        Adopt the generation that Redis has.  A Redis that has lost it gets it back: its
+        rooms have other words then.
+
+        @raise LinkError: as `Link.command`.
+        @raise RefusedError: as `Link.command`.
+        """
+        found: bytes = await self._link.command(b"GET", self._keys.generation) or b""
+        self._adopt(found or await self._renew(b"", self.name or _new()))
+
+    async def look_if_possible(self) -> None:
+        with suppress(LinkError, RefusedError):
+            await self.look()
+
+    async def begin_anew(self) -> None:
+        """Redis has lost messages that somebody has seen.  Fails as `look`."""
+        self._adopt(await self._renew(self.name, _new()))
+
+    async def _renew(self, before: bytes, after: bytes) -> bytes:
+        keys = [self._keys.generation, self._keys.control]
+        found: bytes = await self._link.call(RENEW, keys, [before, after])
+        return found
+
+    def told(self, news: bytes) -> None:
+        """Hear *news* of the control channel, of whatever they are."""
+        word, _, name = news.partition(b" ")
+        if word == _NEWS and name:
+            self._adopt(name)
+
+    def _adopt(self, name: bytes) -> None:
+        if name != self.name:
+            before, self.name = self.name, name
+            if before:
+                self._began()
+
+
+def _new() -> bytes:
+    return secrets.token_urlsafe(12).encode()

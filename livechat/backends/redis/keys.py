@@ -1,0 +1,113 @@
+"""
+Names of keys and channels.
+
+A prefix tells installations that share a Redis apart.  Channels know no databases, so
+the database's number is in their names.  The braces put all keys of a room, and all that
+belong to no room, in the same place where there are several (hash tags).  Names of rooms
+go in as they are: they have neither braces nor a `!` (`livechat.names`).
+
+    lc:{room}:s      the stream: an entry's id is the message's number, its fields are
+                     t (time in milliseconds), i (tag), m (text) and, maybe, u (user)
+    lc:{room}:m      the state: s, t and i of the newest message, w, the word of the
+                     numbering; it outlives the stream
+    lc:{room}:w      the word of a room without messages; ends by itself
+    lc:{room}:n:…    the use of a nonce: number, time, tag, digest and word of a message
+    lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.company`)
+    lc:DB:{room}     the room's channel
+
+    lc:{!}:format, generation, secret, processes, process:…, shelf:…
+    lc:DB:{!}        the channel of what concerns all processes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+#: The layout that this module describes.  A process refuses any other one.
+FORMAT: Final = b"2"
+#: The prefix of installations that do not ask for another one.
+PREFIX: Final = "lc"
+#: The prefix of the layout before this one, which knew no format.
+_BEFORE: Final = "lc"
+#: Documents of that layout.
+_DOCUMENTS: Final = ("operators",)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The names that one installation uses."""
+
+    prefix: str = PREFIX
+    database: int = 0
+
+    def _of(self, room: str, what: str) -> bytes:
+        return f"{self.prefix}:{{{room}}}:{what}".encode()
+
+    def _ours(self, what: str) -> bytes:
+        return self._of("!", what)
+
+    def stream(self, room: str) -> bytes:
+        return self._of(room, "s")
+
+    def state(self, room: str) -> bytes:
+        return self._of(room, "m")
+
+    def word(self, room: str) -> bytes:
+        return self._of(room, "w")
+
+    def nonce(self, room: str, nonce: str) -> bytes:
+        return self._of(room, f"n:{nonce}")
+
+    def company(self, room: str) -> bytes:
+        return self._of(room, "p")
+
+    def numbering(self, room: str) -> list[bytes]:
+        """The keys from which the scripts know a room's numbering, in their order."""
+        return [self.stream(room), self.state(room), self.word(room)]
+
+    def channel(self, room: str) -> bytes:
+        return f"{self.prefix}:{self.database}:{{{room}}}".encode()
+
+    def room(self, channel: bytes) -> str:
+        """The room that *channel* belongs to."""
+        return channel[len(self.channel("")) - 1 : -1].decode()
+
+    @property
+    def control(self) -> bytes:
+        return self.channel("!")
+
+    @property
+    def format(self) -> bytes:
+        return self._ours("format")
+
+    @property
+    def generation(self) -> bytes:
+        return self._ours("generation")
+
+    @property
+    def secret(self) -> bytes:
+        return self._ours("secret")
+
+    @property
+    def processes(self) -> bytes:
+        return self._ours("processes")
+
+    def process(self, name: bytes) -> bytes:
+        return self._ours("process:") + name
+
+    def shelf(self, name: str) -> bytes:
+        return self._ours(f"shelf:{name}")
+
+    def renamed(self) -> list[tuple[bytes, bytes]]:
+        """Keys of the layout before this one that go on under new names: old, new."""
+        if self.prefix != _BEFORE:
+            return []
+        names = [("generation", self.generation), ("secret", self.secret)]
+        names += [(f"shelf:{name}", self.shelf(name)) for name in _DOCUMENTS]
+        return [(f"{_BEFORE}:{old}".encode(), new) for old, new in names]
+
+    @staticmethod
+    def processes_before() -> bytes:
+        """The processes of the layout before this one."""
+        return f"{_BEFORE}:processes".encode()

@@ -1,0 +1,158 @@
+"""`livechat.backends.redis.keys`: installations that share a Redis, with a real one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
+
+from livechat.backends.redis import connect
+from livechat.backends.redis.keys import Keys
+from livechat.backends.retention import Retention
+from livechat.reports import Share
+from livechat.wire import Draft, User
+from tests.backends.redis.processes import Process, ProcessesTest, until
+
+
+@pytest.mark.parametrize("keys", [Keys(), Keys("a-b_C", 12)], ids=str)
+def test_names(keys: Keys) -> None:
+    """All keys of a room have the same hash tag, and its channel gives its name back."""
+    for room in ("r", "a.b", "~", "x" * 128):
+        assert keys.room(keys.channel(room)) == room
+        for key in (*keys.numbering(room), keys.nonce(room, "n"), keys.company(room)):
+            assert key.startswith(f"{keys.prefix}:{{{room}}}:".encode())
+    assert keys.control == f"{keys.prefix}:{keys.database}:{{!}}".encode()
+    for key in (keys.format, keys.generation, keys.secret, keys.processes, keys.shelf("x")):
+        assert key.startswith(f"{keys.prefix}:{{!}}:".encode())
+
+
+class Listener:
+    """Hears what other processes say of people."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def present(self, room: str, shares: Any) -> None:
+        if shares:
+            self.heard.append(shares)
+
+    def typing(self, room: str, user: User) -> None:
+        self.heard.append(user)
+
+
+class InstallationsTest(ProcessesTest):
+    """Installations with another database, or another prefix, know nothing of each other."""
+
+    def foreign(self, url: str, prefix: str = "lc") -> Process:
+        made = Process(connect(url, self.reactor, Retention(), prefix=prefix))
+        self.addCleanup(made.backend.stop)
+        return made
+
+    async def apart(self, other: Process) -> None:
+        await other.usable()
+        await other.backend.subscribe("r")
+        listener = Listener()
+        assert other.backend._company is not None
+        other.backend._company.start(listener)  # type: ignore[arg-type]
+        generation = other.backend.generation.name
+        assert generation != self.here.backend.generation.name
+        await self.traffic(10)
+        self.here.backend.share("r", Share((User("1", "Ann"),), 1))
+        self.here.backend.typing("r", User("1", "Ann"))
+        await self.here.backend.begin_anew()
+        await self.all_is_well()
+        told = [gatherResults([other.backend.publish(Draft("r", f"{n}")) for n in range(5)])]
+        await gatherResults(told)
+        # What is behind the answers on the same connection has come before this is answered.
+        await other.backend.beat()
+        await deferLater(self.reactor, 0)
+        assert other.seqs() == [1, 2, 3, 4, 5]
+        assert len(other.epochs()) == 1
+        assert other.backend.generation.name == generation
+        assert listener.heard == []
+        assert len(self.here.heard()) == 10
+        assert await self.here.backend.secret() != await other.backend.secret()
+        assert len(await other.backend.reports()) == 1
+
+    async def test_another_database(self) -> None:
+        """Channels know no databases."""
+        await self.apart(self.foreign(f"{self.server.url}?db=3"))
+
+    async def test_another_prefix(self) -> None:
+        """In the same database."""
+        await self.apart(self.foreign(self.server.url, "shop_2"))
+        found = set(self.server.ask("KEYS", "*").split())
+        assert {key.partition(":")[0] for key in found} == {"lc", "shop_2"}
+
+
+class LayoutTest(ProcessesTest):
+    """The keys of another layout are taken over, or refused."""
+
+    def before(self, *commands: str) -> None:
+        """What Redis has before any process comes."""
+        self.server.ask("FLUSHALL")
+        for command in commands:
+            assert not self.server.ask(*command.split()).startswith("ERR")
+
+    async def test_taken_over(self) -> None:
+        """Guests and operators stay the same, and rooms keep their epochs."""
+        await gatherResults([each.backend.stop() for each in (self.here, self.there)])
+        self.before(
+            "SET lc:generation abc",
+            "SET lc:secret 12345678901234567890123456789012",
+            "SET lc:shelf:operators signed-in",
+            "ZADD lc:processes 1 lc:process:gone",
+            "XADD lc:{r}:s 1-0 t 1790000000000 i tag m old",
+            "HSET lc:{r}:m s 1 t 1790000000000 i tag",
+        )
+        after = self.process()
+        await after.usable()
+        assert await after.backend.secret() == b"12345678901234567890123456789012"
+        assert await after.backend.shelf("operators").read() == b"signed-in"
+        page = await after.backend.read("r", 0, 10)
+        assert [message.message for message in page.messages] == ["old"]
+        assert page.position.epoch == after.backend.generation.epoch("r", b"")
+        assert after.backend.generation.name == b"abc"
+        names = set(self.server.ask("KEYS", "lc:*").split())
+        assert names & {"lc:generation", "lc:secret", "lc:shelf:operators", "lc:processes"} == set()
+        # Once: what is put there later is not.
+        self.server.ask("SET", "lc:secret", "other")
+        again = self.process()
+        await again.usable()
+        assert await again.backend.secret() == b"12345678901234567890123456789012"
+
+    async def test_not_taken_over_by_another_prefix(self) -> None:
+        """The names of before are those of the default prefix."""
+        self.before("SET lc:secret 12345678901234567890123456789012")
+        other = Process(connect(self.url, self.reactor, Retention(), prefix="other"))
+        self.addCleanup(other.backend.stop)
+        await other.usable()
+        assert await other.backend.secret() != b"12345678901234567890123456789012"
+        assert self.server.ask("EXISTS", "lc:secret") == "1"
+
+    async def test_an_older_livechat_is_there(self) -> None:
+        """Two layouts are not used at a time: the rooms wait until the older one has gone."""
+        await gatherResults([each.backend.stop() for each in (self.here, self.there)])
+        self.before("ZADD lc:processes 1 lc:process:old", "SET lc:process:old report")
+        after = self.process()
+        await after.troubled("an older livechat still serves its rooms")
+        self.server.ask("DEL", "lc:process:old")
+        await after.usable()
+
+    async def test_a_newer_layout(self) -> None:
+        """A process that has served nobody does not run; one that has waits."""
+        self.server.ask("SET", "lc:{!}:format", "3")
+        reasons: list[str] = []
+        new = connect(self.url, self.reactor, Retention(), refuse=reasons.append)
+        Process(new)
+        self.addCleanup(new.stop)
+        await until(lambda: reasons)
+        assert "layout 3" in reasons[0]
+        assert "--redis-prefix" in reasons[0]
+        await new.stop()
+        self.server.ask("CLIENT", "KILL", "TYPE", "normal")
+        await self.here.troubled("layout 3")
+        self.server.ask("SET", "lc:{!}:format", "2")
+        await self.here.usable()
