@@ -14,15 +14,21 @@ import { element } from "./dom.js";
 const TAG = 4;
 /** Names of people that are remembered, whether or not they are shown still. */
 const MOST = 5_000;
-const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu;
-const BLANKS = /[\s\u2800]+/gu;
-const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const UNSEEN = /[\p{Cc}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/gu;
+const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/u;
+
+/**
+ * People whose names look alike, and how much of their ids tells them apart.
+ *
+ * @typedef {{ ids: Set<string>, length: number }} Namesakes
+ */
+
 /** What the pages call people themselves. */
 const OWN = new Set(["You", "Somebody", "Operator"].map(look));
 
 export class Names {
   #frame;
-  /** @type {Map<string, Set<string>>} the ids of those whose names look so */
+  /** @type {Map<string, Namesakes>} by how their names look */
   #known = new Map();
   #count = 0;
   /** @type {Set<string>} looks of which there is another person since tags were set */
@@ -56,7 +62,7 @@ export class Names {
    * @param {string} id
    */
   #know(name, id) {
-    if (this.#known.get(name)?.has(id)) return;
+    if (this.#known.get(name)?.ids.has(id)) return;
     if (this.#count >= MOST) this.#forget();
     this.#remember(name, id);
     // Those that are made together with this one are in the page only then.
@@ -70,8 +76,9 @@ export class Names {
    */
   #remember(name, id) {
     // Whoever is called as the page calls people is one of two from the beginning.
-    const ids = this.#known.get(name) ?? new Set(OWN.has(name) ? [""] : []);
-    this.#known.set(name, ids.add(id));
+    const { ids } = this.#known.get(name) ?? { ids: new Set(OWN.has(name) ? [""] : []) };
+    ids.add(id);
+    this.#known.set(name, { ids, length: tagLength([...ids]) });
     this.#count++;
   }
 
@@ -96,7 +103,7 @@ export class Names {
 
   /** @param {string} name as it looks */
   #isAmbiguous(name) {
-    return (this.#known.get(name)?.size ?? 0) > 1;
+    return (this.#known.get(name)?.ids.size ?? 0) > 1;
   }
 
   /**
@@ -105,7 +112,7 @@ export class Names {
    */
   #tag(name, shown) {
     if (!this.#isAmbiguous(name)) return;
-    const length = tagLength([...(this.#known.get(name) ?? [])]);
+    const length = this.#known.get(name)?.length;
     for (const made of shown) {
       const { id = "" } = made.dataset;
       const tag = made.querySelector(".tag") ?? element("small", "tag");
@@ -117,13 +124,15 @@ export class Names {
 }
 
 /**
- * Names that look alike are the same so: in compatible letters of one case, without what nobody sees.
+ * Names that look alike are the same so: in compatible letters of one case, without what nobody sees
+ * (docs/protocol.md, Users).
  *
  * @param {string} name
  */
 export function look(name) {
-  const folded = name.normalize("NFKC").replace(IGNORABLE, "").toUpperCase().toLowerCase();
-  return folded.normalize("NFKC").replace(BLANKS, " ").trim();
+  const seen = name.normalize("NFKC").replace(UNSEEN, "");
+  // From either case to the other and back: ẞ, ß and SS are one only so.
+  return seen.toLowerCase().toUpperCase().toLowerCase().normalize("NFKC");
 }
 
 /**

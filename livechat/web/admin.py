@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
-from unicodedata import category
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -38,9 +37,6 @@ _REFRESH: Final = 1.0
 _PAUSE: Final = 0.1
 #: Messages of a room's page.
 _MESSAGES: Final = 50
-# What nobody sees by itself: control and format characters, blanks, marks; fillers, blank Braille.
-_UNSEEN_KINDS: Final = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"))
-_UNSEEN: Final = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 class Admin:
@@ -135,8 +131,6 @@ class Admin:
         text = _typed(visit)
         if not text:
             raise ChatError(Kind.BAD_MESSAGE, "Type a message first.")
-        if not any(map(_is_seen, text)):
-            raise ChatError(Kind.BAD_MESSAGE, "There is nothing to be seen in this message.")
         message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
@@ -290,11 +284,6 @@ class Admin:
 def _typed(visit: Visit) -> str:
     """The form's message, with lines that end as everywhere, and not as in HTTP."""
     return visit.form.get("message", "").replace("\r\n", "\n")
-
-
-def _is_seen(letter: str) -> bool:
-    """Whether *letter* shows something by itself."""
-    return category(letter) not in _UNSEEN_KINDS and letter not in _UNSEEN
 
 
 class _Parts:

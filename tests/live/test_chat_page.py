@@ -8,12 +8,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from playwright.sync_api import WebSocket, WebSocketRoute, expect
 
-from tests.live.browser import NARROW, WIDE, Tab
+from tests.live.browser import NARROW, WIDE
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
 from tests.live.visitor import Visitor, say, site
 

@@ -207,9 +207,11 @@ def test_names_that_look_alike(visitor: Callable[..., Visitor], daemon: Daemon) 
 
 
 ALIKE: Final = [
-    ("Ann", "ann"), ("Ann", "Ａｎｎ"), ("Ann", "A\u034fnn"), ("Ann", "Ann\ufe0f"), ("Ann", " Ann\u3164"),
-    ("Straße", "STRASSE"), ("Σοφος", "ΣΟΦΟΣ"), ("ﬁ", "FI"), ("Zoë", "Zoe\u0308"), ("a b", "a \u00a0b"),
-    ("Ann", "A\u17b4nn\u2800"), ("Ann", "A\u200dn\u00adn"),
+    ("Ann", "ann"), ("Ann", "Ａｎｎ"), ("Ann", "A\u034fnn"), ("Ann", "Ann\ufe0f"),
+    ("Ann", " Ann\u3164"), ("Ann", "A\u17b4nn\u2800"), ("Ann", "A\u200dn\u00adn"),
+    ("Ann Lee", "AnnLee"), ("a b", "a \u00a0b"), ("ﬁ", "FI"), ("Zoë", "Zoe\u0308"),
+    ("A\u034f\u030a", "å"), ("Straße", "STRASSE"), ("ẞ", "ss"), ("Σοφος", "ΣΟΦΟΣ"),
+    ("ΣΟΦΟΣ", "σοφοσ"), ("İ", "i\u0307"),
 ]  # fmt: skip
 
 

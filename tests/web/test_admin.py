@@ -282,18 +282,6 @@ def test_hostile_names(browser: Browser, world: World, name: str) -> None:
     assert 'title="&#34;&gt;&lt;b&gt;"' in text
 
 
-@pytest.mark.parametrize(
-    "text", [" ", "\n\n", "\ufe0f", "\u034f", "\u3164", "\u200b\u0301"], ids=ascii
-)
-def test_nothing_to_be_seen(browser: Browser, world: World, text: str) -> None:
-    """A message of which nothing is to be seen is not sent, and that is said."""
-    browser.get("/admin/rooms/r/")
-    answer = browser.post("/admin/rooms/r/", message=text)
-    assert answer.status == 400
-    assert "nothing to be seen in this message" in answer.body.decode()
-    assert shown(page(browser, "/admin/rooms/r/")) == []
-
-
 def test_messages_that_cannot_be_sent(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
