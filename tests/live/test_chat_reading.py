@@ -157,7 +157,7 @@ def test_many_long_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> Non
 
     def layouts() -> float:
         found = session.send("Performance.getMetrics")["metrics"]
-        return next(each["value"] for each in found if each["name"] == "LayoutCount")
+        return next(float(each["value"]) for each in found if each["name"] == "LayoutCount")
 
     before = layouts()
     with daemon.socket("flood") as client:
