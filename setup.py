@@ -29,6 +29,9 @@ setup(
     description="A live chat server: rooms over WebSockets and HTTP, on one TLS port.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The livechat authors",
+    license="MIT",
+    license_files=["LICENSE"],
     python_requires=">=3.11",
     classifiers=[
         "Framework :: Twisted",
@@ -58,7 +61,7 @@ setup(
         "cryptography>=46",
         "hiredis>=3",
         "humanize>=4.12",
-        "jinja2>=3.1",
+        "jinja2>=3.1.6",
         "msgspec>=0.20",
         "prometheus-client>=0.22",
         "pyopenssl>=26.4,<27",

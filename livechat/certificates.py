@@ -48,6 +48,7 @@ class Certificate(Struct, frozen=True):
     @ivar key: the PEM file of its private key.
     @ivar names: the names it is for, as text.
     @ivar expires: the end of its validity.
+    @ivar begins: the beginning of it.
     """
 
     chain: Path
@@ -55,6 +56,20 @@ class Certificate(Struct, frozen=True):
     names: tuple[str, ...]
     expires: datetime
     self_signed: bool
+    begins: datetime = datetime.min.replace(tzinfo=UTC)
+
+    def warning(self, now: datetime) -> str | None:
+        """Why clients refuse it at *now*, or will soon; None if nothing is to be done."""
+        days = (self.expires - now) // timedelta(days=1)
+        end = f"{self.expires:%Y-%m-%d}"
+        if self.expires <= now:
+            return f"The certificate {self.chain} expired on {end}."
+        if self.begins > now:
+            return f"The certificate {self.chain} is valid only from {self.begins:%Y-%m-%d}."
+        if (self.expires - now).total_seconds() >= EXPIRES_SOON:
+            return None
+        left = f"in {days} days" if days > 1 else "within two days"
+        return f"The certificate {self.chain} expires on {end}, {left}."
 
 
 class Shown:
@@ -93,6 +108,7 @@ def load(chain: Path, key: Path) -> Certificate:
         names=_names(certificate),
         expires=certificate.not_valid_after_utc,
         self_signed=_is_self_signed(certificate),
+        begins=certificate.not_valid_before_utc,
     )
 
 
@@ -145,7 +161,8 @@ def _make(chain: Path, key: Path) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), False)
         .sign(private, hashes.SHA256())
     )
-    chain.parent.mkdir(parents=True, exist_ok=True)
+    # Whatever the umask is: who can write there can replace the key.
+    chain.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # The key first: a crash between the two leaves a key alone, which `load`
     # complains about, rather than a certificate that looks usable.
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

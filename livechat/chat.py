@@ -23,6 +23,7 @@ from livechat.frames import Limits
 from livechat.hub import Hub
 from livechat.interfaces import IBackend, IClient, IMember, ISink
 from livechat.limits import Bucket, Buckets, Rate, address_key
+from livechat.looks import seen
 from livechat.presence import Presence
 from livechat.replay import NEWEST, Replay
 from livechat.reports import Report, Room, rooms_of_all
@@ -179,10 +180,10 @@ class Chat:
         self._hub.join(room, member, reads=reads)
         try:
             await self._backend.subscribe(room)
+            self.presence.enter(room, visitor)
         except BaseException:
             self._take_out(room, member)
             raise
-        self.presence.enter(room, visitor)
 
     def leave(self, room: str, member: IMember, visitor: Visitor) -> None:
         """Take *member*, who has joined, out of *room*."""
@@ -362,6 +363,14 @@ class Chat:
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""
         return self._backend.trouble()
+
+
+def check_seen(text: str) -> None:
+    """
+    @raise ChatError: nothing of *text* is to be seen, so that it would be an empty line.
+    """
+    if not seen(text):
+        raise ChatError(Kind.EMPTY_MESSAGE, "There is nothing to be seen in this message.")
 
 
 def _scoped(user: User | None, nonce: str) -> str:

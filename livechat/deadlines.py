@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 _T = TypeVar("_T")
 
@@ -26,13 +27,23 @@ class Deadlines(Generic[_T]):
     A timer runs only while somebody waits.
     """
 
-    def __init__(self, clock: IReactorTime, seconds: float, missed: Callable[[_T], None]) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        missed: Callable[[_T], None],
+        failed: Callable[[_T], None] | None = None,
+    ) -> None:
         """
         @param missed: called with whoever was not done; it is forgotten by then.
+        @param failed: called where that raised, while the exception is handled: has to log it.
         """
         self._clock = clock
         self._seconds = seconds
         self._missed = missed
+        self._failed = failed or self._log_failure
         # In the order of their ends.
         self._ends: dict[_T, float] = {}
         self._timer: IDelayedCall | None = None
@@ -65,14 +76,22 @@ class Deadlines(Generic[_T]):
             if end > now or len(missed) == MOST_AT_ONCE:
                 break
             missed.append(one)
+        for one in missed:
+            # It may be done because of what was done to those before it.
+            if self._ends.pop(one, None) is not None:
+                self._tell(one)
+        # Now, and not by who began meanwhile: others may have less time left.
+        self._timer = None
+        if self._ends:
+            first = next(iter(self._ends.values()))
+            self._timer = self._clock.callLater(max(0.0, first - now), self._look)
+
+    def _tell(self, one: _T) -> None:
+        """One's bug must not cost the others their deadlines."""
         try:
-            for one in missed:
-                # It may be done because of what was done to those before it.
-                if self._ends.pop(one, None) is not None:
-                    self._missed(one)
-        finally:
-            # Now, and not by who began meanwhile: others may have less time left.
-            self._timer = None
-            if self._ends:
-                first = next(iter(self._ends.values()))
-                self._timer = self._clock.callLater(max(0.0, first - now), self._look)
+            self._missed(one)
+        except Exception:  # noqa: BLE001 - whatever it is, it is this one's own
+            self._failed(one)
+
+    def _log_failure(self, one: _T) -> None:
+        self._log.failure("A missed deadline met a bug.")

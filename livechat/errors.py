@@ -68,6 +68,7 @@ class Kind(Enum):
     BAD_JSON = ("bad_json", 400)
     BAD_FORM = ("bad_form", 400)
     BAD_MESSAGE = ("bad_message", 400)
+    EMPTY_MESSAGE = ("empty_message", 400)
     MESSAGE_TOO_LONG = ("message_too_long", 400)
     NOT_TEXT = ("not_text", 400)
     BAD_ROOM = ("bad_room", 400)

@@ -1,10 +1,32 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and no larger than they should be."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from tempfile import mkstemp
+
+
+def read(path: Path, largest: int) -> bytes:
+    """
+    The whole file.
+
+    @raise OSError: it cannot be read.
+    @raise ValueError: it has more than *largest* bytes; it may be endless.
+    """
+    with path.open("rb") as file:
+        return bounded(file.read(largest + 1), largest)
+
+
+def bounded(document: bytes, largest: int) -> bytes:
+    """
+    *document* itself.
+
+    @raise ValueError: it has more than *largest* bytes.
+    """
+    if len(document) > largest:
+        raise ValueError(f"it has more than {largest} bytes")
+    return document
 
 
 def write(path: Path, data: bytes, mode: int) -> None:

@@ -40,6 +40,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat import metrics
+from livechat.errors import internal
 from livechat.frames import Encoding, Resumed, ServerFrame, encode_frame, encode_messages
 from livechat.interfaces import IMember, ISink
 from livechat.wire import Message, Place
@@ -399,7 +400,11 @@ class Hub:
             self._written = self._since = 0
 
     def _cut_off(self, room: _Room, member: IMember) -> None:
-        """Its own connection is broken; the others must not notice."""
+        """Close a connection that cannot be written to; the others must not notice."""
         self._log.failure("A member of {room} is cut off: writing failed.", room=room.name)
         room.remove(member)
-        member.abort()
+        try:
+            member.turn_away(internal())
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            self._log.failure("A member of {room} could not be told so.", room=room.name)
+            member.abort()

@@ -186,6 +186,9 @@ class IMember(Interface):
         Does not block and is bounded: a member that does not read is closed.
         """
 
+    def turn_away(error: ChatError) -> None:
+        """Close, for this reason.  The member leaves its rooms."""
+
     def abort() -> None:
         """
         Cut the connection, which is of no use any more.  The member leaves its
@@ -204,9 +207,6 @@ class IClient(IMember):
 
     def drained() -> Deferred[None]:
         """Fires when what was written has gone out, or never will."""
-
-    def turn_away(error: ChatError) -> None:
-        """Close, for this reason."""
 
     def flooded(reason: str) -> None:
         """Close at once with 1008; nothing that it sent any more is looked at."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -57,6 +57,18 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def unmapped(address: str) -> str:
+    """
+    An IP address in the one form that is written: of version 4, where it is one in the form of
+    version 6 (``::ffff:192.0.2.1``).
+
+    @raise ValueError: it is none.
+    """
+    found = ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return str(mapped or found)
 
 
 def is_host(text: str) -> bool:

@@ -32,7 +32,6 @@ from typing import Final
 
 import msgspec
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
@@ -42,7 +41,7 @@ from livechat import files
 from livechat.errors import ChatError, Kind, StartError
 from livechat.interfaces import IShelf
 from livechat.limits import Bucket, Buckets, Rate, address_key
-from livechat.passwords import HASH, LONGEST, Password
+from livechat.passwords import LONGEST, Password, affordable, fits, new_hash
 from livechat.threads import Lane, within
 
 _log = Logger()
@@ -54,6 +53,8 @@ ATTEMPTS_OF_ALL: Final = Rate(per_second=1 / 5, burst=10)
 MOST_SESSIONS: Final = 100
 #: Addresses that are remembered to have given the right password.
 MOST_ADDRESSES: Final = 100
+#: Bytes of the file, and of what is on the shelf: several times what they come to at most.
+LARGEST: Final = 65_536
 #: How often it is tried to change what others change at the same time.
 _TRIES: Final = 5
 #: Seconds for which writing the file is waited for.
@@ -142,10 +143,10 @@ class Operators:
         @raise StartError: it cannot be read or made, or the password cannot be used.
         """
         try:
-            self._state = msgspec.json.decode(self._path.read_bytes(), type=_State)
+            self._state = self._read()
         except FileNotFoundError:
             pass
-        except (msgspec.DecodeError, UnicodeDecodeError) as reason:
+        except ValueError as reason:
             # Nothing is lost with it but sessions.
             _log.warn(
                 "{path} is damaged, all operators are signed out: {reason}",
@@ -162,6 +163,18 @@ class Operators:
                 self._write(self._state)
             except OSError as reason:
                 raise StartError(f"--state: cannot write {self._path}: {reason.strerror}") from None
+
+    def _read(self) -> _State:
+        """
+        The file.  Blocks.
+
+        @raise ValueError: it is none of ours.
+        """
+        state = msgspec.json.decode(files.read(self._path, LARGEST), type=_State)
+        if state.password and not affordable(state.password):
+            # To check a password against it could take hours, or all memory.
+            raise ValueError("its hash costs too much to check")
+        return state
 
     def start(self) -> None:
         """Take passwords from now on."""
@@ -200,8 +213,14 @@ class Operators:
         return True
 
     async def _sign_all_out(self) -> None:
-        await self._change(lambda state: _State(state.password))
+        # Before it is done: whoever hears of it, this process too, looks at the shelf
+        # meanwhile, and would sign all out again, for ever.
         self._signs_out = False
+        try:
+            await self._change(lambda state: _State(state.password))
+        except BaseException:
+            self._signs_out = True
+            raise
 
     async def sign_in(self, address: str, password: str) -> str:
         """
@@ -295,8 +314,8 @@ class Operators:
     def _with(self, shelved: bytes) -> _State:
         """What is on the shelf, and our own password."""
         try:
-            shared = msgspec.json.decode(shelved, type=_Shared) if shelved else _Shared()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            shared = msgspec.json.decode(files.bounded(shelved or b"{}", LARGEST), type=_Shared)
+        except ValueError:
             _log.warn("What is known of operators is damaged: all are signed out.")
             shared = _Shared()
         return _State(self._state.password, shared.sessions, shared.addresses)
@@ -344,23 +363,11 @@ class Operators:
 
     def _new_hash(self, password: Password) -> str | None:
         """The hash of *password*; None if it is the one of before.  Blocks."""
-        text = password.text
-        if not text.startswith(HASH):
-            return None if self._fits(text) else self._hasher.hash(text)
-        try:
-            self._hasher.verify(text, "")
-        except VerifyMismatchError:
-            pass
-        except (VerificationError, InvalidHashError):
-            raise StartError(f"{password.source}: this is not a valid argon2id hash") from None
-        return None if self._state.password == text else text
+        return new_hash(self._hasher, self._state.password, password)
 
     def _fits(self, password: str) -> bool:
         """Whether it is the password.  Blocks."""
-        try:
-            return self._hasher.verify(self._state.password, password)
-        except (VerificationError, InvalidHashError):
-            return False
+        return fits(self._hasher, self._state.password, password)
 
     async def _save(self) -> None:
         """Write the file.  What is in memory holds, and is answered, even if that fails."""

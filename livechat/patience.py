@@ -48,6 +48,9 @@ class Reader(Protocol):
     def too_slow(self) -> None:
         """Too much does: it is to be closed."""
 
+    def met_a_bug(self) -> None:
+        """Log the exception that is handled; end only this connection."""
+
 
 class Patience:
     """
@@ -62,7 +65,9 @@ class Patience:
         @param max_unsent: bytes that may wait, or more if a few of the largest frames are more.
         """
         self.unsent = max(max_unsent, LARGEST_FRAMES * max_frame)
-        self._slow: Deadlines[Reader] = Deadlines(clock, SLOW, lambda one: one.too_slow())
+        self._slow: Deadlines[Reader] = Deadlines(
+            clock, SLOW, lambda one: one.too_slow(), lambda one: one.met_a_bug()
+        )
 
     def __len__(self) -> int:
         """For how many too much waits just now."""

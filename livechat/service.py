@@ -34,6 +34,7 @@ from livechat.limits import Connections
 from livechat.net.access import AccessLog
 from livechat.net.http import HttpFactory
 from livechat.net.listening import bind, reserve
+from livechat.net.plain import Redirects
 from livechat.net.preface import PrefacedPort
 from livechat.net.proxies import Proxies
 from livechat.net.tls_port import TLSPort
@@ -166,6 +167,10 @@ def _assemble(
     patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
     feeds = Feeds(chat, reactor, patience)
     sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+
+    def names() -> tuple[str, ...]:
+        return (*shown.certificate.names, *config.host)
+
     http = HttpFactory(
         reactor,
         tree=web.tree(
@@ -177,7 +182,7 @@ def _assemble(
             now=time.time,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
-            names=lambda: (*shown.certificate.names, *config.host),
+            names=names,
             monitors=Access(config.metrics, config.metrics_token),
         ),
         sockets=sockets,
@@ -187,10 +192,11 @@ def _assemble(
         access=access,
         proxies=proxies,
     )
+    plain = Redirects(names)
     port = (
-        PrefacedPort(reactor, http, secured, proxies)
+        PrefacedPort(reactor, http, secured, proxies, plain)
         if config.proxy_protocol
-        else TLSPort(reactor, http, secured)
+        else TLSPort(reactor, http, secured, plain)
     )
     daemon = OrderedService()
     # First, and so stopped last: without it SIGHUP would kill.

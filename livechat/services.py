@@ -16,7 +16,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from livechat import __version__, metrics
-from livechat.certificates import EXPIRES_SOON, Certificate, Shown
+from livechat.certificates import Certificate, Shown
 from livechat.chat import Chat
 from livechat.config import Config
 from livechat.credentials import find_certificate, operators_password, secure
@@ -30,6 +30,7 @@ from livechat.net.websocket import Socket, SocketFactory
 from livechat.operators import Operators
 from livechat.passwords import Password
 from livechat.patience import Patience
+from livechat.permissions import exposed
 from livechat.reports import Report
 from livechat.session import back_in
 from livechat.threads import Lane
@@ -170,6 +171,8 @@ class Port(Service):
 
     async def _stop(self) -> None:
         """Take no more connections, say goodbye to those that are there, wait a little."""
+        # From now on: to close the ports takes a turn.
+        self._http.stopping = True
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
@@ -220,6 +223,7 @@ class Renewal(Service):
         self._reactor = reactor
         self._files = files
         self._before: Any = None
+        self._renewing = self._again = False
 
     def startService(self) -> None:
         super().startService()
@@ -234,12 +238,40 @@ class Renewal(Service):
         self._files.stop()
 
     def _asked(self, *_: object) -> None:
-        self._reactor.callFromThread(lambda: Deferred.fromCoroutine(self.renew()))
+        self._reactor.callFromThread(self.ask)
+
+    def ask(self) -> None:
+        """
+        Renew.  While that is under way, any number of calls renew once more: each renewal
+        checks the password, which costs a core a moment.
+        """
+        self._again = True
+        if not self._renewing:
+            self._renewing = True
+            Deferred.fromCoroutine(self._renew_as_asked())
+
+    async def _renew_as_asked(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                await self.renew()
+        finally:
+            self._renewing = False
 
     async def renew(self) -> None:
         """Look whether there is a new certificate, or a new password."""
         await self._renew_certificate()
         await self._renew_password()
+        # One worker says it for all.
+        if self._config.worker <= 1:
+            await self._warn()
+
+    async def _warn(self) -> None:
+        certificate = self._shown.certificate
+        try:
+            _say(await self._files.call(_warnings, self._config, certificate))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The permissions of files could not be looked at.")
 
     async def _renew_certificate(self) -> None:
         try:
@@ -256,7 +288,6 @@ class Renewal(Service):
                 names=", ".join(certificate.names),
                 end=certificate.expires,
             )
-            _warn_of_expiry(certificate)
 
     def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
         certificate = find_certificate(self._config)
@@ -314,7 +345,7 @@ class Announcement(Service):
         )
         if certificate.self_signed:
             _log.info("It is self-signed: clients must be told to accept it.")
-        _warn_of_expiry(certificate)
+        _say(_warnings(config, certificate))
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
@@ -325,14 +356,15 @@ class Announcement(Service):
         _log.info("livechat is stopping.")
 
 
-def _warn_of_expiry(certificate: Certificate) -> None:
-    left = certificate.expires - datetime.now(UTC)
-    if left.total_seconds() < EXPIRES_SOON:
-        _log.warn(
-            "The certificate {path} expires in {days} days.",
-            path=str(certificate.chain),
-            days=left.days,
-        )
+def _warnings(config: Config, certificate: Certificate) -> list[str]:
+    """What an operator should mend, a line for each.  Blocks."""
+    ill = certificate.warning(datetime.now(UTC))
+    return [*([] if ill is None else [ill]), *exposed(config, certificate)]
+
+
+def _say(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        _log.warn("{warning}", warning=warning)
 
 
 def _in_url(address: str) -> str:

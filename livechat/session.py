@@ -31,7 +31,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import frames, metrics, wire
-from livechat.chat import PAGE, Chat, History, Sender, Window
+from livechat.chat import PAGE, Chat, History, Sender, Window, check_seen
 from livechat.errors import ChatError, Kind, internal
 from livechat.frames import Encoding, ServerFrame, encode_frame
 from livechat.interfaces import IClient
@@ -160,7 +160,10 @@ class _Session(ABC):
         if not isinstance(error, ChatError):
             self._log.failure("A client could not be answered.", failure)
             error = internal()
-        self._tell(error, nonce)
+        try:
+            self._tell(error, nonce)
+        except Exception:  # noqa: BLE001 - else it would wait for ever
+            self._cut_off()
 
     def _refuse(self, error: ChatError, nonce: str | None = None) -> None:
         if self._spend(self._noise):
@@ -176,9 +179,9 @@ class _Session(ABC):
         """Read what was missed, besides everything else."""
         return Deferred.fromCoroutine(replay).addErrback(self._cut_off)
 
-    def _cut_off(self, failure: Failure) -> None:
-        """A bug: it would never hear anything any more."""
-        self._log.failure("A client cannot be told what it missed.", failure)
+    def _cut_off(self, failure: Failure | None = None) -> None:
+        """Close with 4002 after a bug: else it would wait for ever."""
+        self._log.failure("A client is cut off: it cannot be told all.", failure)
         self._client.turn_away(internal())
 
 
@@ -226,10 +229,13 @@ class Session(_Session):
     async def open(self) -> None:
         await super().open()
         try:
-            place = await self._chat.place(self.room)
+            self._greet(await self._chat.place(self.room))
         except BaseException:
             self.close()
             raise
+
+    def _greet(self, place: Place) -> None:
+        """Say where the room stands, and go on from what the client has seen."""
         hello = frames.Hello(
             self.room,
             self._visitor.connection,
@@ -279,6 +285,7 @@ class Session(_Session):
 
     def _say(self, frame: frames.Say) -> None:
         try:
+            check_seen(frame.message)
             stored = self._chat.send(
                 self._sender,
                 self.room,
@@ -289,13 +296,15 @@ class Session(_Session):
         except ChatError as error:
             self._refuse(error, frame.nonce)
         else:
-            stored.addCallback(self._stored, frame.nonce)
-            stored.addErrback(self._failed, frame.nonce)
+            stored.addCallbacks(self._stored, self._failed, (frame.nonce,), {}, (frame.nonce,))
 
     def _stored(self, message: Message, nonce: str | None) -> None:
         ack = frames.Ack(message.seq, message.time, nonce, isinstance(message, Repeated))
-        # It goes out with what the room is told, which is this message as a rule.
-        self._client.write_soon(encode_frame(self._client.encoding, ack))
+        try:
+            # It goes out with what the room is told, which is this message as a rule.
+            self._client.write_soon(encode_frame(self._client.encoding, ack))
+        except Exception:  # noqa: BLE001 - it is stored; the client has to ask again
+            self._cut_off()
 
     def _types(self) -> None:
         # Who says it too often is not told, and must not say it without end.

@@ -1,5 +1,6 @@
 """
-Who somebody is: a guest, with a name that anybody may have, or an operator.
+Who somebody is: a guest, with a name that anybody may have, but for those that are reserved;
+or an operator.
 
 A guest's id is the connection's; or, for one who brings a *key*, which it has chosen at
 random and tells to nobody else, a keyed hash of that: so it is the same each time, at
@@ -17,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
+from livechat.looks import UNSEEN, UNSEEN_END, is_reserved, trimmed
 from livechat.wire import User
 
 #: Characters of a name.
@@ -33,12 +35,11 @@ _BANNED: Final = (
     "\U000e0000-\U000e007f"
     + "".join(chr((plane << 16) + last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 )
-# What nobody sees: blanks, joiners, and a few letters and symbols.
-_UNSEEN: Final = (
-    r" \xa0\u1680\u2000-\u200a\u200c\u200d\u202f\u205f\u3000\u115f\u1160\u2800\u3164\uffa0"
+#: A regular expression for what somebody may be called: it begins and ends with something that is
+#: to be seen.  More than that it cannot say of marks, and of what shapes the character before it.
+NAME: Final = (
+    f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
-#: A regular expression for what somebody may be called: at least one character is to be seen.
-NAME: Final = f"(?=.*[^{_UNSEEN}])[^{_BANNED}]{{1,{LONGEST_NAME}}}"
 _NAME: Final = re.compile(NAME)
 #: Whose messages those of the admin page are: operators share one password, and so one user.
 OPERATOR: Final = User("livechat:operator", "Operator", "operator")
@@ -65,10 +66,11 @@ def checked_name(name: str) -> str:
 
     @raise ChatError: nobody may.
     """
-    if _NAME.fullmatch(name) is None:
+    if _NAME.fullmatch(name) is None or not trimmed(name):
         raise ChatError(
             Kind.BAD_QUERY,
-            f"A name has 1 to {LONGEST_NAME} characters, and no control characters.",
+            f"A name has 1 to {LONGEST_NAME} characters and no control characters, and begins and"
+            " ends with something that is to be seen.",
         )
     return name
 
@@ -87,7 +89,7 @@ def checked_key(key: str) -> str:
 def passer_by(name: str | None = None) -> Visitor:
     """A guest who will be somebody else next time."""
     connection = secrets.token_urlsafe(9)
-    return Visitor(connection, User(connection, name or _made_up(connection)), returns=False)
+    return Visitor(connection, User(connection, _called(name, connection)), returns=False)
 
 
 def regular(secret: bytes, key: str, name: str | None = None) -> Visitor:
@@ -99,10 +101,13 @@ def regular(secret: bytes, key: str, name: str | None = None) -> Visitor:
     digest = blake2b(key.encode(), key=secret, digest_size=12, person=b"guest").digest()
     known_as = urlsafe_b64encode(digest).decode()
     connection = secrets.token_urlsafe(9)
-    return Visitor(connection, User(known_as, name or _made_up(known_as)), returns=True)
+    return Visitor(connection, User(known_as, _called(name, known_as)), returns=True)
 
 
-def _made_up(known_as: str) -> str:
+def _called(name: str | None, known_as: str) -> str:
+    """*name*, if a guest may have it; else one that is made up, and stays while *known_as* does."""
+    if name is not None and not is_reserved(name):
+        return name
     return f"guest-{blake2b(known_as.encode(), digest_size=2).hexdigest()}"
 
 

@@ -33,10 +33,12 @@ class BackendContract:
     @ivar make: a new backend with a ``history_limit`` and a ``history_age``, on the
         same store as the last one, which has stopped.
     @ivar set_time: lets it be so many seconds later than at the beginning.
+    @ivar set_clock: lets the wall clock be so many seconds ahead of that.
     """
 
     make: Callable[..., Any]
     set_time: Callable[[float], None]
+    set_clock: Callable[[float], None]
 
     async def begin(self, **options: int) -> Any:
         backend = self.make(**options)
@@ -315,11 +317,34 @@ class BackendContract:
     async def test_time_does_not_run_backwards(self) -> None:
         """A clock that is set back gives no message an earlier time than the one before."""
         backend = await self.begin()
-        self.set_time(3_600)
+        self.set_clock(5)
         first = await backend.publish(Draft("r", "a"))
-        self.set_time(0)
+        self.set_clock(0)
         second = await backend.publish(Draft("r", "b"))
         assert second.time >= first.time
+
+    async def test_wrong_clock(self) -> None:
+        """A clock that jumps stamps no message and hides none, unless it holds."""
+        backend = await self.begin(history_age=60)
+        first = await backend.publish(Draft("r", "a"))
+        for ahead in (40 * 86_400, -3_600):
+            self.set_clock(ahead)
+            assert abs((await backend.publish(Draft("r", "b"))).time - first.time) < 5_000
+            assert (await self.all(backend, "r"))[0] == first
+
+    async def test_wrong_clock_at_a_start(self) -> None:
+        """It is followed at once, and costs nothing when it is right again."""
+        backend = await self.begin(history_age=60)
+        first = await backend.publish(Draft("r", "a"))
+        await backend.stop()
+        self.set_clock(40 * 86_400)
+        backend = await self.begin(history_age=60)
+        assert await self.all(backend, "r") == []
+        await backend.publish(Draft("other", "b"))
+        await backend.stop()
+        self.set_clock(0)
+        backend = await self.begin(history_age=60)
+        assert await self.all(backend, "r") == [first]
 
     async def test_start_again(self) -> None:
         """What was stored is there after a restart, under the same epoch and numbers."""

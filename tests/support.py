@@ -267,7 +267,7 @@ class World:
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000)
-        self.wall = 1_790_000_000.0
+        self._ahead = 1_790_000_000.0 - 1_000_000
         self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
@@ -295,6 +295,15 @@ class World:
             rate_per_ip=rate_per_ip,
         )
         self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+
+    @property
+    def wall(self) -> float:
+        """The wall clock, which goes on with the other one, and can be set."""
+        return self.clock.seconds() + self._ahead
+
+    @wall.setter
+    def wall(self, seconds: float) -> None:
+        self._ahead = seconds - self.clock.seconds()
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

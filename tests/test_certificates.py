@@ -132,3 +132,28 @@ def test_nowhere_to_make_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="none can be made in"):
         certificates.load_or_make(tmp_path / "file" / "certs")
+
+
+@pytest.mark.parametrize(
+    ("begins", "expires", "said"),
+    [
+        ("2020-01-01", "2030-01-01", None),
+        ("2020-01-01", "2026-01-16", None),
+        ("2020-01-01", "2026-01-10", "expires on 2026-01-10, in 8 days."),
+        ("2020-01-01", "2026-01-02", "expires on 2026-01-02, within two days."),
+        ("2018-01-14", "2019-01-14", "expired on 2019-01-14."),
+        ("2026-02-01", "2030-01-01", "is valid only from 2026-02-01."),
+    ],
+)
+def test_warnings(begins: str, expires: str, said: str | None) -> None:
+    """When it ends, or ended, is said as a date; and that it has not begun."""
+    certificate = certificates.Certificate(
+        Path("x.crt"),
+        Path("x.key"),
+        ("chat.example",),
+        datetime.fromisoformat(f"{expires}T00:00:00+00:00"),
+        self_signed=False,
+        begins=datetime.fromisoformat(f"{begins}T00:00:00+00:00"),
+    )
+    warning = certificate.warning(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert warning == (said and f"The certificate x.crt {said}")

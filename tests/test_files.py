@@ -34,3 +34,14 @@ def test_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         files.write(path, b"new", 0o600)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"old"
+
+
+def test_reading(tmp_path: Path) -> None:
+    """A file is read whole, up to so many bytes; an endless one is not read to its end."""
+    path = tmp_path / "file"
+    path.write_bytes(b"four")
+    assert files.read(path, 4) == b"four"
+    with pytest.raises(ValueError, match="more than 3 bytes"):
+        files.read(path, 3)
+    with pytest.raises(ValueError, match="more than 3 bytes"):
+        files.read(Path("/dev/zero"), 3)

@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyClass, verifyObject
 
+from livechat.errors import Kind
 from livechat.hub import SLICE, Hub
 from livechat.interfaces import ISink
 from livechat.wire import Message, Place
@@ -93,8 +94,9 @@ class HubTest(SynchronousTestCase):
         assert len(self.flushLoggedErrors(OSError)) == 1
         assert len(before.frames()) == len(after.frames()) == 1
         assert self.hub.members("a") == 2
-        assert broken.aborted
-        assert not before.aborted
+        assert broken.refused is not None
+        assert broken.refused.kind is Kind.INTERNAL
+        assert not before.refused
 
     def test_a_room_of_broken_members_ends(self) -> None:
         """The last member of a room ends it even if writing to it had failed."""
@@ -262,7 +264,7 @@ class TurnsTest(SynchronousTestCase):
         for _ in range(4):
             self.turn()
         assert len(self.flushLoggedErrors(OSError)) == 3
-        assert all(member.aborted for member in broken)
+        assert all(member.refused for member in broken)
         assert all(member.texts() == ["x"] for member in members)
 
     def test_flush(self) -> None:

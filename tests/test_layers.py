@@ -17,6 +17,7 @@ LAYERS = [
     {
         "livechat",
         "livechat.errors",
+        "livechat.looks",
         "livechat.names",
         "livechat.wire",
         "livechat.frames",
@@ -33,6 +34,7 @@ LAYERS = [
         "livechat.files",
         "livechat.patience",
         "livechat.threads",
+        "livechat.wallclock",
         "livechat.certificates",
         "livechat.passwords",
     },
@@ -42,19 +44,20 @@ LAYERS = [
     {"livechat.session"},
     {"livechat.web"},
     {"livechat.net"},
-    {"livechat.credentials"},
+    {"livechat.credentials", "livechat.permissions"},
     {"livechat.services", "livechat.workers"},
     {"livechat.service"},
 ]
 
 #: The core runs without a reactor, Autobahn or a web server.
 CORE = {
-    "livechat.errors", "livechat.names", "livechat.wire", "livechat.frames", "livechat.metrics",
-    "livechat.reports",
-    "livechat.users", "livechat.interfaces", "livechat.limits", "livechat.deadlines",
-    "livechat.files", "livechat.patience", "livechat.threads", "livechat.passwords", "livechat.hub",
-    "livechat.activity", "livechat.operators", "livechat.presence", "livechat.replay",
-    "livechat.chat", "livechat.session",
+    "livechat.errors", "livechat.looks", "livechat.names", "livechat.wire", "livechat.frames",
+    "livechat.metrics", "livechat.reports", "livechat.users", "livechat.interfaces",
+    "livechat.limits", "livechat.deadlines", "livechat.files", "livechat.patience",
+    "livechat.threads", "livechat.wallclock", "livechat.passwords", "livechat.hub",
+    "livechat.activity",
+    "livechat.operators", "livechat.presence", "livechat.replay", "livechat.chat",
+    "livechat.session",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",

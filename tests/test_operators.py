@@ -19,10 +19,11 @@ from livechat.interfaces import IShelf
 from livechat.operators import (
     ATTEMPTS_OF_ALL,
     ATTEMPTS_OF_ONE,
+    LARGEST,
     MOST_SESSIONS,
     Operators,
 )
-from livechat.passwords import Password
+from livechat.passwords import Password, affordable
 from tests.support import CHEAP, PASSWORD, Lane, kind, result, run
 
 LASTS = 3_600
@@ -171,6 +172,60 @@ def test_a_hash_in_place_of_the_password(desk: Desk) -> None:
     assert desk.refused(hashed).kind is Kind.WRONG_PASSWORD
     assert desk.again(hashed).lasting(token)
     assert not desk.again(CHEAP.hash("another password")).lasting(token)
+
+
+#: Hashes that take hours, all memory, or thousands of threads to check.
+ABSURD = [
+    "$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$",
+    "$argon2id$v=19$m=65536,t=4294967295,p=4$c29tZXNhbHQ$",
+    "$argon2id$v=19$m=8,t=200000,p=1$c29tZXNhbHQ$",
+    "$argon2id$v=19$m=262144,t=100,p=4$c29tZXNhbHQ$",
+    "$argon2id$v=19$m=1048576,t=1,p=16777215$c29tZXNhbHQ$",
+    "$argon2d$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$",
+]
+DIGEST = "aGFzaGhhc2hoYXNoaGFzaA"
+
+
+@pytest.mark.parametrize("costs", ABSURD)
+def test_a_file_with_a_hash_of_absurd_cost(desk: Desk, costs: str) -> None:
+    """It is a damaged one: a line says so, and the daemon starts at once."""
+    token = desk.sign_in()
+    kept = json.loads(desk.path.read_text())
+    desk.path.write_text(json.dumps({**kept, "password": costs + DIGEST}))
+    with capturedLogs() as events:
+        again = desk.again()
+    (event,) = events
+    assert "costs too much" in event["reason"]
+    assert not again.lasting(token)
+    desk.sign_in()
+
+
+@pytest.mark.parametrize("costs", [each for each in ABSURD if "argon2id" in each])
+def test_a_password_with_a_hash_of_absurd_cost(desk: Desk, costs: str) -> None:
+    """Wherever it is from, it is refused in a line: at the start, and at a renewal."""
+    with pytest.raises(StartError, match=r"^a test: this hash costs too much"):
+        desk.again(costs + DIGEST)
+    desk.again()
+    renewal = Deferred.fromCoroutine(desk.operators.renew(lambda: Password(costs + DIGEST, "x")))
+    with pytest.raises(StartError, match="costs too much"):
+        result(renewal)
+    desk.sign_in()
+
+
+def test_a_hash_of_the_highest_cost_that_is_recommended() -> None:
+    """RFC 9106's first choice may be used."""
+    assert affordable("$argon2id$v=19$m=2097152,t=1,p=4$c29tZXNhbHQ$" + DIGEST)
+
+
+def test_an_endless_file(desk: Desk) -> None:
+    """What is larger than it can be is not read to its end."""
+    desk.path.unlink()
+    desk.path.symlink_to("/dev/zero")
+    with capturedLogs() as events:
+        desk.again()
+    assert "bytes" in events[0]["reason"]
+    assert not desk.path.is_symlink()
+    desk.sign_in()
 
 
 def test_a_bad_hash(desk: Desk) -> None:
@@ -380,6 +435,9 @@ class Shelf:
         self.document = b""
         self.away = False
         self.watchers: list[Callable[[], None]] = []
+        self.replaced = 0
+        #: Replacing is told to the watchers, but not answered before it fires.
+        self.answer: Deferred[bool] | None = None
         #: Is called before the next replacing.
         self.meanwhile: Callable[[], None] | None = None
 
@@ -395,9 +453,10 @@ class Shelf:
         if before != self.document:
             return succeed(False)
         self.document = after
+        self.replaced += 1
         for each in self.watchers:
             each()
-        return succeed(True)
+        return self.answer or succeed(True)
 
     def watch(self, changed: Callable[[], None]) -> None:
         self.watchers.append(changed)
@@ -488,6 +547,40 @@ def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], shelf: Sh
     assert not two.operators.lasting(token)
 
 
+def test_news_of_a_sign_out_that_is_not_answered_yet(
+    desks: tuple[Desk, Desk], shelf: Shelf
+) -> None:
+    """It is what was asked for: nobody is signed out again, and again, by it."""
+    one, two = desks
+    token = two.sign_in()
+    shelf.replaced = 0
+    shelf.answer = Deferred()
+    renewed = Deferred.fromCoroutine(one.operators.renew(lambda: Password("another one", "a test")))
+    assert not renewed.called
+    assert shelf.replaced == 1
+    assert not two.operators.lasting(token)
+    answer, shelf.answer = shelf.answer, None
+    answer.callback(True)
+    assert result(renewed)
+    token = two.sign_in()
+    for each in shelf.watchers:
+        each()
+    assert two.operators.lasting(token)
+
+
+def test_a_sign_out_that_failed_on_the_way(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
+    """One of which nobody knows whether it was done is done again."""
+    one, two = desks
+    shelf.answer = fail(ChatError(Kind.UNAVAILABLE, "away"))
+    assert run(one.operators.renew(lambda: Password("another one", "a test")))
+    shelf.answer = None
+    shelf.replaced = 0
+    for each in 2 * shelf.watchers:
+        each()
+    assert shelf.replaced == 1
+    assert two.operators.lasting(two.sign_in())
+
+
 def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
     """One that was changed while the process was away signs all out; a restart does not."""
     one, two = desks
@@ -507,7 +600,7 @@ def test_a_new_password_at_a_start(desks: tuple[Desk, Desk], shelf: Shelf) -> No
 def test_a_damaged_shelf(desks: tuple[Desk, Desk], shelf: Shelf) -> None:
     """Nobody is signed in by it, and it is mended by the next one."""
     one, two = desks
-    for document in (b"{", b"\xff", b"[]"):
+    for document in (b"{", b"\xff", b"[]", b" " * LARGEST + b"{}"):
         shelf.document = document
         with capturedLogs() as events:
             token = one.sign_in()

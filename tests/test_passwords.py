@@ -54,11 +54,36 @@ def test_files_without_a_password(tmp_path: Path, text: bytes) -> None:
         assert text.decode("latin-1") not in str(caught.value)
 
 
+def test_an_endless_file(tmp_path: Path) -> None:
+    """No more of it is read than is too long."""
+    with pytest.raises(StartError, match="a password is one line"):
+        find_password(None, Path("/dev/zero"), tmp_path / "generated")
+
+
 @pytest.mark.parametrize("text", ["", "short", "\udcff not UTF-8"])
 def test_bad_passwords_in_the_environment(tmp_path: Path, text: str) -> None:
     """The same for the environment: an empty variable is no password."""
     with pytest.raises(StartError, match="LIVECHAT_ADMIN_PASSWORD: "):
         find_password(text, None, tmp_path / "generated")
+
+
+@pytest.mark.parametrize(
+    ("hashed", "said"),
+    [
+        ("$argon2id$nonsense", "not a valid argon2id hash"),
+        ("$argon2id$v=19$m=9999999,t=1,p=1$c29tZXNhbHQ$aGFzaGhhc2g", "costs too much"),
+    ],
+)
+def test_bad_hashes(tmp_path: Path, hashed: str, said: str) -> None:
+    """A hash that cannot be used is none, wherever it is from, before a worker is started."""
+    given = tmp_path / "given"
+    given.write_text(hashed)
+    with pytest.raises(StartError, match=f"^LIVECHAT_ADMIN_PASSWORD: .*{said}"):
+        find_password(hashed, None, tmp_path / "generated")
+    with pytest.raises(StartError, match=f"^--admin-password-file: .*{said}"):
+        find_password(None, given, tmp_path / "generated")
+    with pytest.raises(StartError, match=f"^--state: .*{said}"):
+        find_password(None, None, given)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ class Slow:
     def too_slow(self) -> None:
         self.closed += 1
 
+    def met_a_bug(self) -> None:
+        """It never does."""
+
 
 def test_patience() -> None:
     """More than the bound may wait for a while; far more may not wait at all."""

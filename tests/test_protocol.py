@@ -130,6 +130,39 @@ def test_message(world: World) -> None:
     assert two.hears("ack") == [{"type": "ack", "seq": 2, "time": 1_790_000_000_000}]
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", "\u200d", "\u3164", "\ufe0f", "\u0301", "\u2800 \x07"]
+)
+def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
+    """They are refused; those of plain clients are delivered, as they always were."""
+    from tests.test_session import Client as PlainClient  # noqa: PLC0415
+
+    client, plain = Client(world), PlainClient(world)
+    client.sends({"message": text, "nonce": "n"})
+    (refused,) = client.hears("error", "ack", "message")
+    assert refused["error"]["code"] == "empty_message"
+    assert refused["nonce"] == "n"
+    plain.says({"message": text})
+    assert client.hears("message")[0]["message"] == text
+    assert plain.heard() == [{"message": text}]
+    # What is around something that is to be seen stays.
+    client.sends({"message": f"{text}x{text}", "nonce": "n"})
+    assert client.hears("message")[0]["message"] == f"{text}x{text}"
+
+
+@pytest.mark.parametrize("name", ["Admin", "You", "\u041eperator", "sys\u034ftem"])
+def test_a_reserved_name(world: World, name: str) -> None:
+    """It is not for guests: `hello` says which one there is instead, and all see that."""
+    other = Client(world)
+    other.heard()
+    guest = Client(world, name=name, key=KEY)
+    called = guest.heard()[0]["user"]["name"]
+    assert called.startswith("guest-")
+    guest.sends({"message": "hi"})
+    assert other.hears("message")[0]["user"]["name"] == called
+    assert Client(world, key=KEY).heard()[0]["user"]["name"] == called
+
+
 def test_modes_share_a_room(world: World) -> None:
     """Plain clients hear what others say, and are heard, with a name."""
     from tests.test_session import Client as PlainClient  # noqa: PLC0415

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import certificates
+from livechat.chat import Window
 from livechat.net import tls
+from livechat.net.http import _Stage
 from livechat.net.tls_port import TLSPort
 from livechat.service import build
 from livechat.services import DRAIN, OrderedService, Port
 from tests import support
+from tests.support import HANDSHAKE, request, run
 from tests.test_certificates import issue
 from tests.test_service import config, memory_reactor
 
@@ -94,7 +99,23 @@ def test_announcement_to_the_world(tmp_path: Path) -> None:
     assert "https://[::]:" in text
     assert "self-signed" not in text
     assert "Only this machine" not in text
-    assert "expires in" in text
+    assert "expires on" in text
+
+
+def test_announcement_of_what_others_may(tmp_path: Path) -> None:
+    """A key that others can read, and a state that they can write, are a line each."""
+    chain, key = issue(tmp_path)
+    key.chmod(0o644)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert text.count(f"the private key {key} ") == 1
+    assert text.count(f"can write {tmp_path / 'state'} ") == 1
+    key.chmod(0o640)
+    (tmp_path / "state").chmod(0o700)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert "private key" not in text
+    assert "can write" not in text
 
 
 @pytest.fixture
@@ -111,6 +132,8 @@ def stopping(port: support.Port) -> Port:
 def test_stopping(port: support.Port, stopping: Port) -> None:
     """Idle connections are closed, members are told, and then the port has stopped."""
     idle, member = port.connect(), port.socket()
+    idle.send(request("GET", "/healthz"))
+    assert idle.answer().status == 200
     stopped = stopping.stopService()
     assert idle.closing
     assert member.closed() == 1012
@@ -130,6 +153,108 @@ def test_stopping_with_peers_that_stay(port: support.Port, stopping: Port) -> No
     assert idle.aborted
     assert member.aborted
     assert len(events) == 1
+
+
+JOINS = {
+    "plain": request("GET", "/ws/chat/r/", **HANDSHAKE),
+    "v1": request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"),
+    "events": request("GET", "/chat/events/r/"),
+}
+POST = request("POST", "/chat/send/r/", b'{"message": "hi"}', Content_Type="application/json")
+
+
+def sent_back(wire: support.Wire, kind: str) -> None:
+    """It was told to come back, in the way that its client sees."""
+    answer = wire.answer()
+    if kind == "v1":
+        assert answer.status == 101
+        (_, goaway), (opcode, payload) = wire.frames()
+        assert json.loads(goaway)["type"] == "goaway"
+        assert (opcode, payload[:2]) == (8, (1012).to_bytes(2, "big"))
+        wire.send(support.client_frame(payload, 8))
+    else:
+        assert (answer.status, answer.code()) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["connection"] == "close"
+    assert wire.closing
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_joining_while_it_stops(
+    port: support.Port, stopping: Port, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Who is in its room only after the goodbyes is told all the same."""
+    joining: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
+    wire = port.connect()
+    wire.send(JOINS[kind])
+    stopped = stopping.stopService()
+    joining.callback(None)
+    sent_back(wire, kind)
+    assert port.world.hub.rooms() == {}
+    wire.hang_up()
+    assert stopped.called
+
+
+@pytest.mark.parametrize("kind", [*JOINS, "send", "ask"])
+@pytest.mark.parametrize("before", [0, 10])
+def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, before: int) -> None:
+    """Whose request is there only then is told to come back; nothing of it is done."""
+    data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
+    wire = port.connect()
+    wire.send(data[:before])
+    stopped = stopping.stopService()
+    assert not wire.closing
+    wire.send(data[before:])
+    sent_back(wire, kind)
+    assert run(port.world.chat.history("r", Window())).last == 0
+    wire.hang_up()
+    assert stopped.called
+
+
+def test_saying_nothing_while_it_stops(port: support.Port, stopping: Port) -> None:
+    """Who says nothing, or not enough, is waited for a moment only."""
+    silent, halting, halfway = port.connect(), port.connect(), port.connect()
+    halting.send(b"GET")
+    halfway.send(POST[:-5])
+    stopping.stopService()
+    port.world.clock.advance(_Stage.LAST.value)
+    assert silent.received() == b""
+    assert silent.closing
+    sent_back(halting, "ask")
+    sent_back(halfway, "send")
+
+
+def test_sending_while_it_stops(port: support.Port, stopping: Port) -> None:
+    """What was on its way is stored and answered, and then the connection closes."""
+    port.world.writer.held = True
+    waiting, coming = port.connect(), port.connect()
+    waiting.send(POST)
+    coming.send(POST[:-5])
+    stopped = stopping.stopService()
+    coming.send(POST[-5:])
+    for wire in (waiting, coming):
+        port.world.write()
+        answer = wire.answer()
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+        assert wire.closing
+        wire.hang_up()
+    assert stopped.called
+
+
+def test_an_operators_stream_while_it_stops(
+    port: support.Port, stopping: Port, browser: support.Browser
+) -> None:
+    """One that begins only then ends at once, as others have."""
+    wire = port.connect()
+    data = request("GET", "/admin/events", **browser.headers())
+    wire.send(data[:-2])
+    stopped = stopping.stopService()
+    wire.send(data[-2:])
+    sent_back(wire, "events")
+    wire.hang_up()
+    assert stopped.called
 
 
 class RenewalTest(SynchronousTestCase):
@@ -168,6 +293,31 @@ class RenewalTest(SynchronousTestCase):
         self.patch(self.renewal, "_operators", None)
         assert "could not be renewed" in self.renew()
         assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_many_at_once(self) -> None:
+        """While one renewal is under way, any number of SIGHUPs make one more."""
+        lane = self.renewal._operators._hashing
+        lane.held = True
+        self.renewal._reactor.callFromThread = lambda f: f()
+        for checks in (2, 1):
+            for _ in range(300 if checks == 2 else 1):
+                self.renewal._asked()
+            done = 0
+            while lane.busy():
+                lane.step()
+                done += 1
+            assert done == checks
+
+    def test_warnings(self) -> None:
+        """What others can read or write is said again, until it is mended; by one worker."""
+        state = self.directory / "state"
+        state.chmod(0o777)
+        assert self.renew().count(f"can write {state}") == 1
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=2))
+        assert "can write" not in self.renew()
+        state.chmod(0o700)
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
+        assert "can write" not in self.renew()
 
     def test_order(self) -> None:
         """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from unicodedata import category
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livechat.errors import ChatError
+from livechat.looks import skeleton
 from livechat.users import (
     LONGEST_NAME,
     OPERATOR,
@@ -24,6 +30,12 @@ NO_NAMES = (
     *("", " ", "\u2003", "x" * (LONGEST_NAME + 1), "a\nb", "a\0", "\x7f", "a\u2028b", "\x1b[31m"),
     *("\u202eevil", "a\u2066b", "a\u200f", "\u061c", "\u200b", "\ufeff", "\U000e0041", "\ufdd0"),
     *("\u2800", "\u3164", "\u200d", "\ud800"),
+    # Nothing of it is to be seen.
+    *("\ufe0f", "\u034f", "\U000e0100", "\u0301", "\u0903", "\u20dd", "\u115f", "\uffa0", "\u17b4"),
+    *(" \u0301", "\u200d\ufe0f"),
+    # They would look like another one.
+    *("Ann ", " Ann", "Ann\u200d", "Ann\u034f", "Ann\u3164", "Ann\u17b4", "Ann\ufe0f", "Ann\u2800"),
+    *("\u034fAnn", "\u0301Ann", "Ann\u00a0", "Ann\u3000", "x" * LONGEST_NAME + " "),
 )
 
 
@@ -36,13 +48,37 @@ def test_no_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Ann", "x" * LONGEST_NAME, "a b", " a ", "إيمان", "Zoë", "a\u200db", "👩\u200d🚀",
-     "\U0001fae8", "<b>", "\ue000"],
+    ["Ann", "A", "x" * LONGEST_NAME, "a b", "إيمان", "Zoë", "Zoe\u0308", "a\u200db", "👩\u200d🚀",
+     "\U0001fae8", "<b>", "\ue000", "Ann ❤\ufe0f", "❤\ufe0fAnn", "葛\U000e0100城", "葛\U000e0100"],
     ids=ascii,
 )  # fmt: skip
 def test_names(name: str) -> None:
     """Whatever people are called, in letters and emoji that are newer than Python too."""
     assert checked_name(name) == name
+
+
+@given(st.text(max_size=LONGEST_NAME + 2))
+def test_any_name(name: str) -> None:
+    """One that is taken stays as it is, and something of it is to be seen, at both ends."""
+    try:
+        taken = checked_name(name)
+    except ChatError:
+        return
+    assert taken == name
+    assert 1 <= len(name) <= LONGEST_NAME
+    assert category(name[0])[0] not in "MZC" or category(name[0]) in {"Cn", "Co"}
+    assert not name[-1].isspace()
+    assert skeleton(name)
+
+
+@pytest.mark.parametrize("name", ["admin", "You", "Оperator", "SYSTEM", "ad\u034fmin", "Livechat"])
+def test_reserved_names(name: str) -> None:
+    """A guest gets another in place of one that is the server's; with a key, the same each time."""
+    assert checked_name(name) == name
+    guest = passer_by(name)
+    assert re.fullmatch("guest-[0-9a-f]{4}", guest.user.name)
+    again = regular(b"s", KEY, name)
+    assert again.user == regular(b"s", KEY).user
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])

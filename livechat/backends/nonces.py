@@ -8,7 +8,7 @@ one where its message is, and a digest of its text, since another text is no rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -81,6 +81,28 @@ class Nonces:
         """What becomes of *draft*; None if its nonce is new."""
         known, forgotten = self._known.get(key(draft), _NONE)
         return known.answer(draft) if known and self._elapsed() <= forgotten else None
+
+    def look_up(
+        self, drafts: Sequence[Draft], skip: Container[int]
+    ) -> tuple[dict[int, Repeated | ChatError], dict[int, int]]:
+        """
+        Find those of *drafts* whose nonces were used: what becomes of them; and for those used
+        in this very group, by which one first.
+
+        @param skip: those that use none, whatever they say.
+        """
+        known: dict[int, Repeated | ChatError] = {}
+        repeats: dict[int, int] = {}
+        firsts: dict[bytes, int] = {}
+        for index, draft in enumerate(drafts):
+            if draft.nonce is None or index in skip:
+                continue
+            found = self.find(draft)
+            if found is not None:
+                known[index] = found
+            elif (first := firsts.setdefault(key(draft), index)) != index:
+                repeats[index] = first
+        return known, repeats
 
     def add(self, news: Iterable[Known], now: int) -> None:
         """

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
@@ -55,6 +55,34 @@ CREATE TABLE nonces (
 ) STRICT;
 """
 
+# `livechat.wallclock.Record`, in one row at most.
+_CLOCK: Final = """
+CREATE TABLE clock (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    trusted REAL NOT NULL,
+    doubted REAL NOT NULL,
+    held    REAL NOT NULL
+) STRICT;
+"""
+#: Makes each version of the one before it.
+_STEPS: Final = {
+    2: """
+        CREATE TABLE recent (
+            room    INTEGER NOT NULL REFERENCES rooms,
+            seq     INTEGER NOT NULL,
+            time    INTEGER NOT NULL,
+            message TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX recent_by_room ON recent (room, seq);
+    """,
+    3: f"""
+        ALTER TABLE messages ADD COLUMN user TEXT;
+        ALTER TABLE recent ADD COLUMN user TEXT;
+        {_NONCES}
+    """,
+    4: _CLOCK,
+}
+
 
 def check(db: sqlite3.Connection) -> int:
     """
@@ -88,7 +116,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES}"
+        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK}"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
@@ -96,9 +124,5 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:
-    """The first version had no `recent`, and the second no users and no nonces."""
-    recent = _RECENT if version == 1 else "ALTER TABLE recent ADD COLUMN user TEXT;"
-    db.executescript(
-        f"BEGIN IMMEDIATE; {recent} ALTER TABLE messages ADD COLUMN user TEXT;"
-        f"{_NONCES} PRAGMA user_version = {_VERSION}; COMMIT;"
-    )
+    steps = "".join(_STEPS[number] for number in range(version + 1, _VERSION + 1))
+    db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")

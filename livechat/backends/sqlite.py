@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from livechat.backends.housekeeping import Housekeeping
 from livechat.backends.retention import Retention
 from livechat.backends.store import Store
 from livechat.errors import ChatError, Kind
@@ -64,8 +64,6 @@ QUEUE_CHARACTERS: Final = 32 * 1024 * 1024
 PATIENCE: Final = 5.0
 #: Seconds between two attempts to write while writing fails and nobody sends.
 PROBE_EVERY: Final = 2.0
-#: Seconds between two sweeps for expired messages.
-SWEEP_EVERY: Final = 60.0
 #: Threads that read histories.
 READERS: Final = 2
 
@@ -138,7 +136,13 @@ class SqliteBackend:
         self._gathering: IDelayedCall | None = None
         self._impatience: IDelayedCall | None = None
         self._probe: IDelayedCall | None = None
-        self._sweeper: LoopingCall | None = None
+        self._housekeeping = Housekeeping(
+            store,
+            clock,
+            writer,
+            quiet=lambda: not self._group and not self._queue,
+            failed=self._trouble_began,
+        )
         self._trouble: str | None = None
         self._stopping: Deferred[None] | None = None
 
@@ -149,9 +153,7 @@ class SqliteBackend:
         self._census = census
         self._writer.start()
         self._readers.start()
-        self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self._sweep()))
-        self._sweeper.clock = self._clock
-        self._sweeper.start(SWEEP_EVERY)
+        self._housekeeping.start()
 
     def subscribe(self, room: str) -> Deferred[None]:
         if room not in self._subscribed:
@@ -315,27 +317,13 @@ class SqliteBackend:
                 lambda failure: self._trouble_began(failure.getErrorMessage()),
             )
 
-    async def _sweep(self) -> None:
-        """Remove what has expired, a little at a time, behind the groups that wait."""
-        start: int | None = 0
-        while start is not None and self._stopping is None:
-            try:
-                start = await self._writer.call(self._store.sweep, start)
-            except sqlite3.Error as reason:
-                self._trouble_began(str(reason))
-                return
-            except Exception:  # noqa: BLE001 - a bug: the next sweep may do better
-                self._log.failure("Expired messages could not be removed.")
-                return
-
     def stop(self) -> Deferred[None]:
         if self._stopping is not None:
             return succeed(None)
         self._stopping = Deferred()
         if not self._group and self._gathering is None:
             self._stopping.callback(None)
-        if self._sweeper is not None and self._sweeper.running:
-            self._sweeper.stop()
+        self._housekeeping.stop()
         # Past that time the queue is refused; a hung disk does not hang the daemon.
         written = self._stopping.addTimeout(PATIENCE + 1, self._clock)
         return written.addBoth(self._stopped)

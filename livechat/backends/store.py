@@ -13,9 +13,12 @@ To write them there at once would rewrite, in each group, a page of the file for
 room that has spoken: with 200 rooms a message took 15 microseconds of a core, and
 now takes 4.  A room's messages in `recent` are newer than all in `messages`.
 
-What a history shows is exact at every moment: reads leave out what is over
-the limit or too old.  The rows themselves go later, in small steps: whenever messages
-are moved, and in `sweep`, which walks over the rooms that nobody writes to.
+What a history shows is exact at every moment: reads (`livechat.backends.reading`) leave out
+what is over the limit or too old.  The rows themselves go later, in small steps: whenever
+messages are moved, and in `sweep` (`livechat.backends.upkeep`).
+
+A message's time is that of the wall clock as far as it is believed (`livechat.wallclock`), and
+not before that of the one before it, unless that one was stamped by a clock that was wrong.
 """
 
 from __future__ import annotations
@@ -26,31 +29,25 @@ import os
 import sqlite3
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
-from livechat.backends import damage, schema
-from livechat.backends.nonces import LASTS, MOST, Known, Nonces, key
+from livechat.backends import damage, schema, upkeep
+from livechat.backends.nonces import MOST, Known, Nonces
+from livechat.backends.reading import BUSY_TIMEOUT, Reader, as_text, connect, unstorable
 from livechat.backends.retention import Retention
-from livechat.errors import ChatError, StartError
-from livechat.users import user_of_text, user_to_text
-from livechat.wire import Draft, Message, Newest, Page, Position, Repeated, User
+from livechat.errors import StartError
+from livechat.wallclock import Record, WallClock
+from livechat.wire import Draft, Message, Newest, Page
 
-#: Seconds that a write waits for another process that has the file (a backup).
-_BUSY_TIMEOUT: Final = 2.0
-#: A page is cut where its texts reach this many characters.
-_PAGE_CHARACTERS: Final = 65_536
 #: So many messages in `recent` are moved, which takes some 20 ms.
 _MANY: Final = 8_000
-#: Most rows that one transaction removes beyond those that it adds.
-_TRIM_STEP: Final = 500
-#: Most rooms that one step of a sweep looks at.
-_SWEEP_STEP: Final = 200
+#: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
+_KEEP_EVERY: Final = 3_600.0
 
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
 # its turn again: behind a busy reactor that is what a group of messages costs.  So each
@@ -58,7 +55,8 @@ _SWEEP_STEP: Final = 200
 _GIVE_NUMBERS: Final = """
 INSERT INTO rooms (name, top, bottom, time)
 SELECT key, value, 1, :now FROM json_each(:counts) WHERE true
-ON CONFLICT (name) DO UPDATE SET top = top + excluded.top, time = max(time, excluded.time)
+ON CONFLICT (name) DO UPDATE SET top = top + excluded.top,
+    time = CASE WHEN time > :latest THEN excluded.time ELSE max(time, excluded.time) END
 """
 _GIVEN: Final = """
 SELECT json_group_object(name, json_array(id, top, time))
@@ -67,20 +65,6 @@ FROM rooms WHERE name IN (SELECT key FROM json_each(:counts))
 _CHUNK: Final = 100
 _COLUMNS: Final = 5
 
-_READ: Final = """
-SELECT seq, time, message, user FROM messages WHERE room = :room AND seq >= :first
-UNION ALL
-SELECT seq, time, message, user FROM recent WHERE room = :room AND seq >= :first
-ORDER BY seq LIMIT :limit
-"""
-_FIRST_SINCE: Final = """
-SELECT seq FROM messages
-WHERE room = :room AND seq >= :first AND seq < :end AND time >= :since
-UNION ALL
-SELECT seq FROM recent
-WHERE room = :room AND seq >= :first AND seq < :end AND time >= :since
-ORDER BY seq LIMIT 1
-"""
 _MOVE: Final = """
 INSERT INTO messages
 SELECT room, seq, recent.time, message, user FROM recent JOIN rooms ON rooms.id = room
@@ -99,28 +83,31 @@ class Store:
     """
     The database file of one process.
 
-    `write`, `probe`, `sweep` and `close` belong to one thread at a time; `read`
-    and `newest` may run in any number of others.  A method that fails leaves the store
-    usable: the next call opens the file again.
+    `write`, `probe`, `sweep`, `tidy` and `close` belong to one thread at a time; `read`
+    and `newest` may run in any number of others; `clock` is looked at in yet another.  A method
+    that fails leaves the store usable: the next call opens the file again.
     """
 
     def __init__(
         self,
         directory: Path,
         retention: Retention,
-        now: Callable[[], float],
+        wall: Callable[[], float],
         elapsed: Callable[[], float],
     ) -> None:
         """
         @param directory: where the file is or will be.
-        @param now: the time in seconds since 1970, UTC.
+        @param wall: the time in seconds since 1970, UTC, which may be wrong.
         @param elapsed: seconds since any moment, whatever becomes of the time of day.
         """
         self.directory = directory
         self._path = directory / "livechat.sqlite3"
         self._lock_path = directory / "livechat.lock"
         self._retention = retention
-        self._now = now
+        self._wall = wall
+        self.clock = WallClock(wall, elapsed)
+        self._kept = Record()
+        self._reader = Reader(self._path, retention, self.epoch, self.clock.milliseconds)
         self._writer: sqlite3.Connection | None = None
         # Open as long as the store is, and idle.  Without it, a write that fails would
         # close the last connection, and SQLite its index of the log with it: to make
@@ -131,6 +118,10 @@ class Store:
         self._lock: int | None = None
         # Where a broken file was moved, and what was wrong with it.
         self.broken: tuple[Path, str] | None = None
+        # What the clock has to say to the log at the start.
+        self.doubt = ""
+        # There may be something to `tidy`; messages were removed since the last sweep.
+        self.untidy = self._removed = False
         self._secret = b""
         self._elapsed = elapsed
         self._nonces = Nonces(elapsed)
@@ -184,7 +175,7 @@ class Store:
         @raise StartError: it cannot be moved.
         """
         try:
-            aside = damage.set_aside(self._path, self._now())
+            aside = damage.set_aside(self._path, self._wall())
         except OSError as why:
             raise StartError(
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
@@ -221,8 +212,8 @@ class Store:
             # It needs more room on the disk than these messages, who can do without.
             with suppress(sqlite3.Error):
                 self._move()
-        bad = {index: reason for index, reason in enumerate(map(_unstorable, drafts)) if reason}
-        known, repeats = self._look_up(drafts, bad)
+        bad = {index: reason for index, reason in enumerate(map(unstorable, drafts)) if reason}
+        known, repeats = self._nonces.look_up(drafts, bad)
         old = {*bad, *known, *repeats}
         new = {index: draft for index, draft in enumerate(drafts) if index not in old}
         stored = dict(zip(new, self._write_group([*new.values()]), strict=True))
@@ -230,33 +221,17 @@ class Store:
             known[index] = Known.of(drafts[first], stored[first]).answer(drafts[index])
         return [bad.get(i) or known.get(i) or stored[i] for i in range(len(drafts))]
 
-    def _look_up(
-        self, drafts: Sequence[Draft], bad: Container[int]
-    ) -> tuple[dict[int, Repeated | ChatError], dict[int, int]]:
-        """
-        Which of *drafts* have nonces that were used: what becomes of them; and for those used
-        in this very group, by which one first.
-        """
-        known: dict[int, Repeated | ChatError] = {}
-        repeats: dict[int, int] = {}
-        firsts: dict[bytes, int] = {}
-        for index, draft in enumerate(drafts):
-            if draft.nonce is None or index in bad:
-                continue
-            found = self._nonces.find(draft)
-            if found is not None:
-                known[index] = found
-            elif (first := firsts.setdefault(key(draft), index)) != index:
-                repeats[index] = first
-        return known, repeats
-
     def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
         if not drafts:
             return []
         counts = Counter(draft.room for draft in drafts)
-        now = self._milliseconds()
+        now = self.clock.milliseconds()
         with self._transaction() as db:
-            given = {"counts": json.dumps(counts), "now": now}
+            given = {
+                "counts": json.dumps(counts),
+                "now": now,
+                "latest": self.clock.latest_milliseconds(),
+            }
             db.execute(_GIVE_NUMBERS, given)
             rooms = json.loads(db.execute(_GIVEN, given).fetchone()[0])
             last = {}
@@ -268,7 +243,7 @@ class Store:
                 last[draft.room] = seq = last[draft.room] + 1
                 room, _, time = rooms[draft.room]
                 messages.append(Message(draft.message, seq, time, draft.user))
-                values += (room, seq, time, draft.message, _as_text(draft.user))
+                values += (room, seq, time, draft.message, as_text(draft.user))
             for start in range(0, len(values), _COLUMNS * _CHUNK):
                 chunk = values[start : start + _COLUMNS * _CHUNK]
                 db.execute(_insert(len(chunk) // _COLUMNS), chunk)
@@ -286,32 +261,28 @@ class Store:
     def _move(self) -> None:
         """Move `recent` to `messages`, and remove some of what no history shows there."""
         with self._transaction() as db:
-            budget = self._gathered + _TRIM_STEP
+            budget = self._gathered + upkeep.TRIM_STEP
             for room, top, bottom in db.execute(
                 "SELECT id, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
             ).fetchall():
                 oldest = self._retention.first_by_count(top)
-                budget -= self._remove(db, room, bottom, oldest, budget)
+                removed = upkeep.remove(db, room, bottom, oldest, budget)
+                budget -= removed
+                self._removed = self._removed or removed > 0
             db.execute(_MOVE)
             db.execute("DELETE FROM recent")
-            self._forget_nonces(db, self._gathered + _TRIM_STEP)
+            self._forget_nonces(db, self._gathered + upkeep.TRIM_STEP)
         self._gathered = 0
 
     def _forget_nonces(self, db: sqlite3.Connection, most: int) -> None:
-        """Remove those of the first *most* rows that are not remembered any more."""
-        since = self._milliseconds() - 1000 * LASTS
-        db.execute(
-            "DELETE FROM nonces WHERE rowid IN (SELECT rowid FROM nonces ORDER BY rowid LIMIT ?)"
-            " AND time < ?",
-            (most, since),
-        )
+        upkeep.forget_nonces(db, self.clock.milliseconds(), self.clock.latest_milliseconds(), most)
 
     def _remember_nonces(self, db: sqlite3.Connection) -> None:
         """What was used before a restart is used still."""
         found = db.execute(
             "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST,)
         ).fetchall()
-        self._nonces.add((Known(*row) for row in reversed(found)), self._milliseconds())
+        self._nonces.add((Known(*row) for row in reversed(found)), self.clock.milliseconds())
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
@@ -319,41 +290,12 @@ class Store:
             db.execute("REPLACE INTO meta VALUES ('probe', ?)", (os.urandom(8),))
 
     def read(self, room: str, after: int, limit: int) -> Page:
-        """
-        As `livechat.interfaces.IBackend.read` says.
-
-        @raise sqlite3.Error: the file cannot be read.
-        """
-        now = self._milliseconds()
-        with self._reading() as db:
-            found = db.execute("SELECT id, top, bottom FROM rooms WHERE name = ?", (room,))
-            row = found.fetchone()
-            if row is None:
-                return Page(Position(self.epoch(room), 0, 1), ())
-            number, top, bottom = row
-            oldest = self._oldest(db, number, top, bottom, now=now)
-            messages: list[Message] = []
-            characters = 0
-            wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}
-            for seq, time, text, user in db.execute(_READ, wanted):
-                messages.append(Message(text, seq, time, _as_user(user)))
-                characters += len(text)
-                if characters >= _PAGE_CHARACTERS:
-                    break
-            return Page(Position(self.epoch(room), top, oldest), tuple(messages))
+        """As `Reader.read`."""
+        return self._reader.read(room, after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
-        """
-        As `livechat.interfaces.IBackend.newest` says.
-
-        @raise sqlite3.Error: the file cannot be read.
-        """
-        with self._reading() as db:
-            found = db.execute(
-                "SELECT name, top, time FROM rooms WHERE name IN (SELECT value FROM json_each(?))",
-                (json.dumps(rooms),),
-            )
-            return {name: Newest(top, time) for name, top, time in found}
+        """As `Reader.newest`."""
+        return self._reader.newest(rooms)
 
     def sweep(self, start: int = 0) -> int | None:
         """
@@ -363,20 +305,44 @@ class Store:
         """
         if self._gathered:
             self._move()
-        now = self._milliseconds()
+        trusted = self.clock.trusted
+        since = self._retention.first_time(self.clock.milliseconds()) if trusted else 0
         with self._transaction() as db:
-            rooms = db.execute(
-                "SELECT id, top, bottom FROM rooms WHERE id >= ? ORDER BY id LIMIT ?",
-                (start, _SWEEP_STEP),
-            ).fetchall()
-            budget = _TRIM_STEP
-            self._forget_nonces(db, budget)
-            for room, top, bottom in rooms:
-                oldest = self._oldest(db, room, top, bottom, now=now, within=budget)
-                budget -= self._remove(db, room, bottom, oldest, budget)
-                if budget <= 0:
-                    return int(room)
-        return int(rooms[-1][0]) + 1 if len(rooms) == _SWEEP_STEP else None
+            if not start:
+                self._keep_clock(db)
+            self._forget_nonces(db, upkeep.TRIM_STEP)
+            swept = upkeep.sweep(db, self._retention, start, since)
+        if self._removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
+            self.untidy, self._removed = True, False
+        return swept.go_on
+
+    def tidy(self) -> None:
+        """
+        Give some of what nothing is in any more back to the disk.
+
+        `untidy` says whether there is more of it.
+        """
+        db = self._writer or self._open()
+        try:
+            self.untidy = upkeep.shrink(db) or not upkeep.truncate(db, BUSY_TIMEOUT)
+        except BaseException:
+            self._stop_writing()
+            raise
+
+    def _keep_clock(self, db: sqlite3.Connection) -> None:
+        """Have a restart know how far the clock was trusted."""
+        record = self.clock.record()
+        if record.doubted or abs(record.trusted - self._kept.trusted) >= _KEEP_EVERY:
+            db.execute("REPLACE INTO clock VALUES (1, ?, ?, ?)", record)
+            self._kept = record
+
+    def _start_clock(self, db: sqlite3.Connection) -> None:
+        """Where no time was kept yet, the newest message is the last one that is known."""
+        found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
+        newest = db.execute("SELECT max(time) / 1000.0, 0.0, 0.0 FROM rooms HAVING count(*)")
+        kept = found or newest.fetchone()
+        self._kept = Record()
+        self.doubt = self.clock.start(kept and Record(*kept))
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -390,46 +356,6 @@ class Store:
             writer, self._writer = self._writer, None
             writer.close()
 
-    def _remove(
-        self, db: sqlite3.Connection, room: int, bottom: int, oldest: int, most: int
-    ) -> int:
-        """Remove up to *most* of the rows below *oldest*; returns how many."""
-        count = max(0, min(oldest - bottom, most))
-        if count:
-            bottom += count
-            db.execute("DELETE FROM messages WHERE room = ? AND seq < ?", (room, bottom))
-            db.execute("UPDATE rooms SET bottom = ? WHERE id = ?", (bottom, room))
-        return count
-
-    def _oldest(
-        self,
-        db: sqlite3.Connection,
-        room: int,
-        top: int,
-        bottom: int,
-        *,
-        now: int,
-        within: int | None = None,
-    ) -> int:
-        """
-        The oldest number that a history shows; ``top + 1`` if none.
-
-        @param within: look at no more than so many rows, and return the first
-            one not looked at if all of them are too old.
-        """
-        first = max(bottom, self._retention.first_by_count(top))
-        if not self._retention.seconds:
-            return first
-        end = top + 1 if within is None else min(top + 1, first + within)
-        # Times do not run backwards within a room, so what is too old is a prefix.
-        since = self._retention.first_time(now)
-        wanted = {"room": room, "first": first, "end": end, "since": since}
-        found = db.execute(_FIRST_SINCE, wanted).fetchone()
-        return end if found is None else int(found[0])
-
-    def _milliseconds(self) -> int:
-        return int(1000 * self._now())
-
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, on disk at the end; after an error the file is opened anew."""
@@ -441,40 +367,24 @@ class Store:
         except BaseException:
             # Closing rolls back; what SQLite believes about the disk goes with it.
             self._stop_writing()
+            self._kept = Record()
             raise
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One unchanging view of the file."""
-        # A connection for each read is cheap while the keeper is there.
-        db = self._connect("mode=rw")
-        try:
-            db.execute("PRAGMA query_only = ON")
-            db.execute("BEGIN")
-            yield db
-        finally:
-            db.close()
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"file://{quote(str(self._path))}?{mode}",
-            uri=True,
-            timeout=_BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
     def _open(self) -> sqlite3.Connection:
-        db = self._connect("mode=rwc")
+        db = connect(self._path, "mode=rwc")
         try:
             version = schema.check(db)
             if not version:
                 self._path.chmod(0o600)
+                # Once there is anything in the file, only VACUUM could change it.
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA journal_size_limit = {upkeep.LOG_LIMIT}")
             schema.complete(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
             if not self._secret:
+                self._start_clock(db)
                 self._remember_nonces(db)
             self._secret = found[0]
             self._gathered = db.execute("SELECT count(*) FROM recent").fetchone()[0]
@@ -483,23 +393,6 @@ class Store:
             raise
         self._writer = db
         if self._keeper is None:
-            self._keeper = self._connect("mode=rw")
+            self._keeper = connect(self._path, "mode=rw")
             self._keeper.execute("SELECT count(*) FROM meta").fetchone()
         return db
-
-
-def _as_text(user: User | None) -> str | None:
-    return None if user is None else user_to_text(user)
-
-
-def _as_user(text: str | None) -> User | None:
-    return None if text is None else user_of_text(text)
-
-
-def _unstorable(draft: Draft) -> UnicodeEncodeError | None:
-    """Why no database takes this text, whatever the disk says; None if one does."""
-    try:
-        draft.message.encode()
-    except UnicodeEncodeError as reason:
-        return reason
-    return None

@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -36,18 +35,22 @@ from twisted.web.http_headers import Headers
 
 from livechat import metrics
 from livechat.chat import Chat, Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
 from livechat.frames import V1
 from livechat.limits import Admission, Connections, address_key
 from livechat.net.access import AccessLog
 from livechat.net.proxies import Proxies
 from livechat.net.request import Request
 from livechat.net.websocket import Socket, SocketFactory
+from livechat.session import back_in
 from livechat.web.events import LASTS
 from livechat.web.response import Upgrade
 from livechat.web.routing import Tree
 
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# CR and LF end a line together.  A line that ends otherwise would be waited for until its
+# deadline, and others may take it for two.
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 #: Bytes of the fields behind a body in chunks.
 LONGEST_TRAILER: Final = 4_096
 
@@ -57,6 +60,8 @@ class _Stage(Enum):
 
     HEAD = 10.0
     BODY = 15.0
+    # For what was begun when the port stopped.
+    LAST = 1.0
     ANSWER = 60.0
     # Longer than a stream that is read goes on.
     STREAM = LASTS + 100.0
@@ -114,24 +119,40 @@ class Channel(http.HTTPChannel):
             self.transport.abortConnection()
             return
         self._deadline = self.factory.reactor.callLater(_Stage.END.value, self._expired)
-        if self._begun:
-            self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
-        else:
+        if not self._begun:
             self.loseConnection()
+        elif self._stage is _Stage.LAST:
+            self.refuse(self.factory.going())
+        else:
+            self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
 
     def dataReceived(self, data: bytes) -> None:
         if self.closing:
             return
+        within = self._busyReceiving
         if not self._begun:
             self._begun = True
-            self._enter(_Stage.HEAD)
-        super().dataReceived(data)
+            if self._stage is not _Stage.LAST:
+                self._enter(_Stage.HEAD)
+        try:
+            super().dataReceived(data)
+            if self.line_mode and not within and self._buffer:
+                self._check_ends(self._buffer)
+        except Exception:  # noqa: BLE001 - the transport would cut it without a word
+            self._met_a_bug()
 
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
             self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))
-        else:
+        elif self._check_ends(line):
             super().lineReceived(line)
+
+    def _check_ends(self, received: bytes | bytearray) -> bool:
+        """Refuse a line, or what there is of it, that ends otherwise than with CR and LF."""
+        if _BARE.search(received) is None:
+            return True
+        self.refuse(ChatError(Kind.BAD_REQUEST, "Lines must end with CR and LF."))
+        return False
 
     def headerReceived(self, line: bytes) -> bool:
         # Some take them for the ends of lines, and so for the beginnings of other fields.
@@ -151,13 +172,15 @@ class Channel(http.HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self._enter(_Stage.BODY)
-        if self.admission.refusal is not None and not self._is_v1_handshake():
-            self.refuse(self.admission.refusal)
+        refusal = self.factory.going() if self.factory.stopping else self.admission.refusal
+        if refusal is not None and not self._is_v1_handshake():
+            self.refuse(refusal)
         else:
             decoder: Any = self._transferDecoder
             if hasattr(decoder, "_maxTrailerHeadersSize"):
                 # Nobody looks at what comes behind a body in chunks.
                 decoder._maxTrailerHeadersSize = LONGEST_TRAILER  # noqa: SLF001
+                decoder.finishCallback = self._chunks_received
             super().allHeadersReceived()
 
     def _is_v1_handshake(self) -> bool:
@@ -228,10 +251,25 @@ class Channel(http.HTTPChannel):
             self._socket.dataReceived(data)
             return
         super().rawDataReceived(data)
-        # A chunk that announces too much would be waited for until its deadline.
-        announced = getattr(self._transferDecoder, "length", None)
-        if announced is not None and announced > self.factory.max_body:
+        decoder: Any = self._transferDecoder
+        state = getattr(decoder, "state", None)
+        if state is None or self.closing:
+            return
+        # All of these would be waited for until their deadline.
+        if getattr(decoder, "length", 0) > self.factory.max_body:
             self.refuse_body()
+        elif state == "CRLF" and decoder._buffer not in (b"", b"\r"):  # noqa: SLF001
+            self._respondToBadRequestAndDisconnect()
+        elif state != "BODY":
+            # Fields behind the body that have come by now, and what there is of a line.
+            fields = decoder._trailerHeaders[-1 - data.count(b"\n") :]  # noqa: SLF001
+            all(self._check_ends(each) for each in (*fields, decoder._buffer))  # noqa: SLF001
+
+    def _chunks_received(self, rest: bytes) -> None:
+        """A body in chunks is whole, and so are the fields behind it."""
+        decoder: Any = self._transferDecoder
+        if all(self._check_ends(each) for each in decoder._trailerHeaders):  # noqa: SLF001
+            self._finishRequestBody(rest)
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
@@ -286,7 +324,8 @@ class Channel(http.HTTPChannel):
         transport.protocol = socket
         socket.open(transport, upgrade.key, upgrade.subprotocol)
         # The channel reads nothing while a request is answered.
-        transport.resumeProducing()
+        if not transport.disconnecting:
+            transport.resumeProducing()
         for data in early:
             socket.dataReceived(data)
 
@@ -297,11 +336,19 @@ class Channel(http.HTTPChannel):
         response = self.factory.tree.refusal(error)
         assert isinstance(response.body, bytes)
         self.factory.log_refused(self, response.status, len(response.body))
-        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-        lines += (f"{name}: {value}" for name, value in response.all_headers())
-        lines += (f"Content-Length: {len(response.body)}", "Connection: close", "", "")
-        self.transport.write("\r\n".join(lines).encode() + response.body)
+        self.transport.write(response.as_last())
         self.loseConnection()
+
+    def _met_a_bug(self) -> None:
+        """Log the exception that is handled; answer the request that was arriving with 500."""
+        self._log.failure("A request met a bug.")
+        try:
+            if not self._handlingRequest:
+                self.refuse(internal())
+                return
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            self._log.failure("A request is cut off: it cannot be answered.")
+        self.transport.abortConnection()
 
     def refuse_body(self) -> None:
         """It is, or says that it will be, too long."""
@@ -317,10 +364,16 @@ class Channel(http.HTTPChannel):
         super().loseConnection()
 
     def retire(self) -> None:
-        """Close as soon as nobody waits for an answer."""
-        self.persistent = False
-        if not self._handlingRequest:
+        """
+        Close as soon as nobody waits for an answer.  Who has just come, or begun to ask, has a
+        moment to end the sentence, and is told that the port stops.
+        """
+        if self._handlingRequest:
+            self.persistent = False
+        elif self._stage is _Stage.IDLE and not self._begun:
             self.loseConnection()
+        elif not self.closing:
+            self._enter(_Stage.LAST)
         for request in tuple(self.requests):
             request.end()
 
@@ -351,9 +404,11 @@ class HttpFactory(http.HTTPFactory):
     @ivar max_body: the most bytes that a request's body may have.
     @ivar channels: those that are not WebSockets.
     @ivar connections: counts all of them.
+    @ivar stopping: the port stops; what is not a whole request yet is refused.
     """
 
     noisy = False
+    stopping = False
     protocol = Channel  # type: ignore[assignment]
 
     def __init__(
@@ -392,6 +447,12 @@ class HttpFactory(http.HTTPFactory):
         channel.sender = self.chat.sender(host)
         channel.peer = host if trusted else None
         return channel
+
+    def going(self) -> ChatError:
+        """How a request is refused when the port stops."""
+        wait = back_in(len(self.sockets.sockets)) / 1000
+        detail = "The server is restarting; come back."
+        return ChatError(Kind.UNAVAILABLE, detail, retry_after=wait)
 
     def startFactory(self) -> None:
         """Not Twisted's: its access log would tell the time by the reactor's clock."""

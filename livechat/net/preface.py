@@ -11,7 +11,6 @@ header is taken, and OpenSSL reads what follows it.
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
 from struct import error as StructError  # noqa: N812 - it is one
 from typing import Any, Final, Protocol
 
@@ -23,6 +22,8 @@ from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
 from twisted.protocols.haproxy._v1parser import V1Parser
 from twisted.protocols.haproxy._v2parser import V2Parser
 
+from livechat.names import unmapped
+from livechat.net.opening import Opening, Plain
 from livechat.net.proxies import Proxies
 from livechat.net.tls import Connection
 from livechat.net.tls_port import TLSPort
@@ -53,9 +54,14 @@ class PrefacedPort(TLSPort):
     """A port where connections of *proxies* begin with a header; its protocols are `Preceded`."""
 
     def __init__(
-        self, reactor: Any, factory: IProtocolFactory, context: SSL.Context, proxies: Proxies
+        self,
+        reactor: Any,
+        factory: IProtocolFactory,
+        context: SSL.Context,
+        proxies: Proxies,
+        plain: Plain | None = None,
     ) -> None:
-        super().__init__(reactor, factory, context)
+        super().__init__(reactor, factory, context, plain)
         self._proxies = proxies
 
     def _accepted(self, *accepted: Any) -> Connection:
@@ -64,17 +70,13 @@ class PrefacedPort(TLSPort):
         return made
 
 
-class PrefacedConnection(Connection):
+class PrefacedConnection(Opening):
     """
     @ivar waits: the header has not come yet.
     """
 
     waits = False
     _header = b""
-    _source: _Source | None = None
-
-    def getPeer(self) -> Any:
-        return self._source or super().getPeer()
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
         if self.waits:
@@ -111,7 +113,7 @@ class PrefacedConnection(Connection):
             self.waits = False
             source = _source(header)
             if source is not None:
-                self._source = source
+                self.peer = source
                 self.hostname = source.host
                 protocol: Any = self.protocol
                 protocol.comes_from(source.host)
@@ -149,7 +151,7 @@ def _source(header: bytes) -> _Source | None:
         if not isinstance(source, _Source):
             return None
         # Twisted takes what stands there as it is.
-        host = str(ip_address(source.host))
+        host = unmapped(source.host)
         kind = IPv6Address if ":" in host else IPv4Address
         return kind("TCP", host, source.port)
     except (InvalidProxyHeader, ValueError, LookupError, StructError):

@@ -9,27 +9,31 @@ far as proxies go that are trusted; the first address that is none of theirs is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
+
+from livechat.names import unmapped
 
 Network = IPv4Network | IPv6Network
+
+#: Addresses of version 4 in the form of version 6.
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 class Proxies:
     """Those that are trusted."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        self._networks = tuple(networks)
+        self._networks = tuple(map(_unmapped, networks))
 
     def trusts(self, address: str) -> bool:
         """Whether what *address*, as text, says of others is believed."""
         if not self._networks:
             return False
         try:
-            found = ip_address(address)
+            found = ip_address(unmapped(address))
         except ValueError:
             return False
-        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
         return any(found in network for network in self._networks)
 
     def client(self, peer: str, forwarded: Iterable[str]) -> str:
@@ -56,6 +60,14 @@ def _address(text: str) -> str | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ip_address(text))
+        return unmapped(text)
     except ValueError:
         return None
+
+
+def _unmapped(network: Network) -> Network:
+    """As `unmapped`, for a network: ``::ffff:10.0.0.0/104`` is ``10.0.0.0/8``."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        first = network.network_address.ipv4_mapped
+        return IPv4Network((int(first or 0), network.prefixlen - _MAPPED.prefixlen))
+    return network

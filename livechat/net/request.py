@@ -20,21 +20,23 @@ from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
+from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from livechat.chat import Sender
-from livechat.errors import ChatError, Kind
+from livechat.errors import ChatError, Kind, internal
+from livechat.names import is_host
+from livechat.net.websocket import Socket
 from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
 from livechat.web.routing import Call
 
 if TYPE_CHECKING:
     from livechat.net.http import Channel
-    from livechat.net.websocket import Socket
 
-# What a client puts before the path if it takes this server for a proxy, which
-# must be accepted (RFC 9112, section 3.2.2).
-_ABSOLUTE: Final = re.compile(r"^https?://[^/?#]*(?=/)", re.ASCII | re.IGNORECASE)
+# What a client sends in place of a path if it takes this server for a proxy, which
+# must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 
 
 class Request(http.Request):
@@ -45,6 +47,7 @@ class Request(http.Request):
     content: BytesIO
     #: Whether the connection was lost meanwhile.
     gone = False
+    _has_failed = False
     _sender: Sender | None = None
     _end: Callable[[], None] | None = None
 
@@ -93,24 +96,36 @@ class Request(http.Request):
             feed.end()
             return None
         channel = self.channel
+        if channel.factory.stopping:
+            feed.end()
+            return channel.factory.tree.refusal(channel.factory.going())
         try:
             channel.admission.belongs_to(channel.sender.key)
         except ChatError as error:
             feed.end()
             return channel.factory.tree.refusal(error)
         channel.persistent = False
-        return answer.plus(("Connection", "close"))
+        return answer
 
     def _call(self) -> Call:
-        path, _, query = _ABSOLUTE.sub("", self.uri.decode("latin-1")).partition("?")
+        target = self.uri.decode("latin-1")
         headers = {
             name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
+        whole = _ABSOLUTE.fullmatch(target)
+        if whole is not None:
+            authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
+            hosts = headers.get("host", ())
+            # It counts, whatever Host says; but a Host that is none is refused all the same.
+            if len(hosts) == 1 and is_host(hosts[0]):
+                headers["host"] = (authority,)
+        path, _, query = target.partition("?")
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
         self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
-        return Call(method, path, query, headers, body, self._sender)
+        old = self.clientproto == b"HTTP/1.0"
+        return Call(method, path, query, headers, body, self._sender, old=old)
 
     def getClientAddress(self) -> IAddress:
         """For the access log."""
@@ -123,29 +138,44 @@ class Request(http.Request):
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
         """Go on as a WebSocket; None if that worked."""
         channel = self.channel
-        sockets = channel.factory.sockets
+        factory = channel.factory
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
-            return channel.factory.tree.refusal(error)
-        try:
-            socket = await self._enter(upgrade)
-        except ChatError as error:
-            if upgrade.subprotocol is None:
-                return channel.factory.tree.refusal(error)
-            socket = sockets.refused(error)
+            return factory.tree.refusal(error)
+        found = await self._entered(upgrade)
+        # While the room was entered, the goodbyes may have gone round.
+        if isinstance(found, Socket) and (self.gone or factory.stopping):
+            found.abandon()
         if self.gone:
-            socket.abandon()
             return None
+        if factory.stopping:
+            found = factory.going()
+        if isinstance(found, ChatError):
+            if upgrade.subprotocol is None:
+                return factory.tree.refusal(found)
+            found = factory.sockets.going() if factory.stopping else factory.sockets.refused(found)
         self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
-        channel.factory.log(self)
-        channel.hand_over(socket, upgrade)
+        factory.log(self)
+        channel.hand_over(found, upgrade)
         return None
+
+    async def _entered(self, upgrade: Upgrade) -> Socket | ChatError:
+        """A socket in its room; or why there is none, which clients of v1 see as a close code."""
+        try:
+            return await self._enter(upgrade)
+        except ChatError as reason:
+            return reason
+        except Exception:  # noqa: BLE001 - whatever it is, the client is told
+            self._log.failure("A handshake met a bug.")
+            return internal()
 
     async def _enter(self, upgrade: Upgrade) -> Socket:
         """
         @raise ChatError: the room cannot be entered.
         """
         channel = self.channel
+        if channel.factory.stopping:
+            raise channel.factory.going()
         if channel.admission.refusal is not None:
             raise channel.admission.refusal
         channel.admission.belongs_to(channel.sender.key)
@@ -156,6 +186,9 @@ class Request(http.Request):
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
         self.setHeader(b"Date", http.datetimeToString())
+        if self._is_last():
+            self.channel.persistent = False
+            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         for name, value in response.all_headers():
             self.responseHeaders.addRawHeader(name.encode(), value.encode())
         if isinstance(response.body, bytes):
@@ -168,6 +201,14 @@ class Request(http.Request):
             await self._stream(response)
         if not self.gone:
             self.finish()
+
+    def _is_last(self) -> bool:
+        """
+        Whether the connection closes behind the answer.  A client whose handshake is refused
+        waits for nothing else on it, and would hold it as long as HTTP keeps one.
+        """
+        handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
+        return handshake or self.channel.factory.stopping or not self.channel.persistent
 
     async def _feed(self, feed: Feed) -> None:
         """Be a member of a room until that, or the connection, ends."""
@@ -208,11 +249,19 @@ class Request(http.Request):
             end()
 
     def _broken(self, failure: Failure) -> None:
-        """An answer that was begun cannot be ended: say so by cutting it off."""
+        """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
         method, path = self.method, self.path
-        self._log.failure("{method} {path} was cut off.", failure, method=method, path=path)
-        if not self.gone:
+        self._log.failure("{method} {path} met a bug.", failure, method=method, path=path)
+        if self.gone:
+            return
+        if self.startedWriting or self._has_failed:
             self.channel.transport.abortConnection()
+            return
+        self._has_failed = True
+        self.channel.persistent = False
+        self.responseHeaders = Headers()
+        answer = self.channel.factory.tree.refusal(internal())
+        Deferred.fromCoroutine(self._answer(answer)).addErrback(self._broken)
 
 
 @implementer(IPushProducer)

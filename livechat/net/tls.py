@@ -11,6 +11,8 @@ of it unless the kernel refuses it.  An idle connection keeps no buffers.
         |           |          |        flush            |  what comes is dropped
         +-----------+----------+-------------------------+-> connectionLost
 
+A port may look at what comes before a handshake: `livechat.net.opening`, `livechat.net.preface`.
+
 `Connection` is a transport like any other (its docstring is the contract), so
 protocols and twisted.web run on it as they are.  It does not say that it provides
 ISSLTransport: Autobahn takes that for a promise that it is Twisted's own class.
@@ -68,8 +70,11 @@ _DROPPED: Final = bytearray(_MOST_RECEIVED)
 #: What FIONREAD says where nothing has arrived.
 _NOTHING: Final = bytes(4)
 
-#: How often the port may ask whether the peer of a connection that is being closed has taken
-#: something, however little that was each time.
+#: What the log says of one whose address begins with ``http://``.
+PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://"
+
+#: How many times `tls_port.CLOSING` a connection may take to close, if its peer takes something
+#: now and then.
 _MOST_CLOSING: Final = 12
 
 
@@ -134,6 +139,9 @@ class Connection(tcp.Server):
     # each step to another piece of memory is one that the processor has to wait for.
     __slots__ = ("_direct", "_ssl")
 
+    #: Whether `_begin` is to look at what comes before the handshake begins.
+    _unheard = False
+
     def __init__(self, port: TLSPort, *accepted: Any) -> None:
         """
         @param accepted: what `twisted.internet.tcp.Server` is made of.
@@ -156,12 +164,12 @@ class Connection(tcp.Server):
         self._said_goodbye = False
         self._peer_ended = False
         self._in_flight = _NOTHING
-        self._patience = _MOST_CLOSING
+        self._looks = self._idle_looks = 0
         port.shaking.begin(self)
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
         if self._shaking:
-            why = self._shake()
+            why = self._begin() if self._unheard else self._shake()
             if why is not None or self._shaking or (self._paused and not self.disconnecting):
                 return why
         if self._said_goodbye and self.disconnecting:
@@ -172,6 +180,10 @@ class Connection(tcp.Server):
             if self._aborting:
                 return None
         return why
+
+    def _begin(self) -> Exception | None:
+        """Something has come, and no handshake has begun."""
+        return self._shake()
 
     def _shake(self) -> Exception | None:
         assert self._tls is not None
@@ -374,11 +386,18 @@ class Connection(tcp.Server):
         # the middle of what they do.
         self.startWriting()
 
-    def takes(self) -> bool:
-        """While closing: whether the peer has taken something since this was asked last."""
+    def takes(self, looks: int) -> bool:
+        """
+        Look whether the peer takes something while it is closed, or has in the last *looks*
+        looks, of which this is one.
+        """
         before, self._in_flight = self._in_flight, self._unacknowledged()
-        self._patience -= 1
-        return self._patience > 0 and self._in_flight != before
+        self._looks += 1
+        self._idle_looks += 1
+        if self._in_flight != before:
+            # Just after the look before, for all that is known.
+            self._idle_looks = 1
+        return self._idle_looks < looks and self._looks < _MOST_CLOSING * looks
 
     def _unacknowledged(self) -> bytes:
         """How much of what was sent the kernel still has, in its own notation."""
@@ -439,5 +458,5 @@ def _in_words(error: SSL.Error) -> str:
     """What OpenSSL has against a handshake."""
     reasons = [text for _, _, text in error.args[0]] if error.args else []
     if "http request" in reasons:
-        return "it speaks plain HTTP; the address begins with https:// or wss://"
+        return PLAIN
     return ", ".join(reasons) or "its handshake is broken"

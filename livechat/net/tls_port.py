@@ -17,6 +17,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from livechat import metrics
 from livechat.deadlines import Deadlines
 from livechat.limits import Rate, Seldom
+from livechat.net.opening import Opening, Plain, address_of
 from livechat.net.tls import Connection
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ HANDSHAKE: Final = 10.0
 #: Seconds in which the peer of a connection that is being closed must take something of
 #: what it was sent, or close its own end.
 CLOSING: Final = 5.0
+#: How often in that time is looked.  Once were too seldom: the goodbye is in flight when it
+#: begins, and taken soon after it.
+LOOKS: Final = 5
 #: Seconds between two log lines of handshakes that fail, and of connections that cannot be
 #: accepted.
 LOG_EVERY: Final = 1.0
@@ -44,17 +48,27 @@ class TLSPort:
     _log = Logger()
 
     def __init__(
-        self, reactor: PosixReactorBase, factory: IProtocolFactory, context: SSL.Context
+        self,
+        reactor: PosixReactorBase,
+        factory: IProtocolFactory,
+        context: SSL.Context,
+        plain: Plain | None = None,
     ) -> None:
         """
         @param factory: makes the protocol of a connection when it is accepted; its
             ``connectionMade`` is called before the handshake, as with Twisted's own TLS.
+        @param plain: answers requests in plain HTTP; None: they are hung up on.
         """
+        self.plain = plain
         self.reactor = reactor
         self._factory = factory
         self.context = context
-        self.shaking: Deadlines[Connection] = Deadlines(reactor, HANDSHAKE, self._too_slow)
-        self.closing: Deadlines[Connection] = Deadlines(reactor, CLOSING, self._not_closed)
+        self.shaking: Deadlines[Connection] = Deadlines(
+            reactor, HANDSHAKE, self._too_slow, self._met_a_bug
+        )
+        self.closing: Deadlines[Connection] = Deadlines(
+            reactor, CLOSING / LOOKS, self._not_closed, self._met_a_bug
+        )
         self._failures = Seldom(Rate(1 / LOG_EVERY, 1))
         self._full = Seldom(Rate(1 / LOG_FULL_EVERY, 1))
 
@@ -66,22 +80,28 @@ class TLSPort:
             listening.fileno(), listening.family, self._factory
         )
         port.transport = self._accepted
+        port._buildAddr = address_of  # noqa: SLF001
         port._logger = Logger(observer=cast("ILogObserver", self._not_accepted))  # noqa: SLF001
         return port  # type: ignore[no-any-return]
 
     def _accepted(self, *accepted: Any) -> Connection:
         """As Twisted's ports make their transports."""
-        return Connection(self, *accepted)
+        return Opening(self, *accepted)
 
     def _too_slow(self, connection: Connection) -> None:
         self.handshake_failed(connection, "it took too long")
         connection.abortConnection()
 
     def _not_closed(self, connection: Connection) -> None:
-        if connection.takes():
+        if connection.takes(LOOKS):
             self.closing.begin(connection)
         else:
             connection.abortConnection()
+
+    def _met_a_bug(self, connection: Connection) -> None:
+        """Log the exception that is handled, and cut the connection."""
+        self._log.failure("A connection whose time was over met a bug.")
+        connection.abortConnection()
 
     def handshake_failed(self, connection: Connection, reason: str) -> None:
         """Count it, and log it if none just was."""

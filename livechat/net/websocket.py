@@ -32,13 +32,13 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.deadlines import Deadlines
-from livechat.errors import ChatError, Close, close_code
-from livechat.frames import Encoding
+from livechat.errors import ChatError, Close, close_code, internal
+from livechat.frames import Encoding, GoAway, encode_frame
 from livechat.interfaces import IClient
 from livechat.limits import Admission
 from livechat.net.autobahn import Protocol
 from livechat.patience import Drain, Patience
-from livechat.session import HEARTBEAT, PlainSession, Session, Visit, session
+from livechat.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
@@ -67,6 +67,7 @@ class Socket(Protocol):
     # What a write looks at stands in the object itself, as in the transport's.
     __slots__ = ("_push", "_ready", "encoding")
 
+    _log = Logger()
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
     session: PlainSession | Session | None = None
@@ -111,7 +112,10 @@ class Socket(Protocol):
             self._pinged = False
             self.factory.unanswered.done(self)
         if not self._deaf:
-            super().dataReceived(data)
+            try:
+                super().dataReceived(data)
+            except Exception:  # noqa: BLE001 - whatever it is, the client is told
+                self.met_a_bug()
 
     def held_up(self) -> None:
         if not self._deaf:
@@ -130,12 +134,9 @@ class Socket(Protocol):
     def _read_to_the_end(self) -> None:
         """The peer has closed in order, behind what it said: nothing of that is lost."""
         self._ended = True
-        try:
-            while self._held_up:
-                self._held_up = False
-                self.go_on()
-        except Exception:  # noqa: BLE001 - whatever it is, it leaves its room
-            self.factory.met_a_bug()
+        while self._held_up:
+            self._held_up = False
+            self.go_on()
 
     def onFrameBegin(self) -> None:
         opcode = self.current_frame.opcode
@@ -226,6 +227,15 @@ class Socket(Protocol):
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
 
+    def met_a_bug(self) -> None:
+        """Log the exception that is handled, and close with 4002."""
+        self._log.failure("A connection met a bug.")
+        try:
+            self.turn_away(internal())
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            self._log.failure("A connection is cut: its client cannot be told so.")
+            self.abort()
+
     def turn_away(self, error: ChatError) -> None:
         metrics.refused(error.kind.code)
         reason = error.detail
@@ -279,10 +289,12 @@ class Socket(Protocol):
             self.dropConnection()
 
     def _leave(self) -> None:
-        if self.session is not None:
-            self.session.close()
-        self._soon.clear()
-        self._drain.over()
+        try:
+            if self.session is not None:
+                self.session.close()
+        finally:
+            self._soon.clear()
+            self._drain.over()
 
     def dropConnection(self, abort: bool = False) -> None:
         self._ready = False
@@ -293,6 +305,13 @@ class Socket(Protocol):
         self._ready = False
 
     def resumeProducing(self) -> None:
+        try:
+            self._resume()
+        except Exception:  # noqa: BLE001 - the transport would cut it without a word
+            self.met_a_bug()
+
+    def _resume(self) -> None:
+        """Write what waits, as far as the peer takes it."""
         self._paused = False
         while self._waiting and not self._paused and self.state == self.STATE_OPEN:
             frames = self._waiting.popleft()
@@ -327,11 +346,14 @@ class Socket(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._ready = False
-        self._drop_waiting()
-        if reason.check(ConnectionDone):
-            self._read_to_the_end()
-        self._ended = True
-        self._leave()
+        try:
+            self._drop_waiting()
+            if reason.check(ConnectionDone):
+                self._read_to_the_end()
+            self._ended = True
+            self._leave()
+        except Exception:  # noqa: BLE001 - it must be counted out all the same
+            self._log.failure("A connection that is gone met a bug.")
         self.factory.lost(self)
         self._count_close()
         if self.admission is not None:
@@ -355,7 +377,6 @@ class SocketFactory(WebSocketServerFactory):
 
     noisy = False
     log = make_logger("critical")
-    _log = Logger()
 
     def __init__(
         self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
@@ -366,8 +387,12 @@ class SocketFactory(WebSocketServerFactory):
         super().__init__(server="", reactor=clock)
         self.patience = patience
         self.sockets: set[Socket] = set()
-        self.unanswered: Deadlines[Socket] = Deadlines(clock, PONG_WITHIN, Socket.silent)
-        self._quiet: Deadlines[Socket] = Deadlines(clock, PING_EVERY, self._ask_for_life)
+        self.unanswered: Deadlines[Socket] = Deadlines(
+            clock, PONG_WITHIN, lambda one: one.silent(), Socket.met_a_bug
+        )
+        self._quiet: Deadlines[Socket] = Deadlines(
+            clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
+        )
         self._chat = chat
         self._clock = clock
         # Those with something to be written before this turn ends.
@@ -408,6 +433,16 @@ class SocketFactory(WebSocketServerFactory):
         socket.turn_away(error)
         return socket
 
+    def going(self) -> Socket:
+        """A connection that is opened only to be told that the server goes, and closed."""
+        socket = self._socket()
+        socket.factory = self
+        socket.encoding = Encoding.V1
+        retry_ms = back_in(len(self.sockets))
+        socket.write(encode_frame(Encoding.V1, GoAway(retry_ms)))
+        socket.restart(retry_ms)
+        return socket
+
     def unsent(self) -> int:
         """Bytes that wait to be read."""
         return sum(socket.unsent for socket in self.sockets)
@@ -437,12 +472,7 @@ class SocketFactory(WebSocketServerFactory):
             try:
                 do(socket)
             except Exception:  # noqa: BLE001 - whatever it is, the others have their turns
-                self.met_a_bug()
-                socket.abort()
-
-    def met_a_bug(self) -> None:
-        """A connection did, out of Twisted's sight."""
-        self._log.failure("A connection met a bug.")
+                socket.met_a_bug()
 
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""

@@ -18,6 +18,7 @@ from livechat.activity import BAR, BARS, LATELY
 from livechat.certificates import EXPIRES_SOON
 from livechat.chat import Chat, Window
 from livechat.errors import ChatError, Kind
+from livechat.looks import seen
 from livechat.names import LONGEST_NAME, room_name
 from livechat.operators import Operators
 from livechat.reports import Report, Room, chart_of_all
@@ -129,8 +130,8 @@ class Admin:
         """Say in a room what was typed."""
         name = room_name(visit.call.names["room"])
         text = _typed(visit)
-        if not text:
-            raise ChatError(Kind.BAD_MESSAGE, "Type a message first.")
+        if not seen(text):
+            raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
         message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 

@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct, structs
 
-from livechat import __version__, frames, names, users, wire
+from livechat import __version__, frames, looks, names, users, wire
 from livechat.chat import LONGEST_PAGE, PAGE, Chat
 from livechat.errors import Close, Kind
 from livechat.session import HEARTBEAT
@@ -42,7 +42,9 @@ _PLAIN_FRAMES: Final = (
     Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG, Kind.NOT_TEXT, Kind.RATE_LIMITED,
     Kind.INTERNAL, Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.UNKNOWN,
 )  # fmt: skip
-_V1_FRAMES: Final = (*_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED)
+_V1_FRAMES: Final = (
+    *_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED, Kind.EMPTY_MESSAGE,
+)  # fmt: skip
 
 _TEXT: Final[Document] = {"type": "string"}
 _NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
@@ -55,7 +57,9 @@ _QUERY: Final[dict[str, tuple[Document, str]]] = {
     "room": (_ROOM, "The same one, if the path or the body names one too."),
     "name": (
         {"type": "string", "maxLength": users.LONGEST_NAME, "pattern": f"^{users.NAME}$"},
-        "By which others see who this is, without control characters; made up if it is missing.",
+        "By which others see who this is, without control characters, and with something to be"
+        " seen at both ends; made up if it is missing, or reserved "
+        f"({', '.join(looks.RESERVED)}, and what looks like these).",
     ),
     "client": (
         {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},

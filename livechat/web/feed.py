@@ -15,12 +15,13 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat import metrics
 from livechat.chat import Chat, Sender
 from livechat.deadlines import Deadlines
-from livechat.errors import ChatError
+from livechat.errors import ChatError, internal
 from livechat.frames import Encoding, encode_frame, error
 from livechat.interfaces import IClient
 from livechat.patience import Drain, Patience
@@ -35,6 +36,7 @@ _COMMENT: Final = b":\n\n"
 class Feed:
     """One member's answer."""
 
+    _log = Logger()
     encoding = Encoding.EVENTS
 
     def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, sender: Sender) -> None:
@@ -87,7 +89,10 @@ class Feed:
 
     def _finish(self) -> None:
         self._ended = True
-        self._session.close()
+        try:
+            self._session.close()
+        except Exception:  # noqa: BLE001 - the answer must end all the same
+            self._log.failure("A stream that is over met a bug.")
         self._feeds.closed(self)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -132,6 +137,15 @@ class Feed:
         self.write(encode_frame(self.encoding, error(reason)))
         self.end()
 
+    def met_a_bug(self) -> None:
+        """Log the exception that is handled, and end with an ``error`` event."""
+        self._log.failure("A stream met a bug.")
+        try:
+            self.turn_away(internal())
+        except Exception:  # noqa: BLE001 - it cannot be told either
+            self._log.failure("A stream is cut: its reader cannot be told so.")
+            self.abort()
+
     def flooded(self, reason: str) -> None:
         """It sends nothing, and so does this never."""
 
@@ -145,6 +159,13 @@ class Feed:
         self._paused = True
 
     def resumeProducing(self) -> None:
+        try:
+            self._resume()
+        except Exception:  # noqa: BLE001 - the transport would cut it without a word
+            self.met_a_bug()
+
+    def _resume(self) -> None:
+        """Write what waits, as far as the reader takes it."""
         self._paused = self._stuck = False
         while self._waiting and not self._paused and self._send is not None:
             frames = self._waiting.popleft()
@@ -170,7 +191,9 @@ class Feeds:
         self.clock = clock
         self.patience = patience
         self._open: set[Feed] = set()
-        self._quiet: Deadlines[Feed] = Deadlines(clock, COMMENT_EVERY, self._comment)
+        self._quiet: Deadlines[Feed] = Deadlines(
+            clock, COMMENT_EVERY, self._comment, Feed.met_a_bug
+        )
 
     def __len__(self) -> int:
         return len(self._open)

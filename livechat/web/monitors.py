@@ -49,8 +49,8 @@ class Monitors:
     def routes(self) -> tuple[Route, ...]:
         """The endpoints' rows in the URL tree."""
         return (
-            Route("/healthz", {"GET": self.healthy}, origins="any"),
-            Route("/readyz", {"GET": self.ready}, origins="any"),
+            Route("/healthz", {"GET": self.healthy}, origins="any", hostless=True),
+            Route("/readyz", {"GET": self.ready}, origins="any", hostless=True),
             Route("/metrics", {"GET": self.figures}, origins="own"),
         )
 

@@ -55,6 +55,14 @@ class Response(Struct, frozen=True):
         """The same with more headers."""
         return structs.replace(self, headers=self.headers + headers)
 
+    def as_last(self, *, with_body: bool = True) -> bytes:
+        """All of it as HTTP/1.1, after which the connection closes; its body must be bytes."""
+        assert isinstance(self.body, bytes)
+        lines = [f"HTTP/1.1 {self.status:d} {HTTPStatus(self.status).phrase}"]
+        lines += (f"{name}: {value}" for name, value in self.all_headers())
+        lines += (f"Content-Length: {len(self.body)}", "Connection: close", "", "")
+        return "\r\n".join(lines).encode() + (self.body if with_body else b"")
+
 
 class Upgrade(Struct, frozen=True):
     """

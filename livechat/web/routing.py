@@ -46,6 +46,7 @@ class Call(Struct, frozen=True):
     @ivar headers: all values by lower-case name.
     @ivar sender: the connection it came on.
     @ivar names: what the route's path calls by name, decoded.
+    @ivar old: of HTTP/1.0, which knows no ``Host``.
     """
 
     method: str
@@ -55,6 +56,7 @@ class Call(Struct, frozen=True):
     body: bytes
     sender: Sender
     names: Mapping[str, str] = {}
+    old: bool = False
 
     def header(self, name: str) -> str | None:
         """
@@ -80,11 +82,13 @@ class Route(Struct, frozen=True):
     @ivar answers: the function for each method; HEAD comes with GET.
     @ivar origins: the pages that may ask: the server's own; those and the ones of
         allowed origins; or all, as if there were no origins.
+    @ivar hostless: requests of HTTP/1.0 need no ``Host``, which monitors do not send.
     """
 
     path: str
     answers: Mapping[str, Answer]
     origins: Literal["own", "allowed", "any"] = "allowed"
+    hostless: bool = False
 
     def methods(self) -> str:
         """What ``Allow`` says."""
@@ -264,6 +268,8 @@ class Tree:
 
     def _host(self, call: Call) -> str:
         hosts = call.headers.get("host", ())
+        if not hosts and call.old and self._find(call.path)[0].hostless:
+            return ""
         if len(hosts) != 1 or not is_host(hosts[0]):
             raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
         if not is_among(hosts[0], self._names()):
@@ -326,4 +332,6 @@ def _decoded(segment: str) -> str:
 
 
 def _named(call: Call, names: dict[str, str]) -> Call:
-    return Call(call.method, call.path, call.query, call.headers, call.body, call.sender, names)
+    return Call(
+        call.method, call.path, call.query, call.headers, call.body, call.sender, names, call.old
+    )

@@ -20,13 +20,18 @@ class Disk:
         self.directory = directory
         self.path = directory / "livechat.sqlite3"
         self.now = NOW
+        # By how much the wall clock is wrong.
+        self.ahead = 0.0
         self._stores: list[Store] = []
 
     def store(self, messages: int = 0, seconds: int = 0) -> Store:
         """A store that took the place of the last one."""
         self.close()
         store = Store(
-            self.directory, Retention(messages, seconds), lambda: self.now, lambda: self.now
+            self.directory,
+            Retention(messages, seconds),
+            lambda: self.now + self.ahead,
+            lambda: self.now,
         )
         self._stores.append(store)
         store.prepare()

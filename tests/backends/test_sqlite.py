@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from livechat.backends import sqlite
+from livechat.backends.housekeeping import SWEEP_EVERY
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import SqliteBackend
 from livechat.backends.store import Store
@@ -30,17 +31,23 @@ class SqliteContractTest(BackendContract, TestCase):
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> None:
         self._directory = tmp_path / "state"
-        self._wall = 1_790_000_000.0
+        self._later = self._ahead = 0.0
 
     def set_time(self, seconds: float) -> None:
-        self._wall = 1_790_000_000.0 + seconds
+        self._later = seconds
+
+    def set_clock(self, seconds: float) -> None:
+        self._ahead = seconds
 
     def make(self, *, history_limit: int = 0, history_age: int = 0) -> SqliteBackend:
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
         store = Store(
-            self._directory, Retention(history_limit, history_age), lambda: self._wall, real.seconds
+            self._directory,
+            Retention(history_limit, history_age),
+            lambda: 1_790_000_000.0 + self._later + self._ahead,
+            lambda: self._later,
         )
         store.prepare()
         return SqliteBackend(
@@ -287,10 +294,11 @@ class BugTest(SynchronousTestCase):
             def sweep(self, start: int) -> None:
                 raise swept.pop()("no")
 
-        self.world.backend._store = Failing(self.world.store)  # type: ignore[assignment]
-        self.world.clock.advance(sqlite.SWEEP_EVERY)
+        keeping: Any = self.world.backend._housekeeping
+        keeping._store = Failing(self.world.store)
+        self.world.clock.advance(SWEEP_EVERY)
         assert self.world.backend.trouble() == "messages cannot be stored: no"
-        self.world.clock.advance(sqlite.SWEEP_EVERY)
+        self.world.clock.advance(SWEEP_EVERY)
         assert swept == []
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
 
@@ -328,8 +336,7 @@ def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> No
     world = make_world(retention=Retention(0, 60))
     for _ in range(1_200):
         publish(world)
-    world.wall += 3_600
-    world.clock.advance(sqlite.SWEEP_EVERY)
+    world.clock.advance(3_600)
     database = sqlite3.connect(world.store._path)
     assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
     assert database.execute("SELECT count(*) FROM recent").fetchone() == (0,)

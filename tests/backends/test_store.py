@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from livechat.backends import nonces
-from livechat.backends.nonces import LASTS
 from livechat.backends.retention import Retention
 from livechat.backends.store import Store
 from livechat.errors import StartError
@@ -63,18 +61,6 @@ def test_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="--state: cannot use"):
         Disk(tmp_path / "file" / "state").store()
-
-
-def test_numbering_outlives_messages(disk: Disk) -> None:
-    """Numbers go on where they were after every message has expired and gone."""
-    store = disk.store(seconds=10)
-    say(store, "a", "b")
-    disk.now += 100
-    assert store.sweep() is None
-    assert disk.rows() == []
-    assert say(store, "c") == [3]
-    assert shown(store) == [3]
-    assert say(disk.store(), "d") == [4]
 
 
 @pytest.fixture
@@ -149,17 +135,6 @@ def test_a_limit_that_was_lowered(disk: Disk) -> None:
     assert disk.rows() == [1998, 1999, 2000]
 
 
-def test_sweeping_many_rooms(disk: Disk) -> None:
-    """A sweep reaches every room."""
-    store = disk.store(seconds=10)
-    store.write([Draft(f"r{number}", "x") for number in range(500)])
-    disk.now += 100
-    start: int | None = 0
-    while start is not None:
-        start = store.sweep(start)
-    assert all(disk.rows(f"r{number}") == [] for number in (0, 250, 499))
-
-
 def test_a_failed_write_leaves_nothing(disk: Disk) -> None:
     """A group that does not fit is not stored at all; the next one goes on without a hole."""
     store = disk.store()
@@ -172,14 +147,6 @@ def test_a_failed_write_leaves_nothing(disk: Disk) -> None:
     assert shown(store) == [1]
     assert say(store, "b") == [2]
     assert shown(store) == [1, 2]
-
-
-def test_reading_without_a_writer(disk: Disk) -> None:
-    """The history can be read while the file is not open for writing."""
-    store = disk.store()
-    say(store, "a")
-    store.close()
-    assert shown(store) == [1]
 
 
 def test_one_bad_text(disk: Disk) -> None:
@@ -243,17 +210,6 @@ def test_nonces_outlive_the_process(disk: Disk) -> None:
     assert isinstance(after, Repeated)
     assert isinstance(before, Message)
     assert (after.seq, after.time) == (before.seq, before.time)
-
-
-def test_nonces_are_removed(disk: Disk) -> None:
-    """In time they take no room in the file any more."""
-    store = disk.store()
-    store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
-    disk.now += LASTS + 1
-    store.sweep()
-    disk.close()
-    with closing(sqlite3.connect(disk.path)) as db:
-        assert db.execute("SELECT count(*) FROM nonces").fetchone() == (0,)
 
 
 def test_a_write_that_fails_uses_no_nonce(disk: Disk) -> None:

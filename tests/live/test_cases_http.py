@@ -87,6 +87,22 @@ def test_h_2_obs_fold(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "status"),
+    [("https://evil.example/healthz", 421), ("https://localhost@evil.example/healthz", 400),
+     ("https://localhost/healthz", 200)],
+)  # fmt: skip
+def test_h_1_authority(daemon: Daemon, target: str, status: int) -> None:
+    """H-1: of a target that is a whole URL the authority counts, whatever Host says."""
+    data = answer(daemon, lines(f"GET {target} HTTP/1.1", "Host: localhost", "Connection: close"))
+    assert statuses(data) == [status]
+
+
+def test_h_1_none(daemon: Daemon) -> None:
+    """H-1: a monitor of HTTP/1.0 needs no Host."""
+    assert answer(daemon, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         ["Content-Length: 5", "Transfer-Encoding: chunked"],
@@ -271,3 +287,22 @@ def test_h_11_expect(daemon: Daemon) -> None:
     connection.sendall(b'{"message":"x"}')
     assert statuses(connection.recv(65_536)) == [200]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\n\n",
+        chunked()[:-5] + b"f\n",
+        chunked(b'{"message":"x"}', trailer=b"X: y\n"),
+    ],
+    ids=["request line", "header", "chunk", "trailer"],
+)
+def test_h_12_bare_lf(daemon: Daemon, data: bytes) -> None:
+    """H-12: a line that ends with LF alone is refused at once."""
+    began = time.monotonic()
+    found = answer(daemon, data)
+    assert statuses(found) == [400]
+    problem(found)
+    assert time.monotonic() - began < 2

@@ -1,42 +1,74 @@
-"""A wall clock that somebody sets, under a daemon that runs."""
+"""A wall clock that somebody sets, under a daemon that runs or starts."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import Daemon
+from tests.live.daemon import Daemon, eventually
 
-#: A program that is twistd, but for the time of day, which is a file's content later.
+#: A program that is twistd, but for the time of day, which is a file's content later, and for a
+#: minute and a day, which are a second and an hour.
 PROGRAM = """#!{python}
 import time
 
 real = time.time
 time.time = lambda: real() + float(open({file!r}).read())
 
+from livechat import wallclock
+from livechat.backends import housekeeping
+
+wallclock.HOLD = 1.0
+wallclock.DAY = 3_600.0
+housekeeping.SWEEP_EVERY = housekeeping.LOOK_EVERY = 0.2
+
 from twisted.scripts.twistd import run
 
 run()
 """
 HOUR = 3_600
+DAY = 24 * HOUR
+
+SetClock = Callable[[int], None]
 
 
-@pytest.mark.parametrize("steps", [(HOUR, 0), (-HOUR, 0)], ids=["forwards", "backwards"])
-def test_steps_of_an_hour(tmp_path: Path, steps: tuple[int, ...]) -> None:
-    """They disturb nobody, and the times in a room do not run backwards."""
-    file, program = tmp_path / "step", tmp_path / "twistd"
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Such a program."""
+    program = tmp_path / "twistd"
+    program.write_text(PROGRAM.format(python=sys.executable, file=str(tmp_path / "step")))
+    program.chmod(0o700)
+    return program
+
+
+@pytest.fixture
+def set_clock(tmp_path: Path) -> SetClock:
+    """Sets it so many seconds ahead."""
 
     def set_clock(step: int) -> None:
         """At once: a file that is half written would be no time."""
         (tmp_path / "next").write_text(str(step))
-        (tmp_path / "next").rename(file)
+        (tmp_path / "next").rename(tmp_path / "step")
 
     set_clock(0)
-    program.write_text(PROGRAM.format(python=sys.executable, file=str(file)))
-    program.chmod(0o700)
+    return set_clock
+
+
+def apart(daemon: Daemon, room: str) -> list[float]:
+    """Seconds between the right time and that of each message of the room."""
+    return [each["time"] / 1000 - time.time() for each in daemon.history(f"{room}/?limit=1000")]
+
+
+@pytest.mark.parametrize("steps", [(HOUR, 0), (-HOUR, 0)], ids=["forwards", "backwards"])
+def test_steps_of_an_hour(
+    tmp_path: Path, program: Path, set_clock: SetClock, steps: tuple[int, ...]
+) -> None:
+    """They disturb nobody, and stamps do not follow them at once."""
     options = ("--rate=100", "--history-age=1d")
     with (
         Daemon(tmp_path / "daemon", *options, twistd=str(program)) as daemon,
@@ -54,13 +86,45 @@ def test_steps_of_an_hour(tmp_path: Path, steps: tuple[int, ...]) -> None:
         assert [each["message"] for each in history] == heard
         times = [each["time"] for each in history]
         assert times == sorted(times)
-        # The clock was indeed set: what was said first and last is an hour apart, or what is
-        # said after a step back is said at the time of what was there.
-        apart = times[-1] - times[0]
-        assert (apart >= 1000 * HOUR) == (HOUR in steps), apart
+        assert all(abs(seconds) < 60 for seconds in apart(daemon, "r"))
         # And a retry is known as one.
         keyed = ("-H", "Idempotency-Key: a-key-of-sixteen", "-d", "message=once")
         first = daemon.curl(*keyed, f"{daemon.url}/chat/send/r/")
         set_clock(-steps[0])
         assert daemon.curl(*keyed, f"{daemon.url}/chat/send/r/") == first
         assert len(daemon.history("r/?limit=1000")) == len(heard) + 1
+
+
+def test_ahead_for_a_minute(tmp_path: Path, program: Path, set_clock: SetClock) -> None:
+    """It costs no message, whether a process runs or starts, and later stamps are right."""
+
+    def say(text: str) -> None:
+        daemon.curl("-d", f"message={text}", f"{daemon.url}/chat/send/r/")
+
+    def shown() -> list[str]:
+        return [each["message"] for each in daemon.history("r/?limit=1000")]
+
+    where = tmp_path / "daemon"
+    with Daemon(where, twistd=str(program)) as daemon:
+        say("a")
+        set_clock(40 * DAY)
+        daemon.log.wait_for("has jumped")
+        eventually(lambda: shown() == [])
+        say("b")
+        # Some sweeps.
+        time.sleep(1)
+        set_clock(0)
+        daemon.log.wait_for("jumped back")
+        say("c")
+        assert shown() == ["a", "b", "c"]
+        assert abs(apart(daemon, "r")[-1]) < 60
+    set_clock(40 * DAY)
+    with Daemon(where, twistd=str(program)) as daemon:
+        daemon.log.wait_for("cannot be trusted yet")
+        assert shown() == []
+        time.sleep(1)
+        set_clock(0)
+        daemon.log.wait_for("jumped back")
+        say("d")
+        assert shown() == ["a", "b", "c", "d"]
+        assert abs(apart(daemon, "r")[-1]) < 60

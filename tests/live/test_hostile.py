@@ -73,12 +73,33 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
+    [b"GET / HTTP/1.1\nHost: localhost\n\n", b"\x00" * 16_384, b"\xff\xd8garbage" * 99],
 )
 def test_no_tls(daemon: Daemon, data: bytes) -> None:
     """What is no TLS is hung up on."""
     answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + GRACE + 2)
     assert b"HTTP" not in answer
+
+
+def test_plain_http(daemon: Daemon) -> None:
+    """Who forgot the s of https is sent there, if this server is meant, and served nothing else."""
+    asked = daemon.curl("-L", f"http://localhost:{daemon.port}/healthz?x")
+    assert json.loads(asked) == {"status": "ok"}
+    asked = daemon.curl("-d", "message=hi", "-L", f"http://localhost:{daemon.port}/chat/send/p/")
+    assert json.loads(asked) == {"message": "Message sent!"}
+    elsewhere = rest(daemon.raw(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", tls=False))
+    assert elsewhere.startswith(b"HTTP/1.1 421 ")
+    assert b"Location" not in elsewhere
+    files = daemon.descriptors()
+    began = time.monotonic()
+    staying = [daemon.raw(request("GET", "/healthz"), tls=False) for _ in range(20)]
+    dripping = daemon.raw(b"GET /", tls=False)
+    assert all(peer.recv(12) == b"HTTP/1.1 308" for peer in staying)
+    eventually(lambda: daemon.descriptors() <= files + 1)
+    assert time.monotonic() - began < 1.5 * GRACE
+    assert rest(dripping, HANDSHAKE_WITHIN + 2) == b""
+    for peer in staying:
+        peer.close()
 
 
 def test_bodies(daemon: Daemon) -> None:
@@ -205,10 +226,19 @@ def test_connections_come_back(start: Callable[..., Daemon]) -> None:
 
 
 def test_peers_that_stay(daemon: Daemon) -> None:
-    """A peer that answers neither a close frame nor TLS's goodbye is cut off."""
+    """A peer that answers neither a close frame nor TLS's goodbye is cut off in five seconds."""
     files = daemon.descriptors()
-    peers = [daemon.raw(UPGRADE + client_frame(b"\x03\xe8", 8)) for _ in range(20)]
-    peers += [daemon.raw(request("GET", "/healthz", Connection="close")) for _ in range(20)]
+    said = [
+        # Who closes; who breaks the protocol; whose handshake, or last request, is answered.
+        UPGRADE + client_frame(b"\x03\xe8", 8),
+        UPGRADE + client_frame(b"", 3),
+        request("GET", "/ws/chat/a%20b/", **HANDSHAKE),
+        request("GET", "/ws/chat/r/", **HANDSHAKE, Origin="https://evil.example"),
+        request("GET", "/healthz", Connection="close"),
+    ]
+    began = time.monotonic()
+    peers = [daemon.raw(data) for _ in range(4) for data in said]
     eventually(lambda: daemon.descriptors() <= files + 3)
+    assert time.monotonic() - began < 1.5 * GRACE
     for peer in peers:
         peer.close()

@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.daemon import PATIENCE, Daemon, Member, eventually, rest
-from tests.support import request
+from tests.support import HANDSHAKE, request
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -174,6 +174,35 @@ def test_sigterm_while_sending(start: Callable[..., Daemon]) -> None:
     assert len(stored) <= len(answered) + 1
 
 
+def test_sigterm_while_joining(start: Callable[..., Daemon]) -> None:
+    """Whose handshake ends after the goodbyes is told to come back, and not cut."""
+    daemon = start()
+    plain = request("GET", "/ws/chat/r/", **HANDSHAKE)
+    v1 = request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1")
+    asked = [plain, v1, request("GET", "/chat/events/r/"), request("POST", "/chat/send/")]
+    peers = [daemon.raw(each[:-2]) for each in asked]
+
+    def refuses() -> bool:
+        try:
+            daemon.raw(tls=False).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    daemon.terminate()
+    eventually(refuses)
+    for peer, each in zip(peers, asked, strict=True):
+        peer.sendall(each[-2:])
+    answers = [rest(peer) for peer in peers]
+    for answer in (answers[0], *answers[2:]):
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: " in answer
+    assert answers[1].startswith(b"HTTP/1.1 101 ")
+    assert b'{"type":"goaway",' in answers[1]
+    assert (1012).to_bytes(2, "big") + b"restart" in answers[1]
+    assert daemon.stop() == 0
+
+
 def test_sigterm_with_a_silent_peer(start: Callable[..., Daemon]) -> None:
     """Peers that do not say goodbye do not hold the process up."""
     daemon = start()
@@ -190,6 +219,23 @@ def test_health(start: Callable[..., Daemon]) -> None:
     daemon = start()
     assert json.loads(daemon.curl("-f", f"{daemon.url}/healthz")) == {"status": "ok"}
     assert json.loads(daemon.curl("-f", f"{daemon.url}/readyz")) == {"status": "ready"}
+
+
+def test_version_4_on_version_6(start: Callable[..., Daemon]) -> None:
+    """On `::` an IPv4 client is who it is: on this machine, in the log, and behind proxies."""
+    options = ("--interface=::", "--access-log=access.log", "--max-connections-per-ip=1")
+    daemon = start(*options, "--trust-proxy=::ffff:127.0.0.1")
+    url = f"https://127.0.0.1:{daemon.port}"
+    assert "livechat_" in daemon.curl(f"{url}/metrics")
+    for forwarded in ("::ffff:192.0.2.7", "[::ffff:c000:207]:5000", "192.0.2.7"):
+        daemon.curl("-H", f"X-Forwarded-For: {forwarded}", f"{url}/healthz")
+    with daemon.socket(additional_headers={"X-Forwarded-For": "::ffff:192.0.2.7"}):
+        handshake = request("GET", "/ws/chat/r/", **HANDSHAKE, X_Forwarded_For="192.0.2.7")
+        assert rest(daemon.raw(handshake)).startswith(b"HTTP/1.1 429 ")
+    daemon.stop()
+    lines = (daemon.directory / "access.log").read_text().splitlines()
+    addresses = [line.split()[0].strip('"') for line in lines]
+    assert addresses == ["127.0.0.1", *["192.0.2.7"] * 5]
 
 
 def test_access_log(start: Callable[..., Daemon]) -> None:

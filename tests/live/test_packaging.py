@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_source(source: Path) -> None:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert names >= {
         "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
-        "templates/front.html", "static/livechat.css", "tests/contract.py",
+        "LICENSE", "templates/front.html", "static/livechat.css", "tests/contract.py",
         "tests/clients/install", "docs/architecture.md", "deploy/livechat.service",
     }  # fmt: skip
     assert not any("node_modules" in name or name.endswith((".key", ".pyc")) for name in names)
@@ -68,6 +69,19 @@ def test_wheel(wheel: Path) -> None:
     for path in (ROOT / "livechat").rglob("*.py"):
         assert str(path.relative_to(ROOT)) in names
     assert not any(name.startswith(("tests", "docs")) for name in names)
+
+
+def test_license(wheel: Path) -> None:
+    """The wheel says, and brings, under which license it may be used."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        said = email.message_from_bytes(archive.read(metadata))
+        brought = archive.read(str(Path(metadata).with_name("licenses") / "LICENSE"))
+    # "License-Expression" since core metadata 2.4; setuptools has written both.
+    assert "MIT" in (said["License-Expression"], said["License"])
+    assert said["License-File"] == "LICENSE"
+    assert brought == (ROOT / "LICENSE").read_bytes()
+    assert b"The livechat authors" in brought
 
 
 def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:

@@ -159,6 +159,33 @@ def test_files(file: str) -> None:
         assert f"## {part.capitalize()}\n" in (ROOT / path).read_text()
 
 
+#: A command that starts livechat: twistd, its options, perhaps with values, and its plugin.
+STARTS = re.compile(r"\btwistd((?:\s+-[^\s`]*(?:\s+(?!livechat\b)[^-\s`][^\s`]*)?)*)\s+livechat\b")
+FOREGROUND = re.compile(r"\s(?:-[a-z]*n[a-z]*|--nodaemon)\b")
+
+
+def test_foreground_commands_leave_no_pid_file() -> None:
+    """
+    A container is killed, and its next process 1 finds its own pid in the file that is left
+    there: it would never start again.
+    """
+    documents = [
+        ROOT / "Makefile",
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("bench/*.md"),
+        *(path for path in ROOT.glob("deploy/*") if path.is_file()),
+    ]
+    found = []
+    for path in documents:
+        text = path.read_text().replace("\\\n", " ")
+        for command in STARTS.finditer(text):
+            if FOREGROUND.search(command[1]):
+                found.append(path.name)
+                assert " --pidfile=" in command[1], f"{path}: {command[0]}"
+    assert {"README.md", "Makefile", "with-redis", "livechat.service"} <= set(found)
+
+
 def test_make_targets() -> None:
     """The commands that it shows are make's."""
     for target in re.findall(r"^make (\w+)", "".join(blocks("sh")), re.MULTILINE):

@@ -117,6 +117,7 @@ class Ends(Watched, Factory[End]):
     Makes ends, and knows them.
 
     @ivar made: the ends so far.
+    @ivar addresses: whom they were made for.
     """
 
     noisy = False
@@ -125,8 +126,10 @@ class Ends(Watched, Factory[End]):
         super().__init__()
         self._made_by = made_by
         self.made: list[End] = []
+        self.addresses: list[str] = []
 
-    def buildProtocol(self, addr: object) -> End:
+    def buildProtocol(self, addr: Any) -> End:
+        self.addresses.append(addr.host)
         end = self._made_by()
         self.made.append(end)
         # When its transport is there.

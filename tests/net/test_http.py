@@ -302,6 +302,8 @@ def test_the_rate_of_a_connection(make_world: Callable[..., World]) -> None:
 def test_retiring(port: Port) -> None:
     """An idle connection is closed at once, a busy one after its answer."""
     idle = port.connect()
+    idle.send(request("GET", "/healthz"))
+    assert idle.answer().status == 200
     idle.channel.retire()
     assert idle.closing
     port.world.writer.held = True

@@ -57,7 +57,22 @@ def test_trusted(address: str, expected: bool) -> None:
         ("fd00::1", ["[2001:db8::1]:443"], "2001:db8::1"),
         ("fd00::1", ["[2001:db8::1]"], "2001:db8::1"),
         ("fd00::1", ["2001:DB8:0::1"], "2001:db8::1"),
+        # Addresses of version 4 in those of version 6 are those of version 4.
+        ("10.0.0.1", ["::ffff:192.0.2.9"], "192.0.2.9"),
+        ("10.0.0.1", ["::FFFF:C000:0209"], "192.0.2.9"),
+        ("10.0.0.1", ["0:0:0:0:0:ffff:192.0.2.9"], "192.0.2.9"),
+        ("10.0.0.1", ["[::ffff:192.0.2.9]:5000"], "192.0.2.9"),
+        ("10.0.0.1", ["203.0.113.1, ::ffff:10.0.0.2"], "203.0.113.1"),
     ],
 )
 def test_client(peer: str, forwarded: list[str], expected: str) -> None:
     assert PROXIES.client(peer, forwarded) == expected
+
+
+def test_mapped_networks() -> None:
+    """A network of version 4 may be written as one of version 6."""
+    found = Proxies(map(ipaddress.ip_network, ("::ffff:10.0.0.0/104", "::ffff:192.0.2.7", "::/0")))
+    assert found.trusts("10.1.2.3")
+    assert found.trusts("192.0.2.7")
+    assert not found.trusts("192.0.2.8")
+    assert found.trusts("2001:db8::1")

@@ -94,7 +94,48 @@ def test_absolute_targets(port: Port) -> None:
     """A target may be a whole URL, as clients of proxies send it."""
     for target in ("https://localhost:10443/healthz", "HTTP://other/healthz?x=https://y/"):
         assert port.ask("GET", target).json() == {"status": "ok"}
-    assert port.ask("GET", "https://localhost").status == 404
+    for target in ("https://localhost", "https://localhost?x=/nowhere"):
+        assert port.ask("GET", target).headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("https://evil.example/healthz", "localhost", 421),
+        ("http://evil.example/healthz", "localhost", 421),
+        ("https://evil.example", "localhost", 421),
+        ("https://evil.example?x", "localhost", 421),
+        ("https://evil.example:10443/healthz", "localhost:10443", 421),
+        ("https://localhost@evil.example/healthz", "localhost", 400),
+        ("https://user:word@localhost/healthz", "localhost", 400),
+        ("https://localhost:x/healthz", "localhost", 400),
+        ("https:///healthz", "localhost", 400),
+        ("https://a%2eb/healthz", "localhost", 400),
+        # The target counts, and what Host says besides does not, if it says it as it should.
+        ("https://localhost/healthz", "evil.example", 200),
+        ("HTTPS://LOCALHOST:443/healthz", "evil.example", 200),
+        ("https://[::1]:10443/healthz", "localhost", 200),
+        ("https://localhost/healthz", "", 400),
+        ("https://localhost/healthz", "a b", 400),
+        ("https://localhost/healthz", "a\r\nHost: b", 400),
+        ("ftp://localhost/healthz", "localhost", 404),
+        ("//localhost/healthz", "localhost", 404),
+    ],
+)
+def test_the_authority_of_a_target(world: World, target: str, host: str, status: int) -> None:
+    """It is in the place of Host, wherever that is looked at (RFC 9112, section 3.2.2)."""
+    port = Port(world, names=["localhost"])
+    assert port.ask("GET", target, Host=host).status == status
+
+
+def test_the_origin_and_the_authority_of_a_target(world: World) -> None:
+    """So the server's own origin is that which was asked for."""
+    port = Port(world, names=["one.example", "two.example"])
+    for origin, status in (("https://two.example", 200), ("https://one.example", 403)):
+        answer = port.ask(
+            "GET", "https://two.example/chat/history/", Host="one.example", Origin=origin
+        )
+        assert answer.status == status
 
 
 def test_a_client_that_leaves_while_it_is_answered(port: Port) -> None:
@@ -145,6 +186,56 @@ def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(port.world.backend, "subscribe", lambda room: fail(away))
     answer = port.ask("GET", "/ws/chat/r/", **HANDSHAKE)
     assert (answer.status, answer.code()) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/ws/chat/a%20b/", {}, 400),
+        ("/ws/chat/r/", {"Origin": "https://evil.example"}, 403),
+        ("/ws/chat/r/", {"Sec_WebSocket_Version": "8"}, 426),
+        ("/ws/chat/r/", {"Host": "a, b"}, 400),
+        ("/nowhere", {}, 404),
+    ],
+)
+def test_a_handshake_that_is_refused(
+    port: Port, target: str, headers: dict[str, str], status: int
+) -> None:
+    """Its client waits for nothing more: the connection closes, and is not kept for requests."""
+    wire = port.connect()
+    wire.send(request("GET", target, **(HANDSHAKE | headers)) + request("GET", "/healthz"))
+    data = wire.received()
+    assert data.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nConnection: close\r\n" in data
+    assert data.count(b"HTTP/1.1 ") == 1
+    assert wire.closing
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        # HAProxy's check, as it is unless told otherwise.
+        ("GET /healthz HTTP/1.0", 200),
+        ("HEAD /readyz HTTP/1.0", 200),
+        ("OPTIONS /healthz HTTP/1.0", 204),
+        ("GET /readyz/?x HTTP/1.0", 200),
+        ("GET /healthz HTTP/1.1", 400),
+        ("GET /metrics HTTP/1.0", 400),
+        ("GET / HTTP/1.0", 400),
+        ("GET /nowhere HTTP/1.0", 404),
+        ("GET /chat/history/ HTTP/1.0", 400),
+        ("GET /healthz HTTP/1.0\r\nHost: evil.example", 421),
+        ("GET /healthz HTTP/1.0\r\nHost: a b", 400),
+    ],
+)
+def test_checks_without_a_host(world: World, line: str, status: int) -> None:
+    """Monitors of HTTP/1.0 need none, and see only what is for them."""
+    wire = Port(world, names=["localhost"]).connect()
+    wire.send(f"{line}\r\n\r\n".encode())
+    assert wire.answer(line.split(maxsplit=1)[0]).status == status
+    wire.hang_up()
 
 
 def test_http_1_0(port: Port) -> None:

@@ -180,10 +180,15 @@ class ClosingTest(PortTest):
     closing = 0.3
 
     async def test_a_peer_that_stays(self) -> None:
-        """Who has all and does not close is cut off."""
-        end, _ = await self.connect()
-        end.transport.loseConnection()
-        assert await end.lost() is ConnectionAborted
+        """Who has all and does not close is cut off in time, also if it takes the last words."""
+        for last in (b"", b"x" * 100_000):
+            end, peer = await self.connect()
+            began = self.reactor.seconds()
+            end.transport.write(last)
+            end.transport.loseConnection()
+            assert len(await in_thread(exactly, peer, len(last))) == len(last)
+            assert await end.lost() is ConnectionAborted
+            assert self.closing <= self.reactor.seconds() - began < 1.5 * self.closing
 
     async def test_a_peer_that_goes_on_sending(self) -> None:
         """Sending is no closing."""

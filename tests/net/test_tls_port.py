@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.error import ConnectionAborted
@@ -11,6 +12,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
 from livechat.limits import Rate, Seldom
+from livechat.net.listening import bind
 from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines
 
@@ -78,3 +80,28 @@ class SlowTest(PortTest):
         await deferLater(self.reactor, 2 * self.handshake, lambda: None)
         await in_thread(peer.sendall, b"still here")
         await end.hears(b"still here")
+
+
+class DualStackTest(PortTest):
+    """A socket of IPv6 that takes connections over IPv4 too."""
+
+    async def test_mapped(self) -> None:
+        """Such a peer has its own address, wherever that is told."""
+        (listening,) = bind("::", 0)
+        port = self.port.listen(listening)
+        listening.close()
+        self.addCleanup(port.stopListening)
+        for address in ("127.0.0.1", "::1"):
+            count = len(self.ends.made)
+            with (
+                capturedLogs() as events,
+                socket.create_connection((address, cast("Any", port).getHost().port)) as plain,
+            ):
+                plain.sendall(b"\x00" * 100)
+                await self.ends.until(lambda: len(self.ends.made) > count)  # noqa: B023
+                end = self.ends.made[-1]
+                await end.lost()
+            assert self.ends.addresses[-1] == address
+            assert end.transport.getPeer().host == address
+            assert lines(events)[0].startswith(f"No TLS with {address}: ")
+            self.port._failures = Seldom(Rate(0, 1))

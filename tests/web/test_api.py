@@ -46,6 +46,28 @@ def test_send(port: Port) -> None:
     assert answer.headers["livechat-time"] == str(item["time"])
 
 
+@pytest.mark.parametrize("text", ["", " ", "\u200d", "\u3164"])
+def test_messages_of_which_nothing_is_seen(port: Port, text: str) -> None:
+    """They are delivered, as they always were."""
+    assert post(port, {"message": text}).status == 200
+    assert texts(port) == [text]
+
+
+def test_names(port: Port) -> None:
+    """A message is by whoever it is said to be; not by the server, and not by what nobody sees."""
+    for name in ("Ann", "Admin"):
+        assert post(port, {"message": "x"}, f"/chat/send/?name={name}").status == 200
+    one, two = (each["user"]["name"] for each in history(port))
+    assert one == "Ann"
+    assert two.startswith("guest-")
+    for name in ("Ann ", "\ufe0f", "\u0301", "Ann\u3164"):
+        for answer in (
+            post(port, {"message": "x"}, f"/chat/send/?{urlencode({'name': name})}"),
+            port.ask("GET", f"/ws/chat/r/?{urlencode({'name': name})}", **HANDSHAKE),
+        ):
+            assert (answer.status, answer.code()) == (400, "bad_query")
+
+
 def test_before_any_message(port: Port) -> None:
     """A room in which nothing was said has an empty history."""
     assert port.ask("GET", "/chat/history/").json() == {"chat_history": []}

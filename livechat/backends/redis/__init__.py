@@ -3,8 +3,8 @@ Rooms in Redis.  `backend` is the backend; `outbox` is what is sent, `rooms` wha
 heard, `stream` what this process has seen of a room, `history` what Redis has of it;
 `generation` what names its rooms' numberings, `keys` what everything is called; `roster`
 who else is there, `shelf` what all have; `link` the connections, `urls` and `endpoints`
-where they go, `shards` for several Redis.  The scripts that Redis runs are
-beside them.
+where they go, `shards` for several Redis; `sweep` the removal of old messages.  The
+scripts that Redis runs are beside them.
 """
 
 from __future__ import annotations

@@ -49,11 +49,13 @@ from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
 from livechat.backends.redis.stream import Entry, Stream, user_of_bytes
+from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
 from livechat.limits import Rate, Seldom
 from livechat.reports import Report, Share
+from livechat.wallclock import WallClock
 from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 _T = TypeVar("_T")
@@ -79,6 +81,7 @@ class RedisBackend:
     All rooms of one installation, in one Redis.
 
     @ivar ready: Redis can be asked.
+    @ivar wall: Redis's clock, as far as it is believed; all processes go by that one.
     """
 
     _log = Logger()
@@ -108,15 +111,25 @@ class RedisBackend:
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, _LAYOUT),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, _LAYOUT),
             user=user,
             password=password,
             database=keys.database or None,
         )
         self.generation = Generation(self._link, keys, self._generation_began)
-        self.history = History(self._link, keys, retention)
-        self._outbox = Outbox(self._link, keys, clock, self.history, self)
+        self.wall = WallClock(self._redis_time, clock.seconds)
+        self.history = History(self._link, keys, retention, self.wall)
+        self._outbox = Outbox(self._link, keys, clock, self, wall=self.wall, retention=retention)
         self._rooms = Rooms(self._link, keys, clock, self.history, self)
+        self._sweep = Sweep(
+            self._link,
+            keys,
+            clock,
+            self.wall,
+            retention,
+            process=secrets.token_hex(8).encode(),
+            ready=lambda: self.ready,
+        )
         self._roster: Roster | None = None
         self._company: Company | None = None
         self._secret = b""
@@ -310,6 +323,7 @@ class RedisBackend:
         await self._link.load_scripts()
         await self._link.ask_time()
         await self._look_at_layout()
+        await self._sweep.begin()
         await self.generation.look()
         # A Redis that has lost it gets the one back by which people are known here.
         new = self._secret or secrets.token_bytes(32)
@@ -419,6 +433,9 @@ class RedisBackend:
             else:
                 self.taken()
 
+    def _redis_time(self) -> float:
+        return self._link.time(self._clock.seconds()) / 1000
+
     async def begin_anew(self) -> None:
         """Redis has lost messages that somebody has seen.  Fails as `Generation.look`."""
         self._log.error("{name} has lost messages: rooms begin anew.", name=self.description)
@@ -445,6 +462,8 @@ class RedisBackend:
             self._beating.stop()
         if self._asking is not None and self._asking.active():
             self._asking.cancel()
+        with suppress(LinkError, RefusedError):
+            await self._sweep.stop()
         if self.ready and self._roster is not None:
             with suppress(LinkError, RefusedError):
                 await self._roster.leave()

@@ -20,7 +20,7 @@ local function entry_from(stream, seq)
 end
 
 -- The number of the first entry since `time`, or top + 1.  Times do not run backwards
--- within a room, so it is looked for by halving.
+-- within a room, but for stamps of a wrong clock; so it is looked for by halving.
 local function first_since(stream, time, top)
     local first = entry_from(stream, 0)
     if not first then
@@ -69,11 +69,8 @@ local function numbering(stream, state, words, fresh, lasts)
     return 0, 0, '', word
 end
 
--- Milliseconds since 1970: one clock for all processes, that of Redis, unless one is given.
-local function clock(given)
-    if given ~= '' then
-        return tonumber(given)
-    end
+-- Milliseconds since 1970, by Redis's clock, which may be wrong.
+local function clock()
     local time = redis.call('TIME')
     return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end

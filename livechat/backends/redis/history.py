@@ -12,6 +12,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, Script, answers
 from livechat.backends.redis.stream import Entry, Part, State, user_of_bytes
 from livechat.backends.retention import Retention
+from livechat.wallclock import WallClock
 
 READ: Final = Script("read")
 #: Characters after which a part ends.
@@ -23,22 +24,16 @@ _STEP: Final = 500
 
 
 class History:
-    """
-    Asks; everything may fail as `Link.command` does.
+    """Asks; everything may fail as `Link.command` does."""
 
-    @ivar now: for tests: milliseconds since 1970, in place of what Redis's clock says.
-    """
-
-    def __init__(self, link: Link, keys: Keys, retention: Retention) -> None:
+    def __init__(self, link: Link, keys: Keys, retention: Retention, wall: WallClock) -> None:
+        """
+        @param wall: Redis's clock, as far as it is believed.
+        """
         self._link = link
         self._keys = keys
         self._retention = retention
-        self.now: int | None = None
-
-    def what_is_kept(self) -> tuple[bytes, bytes, bytes]:
-        """The arguments of scripts that say so: now, messages, milliseconds."""
-        now = b"" if self.now is None else b"%d" % self.now
-        return now, b"%d" % self._retention.messages, b"%d" % (1000 * self._retention.seconds)
+        self._wall = wall
 
     async def read(self, room: str, after: int, limit: int, *, later: int | None = None) -> Part:
         """
@@ -52,7 +47,9 @@ class History:
             b"" if later is None else b"%d" % later,
             b"%d" % limit,
             b"%d" % CHARACTERS,
-            *self.what_is_kept(),
+            b"%d" % self._wall.milliseconds(),
+            b"%d" % self._retention.messages,
+            b"%d" % (1000 * self._retention.seconds),
             secrets.token_urlsafe(9).encode(),
             b"%d" % (1000 * WORD_LASTS),
         ]

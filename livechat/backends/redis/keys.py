@@ -16,6 +16,10 @@ go in as they are: they have neither braces nor a `!` (`livechat.names`).
     lc:DB:{room}     the room's channel
 
     lc:{!}:format, generation, secret, processes, process:…, shelf:…
+    lc:{!}:idle      a sorted set: all streams, by the time of their newest message
+    lc:{!}:clock     how far Redis's clock was trusted (`livechat.wallclock.Record`)
+    lc:{!}:sweeper, searched
+                     the leader of the sweep; that all streams were looked for lately
     lc:DB:{!}        the channel of what concerns all processes
 """
 
@@ -92,6 +96,27 @@ class Keys:
     @property
     def processes(self) -> bytes:
         return self._ours("processes")
+
+    @property
+    def streams(self) -> bytes:
+        """A pattern that all streams match."""
+        return self.stream("*")
+
+    @property
+    def idle(self) -> bytes:
+        return self._ours("idle")
+
+    @property
+    def clock(self) -> bytes:
+        return self._ours("clock")
+
+    @property
+    def sweeper(self) -> bytes:
+        return self._ours("sweeper")
+
+    @property
+    def searched(self) -> bytes:
+        return self._ours("searched")
 
     def process(self, name: bytes) -> bytes:
         return self._ours("process:") + name

@@ -27,11 +27,12 @@ from twisted.python.failure import Failure
 
 from livechat.backends.nonces import LASTS, digest, reused
 from livechat.backends.redis.generation import Generation
-from livechat.backends.redis.history import History
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.link import REPLY, Link, LinkError, RefusedError, Script
 from livechat.backends.redis.stream import Entry, user_to_bytes
+from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
+from livechat.wallclock import WallClock
 from livechat.wire import Draft, Message, Repeated
 
 #: Seconds after which a message is not waited for any longer.
@@ -101,12 +102,23 @@ class Outbox:
     _log = Logger()
 
     def __init__(
-        self, link: Link, keys: Keys, clock: IReactorTime, history: History, owner: Owner
+        self,
+        link: Link,
+        keys: Keys,
+        clock: IReactorTime,
+        owner: Owner,
+        *,
+        wall: WallClock,
+        retention: Retention,
     ) -> None:
+        """
+        @param wall: Redis's clock, as far as it is believed: messages are stamped by it.
+        """
         self._link = link
         self._keys = keys
         self._clock = clock
-        self._history = history
+        self._wall = wall
+        self._retention = retention
         self._owner = owner
         self._tag = secrets.token_urlsafe(6)
         self._tags = count()
@@ -169,15 +181,19 @@ class Outbox:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         # What is in time for the first one is for all.
         deadline = self._link.time(group[0].deadline - MARGIN)
-        since = self._link.time(group[0].deadline - PATIENCE)
+        # Redis's clock is known to us within the time of an answer.
+        ago = self._clock.seconds() - (group[0].deadline - PATIENCE) + REPLY
+        now = self._wall.milliseconds()
         args = [
             self._owner.generation.name,
             b"%d" % deadline,
-            *self._history.what_is_kept(),
-            b"%d" % since if again else b"",
+            b"%d" % now,
+            b"%d" % self._retention.messages,
+            b"%d" % self._wall.latest_milliseconds(),
+            b"%d" % (now - int(1000 * ago)) if again else b"",
             b"%d" % (1000 * LASTS),
         ]
-        keys = [*self._keys.numbering(room), self._keys.channel(room)]
+        keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         for sending in group:
             nonce = sending.draft.nonce
             mark = b""

@@ -1,13 +1,13 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
--- KEYS  the room's stream, state, word and channel; the key of each nonce, in their order
+-- KEYS  the room's stream, state, word and channel; all streams, by the time of their newest
+--       message; the key of each nonce, in their order
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
---       now          milliseconds, or '' for Redis's clock
+--       now          milliseconds, as far as Redis's clock is believed
 --       limit        messages that are kept; 0: all
---       age          milliseconds for which they are kept; 0: for ever
---       again        some of them may be stored already, since this time by Redis's
---                    clock; '': none
+--       latest       milliseconds; a wrong clock has stamped what is later
+--       again        some of them may be stored already, since this time; '': none
 --       lasts        milliseconds for which a nonce is remembered
 --       tag, user, digest, text
 --                    of each message; the digest is of its text, '' if it has no nonce
@@ -19,19 +19,20 @@
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
 -- found out by the next message, whose number is taken.
 
-local stream, state, words, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local stream, state, words, channel, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
-local limit, age, lasts = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[7]
+local now, limit, latest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local lasts = ARGV[7]
 
-if deadline > 0 and clock('') > deadline then
+if deadline > 0 and clock() > deadline then
     return {}
 end
 -- A tag is given once, so the first one is a word that no other numbering has.
 local top, time, _, word = numbering(stream, state, words, ARGV[8], lasts)
 local begins = top == 0
-time = math.max(time, clock(ARGV[3]))
+time = time > latest and now or math.max(time, now)
 
-local messages, nonces = {}, 4
+local messages, nonces = {}, 5
 for at = 8, #ARGV, 4 do
     local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
     if each.digest ~= '' then
@@ -137,13 +138,9 @@ if #news > 0 then
         redis.call('HSET', state, 'w', word)
         redis.call('DEL', words)
     end
-    if age > 0 then
-        redis.call('PEXPIRE', stream, digits(age))
-        local since = clock(ARGV[3]) - age
-        local oldest = entry_from(stream, 0)
-        if oldest and time_of(oldest) < since then
-            redis.call('XTRIM', stream, 'MINID', digits(first_since(stream, since, top)))
-        end
+    if redis.call('ZADD', idle, digits(time), stream) == 1 then
+        -- A stream of an earlier livechat ends by itself.
+        redis.call('PERSIST', stream)
     end
 end
 for _, each in ipairs(news) do

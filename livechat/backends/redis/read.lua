@@ -5,7 +5,7 @@
 --       later   only what is later than this time in milliseconds; '': any
 --       limit   of entries
 --       bytes   of text, where the page ends
---       now     milliseconds, or '' for Redis's clock
+--       now     milliseconds, as far as Redis's clock is believed
 --       keep    messages that are shown; 0: all
 --       age     milliseconds for which they are; 0: for ever
 --       fresh   a word, if the room has none
@@ -20,7 +20,7 @@ local keep, age = tonumber(ARGV[6]), tonumber(ARGV[7])
 local top, time, tag, word = numbering(stream, state, words, ARGV[8], ARGV[9])
 local oldest
 if age > 0 then
-    oldest = first_since(stream, clock(ARGV[5]) - age, top)
+    oldest = first_since(stream, tonumber(ARGV[5]) - age, top)
 else
     local first = entry_from(stream, 0)
     oldest = first and seq_of(first) or top + 1

@@ -64,20 +64,18 @@ class Process:
 class RedisContract(BackendContract):
     """The contract of backends in Redis, at a time that the test sets."""
 
-    _start = 1_790_000_000_000
-
     def begin_at(self, *servers: RedisServer) -> None:
         """Before each test."""
         for server in servers:
             server.ask("FLUSHALL")
         self._servers = servers
-        self._now = self._start
-        self._made: list[RedisBackend] = []
+        self._later = self._ahead = 0.0
 
     def set_time(self, seconds: float) -> None:
-        self._now = self._start + int(1000 * seconds)
-        for backend in self._made:
-            backend.history.now = self._now
+        self._later = seconds
+
+    def set_clock(self, seconds: float) -> None:
+        self._ahead = seconds
 
     async def ready(self, backend: IBackend) -> None:
         await until(lambda: backend.trouble() is None)
@@ -89,8 +87,8 @@ class RedisContract(BackendContract):
         real: Any = reactor
         made = [connect(server.url, real, retention) for server in self._servers]
         for backend in made:
-            backend.history.now = self._now
-        self._made += made
+            backend.wall._wall = lambda: 1_790_000_000 + self._later + self._ahead
+            backend.wall._elapsed = lambda: self._later
         return made
 
 

@@ -13,7 +13,8 @@ class HistoryTest(ProcessesTest):
         """What is later than a time is found, in a long history too, and in parts."""
         history = self.here.backend.history
         for number in range(100):
-            history.now = 1_000 + 10 * (number // 2)
+            now = 1.0 + 0.01 * (number // 2)
+            self.here.backend.wall.now = lambda now=now: now  # type: ignore[method-assign,misc]
             await self.send(self.here, f"{number}")
         for time, expected in (
             (0, 1),

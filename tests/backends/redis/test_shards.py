@@ -76,7 +76,7 @@ class ShardedContractTest(RedisContract, TestCase):
         for number, server in enumerate(self._servers):
             held = {room for room in rooms if server.ask("EXISTS", f"lc:{{{room}}}:s") == "1"}
             assert held == {room for room in rooms if shard(room, 3) == number}
-        await self._made[1]._link.stop()
+        await backend._backends[1]._link.stop()
         assert "of 3 Redis, 1 cannot be used" in str(backend.trouble())
         for room in rooms:
             answer = backend.publish(Draft(room, "y"))

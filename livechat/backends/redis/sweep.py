@@ -1,0 +1,249 @@
+"""
+Removal of messages for their age, and the clock by which it goes.
+
+Redis removes nothing for its age by itself: its clock may be wrong.  Each process compares
+Redis's clock with its own monotonic one (`livechat.wallclock`), and one of them, the leader,
+removes what is too old while that clock is trusted.  The leader holds a lease, which ends
+soon after its process.
+
+    idle rooms   from a sorted set of all streams, by the time of their newest message
+    other rooms  by a walk over that set, which takes a minute or longer
+
+Streams that are not in the set are looked for once a day: those that an earlier livechat
+wrote, which end by themselves unless they are taken over, and all of them if the set was lost.
+Each step is small, and a script holds Redis for a few milliseconds at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.link import Link, LinkError, RefusedError, Script, answers
+from livechat.backends.retention import Retention
+from livechat.limits import Rate, Seldom
+from livechat.wallclock import Record, WallClock
+
+LEAD: Final = Script("lead")
+TRIM: Final = Script("trim")
+
+#: Seconds between two looks at the clocks.
+LOOK_EVERY: Final = 1.0
+#: Seconds between two steps of the sweep.
+STEP_EVERY: Final = 2.0
+#: Seconds for which a process leads unless it asks again.
+LEASE: Final = 10.0
+#: Seconds from the beginning of a walk over all rooms to the next one.
+WALK_EVERY: Final = 60.0
+#: Seconds after which streams that are not in the set are looked for again.
+SEARCH_EVERY: Final = 86_400.0
+#: Seconds after which a trusted time is kept again; one that is doubted, after each minute.
+KEEP_EVERY: Final = 3_600.0
+KEEP_DOUBT_EVERY: Final = 60.0
+#: Rooms that are trimmed together, and how often in one step.
+BATCH: Final = 50
+BATCHES: Final = 10
+#: Most messages that are removed from a room at a time.
+MOST: Final = 100
+#: Keys that Redis looks at for one answer to a search.
+SCANNED: Final = 1_000
+#: How often the log says that it cannot be done.
+REFUSALS: Final = Rate(per_second=1 / 600, burst=2)
+
+
+class Sweep:
+    """The share of one process in it."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        clock: IReactorTime,
+        wall: WallClock,
+        retention: Retention,
+        *,
+        process: bytes,
+        ready: Callable[[], bool],
+    ) -> None:
+        """
+        @param wall: Redis's clock.
+        @param process: a name that no other process has.
+        @param ready: whether Redis can be asked.
+        """
+        self._link = link
+        self._keys = keys
+        self._clock = clock
+        self._wall = wall
+        self._retention = retention
+        self._process = process
+        self._ready = ready
+        self._begun = False
+        self._leads = False
+        # Where the walk and the search go on; None while there is none.
+        self._walk: bytes | None = None
+        self._search: bytes | None = None
+        self._walk_at = 0.0
+        self._keep_at = 0.0
+        self._refusals = Seldom(REFUSALS)
+        self._timers = [
+            LoopingCall(self._look),
+            LoopingCall(lambda: Deferred.fromCoroutine(self._step_if_possible())),
+        ]
+
+    async def begin(self) -> None:
+        """
+        Find out how far Redis's clock can be trusted, before anything is stamped by it.
+
+        Called before this process makes a generation: where there is none, there are no rooms.
+
+        @raise LinkError: as `Link.command`.
+        @raise RefusedError: as `Link.command`.
+        """
+        if self._begun:
+            return
+        command = self._link.command
+        kept = await command(b"GET", self._keys.clock)
+        known = kept is not None or await command(b"EXISTS", self._keys.generation)
+        self._hear(self._wall.start(_record(kept) if known else None))
+        if not known:
+            # Other processes that start just now find it before there is a generation.
+            await command(b"SET", self._keys.clock, _text(self._wall.record()), b"NX")
+        self._begun = True
+        for timer, every in zip(self._timers, (LOOK_EVERY, STEP_EVERY), strict=True):
+            timer.clock = self._clock
+            timer.start(every, now=False)
+
+    async def stop(self) -> None:
+        """Let another process lead at once.  As `begin`."""
+        for timer in self._timers:
+            if timer.running:
+                timer.stop()
+        if self._leads and self._ready():
+            self._leads = False
+            await self._link.call(LEAD, [self._keys.sweeper], [self._process, b"1"])
+
+    def _look(self) -> None:
+        if self._ready():
+            self._hear(self._wall.look())
+
+    def _hear(self, line: str) -> None:
+        if line:
+            self._log.warn("Redis: {line}", line=line)
+
+    async def _step_if_possible(self) -> None:
+        if not self._ready():
+            return
+        try:
+            await self.step()
+        except LinkError:
+            pass
+        except RefusedError as reason:
+            more = self._refusals.due(self._clock.seconds())
+            if more is not None:
+                self._log.error(
+                    "Old messages cannot be removed: {reason}{more}", reason=str(reason), more=more
+                )
+
+    async def step(self) -> None:
+        """
+        Do a little of the sweep, if this process leads it.
+
+        @raise LinkError: as `Link.command`.
+        @raise RefusedError: as `Link.command`.
+        """
+        lease = b"%d" % (1000 * LEASE)
+        leads = await self._link.call(LEAD, [self._keys.sweeper], [self._process, lease])
+        self._leads = bool(leads)
+        if not self._leads:
+            self._walk = self._search = None
+            return
+        await self._keep_clock()
+        await self._search_streams()
+        since = self._since()
+        if since:
+            await self._trim_idle(since)
+        await self._walk_on(since)
+
+    def _since(self) -> int:
+        """The time in milliseconds before which messages are removed; 0 if none are."""
+        if not self._wall.trusted:
+            return 0
+        return max(0, self._retention.first_time(self._wall.milliseconds()))
+
+    async def _keep_clock(self) -> None:
+        """Have those that start later know how far the clock was trusted."""
+        now = self._clock.seconds()
+        record = self._wall.record()
+        if now >= self._keep_at or (record.doubted and now + KEEP_DOUBT_EVERY < self._keep_at):
+            self._keep_at = now + (KEEP_DOUBT_EVERY if record.doubted else KEEP_EVERY)
+            await self._link.command(b"SET", self._keys.clock, _text(record))
+
+    async def _search_streams(self) -> None:
+        """Take over the streams that are not in the set."""
+        command = self._link.command
+        if self._search is None:
+            if await command(b"EXISTS", self._keys.searched):
+                return
+            self._search = b"0"
+        for _ in range(BATCHES):
+            asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
+            self._search, streams = await command(b"SCAN", self._search, *asked)
+            await self._trim(streams, 0)
+            if self._search == b"0":
+                self._search = None
+                lasts = b"%d" % (1000 * SEARCH_EVERY)
+                await command(b"SET", self._keys.searched, b"1", b"PX", lasts)
+                return
+
+    async def _trim_idle(self, since: int) -> None:
+        """Trim rooms in which everything is too old."""
+        for _ in range(BATCHES):
+            limit = (b"LIMIT", b"0", b"%d" % BATCH)
+            streams = await self._link.command(
+                b"ZRANGEBYSCORE", self._keys.idle, b"-inf", b"(%d" % since, *limit
+            )
+            await self._trim(streams, since)
+            if len(streams) < BATCH:
+                return
+
+    async def _walk_on(self, since: int) -> None:
+        """Trim some of all rooms."""
+        now = self._clock.seconds()
+        if self._walk is None:
+            if now < self._walk_at:
+                return
+            self._walk, self._walk_at = b"0", now + WALK_EVERY
+        for _ in range(BATCHES):
+            self._walk, found = await self._link.command(
+                b"ZSCAN", self._keys.idle, self._walk, b"COUNT", b"%d" % BATCH
+            )
+            await self._trim(found[::2], since)
+            if self._walk == b"0":
+                self._walk = None
+                return
+
+    async def _trim(self, streams: Sequence[bytes], since: int) -> None:
+        args = [b"%d" % since, b"%d" % MOST]
+        for start in range(0, len(streams), BATCH):
+            some = streams[start : start + BATCH]
+            await answers(self._link.call(TRIM, [each, self._keys.idle], args) for each in some)
+
+
+def _text(record: Record) -> bytes:
+    return b"%.3f %.3f %.3f" % record
+
+
+def _record(kept: Any) -> Record:
+    """The record that is kept so; one that knows nothing if it is none."""
+    try:
+        return Record(*map(float, (kept or b"").split()))
+    except (TypeError, ValueError):
+        return Record()

@@ -1,0 +1,225 @@
+"""`livechat.backends.redis.sweep`, with a real Redis."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import gatherResults
+from twisted.logger import capturedLogs
+
+from livechat.backends.redis import sweep
+from livechat.backends.redis.backend import RedisBackend
+from livechat.backends.redis.link import RefusedError
+from livechat.wallclock import DAY, HOLD
+from livechat.wire import Draft
+from tests.backends.redis.processes import Process, ProcessesTest, until
+
+AGE = 30 * 86_400
+NOW = 1_790_000_000.0
+
+
+class SweepTest(ProcessesTest):
+    """
+    Messages that are too old, under a clock that the test moves.
+
+    @ivar later: seconds that have passed since `NOW`.
+    @ivar ahead: by how much Redis's clock is wrong.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.later = self.ahead = 0.0
+        for name in ("STEP_EVERY", "LOOK_EVERY"):
+            self.patch(sweep, name, 1_000.0)
+        self.patch(sweep, "WALK_EVERY", 0.0)
+        self.patch(sweep, "KEEP_EVERY", 0.0)
+        await super().setUp()
+        # The leader, from now on.
+        self.backend = (await self.another()).backend
+
+    def process(self, **options: int) -> Process:
+        made = super().process(**options)
+        made.backend.wall._wall = lambda: NOW + self.later + self.ahead
+        made.backend.wall._elapsed = lambda: self.later
+        return made
+
+    async def another(self) -> Process:
+        made = self.process(seconds=AGE)
+        await made.usable()
+        return made
+
+    async def say(self, *rooms: str) -> None:
+        await gatherResults([self.backend.publish(Draft(room, "x")) for room in rooms])
+
+    async def sweep(self, backend: RedisBackend | None = None, steps: int = 1) -> None:
+        for _ in range(steps):
+            (backend or self.backend).wall.look()
+            await (backend or self.backend)._sweep.step()
+
+    async def run_for(self, seconds: float) -> None:
+        """Let time pass, in which the process looks at its clocks; sweep at its end."""
+        end = self.later + seconds
+        while self.later < end:
+            self.later = min(end, self.later + HOLD)
+            self.backend.wall.look()
+        await self.sweep()
+
+    def length(self, room: str = "r") -> int:
+        return int(self.server.ask("XLEN", f"lc:{{{room}}}:s"))
+
+    def known(self) -> set[str]:
+        """The rooms that a sweep looks at."""
+        streams = self.server.ask("ZRANGE", "lc:{!}:idle", "0", "-1").split()
+        return {stream.removeprefix("lc:{").removesuffix("}:s") for stream in streams}
+
+    async def test_idle_rooms(self) -> None:
+        """Rooms in which nobody speaks any more take no room; their numbers go on."""
+        rooms = [f"room{number}" for number in range(120)]
+        await self.say(*rooms)
+        assert self.known() == set(rooms)
+        await self.sweep()
+        assert self.length("room7") == 1
+        self.later = AGE + 1
+        await self.say("other")
+        await self.sweep()
+        assert self.known() == {"other"}
+        assert self.server.ask("EXISTS", "lc:{room7}:s") == "0"
+        assert (await self.backend.publish(Draft("room7", "y"))).seq == 2
+
+    async def test_rooms_that_go_on(self) -> None:
+        """Old messages go where newer ones stay, some at a time."""
+        self.patch(sweep, "MOST", 10)
+        await self.say(*["r"] * 25)
+        self.later = AGE / 2
+        await self.say("r", "r")
+        self.later = AGE + 1
+        for left in (17, 7, 2, 2):
+            await self.sweep()
+            assert self.length() == left
+        page = await self.backend.read("r", 0, 9)
+        assert [message.seq for message in page.messages] == [26, 27]
+
+    async def test_storing_removes_nothing_for_its_age(self) -> None:
+        """Redis's own clock ends no stream."""
+        await self.say("r")
+        self.later = AGE + 1
+        await self.say("r")
+        assert self.length() == 2
+        assert self.server.ask("PTTL", "lc:{r}:s") == "-1"
+        assert (await self.backend.read("r", 0, 9)).position.oldest == 2
+
+    async def test_one_leads(self) -> None:
+        """One process sweeps; when it stops, or is killed, another one does."""
+        await self.say("r")
+        self.later = AGE + 1
+        await self.sweep()
+        other = (await self.another()).backend
+        # It has just started, and trusts the time that the leader has kept.
+        assert other.wall.trusted
+        await self.say("r")
+        self.later *= 2
+        await self.sweep(other)
+        assert self.length() == 1
+        await self.backend.stop()
+        await until(lambda: self.server.ask("EXISTS", "lc:{!}:sweeper") == "0")
+        await self.sweep(other)
+        assert self.known() == set()
+        assert 0 < int(self.server.ask("PTTL", "lc:{!}:sweeper")) <= 1_000 * sweep.LEASE
+
+    async def test_rooms_of_before(self) -> None:
+        """Streams that end by themselves are found, or spoken in, and do not any more."""
+        old = [f"old{number}" for number in range(30)]
+        for room in old:
+            self.server.ask(
+                "XADD", f"lc:{{{room}}}:s", "1-0", "t", f"{int(1000 * NOW)}", "i", "a", "m", "x"
+            )
+            self.server.ask("PEXPIRE", f"lc:{{{room}}}:s", "100000")
+        self.server.ask("SET", "lc:{r}:n:a}:s", "a nonce that looks like a stream")
+        self.server.ask("SET", "lc:{no}:s", "no stream at all")
+        await self.say("old7")
+        assert self.server.ask("PTTL", "lc:{old7}:s") == "-1"
+        assert self.server.ask("PTTL", "lc:{old8}:s") != "-1"
+        self.patch(sweep, "SCANNED", 10)
+        self.patch(sweep, "BATCHES", 1)
+        await self.sweep(steps=10)
+        assert self.known() == set(old)
+        assert {self.server.ask("PTTL", f"lc:{{{room}}}:s") for room in old} == {"-1"}
+        self.later = AGE + 1
+        await self.sweep(steps=3)
+        assert self.known() == set()
+
+    async def test_search_is_made_once_a_day(self) -> None:
+        """The set is made anew if it was lost."""
+        await self.say("r")
+        await self.sweep()
+        self.server.ask("DEL", "lc:{!}:idle")
+        await self.sweep()
+        assert self.known() == set()
+        assert 0 < int(self.server.ask("PTTL", "lc:{!}:searched")) <= 1_000 * sweep.SEARCH_EVERY
+        self.server.ask("DEL", "lc:{!}:searched")
+        await self.sweep()
+        assert self.known() == {"r"}
+
+    async def test_clock_that_jumps(self) -> None:
+        """A Redis whose clock is ahead for a minute loses nothing, and stamps go on rightly."""
+        await self.say("r")
+        self.ahead = 40 * DAY
+        await self.run_for(1)
+        await self.run_for(HOLD - 1)
+        assert (await self.backend.publish(Draft("r", "x"))).time == 1000 * (NOW + HOLD)
+        await self.run_for(3)
+        assert (await self.backend.publish(Draft("r", "x"))).time > 1000 * (NOW + 39 * DAY)
+        assert [m.seq for m in (await self.backend.read("r", 0, 9)).messages] == [3]
+        self.ahead = 0
+        await self.run_for(1)
+        assert (await self.backend.publish(Draft("r", "x"))).time == 1000 * (NOW + self.later)
+        assert [m.seq for m in (await self.backend.read("r", 0, 9)).messages] == [1, 2, 3, 4]
+        assert self.length() == 4
+
+    async def test_clock_that_stays(self) -> None:
+        """What a new time has made too old is removed after a day."""
+        await self.say("r")
+        self.ahead = 40 * DAY
+        await self.run_for(DAY)
+        assert self.length() == 1
+        await self.run_for(2 * HOLD)
+        assert self.known() == set()
+
+    async def test_starts_under_a_wrong_clock(self) -> None:
+        """The day is one of running, over all starts; the right time is known again."""
+        await self.say("r")
+        await self.sweep()
+        self.ahead = 40 * DAY
+        for _ in range(30):
+            await self.backend.stop()
+            with capturedLogs() as events:
+                self.backend = (await self.another()).backend
+            assert any("40 days" in event.get("line", "") for event in events)
+            await self.run_for(1_800)
+            assert self.length() == 1
+        self.ahead = 0
+        await self.backend.stop()
+        self.backend = (await self.another()).backend
+        assert self.backend.wall.trusted
+        assert len((await self.backend.read("r", 0, 9)).messages) == 1
+
+    async def test_rooms_without_a_known_time(self) -> None:
+        """Where nobody has kept one nothing is removed for a day."""
+        await self.say("r")
+        self.server.ask("DEL", "lc:{!}:clock")
+        self.server.ask("DEL", "lc:{!}:sweeper")
+        self.later = 40 * DAY
+        self.backend = (await self.another()).backend
+        assert not self.backend.wall.trusted
+        await self.sweep()
+        assert self.length() == 1
+
+    async def test_refused(self) -> None:
+        """A Redis that refuses is said seldom."""
+
+        async def refused() -> None:
+            raise RefusedError("NOPERM no")
+
+        self.patch(self.backend._sweep, "step", refused)
+        with capturedLogs() as events:
+            for _ in range(20):
+                await self.backend._sweep._step_if_possible()
+        said = [event for event in events if "cannot be removed" in event["log_format"]]
+        assert len(said) == 2
