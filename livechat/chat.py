@@ -276,7 +276,7 @@ class Chat:
             )
         if nonce is not None:
             nonce = _scoped(None if anonymous else user, nonce)
-        draft = Draft(room, text, user, nonce)
+        draft = Draft(room, text, user, nonce, sender.key)
         return self._backend.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:

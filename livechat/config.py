@@ -241,8 +241,8 @@ class Config:
     trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
         None,
         _network,
-        "An address or network of load balancers, whose X-Forwarded-For is believed; "
-        "may be repeated (in the environment: separated by blanks).",
+        "An address or network of proxies, whose X-Forwarded-For, -Host and -Proto, or Forwarded, "
+        "are believed; may be repeated (in the environment: separated by blanks).",
         many=True,
     )
     proxy_protocol: bool = _option(

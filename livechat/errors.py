@@ -4,8 +4,8 @@ The one error family.
 Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
 what programs look at, and a detail, which is what people read.  It is raised
 where the rule is broken and rendered in few places only: as a frame by
-`livechat.wire.error_frame` and `livechat.frames.error`, as ``application/problem+json`` by
-`livechat.web.response.problem`, on a page by `livechat.web.html.Templates.page`.
+`livechat.wire.error_frame` and `livechat.frames.error`, as an HTTP answer by
+`livechat.web.refusals`, in a page of its own by `livechat.web.html.Templates.page`.
 
 If a client could not act on it, it is not a `ChatError`: a bug stays the
 exception that it is, is logged with its traceback, and reaches the client as

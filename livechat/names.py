@@ -44,11 +44,16 @@ def is_among(host: str, names: tuple[str, ...]) -> bool:
     A name may begin with ``*.``, for one label; ``*`` is any.  Addresses always are meant, and
     localhost: no page of another site can be led here by them (DNS rebinding).
     """
-    name = _PORT.sub("", host.lower()).rstrip(".")
+    name = without_port(host.lower()).rstrip(".")
     if name == "localhost" or _is_address(name):
         return True
     above = name.partition(".")[2]
     return any(each in (name, f"*.{above}", "*") for each in map(str.lower, names))
+
+
+def without_port(host: str) -> str:
+    """The name or address of a valid ``Host``."""
+    return _PORT.sub("", host)
 
 
 def _is_address(name: str) -> bool:

@@ -58,12 +58,14 @@ class Draft(Struct, frozen=True):
 
     @ivar user: whose it is; None where nobody said.
     @ivar nonce: of two messages of a room with the same one, only the first is stored.
+    @ivar sender: what counts as the address that it came from.
     """
 
     room: str
     message: str
     user: User | None = None
     nonce: str | None = None
+    sender: str = ""
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
@@ -141,6 +143,19 @@ class Sent(Struct, frozen=True):
     """The answer to a stored ``POST /chat/send/``."""
 
     message: str = "Message sent!"
+
+
+class Allowance(Struct, frozen=True):
+    """
+    Whether the page that asks may use the chat.
+
+    @ivar origin: the page's, as the server reads it; null where there is none.
+    @ivar option: what would allow it; null where it is allowed, or cannot be.
+    """
+
+    allowed: bool
+    origin: str | None = None
+    option: str | None = None
 
 
 class Problem(Struct, frozen=True):

@@ -218,14 +218,15 @@ function isFocused(frame) {
  * @param {StateChange} change
  * @param {Composer} composer
  */
-function banner(frame, { state, reason }, composer) {
+function banner(frame, { state, code, reason }, composer) {
   const place = find(frame, ".banner");
   const button = find(place, "button");
   const been = place.dataset.been;
   const lost = been
     ? "Reconnecting… What you send waits until then."
     : "The server cannot be reached. Trying again…";
-  const text = { connecting: been ? lost : "Connecting…", waiting: lost, open: "", closed: "" }[state];
+  const waiting = code === 4403 ? "This page may not use the chat: the chat’s operator has to allow it." : lost;
+  const text = { connecting: been ? lost : "Connecting…", waiting, open: "", closed: "" }[state];
   if (state !== "waiting" && button.matches(":focus")) composer.focus();
   place.hidden = !text;
   place.title = reason ?? "";

@@ -279,6 +279,21 @@ export async function ask(url, options, read) {
   }
 }
 
+/**
+ * Whether the server refuses pages of this origin: browsers do not show them that.
+ *
+ * @param {Address} address
+ * @returns {Promise<string | undefined>} what the server's operator has to know
+ */
+export async function refusal({ base }) {
+  const { origin } = globalThis;
+  if (!origin || origin === base.origin) return undefined;
+  const { answer } = await ask(new URL("chat/origin/", base), {}, (answer) => answer.json());
+  if (answer?.allowed !== false) return undefined;
+  const how = answer.option ? `start it with ${answer.option}` : "serve them by HTTP, and not in a sandbox";
+  return `${base.origin} refuses pages of ${origin}: ${how}`;
+}
+
 /** @typedef {Problem & { retry_ms?: number, told: boolean }} Told */
 
 /**

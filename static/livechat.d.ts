@@ -126,7 +126,10 @@ export class ChatEvent<T> extends Event {
 
 export interface StateChange {
   state: State;
-  /** Why it is `waiting` or `closed`: a close code of the protocol. */
+  /**
+   * Why it is `waiting` or `closed`: a close code of the protocol. While it is `waiting`, 4403 says
+   * that the server does not allow pages of this origin; the console says by which option it would.
+   */
   code?: number;
   reason?: string;
   /** Milliseconds until it is tried again. */

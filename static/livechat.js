@@ -25,7 +25,7 @@
  * @import { Item } from "./livechat-outbox.js"
  */
 
-import { ANSWER, Address, LATEST, Socket, Stream, ask, delay } from "./livechat-links.js";
+import { ANSWER, Address, LATEST, Socket, Stream, ask, delay, refusal } from "./livechat-links.js";
 import { Outbox } from "./livechat-outbox.js";
 
 // Milliseconds.
@@ -46,6 +46,8 @@ const AVOIDED = 300_000;
 const NONCE = 9 * 60_000;
 /** Between two signs of life of the server, unless it says. */
 const HEARTBEAT = 25_000;
+/** Before one comes back to a server that refuses the page's origin. */
+const REFUSED = 60_000;
 /** Between two times at which the others are told that one is writing. */
 const TYPING = 3_000;
 
@@ -55,6 +57,9 @@ const MOST_WAITING = 100;
 const MANY = 100;
 /** Messages that are read anew where a room's numbering began anew. */
 const NEWEST = 100;
+
+/** What the console has been told. */
+const told = new Set();
 
 export class ChatError extends Error {
   /**
@@ -318,6 +323,7 @@ class Room extends EventTarget {
         this.#open();
         return;
       }
+      this.#explain();
     }
     if (greeted && performance.now() - greeted > GOOD) this.#attempts = 0;
     this.#wait(end);
@@ -332,6 +338,15 @@ class Room extends EventTarget {
     this.#notBefore = performance.now() + wait;
     this.#retryIn(retryMs);
     this.#enter("waiting", { code, reason, retryMs: Math.round(retryMs) });
+  }
+
+  /** Say so, if the server cannot be reached only because it refuses the page's origin. */
+  async #explain() {
+    const refused = await refusal(this.#address);
+    if (!refused || this.state !== "waiting") return;
+    if (!told.has(refused)) console.error("livechat:", refused);
+    told.add(refused);
+    this.#wait({ code: 4403, reason: "The server does not allow pages of this site.", wait: REFUSED });
   }
 
   /** @param {number} delay */

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from livechat.backends.retention import Retention
 from livechat.chat import LONGEST_PAGE, History, Window
 from livechat.errors import ChatError, Kind
-from livechat.wire import Newest
+from livechat.wire import Message, Newest, Repeated
 from tests.support import ANN, Lane, RecordingClient, RecordingSink, World, kind, result, run
 
 
@@ -316,3 +316,24 @@ def test_one_room(world: World) -> None:
     world.clock.advance(10_000)
     assert run(world.chat.room("said")).newest == Newest(1, time)
     assert run(world.chat.room("never")).newest == Newest(0, 0)
+
+
+def test_a_retry_while_strangers_send(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much other addresses say meanwhile, it is not stored again."""
+    monkeypatch.setattr("livechat.backends.nonces.MOST", 50)
+    chat = make_world().chat
+
+    def say(address: str, nonce: str) -> Message:
+        # A user of its own each time: keys can be made up.
+        user = run(chat.visitor(None, f"{nonce:x<32}")).user
+        return result(chat.send(chat.sender(address), "r", "x", user=user, nonce=nonce))
+
+    first = say("192.0.2.1", "mine")
+    for number in range(100):
+        for address in ("198.51.100.1", f"2001:db8::{number:x}"):
+            say(address, f"{address.replace(':', '')[:3]}{number}")
+    again = say("192.0.2.1", "mine")
+    assert isinstance(again, Repeated)
+    assert again.seq == first.seq

@@ -2,12 +2,17 @@
 The nonces that were used lately: of two messages of a room with the same one, only the
 first is stored.
 
-A nonce is remembered for `LASTS`, and of very many only the newest `MOST` are; with each
-one where its message is, and a digest of its text, since another text is no repetition.
+A nonce is remembered for `LASTS`, with where its message is and a digest of its text, since
+another text is no repetition.
+
+Of very many only `MOST` are.  Each counts as one of the address that it came from, and only an
+address that has not few loses its oldest.  So strangers flush their own, however many users they
+make up, and a retry of anybody else is known as one.
 """
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -17,8 +22,12 @@ from livechat.wire import Draft, Message, Repeated
 
 #: Seconds for which a nonce is remembered.
 LASTS: Final = 600
-#: Nonces that are: some 30 MB.
+#: Nonces that are: some 50 MB.
 MOST: Final = 100_000
+#: Those that are looked at after a restart: of a few addresses that send as fast as they may.
+MOST_IN_FILE: Final = 5 * MOST
+#: Bytes of a digest.
+_DIGEST: Final = 16
 
 
 class Known(NamedTuple):
@@ -27,16 +36,31 @@ class Known(NamedTuple):
     @ivar seq: the number of the message.
     @ivar time: when it was stored, in milliseconds since 1970, UTC.
     @ivar digest: of its text.
+    @ivar owner: names the address that it came from.
     """
 
     key: bytes
     seq: int
     time: int
     digest: bytes
+    owner: bytes = b""
 
     @classmethod
-    def of(cls, draft: Draft, message: Message) -> Known:
-        return cls(key(draft), message.seq, message.time, digest(draft.message))
+    def of(cls, draft: Draft, message: Message, secret: bytes = b"") -> Known:
+        """
+        @param secret: without it nobody finds out by which address an owner is named.
+        """
+        owner = blake2b(draft.sender.encode(), key=secret, digest_size=8).digest()
+        return cls(key(draft), message.seq, message.time, digest(draft.message), owner)
+
+    def row(self) -> tuple[bytes, int, int, bytes]:
+        """What a file has of it."""
+        return self.key + self.owner, self.seq, self.time, self.digest
+
+    @classmethod
+    def from_row(cls, key: bytes, seq: int, time: int, text: bytes) -> Known:
+        """What a file had of it; an older livechat's has no owner."""
+        return cls(key[:_DIGEST], seq, time, text, key[_DIGEST:])
 
     def answer(self, draft: Draft) -> Repeated | ChatError:
         """What becomes of *draft*, which uses it again."""
@@ -47,12 +71,12 @@ class Known(NamedTuple):
 
 def key(draft: Draft) -> bytes:
     """What names the nonce of *draft*."""
-    return blake2b(f"{draft.room} {draft.nonce}".encode(), digest_size=16).digest()
+    return blake2b(f"{draft.room} {draft.nonce}".encode(), digest_size=_DIGEST).digest()
 
 
 def digest(text: str) -> bytes:
     """What tells a text from others."""
-    return blake2b(text.encode(), digest_size=16).digest()
+    return blake2b(text.encode(), digest_size=_DIGEST).digest()
 
 
 def reused() -> ChatError:
@@ -71,8 +95,10 @@ class Nonces:
         @param elapsed: seconds since any moment; it is no time of day, which may be set.
         """
         self._elapsed = elapsed
-        # With the moments at which they are forgotten; the oldest one comes first.
-        self._known: dict[bytes, tuple[Known, float]] = {}
+        # With the moments at which they are forgotten; the oldest ones come first, as a rule.
+        self._known: OrderedDict[bytes, tuple[Known, float]] = OrderedDict()
+        # How many each address has.
+        self._counts: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -111,12 +137,34 @@ class Nonces:
         @param now: in milliseconds since 1970, UTC.
         """
         moment = self._elapsed()
+        while self._known:
+            oldest, (_, forgotten) = next(iter(self._known.items()))
+            if moment <= forgotten:
+                break
+            self._forget(oldest)
         for each in news:
             age = max(0, now - each.time) / 1000
-            self._known.pop(each.key, None)
+            if each.key in self._known:
+                self._forget(each.key)
             self._known[each.key] = each, moment + LASTS - age
-        while self._known:
-            oldest, forgotten = next(iter(self._known.values()))
-            if len(self._known) <= MOST and moment <= forgotten:
+            self._counts[each.owner] += 1
+            if len(self._known) > MOST:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """
+        Forget the oldest one of an address that has at least half of the average.  All others
+        have less than half of all together: on average one in two is passed over.
+        """
+        while True:
+            oldest, (known, _) = next(iter(self._known.items()))
+            if 2 * self._counts[known.owner] * len(self._counts) >= len(self._known):
+                self._forget(oldest)
                 return
-            del self._known[oldest.key]
+            self._known.move_to_end(oldest)
+
+    def _forget(self, key: bytes) -> None:
+        known, _ = self._known.pop(key)
+        self._counts[known.owner] -= 1
+        if not self._counts[known.owner]:
+            del self._counts[known.owner]

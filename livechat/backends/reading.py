@@ -105,15 +105,16 @@ class Reader:
         @raise sqlite3.Error: the file cannot be read.
         """
         with self._reading() as db:
-            found = db.execute("SELECT id, top, bottom FROM rooms WHERE name = ?", (room,))
+            found = db.execute("SELECT id, top, bottom, time FROM rooms WHERE name = ?", (room,))
             row = found.fetchone()
             if row is None:
                 return Page(Position(self._epoch(room), 0, 1), ())
-            number, top, bottom = row
+            number, top, bottom, newest = row
             oldest = max(bottom, self._retention.first_by_count(top))
             if self._retention.seconds:
                 since = self._retention.first_time(self._now())
-                oldest = first_since(db, number, oldest, top, since)
+                # All are as old as the newest one, whatever a wrong clock has stamped.
+                oldest = top + 1 if newest < since else first_since(db, number, oldest, top, since)
             messages: list[Message] = []
             characters = 0
             wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}

@@ -46,6 +46,7 @@ CREATE TABLE recent (
 CREATE INDEX recent_by_room ON recent (room, seq);
 """
 # Only to know them after a restart: in the order of their use, which costs next to nothing.
+# A key has 16 bytes for room and nonce, and behind them 8 that name an address (`nonces.Known`).
 _NONCES: Final = """
 CREATE TABLE nonces (
     key     BLOB NOT NULL,

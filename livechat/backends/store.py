@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Final
 
 from livechat.backends import damage, schema, upkeep
-from livechat.backends.nonces import MOST, Known, Nonces
+from livechat.backends.nonces import Known, Nonces
 from livechat.backends.reading import BUSY_TIMEOUT, Reader, as_text, connect, unstorable
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
@@ -248,12 +248,13 @@ class Store:
                 chunk = values[start : start + _COLUMNS * _CHUNK]
                 db.execute(_insert(len(chunk) // _COLUMNS), chunk)
             used = [
-                Known.of(draft, message)
+                Known.of(draft, message, self._secret)
                 for draft, message in zip(drafts, messages, strict=True)
                 if draft.nonce is not None
             ]
             if used:
-                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", used)
+                rows = [each.row() for each in used]
+                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
         self._gathered += len(messages)
         self._nonces.add(used, now)
         return messages
@@ -279,10 +280,7 @@ class Store:
 
     def _remember_nonces(self, db: sqlite3.Connection) -> None:
         """What was used before a restart is used still."""
-        found = db.execute(
-            "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST,)
-        ).fetchall()
-        self._nonces.add((Known(*row) for row in reversed(found)), self.clock.milliseconds())
+        self._nonces.add(upkeep.nonces(db), self.clock.milliseconds())
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""

@@ -13,10 +13,11 @@ and the log is cut to nothing.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from livechat.backends.nonces import LASTS
+from livechat.backends.nonces import LASTS, MOST_IN_FILE, Known
 from livechat.backends.retention import Retention
 
 #: Most rows that one transaction removes beyond those that it adds.
@@ -81,6 +82,17 @@ def remove(db: sqlite3.Connection, room: int, bottom: int, oldest: int, most: in
         db.execute("DELETE FROM messages WHERE room = ? AND seq < ?", (room, bottom))
         db.execute("UPDATE rooms SET bottom = ? WHERE id = ?", (bottom, room))
     return count
+
+
+def nonces(db: sqlite3.Connection) -> Iterator[Known]:
+    """
+    Those in the file, the oldest first.  There are more than are remembered: whose they are
+    decides which of them.
+    """
+    found = db.execute(
+        "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST_IN_FILE,)
+    ).fetchall()
+    return (Known.from_row(*row) for row in reversed(found))
 
 
 def forget_nonces(db: sqlite3.Connection, now: int, latest: int, most: int) -> None:

@@ -1,5 +1,8 @@
 """
 The access log: a line for each HTTP request, in the combined log format.
+
+Queries carry keys and tokens, also those of other sites in ``Referer``.  So a line has the names
+of a query's parameters and no value, and a Referer without its query.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from time import time
 from typing import Final
 
 from twisted.logger import Logger
-from twisted.web.http import Request, combinedLogFormatter, datetimeToLogString
+from twisted.web.http import Request, datetimeToLogString
 
 from livechat.config import STANDARD_LOG
 from livechat.errors import StartError
 
-_KEY: Final = re.compile(r"([?&]client=)[^&\s\"]+", re.ASCII)
+#: A user and password before a host, in a URL in full or without its scheme.
+_USERINFO: Final = re.compile(r"^((?:[^/?#]*?//)?)[^/?#]*@")
+#: Characters of a parameter without a value that can be a name; longer ones may be tokens.
+_LONGEST_NAME: Final = 32
 
 
 class AccessLog:
@@ -48,7 +54,15 @@ class AccessLog:
         """Add a line for an answered request."""
         if self._off:
             return
-        self._add(combinedLogFormatter(_now(), request))
+        asked = f"{_text(request.method)} {shown(_text(request.uri))} {_text(request.clientproto)}"
+        self._add(
+            getattr(request.getClientAddress(), "host", "-"),
+            asked,
+            request.code,
+            request.sentLength,
+            referer=bare(_text(request.getHeader(b"referer"))),
+            agent=_text(request.getHeader(b"user-agent")),
+        )
 
     def write_refused(self, address: str, asked: str, status: int, size: int) -> None:
         """
@@ -58,12 +72,22 @@ class AccessLog:
         @param size: the bytes of the answer's body.
         """
         if not self._off:
-            asked = asked.encode("unicode_escape").decode().replace('"', '\\"') or "-"
-            self._add(f'"{address}" - - {_now()} "{asked}" {status} {size} "-" "-"')
+            self._add(address, shown(asked), status, size)
 
-    def _add(self, line: str) -> None:
-        # Whoever knows it can be the visitor.
-        line = _KEY.sub(r"\1-", line)
+    def _add(
+        self,
+        address: str,
+        asked: str,
+        status: int,
+        size: int,
+        *,
+        referer: str = "",
+        agent: str = "",
+    ) -> None:
+        line = (
+            f'"{_escaped(address)}" - - {_now()} "{_escaped(asked)}" {status} {size or "-"} '
+            f'"{_escaped(referer)}" "{_escaped(agent)}"'
+        )
         if self._file is None:
             self._log.info("{line}", line=line)
         else:
@@ -78,6 +102,34 @@ class AccessLog:
             # It writes what it has not yet written, for which there may be no room.
             with suppress(OSError):
                 self._file.close()
+
+
+def shown(target: str) -> str:
+    """A target, perhaps behind its method: its parameters' names, without their values."""
+    path, mark, query = target.partition("#")[0].partition("?")
+    path = _USERINFO.sub(r"\1", path)
+    return f"{path}{mark}{'&'.join(map(_name, query.split('&')))}"
+
+
+def bare(url: str) -> str:
+    """A URL without its query, its fragment, and a user and password."""
+    return _USERINFO.sub(r"\1", re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def _name(parameter: str) -> str:
+    name, equals, value = parameter.partition("=")
+    if equals:
+        return f"{name}={value and '-'}"
+    return name if len(name) <= _LONGEST_NAME else "-"
+
+
+def _text(header: bytes | None) -> str:
+    return (header or b"").decode("latin-1")
+
+
+def _escaped(text: str) -> str:
+    """*text* as one field of one line, in ASCII."""
+    return text.encode("unicode_escape").decode().replace('"', '\\"') or "-"
 
 
 def _now() -> str:

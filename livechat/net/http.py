@@ -8,7 +8,7 @@ Twisted's parser does the parsing.  What it leaves open is closed here:
     a body in a temporary file       kept in memory, which the bound allows
     a client that does not hang up   aborted after a grace
     answers that nobody reads        no request is taken before the last answer is read
-    errors without a word            every refusal is a problem+json
+    errors without a word            every refusal says why
 
 A connection goes through these stages, each with its own deadline:
 
@@ -333,7 +333,10 @@ class Channel(http.HTTPChannel):
         """Answer the request that is arriving, and close."""
         if self.closing:
             return
-        response = self.factory.tree.refusal(error)
+        known = self.requests[-1].all_headers() if self.requests else {}
+        # For the access log.
+        self.sender_by(known.get("x-forwarded-for", ()))
+        response = self.factory.tree.refusal(error, known)
         assert isinstance(response.body, bytes)
         self.factory.log_refused(self, response.status, len(response.body))
         self.transport.write(response.as_last())

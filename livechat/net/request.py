@@ -26,6 +26,7 @@ from zope.interface import implementer
 from livechat.chat import Sender
 from livechat.errors import ChatError, Kind, internal
 from livechat.names import is_host
+from livechat.net.access import bare
 from livechat.net.websocket import Socket
 from livechat.web.feed import Feed
 from livechat.web.response import Response, Upgrade
@@ -98,21 +99,18 @@ class Request(http.Request):
         channel = self.channel
         if channel.factory.stopping:
             feed.end()
-            return channel.factory.tree.refusal(channel.factory.going())
+            return self._refusal(channel.factory.going())
         try:
             channel.admission.belongs_to(channel.sender.key)
         except ChatError as error:
             feed.end()
-            return channel.factory.tree.refusal(error)
+            return self._refusal(error)
         channel.persistent = False
         return answer
 
     def _call(self) -> Call:
         target = self.uri.decode("latin-1")
-        headers = {
-            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
-            for name, values in self.requestHeaders.getAllRawHeaders()
-        }
+        headers = self.all_headers()
         whole = _ABSOLUTE.fullmatch(target)
         if whole is not None:
             authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
@@ -124,8 +122,26 @@ class Request(http.Request):
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
         self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
-        old = self.clientproto == b"HTTP/1.0"
-        return Call(method, path, query, headers, body, self._sender, old=old)
+        return Call(
+            method,
+            path,
+            query,
+            headers,
+            body,
+            self._sender,
+            old=self.clientproto == b"HTTP/1.0",
+            proxied=self.channel.peer is not None,
+        )
+
+    def all_headers(self) -> dict[str, tuple[str, ...]]:
+        """All values of the headers by lower-case name, as far as they have come."""
+        return {
+            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+
+    def _refusal(self, error: ChatError) -> Response:
+        return self.channel.factory.tree.refusal(error, self.all_headers())
 
     def getClientAddress(self) -> IAddress:
         """For the access log."""
@@ -141,7 +157,7 @@ class Request(http.Request):
         factory = channel.factory
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
-            return factory.tree.refusal(error)
+            return self._refusal(error)
         found = await self._entered(upgrade)
         # While the room was entered, the goodbyes may have gone round.
         if isinstance(found, Socket) and (self.gone or factory.stopping):
@@ -152,7 +168,7 @@ class Request(http.Request):
             found = factory.going()
         if isinstance(found, ChatError):
             if upgrade.subprotocol is None:
-                return factory.tree.refusal(found)
+                return self._refusal(found)
             found = factory.sockets.going() if factory.stopping else factory.sockets.refused(found)
         self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
         factory.log(self)
@@ -250,7 +266,7 @@ class Request(http.Request):
 
     def _broken(self, failure: Failure) -> None:
         """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
-        method, path = self.method, self.path
+        method, path = self.method.decode("latin-1"), bare(self.path.decode("latin-1"))
         self._log.failure("{method} {path} met a bug.", failure, method=method, path=path)
         if self.gone:
             return
@@ -260,7 +276,7 @@ class Request(http.Request):
         self._has_failed = True
         self.channel.persistent = False
         self.responseHeaders = Headers()
-        answer = self.channel.factory.tree.refusal(internal())
+        answer = self._refusal(internal())
         Deferred.fromCoroutine(self._answer(answer)).addErrback(self._broken)
 
 

@@ -13,7 +13,9 @@ from livechat.web.api import Api
 from livechat.web.feed import Feeds
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
+from livechat.web.origins import Origins
 from livechat.web.pages import Pages
+from livechat.web.refusals import Refusals
 from livechat.web.response import Headers
 from livechat.web.routing import Tree
 from livechat.web.server import Server
@@ -42,7 +44,8 @@ def tree(
     @param monitors: who gets the figures.
     """
     templates = Templates()
-    pages, api = Pages(chat, server, templates), Api(chat, feeds)
+    known = Origins(origins, names, clock)
+    pages, api = Pages(chat, server, templates), Api(chat, feeds, known)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )
@@ -52,4 +55,4 @@ def tree(
         *Monitors(chat, monitors).routes(),
         *admin.routes(),
     )
-    return Tree(routes, origins, promises, names)
+    return Tree(routes, known, promises, names, Refusals(templates).answer)

@@ -225,7 +225,7 @@ class Admin:
             "admin/room.html",
             error=error,
             token=visit.form_token,
-            host=visit.call.header("Host"),
+            host=visit.call.asked.host,
             room=await self._chat.room(name),
             now=self._now(),
             messages=messages,
@@ -237,7 +237,7 @@ class Admin:
             notice=notice,
             draft=draft,
             longest=self._chat.max_message,
-            self_signed=self._server.certificate.self_signed,
+            self_signed=self._server.certificate.self_signed and not visit.call.proxied,
         )
 
     async def _room_parts(

@@ -20,11 +20,14 @@ from livechat.session import Visit
 from livechat.users import checked_key, checked_name
 from livechat.web import contract
 from livechat.web.feed import Feeds
+from livechat.web.origins import Origins, named
 from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
 from livechat.web.routing import FORM, Call, Route, form_fields, media_type, number, query, window
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
 _SHORTEST_SHARED: Final = 16
+#: Seconds for which a browser may remember whether a page may use the chat.
+_ALLOWANCE_AGE: Final = 30
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
@@ -32,9 +35,10 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
-    def __init__(self, chat: Chat, feeds: Feeds) -> None:
+    def __init__(self, chat: Chat, feeds: Feeds, origins: Origins) -> None:
         self._chat = chat
         self._feeds = feeds
+        self._origins = origins
         self._openapi = json(contract.openapi(chat, shortest_shared=_SHORTEST_SHARED))
         self._asyncapi = json(contract.asyncapi(chat))
 
@@ -47,6 +51,7 @@ class Api:
             Route("/chat/send/{room}/", {"POST": self.send}),
             Route("/chat/history/", {"GET": self.history}),
             Route("/chat/history/{room}/", {"GET": self.history}),
+            Route("/chat/origin/", {"GET": self.origin}, origins="any"),
             Route("/openapi.json", {"GET": self.openapi}, origins="any"),
             Route("/asyncapi.json", {"GET": self.asyncapi}, origins="any"),
         )
@@ -123,6 +128,22 @@ class Api:
         if _KEY.fullmatch(key) is None:
             raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
         return Upgrade(visit, key, subprotocol)
+
+    async def origin(self, call: Call) -> Response:
+        """
+        Say whether the page that asks may use the chat.
+
+        Browsers do not show a page why a socket or a request was refused, so any page may ask.
+        """
+        allowed, page = self._origins.allows(call.headers, call.asked), named(call.headers)
+        option = None if allowed or page is None else f"--origin {page}"
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Cache-Control", f"max-age={_ALLOWANCE_AGE}"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("Vary", "Origin"),
+        )
+        return Response(200, wire.encode(wire.Allowance(allowed, page, option)), headers)
 
     async def openapi(self, call: Call) -> Response:
         """What can be asked by HTTP, for programs."""

@@ -95,7 +95,7 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
         counts among those of all who bring no key of their own.
     """
     schemas = _schemas((wire.SendRequest,)) | _schemas(
-        (wire.Sent, wire.Message, wire.Problem), written=True
+        (wire.Sent, wire.Message, wire.Allowance, wire.Problem), written=True
     )
     _bound(schemas["SendRequest"], chat)
     schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= _ROOM
@@ -111,7 +111,8 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
         "openapi": "3.1.0",
         "info": _info(
             f"Where no room is named, `{chat.default_room}` is meant. The last slash of a path "
-            "may be left out. HEAD is answered as GET is, without a body.",
+            "may be left out. HEAD is answered as GET is, without a body. Whose `Accept` prefers "
+            "`text/html` gets problems as pages.",
             chat,
         ),
         "servers": [{"url": "/"}],
@@ -122,6 +123,7 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
             "/chat/send/{room}/": room | {"post": _send("sendTo", chat, shortest_shared)},
             "/chat/history/": {"get": _history("history")},
             "/chat/history/{room}/": room | {"get": _history("historyOf")},
+            "/chat/origin/": {"get": _allowance()},
             "/healthz": {"get": _state("healthy", "The process is alive.", ok)},
             "/readyz": {"get": _state("ready", "It takes messages.", ready, Kind.UNAVAILABLE)},
             "/metrics": {"get": _metrics()},
@@ -237,6 +239,16 @@ def _events() -> Document:
         _answer("Events, until the client or the server goes.", _TEXT, "text/event-stream"),
         _IN_A_ROOM,
         [*_query("since", *_AS_USER), last],
+    )
+
+
+def _allowance() -> Document:
+    return _operation(
+        "origin",
+        "Whether the page that asks may use the chat; any page may ask.",
+        _answer("What holds for the request's `Origin`.", _schema("Allowance")),
+        (),
+        [_parameter("header", "Origin", _TEXT, "The page's, as browsers send it.")],
     )
 
 

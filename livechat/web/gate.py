@@ -144,6 +144,8 @@ class Gate:
             # In another tab, whose form has made this one's out of date.
             return self._back(session, wanted, draft)
         try:
+            if call.asked.scheme == "http":
+                raise ChatError(Kind.BAD_TOKEN, "Operators can sign in only over https.")
             _check(given, token)
             new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
         except ChatError as error:
@@ -253,7 +255,7 @@ def _set_cookie(call: Call, value: str, seconds: int | None = None) -> tuple[str
 
 
 def _cookie_name(call: Call) -> str:
-    port = _PORT.search(call.header("Host") or "")
+    port = _PORT.search(call.asked.host)
     return f"{_COOKIE}-{port[1]}" if port else _COOKIE
 
 

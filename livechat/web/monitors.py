@@ -23,7 +23,9 @@ from livechat.web.response import Response, json
 from livechat.web.routing import Call, Route
 
 #: What proxies add to what they pass on.
-_BY_PROXIES: Final = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
+_BY_PROXIES: Final = (
+    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via", "x-real-ip",
+)  # fmt: skip
 _SCHEME: Final = "bearer "
 
 
@@ -81,10 +83,11 @@ class Monitors:
     @staticmethod
     def _is_here(call: Call) -> bool:
         """Whether it is asked from this machine, by somebody who means this machine."""
-        host = call.header("Host") or ""
         return (
             ip_address(call.sender.address).is_loopback
-            and is_among(host, ())
+            and is_among(call.asked.host, ())
+            # nginx's bare proxy_pass adds nothing.
+            and not call.proxied
             and not any(name in call.headers for name in _BY_PROXIES)
         )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import mimetypes
-import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -25,16 +24,13 @@ from livechat.names import LONGEST_NAME as LONGEST_ROOM
 from livechat.names import room_name
 from livechat.users import LONGEST_NAME
 from livechat.web.html import Templates, folder
+from livechat.web.negotiation import weights
 from livechat.web.response import Headers, Response, see
 from livechat.web.routing import Call, Route, query
 from livechat.web.server import Server
 
 #: To Python, .ts is a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
-
-
-#: A weight that says never (RFC 9110, section 12.4.2).
-_NEVER: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*", re.IGNORECASE)
 
 
 class _Form(Struct, frozen=True):
@@ -66,7 +62,7 @@ class Pages:
             Route("/", {"GET": self.front}, origins="any"),
             Route("/rooms/", {"GET": self.find}, origins="any"),
             Route("/rooms/{room}/", {"GET": self.room}, origins="any"),
-            Route("/static/{name}", {"GET": self.static}, origins="any"),
+            Route("/static/{name}", {"GET": self.static}, origins="any", any_name=True),
         )
 
     async def front(self, call: Call) -> Response:
@@ -113,12 +109,14 @@ class Pages:
         return self._templates.page(
             "front.html",
             error=error,
-            host=call.header("Host"),
+            host=call.asked.host,
+            scheme=call.asked.scheme,
             room=room,
             example=self._chat.default_room,
             longest_room=LONGEST_ROOM,
             longest_name=LONGEST_NAME,
-            self_signed=self._server.certificate.self_signed,
+            # A proxy has a certificate of its own.
+            self_signed=self._server.certificate.self_signed and not call.proxied,
             version=__version__,
         )
 
@@ -155,9 +153,5 @@ def _list(call: Call, name: str) -> str:
 
 def _takes_gzip(accepted: str) -> bool:
     """Whether an ``Accept-Encoding`` does (RFC 9110, section 12.5.3)."""
-    weights = {}
-    for each in accepted.split(","):
-        coding, _, weight = each.partition(";")
-        weights[coding.strip().lower()] = weight
-    wanted = weights.get("gzip", weights.get("*"))
-    return wanted is not None and not _NEVER.fullmatch(wanted)
+    found = weights(accepted)
+    return found.get("gzip", found.get("*", 0.0)) > 0

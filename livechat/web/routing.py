@@ -4,11 +4,6 @@ From a request to the function that answers it.
 A `Route` is a row of a table: a path, a function for each method, and whether
 pages of other origins may ask.  What holds for every row is decided here, in
 this order: one valid ``Host``, a known path, an allowed origin, a known method.
-
-Who is cross-origin?  Browsers say so in ``Origin``; clients that are no browsers
-send none and are welcome.  A foreign origin is refused even where the browser
-would let the request through unseen (a form, a "simple" fetch), because by then
-its message would be in the room.
 """
 
 from __future__ import annotations
@@ -23,7 +18,9 @@ from twisted.logger import Logger
 
 from livechat.chat import Sender, Window
 from livechat.errors import ChatError, Kind, internal
-from livechat.names import is_among, is_host, origin
+from livechat.names import is_among, is_host, without_port
+from livechat.web.forwarded import forwarded
+from livechat.web.origins import Asked, Origins
 from livechat.web.response import Headers, Response, Upgrade, problem
 
 #: The media type of forms.
@@ -34,7 +31,10 @@ _FIELDS: Final = 100
 _PREFLIGHT_AGE: Final = 600
 #: Below 2^53, so that JavaScript can hold it.
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Names of the server that a refusal lists.
+_LISTED: Final = 8
+#: Characters of a name that a refusal repeats (RFC 1035, section 2.3.4).
+LONGEST_HOST: Final = 253
 
 
 class Call(Struct, frozen=True):
@@ -47,6 +47,8 @@ class Call(Struct, frozen=True):
     @ivar sender: the connection it came on.
     @ivar names: what the route's path calls by name, decoded.
     @ivar old: of HTTP/1.0, which knows no ``Host``.
+    @ivar proxied: whether a trusted proxy passes it on.
+    @ivar asked: the address that the client asked for; known where an endpoint answers.
     """
 
     method: str
@@ -57,6 +59,8 @@ class Call(Struct, frozen=True):
     sender: Sender
     names: Mapping[str, str] = {}
     old: bool = False
+    proxied: bool = False
+    asked: Asked = Asked("")
 
     def header(self, name: str) -> str | None:
         """
@@ -83,12 +87,15 @@ class Route(Struct, frozen=True):
     @ivar origins: the pages that may ask: the server's own; those and the ones of
         allowed origins; or all, as if there were no origins.
     @ivar hostless: requests of HTTP/1.0 need no ``Host``, which monitors do not send.
+    @ivar any_name: whether clients may ask by a name that is not the server's: the page
+        that says so needs its style.
     """
 
     path: str
     answers: Mapping[str, Answer]
     origins: Literal["own", "allowed", "any"] = "allowed"
     hostless: bool = False
+    any_name: bool = False
 
     def methods(self) -> str:
         """What ``Allow`` says."""
@@ -180,20 +187,25 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     return Window(usual if limit is None else limit, before, after)
 
 
+#: Renders an error for a request with these headers.
+Render = Callable[[ChatError, Mapping[str, tuple[str, ...]]], Response]
+
+
 class Tree:
-    """All routes, and the origins whose pages may ask."""
+    """All routes, and what holds for all of them."""
 
     _log = Logger()
 
     def __init__(
         self,
         routes: tuple[Route, ...],
-        origins: frozenset[str],
+        origins: Origins,
         promises: Callable[[], Headers] = tuple,
         names: Callable[[], tuple[str, ...]] = lambda: ("*",),
+        render: Render = lambda error, _: problem(error),
     ) -> None:
         """
-        @param origins: allowed besides the server's own.
+        @param origins: decides which pages may ask.
         @param promises: headers for every answer.
         @param names: what the server is called just now (`livechat.names.is_among`).
         """
@@ -205,23 +217,25 @@ class Tree:
         self._origins = origins
         self._names = names
         self._promises = promises
+        self._render = render
 
     async def answer(self, call: Call) -> Response | Upgrade:
         """The answer to *call*, whatever happens."""
         shared_with: str | None = None
         try:
-            host = self._host(call)
-            route, names = self._find(call.path)
+            found = self._match(call.path)
+            asked = _asked(call, hostless=found is not None and found[0].hostless)
+            route, names = self._found(found, asked)
             if route.origins != "any":
-                allowed = self._origins if route.origins == "allowed" else frozenset[str]()
-                asking = _origin(call, host, allowed)
-                shared_with = asking if route.origins == "allowed" else None
-            answer = await self._answer(route, _named(call, names))
+                shared = route.origins == "allowed"
+                asking = self._origins.check(call.method, call.headers, asked, shared=shared)
+                shared_with = asking if shared else None
+            answer = await self._answer(route, _named(call, names, asked))
         except ChatError as error:
-            answer = problem(error)
+            answer = self._render(error, call.headers)
         except Exception:  # noqa: BLE001 - logged, and answered without a word of it
             self._log.failure("{method} {path} failed.", method=call.method, path=call.path)
-            answer = problem(internal())
+            answer = self._render(internal(), call.headers)
         if isinstance(answer, Upgrade):
             return answer
         if shared_with is not None:
@@ -235,9 +249,9 @@ class Tree:
             )
         return answer.plus(*self._promises())
 
-    def refusal(self, error: ChatError) -> Response:
-        """The answer to what did not even become a call."""
-        return problem(error).plus(*self._promises())
+    def refusal(self, error: ChatError, headers: Mapping[str, tuple[str, ...]]) -> Response:
+        """The answer to what did not even become a call, with those headers, as far as known."""
+        return self._render(error, headers).plus(*self._promises())
 
     async def _answer(self, route: Route, call: Call) -> Response | Upgrade:
         method = "GET" if call.method == "HEAD" else call.method
@@ -258,54 +272,55 @@ class Tree:
             )
         return Response(204, headers=allowed)
 
-    def _find(self, path: str) -> tuple[Route, dict[str, str]]:
+    def _found(
+        self, found: tuple[Route, dict[str, str]] | None, asked: Asked
+    ) -> tuple[Route, dict[str, str]]:
+        """
+        @raise ChatError: there is no such route, or none at the name that was asked for.
+        """
+        if asked.host and (found is None or not found[0].any_name):
+            names = self._names()
+            if not is_among(asked.host, names):
+                raise _misdirected(asked.host, names)
+        if found is None:
+            raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
+        return found
+
+    def _match(self, path: str) -> tuple[Route, dict[str, str]] | None:
         asked = _segments(path)
         for segments, route in self._routes.get(len(asked), ()):
             names = _match(segments, asked)
             if names is not None:
                 return route, names
-        raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
-
-    def _host(self, call: Call) -> str:
-        hosts = call.headers.get("host", ())
-        if not hosts and call.old and self._find(call.path)[0].hostless:
-            return ""
-        if len(hosts) != 1 or not is_host(hosts[0]):
-            raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
-        if not is_among(hosts[0], self._names()):
-            raise ChatError(
-                Kind.MISDIRECTED,
-                "This server has no such name; see its certificate, and its option --host.",
-            )
-        return hosts[0]
-
-
-def _origin(call: Call, host: str, allowed: frozenset[str]) -> str | None:
-    """
-    The origin of the page that asks; None if no page does.
-
-    @param allowed: those that may, besides the server's own.
-    @raise ChatError: it is none of them.
-    """
-    given = call.headers.get("origin", ())
-    if not given:
-        # A browser without Origin: it sends one with all that changes something,
-        # unless it was told to hide it.
-        if call.method not in _SAFE and "cross-site" in call.headers.get("sec-fetch-site", ()):
-            raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
         return None
-    if given == ("null",) and call.headers.get("sec-fetch-site") == ("same-origin",):
-        # A form of a page of ours: its Referrer-Policy makes browsers hide where it is from.
-        return None
-    try:
-        (asked,) = map(origin, given)
-        if asked in allowed or asked == origin(f"https://{host}"):
-            return asked
-    except ValueError:
-        pass
-    raise ChatError(
-        Kind.BAD_ORIGIN,
-        "Pages of that origin may not do that here; see the server's option --origin.",
+
+
+def _asked(call: Call, *, hostless: bool) -> Asked:
+    """
+    The address that the client asked for; empty where it need not say.
+
+    @param hostless: whether the route is for clients of HTTP/1.0 without a ``Host`` too.
+    @raise ChatError: it cannot be understood.
+    """
+    hosts = call.headers.get("host", ())
+    if not hosts and call.old and hostless:
+        return Asked("")
+    if len(hosts) != 1 or not is_host(hosts[0]):
+        raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
+    if not call.proxied:
+        return Asked(hosts[0])
+    told = forwarded(call.headers)
+    return Asked(told.host or hosts[0], told.scheme or "https", certain=told.host is not None)
+
+
+def _misdirected(host: str, names: tuple[str, ...]) -> ChatError:
+    listed = ", ".join(names[:_LISTED])
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    name = without_port(host)[:LONGEST_HOST]
+    return ChatError(
+        Kind.MISDIRECTED,
+        f"This server is not called {name}. Its names are {listed or 'none'}{more}; "
+        f"the option --host {name} would add this one.",
     )
 
 
@@ -331,7 +346,16 @@ def _decoded(segment: str) -> str:
         raise ChatError(Kind.BAD_REQUEST, "The path is not UTF-8.") from None
 
 
-def _named(call: Call, names: dict[str, str]) -> Call:
+def _named(call: Call, names: dict[str, str], asked: Asked) -> Call:
     return Call(
-        call.method, call.path, call.query, call.headers, call.body, call.sender, names, call.old
+        call.method,
+        call.path,
+        call.query,
+        call.headers,
+        call.body,
+        call.sender,
+        names,
+        call.old,
+        call.proxied,
+        asked,
     )

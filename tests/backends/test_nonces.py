@@ -69,11 +69,62 @@ def test_from_before() -> None:
     assert found.find(draft()) is None
 
 
-def test_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many the newest are known."""
-    monkeypatch.setattr(nonces, "MOST", 3)
-    found = Nonces(lambda: 0.0)
-    found.add([known(seq, seq, str(seq)) for seq in range(5)], 5)
-    assert len(found) == 3
-    assert found.find(draft(nonce="1")) is None
-    assert found.find(draft(nonce="2")) is not None
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Nonces:
+    """A table of ten."""
+    monkeypatch.setattr(nonces, "MOST", 10)
+    return Nonces(lambda: 0.0)
+
+
+def of(owner: str, count: int, *, first: int = 0) -> list[Known]:
+    """So many of an address."""
+    return [
+        Known(nonces.key(draft(nonce=f"{owner}{n}")), n, 0, b"", owner.encode())
+        for n in range(first, first + count)
+    ]
+
+
+def left(found: Nonces, owner: str, count: int) -> list[int]:
+    """Which of those are known still."""
+    return [n for n in range(count) if found.find(draft(nonce=f"{owner}{n}")) is not None]
+
+
+def test_very_many(few: Nonces) -> None:
+    """Of very many of an address the newest are known."""
+    few.add(of("a", 15), 0)
+    assert len(few) == 10
+    assert left(few, "a", 15) == list(range(5, 15))
+
+
+def test_strangers(few: Nonces) -> None:
+    """Those who have many flush their own, and who has few loses none."""
+    few.add(of("victim", 1), 0)
+    for start in range(0, 100, 5):
+        few.add(of("a", 5, first=start), 0)
+        few.add(of("b", 5, first=start), 0)
+        assert len(few) == 10
+    assert left(few, "victim", 1) == [0]
+    assert left(few, "a", 100) == list(range(96, 100))
+    assert left(few, "b", 100) == list(range(95, 100))
+
+
+def test_very_many_addresses(few: Nonces) -> None:
+    """Where all have as many, the oldest are flushed."""
+    for owner in range(30):
+        few.add(of(f"{owner:02}", 1), 0)
+    assert len(few) == 10
+    assert [n for n in range(30) if left(few, f"{n:02}", 1)] == list(range(20, 30))
+
+
+def test_nothing_is_left(few: Nonces) -> None:
+    """What is forgotten takes no room, whosever it was; nor does what is used again."""
+    clock = Clock()
+    found = Nonces(clock.seconds)
+    for _ in range(3):
+        found.add(of("a", 1) + of("b", 9), 0)
+        assert len(found) == 10
+    found.add(of("b", 9, first=9), 0)
+    clock.advance(LASTS + 1)
+    found.add([], 0)
+    assert len(found) == 0
+    assert not found._counts

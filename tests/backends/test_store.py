@@ -234,3 +234,23 @@ def test_a_nonce_that_its_own_group_forgets(disk: Disk, monkeypatch: pytest.Monk
     results = store.write(group)
     assert [isinstance(each, Repeated) for each in results] == [False, True, False, True]
     assert [each.seq for each in results if isinstance(each, Message)] == [3, 1, 4, 4]
+
+
+def test_nonces_of_strangers(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses that use very many flush their own and nobody else's, over a restart too."""
+    monkeypatch.setattr("livechat.backends.nonces.MOST", 20)
+
+    def said(nonce: str, sender: str) -> Draft:
+        return Draft("r", "x", None, nonce, sender)
+
+    store = disk.store()
+    store.write([said("mine", "192.0.2.1")])
+    for start in range(0, 60, 10):
+        for sender in ("198.51.100.1", "2001:db8::/64"):
+            store.write([said(f"{sender} {n}", sender) for n in range(start, start + 10)])
+    for _ in range(2):
+        (again,) = store.write([said("mine", "203.0.113.1")])
+        assert isinstance(again, Repeated)
+        (newest,) = store.write([said("2001:db8::/64 59", "2001:db8::/64")])
+        assert isinstance(newest, Repeated)
+        store = disk.store()

@@ -104,6 +104,20 @@ class TestClocks:
         last = self.store.read("r", 3, 1).messages[0]
         assert last.time == int(1000 * self.disk.now)
 
+    def test_stamps_of_a_wrong_clock_expire(self) -> None:
+        """They show nothing for longer in a room in which nobody speaks."""
+        self.disk.ahead = 40 * DAY
+        self.run(2 * HOLD)
+        self.run(2 * HOLD)
+        say(self.store, "c")
+        self.disk.ahead = 0
+        self.run(1)
+        say(self.store, "d")
+        self.disk.now += AGE - 1
+        assert shown(self.store)[-1:] == [4]
+        self.disk.now += 2
+        assert shown(self.store) == []
+
     def test_ahead_for_a_day(self) -> None:
         """After it, the clock is right for all that is known."""
         self.disk.ahead = 40 * DAY

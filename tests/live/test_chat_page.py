@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import WebSocket, WebSocketRoute, expect
@@ -264,7 +265,7 @@ def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -
 
 
 def test_embedded(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -> None:
-    """The chat in a page of another site, which the server allows; and which it does not."""
+    """The chat in a page of another site, which the server allows."""
     page = (ROOT / "docs" / "embed.html").read_text()
     daemon = start()
     text = page.replace("https://localhost:10443", daemon.url)
@@ -282,17 +283,47 @@ def test_embedded(visitor: Callable[..., Visitor], start: Callable[..., Daemon])
         ann.hears("from another site", "hi")
         assert ann.tab.findings() == []
         assert ann.page.locator("iframe").count() == 0
-        with site(text) as stranger:
+
+
+def test_a_forgotten_origin(
+    visitor: Callable[..., Visitor], start: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    """The page, the console and the log say that the server allows no pages of this site."""
+    daemon = start()
+    page = f"""<div data-livechat=r></div>
+        <script type=module src={daemon.url}/static/embed.js></script>"""
+    file = tmp_path / "page.html"
+    file.write_text(page)
+    with site(page) as url:
+        for address, advice in ((url, f"start it with --origin {url}"), (file.as_uri(), "by HTTP")):
             eve = visitor(daemon)
-            eve.page.goto(stranger)
+            eve.page.goto(address)
             eve.page.get_by_label("Your name").fill("Eve")
             eve.page.get_by_role("button", name="Join").click()
-            expect(eve.banner).to_contain_text("The server cannot be reached.")
+            expect(eve.banner).to_contain_text("This page may not use the chat")
+            # Once, however often it is tried.
+            with eve.page.expect_response("**/chat/origin/"):
+                eve.banner.get_by_role("button").click()
+            expect(eve.banner).to_contain_text("This page may not use the chat")
             assert eve.roster() == []
-            # It goes on trying, and the browser complaining.
             eve.tab.close()
-            assert all("CORS" in each for each in eve.tab.complaints)
+            said = [each for each in eve.tab.complaints if "CORS" not in each]
+            assert len(said) == 1, said
+            assert advice in said[0]
             eve.tab.complaints.clear()
+        assert len(re.findall("Pages of .* are refused", daemon.log.text)) == 2
+        assert f"To allow them: --origin {url}." in daemon.log.text
+        eve = visitor(daemon)
+        eve.page.goto(url)
+        eve.page.get_by_label("Your name").fill("Eve")
+        eve.page.get_by_role("button", name="Join").click()
+        expect(eve.banner).to_contain_text("This page may not use the chat")
+        daemon.stop()
+        start(f"--port={daemon.port}", f"--origin={url}")
+        # It is looked at again, and all is well.
+        eve.banner.get_by_role("button").click()
+        eve.is_in()
+        eve.tab.complaints.clear()
 
 
 def test_hostile_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:

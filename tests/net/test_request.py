@@ -224,7 +224,7 @@ def test_a_handshake_that_is_refused(
         ("GET /healthz HTTP/1.1", 400),
         ("GET /metrics HTTP/1.0", 400),
         ("GET / HTTP/1.0", 400),
-        ("GET /nowhere HTTP/1.0", 404),
+        ("GET /nowhere HTTP/1.0", 400),
         ("GET /chat/history/ HTTP/1.0", 400),
         ("GET /healthz HTTP/1.0\r\nHost: evil.example", 421),
         ("GET /healthz HTTP/1.0\r\nHost: a b", 400),

@@ -21,6 +21,7 @@ from livechat.session import ASK_RATE
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
+from livechat.web.origins import Origins
 from livechat.wire import Place
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
 from tests.test_frames import HOSTILE, UNDERSTOOD
@@ -140,12 +141,13 @@ def test_openapi_is_valid(openapi: Described) -> None:
 
 def test_every_route(port: Port, openapi: Described) -> None:
     """What can be asked is described, and nothing else."""
+    chat, origins = port.world.chat, Origins(frozenset(), tuple, port.world.clock)
     assert {
         path: {method.upper() for method in item.keys() - {"parameters"}}
         for path, item in openapi.document["paths"].items()
     } == {
         route.path: set(route.answers)
-        for part in (Api(port.world.chat, port.feeds), Monitors(port.world.chat, Access()))
+        for part in (Api(chat, port.feeds, origins), Monitors(chat, Access()))
         for route in part.routes()
     }
 
@@ -186,6 +188,8 @@ def test_limits(make_world: Callable[..., World]) -> None:
         ("GET", "/chat/history/nowhere/", b"", {}, 200),
         ("GET", "/healthz", b"", {}, 200),
         ("GET", "/readyz", b"", {}, 200),
+        ("GET", "/chat/origin/", b"", {}, 200),
+        ("GET", "/chat/origin/", b"", {"Origin": "https://other.example"}, 200),
         ("GET", "/openapi.json", b"", {}, 200),
         ("GET", "/asyncapi.json", b"", {}, 200),
         ("POST", "/chat/send/", b"{", JSON, "bad_json"),

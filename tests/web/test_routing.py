@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.chat import Sender
 from livechat.limits import Rate
+from livechat.web.origins import Origins
 from livechat.web.response import Response, json
 from livechat.web.routing import Call, Route, Tree, fields
 from tests.support import Port, run
 
+OWN = Origins(frozenset(), lambda: ("*",), Clock())
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
@@ -184,7 +187,7 @@ def test_routes_are_closed_to_foreign_pages() -> None:
     async def answer(call: Call) -> Response:
         return json({})
 
-    tree = Tree((Route("/x", {"POST": answer}),), frozenset())
+    tree = Tree((Route("/x", {"POST": answer}),), OWN)
     headers = {"host": ("a",), "origin": ("https://evil.example",)}
     call = Call("POST", "/x", "", headers, b"", Sender("a", Rate.of(0)))
     refused = run(tree.answer(call))
@@ -215,7 +218,7 @@ class BugTest(SynchronousTestCase):
             raise ZeroDivisionError("secret")
 
         call = Call("GET", "/x", "", {"host": ("a",)}, b"", Sender("a", Rate.of(0)))
-        answer = run(Tree((Route("/x", {"GET": broken}),), frozenset()).answer(call))
+        answer = run(Tree((Route("/x", {"GET": broken}),), OWN).answer(call))
         assert answer.status == 500
         assert b"secret" not in answer.body
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
@@ -234,6 +237,6 @@ def test_names_are_decoded() -> None:
     async def show(call: Call) -> Response:
         return json(dict(call.names))
 
-    tree = Tree((Route("/a/{x}/{y}/", {"GET": show}, origins="any"),), frozenset())
+    tree = Tree((Route("/a/{x}/{y}/", {"GET": show}, origins="any"),), OWN)
     call = Call("GET", "/a/%41%252F/b", "", {"host": ("a",)}, b"", Sender("a", Rate.of(0)))
     assert run(tree.answer(call)).body == b'{"x":"A%2F","y":"b"}'

@@ -29,22 +29,24 @@ has a tag.  Then there is a new generation, and every room has a new epoch.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
 from livechat.backends.redis.generation import RENEW, Generation
+from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import FORMAT, Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
+from livechat.backends.redis.rights import RIGHTS, look_at_rights, try_subscribing
 from livechat.backends.redis.rooms import Rooms
 from livechat.backends.redis.roster import BEAT_EVERY, Roster
 from livechat.backends.redis.shelf import REPLACE, Shelf
@@ -60,15 +62,19 @@ from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 _T = TypeVar("_T")
 
-#: Seconds after which one that would not serve us is asked again.
-AGAIN: Final = 0.5
-#: How often the log says that it cannot be used: one that comes and goes must not fill it.
-FLAPS: Final = Rate(per_second=0.1, burst=5)
+#: How often the log says that a history cannot be read: people ask for it as they like.
+UNREADABLE: Final = Rate(per_second=0.05, burst=5)
+
+#: A connection for subscriptions that is lost is back at once.  Where none can be made then,
+#: messages are refused: they would be stored, and their senders would wait for them in vain.
+LOST: Final = 1
 
 _LAYOUT: Final = Script("layout")
 
 #: Answers that mean that another Redis, or the same one later, can do better.
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
+#: Answers to a beat that mean that all is refused until somebody mends it.
+_MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
 
 
 class LayoutError(RefusedError):
@@ -107,11 +113,12 @@ class RedisBackend:
         self.ready = False
         self._keys = keys
         self._clock = clock
+        self._health = Health(self.description, clock)
         self._link = Link(
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, _LAYOUT),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, RIGHTS, _LAYOUT),
             user=user,
             password=password,
             database=keys.database or None,
@@ -136,14 +143,11 @@ class RedisBackend:
         self._shelves: dict[str, Shelf] = {}
         # The newest message that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
-        self._trouble: str | None = "Redis is not connected yet"
         # None once this process has served rooms: then it waits for what it can use.
         self._refuse = refuse
-        # What the log said last: that it can be used, that it cannot, or nothing yet.
-        self._said_usable: bool | None = None
-        self._flaps = Seldom(FLAPS)
-        self._warned = False
-        self._asking: IDelayedCall | None = None
+        self._unreadable = Seldom(UNREADABLE)
+        # How often subscriptions were lost, or could not be made, since they worked.
+        self._unheard = 0
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
         self._stopping = False
@@ -171,7 +175,7 @@ class RedisBackend:
         self._rooms.leave(room)
 
     def publish(self, draft: Draft) -> Deferred[Message]:
-        if self._stopping or not self.ready:
+        if self._stopping or not self.ready or self._unheard > LOST:
             return fail(_away("The message could not be stored"))
         return self._outbox.publish(draft)
 
@@ -209,7 +213,11 @@ class RedisBackend:
         try:
             return await reading
         except (LinkError, RefusedError) as reason:
-            self._log.error("The history cannot be read: {reason}", reason=str(reason))
+            more = self._unreadable.due(self._clock.seconds())
+            if more is not None:
+                self._log.error(
+                    "The history cannot be read: {reason}{more}", reason=str(reason), more=more
+                )
             raise _away("The history cannot be read") from None
 
     def reports(self) -> Deferred[Sequence[Report]]:
@@ -243,7 +251,7 @@ class RedisBackend:
         return self._shelves[name]
 
     def trouble(self) -> str | None:
-        return self._trouble
+        return self._health.trouble()
 
     # What the outbox tells.
 
@@ -252,30 +260,16 @@ class RedisBackend:
         self._rooms.stored(room, stored)
 
     def taken(self) -> None:
-        if self._trouble is not None:
-            if not self._said_usable:
-                self._said_usable = True
-                self._log.info("{name} can be used.", name=self.description)
-            self._trouble = None
+        self._health.fine(COMMANDS)
 
     def not_taken(self, reason: RefusedError) -> None:
-        self._in_trouble(str(reason))
+        self._wrong(COMMANDS, str(reason))
         if reason.code in _ELSEWHERE:
             self._link.drop(str(reason))
 
-    def _in_trouble(self, reason: str) -> None:
+    def _wrong(self, part: str, reason: str) -> None:
         if not self._stopping:
-            said = self._said_usable is False
-            more = None if said else self._flaps.due(self._clock.seconds())
-            if more is not None:
-                self._said_usable = False
-                self._log.error(
-                    "{name} cannot be used: {reason}{more}",
-                    name=self.description,
-                    reason=reason,
-                    more=more,
-                )
-            self._trouble = f"Redis is away: {reason}"
+            self._health.wrong(part, reason)
 
     # What the link tells.
 
@@ -293,17 +287,21 @@ class RedisBackend:
         except LayoutError as reason:
             if self._refuse is not None:
                 self._refuse(f"{self.description}: {reason}")
-                return
-            self._try_later(reason)
+            else:
+                self._link.drop(str(reason))
             return
         except RefusedError as reason:
-            self._try_later(reason)
+            self._link.drop(str(reason))
+            return
+        except Exception as reason:  # noqa: BLE001 - any server may be there, and says anything
+            self._link.drop(f"it is no Redis, or not understood: {reason!r}")
             return
         if not self._stopping:
             self.ready = True
             self._refuse = None
+            self._link.usable()
             self.taken()
-            await self._warn()
+            await self._health.warn(self._link)
             self._outbox.send_again()
             self._rooms.check_all()
             for shelf in self._shelves.values():
@@ -312,15 +310,11 @@ class RedisBackend:
                 self._company.refresh(now=True)
             await self.beat()
 
-    def _try_later(self, reason: RefusedError) -> None:
-        self._in_trouble(str(reason))
-        self._asking = self._clock.callLater(AGAIN, self._link.drop, str(reason))
-
     async def _look_at_redis(self) -> None:
         """Whether it is one that can be used, and has what it had."""
-        if b"role:slave" in await self._link.command(b"INFO", b"replication"):
-            raise RefusedError("READONLY it is a replica")
+        await self._look_at_role()
         await self._link.load_scripts()
+        await look_at_rights(self._link, self._keys)
         await self._link.ask_time()
         await self._look_at_layout()
         await self._sweep.begin()
@@ -354,39 +348,37 @@ class RedisBackend:
                 "give another --redis-prefix"
             )
 
-    async def _warn(self) -> None:
-        """Say once what its operator should know of how it is set up."""
-        if self._warned:
+    async def _look_at_role(self) -> None:
+        """A replica that takes writes would lose them; one that takes none is found out later."""
+        try:
+            role = await self._link.command(b"INFO", b"replication")
+        except RefusedError as reason:
+            if reason.code != "NOPERM":
+                raise
             return
-        self._warned = True
-        with suppress(LinkError, RefusedError):  # it may not let us look
-            for warning in warnings(await self._settings()):
-                self._log.warn("{name} {warning}", name=self.description, warning=warning)
-
-    async def _settings(self) -> dict[str, str]:
-        found = {}
-        for name in (b"maxmemory-policy", b"appendonly", b"save"):
-            for key, value in _pairs(await self._link.command(b"CONFIG", b"GET", name)):
-                found[key.decode()] = value.decode()
-        return found
-
-    def unreachable(self, reason: str) -> None:
-        if not self.ready:
-            self._in_trouble(reason)
+        if b"role:slave" in role:
+            raise RefusedError("READONLY it is a replica")
 
     def commands_lost(self, reason: str) -> None:
         self.ready = False
         self._rooms.doubt()
-        self._in_trouble(reason)
+        self._wrong(COMMANDS, reason)
 
     def subscriptions_made(self) -> None:
-        self._link.subscribe([self._keys.control, *self._rooms.channels()])
+        try_subscribing(self._link, self._keys)
+        self._link.subscribe(self._rooms.channels())
 
     def subscriptions_lost(self, reason: str) -> None:
         self._rooms.deaf()
+        self._unheard += 1
+        self._wrong(SUBSCRIPTIONS, reason)
 
     def subscribed(self, channel: bytes) -> None:
-        self._rooms.listening(channel)
+        if channel == self._keys.trial_channel:
+            self._unheard = 0
+            self._health.fine(SUBSCRIPTIONS)
+        elif channel != self._keys.control:
+            self._rooms.listening(channel)
 
     def told(self, channel: bytes, payload: bytes) -> None:
         if channel == self._keys.control:
@@ -401,6 +393,8 @@ class RedisBackend:
             user, text = rest[: int(size)], rest[int(size) :]
             entry = Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user), word)
         except ValueError:
+            if channel == self._keys.trial_channel:
+                return
             # Somebody else has published it; what we published is read where it is missing.
             self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
             return
@@ -421,7 +415,9 @@ class RedisBackend:
         """Tell the others that this process is there; and see whether Redis takes anything."""
         if self.ready and self._roster is not None:
             assert self._company is not None
+            try_subscribing(self._link, self._keys)
             try:
+                await look_at_rights(self._link, self._keys)
                 there = await self._roster.alive()
                 await self._roster.beat()
                 self._company.alive(there)
@@ -430,6 +426,8 @@ class RedisBackend:
                 pass
             except RefusedError as reason:
                 self.not_taken(reason)
+                if reason.code in _MAY_NOT:
+                    self._link.drop(str(reason))
             else:
                 self.taken()
 
@@ -460,8 +458,6 @@ class RedisBackend:
         self._rooms.stop()
         if self._beating.running:
             self._beating.stop()
-        if self._asking is not None and self._asking.active():
-            self._asking.cancel()
         with suppress(LinkError, RefusedError):
             await self._sweep.stop()
         if self.ready and self._roster is not None:
@@ -469,25 +465,6 @@ class RedisBackend:
                 await self._roster.leave()
         self.ready = False
         await self._link.stop()
-
-
-def warnings(settings: Mapping[str, str]) -> list[str]:
-    """What is wrong with a Redis that is set up like that, for one who keeps rooms."""
-    found = []
-    policy = settings.get("maxmemory-policy", "noeviction")
-    if policy != "noeviction":
-        found.append(f"may throw rooms away: its maxmemory-policy is {policy}, not noeviction")
-    if settings.get("appendonly", "yes") == "no":
-        found.append(
-            "has nothing on disk, and loses all rooms when it ends: appendonly is no"
-            if settings.get("save") == ""
-            else "loses what it was told in the last minutes if it is killed: appendonly is no"
-        )
-    return found
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def _away(what: str) -> ChatError:

@@ -12,14 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     UNIXClientEndpoint,
-    connectProtocol,
     wrapClientTLS,
 )
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from zope.interface import implementer
 
+from livechat.backends.redis.trust import Trust
 from livechat.backends.redis.urls import Address
 from livechat.errors import StartError
 
@@ -50,7 +51,7 @@ def endpoint(
     if not address.tls:
         return plain
     trusted = None if authorities is None else _trusted(authorities)
-    secured: IStreamClientEndpoint = wrapClientTLS(optionsForClientTLS(host, trusted), plain)
+    secured: IStreamClientEndpoint = wrapClientTLS(Trust(host, trusted), plain)
     return secured
 
 
@@ -95,21 +96,44 @@ class SentinelEndpoint:
             except Exception as reason:  # noqa: BLE001 - whatever it is, another may answer
                 reasons.append(f"{host}:{port}: {reason}")
                 continue
-            if found:
+            if found is not None:
                 self._hosts.remove(place)
                 self._hosts.insert(0, place)
-                return found[0].decode(), int(found[1])
+                return found
             reasons.append(f"{host}:{port} does not know it")
         raise ConnectError(f"no Sentinel says where {self._service} is: {'; '.join(reasons)}")
 
-    async def _ask(self, host: str, port: int) -> list[bytes] | None:
+    async def _ask(self, host: str, port: int) -> tuple[str, int] | None:
         where = HostnameEndpoint(self._reactor, host, port, timeout=ASK)
-        asked = txredisapi.RedisProtocol(charset=None, convertNumbers=False)
-        await connectProtocol(where, asked)
+        asked: Any = await where.connect(_Asking())
         try:
-            answer: list[bytes] | None = await asked.execute_command(
+            answer = await asked.execute_command(
                 "SENTINEL", "get-master-addr-by-name", self._service
             ).addTimeout(ASK, self._reactor)
-            return answer
         finally:
             asked.transport.abortConnection()
+        if answer is None:
+            return None
+        if not isinstance(answer, list):
+            raise ConnectError(f"it is no Sentinel: it answers {answer!r:.100}")
+        master, its_port = answer
+        return master.decode(), int(its_port)
+
+
+class _Asking(Factory):
+    """Makes a connection to Sentinel."""
+
+    noisy = False
+
+    def buildProtocol(self, _: object) -> Any:
+        return _Sentinel(charset=None, convertNumbers=False)
+
+
+class _Sentinel(txredisapi.RedisProtocol):  # type: ignore[misc]
+    """A connection to Sentinel, or to what may be none."""
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        try:
+            super().dataReceived(data, unpause)
+        except txredisapi.InvalidData:
+            self.transport.abortConnection()

@@ -74,3 +74,9 @@ local function clock()
     local time = redis.call('TIME')
     return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
+
+-- What an error of a command says, its code first: older Redis put the script's line before it.
+local function said(problem)
+    local text = type(problem) == 'table' and problem.err or tostring(problem)
+    return string.match(text, '%u%u%u+ .*') or text
+end

@@ -20,6 +20,7 @@ go in as they are: they have neither braces nor a `!` (`livechat.names`).
     lc:{!}:clock     how far Redis's clock was trusted (`livechat.wallclock.Record`)
     lc:{!}:sweeper, searched
                      the leader of the sweep; that all streams were looked for lately
+    lc:{!}:rights    empty: rights are tried on it, and on the channel lc:DB:{!}:rights
     lc:DB:{!}        the channel of what concerns all processes
 """
 
@@ -117,6 +118,16 @@ class Keys:
     @property
     def searched(self) -> bytes:
         return self._ours("searched")
+
+    @property
+    def trial(self) -> bytes:
+        """A key on which rights are tried, and that stays empty."""
+        return self._ours("rights")
+
+    @property
+    def trial_channel(self) -> bytes:
+        """A channel on which they are, and on which nothing is said."""
+        return self.control + b":rights"
 
     def process(self, name: bytes) -> bytes:
         return self._ours("process:") + name

@@ -9,7 +9,9 @@ each room.  Every message has a *tag* that nobody else's has, and a deadline:
                       │ └─ connection lost ──> unsure ──new connection──> sent again
                       └─ deadline ──> unknown: the script refuses it from then on
 
-So a message is stored once, or not at all, and what its sender was told is true.
+So a message is stored once, or not at all, and what its sender was told is true.  Of a
+message that was sent again only `publish.lua` can say that it is not stored: whatever else
+comes of it, the first time may have stored it.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.backends.nonces import LASTS, digest, reused
+from livechat.backends.redis.connections import REPLY
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import REPLY, Link, LinkError, RefusedError, Script
+from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.stream import Entry, user_to_bytes
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
@@ -48,9 +51,18 @@ GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
 PUBLISH: Final = Script("publish")
-#: Its verdicts; otherwise the nonce was used for another message.
+#: Its verdicts, if they are numbers; otherwise the nonce was used for another message.
 _STORED: Final = 0
 _REPEATED: Final = 1
+
+#: Errors that a command or a script begins with, or does not get that far.  Of others, as a
+#: proxy before Redis may have them, it is not known whether the message is stored.
+_BEFORE: Final = frozenset(
+    {
+        "ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED",
+        "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "WRONGTYPE",
+    }
+)  # fmt: skip
 
 
 class Sending:
@@ -202,18 +214,27 @@ class Outbox:
                 mark = digest(sending.draft.message).hex().encode()
             args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
         self._link.call(PUBLISH, keys, args).addCallbacks(
-            self._answered, self._not_answered, callbackArgs=(room, group), errbackArgs=(group,)
+            self._answered,
+            self._not_answered,
+            callbackArgs=(room, group, again),
+            errbackArgs=(group, again),
         ).addErrback(self._broken, group).addBoth(lambda _: self._forget_answered())
 
-    def _answered(self, answer: Sequence[Any] | int, room: str, group: Sequence[Sending]) -> None:
-        self._owner.taken()
+    def _answered(
+        self, answer: Sequence[Any] | int, room: str, group: Sequence[Sending], again: bool
+    ) -> None:
         if isinstance(answer, int):
+            self._owner.taken()
             self._refuse(group, _unknown())
             return
         if not answer:
-            self._refuse(group, _unavailable("The message could not be stored in time."))
+            self._owner.taken()
+            late = _unavailable("The message could not be stored in time.")
+            self._refuse(group, _unknown() if again else late)
             return
         stored: list[tuple[Sending, Entry]] = []
+        refused: list[Sending] = []
+        refusal: RefusedError | None = None
         word = answer[0]
         parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
@@ -223,20 +244,29 @@ class Outbox:
                 stored.append((sending, entry))
             elif verdict == _REPEATED:
                 sending.repeated(seq, time)
+            elif isinstance(verdict, bytes):
+                refusal = RefusedError(verdict.decode())
+                refused.append(sending)
             else:
                 sending.refused(reused())
+        if refusal is None:
+            self._owner.taken()
+        else:
+            self._owner.not_taken(refusal)
+            self._refuse(refused, _not_now())
         if stored:
             self._owner.stored(room, stored)
 
-    def _not_answered(self, failure: Failure, group: Sequence[Sending]) -> None:
+    def _not_answered(self, failure: Failure, group: Sequence[Sending], again: bool) -> None:
         reason = failure.value
-        if isinstance(reason, LinkError) and reason.sent:
+        if isinstance(reason, LinkError) and (reason.sent or again):
             self._unsure += (each for each in group if each.answer is not None)
         elif isinstance(reason, LinkError):
-            self._refuse(group, _unavailable("The message could not be stored just now."))
+            self._refuse(group, _not_now())
         elif isinstance(reason, RefusedError):
             self._owner.not_taken(reason)
-            self._refuse(group, _unavailable("The message could not be stored just now."))
+            stored = again or reason.code not in _BEFORE
+            self._refuse(group, _unknown() if stored else _not_now())
         else:
             self._broken(failure, group)
 
@@ -287,6 +317,10 @@ class Outbox:
 
 def _unavailable(detail: str) -> ChatError:
     return ChatError(Kind.UNAVAILABLE, detail)
+
+
+def _not_now() -> ChatError:
+    return _unavailable("The message could not be stored just now.")
 
 
 def _unknown() -> ChatError:

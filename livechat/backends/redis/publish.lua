@@ -12,12 +12,14 @@
 --       tag, user, digest, text
 --                    of each message; the digest is of its text, '' if it has no nonce
 -- Returns the word of the numbering; then a number, a time and a verdict for each message:
--- 0, it is stored; 1, it was before, under the same nonce; 2, another one was.  Nothing after
--- the deadline.  Or -1 where they may have been stored and trimmed since.
+-- 0, it is stored; 1, it was before, under the same nonce; 2, another one was; or an error, and
+-- it is not stored.  Nothing after the deadline.  Or -1 where they may have been stored and
+-- trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
--- found out by the next message, whose number is taken.
+-- found out by the next message, whose number is taken.  What fails behind the stream, as
+-- for want of a right, makes no message one that is not stored: nothing raises an error there.
 
 local stream, state, words, channel, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
@@ -32,22 +34,15 @@ local top, time, _, word = numbering(stream, state, words, ARGV[8], lasts)
 local begins = top == 0
 time = time > latest and now or math.max(time, now)
 
-local messages, nonces = {}, 5
-for at = 8, #ARGV, 4 do
-    local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
-    if each.digest ~= '' then
-        nonces = nonces + 1
-        each.nonce = KEYS[nonces]
-    end
-    messages[#messages + 1] = each
-end
-
--- What is known of the message that used a nonce: number, time, tag, digest.  A message of
--- another numbering is lost, and is to be stored again.
+-- What is known of the message that used a nonce: number, time, tag, digest; or why it is not.
+-- A message of another numbering is lost, and is to be stored again.
 local function used(nonce)
-    local value = redis.call('GET', nonce)
+    local value = redis.pcall('GET', nonce)
     if not value then
         return nil
+    end
+    if type(value) == 'table' then
+        return {broken = said(value)}
     end
     local seq, when, tag, digest, numbered =
         string.match(value, '^(%d+) (%d+) (%S+) (%S+) ?(%S*)$')
@@ -55,6 +50,17 @@ local function used(nonce)
         return nil
     end
     return {seq = tonumber(seq), time = tonumber(when), tag = tag, digest = digest}
+end
+
+local messages, nonces, named = {}, 5, {}
+for at = 8, #ARGV, 4 do
+    local each = {tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], text = ARGV[at + 3]}
+    if each.digest ~= '' then
+        nonces = nonces + 1
+        each.nonce = KEYS[nonces]
+        named[each.nonce] = used(each.nonce)
+    end
+    messages[#messages + 1] = each
 end
 
 local stored = {}
@@ -69,62 +75,78 @@ if again then
         end
     end
     for _, each in ipairs(messages) do
-        local named = each.nonce and used(each.nonce)
+        local known = each.nonce and named[each.nonce] and not named[each.nonce].broken
         -- It was looked for as far back as there is anything, and that is not far enough.
-        if first > 1 and time >= again and top > 0 and not stored[each.tag] and not named then
+        if first > 1 and time >= again and top > 0 and not stored[each.tag] and not known then
             return -1
         end
     end
 end
 
-local function add(seq, each)
+-- From here on nothing is read that may not be there: an error would hide what is stored.
+
+local function add(each)
     local fields = {'t', digits(time), 'i', each.tag, 'm', each.text}
     if each.user ~= '' then
         fields[7], fields[8] = 'u', each.user
     end
+    local id = digits(top + 1) .. '-0'
     if limit > 0 then
-        return redis.pcall('XADD', stream, 'MAXLEN', digits(limit), digits(seq) .. '-0', unpack(fields))
+        return redis.pcall('XADD', stream, 'MAXLEN', digits(limit), id, unpack(fields))
     end
-    return redis.pcall('XADD', stream, digits(seq) .. '-0', unpack(fields))
+    return redis.pcall('XADD', stream, id, unpack(fields))
+end
+
+-- It was not added, with this error: the counter may have been left behind.
+local function add_again(each, failed)
+    local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    if not newest or seq_of(newest) <= top then
+        error(failed)
+    end
+    time = math.max(time, time_of(newest))
+    top = seq_of(newest)
+    local added = add(each)
+    if type(added) == 'table' and added.err then
+        error(added)
+    end
 end
 
 local function verdict(each)
-    local named = each.nonce and used(each.nonce)
-    if not named then
+    local known = each.nonce and named[each.nonce]
+    if not known then
         return stored[each.tag]
     end
-    if named.tag == each.tag then
-        return {named.seq, named.time, 0}
+    if known.broken then
+        return stored[each.tag] or {0, 0, known.broken}
     end
-    return {named.seq, named.time, named.digest == each.digest and 1 or 2}
+    if known.tag == each.tag then
+        return {known.seq, known.time, 0}
+    end
+    return {known.seq, known.time, known.digest == each.digest and 1 or 2}
 end
 
 local answer, news = {word}, {}
 for _, each in ipairs(messages) do
     local found = verdict(each)
     if not found then
-        local added = add(top + 1, each)
+        local added = add(each)
         if type(added) == 'table' and added.err then
-            local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-            if not newest or seq_of(newest) <= top then
-                return added
-            end
-            top, time = seq_of(newest), math.max(time, time_of(newest))
-            added = add(top + 1, each)
-            if type(added) == 'table' and added.err then
-                return added
-            end
+            local done, problem = pcall(add_again, each, added)
+            found = not done and {0, 0, said(problem)}
         end
+    end
+    if not found then
         top = top + 1
         found = {top, time, 0}
         news[#news + 1] = {
             digits(top), digits(time), each.tag, #each.user, each.user .. each.text
         }
         if each.nonce then
+            named[each.nonce] = {seq = top, time = time, tag = each.tag, digest = each.digest}
             local value = table.concat(
                 {digits(top), digits(time), each.tag, each.digest, word}, ' '
             )
-            redis.call('SET', each.nonce, value, 'PX', lasts)
+            redis.pcall('SET', each.nonce, value, 'PX', lasts)
         end
     end
     for _, part in ipairs(found) do
@@ -133,17 +155,17 @@ for _, each in ipairs(messages) do
 end
 
 if #news > 0 then
-    redis.call('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
+    redis.pcall('HSET', state, 's', digits(top), 't', digits(time), 'i', news[#news][3])
     if begins then
-        redis.call('HSET', state, 'w', word)
-        redis.call('DEL', words)
+        redis.pcall('HSET', state, 'w', word)
+        redis.pcall('DEL', words)
     end
-    if redis.call('ZADD', idle, digits(time), stream) == 1 then
+    if redis.pcall('ZADD', idle, digits(time), stream) == 1 then
         -- A stream of an earlier livechat ends by itself.
-        redis.call('PERSIST', stream)
+        redis.pcall('PERSIST', stream)
     end
 end
 for _, each in ipairs(news) do
-    redis.call('PUBLISH', channel, generation .. ' ' .. word .. ' ' .. table.concat(each, ' '))
+    redis.pcall('PUBLISH', channel, generation .. ' ' .. word .. ' ' .. table.concat(each, ' '))
 end
 return answer

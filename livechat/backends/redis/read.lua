@@ -19,8 +19,12 @@ local keep, age = tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local top, time, tag, word = numbering(stream, state, words, ARGV[8], ARGV[9])
 local oldest
-if age > 0 then
-    oldest = first_since(stream, tonumber(ARGV[5]) - age, top)
+local since = tonumber(ARGV[5]) - age
+if age > 0 and time < since then
+    -- All are as old as the newest one, whatever a wrong clock has stamped.
+    oldest = top + 1
+elseif age > 0 then
+    oldest = first_since(stream, since, top)
 else
     local first = entry_from(stream, 0)
     oldest = first and seq_of(first) or top + 1

@@ -9,5 +9,6 @@ if now and now ~= ARGV[1] then
     return now
 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('PUBLISH', KEYS[2], 'generation ' .. ARGV[2])
+-- It is done, whether others may be told of it or not.
+redis.pcall('PUBLISH', KEYS[2], 'generation ' .. ARGV[2])
 return ARGV[2]

@@ -8,5 +8,6 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
     return 0
 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('PUBLISH', KEYS[2], ARGV[3])
+-- It is done, whether others may be told of it or not.
+redis.pcall('PUBLISH', KEYS[2], ARGV[3])
 return 1

@@ -40,7 +40,7 @@ class Shelf:
         return await self._link.command(b"GET", self._key) or b""
 
     def replace(self, before: bytes, after: bytes) -> Deferred[bool]:
-        return Deferred.fromCoroutine(_reaching(self._replace(before, after)))
+        return Deferred.fromCoroutine(_reaching(self._replace(before, after), writes=True))
 
     async def _replace(self, before: bytes, after: bytes) -> bool:
         keys, args = (self._key, self._control), (before, after, self.news)
@@ -55,8 +55,10 @@ class Shelf:
             each()
 
 
-async def _reaching(asking: Coroutine[Any, Any, _T]) -> _T:
+async def _reaching(asking: Coroutine[Any, Any, _T], *, writes: bool = False) -> _T:
     try:
         return await asking
     except (LinkError, RefusedError) as reason:
-        raise ChatError(Kind.UNAVAILABLE, f"Redis is away just now: {reason}.") from None
+        done = isinstance(reason, LinkError) and reason.sent and writes
+        kind = Kind.UNKNOWN if done else Kind.UNAVAILABLE
+        raise ChatError(kind, f"Redis is away just now: {reason}.") from None

@@ -32,5 +32,10 @@ if removed > 0 then
 end
 redis.call('PERSIST', stream)
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-redis.call('ZADD', all, 'NX', digits(time_of(newest)), stream)
+if time_of(newest) < since then
+    -- A wrong clock has stamped those that stay: until they are too old they hold no other room up.
+    redis.call('ZADD', all, digits(time_of(stays)), stream)
+else
+    redis.call('ZADD', all, 'NX', digits(time_of(newest)), stream)
+end
 return removed

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from livechat.backends.redis.backend import RedisBackend, warnings
-from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import RefusedError
+from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from tests.backends.redis.processes import ProcessesTest, RedisContract, until
@@ -140,24 +137,6 @@ class RedisFaultsTest(ProcessesTest):
         assert self.here.epochs() == self.there.epochs()
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, []),
-        ({"maxmemory-policy": "noeviction", "appendonly": "yes", "save": ""}, []),
-        ({"maxmemory-policy": "allkeys-lru", "appendonly": "yes"}, ["may throw rooms away"]),
-        ({"appendonly": "no", "save": ""}, ["has nothing on disk"]),
-        ({"appendonly": "no", "save": "3600 1"}, ["loses what it was told"]),
-    ],
-)
-def test_warnings(settings: dict[str, str], expected: list[str]) -> None:
-    """What its operator should know is said."""
-    found = warnings(settings)
-    assert len(found) == len(expected)
-    for text, part in zip(found, expected, strict=True):
-        assert part in text
-
-
 class WarningsTest(ProcessesTest):
     """The same, of a real one."""
 
@@ -178,31 +157,3 @@ class WarningsTest(ProcessesTest):
 
 def warned(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["warning"] for event in events if "warning" in event]
-
-
-def test_one_that_comes_and_goes() -> None:
-    """Fills no log; but that it is away for long is said, and then that it is back."""
-    clock = Clock()
-    backend = RedisBackend("test", object(), clock, Retention(0, 0), keys=Keys())  # type: ignore[arg-type]
-
-    def lines(seconds: int) -> list[str]:
-        with capturedLogs() as events:
-            for _ in range(seconds):
-                backend.not_taken(RefusedError("LOADING away"))
-                backend.taken()
-                clock.advance(1)
-        return [event["log_format"].format(**event) for event in events]
-
-    backend.taken()
-    gone, back = "Redis at test cannot be used: LOADING away", "Redis at test can be used."
-    assert lines(3) == [gone, back] * 3
-    many = lines(60)
-    assert len(many) < 20
-    assert many[-2].startswith(f"{gone} (9 more since")
-    assert many[-1] == back
-    with capturedLogs() as events:
-        for _ in range(20):
-            backend.not_taken(RefusedError("LOADING away"))
-            clock.advance(1)
-        backend.taken()
-    assert len(events) == 2

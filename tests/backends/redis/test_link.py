@@ -13,7 +13,8 @@ from twisted.internet.defer import gatherResults
 from twisted.protocols import portforward
 
 from livechat.backends.redis import connect
-from livechat.backends.redis.link import PING_EVERY, REPLY, Script
+from livechat.backends.redis.connections import REPLY
+from livechat.backends.redis.link import PING_EVERY, Script
 from livechat.backends.redis.outbox import PATIENCE
 from livechat.backends.retention import Retention
 from livechat.errors import Kind

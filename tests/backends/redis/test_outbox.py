@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
 from livechat.backends.redis import outbox
+from livechat.backends.redis.link import RefusedError
 from livechat.backends.redis.outbox import PATIENCE, Sending
 from livechat.errors import Kind
 from livechat.wire import Draft
@@ -131,6 +132,55 @@ class OutboxTest(ProcessesTest):
             self.here.backend._outbox._send([sending], again=again)
             answers.append(await told)
         assert [message.seq for message in answers] == [1, 1, 2]
+
+    async def test_one_of_a_group(self) -> None:
+        """Where one message cannot be stored, those beside it are, and only it is refused."""
+        self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
+        drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
+        found: list[Any] = []
+        sent = [self.here.backend.publish(draft) for draft in drafts]
+        await gatherResults([each.addErrback(note, found) for each in sent])
+        assert found == [Kind.UNAVAILABLE]
+        assert await self.all_is_well() == ["one", "three"]
+
+    async def test_sent_again_and_refused(self) -> None:
+        """It may be stored since the first time: only one that was looked for is said not to be."""
+        found: list[Any] = []
+
+        def again(patience: float) -> Deferred[Any]:
+            deadline = self.reactor.seconds() + patience
+            sending = Sending(Draft("s", "x"), b"x", b"tag", deadline)
+            told = sending.answer
+            assert told is not None
+            self.here.backend._outbox._sendings.append(sending)
+            self.here.backend._outbox._send([sending], again=True)
+            return told.addErrback(note, found)
+
+        await self.here.backend.publish(Draft("s", "before"))
+        await again(-1)
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        await again(PATIENCE)
+        assert found == [Kind.UNKNOWN, Kind.UNAVAILABLE]
+        self.server.ask("ACL", "SETUSER", "default", "-evalsha")
+        await again(PATIENCE)
+        await self.kill()
+        told = again(PATIENCE)
+        assert not told.called
+        self.here.backend._outbox._impatience = self.reactor.callLater(
+            PATIENCE, self.here.backend._outbox._lose_patience
+        )
+        await told
+        assert found[2:] == [Kind.UNKNOWN] * 2
+
+    async def test_an_error_of_another(self) -> None:
+        """Of an error that is not Redis's own it is not known what came before it."""
+        for code, kind in (("upstream failure", Kind.UNKNOWN), ("LOADING", Kind.UNAVAILABLE)):
+            self.patch(
+                self.here.backend._link, "call", lambda *_, code=code: fail(RefusedError(code))
+            )
+            self.patch(self.here.backend, "not_taken", lambda _: None)
+            await self.send(self.here, "x")
+            assert self.refused[-1:] == [kind]
 
 
 def note(failure: Failure, found: list[Any]) -> None:

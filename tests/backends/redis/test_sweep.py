@@ -173,6 +173,28 @@ class SweepTest(ProcessesTest):
         assert [m.seq for m in (await self.backend.read("r", 0, 9)).messages] == [1, 2, 3, 4]
         assert self.length() == 4
 
+    async def test_stamps_of_a_wrong_clock(self) -> None:
+        """They are shown no longer than what was said later, and hold no other room up."""
+        self.patch(sweep, "BATCH", 1)
+        await self.say("r")
+        self.ahead = 40 * DAY
+        await self.run_for(HOLD + 3)
+        await self.run_for(HOLD)
+        await self.say("r")
+        self.ahead = 0
+        await self.run_for(1)
+        await self.say("r")
+        self.later += 1
+        await self.say("other")
+        self.later += AGE + 1
+        assert (await self.backend.read("r", 0, 9)).position.oldest == 4
+        await self.sweep()
+        assert self.length() == 2
+        assert self.known() == {"r"}
+        self.later += 40 * DAY
+        await self.sweep()
+        assert self.known() == set()
+
     async def test_clock_that_stays(self) -> None:
         """What a new time has made too old is removed after a day."""
         await self.say("r")

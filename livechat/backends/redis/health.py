@@ -1,0 +1,104 @@
+"""Whether a Redis can be used, and why not; what its operator is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from livechat.backends.redis.link import Link, LinkError, RefusedError
+from livechat.limits import Rate, Seldom
+
+#: The two connections, each of which has its own reasons.
+COMMANDS: Final = "commands"
+SUBSCRIPTIONS: Final = "subscriptions"
+#: Lines on why it cannot be used: a Redis that comes and goes must not fill the log.
+LINES: Final = Rate(per_second=0.05, burst=5)
+
+_SETTINGS: Final = (b"maxmemory-policy", b"appendonly", b"save")
+
+
+class Health:
+    """What is known of one Redis.  Logs a reason once, and when it is another one."""
+
+    _log = Logger()
+
+    def __init__(self, name: str, clock: IReactorTime) -> None:
+        self._name = name
+        self._clock = clock
+        # Why each part cannot be used; "" until the first attempt has failed.
+        self._reasons = {COMMANDS: "", SUBSCRIPTIONS: ""}
+        # The reason that was logged last; "" after the line that it can be used.
+        self._said: str | None = None
+        self._seldom = Seldom(LINES)
+        self._warned = False
+
+    def trouble(self) -> str | None:
+        """Why it cannot be used; None if it can."""
+        reason = self._reason()
+        return None if reason is None else f"Redis cannot be used: {reason}"
+
+    def _reason(self) -> str | None:
+        if not self._reasons:
+            return None
+        # Both connections often fail together, but in other words: one reason is enough.
+        found = (self._reasons.get(part) for part in (COMMANDS, SUBSCRIPTIONS))
+        return next(filter(None, found), "it is not connected yet")
+
+    def wrong(self, part: str, reason: str) -> None:
+        """*part* cannot be used."""
+        self._reasons[part] = reason
+        now = self._reason()
+        if now == self._said:
+            return
+        more = self._seldom.due(self._clock.seconds())
+        if more is not None:
+            self._said = now
+            self._log.error(
+                "{name} cannot be used: {reason}{more}", name=self._name, reason=now, more=more
+            )
+
+    def fine(self, part: str) -> None:
+        """*part* can be used."""
+        if self._reasons.pop(part, None) is not None and not self._reasons and self._said != "":
+            self._said = ""
+            self._log.info("{name} can be used.", name=self._name)
+
+    async def warn(self, link: Link) -> None:
+        """Say once what its operator should know of how it is set up."""
+        if self._warned:
+            return
+        self._warned = True
+        with suppress(LinkError, RefusedError):  # it may not let us look
+            for warning in warnings(await _settings(link)):
+                self._log.warn("{name} {warning}", name=self._name, warning=warning)
+
+
+async def _settings(link: Link) -> dict[str, str]:
+    found = {}
+    for name in _SETTINGS:
+        for key, value in _pairs(await link.command(b"CONFIG", b"GET", name)):
+            found[key.decode()] = value.decode()
+    return found
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def warnings(settings: Mapping[str, str]) -> list[str]:
+    """What is wrong with a Redis that is set up like that, for one who keeps rooms."""
+    found = []
+    policy = settings.get("maxmemory-policy", "noeviction")
+    if policy != "noeviction":
+        found.append(f"may throw rooms away: its maxmemory-policy is {policy}, not noeviction")
+    if settings.get("appendonly", "yes") == "no":
+        found.append(
+            "has nothing on disk, and loses all rooms when it ends: appendonly is no"
+            if settings.get("save") == ""
+            else "loses what it was told in the last minutes if it is killed: appendonly is no"
+        )
+    return found

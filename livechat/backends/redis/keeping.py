@@ -1,0 +1,115 @@
+"""
+Keep a connection up: connect again and again, the more slowly the longer it is of no use.
+
+That TCP connects says little: a Redis may refuse the password, a port may close at once.
+So the wait grows until a connection has been *usable*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import uniform
+from typing import Final
+
+from OpenSSL import SSL
+from twisted.application.internet import ClientService
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.logger import ILogObserver, LogEvent, Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer, provider
+
+#: Seconds before the first attempt after a loss, by which factor they grow, and the most.
+FIRST: Final = 0.075
+FACTOR: Final = 1.5
+SLOWEST: Final = 8.0
+#: Seconds for which a usable connection must have held for the shortest wait.  One that was
+#: lost before begins at most so many attempts later (0.1 s): a Redis that drops whatever is
+#: of use would be asked without a pause.
+HELD: Final = 1.0
+BOUNCED: Final = 1
+
+
+class Pace:
+    """How long one connection waits between its attempts; a policy of `ClientService`."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._tries = 0
+        self._usable_since: float | None = None
+
+    def usable(self) -> None:
+        """The connection does what it is for.  No-op if that is known."""
+        if self._usable_since is None:
+            self._usable_since = self._clock.seconds()
+
+    def __call__(self, _: object) -> float:
+        """The connection was lost, or not made: seconds until the next attempt."""
+        since, self._usable_since = self._usable_since, None
+        if since is not None:
+            held = self._clock.seconds() - since >= HELD
+            self._tries = 0 if held else min(self._tries, BOUNCED)
+        # The exponent is bounded: the power would overflow after a day.
+        wait = min(SLOWEST, FIRST * FACTOR ** min(self._tries, 50))
+        self._tries += 1
+        # Not the same for all processes, which lost their connections together.
+        return wait * uniform(0.8, 1)  # noqa: S311 - no secret
+
+
+@provider(ILogObserver)
+def _unheard(_: LogEvent) -> None:
+    """Drop what is logged."""
+
+
+class Keeper(ClientService):
+    """Keeps one connection up.  Says nothing: Twisted logs a line for each attempt."""
+
+    _log = Logger(observer=_unheard)
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        factory: IProtocolFactory,
+        clock: IReactorTime,
+        failed: Callable[[str], None],
+    ) -> None:
+        """
+        @param failed: told why an attempt failed.  The reason for a loss is the protocol's.
+        """
+        self.pace = Pace(clock)
+        watched = _Watched(endpoint, failed)
+        super().__init__(watched, factory, retryPolicy=self.pace, clock=clock)
+
+
+@implementer(IStreamClientEndpoint)
+class _Watched:
+    """Tells why a connection could not be made, which `ClientService` keeps to itself."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, failed: Callable[[str], None]) -> None:
+        self._endpoint = endpoint
+        self._told = failed
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        return self._endpoint.connect(factory).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> Failure:
+        self._told(in_words(failure))
+        return failure
+
+
+def in_words(failure: Failure) -> str:
+    """Why a connection was lost, or not made, in one line."""
+    if failure.check(ConnectionDone):
+        return "it closed the connection"
+    error = failure.value
+    if isinstance(error, SSL.Error):
+        # OpenSSL's stack of errors: triples, whose last is the reason.
+        stack = error.args[0] if error.args else ()
+        return "; ".join(["TLS failed", *(each[-1] for each in stack)])
+    return str(failure.getErrorMessage())

@@ -1,0 +1,45 @@
+"""
+What livechat must be allowed to do at a Redis, and whether it is.
+
+A right that is missing shows in the middle of a script otherwise: a message is stored, and
+nobody may be told of it.  So all of it is tried, at each new connection and in each beat.
+Redis 6 cannot be asked (``ACL DRYRUN`` is newer), and other servers have no users at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.link import Link, RefusedError, Script
+
+RIGHTS: Final = Script("rights")
+
+
+async def look_at_rights(link: Link, keys: Keys) -> None:
+    """
+    Try all that is done with commands.
+
+    @raise LinkError: as `Link.command`.
+    @raise RefusedError: something may not be done, or Redis takes nothing.
+    """
+    # A script that Redis has forgotten is given whole, which is another command.
+    await link.command(b"EVAL", b"return 0", b"0")
+    refused = await link.call(RIGHTS, [keys.trial], [keys.trial_channel])
+    if not isinstance(refused, list):
+        raise RefusedError(f"ERR it is no Redis: it answers {_shown(refused)} to a script")
+    if refused:
+        command, reason = (part.decode() for part in refused)
+        code, _, text = reason.partition(" ")
+        # A script is told "ERR" of a missing right, and of a command that there is not.
+        raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
+
+
+def try_subscribing(link: Link, keys: Keys) -> None:
+    """Try all that is done with subscriptions.  A refusal ends the connection with its reason."""
+    link.subscribe([keys.control, keys.trial_channel])
+    link.unsubscribe([keys.trial_channel])
+
+
+def _shown(answer: Any) -> str:
+    return repr(answer)[:100]

@@ -1,0 +1,98 @@
+"""Whether a Redis with TLS is the one that is meant: what its certificate must say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Final
+from weakref import ref
+
+from cryptography.x509 import Certificate
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import (
+    verify_certificate_hostname,
+    verify_certificate_ip_address,
+)
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+# OpenSSL's numbers (x509_vfy.h) of what is wrong most often.
+_WRONG: Final = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "nobody vouches for it who is trusted",
+    19: "nobody vouches for it who is trusted",
+    20: "nobody vouches for it who is trusted",
+    21: "nobody vouches for it who is trusted",
+}
+
+
+class MistrustError(Exception):
+    """A certificate that is not accepted, and why."""
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class Trust:
+    """
+    TLS to a host of which the certificate must have the name, or the address.
+
+    Twisted's own check refuses a certificate of other names.  One of no names at all, or of
+    names that cannot be read, it logs with a traceback, and accepts.
+    """
+
+    def __init__(self, host: str, authorities: Any = None) -> None:
+        """
+        @param authorities: a trust root of Twisted's; None: those that the system trusts.
+        """
+        self._host = host
+        self._options = optionsForClientTLS(host, authorities)
+
+    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        connection = self._options.clientConnectionForTLS(protocol)
+        mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+        connection.set_verify(mode, self._verifier(protocol))
+        return connection
+
+    def _verifier(self, protocol: TLSMemoryBIOProtocol) -> Callable[..., bool]:
+        # The connection has the callback: to have the protocol there would be a cycle.
+        of = ref(protocol)
+
+        def verify(_: object, certificate: X509, error: int, depth: int, fine: int) -> bool:
+            try:
+                if not fine:
+                    raise MistrustError(_WRONG.get(error, f"OpenSSL's error {error}"))
+                if depth == 0:
+                    check_names(certificate.to_cryptography(), self._host)
+            except Exception as reason:  # noqa: BLE001 - pyOpenSSL swallows what is raised here
+                why = MistrustError(f"certificate verify failed: {reason}")
+                there = of()
+                if there is not None:
+                    there.failVerification(Failure(why))
+                return False
+            return True
+
+        return verify
+
+
+def check_names(certificate: Certificate, host: str) -> None:
+    """
+    @raise MistrustError: it is for others, or for nobody.
+    @raise Exception: its names cannot be read.
+    """
+    try:
+        ip_address(host)
+        verify: Callable[[Certificate, str], None] = verify_certificate_ip_address
+    except ValueError:
+        verify = verify_certificate_hostname
+    try:
+        verify(certificate, host)
+    except VerificationError:
+        raise MistrustError(f"it is not for {host}") from None
+    except CertificateError as reason:
+        # Without a subjectAltName, or with one that no host can have.
+        raise MistrustError(f"it names no host: {reason}") from None

@@ -1,0 +1,58 @@
+"""
+Errors as answers: JSON for programs, a small page for browsers that go to an address.
+
+Every 4xx and 5xx that is no page of its own is rendered here, also where a request is refused
+before it is routed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from livechat.errors import ChatError, Kind
+from livechat.web.html import Templates
+from livechat.web.negotiation import prefers_html
+from livechat.web.response import Response, problem
+
+_HEADINGS: Final = {
+    400: "That cannot be understood",
+    403: "That is not allowed",
+    404: "Page not found",
+    405: "That cannot be done here",
+    408: "That took too long",
+    413: "That is too large",
+    421: "This server has another name",
+    426: "This is not a page",
+    429: "That is too much at once",
+    500: "Something went wrong",
+    503: "Not just now",
+}
+#: With these the front page cannot be had either.
+_EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
+
+
+class Refusals:
+    """Renders errors."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def answer(self, error: ChatError, headers: Mapping[str, tuple[str, ...]]) -> Response:
+        """
+        @param headers: the request's, all values by lower-case name, as far as they are known.
+        """
+        accepted = headers.get("accept")
+        if accepted is None or not prefers_html(",".join(accepted)):
+            return problem(error)
+        status = HTTPStatus(error.kind.status)
+        return self._templates.page(
+            "error.html",
+            error=error,
+            status=status,
+            heading=_HEADINGS.get(status, status.phrase),
+            wait=None if error.retry_after is None else math.ceil(error.retry_after),
+            front=error.kind not in _EVERYWHERE,
+        )

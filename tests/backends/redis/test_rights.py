@@ -1,0 +1,177 @@
+"""`livechat.backends.redis.rights`: a real Redis that does not let one do all."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import gatherResults
+
+import livechat.backends.redis
+from livechat.backends.redis.backend import LOST
+from livechat.backends.redis.keys import Keys
+from livechat.errors import Kind
+from livechat.reports import Share
+from livechat.wire import Draft, User
+from tests.backends.redis.processes import ProcessesTest, until
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import ROOT
+
+DIRECTORY = Path(livechat.backends.redis.__file__).parent
+#: What is not tried by the script: it is tried by itself, or is not needed.
+ELSEWHERE = {"EVAL", "EVALSHA", "SCRIPT", "SUBSCRIBE", "UNSUBSCRIBE", "PING", "INFO", "CONFIG"}
+
+
+def shown() -> list[str]:
+    """The words of the line in the README."""
+    (line,) = re.findall(
+        r"^redis-cli (ACL SETUSER .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    return shlex.split(line)
+
+
+def test_all_are_tried() -> None:
+    """No script, and no module, does what is not tried before."""
+    given: set[str] = set()
+    for path in (*DIRECTORY.glob("*.lua"), *DIRECTORY.glob("*.py")):
+        if path.name != "rights.lua":
+            text = path.read_text()
+            given |= set(re.findall(r"redis\.p?call\('([A-Z]+)'", text))
+            given |= set(re.findall(r"\bcommand\(\s*b\"([A-Z]+)\"", text))
+    tried = set(re.findall(r"\{'([A-Z]+)'", (DIRECTORY / "rights.lua").read_text()))
+    assert {"XADD", "PUBLISH", "TIME", "ZADD"} <= given
+    assert given - ELSEWHERE <= tried
+    assert tried <= given | {"SUBSCRIBE"}
+
+
+class RightsTest(ProcessesTest):
+    """Two processes whose user has the rights that the README names."""
+
+    user = "livechat"
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        with RedisServer(tmp_path / "redis") as self.server:
+            assert self.server.ask(*shown()) == "OK"
+            password = next(word[1:] for word in shown() if word.startswith(">"))
+            self.url = f"unix://{self.user}:{password}@{self.server.socket}"
+            yield
+
+    def allow(self, *rights: str) -> None:
+        assert self.server.ask("ACL", "SETUSER", self.user, *rights) == "OK"
+
+    def only_when_asked(self) -> None:
+        """Beats come from the test, and none in between."""
+        for each in (self.here, self.there):
+            each.backend._beating.stop()
+
+    async def not_ready(self, *said: str) -> None:
+        for each in (self.here, self.there):
+            for word in said:
+                await each.troubled(word)
+
+    async def test_what_the_readme_names(self) -> None:
+        """It is enough: nothing that is done is refused."""
+        await self.traffic(20)
+        nonce = Draft("r", "once", nonce="n")
+        await gatherResults([self.here.backend.publish(nonce) for _ in range(2)])
+        self.here.backend.share("r", Share((User("id", "Ann"),), 1))
+        self.here.backend.typing("r", User("id", "Ann"))
+        shelf = self.here.backend.shelf("x")
+        assert await shelf.replace(await shelf.read(), b"x")
+        await self.here.backend.newest(["r"])
+        await self.here.backend.reports()
+        await self.here.backend.begin_anew()
+        self.here.backend.unsubscribe("r")
+        self.server.ask("SCRIPT", "FLUSH")
+        await self.here.backend.beat()
+        await self.here.backend._rooms.sweep()
+        await self.there.backend.stop()
+        assert self.server.ask("ACL", "LOG") == ""
+        assert self.server.ask("EXISTS", Keys().trial.decode()) == "0"
+
+    async def test_one_that_is_missing(self) -> None:
+        """Whichever it is, it is found out at the beat, said, and nothing is stored meanwhile."""
+        for command in ("XADD", "PUBLISH", "evalsha", "HSET", "TIME", "ZADD", "subscribe"):
+            self.allow(f"-{command}")
+            await self.here.backend.beat()
+            await self.here.troubled("NOPERM")
+            await self.here.troubled(command)
+            self.allow(f"+{command}")
+            await self.usable()
+        assert await self.all_is_well() == []
+
+    async def test_no_channels(self) -> None:
+        """What is said just then is stored once, and not denied; then nothing is taken."""
+        self.only_when_asked()
+        await self.traffic(10)
+        self.allow("resetchannels")
+        await self.send(self.here, "just then")
+        assert Kind.UNAVAILABLE not in self.refused
+        self.refused.clear()
+        await self.here.backend.beat()
+        await self.there.backend.beat()
+        await self.not_ready("NOPERM", "PUBLISH")
+        await self.send(self.here, "no")
+        assert self.refused == [Kind.UNAVAILABLE]
+        self.allow("&lc:*")
+        await self.usable()
+        await self.traffic(10)
+        stored = await self.all_is_well()
+        assert stored[10:11] == ["just then"]
+        assert len(stored) == 21
+        assert len(self.here.epochs()) == 1
+
+    async def test_no_subscriptions(self) -> None:
+        """Messages are refused that nobody here could hear."""
+        self.only_when_asked()
+        self.allow("-subscribe")
+        self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        await self.not_ready("NOPERM", "subscribe")
+        await until(lambda: self.here.backend._unheard > LOST)
+        before = self.reactor.seconds()
+        await self.send(self.here, "no")
+        assert self.refused == [Kind.UNAVAILABLE]
+        assert self.reactor.seconds() - before < 1
+        self.allow("+subscribe")
+        await self.usable()
+        await self.traffic(10)
+        assert len(await self.all_is_well()) == 10
+
+    async def test_what_comes_after_storing(self) -> None:
+        """A message that is stored is acknowledged, whatever the script may not do then."""
+        self.only_when_asked()
+        self.allow("-set", "-hset", "-zadd", "-publish")
+        await self.here.backend.publish(Draft("r", "stored", nonce="n"))
+        self.allow("+set", "+hset", "+zadd", "+publish")
+        await self.usable()
+        await self.traffic(1)
+        assert (await self.all_is_well())[0] == "stored"
+
+    async def test_no_keys(self) -> None:
+        self.allow("resetkeys")
+        await self.here.backend.beat()
+        await self.here.troubled("NOPERM")
+        self.allow("~lc:*")
+        await self.usable()
+        await self.traffic(10)
+        await self.all_is_well()
+
+    async def test_what_can_be_replaced_and_not_told(self) -> None:
+        """A document that was replaced, and a generation that began, are so."""
+        self.only_when_asked()
+        shelf = self.here.backend.shelf("x")
+        self.allow("resetchannels")
+        assert await shelf.replace(b"", b"new")
+        before = self.here.backend.generation.name
+        await self.here.backend.begin_anew()
+        assert self.here.backend.generation.name not in (before, b"")
+
+    async def test_without_info(self) -> None:
+        """It is asked for, but not needed."""
+        self.allow("-info", "-config")
+        third = self.process()
+        await third.usable()
