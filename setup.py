@@ -81,6 +81,7 @@ setup(
             "openapi-spec-validator>=0.9",
             "playwright>=1.58",
             "pytest>=9",
+            "pytest-xdist>=3.8",
             "ruff",
             "schemathesis>=4.32",
             "types-jsonschema",
