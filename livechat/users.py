@@ -1,10 +1,10 @@
 """
-Who somebody is who has not signed in: a guest, with a name that anybody may have, but for
-those that are reserved.
+Who somebody is: a guest, with a name that anybody may have, but for those that are reserved;
+or an operator.
 
 A guest's id is the connection's; or, for one who brings a *key*, which it has chosen at
 random and tells to nobody else, a keyed hash of that: so it is the same each time, at
-every process, and says nothing of the key.
+every process, and says nothing of the key.  An operator's has a colon, which no guest's has.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ NAME: Final = (
     f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
 _NAME: Final = re.compile(NAME)
+#: Whose messages those of the admin page are: operators share one password, and so one user.
+OPERATOR: Final = User("livechat:operator", "Operator", "operator")
+#: Stands between an id and a role where users are kept.
+_ROLE: Final = "\t"
 
 
 class Visitor(Struct, frozen=True):
@@ -105,3 +109,28 @@ def _called(name: str | None, known_as: str) -> str:
     if name is not None and not is_reserved(name):
         return name
     return f"guest-{blake2b(known_as.encode(), digest_size=2).hexdigest()}"
+
+
+def user_to_text(user: User) -> str:
+    """
+    How a user is kept with a message: ``id name``, or ``id``, a tab and ``role name``.
+
+    A livechat that knows no roles reads the second form too, as a longer id.
+    """
+    if user.role is None:
+        return f"{user.id} {user.name}"
+    return f"{user.id}{_ROLE}{user.role} {user.name}"
+
+
+def user_of_text(text: str) -> User:
+    """
+    The user that is kept so.
+
+    @raise ValueError: none is.
+    """
+    # The role stands before the first blank: no name can bring one along.
+    head, _, name = text.partition(" ")
+    known_as, _, role = head.partition(_ROLE)
+    if not (known_as and name):
+        raise ValueError("not a user")
+    return User(known_as, name, role or None)

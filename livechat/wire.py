@@ -38,16 +38,18 @@ def wire_limit(max_message: int) -> int:
     return _ESCAPE * max_message + _ENVELOPE
 
 
-class User(Struct, frozen=True):
+class User(Struct, frozen=True, omit_defaults=True):
     """
     Who somebody is, as others see it.
 
     @ivar id: nobody else has it; 1 to 64 characters without blanks.
     @ivar name: 1 to 40 characters, which others may have too.
+    @ivar role: ``operator`` for an operator, left out for a guest; others may come.
     """
 
     id: str
     name: str
+    role: str | None = None
 
 
 class Draft(Struct, frozen=True):

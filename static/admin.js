@@ -13,6 +13,8 @@ const RETRY = 3000;
 const TYPING = 200;
 // Pixels from the end of the messages within which one is reading the newest.
 const NEAR = 50;
+// Characters of an id that tell people of one name apart, as templates/admin/message.html shows them.
+const TAG = 4;
 
 const state = document.querySelector(".live");
 const list = document.querySelector("[data-messages]");
@@ -178,7 +180,20 @@ function localTime(element) {
   element.textContent = today ? moment.toLocaleTimeString() : moment.toLocaleString();
 }
 
-function add({ seq, time, message }) {
+/** Say in a line whose message it is; nothing where nobody said. */
+function showAuthor(line, user) {
+  const author = line.querySelector(".author");
+  author.hidden = !user;
+  if (!user) return;
+  author.querySelector("bdi").textContent = user.name;
+  const tag = author.querySelector(".tag");
+  tag.title = user.id;
+  // A role says as much; guests may be called alike.
+  tag.textContent = user.role ? "" : `·${user.id.slice(0, TAG)}`;
+  author.querySelector(".role").textContent = user.role ?? "guest";
+}
+
+function add({ seq, time, message, user }) {
   const newest = Number(list.dataset.newest);
   if (seq <= newest) return;
   if (list.children.length && seq > newest + 1) {
@@ -192,6 +207,7 @@ function add({ seq, time, message }) {
   }
   const line = blank.content.firstElementChild.cloneNode(true);
   line.dataset.seq = seq;
+  showAuthor(line, user);
   line.querySelector("p").textContent = message;
   line.querySelector("span").textContent = `#${seq}`;
   const element = line.querySelector("time");

@@ -1,25 +1,24 @@
 /**
  * A line of the log: a message, or what stands between them.
  *
+ * @import { Names } from "./chat-names.js"
  * @import { Message } from "./livechat.js"
  */
 
-import { avatar, isolated } from "./chat-people.js";
+import { avatar } from "./chat-people.js";
 import { element } from "./dom.js";
 
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
-/** Characters and lines beyond which a message is not shown in full length. */
-const LONG = 2_000;
-const TALL = 20;
 const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
 
 /**
  * @param {Message} message
  * @param {boolean} mine
+ * @param {Names} names
  */
-export function line({ message, seq, time, user }, mine) {
-  const name = element("b", "", mine ? "You" : isolated(user?.name ?? "Somebody"));
+export function line({ message, seq, time, user }, mine, names) {
+  const name = element("b", "", mine ? "You" : names.show(user));
   const moment = new Date(time);
   const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
   const when = element("time", "", clock);
@@ -42,8 +41,6 @@ function words(message) {
   const made = element("p");
   made.dir = "auto";
   let end = 0;
-  // What would push everything else away has a scroll bar of its own.
-  if (message.length > LONG || message.split("\n").length > TALL) made.tabIndex = 0;
   for (const { 0: found, index } of message.matchAll(LINK)) {
     const address = withoutEnd(found);
     const link = element("a", "", address);

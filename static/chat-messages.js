@@ -14,9 +14,11 @@
  * with it.  No more than `MOST` lines are kept: for one who reads at the end the oldest go, and for one
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
+ * @import { Names } from "./chat-names.js"
  * @import { Chat, ChatError, Gap, Message, Queued } from "./livechat.js"
  */
 
+import { Folds } from "./chat-folds.js";
 import { line, marker, settle, unsent } from "./chat-line.js";
 import { find } from "./dom.js";
 import { Kept } from "./livechat-outbox.js";
@@ -36,6 +38,8 @@ export class Messages {
   #composer;
   #tellUnread;
   #frame;
+  #folds;
+  #names;
   #scroller;
   #log;
   #said;
@@ -65,16 +69,19 @@ export class Messages {
    * @param {Chat} chat
    * @param {import("./chat.js").Composer} composer
    * @param {import("./chat.js").Memory} memory
+   * @param {Names} names
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(frame, chat, composer, memory, tellUnread, over) {
+  constructor(frame, chat, composer, memory, names, tellUnread, over) {
     this.#frame = frame;
     this.#chat = chat;
     this.#composer = composer;
     this.#kept = memory;
     this.#tellUnread = tellUnread;
+    this.#names = names;
     this.#scroller = find(frame, ".scroller");
+    this.#folds = new Folds(this.#scroller, over);
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
     this.#waiting = find(frame, ".waiting");
@@ -182,15 +189,21 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    const mine = this.#isMine(message);
-    if (!seen && !mine) {
+    if (!seen && !this.#isMine(message)) {
       if (!this.#unread && !this.#cut) this.#markUnread();
       this.#unread++;
     }
     if (this.#cut) return;
-    const made = line(message, mine);
+    const made = this.#line(message);
     this.#said.append(made);
     settle(made);
+  }
+
+  /** @param {Message} message */
+  #line(message) {
+    const made = line(message, this.#isMine(message), this.#names);
+    this.#folds.watch(made);
+    return made;
   }
 
   /** @param {Message} message */
@@ -279,7 +292,7 @@ export class Messages {
     this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
     const atEnd = this.#isAtEnd();
     const first = this.#said.querySelector(".message");
-    const made = messages.map((each) => line(each, this.#isMine(each)));
+    const made = messages.map((each) => this.#line(each));
     this.#said.prepend(...made);
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
     this.#markSinceLastTime();
@@ -359,6 +372,7 @@ export class Messages {
   #queue(nonce, message) {
     const made = unsent(message, "", [["Do not send", () => this.#chat.discard(nonce)]]);
     made.dataset.nonce = nonce;
+    this.#folds.watch(made);
     this.#waiting.append(made);
     return made;
   }
@@ -390,6 +404,7 @@ export class Messages {
     ]);
     made.classList.add("failed");
     find(made, "small").setAttribute("role", "alert");
+    this.#folds.watch(made);
     this.#waiting.append(made);
   }
 

@@ -1,6 +1,7 @@
 /**
  * Who is in the room, and who is writing something.
  *
+ * @import { Names } from "./chat-names.js"
  * @import { Presence, User } from "./livechat.js"
  */
 
@@ -17,11 +18,16 @@ export class People {
   #counts;
   #button;
   #typing;
-  /** @type {Map<string, { name: string, timer: ReturnType<typeof setTimeout> }>} by id */
+  #names;
+  /** @type {Map<string, { user: User, timer: ReturnType<typeof setTimeout> }>} by id */
   #writers = new Map();
 
-  /** @param {HTMLElement} frame */
-  constructor(frame) {
+  /**
+   * @param {HTMLElement} frame
+   * @param {Names} names
+   */
+  constructor(frame, names) {
+    this.#names = names;
     this.#chat = find(frame, ".chat");
     this.#scroller = find(frame, ".scroller");
     this.#list = find(frame, ".roster ul");
@@ -66,10 +72,19 @@ export class People {
       (one, other) =>
         Number(other.id === me?.id) - Number(one.id === me?.id) || one.name.localeCompare(other.name),
     );
-    this.#list.replaceChildren(...named.map((user) => person(user, user.id === me?.id)));
+    this.#list.replaceChildren(...named.map((user) => this.#person(user, user.id === me?.id)));
     const others = users - members.length;
     this.#more.hidden = others <= 0;
     this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString("en")} ${members.length ? "more" : "people"}`;
+  }
+
+  /**
+   * @param {User} user
+   * @param {boolean} me
+   */
+  #person(user, me) {
+    const note = me ? [element("small", "", " (you)")] : [];
+    return element("li", "", avatar(user), this.#names.show(user), ...note);
   }
 
   /**
@@ -79,7 +94,7 @@ export class People {
   types(user, ttl) {
     clearTimeout(this.#writers.get(user.id)?.timer);
     const timer = setTimeout(() => this.typed(user), ttl);
-    this.#writers.set(user.id, { name: user.name, timer });
+    this.#writers.set(user.id, { user, timer });
     this.#tell();
   }
 
@@ -101,12 +116,12 @@ export class People {
   }
 
   #tell() {
-    const names = [...this.#writers.values()].map(({ name }) => name);
+    const writers = [...this.#writers.values()];
     this.#typing.replaceChildren();
-    if (names.length > WRITERS) {
+    if (writers.length > WRITERS) {
       this.#typing.append("Several people are writing…");
-    } else if (names.length) {
-      const [first, second] = names.map(isolated);
+    } else if (writers.length) {
+      const [first, second] = writers.map(({ user }) => this.#names.show(user));
       this.#typing.append(first, ...(second ? [" and ", second, " are writing…"] : [" is writing…"]));
     }
   }
@@ -123,22 +138,4 @@ export function avatar(user) {
   const hue = [...(user?.id ?? "")].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 360, 0);
   made.style.setProperty("--hue", String(hue));
   return made;
-}
-
-/**
- * A name that does not change the direction of what stands around it.
- *
- * @param {string} name
- */
-export function isolated(name) {
-  return element("bdi", "", name);
-}
-
-/**
- * @param {User} user
- * @param {boolean} me
- */
-function person(user, me) {
-  const note = me ? [element("small", "", " (you)")] : [];
-  return element("li", "", avatar(user), isolated(user.name), ...note);
 }

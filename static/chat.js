@@ -4,7 +4,8 @@
  *     asked for a name --join--> in the room --changes it, or is turned away--> asked again
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
- * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there.
+ * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there,
+ * chat-names.js what they are called, and chat-folds.js cuts off what is too long.
  * Whatever comes from others is set as text.  What one has typed is kept until it is sent, over
  * reloads and changes of the name.
  *
@@ -12,6 +13,7 @@
  */
 
 import { Messages } from "./chat-messages.js";
+import { Names, isSeen } from "./chat-names.js";
 import { People } from "./chat-people.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -64,6 +66,7 @@ const ROOM = `
     <p class="unseen" role="status"></p>
     <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
     <form class="composer">
+      <p class="error" id="unsendable" role="alert" hidden></p>
       <label class="unseen" for="text">Message</label>
       <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" placeholder="Say something"></textarea>
       <button>Send</button>
@@ -170,9 +173,10 @@ class View {
     over.signal.addEventListener("abort", () => tellUnread(0));
 
     const memory = new Memory(this.#url, chat.room);
-    const people = new People(frame);
+    const names = new Names(frame);
+    const people = new People(frame, names);
     const composer = new Composer(frame, chat, memory);
-    const messages = new Messages(frame, chat, composer, memory, tellUnread, over.signal);
+    const messages = new Messages(frame, chat, composer, memory, names, tellUnread, over.signal);
     composer.onSend = (message) => {
       people.hide();
       messages.send(message);
@@ -286,6 +290,7 @@ export class Composer {
   onSend = (/** @type {string} */ _message) => {};
 
   #text;
+  #error;
   #memory;
 
   /**
@@ -296,25 +301,42 @@ export class Composer {
   constructor(frame, chat, memory) {
     const form = find(frame, ".composer", HTMLFormElement);
     const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
+    this.#error = find(form, ".error");
     this.#memory = memory;
     text.value = memory.read("draft");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const message = text.value.trimEnd();
-      this.#set("");
       text.focus();
-      if (message) this.onSend(message);
+      this.#complain(isSeen(message) ? "" : "There is nothing to be seen in this message.");
+      if (!isSeen(message)) return;
+      this.#set("");
+      this.onSend(message);
     });
     text.addEventListener("keydown", (event) => {
       // What ends a composition is 229 in Safari, which says that there is none any more.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
-      if (text.value.trim()) form.requestSubmit();
+      if (text.value) form.requestSubmit();
     });
     text.addEventListener("input", () => {
+      this.#complain("");
       memory.write("draft", text.value);
       if (text.value.trim()) chat.typing();
     });
+  }
+
+  /** @param {string} problem with what was typed; empty where there is none */
+  #complain(problem) {
+    this.#error.textContent = problem;
+    this.#error.hidden = !problem;
+    if (problem) {
+      this.#text.setAttribute("aria-invalid", "true");
+      this.#text.setAttribute("aria-describedby", this.#error.id);
+    } else {
+      this.#text.removeAttribute("aria-invalid");
+      this.#text.removeAttribute("aria-describedby");
+    }
   }
 
   /** @param {string} text */

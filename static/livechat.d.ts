@@ -139,6 +139,8 @@ export interface StateChange {
 export interface User {
   id: string;
   name: string;
+  /** Left out for a guest; others than this may come. */
+  role?: "operator";
 }
 
 export interface Message {

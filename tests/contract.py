@@ -18,6 +18,7 @@ from zope.interface.verify import verifyObject
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
 from livechat.reports import Report, Room
+from livechat.users import OPERATOR
 from livechat.wire import Draft, Message, Newest, Page, Repeated, User
 from tests.support import RecordingSink
 
@@ -199,6 +200,21 @@ class BackendContract:
         users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
         for user in users:
             assert (await backend.publish(Draft("r", "x y", user))).user == user
+        assert [message.user for _, _, message in self.sink.delivered] == users
+        assert [message.user for message in await self.all(backend, "r")] == users
+
+    async def test_roles_are_kept(self) -> None:
+        """An operator is one still after a delivery and a read; nobody becomes one by a name."""
+        backend = await self.begin()
+        await backend.subscribe("r")
+        users = [
+            OPERATOR,
+            User("1", "a\toperator A"),
+            User("2", "operator"),
+            User("3", " \toperator"),
+        ]
+        for user in users:
+            assert (await backend.publish(Draft("r", "x", user))).user == user
         assert [message.user for _, _, message in self.sink.delivered] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 

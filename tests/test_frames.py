@@ -10,6 +10,7 @@ import pytest
 from livechat import frames
 from livechat.errors import ChatError, Kind
 from livechat.frames import Encoding, decode_frame, encode_frame, encode_messages, place
+from livechat.users import OPERATOR
 from livechat.wire import Message, Place, User
 from tests.support import server_frame
 
@@ -151,6 +152,18 @@ def test_written(frame: frames.ServerFrame, expected: Any) -> None:
     """Frames are what the protocol says, to the letter."""
     assert v1(frame) == expected
     assert encode_frame(Encoding.PLAIN, frame) == b""
+
+
+def test_an_operator() -> None:
+    """Only an operator has a role; a plain member is told of neither."""
+    message = Message("hi", 1, 2, OPERATOR)
+    user = {"id": "livechat:operator", "name": "Operator", "role": "operator"}
+    _, payload, _ = server_frame(encode_messages(Encoding.V1, "k", [message]))
+    assert json.loads(payload)["user"] == user
+    _, data = encode_messages(Encoding.EVENTS, "k", [message]).split(b"data: ")
+    assert json.loads(data)["user"] == user
+    plain = encode_messages(Encoding.PLAIN, "k", [message])
+    assert plain == encode_messages(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
 
 
 def test_messages() -> None:

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from livechat.errors import ChatError
 from livechat.looks import skeleton
-from livechat.users import LONGEST_NAME, checked_key, checked_name, passer_by, regular
+from livechat.users import (
+    LONGEST_NAME,
+    OPERATOR,
+    checked_key,
+    checked_name,
+    passer_by,
+    regular,
+    user_of_text,
+    user_to_text,
+)
+from livechat.wire import User
 
 KEY = "abcdefghijklmnop"
 
@@ -99,3 +109,38 @@ def test_who_comes_again() -> None:
     assert regular(b"s", KEY + "x").user.id != one.user.id
     # A name that was made up stays, too.
     assert regular(b"s", KEY).user == two.user
+
+
+@pytest.mark.parametrize(
+    "user",
+    [OPERATOR, User("1", "Ann"), User("a-b", " Ann  Lee "), User("2", "a\toperator b")],
+    ids=ascii,
+)
+def test_kept(user: User) -> None:
+    """Whoever is kept is found again."""
+    assert user_of_text(user_to_text(user)) == user
+
+
+def test_kept_before_there_were_roles() -> None:
+    """Old entries are read; a livechat that knows no roles reads the name of new ones."""
+    assert user_of_text("kX3vPq0aT7yB Ann Lee") == User("kX3vPq0aT7yB", "Ann Lee")
+    known_as, name = user_to_text(OPERATOR).split(" ", 1)
+    assert name == "Operator"
+    assert known_as.startswith(OPERATOR.id)
+
+
+@pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
+def test_not_kept(text: str) -> None:
+    """What is no user is not taken for one."""
+    with pytest.raises(ValueError, match="not a user"):
+        user_of_text(text)
+
+
+def test_no_guest_is_an_operator() -> None:
+    """No guest has a role or an operator's id, whatever it says of itself."""
+    for name in ("Operator", "operator", "x operator"):
+        for guest in (passer_by(name), regular(b"s", "livechat-operator", name)):
+            assert guest.user.role is None
+            # It has a character that no guest's id can have.
+            assert not {":"} & {*guest.user.id}
+    assert ":" in OPERATOR.id

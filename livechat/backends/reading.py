@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from livechat.backends.retention import Retention
+from livechat.users import user_of_text, user_to_text
 from livechat.wire import Draft, Message, Newest, Page, Position, User
 
 #: Seconds that a write waits for another process that has the file (a backup).
@@ -152,12 +153,12 @@ class Reader:
 
 def as_text(user: User | None) -> str | None:
     """A user as the file keeps it."""
-    return None if user is None else f"{user.id} {user.name}"
+    return None if user is None else user_to_text(user)
 
 
 def as_user(text: str | None) -> User | None:
     """The user that the file keeps so."""
-    return None if text is None else User(*text.split(" ", 1))
+    return None if text is None else user_of_text(text)
 
 
 def unstorable(draft: Draft) -> UnicodeEncodeError | None:

@@ -22,6 +22,7 @@ from livechat.looks import seen
 from livechat.names import LONGEST_NAME, room_name
 from livechat.operators import Operators
 from livechat.reports import Report, Room, chart_of_all
+from livechat.users import OPERATOR
 from livechat.web.events import EventStream, Tail, event
 from livechat.web.gate import Gate, Visit
 from livechat.web.html import Templates
@@ -131,7 +132,7 @@ class Admin:
         text = _typed(visit)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
-        message = await self._chat.send(visit.call.sender, name, text)
+        message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
     async def not_sent(self, visit: Visit, error: ChatError) -> Response:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.live.browser import Tab, chromium
 from tests.live.daemon import PATIENCE, Daemon
+from tests.live.visitor import Visitor
 
 HERE = Path(__file__).parent
 
@@ -67,3 +68,13 @@ def tab(browser: Browser, daemon: Daemon) -> Iterator[Callable[..., Tab]]:
     for each in tabs:
         each.close()
         assert each.complaints == []
+
+
+@pytest.fixture
+def visitor(tab: Callable[..., Tab]) -> Callable[..., Visitor]:
+    """Opens browsers for visitors."""
+
+    def make(*on: Daemon, **options: Any) -> Visitor:
+        return Visitor(tab(*on, **options))
+
+    return make

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -15,6 +16,7 @@ from playwright.sync_api import Route, expect
 from livechat.web.rooms import PAGE
 from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
 from tests.live.daemon import Daemon, Wscat
+from tests.live.visitor import say
 
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
@@ -33,11 +35,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
     ) as running:
         yield running
-
-
-def say(daemon: Daemon, room: str, *texts: str) -> None:
-    for text in texts:
-        daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/{room}/")
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
@@ -188,6 +185,73 @@ def test_hostile_texts(tab: Callable[..., Tab], daemon: Daemon, scripts: bool) -
     operator.page.get_by_label("Message", exact=True).fill(HOSTILE[0])
     operator.page.get_by_role("button", name="Send").click()
     expect(operator.page.locator("[data-messages] p")).to_have_count(len(HOSTILE) + 1)
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_authors(
+    tab: Callable[..., Tab], daemon: Daemon, scripts: bool, viewport: dict[str, int]
+) -> None:
+    """Beside each message stands its author, if it has one, be it old or new."""
+    operator = tab(java_script_enabled=scripts, viewport=viewport)
+    page = operator.page
+    room = f"authors-{scripts}-{viewport['width']}"
+    names = ["Ann", "<b>Eve</b>", "W" * 40]
+
+    def speak() -> None:
+        for name in names:
+            with daemon.socket(f"{room}/?name={quote(name)}") as guest:
+                guest.send('{"message": "hi"}')
+                guest.recv()
+        say(daemon, room, "from nobody")
+
+    speak()
+    operator.sign_in(f"/admin/rooms/{room}/")
+    if scripts:
+        operator.live()
+    page.get_by_label("Message", exact=True).fill("from us")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("was sent to everyone in the room.")).to_be_visible()
+    speak()
+    if not scripts:
+        page.reload()
+    said = page.locator("[data-messages] li")
+    expect(said).to_have_count(9)
+    guests = [
+        f"{each['user']['name']} ·{each['user']['id'][:4]} guest"
+        for each in daemon.history(room)
+        if each["message"] == "hi"
+    ]
+    authors = [*guests[:3], None, "Operator operator", *guests[3:], None]
+    for line, expected in zip(said.all(), authors, strict=True):
+        author = line.locator(".author")
+        if expected is None:
+            expect(author).to_be_hidden()
+        else:
+            assert author.inner_text().split() == expected.split()
+    if scripts:  # axe-core is one
+        assert operator.findings() == []
+    else:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("where", ["text", "name"])
+def test_marks_stay_in_their_lines(tab: Callable[..., Tab], daemon: Daemon, where: str) -> None:
+    """Stacks of marks are not painted over the line before."""
+    room = f"stacks-{where}"
+    operator = tab()
+    operator.sign_in(f"/admin/rooms/{room}/")
+    operator.live()
+    say(daemon, room, "above")
+    texts = operator.page.locator("[data-messages] p")
+    expect(texts).to_have_count(1)
+    before = texts.first.screenshot()
+    marks = "\u0301" * 39
+    name, text = (f"A{marks}", "below") if where == "name" else ("Eve", f"a{marks}" * 9)
+    with daemon.socket(f"{room}/?name={quote(name)}") as eve:
+        eve.send(json.dumps({"message": text}))
+        expect(texts).to_have_count(2)
+        assert texts.first.screenshot() == before
 
 
 def test_the_list(tab: Callable[..., Tab], daemon: Daemon) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.live.browser import Tab
 from tests.live.daemon import Daemon, Wscat
 from tests.live.siege import Raw, answer, siege, statuses
-from tests.live.test_chat_page import site
+from tests.live.visitor import site
 from tests.support import HANDSHAKE, client_frame, request
 
 CLOSE = {"Connection": "close"}

@@ -8,59 +8,20 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from playwright.sync_api import WebSocket, WebSocketRoute, expect
 
-from tests.live.browser import NARROW, WIDE, Tab
+from tests.live.browser import NARROW, WIDE
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
-from tests.live.visitor import Visitor
+from tests.live.visitor import Visitor, say, site
 
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
     "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
     "https://x/\"onmouseover=alert(1)", "<li class=mine>",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def visitor(tab: Callable[..., Tab]) -> Callable[..., Visitor]:
-    """Opens browsers for visitors."""
-
-    def make(*on: Daemon, **options: Any) -> Visitor:
-        return Visitor(tab(*on, **options))
-
-    return make
-
-
-def say(daemon: Daemon, room: str, *texts: str) -> None:
-    for text in texts:
-        daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/{room}/")
-
-
-@contextmanager
-def site(page: str) -> Iterator[str]:
-    """Another site, on a port of its own, with one page."""
-
-    class Site(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @contextmanager

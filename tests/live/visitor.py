@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
 from playwright.sync_api import Locator, expect
 
 from tests.live.browser import Tab
+from tests.live.daemon import Daemon
 
 # Times between an event and when a page shows it are not looked at.
 _MESSAGES = ".said .message p"
@@ -67,3 +73,29 @@ class Visitor:
 
     def roster(self) -> list[str]:
         return self.page.locator(".roster bdi").all_inner_texts()
+
+
+def say(daemon: Daemon, room: str, *texts: str) -> None:
+    for text in texts:
+        daemon.curl("--data-urlencode", f"message={text}", f"{daemon.url}/chat/send/{room}/")
+
+
+@contextmanager
+def site(page: str) -> Iterator[str]:
+    """Another site, on a port of its own, with one page."""
+
+    class Site(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()

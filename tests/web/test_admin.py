@@ -11,8 +11,9 @@ from twisted.internet.defer import fail, succeed
 
 from livechat.errors import ChatError, Kind
 from livechat.reports import Report, Room
+from livechat.users import OPERATOR
 from livechat.web.rooms import PAGE
-from livechat.wire import Message
+from livechat.wire import Message, User
 from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
 #: What must be shown as text.
@@ -23,8 +24,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def say(world: World, text: str, room: str = "r") -> None:
-    result(world.chat.send(world.chat.sender("198.51.100.1"), room, text))
+def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
+    result(world.chat.send(world.chat.sender("198.51.100.1"), room, text, user=user))
 
 
 def join(world: World, room: str) -> RecordingClient:
@@ -232,6 +233,53 @@ def test_sending(browser: Browser, world: World) -> None:
     text = page(browser, answer.headers["location"])
     assert "Message 1 was sent to everyone in the room." in text
     assert shown(text) == ["hello\nworld"]
+
+
+def test_from_an_operator(browser: Browser, world: World) -> None:
+    """What an operator says is from one, and nothing in the request makes it anybody else's."""
+    client = join(world, "r")
+    for target in ("/admin/rooms/r/", "/admin/rooms/r/?name=Eve&client=abcdefghijklmnop"):
+        browser.get("/admin/rooms/r/")
+        browser.post(target, message="hi", name="Eve", client="x" * 16, role="admin", user="Eve")
+    assert client.frames() == [b'{"message":"hi"}'] * 2
+    said = result(world.backend.read("r", 0, 9)).messages
+    assert [each.user for each in said] == [OPERATOR] * 2
+
+
+def authors(text: str) -> list[str]:
+    """What a page says of each message's author."""
+    found = re.findall(r'<li data-seq="\d+">(.*?)</li>', text[: text.index("</ol>")], re.DOTALL)
+    heads = [each.partition("<p ")[0] for each in found]
+    return [" ".join(re.sub(r"<[^>]+>", " ", each).split()) for each in heads]
+
+
+def test_authors(browser: Browser, world: World) -> None:
+    """Beside each message stands its author, if it has one, and whether that is a guest."""
+    say(world, "from nobody")
+    say(world, "from Ann", user=User("kX3vPq0aT7yB", "Ann <b>"))
+    browser.get("/admin/rooms/r/")
+    browser.post("/admin/rooms/r/", message="from us")
+    text = page(browser, "/admin/rooms/r/")
+    assert authors(text) == ["", "Ann &lt;b&gt; ·kX3v guest", "Operator operator"]
+    assert 'title="kX3vPq0aT7yB"' in text
+    assert '<div class="author" hidden' in text
+    # Live, the page's script has the same to fill in.
+    stream = browser.events("/admin/rooms/r/events")
+    said = [json.loads(data) for name, data in stream.events() if name == "message"]
+    assert [each.get("user") for each in said] == [
+        None,
+        {"id": "kX3vPq0aT7yB", "name": "Ann <b>"},
+        {"id": OPERATOR.id, "name": "Operator", "role": "operator"},
+    ]
+
+
+@pytest.mark.parametrize("name", HOSTILE[:8])
+def test_hostile_names(browser: Browser, world: World, name: str) -> None:
+    """Whatever somebody is called is shown as text."""
+    say(world, "x", user=User('"><b>', name))
+    text = page(browser, "/admin/rooms/r/")
+    assert not re.search(r"[<>\"]", re.findall(r"<bdi>(.*?)</bdi>", text, re.DOTALL)[0])
+    assert 'title="&#34;&gt;&lt;b&gt;"' in text
 
 
 def test_messages_that_cannot_be_sent(

@@ -27,6 +27,7 @@ go in as they are: they have neither braces nor a `!` (`livechat.names`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 #: The layout that this module describes.  A process refuses any other one.
@@ -76,9 +77,14 @@ class Keys:
 
     def room(self, channel: bytes) -> str:
         """The room that *channel* belongs to."""
-        return channel[len(self.channel("")) - 1 : -1].decode()
+        return channel[self._before_room : -1].decode()
 
-    @property
+    @cached_property
+    def _before_room(self) -> int:
+        # Asked for with each message that is told, as the next one is.
+        return len(self.channel("")) - 1
+
+    @cached_property
     def control(self) -> bytes:
         return self.channel("!")
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from livechat.users import user_of_text, user_to_text
 from livechat.wire import Message, User
 
 #: Messages behind a hole that wait; what is beyond them is read back like the hole itself.
@@ -68,7 +69,7 @@ class Part(NamedTuple):
 
 def user_to_bytes(user: User | None) -> bytes:
     """How a user is kept; nothing where there is none."""
-    return b"" if user is None else f"{user.id} {user.name}".encode()
+    return b"" if user is None else user_to_text(user).encode()
 
 
 def user_of_bytes(data: bytes) -> User | None:
@@ -77,12 +78,7 @@ def user_of_bytes(data: bytes) -> User | None:
 
     @raise ValueError: none is.
     """
-    if not data:
-        return None
-    known_as, blank, name = data.decode().partition(" ")
-    if not (known_as and blank and name):
-        raise ValueError("not a user")
-    return User(known_as, name)
+    return user_of_text(data.decode()) if data else None
 
 
 class Stream:

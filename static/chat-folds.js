@@ -1,0 +1,146 @@
+/**
+ * Texts that are too tall to be shown whole: a button shows the rest, and hides it again.
+ *
+ * How tall they may be is the style's to say.  The browser tells of their sizes after it has laid
+ * them out, of all together; to ask for them one by one would make it lay them out for each.
+ */
+
+import { element, find } from "./dom.js";
+
+/** Characters up to which no text is too tall, however narrow its lines are. */
+const SHORT = 10;
+const CUT = "cut";
+const WHOLE = "whole";
+
+export class Folds {
+  #scroller;
+  #sizes;
+  /** Pixels that a text has that is cut off. */
+  #tallest = 0;
+
+  /**
+   * @param {HTMLElement} scroller where the texts are; it scrolls from its end
+   * @param {AbortSignal} over
+   */
+  constructor(scroller, over) {
+    this.#scroller = scroller;
+    this.#sizes = new ResizeObserver((entries) => {
+      this.#look(entries.map(({ target }) => target).filter((target) => target instanceof HTMLElement));
+    });
+    over.addEventListener("abort", () => this.#sizes.disconnect());
+    scroller.addEventListener("focusin", ({ target }) => {
+      if (target instanceof HTMLElement) this.#reveal(target);
+    });
+  }
+
+  /** @param {HTMLElement} line with a text */
+  watch(line) {
+    const text = find(line, "p");
+    if ((text.textContent ?? "").length > SHORT) this.#sizes.observe(text);
+  }
+
+  /** @param {HTMLElement[]} texts of which the size has changed */
+  #look(texts) {
+    const found = texts.map((text) => ({ line: lineOf(text), folds: this.#folds(text) }));
+    const changed = found.filter(({ line, folds }) => folds === !buttonOf(line));
+    if (changed.length) this.#inPlace(() => changed.forEach(({ line, folds }) => this.#offer(line, folds)));
+  }
+
+  /**
+   * Whether a text is too tall to be shown whole.
+   *
+   * @param {HTMLElement} text
+   */
+  #folds(text) {
+    if (lineOf(text).matches(`.${WHOLE}`)) return text.clientHeight > this.#tallest;
+    const all = document.createRange();
+    all.selectNodeContents(text);
+    const isCut = all.getBoundingClientRect().bottom > text.getBoundingClientRect().bottom;
+    if (isCut) this.#tallest = text.clientHeight;
+    return isCut;
+  }
+
+  /**
+   * @param {HTMLElement} line
+   * @param {boolean} folds
+   */
+  #offer(line, folds) {
+    const button = buttonOf(line) ?? element("button", "quiet fold");
+    if (folds) {
+      button.type = "button";
+      button.addEventListener("click", () => this.#turn(line, button));
+      find(line, "p").after(button);
+    } else {
+      if (button.matches(":focus")) this.#scroller.focus();
+      button.remove();
+    }
+    this.#show(line, button, false, folds);
+  }
+
+  /**
+   * @param {HTMLElement} line
+   * @param {HTMLButtonElement} button
+   */
+  #turn(line, button) {
+    const whole = !line.matches(`.${WHOLE}`);
+    // What is unfolded goes on where it was cut off; folded again, its button stays.
+    this.#inPlace(() => this.#show(line, button, whole), whole ? line : button);
+    if (!whole) button.scrollIntoView({ block: "nearest" });
+  }
+
+  /**
+   * @param {HTMLElement} line
+   * @param {HTMLButtonElement} button
+   * @param {boolean} whole
+   * @param {boolean} folds
+   */
+  #show(line, button, whole, folds = true) {
+    line.classList.toggle(WHOLE, whole);
+    line.classList.toggle(CUT, folds && !whole);
+    button.textContent = whole ? "Show less" : "Show more";
+    button.setAttribute("aria-expanded", String(whole));
+  }
+
+  /**
+   * Show the rest of a text where something in it has the focus.
+   *
+   * @param {HTMLElement} focused
+   */
+  #reveal(focused) {
+    const text = focused.parentElement;
+    const line = focused.closest(".message");
+    if (!(text?.matches("p") && line instanceof HTMLElement && line.matches(`.${CUT}`))) return;
+    if (focused.getBoundingClientRect().bottom <= text.getBoundingClientRect().bottom) return;
+    this.#turn(line, /** @type {HTMLButtonElement} */ (buttonOf(line)));
+    focused.scrollIntoView({ block: "nearest" });
+  }
+
+  /**
+   * Change what is shown so that an element stays where it is seen.
+   *
+   * @param {() => void} change
+   * @param {Element | undefined} [anchor] unless said, the first that is seen
+   */
+  #inPlace(change, anchor = this.#firstSeen()) {
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (anchor) this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+  }
+
+  /** The first line that is seen; none at the end of the log, which stays by itself. */
+  #firstSeen() {
+    if (!this.#scroller.scrollTop) return undefined;
+    const { top } = this.#scroller.getBoundingClientRect();
+    const lines = [...this.#scroller.querySelectorAll(".message")];
+    return lines.find((line) => line.getBoundingClientRect().bottom > top);
+  }
+}
+
+/** @param {HTMLElement} text */
+const lineOf = (text) => /** @type {HTMLElement} */ (text.parentElement);
+
+/**
+ * @param {HTMLElement} line
+ * @returns {HTMLButtonElement | null}
+ */
+const buttonOf = (line) => line.querySelector(".fold");

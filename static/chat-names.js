@@ -1,0 +1,154 @@
+/**
+ * People's names: where two look alike, both have a tag, the beginning of the person's id.
+ *
+ *     Ann ·kX3v
+ *     ＡＮＮ ·q0aT
+ *     Operator [operator]     whose badge nobody else gets
+ *
+ * @import { User } from "./livechat.js"
+ */
+
+import { element } from "./dom.js";
+
+/** Characters of an id in a tag; or twice, three times as many, where ids begin alike. */
+const TAG = 4;
+/** Names of people that are remembered, whether or not they are shown still. */
+const MOST = 5_000;
+const UNSEEN = /[\p{Cc}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/gu;
+const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]/u;
+
+/**
+ * People whose names look alike, and how much of their ids tells them apart.
+ *
+ * @typedef {{ ids: Set<string>, length: number }} Namesakes
+ */
+
+/** What the pages call people themselves. */
+const OWN = new Set(["You", "Somebody", "Operator"].map(look));
+
+export class Names {
+  #frame;
+  /** @type {Map<string, Namesakes>} by how their names look */
+  #known = new Map();
+  #count = 0;
+  /** @type {Set<string>} looks of which there is another person since tags were set */
+  #changed = new Set();
+
+  /** @param {ParentNode} frame in which names are shown */
+  constructor(frame) {
+    this.#frame = frame;
+  }
+
+  /**
+   * A name that does not change the direction of what stands around it.
+   *
+   * @param {User | undefined} user
+   */
+  show(user) {
+    const made = element("span", "name", element("bdi", "", user?.name ?? "Somebody"));
+    if (user?.role) {
+      made.append(" ", element("small", "badge", user.role));
+    } else if (user) {
+      made.dataset.look = look(user.name);
+      made.dataset.id = user.id;
+      this.#know(made.dataset.look, user.id);
+      this.#tag(made.dataset.look, [made]);
+    }
+    return made;
+  }
+
+  /**
+   * @param {string} name as it looks
+   * @param {string} id
+   */
+  #know(name, id) {
+    if (this.#known.get(name)?.ids.has(id)) return;
+    if (this.#count >= MOST) this.#forget();
+    this.#remember(name, id);
+    // Those that are made together with this one are in the page only then.
+    if (!this.#changed.size) queueMicrotask(() => this.#tagShown());
+    this.#changed.add(name);
+  }
+
+  /**
+   * @param {string} name as it looks
+   * @param {string} id
+   */
+  #remember(name, id) {
+    // Whoever is called as the page calls people is one of two from the beginning.
+    const { ids } = this.#known.get(name) ?? { ids: new Set(OWN.has(name) ? [""] : []) };
+    ids.add(id);
+    this.#known.set(name, { ids, length: tagLength([...ids]) });
+    this.#count++;
+  }
+
+  /** Remember only those that are shown. */
+  #forget() {
+    this.#known.clear();
+    this.#count = 0;
+    for (const { dataset } of this.#shown()) this.#remember(dataset.look ?? "", dataset.id ?? "");
+  }
+
+  #shown() {
+    return /** @type {HTMLElement[]} */ ([...this.#frame.querySelectorAll("[data-look]")]);
+  }
+
+  #tagShown() {
+    const changed = [...this.#changed].filter((each) => this.#isAmbiguous(each));
+    this.#changed.clear();
+    if (!changed.length) return;
+    const shown = this.#shown();
+    for (const name of changed) this.#tag(name, shown.filter(({ dataset }) => dataset.look === name));
+  }
+
+  /** @param {string} name as it looks */
+  #isAmbiguous(name) {
+    return (this.#known.get(name)?.ids.size ?? 0) > 1;
+  }
+
+  /**
+   * @param {string} name as it looks
+   * @param {HTMLElement[]} shown where it is
+   */
+  #tag(name, shown) {
+    if (!this.#isAmbiguous(name)) return;
+    const length = this.#known.get(name)?.length;
+    for (const made of shown) {
+      const { id = "" } = made.dataset;
+      const tag = made.querySelector(".tag") ?? element("small", "tag");
+      tag.textContent = `·${id.slice(0, length)}`;
+      tag.setAttribute("title", id);
+      if (!tag.isConnected) made.append(" ", tag);
+    }
+  }
+}
+
+/**
+ * Names that look alike are the same so: in compatible letters of one case, without what nobody sees
+ * (docs/protocol.md, Users).
+ *
+ * @param {string} name
+ */
+export function look(name) {
+  const seen = name.normalize("NFKC").replace(UNSEEN, "");
+  // From either case to the other and back: ẞ, ß and SS are one only so.
+  return seen.toLowerCase().toUpperCase().toLowerCase().normalize("NFKC");
+}
+
+/**
+ * How many characters of different ids it takes to tell them apart.
+ *
+ * @param {string[]} ids
+ */
+export function tagLength(ids) {
+  let length = TAG;
+  while (new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length += TAG;
+  return length;
+}
+
+/**
+ * Whether there is something to be seen in a text.
+ *
+ * @param {string} text
+ */
+export const isSeen = (text) => SEEN.test(text);

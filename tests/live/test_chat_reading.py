@@ -1,0 +1,274 @@
+"""Whatever is said can be read, and one sees by whom: long texts, look-alikes, operators."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.live.browser import NARROW, PASSWORD, Tab
+from tests.live.daemon import Daemon
+from tests.live.visitor import Visitor, say
+
+#: More marks than letters: they are painted far outside of their line.
+STACK: Final = "a" + "\u0301" * 60
+TEXTS: Final = [
+    "short",
+    "word " * 105 + "end",
+    "word " * 400 + "end",
+    "x" * 2_000,
+    "W" * 700,
+    "\n".join(map(str, range(300))),
+    "مرحبا بالعالم " * 80 + "نهاية",
+    STACK * 40,
+    "y z " * 4_095 + "end",
+]
+#: The sizes of windows in CSS pixels; twice as many on the screen is a zoom of 200 %.
+WINDOWS: Final[dict[str, dict[str, Any]]] = {
+    "320": {"viewport": {"width": 320, "height": 568}},
+    "390": {"viewport": NARROW},
+    "1280": {"viewport": {"width": 1280, "height": 860}},
+    "1280 at 200 %": {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2},
+}
+#: Whether the whole of a text is there to be seen, down to its last letter.
+WHOLE: Final = """text => {
+    const box = text.getBoundingClientRect(), range = document.createRange();
+    range.selectNodeContents(text);
+    const end = [...range.getClientRects()].at(-1);
+    return end.bottom <= box.bottom + 1 && end.left >= box.left - 1 && end.right <= box.right + 1;
+}"""
+_MORE: Final = "Show more"
+_LESS: Final = "Show less"
+
+
+def more(message: Locator) -> Locator:
+    """The button of the message that a text is in."""
+    return message.locator("..").get_by_role("button", name=_MORE)
+
+
+def top(message: Locator) -> float:
+    box = message.bounding_box()
+    assert box
+    return box["y"]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_text_can_be_read(
+    visitor: Callable[..., Visitor], daemon: Daemon, window: str
+) -> None:
+    """A text that is cut off has a button that shows the rest; no other text has one."""
+    room = "w" + window.replace(" ", "").replace("%", "")
+    with daemon.socket(room) as client:
+        for text in TEXTS:
+            client.send(json.dumps({"message": text}))
+        ann = visitor(**WINDOWS[window]).join(room, "Ann")
+        expect(ann.messages()).to_have_count(len(TEXTS))
+        for text in TEXTS:
+            client.send(json.dumps({"message": text}))
+        expect(ann.messages()).to_have_count(2 * len(TEXTS))
+    looks = (
+        f"texts => texts.map(text => [({WHOLE})(text),"
+        " Boolean(text.parentElement.querySelector('.fold'))])"
+    )
+    found = ann.messages().evaluate_all(looks)
+    assert all(whole != has_button for whole, has_button in found)
+    buttons = ann.page.get_by_role("button", name=_MORE)
+    assert buttons.count() >= 8
+    while buttons.count():
+        buttons.first.click()
+    assert all(whole for whole, _ in ann.messages().evaluate_all(looks))
+    assert ann.tab.findings() == []
+
+
+def test_the_place_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """What is unfolded goes on where it was cut off; folded again, its button stays in sight."""
+    say(daemon, "place", *"abcdefgh", "\n".join(map(str, range(200))), *"ijklmnop")
+    ann = visitor(viewport=NARROW).join("place", "Ann")
+    text = ann.messages().nth(8)
+    expect(more(text)).to_have_attribute("aria-expanded", "false")
+    more(text).scroll_into_view_if_needed()
+    before = top(text)
+    more(text).focus()
+    ann.page.keyboard.press("Enter")
+    less = ann.page.get_by_role("button", name=_LESS)
+    expect(less).to_have_attribute("aria-expanded", "true")
+    expect(less).to_be_focused()
+    assert abs(top(text) - before) <= 1
+    # One who reads there is not moved by what is said meanwhile, however long that is.
+    with daemon.socket("place") as client:
+        client.send(json.dumps({"message": "n\n" * 100}))
+        expect(ann.page.get_by_role("button", name="1 new message")).to_be_visible()
+        assert abs(top(text) - before) <= 1
+    less.click()
+    expect(more(text)).to_be_in_viewport()
+    assert ann.log.evaluate("each => each.scrollTop") < 0
+
+
+def test_a_window_that_changes(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """The button is there where the window cuts the text off, and goes where it does not."""
+    say(daemon, "turned", "word " * 200)
+    ann = visitor(viewport={"width": 1280, "height": 860}).join("turned", "Ann")
+    message = ann.messages().first
+    expect(message).to_be_visible()
+    button = ann.page.get_by_role("button", name="Show")
+    for unfold in (False, True):
+        expect(button).to_have_count(0)
+        ann.page.set_viewport_size({"width": 320, "height": 568})
+        expect(button).to_have_text(_MORE)
+        if unfold:
+            button.click()
+            expect(button).to_have_text(_LESS)
+        ann.page.set_viewport_size({"width": 1280, "height": 860})
+    expect(button).to_have_count(0)
+    assert message.evaluate(WHOLE)
+
+
+def test_a_link_that_is_cut_off(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """The keyboard's focus never goes where one does not see it."""
+    say(daemon, "link", "word\n" * 100 + "https://chat.example/")
+    ann = visitor(viewport=NARROW).join("link", "Ann")
+    expect(ann.page.get_by_role("button", name=_MORE)).to_be_visible()
+    for _ in range(5):
+        ann.page.keyboard.press("Shift+Tab")
+    link = ann.page.get_by_role("link", name="https://chat.example/")
+    while not link.evaluate("each => each.matches(':focus')"):
+        ann.page.keyboard.press("Tab")
+    expect(link).to_be_in_viewport()
+    assert ann.messages().first.evaluate(WHOLE)
+
+
+def test_what_was_not_sent_can_be_read(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """The same for a message of one's own that was refused."""
+    ann = visitor(viewport=NARROW).join("refused", "Ann")
+    ann.says("x" * 20_000)
+    failed = ann.page.locator(".failed")
+    failed.get_by_role("button", name=_MORE).click()
+    assert failed.locator("p").evaluate(WHOLE)
+
+
+def test_many_long_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """However many long messages come at once, the browser lays them out together."""
+    ann = visitor(viewport=NARROW).join("flood", "Ann")
+    session = ann.tab.context.new_cdp_session(ann.page)
+    session.send("Performance.enable")
+
+    def layouts() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return next(float(each["value"]) for each in found if each["name"] == "LayoutCount")
+
+    before = layouts()
+    with daemon.socket("flood") as client:
+        for number in range(1_000):
+            client.send(json.dumps({"message": f"{number} " + "word " * 200}))
+        expect(ann.messages().last).to_contain_text("999 ")
+    expect(ann.page.get_by_role("button", name=_MORE).last).to_be_in_viewport()
+    assert layouts() - before < 667
+
+
+@pytest.mark.parametrize("where", ["text", "name"])
+def test_marks_stay_in_their_lines(
+    visitor: Callable[..., Visitor], daemon: Daemon, where: str
+) -> None:
+    """Stacks of marks are not painted over what others say."""
+    room = f"stacks-{where}"
+    ann = visitor(reduced_motion="reduce").join(room, "Ann")
+    say(daemon, room, "above")
+    before = ann.messages().first.screenshot()
+    marks, text = ("%CC%81" * 39, "below") if where == "name" else ("", STACK)
+    with daemon.socket(f"{room}/?name=A{marks}") as eve:
+        eve.send(json.dumps({"message": text}))
+        expect(ann.messages()).to_have_count(2)
+        assert ann.messages().first.screenshot() == before
+
+
+def test_names_that_look_alike(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Both have a tag of their ids, in the log and among the people; others have none."""
+    ann, bob = (visitor().join("alike", name) for name in ("Ann", "Bob"))
+    ann.says("I am Ann")
+    bob.hears("I am Ann")
+    expect(bob.page.locator(".tag")).to_have_count(0)
+    eve = visitor().join("alike", "ＡＮＮ")
+    eve.says("So am I")
+    bob.hears("I am Ann", "So am I")
+    tags = [f"·{each['user']['id'][:4]}" for each in daemon.history("alike")]
+    names = [f"Ann {tags[0]}", f"ＡＮＮ {tags[1]}"]
+    expect(bob.page.locator(".said .message b")).to_have_text(names)
+    expect(bob.page.locator(".roster li").filter(has=bob.page.locator(".tag"))).to_have_count(2)
+    assert sorted(bob.roster()) == sorted(["Bob", "Ann", "ＡＮＮ"])
+    mine = ann.page.locator(".roster li").first
+    expect(mine).to_contain_text(f"Ann {tags[0]}")
+    expect(mine).to_contain_text("(you)")
+    # They are told apart in what was said before, too.
+    carl = visitor(viewport=NARROW).join("alike", "Carl")
+    expect(carl.page.locator(".said .message b")).to_have_text(names)
+    assert carl.tab.findings() == []
+
+
+ALIKE: Final = [
+    ("Ann", "ann"), ("Ann", "Ａｎｎ"), ("Ann", "A\u034fnn"), ("Ann", "Ann\ufe0f"),
+    ("Ann", " Ann\u3164"), ("Ann", "A\u17b4nn\u2800"), ("Ann", "A\u200dn\u00adn"),
+    ("Ann Lee", "AnnLee"), ("a b", "a \u00a0b"), ("ﬁ", "FI"), ("Zoë", "Zoe\u0308"),
+    ("A\u034f\u030a", "å"), ("Straße", "STRASSE"), ("ẞ", "ss"), ("Σοφος", "ΣΟΦΟΣ"),
+    ("ΣΟΦΟΣ", "σοφοσ"), ("İ", "i\u0307"),
+]  # fmt: skip
+
+
+def test_what_looks_alike(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Case, compatibility and what nobody sees make no other name; another letter does."""
+    page = visitor().page
+    page.goto(daemon.url)
+    looks = "async pairs => { const { look } = await import('/static/chat-names.js');"
+    looks += "return pairs.map(([one, other]) => look(one) === look(other)); }"
+    assert page.evaluate(looks, ALIKE) == [True] * len(ALIKE)
+    unlike = [("Ann", "Anna"), ("Ann", "Än"), ("👩\u200d🚀", "👩"), ("1", "2"), ("", "a")]
+    assert page.evaluate(looks, unlike) == [False] * len(unlike)
+    # Ids that begin alike have tags that do not.
+    length = "async ids => (await import('/static/chat-names.js')).tagLength(ids)"
+    assert page.evaluate(length, ["abcdef", "abcdxy", "q"]) == 8
+    assert page.evaluate(length, ["abcdefghi", "xbcdefghi"]) == 4
+
+
+def test_an_operator(
+    visitor: Callable[..., Visitor], tab: Callable[..., Tab], start: Callable[..., Daemon]
+) -> None:
+    """What an operator says has a name and a badge; a plain client sees what it always did."""
+    daemon = start(LIVECHAT_ADMIN_PASSWORD=PASSWORD)
+    ann = visitor(daemon).join("r", "Ann")
+    with daemon.socket() as plain:
+        operator = tab(daemon)
+        operator.sign_in("/admin/rooms/r/?name=Ann&client=abcdefghijklmnop")
+        operator.page.get_by_label("Message", exact=True).fill("from us")
+        operator.page.get_by_role("button", name="Send").click()
+        assert plain.recv() == '{"message":"from us"}'
+    for _ in range(2):
+        ann.hears("from us")
+        author = ann.page.locator(".said .message b")
+        expect(author.locator("bdi")).to_have_text("Operator")
+        expect(author.locator(".badge")).to_have_text("operator")
+        assert ann.tab.findings() == []
+        ann.page.reload()
+        ann.is_in()
+    assert daemon.history("r")[0]["user"] == {
+        "id": "livechat:operator", "name": "Operator", "role": "operator",
+    }  # fmt: skip
+
+
+def test_nothing_to_be_seen(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """A message of which nothing is to be seen is not sent, and that is said."""
+    ann = visitor().join("unseen", "Ann")
+    problem = ann.page.get_by_role("alert")
+    for text in (" ", "\u3164", "\ufe0f\u034f", "\u200b\u0301", "\U000e0100\n\u2800"):
+        ann.says(text)
+        expect(problem).to_have_text("There is nothing to be seen in this message.")
+        expect(ann.composer).to_have_value(text)
+        expect(ann.composer).to_have_attribute("aria-invalid", "true")
+        assert ann.tab.findings() == []
+        ann.composer.fill("")
+        expect(problem).to_have_count(0)
+    for text in ("👍", "1\ufe0f\u20e3", "é", "\ue000"):
+        ann.says(text)
+        ann.hears_by_now(text)
+    assert len(daemon.history("unseen")) == 4
