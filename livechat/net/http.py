@@ -144,15 +144,20 @@ class Channel(http.HTTPChannel):
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
             self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))
-        elif self._check_ends(line):
+        elif b"\n" in line or b"\r" in line:
+            self._refuse_end()
+        else:
             super().lineReceived(line)
 
     def _check_ends(self, received: bytes | bytearray) -> bool:
         """Refuse a line, or what there is of it, that ends otherwise than with CR and LF."""
         if _BARE.search(received) is None:
             return True
-        self.refuse(ChatError(Kind.BAD_REQUEST, "Lines must end with CR and LF."))
+        self._refuse_end()
         return False
+
+    def _refuse_end(self) -> None:
+        self.refuse(ChatError(Kind.BAD_REQUEST, "Lines must end with CR and LF."))
 
     def headerReceived(self, line: bytes) -> bool:
         # Some take them for the ends of lines, and so for the beginnings of other fields.
