@@ -41,9 +41,9 @@ NAME: Final = (
     f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
 _NAME: Final = re.compile(NAME)
-#: Whose messages those of the admin page are: operators share one password, and so one user.
+#: Author of messages sent from the admin page: operators share one password, and so one user.
 OPERATOR: Final = User("livechat:operator", "Operator", "operator")
-#: Stands between an id and a role where users are kept.
+#: Separates an id from a role in stored users.
 _ROLE: Final = "\t"
 
 
@@ -113,7 +113,7 @@ def _called(name: str | None, known_as: str) -> str:
 
 def user_to_text(user: User) -> str:
     """
-    How a user is kept with a message: ``id name``, or ``id``, a tab and ``role name``.
+    Write a user as stores keep it: ``id name``, or ``id``, a tab and ``role name``.
 
     A livechat that knows no roles reads the second form too, as a longer id.
     """
@@ -124,9 +124,9 @@ def user_to_text(user: User) -> str:
 
 def user_of_text(text: str) -> User:
     """
-    The user that is kept so.
+    Read a user back from `user_to_text`.
 
-    @raise ValueError: none is.
+    @raise ValueError: the text is no user.
     """
     # The role stands before the first blank: no name can bring one along.
     head, _, name = text.partition(" ")
