@@ -41,10 +41,11 @@ from zope.interface import implementer
 
 from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
 from livechat.backends.redis.generation import RENEW, Generation
-from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health
+from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, look_at_role
 from livechat.backends.redis.history import READ, History
-from livechat.backends.redis.keys import FORMAT, Keys
-from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.layout import LAYOUT, LayoutError, look_at_layout
+from livechat.backends.redis.link import Link, LinkError, RefusedError
 from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
 from livechat.backends.redis.rights import RIGHTS, look_at_rights, try_subscribing
 from livechat.backends.redis.rooms import Rooms
@@ -69,16 +70,10 @@ UNREADABLE: Final = Rate(per_second=0.05, burst=5)
 #: messages are refused: they would be stored, and their senders would wait for them in vain.
 LOST: Final = 1
 
-_LAYOUT: Final = Script("layout")
-
 #: Answers that mean that another Redis, or the same one later, can do better.
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-
-
-class LayoutError(RefusedError):
-    """Rooms are kept there in another layout than this livechat knows."""
 
 
 @implementer(IBackend)
@@ -118,7 +113,7 @@ class RedisBackend:
             endpoint,
             clock,
             self,
-            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, RIGHTS, _LAYOUT),
+            scripts=(PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, RIGHTS, LAYOUT),
             user=user,
             password=password,
             database=keys.database or None,
@@ -312,11 +307,11 @@ class RedisBackend:
 
     async def _look_at_redis(self) -> None:
         """Whether it is one that can be used, and has what it had."""
-        await self._look_at_role()
+        await look_at_role(self._link)
         await self._link.load_scripts()
         await look_at_rights(self._link, self._keys)
         await self._link.ask_time()
-        await self._look_at_layout()
+        await look_at_layout(self._link, self._keys)
         await self._sweep.begin()
         await self.generation.look()
         # A Redis that has lost it gets the one back by which people are known here.
@@ -330,34 +325,6 @@ class RedisBackend:
             same = part.newest.word == entry.word
             if not same or not Stream.fits(entry.seq, entry.tag, part):
                 await self.begin_anew()
-
-    async def _look_at_layout(self) -> None:
-        """
-        @raise LayoutError: the keys there are not those that this livechat knows.
-        @raise RefusedError: an older livechat is still running.
-        """
-        renamed = [name for pair in self._keys.renamed() for name in pair]
-        keys = [self._keys.format, self._keys.processes_before(), *renamed]
-        found: bytes = await self._link.call(_LAYOUT, keys, [FORMAT])
-        if not found:
-            raise RefusedError("an older livechat still serves its rooms: stop that first")
-        if found != FORMAT:
-            raise LayoutError(
-                f"its rooms are in layout {found[:8].decode('ascii', 'replace')}, and this "
-                f"livechat knows layout {FORMAT.decode()}: run the version that wrote them, or "
-                "give another --redis-prefix"
-            )
-
-    async def _look_at_role(self) -> None:
-        """A replica that takes writes would lose them; one that takes none is found out later."""
-        try:
-            role = await self._link.command(b"INFO", b"replication")
-        except RefusedError as reason:
-            if reason.code != "NOPERM":
-                raise
-            return
-        if b"role:slave" in role:
-            raise RefusedError("READONLY it is a replica")
 
     def commands_lost(self, reason: str) -> None:
         self.ready = False

@@ -21,6 +21,24 @@ LINES: Final = Rate(per_second=0.05, burst=5)
 _SETTINGS: Final = (b"maxmemory-policy", b"appendonly", b"save")
 
 
+async def look_at_role(link: Link) -> None:
+    """
+    See whether it is a replica.  One that takes writes would lose them; one that takes none is
+    found out later too.
+
+    @raise LinkError: as `Link.command`.
+    @raise RefusedError: it is one, or takes nothing.
+    """
+    try:
+        role = await link.command(b"INFO", b"replication")
+    except RefusedError as reason:
+        if reason.code != "NOPERM":
+            raise
+        return
+    if b"role:slave" in role:
+        raise RefusedError("READONLY it is a replica")
+
+
 class Health:
     """What is known of one Redis.  Logs a reason once, and when it is another one."""
 

@@ -33,6 +33,7 @@ from livechat.backends.redis.history import History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.link import Link, LinkError, RefusedError
 from livechat.backends.redis.outbox import Sending
+from livechat.backends.redis.room import Room, passed
 from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, Stream
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink
@@ -68,53 +69,8 @@ class Owner(Protocol):
         """Redis has lost what it had; as `Link.command`."""
 
 
-class _Room:
-    """
-    @ivar stream: None until it is known where it stands.
-    @ivar doubted: its numbers may have been given to other messages.
-    @ivar early: what was heard before it was opened, or while it was doubted.
-    @ivar entering: who waits until then.
-    @ivar unseen: what was stored from here and is not delivered yet, by its tag.
-    @ivar before: the stream that another numbering has ended.
-    @ivar listening: Redis has confirmed that it tells of it.
-    @ivar informed: what other processes say of it has been heard since then.
-    @ivar check: there is a reason to look for what is missing.
-    @ivar quiet: nothing was heard since the last sweep.
-    """
-
-    __slots__ = (
-        "before", "check", "doubted", "early", "entering", "hole", "informed", "linger",
-        "listening", "name", "quiet", "stream", "tended", "unseen",
-    )  # fmt: skip
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stream: Stream | None = None
-        self.early: list[Entry] = []
-        self.entering: list[Deferred[None]] = []
-        self.unseen: dict[bytes, tuple[Sending, Entry]] = {}
-        self.before: Stream | None = None
-        self.doubted = False
-        self.listening = False
-        self.informed = False
-        self.tended = False
-        self.check = False
-        self.quiet = True
-        self.hole: IDelayedCall | None = None
-        self.linger: IDelayedCall | None = None
-
-    def forget_answered(self) -> None:
-        """Those who would wait for what never comes have been told that nobody knows."""
-        if self.unseen:
-            self.unseen = {
-                tag: (sending, entry)
-                for tag, (sending, entry) in self.unseen.items()
-                if sending.answer is not None
-            }
-
-
 class Rooms:
-    """Those of one process."""
+    """All rooms that a process listens to."""
 
     _log = Logger()
 
@@ -127,7 +83,7 @@ class Rooms:
         self._history = history
         self._owner = owner
         self._sink: ISink | None = None
-        self._rooms: dict[str, _Room] = {}
+        self._rooms: dict[str, Room] = {}
         self._to_hear: list[str] = []
         self._turn: IDelayedCall | None = None
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self.sweep()))
@@ -143,7 +99,7 @@ class Rooms:
         if room is None:
             if not self._owner.ready:
                 return fail(_not_entered())
-            room = self._rooms[name] = _Room(name)
+            room = self._rooms[name] = Room(name)
             self._to_hear.append(name)
             if self._turn is None:
                 self._turn = self._clock.callLater(0, self._flush)
@@ -169,7 +125,7 @@ class Rooms:
         if room is not None and room.linger is None:
             room.linger = self._clock.callLater(LINGER, self._end, room)
 
-    def _end(self, room: _Room) -> None:
+    def _end(self, room: Room) -> None:
         room.linger = None
         room.forget_answered()
         if room.entering or room.unseen:
@@ -218,13 +174,13 @@ class Rooms:
             return
         stream = None if room.doubted else room.stream
         for sending, entry in stored:
-            if stream is not None and _passed(stream, entry):
+            if stream is not None and passed(stream, entry):
                 sending.stored(entry)
             else:
                 room.unseen[entry.tag] = sending, entry
         self._hear(room, [entry for _, entry in stored])
 
-    def _hear(self, room: _Room, entries: Sequence[Entry]) -> None:
+    def _hear(self, room: Room, entries: Sequence[Entry]) -> None:
         room.quiet = False
         if room.stream is None or room.doubted:
             if len(room.early) < MOST_AHEAD:
@@ -250,25 +206,12 @@ class Rooms:
         if room.stream.hole and room.hole is None:
             room.hole = self._clock.callLater(HOLE, self._look_at_hole, room)
 
-    def _hear_early(self, room: _Room, word: bytes) -> None:
-        """
-        Hear what waited until Redis was asked.
-
-        @param word: that of the numbering that Redis has.
-        """
-        early, room.early = room.early, []
-        ours = [entry for entry in early if entry.word == word]
-        if len(ours) < len(early):
-            # Of a numbering that has ended, or of one that began after Redis was asked.
-            room.check = True
-        self._hear(room, ours)
-
-    def _look_at_hole(self, room: _Room) -> None:
+    def _look_at_hole(self, room: Room) -> None:
         room.hole = None
         if room.stream is not None and room.stream.hole:
             self._check_soon(room)
 
-    def _deliver(self, room: _Room, news: Sequence[Entry]) -> None:
+    def _deliver(self, room: Room, news: Sequence[Entry]) -> None:
         assert self._sink is not None
         if news:
             epoch = self._owner.generation.epoch(room.name, news[0].word)
@@ -288,7 +231,7 @@ class Rooms:
         for room in tuple(self._rooms.values()):
             self._open_again(room)
 
-    def _open_again(self, room: _Room, heard: Sequence[Entry] = ()) -> None:
+    def _open_again(self, room: Room, heard: Sequence[Entry] = ()) -> None:
         """
         Another numbering may have begun.
 
@@ -300,18 +243,18 @@ class Rooms:
             room.early += heard
         self._tend(room)
 
-    def _check_soon(self, room: _Room) -> None:
+    def _check_soon(self, room: Room) -> None:
         room.check = True
         self._tend(room)
 
-    def _tend(self, room: _Room) -> None:
+    def _tend(self, room: Room) -> None:
         if not room.tended and self._owner.ready and room.listening:
             room.tended = True
             Deferred.fromCoroutine(self._attend(room)).addErrback(
                 lambda failure: self._log.failure("A room could not be read.", failure)
             )
 
-    async def _attend(self, room: _Room) -> None:
+    async def _attend(self, room: Room) -> None:
         try:
             while self._rooms.get(room.name) is room:
                 generation = self._owner.generation.name
@@ -333,7 +276,7 @@ class Rooms:
         finally:
             room.tended = False
 
-    async def _open(self, room: _Room) -> None:
+    async def _open(self, room: Room) -> None:
         """Begin to deliver: what is stored from now on, or after what was seen."""
         room.check = False
         before = room.before
@@ -348,8 +291,8 @@ class Rooms:
         if found is not None:
             self._deliver(room, stream.read(found.entries, found.newest.seq))
             room.check = room.check or stream.hole
-        self._hear_early(room, stream.word)
-        self._answer_passed(room, stream)
+        self._hear(room, room.take_early(stream.word))
+        room.answer_passed(stream)
         entering, room.entering = room.entering, []
         for entered in entering:
             entered.callback(None)
@@ -366,7 +309,7 @@ class Rooms:
         first = part.entries[0].seq if part.entries else part.newest.seq + 1
         return Stream(first - 1, b"", before.time, part.newest.word), part
 
-    async def _check(self, room: _Room, stream: Stream) -> None:
+    async def _check(self, room: Room, stream: Stream) -> None:
         """See whether Redis has what it had, and read what is missing."""
         while True:
             position, tag = stream.position, stream.tag
@@ -383,10 +326,10 @@ class Rooms:
             room.doubted = False
             if not self._fill(room, stream, part):
                 break
-        self._hear_early(room, stream.word)
-        self._answer_passed(room, stream)
+        self._hear(room, room.take_early(stream.word))
+        room.answer_passed(stream)
 
-    def _fill(self, room: _Room, stream: Stream, part: Part) -> bool:
+    def _fill(self, room: Room, stream: Stream, part: Part) -> bool:
         """Deliver the beginning of what is missing; returns whether there is more."""
         position = stream.position
         if position < part.oldest - 1:
@@ -399,20 +342,12 @@ class Rooms:
             stream.top = position
         return stream.hole
 
-    def _pass_over(self, room: _Room, stream: Stream, seq: int) -> None:
+    def _pass_over(self, room: Room, stream: Stream, seq: int) -> None:
         self._log.warn(
             "Messages of {room} were trimmed before they could be delivered.", room=room.name
         )
         self._deliver(room, stream.pass_over(seq))
-        self._answer_passed(room, stream)
-
-    @staticmethod
-    def _answer_passed(room: _Room, stream: Stream) -> None:
-        """Those whose messages will not be delivered, since they are behind where it stands."""
-        for tag, (sending, entry) in tuple(room.unseen.items()):
-            if _passed(stream, entry):
-                del room.unseen[tag]
-                sending.stored(entry)
+        room.answer_passed(stream)
 
     async def sweep(self) -> None:
         """Look at the rooms in which nothing was heard since the last time."""
@@ -449,11 +384,6 @@ class Rooms:
             if timer is not None and timer.active():
                 timer.cancel()
         self._rooms.clear()
-
-
-def _passed(stream: Stream, entry: Entry) -> bool:
-    """Whether *stream* has let *entry* through, or what comes behind it."""
-    return entry.word == stream.word and entry.seq <= stream.position
 
 
 def _not_entered() -> ChatError:

@@ -13,7 +13,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
 from livechat.reports import Share
 from livechat.wire import Draft, User
-from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.backends.redis.processes import Process, ProcessesTest
 
 
 @pytest.mark.parametrize("keys", [Keys(), Keys("a-b_C", 12)], ids=str)
@@ -85,74 +85,3 @@ class InstallationsTest(ProcessesTest):
         await self.apart(self.foreign(self.server.url, "shop_2"))
         found = set(self.server.ask("KEYS", "*").split())
         assert {key.partition(":")[0] for key in found} == {"lc", "shop_2"}
-
-
-class LayoutTest(ProcessesTest):
-    """The keys of another layout are taken over, or refused."""
-
-    def before(self, *commands: str) -> None:
-        """What Redis has before any process comes."""
-        self.server.ask("FLUSHALL")
-        for command in commands:
-            assert not self.server.ask(*command.split()).startswith("ERR")
-
-    async def test_taken_over(self) -> None:
-        """Guests and operators stay the same, and rooms keep their epochs."""
-        await gatherResults([each.backend.stop() for each in (self.here, self.there)])
-        self.before(
-            "SET lc:generation abc",
-            "SET lc:secret 12345678901234567890123456789012",
-            "SET lc:shelf:operators signed-in",
-            "ZADD lc:processes 1 lc:process:gone",
-            "XADD lc:{r}:s 1-0 t 1790000000000 i tag m old",
-            "HSET lc:{r}:m s 1 t 1790000000000 i tag",
-        )
-        after = self.process()
-        await after.usable()
-        assert await after.backend.secret() == b"12345678901234567890123456789012"
-        assert await after.backend.shelf("operators").read() == b"signed-in"
-        page = await after.backend.read("r", 0, 10)
-        assert [message.message for message in page.messages] == ["old"]
-        assert page.position.epoch == after.backend.generation.epoch("r", b"")
-        assert after.backend.generation.name == b"abc"
-        names = set(self.server.ask("KEYS", "lc:*").split())
-        assert names & {"lc:generation", "lc:secret", "lc:shelf:operators", "lc:processes"} == set()
-        # Once: what is put there later is not.
-        self.server.ask("SET", "lc:secret", "other")
-        again = self.process()
-        await again.usable()
-        assert await again.backend.secret() == b"12345678901234567890123456789012"
-
-    async def test_not_taken_over_by_another_prefix(self) -> None:
-        """The names of before are those of the default prefix."""
-        self.before("SET lc:secret 12345678901234567890123456789012")
-        other = Process(connect(self.url, self.reactor, Retention(), prefix="other"))
-        self.addCleanup(other.backend.stop)
-        await other.usable()
-        assert await other.backend.secret() != b"12345678901234567890123456789012"
-        assert self.server.ask("EXISTS", "lc:secret") == "1"
-
-    async def test_an_older_livechat_is_there(self) -> None:
-        """Two layouts are not used at a time: the rooms wait until the older one has gone."""
-        await gatherResults([each.backend.stop() for each in (self.here, self.there)])
-        self.before("ZADD lc:processes 1 lc:process:old", "SET lc:process:old report")
-        after = self.process()
-        await after.troubled("an older livechat still serves its rooms")
-        self.server.ask("DEL", "lc:process:old")
-        await after.usable()
-
-    async def test_a_newer_layout(self) -> None:
-        """A process that has served nobody does not run; one that has waits."""
-        self.server.ask("SET", "lc:{!}:format", "3")
-        reasons: list[str] = []
-        new = connect(self.url, self.reactor, Retention(), refuse=reasons.append)
-        Process(new)
-        self.addCleanup(new.stop)
-        await until(lambda: reasons)
-        assert "layout 3" in reasons[0]
-        assert "--redis-prefix" in reasons[0]
-        await new.stop()
-        self.server.ask("CLIENT", "KILL", "TYPE", "normal")
-        await self.here.troubled("layout 3")
-        self.server.ask("SET", "lc:{!}:format", "2")
-        await self.here.usable()
