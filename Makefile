@@ -8,6 +8,8 @@ ARGS ?=
 REDIS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
+# Processes that run tests: they wait for daemons and browsers more than they compute.
+PROCESSES ?= 3
 # More options for the chaos: make chaos CHAOS="--seconds 30"
 CHAOS ?=
 # More options for the attack: make attack ATTACK="--seconds 20"
@@ -37,8 +39,10 @@ help:
 run: $(VENV)/.run
 	$(if $(REDIS),deploy/with-redis )$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
 
+# Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
-	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile -m "not soak and not alone" $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 soak: lint $(CLIENTS)/.done
 	$(BIN)/pytest -m soak -s $(PYTEST)

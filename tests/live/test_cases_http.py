@@ -15,6 +15,8 @@ from tests.live.daemon import Daemon
 from tests.live.siege import answer, siege, statuses
 from tests.support import request
 
+pytestmark = pytest.mark.alone
+
 #: Bytes of a body, with messages of 16 KiB.
 LIMIT = wire_limit(16_384)
 JSON = {"Content_Type": "application/json", "Connection": "close"}

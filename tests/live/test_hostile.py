@@ -18,6 +18,8 @@ from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.siege import bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
+pytestmark = pytest.mark.alone
+
 #: The beginning of a TLS handshake.
 HELLO = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.live.daemon import Daemon, eventually
+
+pytestmark = pytest.mark.alone
 
 #: What thousands of connections may leave, for the allocator's sake.
 SOME = 3 * 1024 * 1024

@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.task import deferLater
 
 from livechat.net.tls import Connection
+from livechat.net.tls_port import LOOKS
 from tests.net.peers import PATIENCE, TLS12, TLS13, End, HalfEnd, PortTest, exactly, in_thread, rest
 
 _MIB = 1024**2
@@ -188,7 +189,9 @@ class ClosingTest(PortTest):
             end.transport.loseConnection()
             assert len(await in_thread(exactly, peer, len(last))) == len(last)
             assert await end.lost() is ConnectionAborted
-            assert self.closing <= self.reactor.seconds() - began < 1.5 * self.closing
+            assert self.closing <= self.reactor.seconds() - began
+            # All looks of that time, and of no second one.
+            assert end.transport._looks <= LOOKS + 1
 
     async def test_a_peer_that_goes_on_sending(self) -> None:
         """Sending is no closing."""

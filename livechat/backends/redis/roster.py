@@ -51,14 +51,20 @@ class Roster:
         self._census = census
         self.name = secrets.token_hex(8).encode()
         self._key = self._prefix + self.name
+        self._left = False
         self._others: list[Report] = []
         self._asked_at = float("-inf")
 
     async def beat(self) -> None:
         """
+        Report that this process is there; no-op once it has left.
+
         @raise LinkError: as `Link.command`.
         @raise RefusedError: as `Link.command`.
         """
+        if self._left:
+            # A beat that had begun would bring the process back for the length of a lease.
+            return
         report = msgspec.msgpack.encode(self._census())
         now, lease = self._link.time(self._clock.seconds()), int(1000 * LEASE)
         command = self._link.command
@@ -71,7 +77,13 @@ class Roster:
         )
 
     async def leave(self) -> None:
-        """Say no more.  Who was here may be back elsewhere within `FAREWELL`.  As `beat`."""
+        """
+        Report no more.  The people of this process may be back elsewhere within `FAREWELL`.
+
+        @raise LinkError: as `Link.command`.
+        @raise RefusedError: as `Link.command`.
+        """
+        self._left = True
         command = self._link.command
         until = b"%d" % (self._link.time(self._clock.seconds()) + int(1000 * FAREWELL))
         left = command(b"DEL", self._key), command(b"ZADD", self._processes, until, self._key)

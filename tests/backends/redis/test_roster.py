@@ -45,6 +45,17 @@ class RosterTest(ProcessesTest):
         await third.backend.stop()
         assert "third" not in await self.known(self.here)
 
+    async def test_a_beat_that_is_overtaken(self) -> None:
+        """A beat that waits while its process stops does not bring it back."""
+        third = self.process()
+        third.report = structs.replace(REPORT, process="third")
+        await third.usable()
+        left = third.backend._roster
+        assert left is not None
+        await left.leave()
+        await left.beat()
+        assert "third" not in await self.known(self.here)
+
     async def test_whose_people_may_be_back(self) -> None:
         """Those who were at a process that stops count as there for a while."""
         self.patch(roster, "FAREWELL", 0.3)
