@@ -41,7 +41,7 @@ run: $(VENV)/.run
 
 # Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile -m "not soak and not alone" $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not soak and not alone" $(PYTEST) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 soak: lint $(CLIENTS)/.done

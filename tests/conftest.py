@@ -16,6 +16,13 @@ settings.register_profile("livechat", deadline=None)
 settings.load_profile("livechat")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first, so that no process is left with one when the others are done."""
+    items.sort(
+        key=lambda item: "live" not in item.path.parts and item.path.name != "test_protocol.py"
+    )
+
+
 @pytest.fixture
 def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     """Makes the core on doubles; it is closed after the test."""

@@ -166,6 +166,7 @@ def test_s_4_cookie(start: Callable[..., Daemon], operator: Callable[..., Operat
     assert "Sign out" not in daemon.curl(*cookie, f"{daemon.url}/admin/")
 
 
+@pytest.mark.alone
 def test_s_5_brute_force(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """S-5: of twenty wrong passwords few are looked at; bystanders notice nothing."""
     daemon = start(**SET)

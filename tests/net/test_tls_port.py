@@ -58,7 +58,7 @@ class SayingTest(PortTest):
 class SlowTest(PortTest):
     """Handshakes that take too long."""
 
-    handshake = 0.2
+    handshake = 0.5
 
     async def test_slow(self) -> None:
         """Who says nothing, or stops in the middle, is cut off in time, and it is logged."""

@@ -27,7 +27,9 @@ def test_limits() -> None:
 
 
 def test_memory() -> None:
-    """The memory that the process has is not more than it ever had."""
+    """The memory that the process has is about what it had at most, or less."""
     found = memory()
     assert found
-    assert 1 << 20 < found <= 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux sums up what each CPU has counted only now and then.
+    assert 1 << 20 < found <= most + (1 << 20)
