@@ -103,7 +103,7 @@ def seen(text: str) -> bool:
 
 
 def skeleton(name: str) -> str:
-    """What names that look alike have in common."""
+    """Reduce *name* to a form that is the same for all names that look alike."""
     folded = _UNSEEN.sub("", normalize("NFKC", name).casefold())
     # Without what was between them, a letter and its mark may be one character.
     return normalize("NFKC", folded)

@@ -69,7 +69,7 @@ def _writable(config: Config) -> Iterator[str]:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What the file is, wherever links lead; None if it cannot be looked at."""
+    """Stat the file, following links; None if that fails."""
     try:
         return path.stat()
     except OSError:

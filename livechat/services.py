@@ -357,7 +357,7 @@ class Announcement(Service):
 
 
 def _warnings(config: Config, certificate: Certificate) -> list[str]:
-    """What an operator should mend, a line for each.  Blocks."""
+    """Faults that an operator should mend, a line for each.  Blocks."""
     ill = certificate.warning(datetime.now(UTC))
     return [*([] if ill is None else [ill]), *exposed(config, certificate)]
 

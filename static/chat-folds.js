@@ -83,7 +83,7 @@ export class Folds {
    */
   #turn(line, button) {
     const whole = !line.matches(`.${WHOLE}`);
-    // What is unfolded goes on where it was cut off; folded again, its button stays.
+    // An unfolded text goes on where it was cut off; folded again, its button stays in place.
     this.#inPlace(() => this.#show(line, button, whole), whole ? line : button);
     if (!whole) button.scrollIntoView({ block: "nearest" });
   }

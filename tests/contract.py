@@ -333,7 +333,7 @@ class BackendContract:
             assert (await self.all(backend, "r"))[0] == first
 
     async def test_wrong_clock_at_a_start(self) -> None:
-        """It is followed at once, and costs nothing when it is right again."""
+        """A clock that jumps costs no message once it is right again."""
         backend = await self.begin(history_age=60)
         first = await backend.publish(Draft("r", "a"))
         await backend.stop()

@@ -11,7 +11,7 @@ from tests.live.daemon import PATIENCE
 
 
 def test_a_process_that_must_not_run(tmp_path: Path) -> None:
-    """It says why in one line, and ends with an error."""
+    """A process that must not run logs one line, and exits with an error."""
     with RedisServer(tmp_path / "redis") as redis:
         redis.ask("SET", "shop:{!}:format", "x" * 1_000)
         ended = subprocess.run(

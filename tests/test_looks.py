@@ -104,13 +104,13 @@ def test_no_look_alikes(one: str, other: str) -> None:
     ids=ascii,
 )  # fmt: skip
 def test_trimmed(name: str, whole: bool) -> None:
-    """What is unseen at an end is no part of a name, but where it shapes what is before it."""
+    """Unseen characters at an end are no part of a name, unless they shape what is before."""
     assert trimmed(name) is whole
 
 
 @given(texts, st.sampled_from(INVISIBLE))
 def test_nothing_unseen_ends_a_name(text: str, end: str) -> None:
-    """Whatever a name is, with an unseen character before it, or a blank behind it, it is none."""
+    """No name begins with an unseen character, or ends with a blank."""
     assert not trimmed(end + text)
     if not re.match(f"[{SHAPING}]", end):
         assert not trimmed(text + end)

@@ -188,7 +188,7 @@ DIGEST = "aGFzaGhhc2hoYXNoaGFzaA"
 
 @pytest.mark.parametrize("costs", ABSURD)
 def test_a_file_with_a_hash_of_absurd_cost(desk: Desk, costs: str) -> None:
-    """It is a damaged one: a line says so, and the daemon starts at once."""
+    """A file with a hash of absurd cost is damaged: one line, and the daemon starts at once."""
     token = desk.sign_in()
     kept = json.loads(desk.path.read_text())
     desk.path.write_text(json.dumps({**kept, "password": costs + DIGEST}))
@@ -218,7 +218,7 @@ def test_a_hash_of_the_highest_cost_that_is_recommended() -> None:
 
 
 def test_an_endless_file(desk: Desk) -> None:
-    """What is larger than it can be is not read to its end."""
+    """A file that is too large is not read to its end."""
     desk.path.unlink()
     desk.path.symlink_to("/dev/zero")
     with capturedLogs() as events:
@@ -550,7 +550,7 @@ def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], shelf: Sh
 def test_news_of_a_sign_out_that_is_not_answered_yet(
     desks: tuple[Desk, Desk], shelf: Shelf
 ) -> None:
-    """It is what was asked for: nobody is signed out again, and again, by it."""
+    """News of a process's own sign-out signs nobody out again."""
     one, two = desks
     token = two.sign_in()
     shelf.replaced = 0

@@ -14,7 +14,7 @@ class Slow:
         self.closed += 1
 
     def met_a_bug(self) -> None:
-        """It never does."""
+        """Never drains."""
 
 
 def test_patience() -> None:

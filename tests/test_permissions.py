@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Config:
 
 
 def test_what_livechat_makes(settings: Config, certificate: Certificate) -> None:
-    """What livechat makes itself is nobody else's, whatever the umask is."""
+    """Files that livechat makes are nobody else's, whatever the umask is."""
     assert exposed(settings, certificate) == []
 
 
@@ -75,7 +75,7 @@ def test_a_key_behind_a_link(settings: Config, certificate: Certificate, tmp_pat
 @pytest.mark.parametrize("name", [".", "operators.json", "admin-password", "livechat.sqlite3"])
 @pytest.mark.parametrize("bit", [0o020, 0o002])
 def test_state(settings: Config, certificate: Certificate, name: str, bit: int) -> None:
-    """Whoever writes there signs in as an operator: each such place is one line."""
+    """Each trusted file that others can write is one line."""
     path = settings.state / name
     path.chmod(path.stat().st_mode | bit)
     (line,) = exposed(settings, certificate)

@@ -145,14 +145,14 @@ def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
     plain.says({"message": text})
     assert client.hears("message")[0]["message"] == text
     assert plain.heard() == [{"message": text}]
-    # What is around something that is to be seen stays.
+    # Unseen characters around a visible one stay.
     client.sends({"message": f"{text}x{text}", "nonce": "n"})
     assert client.hears("message")[0]["message"] == f"{text}x{text}"
 
 
 @pytest.mark.parametrize("name", ["Admin", "You", "\u041eperator", "sys\u034ftem"])
 def test_a_reserved_name(world: World, name: str) -> None:
-    """It is not for guests: `hello` says which one there is instead, and all see that."""
+    """A reserved name is not for guests: `hello` says which they have, and all see that."""
     other = Client(world)
     other.heard()
     guest = Client(world, name=name, key=KEY)

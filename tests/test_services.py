@@ -164,7 +164,7 @@ POST = request("POST", "/chat/send/r/", b'{"message": "hi"}', Content_Type="appl
 
 
 def sent_back(wire: support.Wire, kind: str) -> None:
-    """It was told to come back, in the way that its client sees."""
+    """Check that the client was told to come back, in a way that it sees."""
     answer = wire.answer()
     if kind == "v1":
         assert answer.status == 101
@@ -183,7 +183,7 @@ def sent_back(wire: support.Wire, kind: str) -> None:
 def test_joining_while_it_stops(
     port: support.Port, stopping: Port, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Who is in its room only after the goodbyes is told all the same."""
+    """A client that enters its room after the goodbyes is told all the same."""
     joining: Deferred[None] = Deferred()
     monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
     wire = port.connect()
@@ -199,7 +199,7 @@ def test_joining_while_it_stops(
 @pytest.mark.parametrize("kind", [*JOINS, "send", "ask"])
 @pytest.mark.parametrize("before", [0, 10])
 def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, before: int) -> None:
-    """Whose request is there only then is told to come back; nothing of it is done."""
+    """A request that is whole only then is told to come back, and not carried out."""
     data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
     wire = port.connect()
     wire.send(data[:before])
@@ -213,7 +213,7 @@ def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, be
 
 
 def test_saying_nothing_while_it_stops(port: support.Port, stopping: Port) -> None:
-    """Who says nothing, or not enough, is waited for a moment only."""
+    """A connection that says nothing, or not enough, is waited for a moment only."""
     silent, halting, halfway = port.connect(), port.connect(), port.connect()
     halting.send(b"GET")
     halfway.send(POST[:-5])
@@ -226,7 +226,7 @@ def test_saying_nothing_while_it_stops(port: support.Port, stopping: Port) -> No
 
 
 def test_sending_while_it_stops(port: support.Port, stopping: Port) -> None:
-    """What was on its way is stored and answered, and then the connection closes."""
+    """A message on its way is stored and answered, and then the connection closes."""
     port.world.writer.held = True
     waiting, coming = port.connect(), port.connect()
     waiting.send(POST)
@@ -246,7 +246,7 @@ def test_sending_while_it_stops(port: support.Port, stopping: Port) -> None:
 def test_an_operators_stream_while_it_stops(
     port: support.Port, stopping: Port, browser: support.Browser
 ) -> None:
-    """One that begins only then ends at once, as others have."""
+    """An event stream that begins only then ends at once."""
     wire = port.connect()
     data = request("GET", "/admin/events", **browser.headers())
     wire.send(data[:-2])
@@ -309,7 +309,7 @@ class RenewalTest(SynchronousTestCase):
             assert done == checks
 
     def test_warnings(self) -> None:
-        """What others can read or write is said again, until it is mended; by one worker."""
+        """Exposed files are warned of again until they are mended, by one worker."""
         state = self.directory / "state"
         state.chmod(0o777)
         assert self.renew().count(f"can write {state}") == 1

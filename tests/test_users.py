@@ -59,7 +59,7 @@ def test_names(name: str) -> None:
 
 @given(st.text(max_size=LONGEST_NAME + 2))
 def test_any_name(name: str) -> None:
-    """One that is taken stays as it is, and something of it is to be seen, at both ends."""
+    """An accepted name stays as it is, and is seen at both ends."""
     try:
         taken = checked_name(name)
     except ChatError:
@@ -117,7 +117,7 @@ def test_who_comes_again() -> None:
     ids=ascii,
 )
 def test_kept(user: User) -> None:
-    """Whoever is kept is found again."""
+    """A kept user is found again."""
     assert user_of_text(user_to_text(user)) == user
 
 
@@ -131,7 +131,7 @@ def test_kept_before_there_were_roles() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
 def test_not_kept(text: str) -> None:
-    """What is no user is not taken for one."""
+    """Other texts are not taken for users."""
     with pytest.raises(ValueError, match="not a user"):
         user_of_text(text)
 

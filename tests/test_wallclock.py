@@ -31,7 +31,7 @@ class Machine:
         return self.monotonic.seconds() + self.ahead
 
     def run(self, seconds: float, each: float = 1.0) -> None:
-        """Let time pass, in which the process looks at its clocks."""
+        """Pass time, in which the process looks at its clocks."""
         for _ in range(round(seconds / each)):
             self.monotonic.advance(each)
             self._hear(self.clock.look())
@@ -175,7 +175,7 @@ class TestStarts:
 
     @pytest.mark.parametrize("jump", [40 * DAY, 2 * DAY, -HOUR, -40 * DAY])
     def test_wrong_clock(self, machine: Machine, jump: float) -> None:
-        """It is believed at once, and said; only removal waits for a day."""
+        """At a start a new time is believed at once, and logged; only removal waits for a day."""
         machine.jump(jump)
         clock = machine.restart()
         assert machine.wrong() == 0
@@ -239,7 +239,7 @@ class TestStarts:
 
 
 def test_stamps_from_a_wrong_clock(machine: Machine) -> None:
-    """What is later than now was stamped by a clock that was wrong, once now is certain."""
+    """Stamps later than a trusted now are those of a wrong clock."""
     assert machine.clock.latest_milliseconds() == 1000 * (NOW + JUMP)
     machine.jump(-HOUR)
     machine.run(2 * HOLD)

@@ -54,12 +54,12 @@ class Known(NamedTuple):
         return cls(key(draft), message.seq, message.time, digest(draft.message), owner)
 
     def row(self) -> tuple[bytes, int, int, bytes]:
-        """What a file has of it."""
+        """The row that a file keeps."""
         return self.key + self.owner, self.seq, self.time, self.digest
 
     @classmethod
     def from_row(cls, key: bytes, seq: int, time: int, text: bytes) -> Known:
-        """What a file had of it; an older livechat's has no owner."""
+        """Read the row of a file; one of an older livechat has no owner."""
         return cls(key[:_DIGEST], seq, time, text, key[_DIGEST:])
 
     def answer(self, draft: Draft) -> Repeated | ChatError:

@@ -118,7 +118,7 @@ class Store:
         self._lock: int | None = None
         # Where a broken file was moved, and what was wrong with it.
         self.broken: tuple[Path, str] | None = None
-        # What the clock has to say to the log at the start.
+        # The line of the clock for the log, at the start.
         self.doubt = ""
         # There may be something to `tidy`; messages were removed since the last sweep.
         self.untidy = self._removed = False

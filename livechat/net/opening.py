@@ -57,7 +57,7 @@ class Opening(Connection):
 
     peer: IPv4Address | IPv6Address | None = None
     _unheard = True
-    # What has come of a request in plain HTTP; None while the first byte has not.
+    # The received part of a request in plain HTTP; None until the first byte has come.
     _request: bytes | None = None
 
     def __init__(

@@ -35,7 +35,7 @@ from livechat.web.routing import Call
 if TYPE_CHECKING:
     from livechat.net.http import Channel
 
-# What a client sends in place of a path if it takes this server for a proxy, which
+# The target of a client that takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
 

@@ -86,7 +86,7 @@ def test_tidying_that_fails(
 
 
 def test_a_clock_that_jumps(make_world: Callable[..., World]) -> None:
-    """It is said in one line, and removes nothing."""
+    """A clock that jumps is one line in the log, and removes nothing."""
     world = make_world(retention=Retention(0, int(30 * DAY)))
     say(world, 3)
     world.wall += 40 * DAY

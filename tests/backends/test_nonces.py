@@ -97,7 +97,7 @@ def test_very_many(few: Nonces) -> None:
 
 
 def test_strangers(few: Nonces) -> None:
-    """Those who have many flush their own, and who has few loses none."""
+    """Addresses with many nonces flush their own; addresses with few lose none."""
     few.add(of("victim", 1), 0)
     for start in range(0, 100, 5):
         few.add(of("a", 5, first=start), 0)
@@ -117,7 +117,7 @@ def test_very_many_addresses(few: Nonces) -> None:
 
 
 def test_nothing_is_left(few: Nonces) -> None:
-    """What is forgotten takes no room, whosever it was; nor does what is used again."""
+    """Forgotten nonces take no room, and neither do those that are used again."""
     clock = Clock()
     found = Nonces(clock.seconds)
     for _ in range(3):

@@ -83,7 +83,7 @@ class TestClocks:
         say(self.store, "a", "b")
 
     def run(self, seconds: float) -> None:
-        """Let time pass, and sweep at its end."""
+        """Pass time, and sweep at the end."""
         while seconds > 0:
             self.disk.now += min(seconds, HOLD)
             seconds -= HOLD
@@ -150,7 +150,7 @@ class TestClocks:
         assert self.disk.rows() == []
 
     def test_over_the_limit(self) -> None:
-        """What the number of messages removes is removed under any clock."""
+        """Messages over the limit are removed under any clock."""
         self.disk.ahead = 40 * DAY
         self.store = self.disk.store(messages=1, seconds=AGE)
         self.run(HOLD)
@@ -223,7 +223,7 @@ def test_shrinking_goes_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_long_reader(disk: Disk, log: Path) -> None:
-    """What a long reader made of the log is cut when it has ended, and blocks nobody."""
+    """A log that grew under a long reader is cut when that has ended, and blocks nobody."""
     store = disk.store()
     say(store, "x")
     with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:

@@ -164,12 +164,12 @@ class Front:
         return f"127.1.{self.number}.{number}"
 
     def curl(self, address: str, path: str, *options: str) -> str:
-        """What curl prints, which asks from *address*."""
+        """Run curl from *address*; returns its output."""
         return tool(*self._curl(address, path, *options))
 
     @contextmanager
     def stream(self, address: str, path: str, *options: str) -> Iterator[Output]:
-        """What curl prints as it comes."""
+        """Run curl; yields its output as it comes."""
         process = subprocess.Popen(
             self._curl(address, path, "-N", *options), stdout=subprocess.PIPE
         )

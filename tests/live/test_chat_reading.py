@@ -1,4 +1,4 @@
-"""Whatever is said can be read, and one sees by whom: long texts, look-alikes, operators."""
+"""All messages can be read, with their authors: long texts, look-alikes, operators."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_text_can_be_read(
 
 
 def test_the_place_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What is unfolded goes on where it was cut off; folded again, its button stays in sight."""
+    """An unfolded text goes on where it was cut off; folded again, its button stays in sight."""
     say(daemon, "place", *"abcdefgh", "\n".join(map(str, range(200))), *"ijklmnop")
     ann = visitor(viewport=NARROW).join("place", "Ann")
     text = ann.messages().nth(8)
@@ -234,7 +234,7 @@ def test_what_looks_alike(visitor: Callable[..., Visitor], daemon: Daemon) -> No
 def test_an_operator(
     visitor: Callable[..., Visitor], tab: Callable[..., Tab], start: Callable[..., Daemon]
 ) -> None:
-    """What an operator says has a name and a badge; a plain client sees what it always did."""
+    """An operator's message has a name and a badge; a plain client sees only the message."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=PASSWORD)
     ann = visitor(daemon).join("r", "Ann")
     with daemon.socket() as plain:

@@ -96,7 +96,7 @@ def test_steps_of_an_hour(
 
 
 def test_ahead_for_a_minute(tmp_path: Path, program: Path, set_clock: SetClock) -> None:
-    """It costs no message, whether a process runs or starts, and later stamps are right."""
+    """A wrong clock costs no message, before or after a start, and later stamps are right."""
 
     def say(text: str) -> None:
         daemon.curl("-d", f"message={text}", f"{daemon.url}/chat/send/r/")

@@ -77,7 +77,7 @@ def test_before_it_is_the_chat(visitor: Callable[..., Visitor], daemon: Daemon) 
 def test_sized_and_moved(
     visitor: Callable[..., Visitor], daemon: Daemon, style: str, box: dict[str, int]
 ) -> None:
-    """It is as large as the page says and where it says, and covers nothing beside that."""
+    """The chat has the size and the place that the page gives it, and covers nothing else."""
     ann = visitor()
     chat = embed(ann, style=f"[data-livechat] {{ {style} }}")
     found = chat.bounding_box()

@@ -84,7 +84,7 @@ def test_no_tls(daemon: Daemon, data: bytes) -> None:
 
 
 def test_plain_http(daemon: Daemon) -> None:
-    """Who forgot the s of https is sent there, if this server is meant, and served nothing else."""
+    """Plain HTTP is redirected to https, for the server's own names, and served nothing else."""
     asked = daemon.curl("-L", f"http://localhost:{daemon.port}/healthz?x")
     assert json.loads(asked) == {"status": "ok"}
     asked = daemon.curl("-d", "message=hi", "-L", f"http://localhost:{daemon.port}/chat/send/p/")
@@ -231,7 +231,7 @@ def test_peers_that_stay(daemon: Daemon) -> None:
     """A peer that answers neither a close frame nor TLS's goodbye is cut off in five seconds."""
     files = daemon.descriptors()
     said = [
-        # Who closes; who breaks the protocol; whose handshake, or last request, is answered.
+        # Peers that close, break the protocol, or had their handshake or last request answered.
         UPGRADE + client_frame(b"\x03\xe8", 8),
         UPGRADE + client_frame(b"", 3),
         request("GET", "/ws/chat/a%20b/", **HANDSHAKE),

@@ -175,7 +175,7 @@ def test_sigterm_while_sending(start: Callable[..., Daemon]) -> None:
 
 
 def test_sigterm_while_joining(start: Callable[..., Daemon]) -> None:
-    """Whose handshake ends after the goodbyes is told to come back, and not cut."""
+    """A client whose handshake ends after the goodbyes is told to come back, and not cut."""
     daemon = start()
     plain = request("GET", "/ws/chat/r/", **HANDSHAKE)
     v1 = request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1")
@@ -226,7 +226,7 @@ def test_version_4_on_version_6(start: Callable[..., Daemon]) -> None:
     options = ("--interface=::", "--access-log=access.log", "--max-connections-per-ip=1")
     daemon = start(*options, "--trust-proxy=::ffff:127.0.0.1")
     url = f"https://127.0.0.1:{daemon.port}"
-    # Who asks from a trusted proxy's address needs the token.
+    # From a trusted proxy's address it takes the token.
     assert "livechat_" in daemon.curl("--interface", "127.0.0.2", f"{url}/metrics")
     for forwarded in ("::ffff:192.0.2.7", "[::ffff:c000:207]:5000", "192.0.2.7"):
         daemon.curl("-H", f"X-Forwarded-For: {forwarded}", f"{url}/healthz")

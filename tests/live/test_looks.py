@@ -1,4 +1,4 @@
-"""What `livechat.looks` calls unseen is what Unicode does, as Node.js knows it."""
+"""The unseen characters of `livechat.looks` are those of Unicode, as Node.js knows it."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_metrics(front: Front) -> None:
 
 
 def test_what_clients_make_up(front: Front) -> None:
-    """What clients say of a forwarded name is replaced by proxies that say it themselves."""
+    """Proxies replace the forwarded names that clients send."""
     made_up = (
         "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: ftp", "X-Forwarded-For: 192.0.2.7",
         "Forwarded: host=evil.example",

@@ -16,7 +16,7 @@ LINES = 2
 
 
 def lines_of(daemon: Daemon) -> list[str]:
-    """What was logged since the first attempt, once there were some more."""
+    """The log since the first attempt, after some more attempts."""
     daemon.log.wait_for("cannot be used")
     threading.Event().wait(WATCHED)
     lines = daemon.log.text.splitlines()
@@ -25,7 +25,7 @@ def lines_of(daemon: Daemon) -> list[str]:
 
 
 def test_a_certificate(start: Callable[..., Daemon], tmp_path: Path) -> None:
-    """One that nobody vouches for, until it is another."""
+    """An untrusted certificate is refused until a trusted one takes its place."""
     wrong, right = (certificates.load_or_make(tmp_path / name) for name in ("wrong", "right"))
     port = free_port()
     options = (

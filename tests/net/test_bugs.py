@@ -33,7 +33,7 @@ def bug(*_: object, **__: object) -> Any:
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    """What is logged during the test: bugs, with their tracebacks."""
+    """The log of the test: bugs, with their tracebacks."""
     with capturedLogs() as events:
         yield events
     assert all("RuntimeError: a bug" in event["log_failure"].getTraceback() for event in events)
@@ -57,7 +57,7 @@ def listen(port: Port) -> Wire:
 
 
 def told(wire: Wire) -> None:
-    """It was told, and has left."""
+    """Check that the client was told, and has left."""
     assert wire.closed() == 4002
     assert wire.closing
     assert not wire.aborted
@@ -120,7 +120,7 @@ def test_in_a_later_turn(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Lo
 def test_in_an_answer(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, at_once: bool
 ) -> None:
-    """Whose message was stored and cannot be told so has to ask again."""
+    """A client that cannot be told of its stored message has to ask again."""
     port.world.writer.held = not at_once
     wire = enter(port, "livechat.v1")
     monkeypatch.setattr(Socket, "write_soon", bug)
@@ -172,7 +172,7 @@ def test_in_a_delivery(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logg
 def test_in_both_ways_to_say_it(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
-    """What cannot even be told is cut."""
+    """A client that cannot even be told is cut."""
     wire = enter(port, "")
     monkeypatch.setattr(Socket, "sendCloseFrame", bug)
     monkeypatch.setattr(Chat, "send", bug)
@@ -247,7 +247,7 @@ def test_in_going_on(
 
 
 def test_in_leaving(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
-    """Whoever cannot leave in order is counted out all the same."""
+    """A member that cannot leave in order is counted out all the same."""
     wires = [enter(port, ""), enter(port, "livechat.v1"), listen(port)]
     with monkeypatch.context() as patch:
         patch.setattr(Presence, "leave", bug)
@@ -284,7 +284,7 @@ def test_in_entering(
 def test_in_a_request(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, name: str
 ) -> None:
-    """What fails before there is an answer is answered with 500, and the connection closes."""
+    """A failure before an answer has begun is 500, and the connection closes."""
     wire = port.connect()
     with monkeypatch.context() as patch:
         patch.setattr(Channel, name, bug)

@@ -66,7 +66,7 @@ def test_right_ends(port: Port, data: bytes) -> None:
 
 
 def test_pipelined(port: Port) -> None:
-    """What comes behind a request is looked at when that is answered."""
+    """Bytes behind a request are looked at when that is answered."""
     port.world.writer.held = True
     wire = port.connect()
     wire.send(GOOD[0] + b"GET /healthz HTTP/1.1\n")

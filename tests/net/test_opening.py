@@ -57,7 +57,7 @@ class RedirectTest(PortTest):
         assert len(lines(events)) < 4
 
     async def test_nothing_else(self) -> None:
-        """What is no request, or one with a long head, is hung up on."""
+        """Other protocols, and requests with a long head, are hung up on."""
         long = GET[:-4] + b"y" * (LONGEST_HEAD - len(GET) + 1) + GET[-4:]
         for said in (b"SSH-2.0-OpenSSH\r\n", b"GET / HTTP/1.1\n\n", b"A" * 20, long):
             self.port._failures = Seldom(Rate(0, 1))
@@ -74,7 +74,7 @@ class RedirectTest(PortTest):
         assert (await self.says(fits)).startswith(b"HTTP/1.1 308 ")
 
     async def test_half_a_request(self) -> None:
-        """Who does not end it is cut when a handshake would be; who goes is gone."""
+        """A request that does not end is cut when a handshake would be."""
         for said in (b"G", GET[:-2]):
             end, plain = await self.accept()
             await in_thread(plain.sendall, said)
@@ -87,7 +87,7 @@ class RedirectTest(PortTest):
         assert len(self.port.shaking) == 0
 
     async def test_a_peer_that_stays(self) -> None:
-        """Who has its answer and does not close is cut off."""
+        """A peer that has its answer and does not close is cut off."""
         end, plain = await self.accept()
         await in_thread(plain.sendall, GET)
         assert await in_thread(rest, plain)

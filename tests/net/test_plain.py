@@ -67,7 +67,7 @@ def test_no_redirect(line: str, headers: list[str], status: int) -> None:
      b"GET / HTTP/2.0\r\n", b"GET / HTTP/1.1\nHost", b"GET / HTTP/1.1\r\nX: \x00", b"GET /\rH"],
 )  # fmt: skip
 def test_begins(data: bytes) -> None:
-    """What is no HTTP is known at once."""
+    """Other protocols are known at once."""
     assert REDIRECTS.begins(data) == (data in {b"GET", b"GET \xff"})
 
 

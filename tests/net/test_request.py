@@ -123,7 +123,7 @@ def test_absolute_targets(port: Port) -> None:
     ],
 )
 def test_the_authority_of_a_target(world: World, target: str, host: str, status: int) -> None:
-    """It is in the place of Host, wherever that is looked at (RFC 9112, section 3.2.2)."""
+    """The authority of a target takes the place of Host (RFC 9112, section 3.2.2)."""
     port = Port(world, names=["localhost"])
     assert port.ask("GET", target, Host=host).status == status
 

@@ -181,7 +181,7 @@ class ClosingTest(PortTest):
     closing = 0.3
 
     async def test_a_peer_that_stays(self) -> None:
-        """Who has all and does not close is cut off in time, also if it takes the last words."""
+        """A peer that does not close is cut off in time, also if it takes the last words."""
         for last in (b"", b"x" * 100_000):
             end, peer = await self.connect()
             began = self.reactor.seconds()

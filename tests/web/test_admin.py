@@ -236,7 +236,7 @@ def test_sending(browser: Browser, world: World) -> None:
 
 
 def test_from_an_operator(browser: Browser, world: World) -> None:
-    """What an operator says is from one, and nothing in the request makes it anybody else's."""
+    """An operator's message is from an operator, whatever the request says."""
     client = join(world, "r")
     for target in ("/admin/rooms/r/", "/admin/rooms/r/?name=Eve&client=abcdefghijklmnop"):
         browser.get("/admin/rooms/r/")
@@ -247,7 +247,7 @@ def test_from_an_operator(browser: Browser, world: World) -> None:
 
 
 def authors(text: str) -> list[str]:
-    """What a page says of each message's author."""
+    """The authors that a page shows, message by message."""
     found = re.findall(r'<li data-seq="\d+">(.*?)</li>', text[: text.index("</ol>")], re.DOTALL)
     heads = [each.partition("<p ")[0] for each in found]
     return [" ".join(re.sub(r"<[^>]+>", " ", each).split()) for each in heads]
@@ -275,7 +275,7 @@ def test_authors(browser: Browser, world: World) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE[:8])
 def test_hostile_names(browser: Browser, world: World, name: str) -> None:
-    """Whatever somebody is called is shown as text."""
+    """Names are shown as text."""
     say(world, "x", user=User('"><b>', name))
     text = page(browser, "/admin/rooms/r/")
     assert not re.search(r"[<>\"]", re.findall(r"<bdi>(.*?)</bdi>", text, re.DOTALL)[0])

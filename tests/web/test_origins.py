@@ -51,7 +51,7 @@ def say(port: Port, *, _from: str = PROXY, **headers: str) -> Answer:
     ],
 )
 def test_forwarded_names(behind: Port, headers: dict[str, str], origin: str) -> None:
-    """What a trusted proxy says was asked for makes the server's own origin."""
+    """The address that a trusted proxy forwards makes the server's own origin."""
     answer = say(behind, **headers, Origin=origin)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == origin
@@ -91,7 +91,7 @@ def test_what_a_proxy_may_not_say(
 
 @pytest.mark.parametrize("headers", [TOLD, {"Forwarded": "host=chat.example"}, {}])
 def test_who_is_not_trusted(behind: Port, headers: dict[str, str]) -> None:
-    """What others say of a forwarded name is not heard, right or wrong."""
+    """Forwarded names of other peers are ignored, right or wrong."""
     for junk in ({}, {"X_Forwarded_Proto": "ftp"}, {"Forwarded": "nonsense"}):
         answer = say(behind, **(headers | junk), _from="192.0.2.1")
         assert (answer.status, answer.code()) == (403, "bad_origin")
@@ -210,7 +210,7 @@ class Judge:
         self.origins = Origins(frozenset(), lambda: ("localhost",), self.clock)
 
     def refused(self, *origins: str, shared: bool = True) -> list[str]:
-        """What the log says of their refusals."""
+        """The log's lines about refusals."""
         with capturedLogs() as events:
             for each in origins:
                 with pytest.raises(ChatError):
@@ -237,7 +237,7 @@ def test_refused_origins_are_logged() -> None:
 
 
 def test_hostile_origins_in_the_log() -> None:
-    """Whatever an origin holds is in one line, which is short and in ASCII."""
+    """A refused origin is one short line in ASCII, whatever it holds."""
     junk = ["a\nb {x} \x1b[31m", "\xe9\u2028" * 5_000, "{", "https://a@b", "https://" + "a" * 9_000]
     lines = Judge().refused(*junk)
     assert len(lines) == len(junk)

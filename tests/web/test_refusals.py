@@ -14,7 +14,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 
 
 def text(answer: Answer) -> str:
-    """What a page says; it must be a page in the house's style."""
+    """The text of a page, which must be in the house's style."""
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src")
     assert answer.headers["cache-control"] == "no-store"
@@ -56,7 +56,7 @@ def test_pages(
 
 
 def test_another_name(port: Port) -> None:
-    """Who asks for another name is told the server's, and the option; the page has its style."""
+    """A 421 names the server's names and the option; its page has its style."""
     named = Port(port.world, names=["localhost", "chat.example", *(f"n{n}" for n in range(50))])
     page = named.ask("GET", "/", **PAGE, Host="evil.example")
     assert page.status == 421
@@ -83,7 +83,7 @@ def test_refused_before_it_was_routed(make_world: Callable[..., World]) -> None:
 
 
 def test_text_stays_text(port: Port) -> None:
-    """What a request holds is no markup in the page about it."""
+    """Text of a request is no markup in the page about it."""
     page = port.ask("GET", "/chat/history/?room=r", **PAGE, Origin="https://<script>.example")
     assert "<script" not in page.body.decode()
     assert b"script" not in port.ask("GET", "/<script>", **PAGE).body

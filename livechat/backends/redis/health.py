@@ -1,4 +1,4 @@
-"""Whether a Redis can be used, and why not; what its operator is told of it."""
+"""The health of a Redis: whether it can be used, why not, and what its operator is told."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def look_at_role(link: Link) -> None:
 
 
 class Health:
-    """What is known of one Redis.  Logs a reason once, and when it is another one."""
+    """The state of one Redis.  Logs a reason once, and again when another takes its place."""
 
     _log = Logger()
 
@@ -108,7 +108,7 @@ def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def warnings(settings: Mapping[str, str]) -> list[str]:
-    """What is wrong with a Redis that is set up like that, for one who keeps rooms."""
+    """Faults of these settings in a Redis that keeps rooms."""
     found = []
     policy = settings.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":

@@ -125,7 +125,7 @@ class Link:
         if self._pinging.running:
             self._pinging.stop()
         stopped = [keeper.stopService() for keeper in self._keepers]
-        # What was to be said was answered.  To close in peace takes a peer that still reads.
+        # All commands were answered.  An orderly close takes a peer that still reads.
         self.drop("it is not needed any more")
         return gatherResults(stopped)
 
@@ -212,7 +212,7 @@ class Link:
             self.owner.subscriptions_made()
 
     def lost(self, connection: Connection, reason: str) -> None:
-        """It was signed in, or not yet."""
+        """A connection has gone, signed in or not; tell the owner."""
         if isinstance(connection, Commands):
             self._commands = None
             self.owner.commands_lost(reason)

@@ -122,7 +122,7 @@ class Sweep:
             timer.start(every, now=False)
 
     async def stop(self) -> None:
-        """Let another process lead at once.  As `begin`."""
+        """Give up the lead, so that another process has it at once.  Fails as `begin`."""
         for timer in self._timers:
             if timer.running:
                 timer.stop()

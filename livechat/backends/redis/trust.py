@@ -1,4 +1,4 @@
-"""Whether a Redis with TLS is the one that is meant: what its certificate must say."""
+"""The check of a Redis's certificate: a trusted authority, and the name of the host."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class RefusalsTest(TestCase):
         await self.mended(process, lambda: setattr(port, "to", self.redis_port))
 
     async def test_another_server(self) -> None:
-        """What is no Redis at all: it speaks another protocol, or answers what makes no sense."""
+        """Servers of another protocol, or with senseless answers, are no Redis."""
         for says in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n", b"*0\r\n", b":1\r\n"):
             port = Port(says=says)
             url = f"redis://127.0.0.1:{self.listen(port)}"
@@ -219,7 +219,7 @@ class RefusalsTest(TestCase):
         await process.usable()
 
     async def test_a_wrong_certificate(self) -> None:
-        """It is another's, and then the right one."""
+        """The certificate is another host's, and then the right one."""
         made = [certificates.load_or_make(self.directory / name) for name in ("a", "b")]
         ports = [free_port(), free_port()]
         servers = []
@@ -249,7 +249,7 @@ class RefusalsTest(TestCase):
         await self.refuses(f"redis://127.0.0.1:{self.listen(port)}", port, "cannot be used")
 
     async def test_sentinel(self) -> None:
-        """It sends us to a master that is dead, then to one that is there; or is no Sentinel."""
+        """Sentinel names a dead master, then a living one; or is no Sentinel."""
         dead, port = free_port(), Port()
         port.says = b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(f"{dead}"), dead)
         url = f"redis+sentinel://127.0.0.1:{self.listen(port)}/chat"

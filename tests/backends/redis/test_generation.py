@@ -116,7 +116,7 @@ class NumberingTest(ProcessesTest):
             assert len(process.epochs()) == 2
 
     async def test_an_empty_room(self) -> None:
-        """It keeps its epoch over its first message, at both processes."""
+        """A room without messages keeps its epoch over the first one, at both processes."""
         for room, process in (("one", self.here), ("two", self.there)):
             before = await self.epoch(room)
             await gatherResults([each.backend.subscribe(room) for each in (self.here, self.there)])
@@ -130,7 +130,7 @@ class NumberingTest(ProcessesTest):
         await until(lambda: self.here.heard(room) and self.there.heard(room))
 
     async def test_an_empty_room_leaves_nothing(self) -> None:
-        """What keeps its epoch ends by itself, and with the first message."""
+        """The key of its word ends by itself, and with the first message."""
         await self.here.backend.subscribe("new")
         left = int(self.server.ask("PTTL", "lc:{new}:w"))
         assert 0 < left <= 1000 * history.WORD_LASTS

@@ -20,7 +20,7 @@ from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, warn
     ],
 )
 def test_warnings(settings: dict[str, str], expected: list[str]) -> None:
-    """What its operator should know is said."""
+    """Each unsafe setting is one warning."""
     found = warnings(settings)
     assert len(found) == len(expected)
     for text, part in zip(found, expected, strict=True):
@@ -57,7 +57,7 @@ def test_one_that_comes_and_goes() -> None:
 
 
 def test_two_parts() -> None:
-    """It can be used when both can; of two reasons one is said, and another one is said again."""
+    """A Redis is usable when both connections are; one reason is logged, and each new one."""
     health = Health("Redis", Clock())
     with capturedLogs() as events:
         for _ in range(2):

@@ -65,7 +65,7 @@ class InstallationsTest(ProcessesTest):
         await self.all_is_well()
         told = [gatherResults([other.backend.publish(Draft("r", f"{n}")) for n in range(5)])]
         await gatherResults(told)
-        # What is behind the answers on the same connection has come before this is answered.
+        # Pushes that were sent before this answer have arrived.
         await other.backend.beat()
         await deferLater(self.reactor, 0)
         assert other.seqs() == [1, 2, 3, 4, 5]

@@ -13,7 +13,7 @@ class LayoutTest(ProcessesTest):
     """The keys of another layout are taken over, or refused."""
 
     def before(self, *commands: str) -> None:
-        """What Redis has before any process comes."""
+        """Fill Redis before any process comes."""
         self.server.ask("FLUSHALL")
         for command in commands:
             assert not self.server.ask(*command.split()).startswith("ERR")

@@ -144,7 +144,7 @@ class OutboxTest(ProcessesTest):
         assert await self.all_is_well() == ["one", "three"]
 
     async def test_sent_again_and_refused(self) -> None:
-        """It may be stored since the first time: only one that was looked for is said not to be."""
+        """A message sent again may be stored: only the script can deny that."""
         found: list[Any] = []
 
         def again(patience: float) -> Deferred[Any]:

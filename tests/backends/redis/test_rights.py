@@ -74,7 +74,7 @@ class RightsTest(ProcessesTest):
                 await each.troubled(word)
 
     async def test_what_the_readme_names(self) -> None:
-        """It is enough: nothing that is done is refused."""
+        """The rights of the README suffice: no command is refused."""
         await self.traffic(20)
         nonce = Draft("r", "once", nonce="n")
         await gatherResults([self.here.backend.publish(nonce) for _ in range(2)])
@@ -105,7 +105,7 @@ class RightsTest(ProcessesTest):
         assert await self.all_is_well() == []
 
     async def test_no_channels(self) -> None:
-        """What is said just then is stored once, and not denied; then nothing is taken."""
+        """A message of that moment is stored once, and not denied; then nothing is taken."""
         self.only_when_asked()
         await self.traffic(10)
         self.allow("resetchannels")
@@ -171,7 +171,7 @@ class RightsTest(ProcessesTest):
         assert self.here.backend.generation.name not in (before, b"")
 
     async def test_without_info(self) -> None:
-        """It is asked for, but not needed."""
+        """INFO is asked for, but not needed."""
         self.allow("-info", "-config")
         third = self.process()
         await third.usable()

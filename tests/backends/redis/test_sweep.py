@@ -54,7 +54,7 @@ class SweepTest(ProcessesTest):
             await (backend or self.backend)._sweep.step()
 
     async def run_for(self, seconds: float) -> None:
-        """Let time pass, in which the process looks at its clocks; sweep at its end."""
+        """Pass time, in which the process looks at its clocks; sweep at the end."""
         end = self.later + seconds
         while self.later < end:
             self.later = min(end, self.later + HOLD)
@@ -196,7 +196,7 @@ class SweepTest(ProcessesTest):
         assert self.known() == set()
 
     async def test_clock_that_stays(self) -> None:
-        """What a new time has made too old is removed after a day."""
+        """Messages that a new time made too old are removed after a day."""
         await self.say("r")
         self.ahead = 40 * DAY
         await self.run_for(DAY)
