@@ -98,7 +98,7 @@ _UNSEEN_OR_MARKS: Final = re.compile(f"[{UNSEEN}{_MARKS}{_FAR_MARKS}]+")
 
 
 def seen(text: str) -> bool:
-    """Whether anything of *text* is to be seen.  Looks no further than to the first that is."""
+    """Tell whether any character of *text* is visible.  Stops at the first one."""
     return _SEEN.search(text) is not None
 
 
@@ -122,7 +122,7 @@ def trimmed(name: str) -> bool:
 
 
 def _shapes(character: str, before: str) -> bool:
-    """Whether *before* is shown in another way because *character* follows."""
+    """Tell whether *character* changes how *before* is shown."""
     if not before:
         return False
     if character in "\u200c\u200d":
@@ -143,7 +143,7 @@ def _is_ideograph(character: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether *name* is one of `RESERVED`, or looks like it, in whatever script."""
+    """Tell whether *name* is one of `RESERVED`, or looks like it, in whatever script."""
     return _bare(name) in _RESERVED
 
 

@@ -92,7 +92,7 @@ def _invalid(source: str) -> StartError:
 
 
 def fits(hasher: PasswordHasher, hashed: str, password: str) -> bool:
-    """Whether *hashed* is the hash of *password*.  Blocks."""
+    """Check *password* against *hashed*.  Blocks."""
     try:
         return hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError):

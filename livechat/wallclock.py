@@ -155,7 +155,7 @@ class WallClock:
 
     @property
     def trusted(self) -> bool:
-        """Whether messages may be removed for their age."""
+        """True while messages may be removed for their age."""
         return self._held >= DAY and self._new is None
 
     def latest_milliseconds(self) -> int:

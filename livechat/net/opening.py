@@ -29,7 +29,7 @@ class Plain(Protocol):
     """How a port answers requests in plain HTTP."""
 
     def begins(self, data: bytes) -> bool:
-        """Whether a request may begin with *data*."""
+        """Tell whether a request may begin with *data*."""
 
     def answer(self, head: bytes) -> bytes:
         """

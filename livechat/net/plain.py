@@ -34,7 +34,7 @@ class Redirects:
         self._names = names
 
     def begins(self, data: bytes) -> bool:
-        """Whether a request may begin with *data*; other protocols need not wait."""
+        """Tell whether a request may begin with *data*; other protocols need not wait."""
         line, end, _ = data.partition(b"\r\n")
         known = _LINE.fullmatch(line) if end else _BEGINNING.match(line)
         return known is not None and _WRONG.search(data) is None

@@ -29,7 +29,7 @@ def weights(accepted: str) -> dict[str, float]:
 
 
 def prefers_html(accepted: str) -> bool:
-    """Whether an ``Accept`` prefers a page to JSON, as those of browsers do that go to a page."""
+    """Tell whether an ``Accept`` prefers a page to JSON, as those of navigating browsers do."""
     if "text/" not in accepted.lower():
         return False
     found = weights(accepted)

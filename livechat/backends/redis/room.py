@@ -79,5 +79,5 @@ class Room:
 
 
 def passed(stream: Stream, entry: Entry) -> bool:
-    """Whether *stream* has let *entry* through, or what comes behind it."""
+    """Tell whether *stream* has let through *entry*, or a later one of its numbering."""
     return entry.word == stream.word and entry.seq <= stream.position

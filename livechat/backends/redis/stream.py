@@ -147,7 +147,7 @@ class Stream:
         return news
 
     def at(self, state: State) -> bool:
-        """Whether *state* says that nothing is missing here."""
+        """Tell whether *state* agrees with this stream, so that nothing is missing here."""
         same = not self.tag or not state.tag or self.tag == state.tag
         numbered = not state.seq or self.word == state.word
         return state.seq == self.position and same and numbered
