@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
@@ -43,14 +43,7 @@ setup(
     # "" must be mapped: an editable install puts the checkout on sys.path only then,
     # and without it twistd does not find the plugin.
     package_dir={"": "."},
-    packages=[
-        "livechat",
-        "livechat.backends",
-        "livechat.backends.redis",
-        "livechat.net",
-        "livechat.web",
-        "twisted.plugins",
-    ],
+    packages=[*find_packages(include=["livechat*"]), "twisted.plugins"],
     package_data={"livechat": ["py.typed"], "livechat.backends.redis": ["*.lua"]},
     zip_safe=False,
     cmdclass={"build_py": BuildWithData},

@@ -18,8 +18,8 @@ from zope.interface import implementer
 from livechat import backends
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
-from livechat.reports import Report, Share
-from livechat.wire import Draft, Message, Newest, Page, Position, User
+from livechat.protocol.cluster import Report, Share
+from livechat.protocol.wire import Draft, Message, Newest, Page, Position, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

@@ -22,32 +22,32 @@ from twisted.application.service import MultiService
 from twisted.logger import Logger
 
 from livechat import backends, web
-from livechat.certificates import Certificate, Shown
-from livechat.chat import Chat
 from livechat.config import Config, Options
-from livechat.credentials import find_certificate, operators_password, secure
-from livechat.ending import end_in_order
+from livechat.daemon.renewal import find_certificate, operators_password, secure
+from livechat.daemon.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
+from livechat.daemon.supervisor import Lifeline, Workers, command
 from livechat.errors import StartError
-from livechat.hub import Hub
+from livechat.http.access_log import AccessLog
+from livechat.http.connection import HttpFactory
+from livechat.http.plain import Redirects
+from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
-from livechat.limits import Connections
-from livechat.net.access import AccessLog
-from livechat.net.http import HttpFactory
+from livechat.limits.rates import Connections
+from livechat.members.backpressure import Patience
+from livechat.members.event_stream import Feeds
+from livechat.members.websocket import SocketFactory
+from livechat.net.certificates import Certificate, Shown
 from livechat.net.listening import bind, reserve
-from livechat.net.plain import Redirects
-from livechat.net.preface import PrefacedPort
 from livechat.net.proxies import Proxies
+from livechat.net.proxy_protocol import PrefacedPort
 from livechat.net.tls_port import TLSPort
-from livechat.net.websocket import SocketFactory
-from livechat.operators import Operators
-from livechat.patience import Patience
-from livechat.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
-from livechat.threads import Threads
-from livechat.web.feed import Feeds
+from livechat.protocol.wire import wire_limit
+from livechat.rooms.chat import Chat
+from livechat.rooms.hub import Hub
+from livechat.system.ending import end_in_order
+from livechat.system.threads import Threads
 from livechat.web.monitors import Access
 from livechat.web.server import Server, limits
-from livechat.wire import wire_limit
-from livechat.workers import Lifeline, Workers, command
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

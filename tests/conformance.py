@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from livechat.chat import Chat
-from livechat.frames import Encoding
-from livechat.session import Session, Visit
-from livechat.wire import Place
+from livechat.members.session import Session, Visit
+from livechat.protocol.v1 import Encoding
+from livechat.protocol.wire import Place
+from livechat.rooms.chat import Chat
 from tests.support import RecordingClient
 
 #: Stands for the room's epoch.

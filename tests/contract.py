@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
+from livechat.identity.guests import OPERATOR
 from livechat.interfaces import IBackend
-from livechat.reports import Report, Room
-from livechat.users import OPERATOR
-from livechat.wire import Draft, Message, Newest, Page, Repeated, User
+from livechat.protocol.cluster import Report, Room
+from livechat.protocol.wire import Draft, Message, Newest, Page, Repeated, User
 from tests.support import RecordingSink
 
 #: What a process says of itself.

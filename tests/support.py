@@ -22,30 +22,30 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite import SqliteBackend
-from livechat.backends.store import Store
-from livechat.certificates import Certificate, Shown
-from livechat.chat import Chat
+from livechat.backends.sqlite.backend import SqliteBackend
+from livechat.backends.sqlite.database import Store
 from livechat.errors import ChatError, Kind
-from livechat.frames import Encoding
-from livechat.hub import Hub
+from livechat.http.access_log import AccessLog
+from livechat.http.connection import Channel, HttpFactory
+from livechat.http.response import Headers
+from livechat.identity.guests import passer_by
+from livechat.identity.operators import Operators
+from livechat.identity.passwords import Password
 from livechat.interfaces import IClient, ISink
-from livechat.limits import Connections
-from livechat.net.access import AccessLog
-from livechat.net.http import Channel, HttpFactory
+from livechat.limits.rates import Connections
+from livechat.members.backpressure import Patience
+from livechat.members.event_stream import Feeds
+from livechat.members.websocket import SocketFactory
+from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.net.tls_port import CLOSING
-from livechat.net.websocket import SocketFactory
-from livechat.operators import Operators
-from livechat.passwords import Password
-from livechat.patience import Patience
-from livechat.users import passer_by
+from livechat.protocol.v1 import Encoding
+from livechat.protocol.wire import Message, wire_limit
+from livechat.rooms.chat import Chat
+from livechat.rooms.hub import Hub
 from livechat.web import tree
-from livechat.web.feed import Feeds
 from livechat.web.monitors import Access
-from livechat.web.response import Headers
 from livechat.web.server import Limit, Server
-from livechat.wire import Message, wire_limit
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livechat.limits import address_key
+from livechat.limits.rates import address_key
 from tests.support import HANDSHAKE, Port, client_frame, request
 
 pytestmark = pytest.mark.alone

@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
 
-from livechat import replay
 from livechat.backends.retention import Retention
-from livechat.chat import PAGE, Chat
 from livechat.errors import Kind
-from livechat.frames import Encoding
-from livechat.limits import Rate
-from livechat.presence import GRACE, MANY, TYPING_EVERY
-from livechat.session import ASK_RATE, NOISE_RATE, PAGE_BYTES, Session, Visit
-from livechat.wire import Place
+from livechat.limits.rates import Rate
+from livechat.members.session import ASK_RATE, NOISE_RATE, PAGE_BYTES, Session, Visit
+from livechat.protocol.v1 import Encoding
+from livechat.protocol.wire import Place
+from livechat.rooms import recovery
+from livechat.rooms.chat import PAGE, Chat
+from livechat.rooms.presence import GRACE, MANY, TYPING_EVERY
 from tests.conformance import SCENES, Scene
+from tests.protocol.test_v1 import HOSTILE
 from tests.support import RecordingClient, World, run
-from tests.test_frames import HOSTILE
 from tests.transcripts import Transcript
 
 KEY = "k" * 16
@@ -135,7 +135,7 @@ def test_message(world: World) -> None:
 )
 def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
     """They are refused; those of plain clients are delivered, as they always were."""
-    from tests.test_session import Client as PlainClient  # noqa: PLC0415
+    from tests.members.test_session import Client as PlainClient  # noqa: PLC0415
 
     client, plain = Client(world), PlainClient(world)
     client.sends({"message": text, "nonce": "n"})
@@ -165,7 +165,7 @@ def test_a_reserved_name(world: World, name: str) -> None:
 
 def test_modes_share_a_room(world: World) -> None:
     """Plain clients hear what others say, and are heard, with a name."""
-    from tests.test_session import Client as PlainClient  # noqa: PLC0415
+    from tests.members.test_session import Client as PlainClient  # noqa: PLC0415
 
     plain, client = PlainClient(world), Client(world)
     client.sends({"message": "from v1"})
@@ -382,7 +382,7 @@ def test_resume_while_the_room_talks(world: World) -> None:
 
 def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads slowly is written one page after the other."""
-    monkeypatch.setattr(replay, "PAGE", 3)
+    monkeypatch.setattr(recovery, "PAGE", 3)
     say(world, *map(str, range(10)))
     client = Client(world)
     client.heard()
@@ -414,7 +414,7 @@ def test_a_client_that_goes_while_it_reads(world: World) -> None:
 
 def test_plain_history(world: World) -> None:
     """A plain client that asks for it hears the newest messages first."""
-    from livechat.session import PlainSession  # noqa: PLC0415
+    from livechat.members.session import PlainSession  # noqa: PLC0415
 
     say(world, "1", "2", "3")
     client = RecordingClient()
@@ -618,8 +618,8 @@ def test_any_interleaving(
     page: int,
 ) -> None:
     """Whatever happens in whatever order: every number once, in order, or a labelled gap."""
-    monkeypatch.setattr(replay, "PAGE", page)
-    monkeypatch.setattr("livechat.session.ASK_RATE", Rate(0, 1))
+    monkeypatch.setattr(recovery, "PAGE", page)
+    monkeypatch.setattr("livechat.members.session.ASK_RATE", Rate(0, 1))
     play = Play(make_world(retention=Retention(limit, 0), held=True))
     for step, which in steps:
         play.step(step, play.players[which])

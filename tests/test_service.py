@@ -12,16 +12,16 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 
-from livechat import certificates
 from livechat.config import Config, Options
 from livechat.errors import StartError
+from livechat.net import certificates
 from livechat.service import (
     _allow_files,
     _promises,
     _working_directory,
     makeService,
 )
-from tests.test_certificates import issue
+from tests.net.test_certificates import issue
 
 
 def config(directory: Path, **options: str) -> Config:

@@ -27,6 +27,6 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
         from livechat.backends import redis  # noqa: PLC0415
 
         return redis.load(config, reactor)
-    from livechat.backends import sqlite  # noqa: PLC0415
+    from livechat.backends.sqlite import backend  # noqa: PLC0415
 
-    return sqlite.load(config, reactor)
+    return backend.load(config, reactor)

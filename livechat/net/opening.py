@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.main import CONNECTION_LOST
 
-from livechat.names import unmapped
 from livechat.net.tls import PLAIN, Connection
+from livechat.protocol.names import unmapped
 
 if TYPE_CHECKING:
     from livechat.net.tls_port import TLSPort

@@ -11,7 +11,8 @@ of it unless the kernel refuses it.  An idle connection keeps no buffers.
         |           |          |        flush            |  what comes is dropped
         +-----------+----------+-------------------------+-> connectionLost
 
-A port may look at what comes before a handshake: `livechat.net.opening`, `livechat.net.preface`.
+A port may look at what comes before a handshake: `livechat.net.opening`,
+`livechat.net.proxy_protocol`.
 
 `Connection` is a transport like any other (its docstring is the contract), so
 protocols and twisted.web run on it as they are.  It does not say that it provides

@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, LogEvent, Logger
 
 from livechat import metrics
-from livechat.deadlines import Deadlines
-from livechat.limits import Rate, Seldom
+from livechat.limits.deadlines import Deadlines
+from livechat.limits.rates import Rate, Seldom
 from livechat.net.opening import Opening, Plain, address_of
 from livechat.net.tls import Connection
 

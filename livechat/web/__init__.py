@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from livechat.chat import Chat
-from livechat.operators import Operators
-from livechat.web.admin import Admin
+from livechat.http.endpoint import Tree
+from livechat.http.origins import Origins
+from livechat.http.response import Headers
+from livechat.identity.operators import Operators
+from livechat.members.event_stream import Feeds
+from livechat.rooms.chat import Chat
+from livechat.web.admin.pages import Admin
 from livechat.web.api import Api
-from livechat.web.feed import Feeds
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
-from livechat.web.origins import Origins
 from livechat.web.pages import Pages
 from livechat.web.refusals import Refusals
-from livechat.web.response import Headers
-from livechat.web.routing import Tree
 from livechat.web.server import Server
 
 

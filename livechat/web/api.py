@@ -11,18 +11,18 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
-from livechat import wire
-from livechat.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.errors import ChatError, Kind
-from livechat.frames import LONGEST_NONCE, V1, Encoding, place
-from livechat.names import room_name
-from livechat.session import Visit
-from livechat.users import checked_key, checked_name
+from livechat.http.endpoint import FORM, Call, Route, form_fields, media_type, number, query, window
+from livechat.http.origins import Origins, named
+from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
+from livechat.identity.guests import checked_key, checked_name
+from livechat.members.event_stream import Feeds
+from livechat.members.session import Visit
+from livechat.protocol import wire
+from livechat.protocol.names import room_name
+from livechat.protocol.v1 import LONGEST_NONCE, V1, Encoding, place
+from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.web import contract
-from livechat.web.feed import Feeds
-from livechat.web.origins import Origins, named
-from livechat.web.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.web.routing import FORM, Call, Route, form_fields, media_type, number, query, window
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
 _SHORTEST_SHARED: Final = 16

@@ -16,12 +16,15 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct, structs
 
-from livechat import __version__, frames, looks, names, users, wire
-from livechat.chat import LONGEST_PAGE, PAGE, Chat
+from livechat import __version__
 from livechat.errors import Close, Kind
-from livechat.session import HEARTBEAT
-from livechat.web.routing import FORM
-from livechat.wire import PlainError, PlainFrame
+from livechat.http.endpoint import FORM
+from livechat.identity import guests
+from livechat.members.session import HEARTBEAT
+from livechat.protocol import looks, names, wire
+from livechat.protocol import v1 as frames
+from livechat.protocol.wire import PlainError, PlainFrame
+from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
 
 Document = dict[str, Any]
 
@@ -56,7 +59,7 @@ _ROOM: Final[Document] = {
 _QUERY: Final[dict[str, tuple[Document, str]]] = {
     "room": (_ROOM, "The same one, if the path or the body names one too."),
     "name": (
-        {"type": "string", "maxLength": users.LONGEST_NAME, "pattern": f"^{users.NAME}$"},
+        {"type": "string", "maxLength": guests.LONGEST_NAME, "pattern": f"^{guests.NAME}$"},
         "By which others see who this is, without control characters, and with something to be"
         " seen at both ends; made up if it is missing, or reserved "
         f"({', '.join(looks.RESERVED)}, and what looks like these).",
@@ -420,7 +423,7 @@ def _tell_apart(schema: Document, struct: type[Struct]) -> None:
 def _plain_schemas() -> dict[str, Document]:
     """
     Those of plain mode.  The same struct goes both ways there, with another meaning, and
-    `livechat.frames` has an `ErrorText` too.
+    `livechat.protocol.v1` has an `ErrorText` too.
     """
     found = _schemas((PlainFrame, PlainError))
     say, error, text = (found[name] for name in ("PlainFrame", "PlainError", "PlainErrorText"))

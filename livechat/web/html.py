@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from livechat import metrics
 from livechat.errors import ChatError
-from livechat.web.response import Headers, Response, belonging
+from livechat.http.response import Headers, Response, belonging
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (

@@ -16,11 +16,11 @@ from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from livechat import metrics
-from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
-from livechat.names import is_among
-from livechat.web.response import Response, json
-from livechat.web.routing import Call, Route
+from livechat.http.endpoint import Call, Route
+from livechat.http.response import Response, json
+from livechat.protocol.names import is_among
+from livechat.rooms.chat import Chat
 
 #: What proxies add to what they pass on.
 _BY_PROXIES: Final = (

@@ -18,15 +18,15 @@ from typing import Final
 from msgspec import Struct
 
 from livechat import __version__
-from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
-from livechat.names import LONGEST_NAME as LONGEST_ROOM
-from livechat.names import room_name
-from livechat.users import LONGEST_NAME
+from livechat.http.endpoint import Call, Route, query
+from livechat.http.negotiation import weights
+from livechat.http.response import Headers, Response, see
+from livechat.identity.guests import LONGEST_NAME
+from livechat.protocol.names import LONGEST_NAME as LONGEST_ROOM
+from livechat.protocol.names import room_name
+from livechat.rooms.chat import Chat
 from livechat.web.html import Templates, folder
-from livechat.web.negotiation import weights
-from livechat.web.response import Headers, Response, see
-from livechat.web.routing import Call, Route, query
 from livechat.web.server import Server
 
 #: To Python, .ts is a video.

@@ -13,9 +13,9 @@ from http import HTTPStatus
 from typing import Final
 
 from livechat.errors import ChatError, Kind
+from livechat.http.negotiation import prefers_html
+from livechat.http.response import Response, problem
 from livechat.web.html import Templates
-from livechat.web.negotiation import prefers_html
-from livechat.web.response import Response, problem
 
 _HEADINGS: Final = {
     400: "That cannot be understood",

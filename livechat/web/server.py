@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from livechat.certificates import Certificate, Shown
 from livechat.config import Config, flag
-from livechat.limits import Connections
+from livechat.limits.rates import Connections
+from livechat.net.certificates import Certificate, Shown
 from livechat.web.html import span
 
 

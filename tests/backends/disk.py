@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from livechat.backends.retention import Retention
-from livechat.backends.store import Store
-from livechat.wire import Draft, Message
+from livechat.backends.sqlite.database import Store
+from livechat.protocol.wire import Draft, Message
 
 NOW = 1_790_000_000.0
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livechat.certificates import load_or_make
+from livechat.net.certificates import load_or_make
 
 DIRECTORY = Path(__file__).parents[2] / "bench" / "loadgen"
 PROGRAM = DIRECTORY / "build" / "loadgen"

@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
 from livechat import service
-from livechat.chat import Chat, Sender
-from livechat.net.websocket import Socket, SocketFactory
-from livechat.patience import Patience
-from livechat.session import Visit
+from livechat.members.backpressure import Patience
+from livechat.members.session import Visit
+from livechat.members.websocket import Socket, SocketFactory
+from livechat.rooms.chat import Chat, Sender
 
 #: Bytes of the suite's longest message.
 LONGEST: Final = 16 << 20

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from livechat.backends.sqlite import READERS
-from livechat.services import DRAIN
+from livechat.backends.sqlite.backend import READERS
+from livechat.daemon.services import DRAIN
 from tests.live.daemon import Daemon, eventually, rest
 from tests.support import request
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Route, expect
 
-from livechat.web.rooms import PAGE
+from livechat.web.admin.rooms import PAGE
 from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
 from tests.live.daemon import Daemon, Wscat
 from tests.live.visitor import say

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from livechat.wire import wire_limit
+from livechat.protocol.wire import wire_limit
 from tests.live.daemon import Daemon
 from tests.live.siege import answer, siege, statuses
 from tests.support import request

@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from livechat.net.http import _Stage
-from livechat.wire import wire_limit
+from livechat.http.connection import _Stage
+from livechat.protocol.wire import wire_limit
 from tests.live.daemon import Daemon, rest
 from tests.live.siege import Raw, siege
 from tests.support import HANDSHAKE, client_frame, request

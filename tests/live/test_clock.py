@@ -20,8 +20,8 @@ import time
 real = time.time
 time.time = lambda: real() + float(open({file!r}).read())
 
-from livechat import wallclock
-from livechat.backends import housekeeping
+from livechat.system import wallclock
+from livechat.backends.sqlite import housekeeping
 
 wallclock.HOLD = 1.0
 wallclock.DAY = 3_600.0

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from livechat.net.http import _Stage
+from livechat.http.connection import _Stage
+from livechat.members.backpressure import FAR_TOO_MUCH, SLOW
+from livechat.members.websocket import GRACE
 from livechat.net.tls_port import HANDSHAKE as HANDSHAKE_WITHIN
-from livechat.net.websocket import GRACE
-from livechat.patience import FAR_TOO_MUCH, SLOW
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.siege import bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request

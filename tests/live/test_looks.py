@@ -1,11 +1,11 @@
-"""The unseen characters of `livechat.looks` are those of Unicode, as Node.js knows it."""
+"""The unseen characters of `livechat.protocol.looks` are those of Unicode, as Node.js knows it."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from livechat.looks import UNSEEN
+from livechat.protocol.looks import UNSEEN
 from tests.live.daemon import tool
 
 #: The code points that are ignorable or white space.

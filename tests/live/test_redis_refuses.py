@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from livechat import certificates
+from livechat.net import certificates
 from tests.backends.redis.server import RedisServer, free_port
 from tests.live.daemon import Daemon
 

@@ -20,8 +20,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from livechat import certificates
-from livechat.net import tls, tls_port
+from livechat.net import certificates, tls, tls_port
 from livechat.net.tls_port import TLSPort
 
 _T = TypeVar("_T")

@@ -10,16 +10,16 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, capturedLogs
 
-from livechat.chat import Chat
 from livechat.errors import ChatError, Kind
-from livechat.net.autobahn import MOST_AT_ONCE
-from livechat.net.http import Channel
-from livechat.net.websocket import PING_EVERY, PONG_WITHIN, Socket
-from livechat.patience import SLOW
-from livechat.presence import Presence
-from livechat.session import _Session
-from livechat.web.feed import COMMENT_EVERY, Feed
-from livechat.wire import Message
+from livechat.http.connection import Channel
+from livechat.members.autobahn import MOST_AT_ONCE
+from livechat.members.backpressure import SLOW
+from livechat.members.event_stream import COMMENT_EVERY, Feed
+from livechat.members.session import _Session
+from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
+from livechat.protocol.wire import Message
+from livechat.rooms.chat import Chat
+from livechat.rooms.presence import Presence
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, client_frame, request
 
 HI = client_frame(b'{"message": "hi"}')

@@ -1,4 +1,4 @@
-"""How `livechat.net.http` ends lines: with CR and LF, and nothing else."""
+"""How `livechat.http.connection` ends lines: with CR and LF, and nothing else."""
 
 from __future__ import annotations
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from livechat import certificates
-from livechat.net import tls
-from tests.test_certificates import issue
+from livechat.net import certificates, tls
+from tests.net.test_certificates import issue
 
 
 @pytest.fixture

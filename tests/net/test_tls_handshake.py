@@ -11,8 +11,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 
-from livechat import certificates
-from livechat.net import tls
+from livechat.net import certificates, tls
 from livechat.net.tls import _MOST_RECORDS, Connection
 from tests.net.forge import Forge
 from tests.net.peers import TLS12, TLS13, End, OpenSSL, PortTest, exactly, in_thread, lines

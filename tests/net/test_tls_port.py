@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
-from livechat.limits import Rate, Seldom
+from livechat.limits.rates import Rate, Seldom
 from livechat.net.listening import bind
 from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines

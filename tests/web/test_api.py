@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.protocol.test_wire import HOSTILE
 from tests.support import HANDSHAKE, Answer, Port
-from tests.test_wire import HOSTILE
 
 JSON = {"Content_Type": "application/json"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}

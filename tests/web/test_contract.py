@@ -13,21 +13,22 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 from openapi_spec_validator import validate
 
-from livechat import frames, wire
 from livechat.backends.retention import Retention
 from livechat.errors import Close, Kind
-from livechat.presence import MANY
-from livechat.session import ASK_RATE
+from livechat.http.origins import Origins
+from livechat.members.session import ASK_RATE
+from livechat.protocol import v1 as frames
+from livechat.protocol import wire
+from livechat.protocol.wire import Place
+from livechat.rooms.presence import MANY
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
-from livechat.web.origins import Origins
-from livechat.wire import Place
+from tests.members.test_session import Client as PlainClient
+from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
+from tests.protocol.test_wire import HOSTILE as HOSTILE_JSON
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
-from tests.test_frames import HOSTILE, UNDERSTOOD
 from tests.test_protocol import KEY, Client, say
-from tests.test_session import Client as PlainClient
-from tests.test_wire import HOSTILE as HOSTILE_JSON
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.

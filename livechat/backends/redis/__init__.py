@@ -14,15 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livechat import ending
+from livechat.backends.redis.address import parse
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.keys import PREFIX, Keys
-from livechat.backends.redis.shards import ShardedBackend
-from livechat.backends.redis.urls import parse
+from livechat.backends.redis.sharding import ShardedBackend
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.interfaces import IBackend
+from livechat.system import ending
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

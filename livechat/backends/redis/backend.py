@@ -39,27 +39,27 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat.backends.redis.company import COMPANY, SHARE, TYPING, Company
+from livechat.backends.redis.connection import Link, LinkError, RefusedError
 from livechat.backends.redis.generation import RENEW, Generation
 from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, look_at_role
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.layout import LAYOUT, LayoutError, look_at_layout
-from livechat.backends.redis.link import Link, LinkError, RefusedError
-from livechat.backends.redis.outbox import PUBLISH, Outbox, Sending
+from livechat.backends.redis.maps import REPLACE, Shelf
+from livechat.backends.redis.presence import COMPANY, SHARE, TYPING, Company
+from livechat.backends.redis.publisher import PUBLISH, Outbox, Sending
+from livechat.backends.redis.registry import BEAT_EVERY, Roster
 from livechat.backends.redis.rights import RIGHTS, look_at_rights, try_subscribing
-from livechat.backends.redis.rooms import Rooms
-from livechat.backends.redis.roster import BEAT_EVERY, Roster
-from livechat.backends.redis.shelf import REPLACE, Shelf
 from livechat.backends.redis.stream import Entry, Stream, user_of_bytes
+from livechat.backends.redis.subscriptions import Rooms
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
-from livechat.limits import Rate, Seldom
-from livechat.reports import Report, Share
-from livechat.wallclock import WallClock
-from livechat.wire import Draft, Message, Newest, Page, Position, User
+from livechat.limits.rates import Rate, Seldom
+from livechat.protocol.cluster import Report, Share
+from livechat.protocol.wire import Draft, Message, Newest, Page, Position, User
+from livechat.system.wallclock import WallClock
 
 _T = TypeVar("_T")
 

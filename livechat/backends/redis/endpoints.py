@@ -20,8 +20,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from zope.interface import implementer
 
+from livechat.backends.redis.address import Address
 from livechat.backends.redis.trust import Trust
-from livechat.backends.redis.urls import Address
 from livechat.errors import StartError
 
 if TYPE_CHECKING:

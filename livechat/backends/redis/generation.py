@@ -16,8 +16,8 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
+from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import Link, LinkError, RefusedError, Script
 
 RENEW: Final = Script("renew")
 #: What begins the news of a generation on the control channel.

@@ -9,8 +9,8 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from livechat.backends.redis.link import Link, LinkError, RefusedError
-from livechat.limits import Rate, Seldom
+from livechat.backends.redis.connection import Link, LinkError, RefusedError
+from livechat.limits.rates import Rate, Seldom
 
 #: The two connections, each of which has its own reasons.
 COMMANDS: Final = "commands"

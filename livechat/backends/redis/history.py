@@ -8,11 +8,11 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from livechat.backends.redis.connection import Link, Script, answers
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import Link, Script, answers
 from livechat.backends.redis.stream import Entry, Part, State, user_of_bytes
 from livechat.backends.retention import Retention
-from livechat.wallclock import WallClock
+from livechat.system.wallclock import WallClock
 
 READ: Final = Script("read")
 #: Characters after which a part ends.

@@ -4,7 +4,7 @@ Names of keys and channels.
 A prefix tells installations that share a Redis apart.  Channels know no databases, so
 the database's number is in their names.  The braces put all keys of a room, and all that
 belong to no room, in the same place where there are several (hash tags).  Names of rooms
-go in as they are: they have neither braces nor a `!` (`livechat.names`).
+go in as they are: they have neither braces nor a `!` (`livechat.protocol.names`).
 
     lc:{room}:s      the stream: an entry's id is the message's number, its fields are
                      t (time in milliseconds), i (tag), m (text) and, maybe, u (user)
@@ -12,12 +12,12 @@ go in as they are: they have neither braces nor a `!` (`livechat.names`).
                      numbering; it outlives the stream
     lc:{room}:w      the word of a room without messages; ends by itself
     lc:{room}:n:…    the use of a nonce: number, time, tag, digest and word of a message
-    lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.company`)
+    lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.presence`)
     lc:DB:{room}     the room's channel
 
     lc:{!}:format, generation, secret, processes, process:…, shelf:…
     lc:{!}:idle      a sorted set: all streams, by the time of their newest message
-    lc:{!}:clock     how far Redis's clock was trusted (`livechat.wallclock.Record`)
+    lc:{!}:clock     how far Redis's clock was trusted (`livechat.system.wallclock.Record`)
     lc:{!}:sweeper, searched
                      the leader of the sweep; that all streams were looked for lately
     lc:{!}:rights    empty: rights are tried on it, and on the channel lc:DB:{!}:rights

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from livechat.backends.redis.connection import Link, RefusedError, Script
 from livechat.backends.redis.keys import FORMAT, Keys
-from livechat.backends.redis.link import Link, RefusedError, Script
 
 LAYOUT: Final = Script("layout")
 #: Characters of a foreign format that are shown.

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from livechat.backends.redis.connection import Link, RefusedError, Script
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import Link, RefusedError, Script
 
 RIGHTS: Final = Script("rights")
 

@@ -2,7 +2,7 @@
 Removal of messages for their age, and the clock by which it goes.
 
 Redis removes nothing for its age by itself: its clock may be wrong.  Each process compares
-Redis's clock with its own monotonic one (`livechat.wallclock`), and one of them, the leader,
+Redis's clock with its own monotonic one (`livechat.system.wallclock`), and one of them, the leader,
 removes what is too old while that clock is trusted.  The leader holds a lease, which ends
 soon after its process.
 
@@ -24,11 +24,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script, answers
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.link import Link, LinkError, RefusedError, Script, answers
 from livechat.backends.retention import Retention
-from livechat.limits import Rate, Seldom
-from livechat.wallclock import Record, WallClock
+from livechat.limits.rates import Rate, Seldom
+from livechat.system.wallclock import Record, WallClock
 
 LEAD: Final = Script("lead")
 TRIM: Final = Script("trim")

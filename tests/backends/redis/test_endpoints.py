@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import TestCase
 
-from livechat import certificates
 from livechat.backends.redis import connect
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
-from livechat.wire import Draft
+from livechat.net import certificates
+from livechat.protocol.wire import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, Sentinel, free_port
 

@@ -11,8 +11,8 @@ from twisted.internet.task import deferLater
 from livechat.backends.redis import connect
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
-from livechat.reports import Share
-from livechat.wire import Draft, User
+from livechat.protocol.cluster import Share
+from livechat.protocol.wire import Draft, User
 from tests.backends.redis.processes import Process, ProcessesTest
 
 

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
 
-from livechat.backends.redis import connect, rooms
+from livechat.backends.redis import connect, subscriptions
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
-from livechat.chat import Chat
-from livechat.frames import Encoding
-from livechat.hub import Hub
-from livechat.limits import Rate
-from livechat.session import Session, Visit
+from livechat.limits.rates import Rate
+from livechat.members.session import Session, Visit
+from livechat.protocol.v1 import Encoding
+from livechat.rooms.chat import Chat
+from livechat.rooms.hub import Hub
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient
@@ -184,10 +184,10 @@ def processes(
 ) -> Iterator[Callable[[int], list[Process]]]:
     from twisted.internet import reactor  # noqa: PLC0415
 
-    monkeypatch.setattr("livechat.session.ASK_RATE", Rate(0, 1))
+    monkeypatch.setattr("livechat.members.session.ASK_RATE", Rate(0, 1))
     # Nobody waits for seconds here.
-    monkeypatch.setattr(rooms, "SWEEP_EVERY", 0.05)
-    monkeypatch.setattr(rooms, "HOLE", 0.01)
+    monkeypatch.setattr(subscriptions, "SWEEP_EVERY", 0.05)
+    monkeypatch.setattr(subscriptions, "HOLE", 0.01)
     made: dict[int, list[Process]] = {}
     real: Any = reactor
 

@@ -14,8 +14,8 @@ import livechat.backends.redis
 from livechat.backends.redis.backend import LOST
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
-from livechat.reports import Share
-from livechat.wire import Draft, User
+from livechat.protocol.cluster import Share
+from livechat.protocol.wire import Draft, User
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import ROOT

@@ -7,9 +7,9 @@ from twisted.logger import capturedLogs
 
 from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
-from livechat.backends.redis.link import RefusedError
-from livechat.wallclock import DAY, HOLD
-from livechat.wire import Draft
+from livechat.backends.redis.connection import RefusedError
+from livechat.protocol.wire import Draft
+from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
 
 AGE = 30 * 86_400

@@ -1,0 +1,238 @@
+"""
+Two connections to one Redis, one for commands and one for what it tells by itself,
+kept up (`livechat.backends.redis.reconnecting`) for as long as the link is.
+
+Nothing waits for a connection that is not there: a command fails at once, so that it
+is not carried out behind the back of whoever gave up on it.  A connection on which an
+answer is overdue, to the password too, or that does not answer a ping, is given up: TCP
+would go on for a quarter of an hour.  Then a new one is made, again and again, and when it
+is ready its owner is told: nothing of the old one, no subscription either, is remembered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from livechat.backends.redis.reconnecting import Keeper
+from livechat.backends.redis.resp import (
+    Commands,
+    Connection,
+    LinkError,
+    RefusedError,
+    Subscriptions,
+)
+
+__all__ = ["Link", "LinkError", "Owner", "RefusedError", "Script", "answers"]
+
+_DIRECTORY: Final = Path(__file__).parent
+
+#: Seconds between two pings.
+PING_EVERY: Final = 1.0
+#: Channels in one SUBSCRIBE.
+_CHANNELS: Final = 512
+
+
+class Script:
+    """A Lua script that stands beside this module, `history.lua` before it."""
+
+    def __init__(self, name: str) -> None:
+        texts = [(_DIRECTORY / f"{part}.lua").read_text("utf-8") for part in ("history", name)]
+        self.text = "\n".join(texts)
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Owner(Protocol):
+    """Callbacks of a link.  Called in the reactor's thread; must not raise."""
+
+    def commands_made(self) -> None:
+        """Commands can be given: only those that make it ready, until it is."""
+
+    def commands_lost(self, reason: str) -> None:
+        """No more, or an attempt failed; commands that were not answered have failed."""
+
+    def subscriptions_made(self) -> None:
+        """Nothing is subscribed yet."""
+
+    def subscriptions_lost(self, reason: str) -> None:
+        """Nothing is subscribed any more, or an attempt failed."""
+
+    def subscribed(self, channel: bytes) -> None:
+        """From now on, `told` gets what is published there."""
+
+    def told(self, channel: bytes, payload: bytes) -> None:
+        """Something was published."""
+
+
+class _Factory(Factory):
+    """Makes one of the two connections."""
+
+    noisy = False
+
+    def __init__(self, link: Link, connection: type[Connection]) -> None:
+        self._link = link
+        self._connection = connection
+
+    def buildProtocol(self, _: object) -> Any:
+        return self._connection(self._link)
+
+
+class Link:
+    """Its owner is told when a connection is there, and when it is not."""
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        owner: Owner,
+        *,
+        scripts: Iterable[Script],
+        user: str | None = None,
+        password: str | None = None,
+        database: int | None = None,
+    ) -> None:
+        self.clock = clock
+        self.owner = owner
+        self.user = user
+        self.password = password
+        self.database = database
+        self._scripts = tuple(scripts)
+        self._commands: Commands | None = None
+        self._subscriptions: Subscriptions | None = None
+        # Milliseconds between its clock and ours.
+        self._ahead = 0
+        self._keepers = (
+            Keeper(endpoint, _Factory(self, Commands), clock, owner.commands_lost),
+            Keeper(endpoint, _Factory(self, Subscriptions), clock, owner.subscriptions_lost),
+        )
+        self._pinging = LoopingCall(self._ping)
+        self._pinging.clock = clock
+
+    def start(self) -> None:
+        for keeper in self._keepers:
+            keeper.startService()
+        self._pinging.start(PING_EVERY, now=False)
+
+    def stop(self) -> Deferred[Any]:
+        if self._pinging.running:
+            self._pinging.stop()
+        stopped = [keeper.stopService() for keeper in self._keepers]
+        # All commands were answered.  An orderly close takes a peer that still reads.
+        self.drop("it is not needed any more")
+        return gatherResults(stopped)
+
+    def command(self, *words: bytes) -> Deferred[Any]:
+        """
+        Fails with `LinkError` or `RefusedError`.  Commands are carried out in the order
+        of the calls.
+        """
+        if self._commands is None:
+            return fail(LinkError("it is not connected", sent=False))
+        return self._commands.send(*words)
+
+    def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Deferred[Any]:
+        """The same, for a script: all of it happens, and nothing else meanwhile."""
+        digest, count = script.digest.encode(), b"%d" % len(keys)
+        called = self.command(b"EVALSHA", digest, count, *keys, *args)
+
+        def not_there(failure: Failure) -> Any:
+            error = failure.value
+            if not isinstance(error, RefusedError) or error.code != "NOSCRIPT":
+                return failure
+            # Somebody has emptied the cache of scripts.  This loads it again.
+            return self.command(b"EVAL", script.text.encode(), count, *keys, *args)
+
+        return called.addErrback(not_there)
+
+    def ask_time(self) -> Deferred[None]:
+        """Learn what its clock says."""
+
+        def answered(time: list[bytes]) -> None:
+            self._ahead = int(time[0]) * 1000 + int(time[1]) // 1000 - self._now()
+
+        return self.command(b"TIME").addCallback(answered)
+
+    def time(self, seconds: float) -> int:
+        """What its clock says when ours says *seconds*, in milliseconds, or a little less."""
+        return int(1000 * seconds) + self._ahead
+
+    def _now(self) -> int:
+        return int(1000 * self.clock.seconds())
+
+    def load_scripts(self) -> Deferred[Any]:
+        return answers(
+            self.command(b"SCRIPT", b"LOAD", each.text.encode()) for each in self._scripts
+        )
+
+    def subscribe(self, channels: Sequence[bytes]) -> None:
+        """Nothing, while there is no connection: its owner is told of the next one."""
+        self._in_pieces(b"SUBSCRIBE", channels)
+
+    def unsubscribe(self, channels: Sequence[bytes]) -> None:
+        self._in_pieces(b"UNSUBSCRIBE", channels)
+
+    def _in_pieces(self, word: bytes, channels: Sequence[bytes]) -> None:
+        if self._subscriptions is not None:
+            for start in range(0, len(channels), _CHANNELS):
+                self._subscriptions.send(word, *channels[start : start + _CHANNELS])
+
+    def drop(self, reason: str) -> None:
+        """Give both connections up, and make new ones."""
+        for each in (self._commands, self._subscriptions):
+            if each is not None:
+                self.give_up(each, reason)
+
+    def give_up(self, connection: Connection, reason: str) -> None:
+        """It is of no use any more."""
+        connection.reason = connection.reason or reason
+        connection.transport.abortConnection()
+
+    def usable(self) -> None:
+        """Commands do all that they are for: the next loss is not for the reason of the last."""
+        self._keepers[0].pace.usable()
+
+    def heard(self) -> None:
+        """The same of subscriptions."""
+        self._keepers[1].pace.usable()
+
+    def made(self, connection: Connection) -> None:
+        if isinstance(connection, Commands):
+            self._commands = connection
+            self.owner.commands_made()
+        elif isinstance(connection, Subscriptions):
+            self._subscriptions = connection
+            self.owner.subscriptions_made()
+
+    def lost(self, connection: Connection, reason: str) -> None:
+        """A connection has gone, signed in or not; tell the owner."""
+        if isinstance(connection, Commands):
+            self._commands = None
+            self.owner.commands_lost(reason)
+        else:
+            self._subscriptions = None
+            self.owner.subscriptions_lost(reason)
+
+    def _ping(self) -> None:
+        if self._commands is not None:
+            self.ask_time().addErrback(lambda _: None)
+        if self._subscriptions is not None:
+            self._subscriptions.look()
+
+
+def answers(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:
+    """The answers to several commands; or the error of the first that had one."""
+
+    def first(failure: Failure) -> Any:
+        error: Any = failure.value
+        return error.subFailure
+
+    found: Deferred[list[Any]] = gatherResults(list(asked), consumeErrors=True)
+    return found.addErrback(first)

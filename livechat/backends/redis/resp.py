@@ -1,0 +1,223 @@
+"""
+The two kinds of connections to a Redis: one gives commands, one hears what is published.
+
+hiredis parses, and txredisapi signs in.  Its own reconnecting is not used, because there
+commands wait without a bound; nor are its replies, which cannot tell a subscription's
+from a ping's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import txredisapi
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from livechat.backends.redis.reconnecting import in_words
+
+if TYPE_CHECKING:
+    from livechat.backends.redis.connection import Link
+
+#: Seconds for the answer to a command, or to a ping.
+REPLY: Final = 1.5
+
+_OTHERS: Final = (b"unsubscribe", b"pong")
+# Redis 6 wraps an error in a script: "ERR Error running script ... @user_script: 9: -OOM ...".
+_IN_SCRIPT: Final = re.compile(r"@user_script: *\d+: -?([A-Z]{2,}) ")
+
+
+class LinkError(Exception):
+    """
+    A command was not answered.
+
+    @ivar sent: it may have been carried out.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class RefusedError(Exception):
+    """
+    Redis answered with an error: the text is its own, and begins with its code.
+
+    @ivar code: the first word, of an error within a script that of the script's.
+    """
+
+    @property
+    def code(self) -> str:
+        text = str(self)
+        wrapped = _IN_SCRIPT.search(text)
+        return wrapped[1] if wrapped else text.partition(" ")[0]
+
+
+class Connection(txredisapi.HiredisProtocol):  # type: ignore[misc]
+    """
+    Signs in as txredisapi does.  Takes replies as hiredis makes them: txredisapi goes through
+    each once more.
+
+    @ivar reason: why it was given up, or could not sign in; "" if neither.
+    """
+
+    transport: Any
+    # Asked of its factory by txredisapi, which is the connection itself here.
+    isLazy = False
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(
+            charset=None,
+            convertNumbers=False,
+            username=link.user,
+            password=link.password,
+            dbid=link.database,
+        )
+        self.factory = self
+        self.link = link
+        self.reason = ""
+        self.signed_in = False
+        self._signing_in: IDelayedCall | None = None
+        self.whenConnected().addCallback(self._made)
+
+    def connectionMade(self) -> Any:
+        self._signing_in = self.link.clock.callLater(REPLY, self._silent)
+        return super().connectionMade()
+
+    def _made(self, _: object) -> None:
+        self._stop_waiting()
+        self.signed_in = True
+        self.link.made(self)
+
+    def _silent(self) -> None:
+        self._signing_in = None
+        self.link.give_up(self, "it does not answer")
+
+    def _stop_waiting(self) -> None:
+        if self._signing_in is not None:
+            self._signing_in.cancel()
+            self._signing_in = None
+
+    def stopTrying(self) -> None:
+        """Not because of a password: it may be mended meanwhile."""
+
+    def connectionError(self, reason: str) -> None:
+        """Note why txredisapi could not sign in: it closes the connection then."""
+        self.reason = reason.removeprefix("Redis error: ")
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not False:
+                self.replyReceived(reply)
+        except txredisapi.InvalidData:
+            self.link.give_up(self, "it is no Redis, or one with TLS")
+
+    def unexpected(self) -> None:
+        """A reply came to nothing that was asked."""
+        self.link.give_up(self, "it is no Redis: it answers what was not asked")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._stop_waiting()
+        self.link.lost(self, self.reason or in_words(reason))
+        super().connectionLost(reason)
+
+
+class Commands(Connection):
+    """The connection for commands."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self._unanswered: deque[tuple[float, Deferred[Any]]] = deque()
+        self._overdue: IDelayedCall | None = None
+
+    def send(self, *words: bytes) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        clock = self.link.clock
+        self._unanswered.append((clock.seconds() + REPLY, answer))
+        if self._overdue is None:
+            self._overdue = clock.callLater(REPLY, self._look)
+        self.transport.write(command(words))
+        return answer
+
+    def _look(self) -> None:
+        """Answers come in the order of the commands, so the first one is due first."""
+        self._overdue = None
+        if not self._unanswered:
+            return
+        clock = self.link.clock
+        left = self._unanswered[0][0] - clock.seconds()
+        if left <= 0:
+            self.link.give_up(self, "it does not answer")
+        else:
+            self._overdue = clock.callLater(left, self._look)
+
+    def replyReceived(self, reply: Any) -> None:
+        if not self._unanswered:
+            if self.signed_in:
+                self.unexpected()
+            else:
+                # To what txredisapi asked to sign in.
+                super().replyReceived(reply)
+            return
+        _, answer = self._unanswered.popleft()
+        if isinstance(reply, Exception):
+            answer.errback(RefusedError(str(reply)))
+        else:
+            answer.callback(reply)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+        super().connectionLost(reason)
+        unanswered, self._unanswered = self._unanswered, deque()
+        for _, answer in unanswered:
+            answer.errback(LinkError("the connection was lost", sent=True))
+
+
+class Subscriptions(Connection):
+    """The connection on which Redis tells what is published."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self._pinged: float | None = None
+
+    def send(self, *words: bytes) -> None:
+        self.transport.write(command(words))
+
+    def look(self) -> None:
+        """Ping, or see whether the last one was answered."""
+        now = self.link.clock.seconds()
+        if self._pinged is None:
+            self._pinged = now
+            self.send(b"PING")
+        elif now - self._pinged >= REPLY:
+            self.link.give_up(self, "it does not answer")
+
+    def replyReceived(self, reply: Any) -> None:
+        self._pinged = None
+        kind = reply[0] if isinstance(reply, list) and len(reply) > 1 else None
+        if kind == b"message":
+            self.link.owner.told(reply[1], reply[2])
+        elif kind == b"subscribe":
+            self.link.heard()
+            self.link.owner.subscribed(reply[1])
+        elif not self.signed_in:
+            super().replyReceived(reply)
+        elif isinstance(reply, Exception):
+            # It may not listen, or there are too many connections.
+            self.link.give_up(self, str(reply))
+        elif kind not in _OTHERS:
+            self.unexpected()
+
+
+def command(words: Sequence[bytes]) -> bytes:
+    """As Redis wants it (RESP: an array of bulk strings)."""
+    parts = [b"*%d\r\n" % len(words)]
+    parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
+    return b"".join(parts)

@@ -1,0 +1,105 @@
+"""Rooms spread over several Redis, each of which knows nothing of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
+
+from livechat.interfaces import IBackend, ICompany, IShelf, ISink
+from livechat.protocol.cluster import Report, Share
+from livechat.protocol.wire import Draft, Message, Newest, Page, User
+
+
+def shard(room: str, count: int) -> int:
+    """Which of *count* a room is in.  With one more, few rooms move, and only to that one."""
+    return jump(int.from_bytes(blake2b(room.encode(), digest_size=8).digest(), "big"), count)
+
+
+def jump(key: int, count: int) -> int:
+    """
+    Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm" (2014).
+
+    @param key: of 64 bits.
+    """
+    found, after = 0, 0
+    while after < count:
+        found = after
+        key = (key * 2862933555777941757 + 1) & (1 << 64) - 1
+        after = int((found + 1) * ((1 << 31) / ((key >> 33) + 1)))
+    return found
+
+
+@implementer(IBackend)
+class ShardedBackend:
+    """Each room is in one of several backends."""
+
+    def __init__(self, backends: Sequence[IBackend]) -> None:
+        self._backends = backends
+
+    @property
+    def description(self) -> str:
+        return ", ".join(each.description for each in self._backends)
+
+    def _of(self, room: str) -> IBackend:
+        return self._backends[shard(room, len(self._backends))]
+
+    def start(
+        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
+    ) -> None:
+        for each in self._backends:
+            each.start(sink, census, company)
+
+    def stop(self) -> Deferred[None]:
+        stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
+        return stopped.addCallback(lambda _: None)
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        return self._of(room).subscribe(room)
+
+    def unsubscribe(self, room: str) -> None:
+        self._of(room).unsubscribe(room)
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        return self._of(draft.room).publish(draft)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._of(room).read(room, after, limit)
+
+    def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        return Deferred.fromCoroutine(self._newest(rooms))
+
+    async def _newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
+        by_shard: dict[int, list[str]] = {}
+        for room in rooms:
+            by_shard.setdefault(shard(room, len(self._backends)), []).append(room)
+        found: dict[str, Newest] = {}
+        for number, some in by_shard.items():
+            found |= await self._backends[number].newest(some)
+        return found
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        # Every process reports to all of them.
+        usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
+        return usable.reports()
+
+    def share(self, room: str, share: Share) -> None:
+        self._of(room).share(room, share)
+
+    def typing(self, room: str, user: User) -> None:
+        self._of(room).typing(room, user)
+
+    def secret(self) -> Deferred[bytes]:
+        return self._backends[0].secret()
+
+    def shelf(self, name: str) -> IShelf | None:
+        return self._backends[0].shelf(name)
+
+    def trouble(self) -> str | None:
+        troubles = [trouble for each in self._backends if (trouble := each.trouble())]
+        if not troubles:
+            return None
+        return f"of {len(self._backends)} Redis, {len(troubles)} cannot be used: {troubles[0]}"

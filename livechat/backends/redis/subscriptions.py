@@ -1,0 +1,390 @@
+"""
+The rooms that a process listens to: where they stand, and what is missing.
+
+A room is *tended* by one coroutine at a time.  It opens the room, by reading where its
+stream stands after it is listened to, and looks for what is missing whenever there is a
+reason to: a hole, a new connection, a quiet room whose newest number has changed.  What
+is heard meanwhile waits.
+
+After a connection was lost a room is *doubted*: Redis may have lost messages, and given
+their numbers to others.  Nothing more is delivered until the newest message that its
+members have seen was found there again.
+
+When a numbering begins anew, which another word or another generation says, the room is
+opened again before anything of it is delivered.  It goes on after the newest message
+that its members have seen, if that is still there.  If it is not, members get everything
+of a numbering with another word, and what was stored later where the word is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat import metrics
+from livechat.backends.redis.connection import Link, LinkError, RefusedError
+from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.history import History
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.publisher import Sending
+from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, Stream
+from livechat.backends.redis.subscription import Room, passed
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import ISink
+
+#: Seconds after which a room that cannot be entered is not waited for any longer.
+PATIENCE: Final = 2.0
+#: Seconds for which a room is listened to when its last member has left.
+LINGER: Final = 5.0
+#: Seconds in which what seems to be missing may still come by itself.
+HOLE: Final = 0.1
+#: Seconds between two looks at all rooms.
+SWEEP_EVERY: Final = 5.0
+#: Messages that are read at a time where something is missing.
+PAGE: Final = 200
+
+
+class Owner(Protocol):
+    """Whom the rooms ask, and tell."""
+
+    async def see_company(self, room: str) -> None:
+        """Find out who is in *room* elsewhere; as `Link.command`."""
+
+    def forget_company(self, room: str) -> None:
+        """It does not matter any more."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis can be asked."""
+
+    generation: Generation
+
+    async def begin_anew(self) -> None:
+        """Redis has lost what it had; as `Link.command`."""
+
+
+class Rooms:
+    """All rooms that a process listens to."""
+
+    _log = Logger()
+
+    def __init__(
+        self, link: Link, keys: Keys, clock: IReactorTime, history: History, owner: Owner
+    ) -> None:
+        self._link = link
+        self._keys = keys
+        self._clock = clock
+        self._history = history
+        self._owner = owner
+        self._sink: ISink | None = None
+        self._rooms: dict[str, Room] = {}
+        self._to_hear: list[str] = []
+        self._turn: IDelayedCall | None = None
+        self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self.sweep()))
+        self._sweeper.clock = clock
+
+    def start(self, sink: ISink) -> None:
+        self._sink = sink
+        self._sweeper.start(SWEEP_EVERY, now=False)
+
+    def enter(self, name: str) -> Deferred[None]:
+        """As `livechat.interfaces.IBackend.subscribe`."""
+        room = self._rooms.get(name)
+        if room is None:
+            if not self._owner.ready:
+                return fail(_not_entered())
+            room = self._rooms[name] = Room(name)
+            self._to_hear.append(name)
+            if self._turn is None:
+                self._turn = self._clock.callLater(0, self._flush)
+        elif room.linger is not None:
+            room.linger.cancel()
+            room.linger = None
+        if room.stream is not None:
+            return succeed(None)
+        entered: Deferred[None] = Deferred(room.entering.remove)
+        room.entering.append(entered)
+        self._tend(room)
+        return entered.addTimeout(PATIENCE, self._clock, lambda *_: Failure(_not_entered()))
+
+    def _flush(self) -> None:
+        """Listen to the rooms that were entered in this turn of the reactor."""
+        self._turn = None
+        names, self._to_hear = self._to_hear, []
+        self._link.subscribe([self._keys.channel(name) for name in names if name in self._rooms])
+
+    def leave(self, name: str) -> None:
+        """As `livechat.interfaces.IBackend.unsubscribe`."""
+        room = self._rooms.get(name)
+        if room is not None and room.linger is None:
+            room.linger = self._clock.callLater(LINGER, self._end, room)
+
+    def _end(self, room: Room) -> None:
+        room.linger = None
+        room.forget_answered()
+        if room.entering or room.unseen:
+            room.linger = self._clock.callLater(LINGER, self._end, room)
+            return
+        del self._rooms[room.name]
+        self._owner.forget_company(room.name)
+        if room.hole is not None:
+            room.hole.cancel()
+        self._link.unsubscribe([self._keys.channel(room.name)])
+
+    def channels(self) -> list[bytes]:
+        """What is to be listened to."""
+        return [self._keys.channel(name) for name in self._rooms]
+
+    def deaf(self) -> None:
+        """Redis does not tell of anything any more."""
+        for room in self._rooms.values():
+            room.listening = room.informed = False
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Deliver nothing until it is known that Redis has what it had."""
+        for room in self._rooms.values():
+            room.doubted = room.stream is not None
+
+    def listening(self, channel: bytes) -> None:
+        """From now on Redis tells of this one."""
+        room = self._rooms.get(self._keys.room(channel))
+        if room is not None:
+            room.listening = True
+            self._check_soon(room)
+
+    def told(self, channel: bytes, entry: Entry) -> None:
+        """Redis tells of a message."""
+        room = self._rooms.get(self._keys.room(channel))
+        if room is not None:
+            self._hear(room, [entry])
+
+    def stored(self, name: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
+        """Messages of this process are stored; their senders are told when the room has them."""
+        room = self._rooms.get(name)
+        if room is None:
+            for sending, entry in stored:
+                sending.stored(entry)
+            return
+        stream = None if room.doubted else room.stream
+        for sending, entry in stored:
+            if stream is not None and passed(stream, entry):
+                sending.stored(entry)
+            else:
+                room.unseen[entry.tag] = sending, entry
+        self._hear(room, [entry for _, entry in stored])
+
+    def _hear(self, room: Room, entries: Sequence[Entry]) -> None:
+        room.quiet = False
+        if room.stream is None or room.doubted:
+            if len(room.early) < MOST_AHEAD:
+                room.early += entries
+            else:
+                room.check = True
+            return
+        news: list[Entry] = []
+        for number, entry in enumerate(entries):
+            if entry.word != room.stream.word:
+                self._deliver(room, news)
+                self._open_again(room, entries[number:])
+                return
+            if entry.seq == room.stream.position and room.stream.tag not in (entry.tag, b""):
+                # Another message has the number of the newest one.
+                self._deliver(room, news)
+                room.doubted = True
+                room.early += entries[number + 1 :]
+                self._check_soon(room)
+                return
+            news += room.stream.take(entry)
+        self._deliver(room, news)
+        if room.stream.hole and room.hole is None:
+            room.hole = self._clock.callLater(HOLE, self._look_at_hole, room)
+
+    def _look_at_hole(self, room: Room) -> None:
+        room.hole = None
+        if room.stream is not None and room.stream.hole:
+            self._check_soon(room)
+
+    def _deliver(self, room: Room, news: Sequence[Entry]) -> None:
+        assert self._sink is not None
+        if news:
+            epoch = self._owner.generation.epoch(room.name, news[0].word)
+            messages = [entry.message() for entry in news]
+            self._sink.deliver(room.name, epoch, messages)
+        for entry in news:
+            if entry.tag in room.unseen:
+                room.unseen.pop(entry.tag)[0].stored(entry)
+
+    def check_all(self) -> None:
+        """Look for what is missing in all rooms: it was not possible for a while."""
+        for room in tuple(self._rooms.values()):
+            self._check_soon(room)
+
+    def open_all_again(self) -> None:
+        """A new generation has begun."""
+        for room in tuple(self._rooms.values()):
+            self._open_again(room)
+
+    def _open_again(self, room: Room, heard: Sequence[Entry] = ()) -> None:
+        """
+        Another numbering may have begun.
+
+        @param heard: the first entries of it.
+        """
+        if room.stream is not None:
+            room.before, room.stream = room.stream, None
+            room.doubted = False
+            room.early += heard
+        self._tend(room)
+
+    def _check_soon(self, room: Room) -> None:
+        room.check = True
+        self._tend(room)
+
+    def _tend(self, room: Room) -> None:
+        if not room.tended and self._owner.ready and room.listening:
+            room.tended = True
+            Deferred.fromCoroutine(self._attend(room)).addErrback(
+                lambda failure: self._log.failure("A room could not be read.", failure)
+            )
+
+    async def _attend(self, room: Room) -> None:
+        try:
+            while self._rooms.get(room.name) is room:
+                generation = self._owner.generation.name
+                if room.stream is None:
+                    await self._open(room)
+                elif room.check:
+                    room.check = False
+                    if not room.informed:
+                        await self._owner.see_company(room.name)
+                        room.informed = True
+                    await self._check(room, room.stream)
+                else:
+                    return
+                if generation != self._owner.generation.name:
+                    self._open_again(room)
+        except (LinkError, RefusedError):
+            # When the connection is there again, and at each sweep, it is tried again.
+            room.check = True
+        finally:
+            room.tended = False
+
+    async def _open(self, room: Room) -> None:
+        """Begin to deliver: what is stored from now on, or after what was seen."""
+        room.check = False
+        before = room.before
+        if before is None:
+            newest = (await self._history.read(room.name, 0, 0)).newest
+            stream, found = Stream(newest.seq, newest.tag, newest.time, newest.word), None
+        else:
+            stream, found = await self._follow(room.name, before)
+        await self._owner.see_company(room.name)
+        room.informed = True
+        room.stream, room.before = stream, None
+        if found is not None:
+            self._deliver(room, stream.read(found.entries, found.newest.seq))
+            room.check = room.check or stream.hole
+        self._hear(room, room.take_early(stream.word))
+        room.answer_passed(stream)
+        entering, room.entering = room.entering, []
+        for entered in entering:
+            entered.callback(None)
+
+    async def _follow(self, name: str, before: Stream) -> tuple[Stream, Part]:
+        """Where a room goes on whose numbering may be another one, and what comes first."""
+        position, tag = before.position, before.tag
+        part = await self._history.read(name, max(0, position - 1), PAGE)
+        word = part.newest.word
+        if tag and part.tag_of(position) == tag:
+            return Stream(position, tag, before.time, word), part
+        later = before.time if word == before.word else None
+        part = await self._history.read(name, 0, PAGE, later=later)
+        first = part.entries[0].seq if part.entries else part.newest.seq + 1
+        return Stream(first - 1, b"", before.time, part.newest.word), part
+
+    async def _check(self, room: Room, stream: Stream) -> None:
+        """See whether Redis has what it had, and read what is missing."""
+        while True:
+            position, tag = stream.position, stream.tag
+            # From the newest one that was delivered, to see that it is the same.
+            part = await self._history.read(room.name, max(0, position - 1), PAGE)
+            if stream is not room.stream:
+                return
+            if part.newest.word != stream.word:
+                self._open_again(room)
+                return
+            if not Stream.fits(position, tag, part):
+                await self._owner.begin_anew()
+                return
+            room.doubted = False
+            if not self._fill(room, stream, part):
+                break
+        self._hear(room, room.take_early(stream.word))
+        room.answer_passed(stream)
+
+    def _fill(self, room: Room, stream: Stream, part: Part) -> bool:
+        """Deliver the beginning of what is missing; returns whether there is more."""
+        position = stream.position
+        if position < part.oldest - 1:
+            self._pass_over(room, stream, part.oldest - 1)
+        news = stream.read(part.entries, part.newest.seq)
+        metrics.healed.inc(len(news))
+        self._deliver(room, news)
+        if stream.position == position:
+            # What was heard of is not there: the next check finds out why.
+            stream.top = position
+        return stream.hole
+
+    def _pass_over(self, room: Room, stream: Stream, seq: int) -> None:
+        self._log.warn(
+            "Messages of {room} were trimmed before they could be delivered.", room=room.name
+        )
+        self._deliver(room, stream.pass_over(seq))
+        room.answer_passed(stream)
+
+    async def sweep(self) -> None:
+        """Look at the rooms in which nothing was heard since the last time."""
+        stood: dict[str, Stream] = {}
+        for room in self._rooms.values():
+            room.forget_answered()
+            if room.stream is None or room.check:
+                self._tend(room)
+            elif room.quiet:
+                stood[room.name] = room.stream
+            room.quiet = True
+        if self._owner.ready:
+            try:
+                await self._owner.generation.look()
+                await self._look_at(stood)
+            except (LinkError, RefusedError):
+                pass  # it is looked at again when the connection is there
+
+    async def _look_at(self, stood: Mapping[str, Stream]) -> None:
+        async for name, state in self._history.states(list(stood)):
+            room = self._rooms.get(name)
+            if room is not None and not stood[name].at(state):
+                self._check_soon(room)
+
+    def stop(self) -> None:
+        if self._sweeper.running:
+            self._sweeper.stop()
+        timers = [self._turn]
+        for room in self._rooms.values():
+            for entered in tuple(room.entering):
+                entered.errback(_not_entered())
+            timers += (room.hole, room.linger)
+        for timer in timers:
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._rooms.clear()
+
+
+def _not_entered() -> ChatError:
+    return ChatError(Kind.UNAVAILABLE, "The room cannot be entered just now.")

@@ -1,0 +1,1 @@
+"""Rooms of one process, in an SQLite database."""

@@ -1,0 +1,113 @@
+"""
+When the embedded backend's file is looked after: sweeps, tidying, and the clock.
+
+All of it runs in the writer's thread, a small step at a time, behind the groups that wait.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat.backends.sqlite.database import Store
+from livechat.system.threads import Lane
+
+#: Seconds between two sweeps for expired messages.
+SWEEP_EVERY: Final = 60.0
+#: Seconds between two looks at the clocks, and at whether it is quiet.
+LOOK_EVERY: Final = 1.0
+#: Seconds for which tidying waits until it is quiet; then it is done all the same.
+TIDY_WITHIN: Final = 300.0
+
+
+class Housekeeping:
+    """The timers of one backend."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: Store,
+        clock: IReactorTime,
+        writer: Lane,
+        *,
+        quiet: Callable[[], bool],
+        failed: Callable[[str], None],
+    ) -> None:
+        """
+        @param quiet: whether no message waits to be stored.
+        @param failed: told why the file cannot be written.
+        """
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+        self._quiet = quiet
+        self._failed = failed
+        self._stopped = False
+        # When tidying was wanted first.
+        self._untidy_since: float | None = None
+        self._tidying = False
+        self._timers = [
+            LoopingCall(lambda: Deferred.fromCoroutine(self._sweep())),
+            LoopingCall(self._look),
+        ]
+
+    def start(self) -> None:
+        doubt = self._store.doubt
+        if doubt:
+            self._log.warn("{line}", line=doubt)
+        sweeping, looking = self._timers
+        for timer in self._timers:
+            timer.clock = self._clock
+        sweeping.start(SWEEP_EVERY)
+        looking.start(LOOK_EVERY, now=False)
+
+    def stop(self) -> None:
+        self._stopped = True
+        for timer in self._timers:
+            if timer.running:
+                timer.stop()
+
+    async def _sweep(self) -> None:
+        """Remove what has expired."""
+        start: int | None = 0
+        while start is not None and not self._stopped:
+            try:
+                start = await self._writer.call(self._store.sweep, start)
+            except sqlite3.Error as reason:
+                self._failed(str(reason))
+                return
+            except Exception:  # noqa: BLE001 - a bug: the next sweep may do better
+                self._log.failure("Expired messages could not be removed.")
+                return
+
+    def _look(self) -> None:
+        """Compare the clocks; tidy the file when it needs it and it is quiet."""
+        line = self._store.clock.look()
+        if line:
+            self._log.warn("{line}", line=line)
+        if not self._store.untidy:
+            self._untidy_since = None
+            return
+        now = self._clock.seconds()
+        if self._untidy_since is None:
+            self._untidy_since = now
+        long_enough = now - self._untidy_since >= TIDY_WITHIN
+        if not self._tidying and (long_enough or self._quiet()):
+            self._tidying = True
+            self._writer.call(self._store.tidy).addErrback(self._not_tidied).addBoth(self._tidied)
+
+    def _not_tidied(self, failure: Failure) -> None:
+        """The next sweep that finds a reason to asks for it again."""
+        self._store.untidy = False
+        self._log.error("The file cannot be tidied: {reason}", reason=failure.getErrorMessage())
+
+    def _tidied(self, _: object) -> None:
+        self._tidying = False

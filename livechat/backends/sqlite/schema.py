@@ -1,0 +1,129 @@
+"""
+The tables of the embedded backend's file, and how those of earlier livechats become them.
+
+`livechat.backends.sqlite.database` has what they mean.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import Final
+
+_VERSION: Final = 4
+#: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
+_APPLICATION_ID: Final = 0x6C766368
+
+_TABLES: Final = """
+CREATE TABLE meta (
+    key     TEXT PRIMARY KEY,
+    value   BLOB NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE rooms (
+    id      INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL UNIQUE,
+    top     INTEGER NOT NULL,
+    bottom  INTEGER NOT NULL,
+    time    INTEGER NOT NULL
+) STRICT;
+CREATE TABLE messages (
+    room    INTEGER NOT NULL REFERENCES rooms,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    user    TEXT,
+    PRIMARY KEY (room, seq)
+) WITHOUT ROWID, STRICT;
+"""
+_RECENT: Final = """
+CREATE TABLE recent (
+    room    INTEGER NOT NULL REFERENCES rooms,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    user    TEXT
+) STRICT;
+CREATE INDEX recent_by_room ON recent (room, seq);
+"""
+# Only to know them after a restart: in the order of their use, which costs next to nothing.
+# A key has 16 bytes for room and nonce, and behind them 8 that name an address (`nonces.Known`).
+_NONCES: Final = """
+CREATE TABLE nonces (
+    key     BLOB NOT NULL,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    digest  BLOB NOT NULL
+) STRICT;
+"""
+
+# `livechat.system.wallclock.Record`, in one row at most.
+_CLOCK: Final = """
+CREATE TABLE clock (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    trusted REAL NOT NULL,
+    doubted REAL NOT NULL,
+    held    REAL NOT NULL
+) STRICT;
+"""
+#: Makes each version of the one before it.
+_STEPS: Final = {
+    2: """
+        CREATE TABLE recent (
+            room    INTEGER NOT NULL REFERENCES rooms,
+            seq     INTEGER NOT NULL,
+            time    INTEGER NOT NULL,
+            message TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX recent_by_room ON recent (room, seq);
+    """,
+    3: f"""
+        ALTER TABLE messages ADD COLUMN user TEXT;
+        ALTER TABLE recent ADD COLUMN user TEXT;
+        {_NONCES}
+    """,
+    4: _CLOCK,
+}
+
+
+def check(db: sqlite3.Connection) -> int:
+    """
+    Which version of the tables *db* has; 0 if it is empty.
+
+    @raise sqlite3.DatabaseError: it is not livechat's, or of a newer one.
+    """
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != _APPLICATION_ID and (application or version or tables):
+        raise sqlite3.DatabaseError("it is not a livechat database")
+    if version > _VERSION:
+        raise sqlite3.DatabaseError(
+            f"it was written by a newer livechat (schema {version}; this one knows {_VERSION})"
+        )
+    return version
+
+
+def complete(db: sqlite3.Connection, version: int) -> None:
+    """
+    Make the tables what they are now, all or nothing.
+
+    @param version: what they are.
+    """
+    if not version:
+        _create(db)
+    elif version < _VERSION:
+        _upgrade(db, version)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.executescript(
+        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK}"
+        f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
+    )
+    db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))
+    db.execute("COMMIT")
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    steps = "".join(_STEPS[number] for number in range(version + 1, _VERSION + 1))
+    db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")

@@ -1,0 +1,76 @@
+"""
+Warnings of files that other users of the machine could read or replace.
+
+A private key may be read by its group: Debian's `ssl-cert` and systemd's credentials have it
+so.  The state directory, and what is trusted in it, may be written by the daemon's user only:
+a session in `operators.json` is a way into the admin page.  Permissions are looked at, and
+never changed: they are the operator's to set.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from livechat.config import Config
+from livechat.net.certificates import Certificate
+
+#: What others must not be allowed with a private key, its group with it, and with the state.
+_KEY: Final = stat.S_IRWXO | stat.S_IWGRP
+_STATE: Final = stat.S_IWOTH | stat.S_IWGRP
+#: What is trusted in the state directory.
+_TRUSTED: Final = (
+    "operators.json",
+    "admin-password",
+    "livechat.sqlite3",
+    "livechat.sqlite3-wal",
+    "livechat.sqlite3-shm",
+)
+
+
+def exposed(config: Config, certificate: Certificate) -> list[str]:
+    """A line for each file that others could use against this daemon.  Blocks."""
+    return [*_exposed_key(certificate.key), *_writable(config)]
+
+
+def _exposed_key(key: Path) -> Iterator[str]:
+    status = _status(key)
+    if status is not None and status.st_mode & _KEY:
+        yield (
+            f"Other users can read or replace the private key {key}"
+            f" (mode {stat.S_IMODE(status.st_mode):04o}); make it 0600, or 0640 for a group."
+        )
+
+
+def _writable(config: Config) -> Iterator[str]:
+    named = (config.admin_password_file, config.redis_ca)
+    for path in (
+        config.state,
+        *(config.state / name for name in _TRUSTED),
+        *(path for path in named if path is not None),
+    ):
+        status = _status(path)
+        if status is None:
+            continue
+        if status.st_mode & _STATE:
+            mode = stat.S_IMODE(status.st_mode)
+            yield (
+                f"Other users can write {path} (mode {mode:04o}), which livechat trusts;"
+                f" chmod go-w {path}."
+            )
+        elif status.st_uid not in (0, os.geteuid()):
+            yield (
+                f"{path}, which livechat trusts, belongs to another user ({status.st_uid}),"
+                " who can write it."
+            )
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Stat the file, following links; None if that fails."""
+    try:
+        return path.stat()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""twisted.web with bounds.  Knows no chat."""

@@ -1,0 +1,155 @@
+"""
+Where the operators' password comes from: the operator, or the first start; and its hash.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from msgspec import Struct
+from twisted.logger import Logger
+
+from livechat.errors import StartError
+from livechat.system import files
+
+_log = Logger()
+
+#: Characters of a password.
+SHORTEST: Final = 8
+LONGEST: Final = 1_024
+#: How a hash that is given in place of a password begins.
+HASH: Final = "$argon2id$"
+#: The most that checking a hash may cost, some seconds of a core: the memory in KiB times the
+#: passes over it, of which each takes all of it (RFC 9106's first choice is as much), those
+#: passes, and the threads of each.
+MOST_WORK: Final = 2 * 1024 * 1024
+MOST_PASSES: Final = 100
+MOST_LANES: Final = 64
+#: Letters that cannot be mistaken for each other, five bits each.
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_VARIABLE: Final = "LIVECHAT_ADMIN_PASSWORD"
+
+
+class Password(Struct, frozen=True):
+    """
+    The password that was set.
+
+    @ivar text: itself, or its argon2id hash in the form that begins with `HASH`.
+    @ivar source: where it is from, as the log says it.
+    """
+
+    text: str
+    source: str
+
+
+def affordable(hashed: str) -> bool:
+    """
+    Whether checking a password against *hashed* is bounded in time and memory.
+
+    @raise InvalidHashError: this is no argon2 hash.
+    """
+    costs = extract_parameters(hashed)
+    return (
+        costs.memory_cost * costs.time_cost <= MOST_WORK
+        and costs.time_cost <= MOST_PASSES
+        and costs.parallelism <= MOST_LANES
+    )
+
+
+def new_hash(hasher: PasswordHasher, before: str, password: Password) -> str | None:
+    """
+    The hash of *password*; None if that is *before*.  Blocks.
+
+    @raise StartError: it was given as a hash that cannot be used.
+    """
+    text = password.text
+    if not text.startswith(HASH):
+        return None if fits(hasher, before, text) else hasher.hash(text)
+    try:
+        _check_costs(text, password.source)
+        hasher.verify(text, "")
+    except VerifyMismatchError:
+        pass
+    except (VerificationError, InvalidHashError):
+        raise _invalid(password.source) from None
+    return None if before == text else text
+
+
+def _check_costs(hashed: str, source: str) -> None:
+    if not affordable(hashed):
+        raise StartError(
+            f"{source}: this hash costs too much to check; it may have at most {MOST_WORK} KiB"
+            f" of memory times passes, {MOST_PASSES} passes and {MOST_LANES} lanes"
+        )
+
+
+def _invalid(source: str) -> StartError:
+    return StartError(f"{source}: this is not a valid argon2id hash")
+
+
+def fits(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+    """Check *password* against *hashed*.  Blocks."""
+    try:
+        return hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def find_password(text: str | None, path: Path | None, generated: Path) -> Password:
+    """
+    The password, from the first of: *text*, the file *path*, the file *generated*,
+    which is made if it is missing.  Blocks.
+
+    @raise StartError: a file cannot be read or made, or it is no password.
+    """
+    if text is not None:
+        return Password(_usable(text, _VARIABLE), _VARIABLE)
+    if path is None:
+        if not generated.exists():
+            _generate(generated)
+        return Password(_read(generated, "--state"), str(generated))
+    return Password(_read(path, "--admin-password-file"), str(path))
+
+
+def _generate(path: Path) -> None:
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(5))
+    try:
+        files.write(path, ("-".join(groups) + "\n").encode(), 0o600)
+    except OSError as reason:
+        raise StartError(f"--state: cannot write {path}: {reason.strerror}") from None
+
+
+def _read(path: Path, option: str) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            # No more than makes it too long, however endless it is.
+            text = file.read(LONGEST + 3)
+        if path.stat().st_mode & 0o007:
+            _log.warn(
+                "{path} holds a password, and everybody on this machine can read it.",
+                path=str(path),
+            )
+    except OSError as reason:
+        raise StartError(f"{option}: cannot read {path}: {reason.strerror}") from None
+    return _usable(text, f"{option}: {path}")
+
+
+def _usable(text: str, source: str) -> str:
+    password = text.rstrip("\r\n")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise StartError(f"{source}: this is not UTF-8") from None
+    if not SHORTEST <= len(password) <= LONGEST or "\n" in password:
+        raise StartError(f"{source}: a password is one line of {SHORTEST} to {LONGEST} characters")
+    if password.startswith(HASH):
+        # Now, because workers that could not start would be started again and again.
+        try:
+            _check_costs(password, source)
+        except InvalidHashError:
+            raise _invalid(source) from None
+    return password

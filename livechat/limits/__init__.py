@@ -1,0 +1,1 @@
+"""Bounds: rates, connections and deadlines."""

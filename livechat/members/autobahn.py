@@ -1,0 +1,177 @@
+"""
+Autobahn, with short ways past what chat does not need of it.
+
+Autobahn speaks the WebSocket protocol (RFC 6455) whole and well.  But most of what
+a chat server does with it is always the same, and there its generality costs more
+than all the rest:
+
+    opening       livechat.web.api has checked the handshake already: it is answered
+                  here, without being written down and parsed again
+    options       are read from the class, not copied to each connection and
+                  formatted for a log that nobody keeps
+    reading       a whole, small, masked text frame, which is nearly all that clients
+                  send, is unmasked here in one operation; everything else, and
+                  whatever follows it in the same piece, goes to Autobahn untouched
+    logging       Autobahn colours the arguments of messages that nobody logs
+
+And it reads on as long as there is something to read, which is long where a piece consists
+of thousands of tiny frames.  Here a connection has its turn, and then all others have theirs.
+
+For that some of its attributes are used that it does not document.  They are used
+in this module only; they were read in Autobahn 26.10.2, and
+``tests/members/test_autobahn.py`` compares the short way in with Autobahn's own, so that
+a release that changes them is noticed there.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, Final, Self
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from txaio.tx import make_logger
+
+_OPEN: Final = WebSocketProtocol.STATE_OPEN
+_CLOSING: Final = WebSocketProtocol.STATE_CLOSING
+_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
+#: Frames of a connection that are read before it is held up.
+MOST_AT_ONCE: Final = 16
+#: The first byte of a text message's only frame.
+_TEXT: Final = 0x81
+#: Bytes of a frame's head with the shortest and with the longer length, and its mask.
+_SHORT_HEAD: Final = 6
+_LONG_HEAD: Final = 8
+
+
+class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
+    """
+    A server's end of a WebSocket, whose handshake was checked before.
+
+    Its factory's options are those that `with_options` was given.
+    """
+
+    # Autobahn logs what clients do wrong, with what they sent; and where nothing is
+    # logged it colours the arguments all the same, unless the level is this low.
+    log = make_logger("critical")
+    CONFIG_ATTRS: Any = ()
+    _frames = MOST_AT_ONCE
+
+    transport: Any
+    data: bytes
+    maxFramePayloadSize: int
+
+    @classmethod
+    def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
+        """The class with the options of *factory*, as they are now."""
+        options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
+        return type(cls.__name__, (cls,), options)
+
+    def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
+        """
+        Answer the handshake and be open.
+
+        @param transport: the connection it came on.
+        @param key: its ``Sec-WebSocket-Key``.
+        @param subprotocol: that of those it offered which is spoken.
+        """
+        self.makeConnection(transport)
+        self._wskey = key
+        self.websocket_version = 13
+        self.websocket_protocols = [] if subprotocol is None else [subprotocol]
+        self.websocket_extensions: list[Any] = []
+        self.succeedHandshake(subprotocol)
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self._connectionMade()
+
+    def _onOpen(self) -> None:
+        self.onOpen()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._connectionLost(reason)  # type: ignore[arg-type]
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        # Neither is ever asked for here: they are for test suites of the protocol.
+        self.transport.write(data)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._frames = MOST_AT_ONCE
+        if (
+            self.current_frame is None
+            and not self.inside_message
+            and not self.data
+            and self.state == _OPEN
+        ):
+            data = self._take_texts(data)
+        if data and self.state != _CLOSED:
+            self._dataReceived(data)
+            if not self._frames and self.data:
+                self.held_up()
+
+    @abstractmethod
+    def held_up(self) -> None:
+        """
+        It has had its turn, and there is more: call `go_on` in another one, and let nothing
+        be received until then.
+        """
+
+    def go_on(self) -> None:
+        """Read on where `held_up` was called."""
+        data, self.data = self.data, b""
+        self.dataReceived(data)
+
+    def consumeData(self) -> None:
+        while self._frames and self.state in (_OPEN, _CLOSING) and self.processData():
+            # Between a head and its payload it says that there is more, too: an empty payload
+            # would then wait for whatever comes next.
+            if self.current_frame is None:
+                self._frames -= 1
+
+    def _take_texts(self, data: bytes) -> bytes:
+        """
+        Take the text messages that *data* begins with, as far as they are of the kind
+        that nearly all are; returns the rest, of which nothing was looked at.
+        """
+        at, end = 0, len(data)
+        while at < end and self._frames and data[at] == _TEXT and self.state == _OPEN:
+            if end - at < _SHORT_HEAD:
+                break
+            size = data[at + 1] - 0x80
+            start = at + _SHORT_HEAD
+            if size == 126 and end - at >= _LONG_HEAD:
+                size = data[at + 2] << 8 | data[at + 3]
+                start = at + _LONG_HEAD
+                if size < 126:
+                    break
+            elif not 0 <= size < 126:
+                break
+            stop = start + size
+            if stop > end or size > self.maxFramePayloadSize:
+                break
+            payload = _unmasked(data[start - 4 : start], data[start:stop])
+            if not payload.isascii() and not _is_utf8(payload):
+                break
+            at = stop
+            self._frames -= 1
+            self.onMessage(payload, False)
+        return data[at:] if at else data
+
+
+def _unmasked(mask: bytes, payload: bytes) -> bytes:
+    """*payload* without its mask (RFC 6455, section 5.3)."""
+    size = len(payload)
+    pattern = (mask * (size // 4 + 1))[:size]
+    plain = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")
+    return plain.to_bytes(size, "little")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,279 @@
+"""
+The way into the admin page: signing in and out, and what every page asks first.
+
+A browser is known by one cookie, a random token.  Before it has signed in the
+token means nothing but ties the sign-in form to the browser; signing in gives
+it a new one, whose session `livechat.identity.operators` keeps.
+
+A cookie proves who asks, not that they want to: other sites can make a browser
+send it.  `SameSite=Strict` and the check of origins stop that, and since both
+lean on the browser, every form also carries a token that follows from the
+cookie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from hashlib import blake2b
+from secrets import compare_digest
+from typing import Final
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
+
+from livechat.errors import ChatError, Kind
+from livechat.http.endpoint import Answer, Call, Route, form_fields, query
+from livechat.http.response import Headers, Response, see
+from livechat.identity.operators import TOKEN, Operators, new_token
+from livechat.protocol.names import room_name
+from livechat.web.admin.events import EventStream
+from livechat.web.html import Templates
+
+# The prefix makes browsers refuse it from anything but this very host, over TLS.
+# The port follows, because cookies know none.
+_COOKIE: Final = "__Host-livechat"
+_PORT: Final = re.compile(r":(\d+)$", re.ASCII)
+_ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
+_SIGN_IN: Final = "/admin/sign-in/"
+_OVERVIEW: Final = "/admin/"
+_ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
+#: A query that is kept over signing in: printable, and nothing that ends it.
+_QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
+
+
+class Visit(Struct, frozen=True):
+    """
+    A request of a signed-in operator.
+
+    @ivar token: their session's.
+    @ivar form: the fields of the form that they sent.
+    """
+
+    call: Call
+    token: str
+    form: Mapping[str, str] = {}
+
+    @property
+    def form_token(self) -> str:
+        """What the forms of the page must carry."""
+        return form_token(self.token)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+Refused = Callable[[Visit, ChatError], Awaitable[Response]]
+Events = Callable[[Visit, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
+
+
+class Gate:
+    """Lets operators in, and nobody else."""
+
+    def __init__(self, operators: Operators, templates: Templates, clock: IReactorTime) -> None:
+        self._operators = operators
+        self._clock = clock
+        self._templates = templates
+
+    def routes(self) -> tuple[Route, ...]:
+        """The rows of signing in and out in the URL tree."""
+        return (
+            Route(_SIGN_IN, {"GET": self.ask, "POST": self.sign_in}, origins="own"),
+            Route("/admin/sign-out/", {"POST": self.form(self.sign_out)}, origins="own"),
+        )
+
+    def page(self, page: Page) -> Answer:
+        """A page that signed-in operators get; others are asked to sign in."""
+
+        async def answer(call: Call) -> Response:
+            token = await self._session(call)
+            if token is None:
+                return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
+            visit = Visit(call, token)
+            return await self._or_error_page(visit, page(visit))
+
+        return answer
+
+    def form(self, done: Page, refused: Refused | None = None) -> Answer:
+        """
+        What a form of a page does.
+
+        @param done: does it, and is called only for forms of this server's pages.
+        @param refused: the answer for other ones, and for what *done* raises;
+            without it, the error page.
+        """
+
+        async def answer(call: Call) -> Response:
+            given, token = form_fields(call), await self._session(call)
+            if token is None:
+                error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
+                return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
+            visit = Visit(call, token, given)
+            return await self._or_error_page(visit, self._done(visit, done, refused))
+
+        return answer
+
+    def events(self, begun: Events) -> Answer:
+        """Events for an operator, until their session ends."""
+
+        async def answer(call: Call) -> Response:
+            token = await self._session(call)
+            if token is None:
+                raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
+            stream = EventStream(self._clock, self._operators.lasting(token))
+            events = await begun(Visit(call, token), stream)
+            return stream.answer(self._while_signed_in(token, stream, events))
+
+        return answer
+
+    async def ask(self, call: Call) -> Response:
+        """The page that asks for the password."""
+        asked = query(call)
+        wanted = _safe(asked.get("next", ""))
+        if await self._session(call) is not None:
+            return see(wanted)
+        notice = "You are signed out." if "out" in asked else ""
+        return self._sign_in_page(call, wanted, notice=notice)
+
+    async def sign_in(self, call: Call) -> Response:
+        """Sign in, or say why not."""
+        given, token = form_fields(call), _cookie(call)
+        wanted = _safe(given.get("next", ""))
+        draft = given.get("message", "") if _ROOM.match(wanted) else ""
+        if (session := await self._session(call)) is not None:
+            # In another tab, whose form has made this one's out of date.
+            return self._back(session, wanted, draft)
+        try:
+            if call.asked.scheme == "http":
+                raise ChatError(Kind.BAD_TOKEN, "Operators can sign in only over https.")
+            _check(given, token)
+            new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
+        except ChatError as error:
+            return self._sign_in_page(call, wanted, draft, error)
+        return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
+
+    async def sign_out(self, visit: Visit) -> Response:
+        """Sign out this browser."""
+        await self._operators.sign_out(visit.token)
+        return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
+
+    async def _session(self, call: Call) -> str | None:
+        """The token of the session that *call* is in."""
+        token = _cookie(call)
+        return token if token is not None and await self._operators.look_up(token) else None
+
+    def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
+        """Where the operator wanted to go, with what they had typed there."""
+        if not draft:
+            return see(wanted, *headers)
+        return self._templates.page(
+            "admin/resume.html", headers=headers, room=wanted, token=form_token(token), draft=draft
+        )
+
+    def _sign_in_page(
+        self,
+        call: Call,
+        wanted: str,
+        draft: str = "",
+        error: ChatError | None = None,
+        notice: str = "",
+    ) -> Response:
+        """A browser that has no token yet gets one with it."""
+        token = _cookie(call)
+        headers: Headers = ()
+        if token is None:
+            token = new_token()
+            headers = (_set_cookie(call, token),)
+        return self._templates.page(
+            "admin/sign_in.html",
+            error=error,
+            headers=headers,
+            token=form_token(token),
+            next=wanted,
+            draft=draft,
+            notice=notice,
+        )
+
+    async def _done(self, visit: Visit, done: Page, refused: Refused | None) -> Response:
+        try:
+            _check(visit.form, visit.token)
+            return await done(visit)
+        except ChatError as error:
+            if refused is None:
+                raise
+            return await refused(visit, error)
+
+    async def _or_error_page(self, visit: Visit, page: Awaitable[Response]) -> Response:
+        try:
+            return await page
+        except ChatError as error:
+            return self._templates.page("admin/error.html", error=error, token=visit.form_token)
+
+    async def _while_signed_in(
+        self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        with self._operators.during(token, stream.end):
+            async with aclosing(events):
+                async for each in events:
+                    yield each
+
+
+def form_token(cookie: str) -> str:
+    """
+    What a form of a page must carry to be believed, if *cookie* is what the page
+    was asked with: another site can make a browser send the cookie, but knows
+    neither it nor what follows from it (OWASP calls this a signed double submit).
+    """
+    return blake2b(cookie.encode(), person=b"livechat form", digest_size=24).hexdigest()
+
+
+def _check(given: Mapping[str, str], token: str | None) -> None:
+    """
+    @raise ChatError: a form is not of a page that this browser got.
+    """
+    if token is None:
+        raise ChatError(Kind.BAD_TOKEN, "Your browser sent no cookie; allow it, and try again.")
+    if not compare_digest(given.get("token", "").encode(), form_token(token).encode()):
+        raise ChatError(Kind.BAD_TOKEN, "The form was out of date. Nothing was done; try again.")
+
+
+def _cookie(call: Call) -> str | None:
+    """The browser's token, if it is one of ours."""
+    for pair in (call.header("Cookie") or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == _cookie_name(call) and TOKEN.fullmatch(value):
+            return value
+    return None
+
+
+def _set_cookie(call: Call, value: str, seconds: int | None = None) -> tuple[str, str]:
+    """
+    @param seconds: how long the browser keeps it; None for until it is closed.
+    """
+    age = "" if seconds is None else f"; Max-Age={seconds}"
+    return ("Set-Cookie", f"{_cookie_name(call)}={value}; {_ATTRIBUTES}{age}")
+
+
+def _cookie_name(call: Call) -> str:
+    port = _PORT.search(call.asked.host)
+    return f"{_COOKIE}-{port[1]}" if port else _COOKIE
+
+
+def _wanted(call: Call) -> str:
+    """The page that was asked for, or the form's."""
+    room = call.names.get("room")
+    path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
+    return _safe(f"{path}?{call.query}")
+
+
+def _safe(wanted: str) -> str:
+    """*wanted*, if it is a page of the admin page: no other site, and no loop."""
+    path, _, asked = wanted.partition("?")
+    found = _ROOM.fullmatch(path)
+    try:
+        path = f"/admin/rooms/{room_name(found[1])}/" if found else path
+    except ChatError:
+        return _OVERVIEW
+    if path != _OVERVIEW and not found:
+        return _OVERVIEW
+    return f"{path}?{asked}" if _QUERY.fullmatch(asked) else path

@@ -1,0 +1,307 @@
+"""
+The admin page: what goes on, live, and a way to try it out.
+
+Each page is whole without JavaScript.  Where there is some, a stream sends the
+page's parts again as they change, rendered by the same templates; messages
+alone come as data, because they come in masses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from livechat import __version__
+from livechat.errors import ChatError, Kind
+from livechat.http.endpoint import Route, number, query, window
+from livechat.http.response import Response, see
+from livechat.identity.guests import OPERATOR
+from livechat.identity.operators import Operators
+from livechat.net.certificates import EXPIRES_SOON
+from livechat.protocol import wire
+from livechat.protocol.cluster import Report, Room, chart_of_all
+from livechat.protocol.looks import seen
+from livechat.protocol.names import LONGEST_NAME, room_name
+from livechat.protocol.wire import Message
+from livechat.rooms.activity import BAR, BARS, LATELY
+from livechat.rooms.chat import Chat, Window
+from livechat.web.admin.events import EventStream, Tail, event
+from livechat.web.admin.gate import Gate, Visit
+from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
+from livechat.web.html import Templates
+from livechat.web.server import Server, memory
+
+#: Seconds between two looks at what has changed.
+_REFRESH: Final = 1.0
+#: Seconds between two deliveries to a page, so that a flood comes in few pieces.
+_PAUSE: Final = 0.1
+#: Messages of a room's page.
+_MESSAGES: Final = 50
+
+
+class Admin:
+    """The pages for operators."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        *,
+        operators: Operators,
+        server: Server,
+        templates: Templates,
+        clock: IReactorTime,
+        now: Callable[[], float],
+    ) -> None:
+        """
+        @param now: the time in seconds since 1970, UTC.
+        """
+        self._chat = chat
+        self._server = server
+        self._templates = templates
+        self._clock = clock
+        self._now = now
+        self._gate = Gate(operators, templates, clock)
+        # The active rooms as some stream saw them last, and when; kept while there is one.
+        self._rooms: list[Room] = []
+        self._reports: Sequence[Report] = ()
+        self._rooms_at = float("-inf")
+        self._looking = 0
+
+    def routes(self) -> tuple[Route, ...]:
+        """The pages' rows in the URL tree."""
+        gate = self._gate
+        room = {"GET": gate.page(self.room), "POST": gate.form(self.send, self.not_sent)}
+        return (
+            Route("/admin/", {"GET": gate.page(self.overview)}, origins="own"),
+            Route("/admin/events", {"GET": gate.events(self.overview_events)}, origins="own"),
+            Route("/admin/rooms/", {"GET": gate.page(self.find)}, origins="own"),
+            Route("/admin/rooms/{room}/", room, origins="own"),
+            Route(
+                "/admin/rooms/{room}/events",
+                {"GET": gate.events(self.room_events)},
+                origins="own",
+            ),
+            *gate.routes(),
+        )
+
+    async def overview(self, visit: Visit) -> Response:
+        """Everything at a glance, and the active rooms."""
+        return await self._overview(visit, View.of(query(visit.call)))
+
+    async def overview_events(
+        self, visit: Visit, stream: EventStream
+    ) -> AsyncGenerator[bytes, None]:
+        """The parts of the overview, each when it has changed."""
+        view = View.of(query(visit.call))
+        return self._overview_parts(stream, view)
+
+    async def find(self, visit: Visit) -> Response:
+        """The page of the room that was asked for by its name."""
+        named = query(visit.call).get("room", "").strip()
+        try:
+            return see(f"/admin/rooms/{room_name(named)}/")
+        except ChatError as error:
+            return await self._overview(visit, View(), named, error)
+
+    async def room(self, visit: Visit) -> Response:
+        """A room: its newest messages, or earlier ones, and a form to say something."""
+        asked = query(visit.call)
+        sent = number(asked, "sent")
+        return await self._room(
+            visit,
+            window(asked, _MESSAGES),
+            notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
+        )
+
+    async def room_events(self, visit: Visit, stream: EventStream) -> AsyncGenerator[bytes, None]:
+        """What is said in a room after the message that the page has, and the room's state."""
+        name = room_name(visit.call.names["room"])
+        back = visit.call.header("Last-Event-ID")
+        if back is None:
+            seen = number(query(visit.call), "after") or 0
+        else:
+            seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
+        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        await self._chat.history(name, Window(1))
+        return self._room_parts(stream, name, seen)
+
+    async def send(self, visit: Visit) -> Response:
+        """Say in a room what was typed."""
+        name = room_name(visit.call.names["room"])
+        text = _typed(visit)
+        if not seen(text):
+            raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
+        message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
+        return see(f"/admin/rooms/{name}/?sent={message.seq}")
+
+    async def not_sent(self, visit: Visit, error: ChatError) -> Response:
+        """The room's page with what was typed, and why it was not said."""
+        return await self._room(visit, Window(_MESSAGES), draft=_typed(visit), error=error)
+
+    async def _overview(
+        self, visit: Visit, view: View, named: str = "", error: ChatError | None = None
+    ) -> Response:
+        """
+        @param named: what was given as a room's name.
+        @param error: why it is none.
+        """
+        return self._templates.page(
+            "admin/overview.html",
+            error=error,
+            token=visit.form_token,
+            named=named,
+            longest_filter=LONGEST_FILTER,
+            longest_name=LONGEST_NAME,
+            **self._at_a_glance(view, await self._chat.rooms(), await self._chat.reports()),
+        )
+
+    async def _overview_parts(self, stream: EventStream, view: View) -> AsyncGenerator[bytes, None]:
+        parts = _Parts(self._templates, ("tiles", "rooms", "server"))
+        self._looking += 1
+        try:
+            while not stream.ended:
+                now = self._clock.seconds()
+                if now >= self._rooms_at + _REFRESH:
+                    self._rooms, self._rooms_at = await self._chat.rooms(), now
+                    self._reports = await self._chat.reports()
+                yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
+                await stream.rest(_REFRESH)
+        finally:
+            self._looking -= 1
+            if not self._looking:
+                self._rooms, self._reports, self._rooms_at = [], (), float("-inf")
+
+    def _at_a_glance(
+        self, view: View, rooms: list[Room], reports: Sequence[Report]
+    ) -> dict[str, Any]:
+        """What the overview's templates are given."""
+        server = self._server
+        now = self._now()
+        expires_in = server.certificate.expires.timestamp() - now
+        return {
+            "listing": page_of(rooms, view),
+            "members": sum(room.members for room in rooms),
+            "connections": sum(report.connections for report in reports),
+            "rate": sum(report.rate for report in reports),
+            "chart": chart_of_all(reports),
+            "processes": sorted(reports, key=lambda report: report.process),
+            "this_process": reports[0].process,
+            "chart_minutes": BARS * BAR // 60,
+            "active_minutes": int(LATELY / 60),
+            "trouble": self._chat.trouble(),
+            "memory": memory(),
+            "uptime": self._clock.seconds() - server.started,
+            "now": now,
+            "server": server,
+            "expires_in": expires_in,
+            "expires_soon": expires_in < EXPIRES_SOON,
+            "version": __version__,
+            "default_room": self._chat.default_room,
+        }
+
+    async def _room(
+        self,
+        visit: Visit,
+        part: Window,
+        *,
+        notice: str = "",
+        draft: str = "",
+        error: ChatError | None = None,
+    ) -> Response:
+        name = room_name(visit.call.names["room"])
+        messages: list[Message] = []
+        older = newer = unread = None
+        newest = 0
+        try:
+            found = await self._chat.history(name, part)
+            messages = [message async for page in found.pages() for message in page]
+        except ChatError as reason:
+            # The form must be there all the same, with what was typed.
+            unread = reason
+        else:
+            newest, older, newer = found.position.seq, found.older, found.newer
+        return self._templates.page(
+            "admin/room.html",
+            error=error,
+            token=visit.form_token,
+            host=visit.call.asked.host,
+            room=await self._chat.room(name),
+            now=self._now(),
+            messages=messages,
+            live=part == Window(_MESSAGES) and unread is None,
+            newest=newest,
+            older=older,
+            newer=newer,
+            unread=unread,
+            notice=notice,
+            draft=draft,
+            longest=self._chat.max_message,
+            self_signed=self._server.certificate.self_signed and not visit.call.proxied,
+        )
+
+    async def _room_parts(
+        self, stream: EventStream, name: str, seen: int
+    ) -> AsyncGenerator[bytes, None]:
+        """
+        First what was missed, then what comes: no message twice, and none missing
+        but those that the numbers tell of.
+
+        @param seen: the number of the newest message that the page has.
+        """
+        parts = _Parts(self._templates, ("room_tiles",))
+        tail = Tail(stream)
+        try:
+            await self._chat.watch(name, tail)
+            found = await self._chat.history(name, Window(_MESSAGES))
+            tail.follow(found.position.epoch)
+            if seen > found.position.seq:
+                # The page shows another numbering, of before the database was replaced.
+                yield event("reset", "")
+                return
+            waiting = [message async for page in found.pages() for message in page]
+            while not stream.ended:
+                if tail.anew:
+                    yield event("reset", "")
+                    return
+                pieces = []
+                for message in waiting:
+                    if message.seq > seen:
+                        seen = message.seq
+                        pieces.append(event("message", wire.encode(message).decode(), seen))
+                room = await self._chat.room(name)
+                pieces.append(parts.changed({"room": room, "now": self._now()}))
+                yield b"".join(pieces)
+                await stream.sleep(_PAUSE)
+                await stream.rest(_REFRESH - _PAUSE)
+                waiting = tail.take()
+        except ChatError:
+            # The backend is away.  The stream ends here, and the browser comes back.
+            return
+        finally:
+            self._chat.unwatch(name, tail)
+
+
+def _typed(visit: Visit) -> str:
+    """The form's message, with lines that end as everywhere, and not as in HTTP."""
+    return visit.form.get("message", "").replace("\r\n", "\n")
+
+
+class _Parts:
+    """The parts of a page that a stream keeps up to date."""
+
+    def __init__(self, templates: Templates, names: tuple[str, ...]) -> None:
+        self._templates = templates
+        self._shown = dict.fromkeys(names, "")
+
+    def changed(self, values: dict[str, Any]) -> bytes:
+        """Events with the parts that look different now; a comment, if none does."""
+        events = []
+        for name, before in self._shown.items():
+            text = self._templates.text(f"admin/{name}.html", **values)
+            if text != before:
+                self._shown[name] = text
+                events.append(event(name, text))
+        # The comment is for what stands between: proxies close what is silent for long.
+        return b"".join(events) or b":\n\n"

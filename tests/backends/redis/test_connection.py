@@ -1,0 +1,184 @@
+"""`livechat.backends.redis.connection`: connections that die without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+import hiredis
+import pytest
+from twisted.internet.defer import gatherResults
+from twisted.protocols import portforward
+
+from livechat.backends.redis import connect
+from livechat.backends.redis.connection import PING_EVERY, Script
+from livechat.backends.redis.publisher import PATIENCE
+from livechat.backends.redis.resp import REPLY
+from livechat.backends.retention import Retention
+from livechat.errors import Kind
+from livechat.protocol.wire import Draft
+from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.backends.redis.server import RedisServer, free_port
+
+
+def test_scripts() -> None:
+    """A script has what all share before it, and is known by its digest."""
+    script = Script("publish")
+    assert "local function first_since" in script.text
+    assert "'PUBLISH', channel" in script.text
+    assert script.digest == sha1(script.text.encode()).hexdigest()
+
+
+class _Client(portforward.ProxyClient):
+    peer: _Server
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.peer.factory.silent(self.peer):
+            super().dataReceived(data)
+
+
+class _LossyClient(_Client):
+    """Passes on what Redis tells, but for every third message."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._reader = hiredis.Reader()
+        self._told = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.peer.subscribes:
+            super().dataReceived(data)
+            return
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self._told += reply[0] == b"message" and reply[1] != b"lc:0:{!}"
+            if reply[0] != b"message" or self._told % 3:
+                self.peer.transport.write(encoded(reply))
+
+
+def encoded(reply: Any) -> bytes:
+    """As Redis writes it."""
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, list):
+        return b"*%d\r\n" % len(reply) + b"".join(map(encoded, reply))
+    return b"$%d\r\n%b\r\n" % (len(reply), reply)
+
+
+class _ClientFactory(portforward.ProxyClientFactory):
+    protocol = _Client
+    noisy = False
+
+
+class _Server(portforward.ProxyServer):
+    factory: Proxy
+    clientProtocolFactory = _ClientFactory
+
+    subscribes = False
+
+    def connectionMade(self) -> None:
+        self.factory.made.append(self)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.subscribes = self.subscribes or b"SUBSCRIBE" in data
+        if not self.factory.silent(self):
+            super().dataReceived(data)
+
+
+class Proxy(portforward.ProxyFactory):
+    """
+    Stands between a process and its Redis, and can swallow what goes through.
+
+    @ivar swallows: of connections made until then, those for commands or for subscriptions.
+    """
+
+    protocol = _Server
+    noisy = False
+
+    def __init__(self, port: int) -> None:
+        super().__init__("127.0.0.1", port)
+        self.made: list[Any] = []
+        self.swallowed: set[Any] = set()
+
+    def swallow(self, *, subscriptions: bool) -> None:
+        self.swallowed |= {each for each in self.made if each.subscribes is subscriptions}
+
+    def silent(self, connection: Any) -> bool:
+        return connection in self.swallowed
+
+
+class SilenceTest(ProcessesTest):
+    """There, a connection may be dead without that anybody says so."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        port = free_port()
+        with RedisServer(tmp_path / "redis", port=port) as self.server:
+            self.url = self.server.url
+            self.proxy = Proxy(port)
+            yield
+
+    def process(self, **options: int) -> Process:
+        if not self.proxy.made and not hasattr(self, "here"):
+            self.here = super().process(**options)
+            return self.here
+        listening = self.reactor.listenTCP(0, self.proxy, interface="127.0.0.1")
+        self.addCleanup(listening.stopListening)
+        url = f"redis://127.0.0.1:{listening.getHost().port}"
+        made = Process(connect(url, self.reactor, Retention(**options)))
+        self.addCleanup(made.backend.stop)
+        return made
+
+    async def test_lossy(self) -> None:
+        """Of what Redis tells every third message is lost on the way, and nobody notices."""
+        self.patch(_ClientFactory, "protocol", _LossyClient)
+        self.there = self.process()
+        await self.there.usable()
+        await self.there.backend.subscribe("r")
+        await self.traffic(200)
+        assert len(await self.all_is_well()) == 200
+
+    async def test_subscriptions(self) -> None:
+        """A dead connection for subscriptions is noticed in time, and what was missed is read."""
+        await self.traffic(20)
+        self.proxy.swallow(subscriptions=True)
+        before = self.reactor.seconds()
+        await gatherResults([self.send(self.here, f"unheard {n}") for n in range(20)])
+        await self.hears(self.there, 40)
+        # Two looks, and the time to make a new one.
+        assert self.reactor.seconds() - before < 2 * PING_EVERY + REPLY + 1
+        await self.traffic(20)
+        assert len(await self.all_is_well()) == 60
+
+    async def test_commands(self) -> None:
+        """A dead connection for commands keeps nobody waiting."""
+        await self.traffic(20)
+        self.proxy.swallow(subscriptions=False)
+        before = self.reactor.seconds()
+        sent = [self.send(self.there, f"unheard {n}") for n in range(20)]
+        await gatherResults(sent)
+        assert self.reactor.seconds() - before < PATIENCE + 0.5
+        # It has another one by now, by which it sent them again.
+        assert set(self.refused) <= {Kind.UNKNOWN}
+        await until(lambda: self.there.backend.trouble() is None)
+        await self.traffic(20)
+        stored = await self.all_is_well()
+        assert len(stored) == len(self.answered)
+
+    async def test_sent_again(self) -> None:
+        """What was stored, and the answer was swallowed, is not stored a second time."""
+        client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
+        sent = self.there.backend.publish(Draft("r", "once"))
+        await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1" or self._swallow(client))
+        message = await sent
+        assert (message.seq, message.message) == (1, "once")
+        assert await self.stored() == ["once"]
+        assert self.here.heard() == self.there.heard() == ["once"]
+
+    @staticmethod
+    def _swallow(server: Any) -> None:
+        """Answers to it, and not what it says."""
+        server.peer.dataReceived = lambda _: None

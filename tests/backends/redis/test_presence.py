@@ -1,0 +1,170 @@
+"""`livechat.backends.redis.presence`, with a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from livechat.backends.redis import presence, registry
+from livechat.interfaces import ICompany
+from livechat.protocol.cluster import Share
+from livechat.protocol.wire import User
+from tests.backends.redis.processes import Process, ProcessesTest, until
+
+ANN = Share((User("1", "Ann Lee"),), 1, 2)
+BOB = Share((User("2", "Bob"),), 1, 1)
+
+
+@implementer(ICompany)
+class Listener:
+    """Remembers what other processes say."""
+
+    def __init__(self) -> None:
+        self.shares: dict[str, list[Share]] = {}
+        self.typed: list[tuple[str, User]] = []
+
+    def present(self, room: str, shares: Sequence[Share]) -> None:
+        self.shares[room] = list(shares)
+
+    def typing(self, room: str, user: User) -> None:
+        self.typed.append((room, user))
+
+
+class CompanyTest(ProcessesTest):
+    """Two processes that say who is where."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        await super().setUp()
+        self.listener = self.listens(self.here)
+
+    def listens(self, process: Process) -> Listener:
+        listener = Listener()
+        known: Any = process.backend._company
+        known.start(listener)
+        return listener
+
+    async def hears(self, *shares: Share) -> None:  # type: ignore[override]
+        """Until these are at the other process."""
+        await until(lambda: self.listener.shares.get("r") == list(shares))
+
+    async def test_told(self) -> None:
+        """What changes at one is told to the other, and not to itself."""
+        there = self.listens(self.there)
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.there.backend.share("r", BOB)
+        await self.hears(BOB)
+        self.there.backend.share("r", Share())
+        await self.hears()
+        assert there.shares.get("r", []) == []
+        assert self.server.ask("EXISTS", "lc:{r}:p") == "0"
+
+    async def test_known_when_one_comes(self) -> None:
+        """Who subscribes to a room knows by then who is there."""
+        self.there.backend.share("other", ANN)
+        await until(lambda: self.server.ask("EXISTS", "lc:{other}:p") == "1")
+        await self.here.backend.subscribe("other")
+        assert self.listener.shares["other"] == [ANN]
+
+    async def test_typing(self) -> None:
+        """Who types is told to the other process, and stored nowhere."""
+        self.there.backend.typing("r", User("1", "Ann Lee"))
+        await until(lambda: self.listener.typed)
+        assert self.listener.typed == [("r", User("1", "Ann Lee"))]
+        assert (await self.here.backend.read("r", 0, 10)).position.seq == 0
+
+    async def test_killed(self) -> None:
+        """The people of a process that was killed are gone when its lease ends."""
+        self.patch(registry, "LEASE", 0.3)
+        await self.there.backend.beat()
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.there.backend._beating.stop()
+        while self.listener.shares["r"]:
+            await self.here.backend.beat()
+        await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
+
+    async def test_stopped(self) -> None:
+        """Those of one that has stopped are there a while longer: they may be back by then."""
+        third = self.process()
+        await third.usable()
+        third.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.patch(registry, "FAREWELL", 0.3)
+        await third.backend.stop()
+        await self.here.backend.beat()
+        assert self.listener.shares["r"] == [ANN]
+        while self.listener.shares["r"]:
+            await self.here.backend.beat()
+
+    async def test_what_was_lost_is_said_again(self) -> None:
+        """What was said while Redis was away is known when it is back."""
+        await self.kill()
+        self.there.backend.share("r", ANN)
+        self.server.start()
+        await self.usable()
+        await self.hears(ANN)
+
+    async def test_that_nobody_is_there_is_said_again(self) -> None:
+        """Whether Redis was away, or did not reach the one that is to know."""
+        for cut in (False, True):
+            self.there.backend.share("r", ANN)
+            await self.hears(ANN)
+            if cut:
+                told, self.here.backend.told = self.here.backend.told, lambda *_: None  # type: ignore[method-assign]
+                self.there.backend.share("r", Share())
+                await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
+                self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+                self.here.backend.told = told  # type: ignore[method-assign]
+            else:
+                await self.kill()
+                self.there.backend.share("r", Share())
+                self.server.start()
+                await self.usable()
+            await self.hears()
+
+    async def test_a_room_that_is_listened_to_still(self) -> None:
+        """Who comes again knows who is there, though the process has heard it all along."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.here.backend.unsubscribe("r")
+        self.listener.shares.clear()
+        await self.here.backend.subscribe("r")
+        assert self.listener.shares["r"] == [ANN]
+
+    async def test_one_that_was_taken_for_dead(self) -> None:
+        """It says who is there as soon as it can."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        for key in self.server.ask("ZRANGE", "lc:{!}:processes", "0", "-1").split():
+            self.server.ask("ZREM", "lc:{!}:processes", key)
+        await self.here.backend.beat()
+        await self.hears()
+        await self.there.backend.beat()
+        await self.hears(ANN)
+
+    async def test_a_lost_push(self) -> None:
+        """A push that gets lost is made good by what is said again."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        told, lost = self.here.backend.told, []
+        self.here.backend.told = lambda *payload: lost.append(payload)  # type: ignore[method-assign]
+        self.there.backend.share("r", BOB)
+        await until(lambda: lost)
+        self.patch(presence, "REFRESH", 0.0)
+        self.here.backend.told = told  # type: ignore[method-assign]
+        await self.there.backend.beat()
+        await self.hears(BOB)
+
+    async def test_another_version(self) -> None:
+        """What is not understood is left out."""
+        self.there.backend.share("r", ANN)
+        await self.hears(ANN)
+        self.server.ask("PUBLISH", "lc:0:{r}", "company other nonsense")
+        self.server.ask("PUBLISH", "lc:0:{r}", "company")
+        self.server.ask("PUBLISH", "lc:0:{r}", "typing other nobody")
+        self.there.backend.share("r", BOB)
+        await self.hears(BOB)
+        assert self.listener.typed == []

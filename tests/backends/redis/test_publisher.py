@@ -1,0 +1,188 @@
+"""`livechat.backends.redis.publisher`, with a real Redis."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.python.failure import Failure
+
+from livechat.backends.redis import publisher
+from livechat.backends.redis.connection import RefusedError
+from livechat.backends.redis.publisher import PATIENCE, Sending
+from livechat.errors import Kind
+from livechat.protocol.wire import Draft
+from tests.backends.redis.processes import ProcessesTest, until
+
+
+class OutboxTest(ProcessesTest):
+    """
+    What is sent is stored once, or not at all, and its sender knows.
+
+    """
+
+    async def test_all_connections_are_cut(self) -> None:
+        """What is under way then is stored once, or its sender is told that it may not be."""
+
+        def cut(number: int) -> None:
+            if number in (50, 120):
+                self.server.ask("CLIENT", "KILL", "TYPE", "normal")
+                self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+
+        await self.traffic(200, cut)
+        assert set(self.refused) <= {Kind.UNAVAILABLE, Kind.UNKNOWN}
+        await until(lambda: self.here.backend.trouble() is None)
+        assert len(self.answered) + len(self.refused) == 200
+        await self.all_is_well()
+        await self.traffic(50)
+        await self.all_is_well()
+
+    async def test_redis_stands_still(self) -> None:
+        """Nobody waits longer than two seconds, and what was refused is not stored later."""
+        await self.traffic(20)
+        self.server.signal(signal.SIGSTOP)
+        before = self.reactor.seconds()
+        sent = [self.send(self.here, f"still {number}") for number in range(20)]
+        await gatherResults(sent)
+        assert self.reactor.seconds() - before < PATIENCE + 0.5
+        assert set(self.refused) == {Kind.UNKNOWN}
+        assert len(self.refused) == 20
+        await self.send(self.here, "no")
+        assert self.refused[20:] == [Kind.UNAVAILABLE]
+        self.server.signal(signal.SIGCONT)
+        await self.usable()
+        await self.traffic(20)
+        stored = await self.all_is_well()
+        assert len(stored) == 40, "something was stored behind its sender's back"
+
+    async def test_no_memory(self) -> None:
+        """A Redis that takes nothing is said to be in trouble, until it takes something."""
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        await self.send(self.here, "no")
+        assert self.refused == [Kind.UNAVAILABLE]
+        assert "OOM" in (self.here.backend.trouble() or "")
+        self.server.ask("CONFIG", "SET", "maxmemory", "0")
+        await self.send(self.here, "yes")
+        assert self.here.backend.trouble() is None
+        assert await self.all_is_well() == ["yes"]
+
+    async def test_scripts_are_gone(self) -> None:
+        """Somebody empties Redis's cache of scripts: nobody notices."""
+        await self.traffic(10)
+        self.server.ask("SCRIPT", "FLUSH")
+        await self.traffic(10)
+        assert len(self.answered) == 20
+        await self.all_is_well()
+
+    async def test_too_much(self) -> None:
+        """More than may be under way is refused, and only that."""
+        self.patch(publisher, "QUEUE", 10)
+        sent = [self.send(self.here, f"{number}") for number in range(15)]
+        await gatherResults(sent)
+        assert self.refused == [Kind.OVERLOADED] * 5
+        assert await self.all_is_well() == [f"{number}" for number in range(10)]
+        self.patch(publisher, "QUEUE_CHARACTERS", 10)
+        await self.send(self.here, "x" * 11)
+        assert self.refused[5:] == [Kind.OVERLOADED]
+        await self.send(self.here, "x" * 10)
+        assert len(self.answered) == 11
+
+    async def test_large_groups(self) -> None:
+        """What is sent in one turn is stored in pieces that are not too large, in its order."""
+        long = "x" * 20_000
+        texts = [f"{number} {long if number % 3 else ''}" for number in range(300)]
+        await gatherResults([self.send(self.here, text) for text in texts])
+        assert await self.all_is_well() == texts
+
+    async def test_sent_again_where_little_is_kept(self) -> None:
+        """What may have been stored and trimmed since is not stored a second time."""
+        small = self.process(messages=2)
+        await small.usable()
+        for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
+            tag = b"tag%d" % later
+            deadline = self.reactor.seconds() + PATIENCE
+            first, again = (Sending(Draft("s", "x"), b"x", tag, deadline) for _ in range(2))
+            found: list[Any] = []
+            told = [sending.answer for sending in (first, again)]
+            assert told[0] is not None
+            assert told[1] is not None
+            small.backend._outbox._send([first])
+            await told[0]
+            for number in range(3):
+                await small.backend.publish(Draft("s", f"{number}"))
+            # Long after, everything that is kept is younger, or it is older than the first time.
+            again.deadline = deadline + later
+            told[1].addErrback(note, found)
+            small.backend._outbox._send([again], again=True)
+            await told[1]
+            assert found == expected
+        page = await small.backend.read("s", 0, 10)
+        assert page.position.seq == 4 + 4 + 1
+
+    async def test_sent_again_and_found(self) -> None:
+        """What is there is found by its tag, and what is not is stored now."""
+        deadline = self.reactor.seconds() + PATIENCE
+        one, two, three = (Sending(Draft("s", "x"), b"x", b"tag", deadline) for _ in range(3))
+        three.tag = b"other"
+        answers = []
+        for sending, again in ((one, False), (two, True), (three, True)):
+            told = sending.answer
+            assert told is not None
+            self.here.backend._outbox._send([sending], again=again)
+            answers.append(await told)
+        assert [message.seq for message in answers] == [1, 1, 2]
+
+    async def test_one_of_a_group(self) -> None:
+        """Where one message cannot be stored, those beside it are, and only it is refused."""
+        self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
+        drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
+        found: list[Any] = []
+        sent = [self.here.backend.publish(draft) for draft in drafts]
+        await gatherResults([each.addErrback(note, found) for each in sent])
+        assert found == [Kind.UNAVAILABLE]
+        assert await self.all_is_well() == ["one", "three"]
+
+    async def test_sent_again_and_refused(self) -> None:
+        """A message sent again may be stored: only the script can deny that."""
+        found: list[Any] = []
+
+        def again(patience: float) -> Deferred[Any]:
+            deadline = self.reactor.seconds() + patience
+            sending = Sending(Draft("s", "x"), b"x", b"tag", deadline)
+            told = sending.answer
+            assert told is not None
+            self.here.backend._outbox._sendings.append(sending)
+            self.here.backend._outbox._send([sending], again=True)
+            return told.addErrback(note, found)
+
+        await self.here.backend.publish(Draft("s", "before"))
+        await again(-1)
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        await again(PATIENCE)
+        assert found == [Kind.UNKNOWN, Kind.UNAVAILABLE]
+        self.server.ask("ACL", "SETUSER", "default", "-evalsha")
+        await again(PATIENCE)
+        await self.kill()
+        told = again(PATIENCE)
+        assert not told.called
+        self.here.backend._outbox._impatience = self.reactor.callLater(
+            PATIENCE, self.here.backend._outbox._lose_patience
+        )
+        await told
+        assert found[2:] == [Kind.UNKNOWN] * 2
+
+    async def test_an_error_of_another(self) -> None:
+        """Of an error that is not Redis's own it is not known what came before it."""
+        for code, kind in (("upstream failure", Kind.UNKNOWN), ("LOADING", Kind.UNAVAILABLE)):
+            self.patch(
+                self.here.backend._link, "call", lambda *_, code=code: fail(RefusedError(code))
+            )
+            self.patch(self.here.backend, "not_taken", lambda _: None)
+            await self.send(self.here, "x")
+            assert self.refused[-1:] == [kind]
+
+
+def note(failure: Failure, found: list[Any]) -> None:
+    error: Any = failure.value
+    found.append(error.kind)

@@ -1,0 +1,103 @@
+"""`livechat.backends.redis.registry`, with a real Redis."""
+
+from __future__ import annotations
+
+from msgspec import structs
+from twisted.internet.task import deferLater
+
+from livechat.backends.redis import registry
+from tests.backends.redis.processes import Process, ProcessesTest
+from tests.contract import REPORT
+
+
+class RosterTest(ProcessesTest):
+    """What processes know of each other."""
+
+    async def known(self, process: Process) -> list[str]:
+        """Whom it knows just now."""
+        process.backend._roster._asked_at = float("-inf")  # type: ignore[union-attr]
+        return [report.process for report in await process.backend.reports()]
+
+    async def until_known(self, process: Process, *expected: str) -> None:
+        while await self.known(process) != list(expected):
+            await deferLater(self.reactor, 0.01)
+
+    async def test_others(self) -> None:
+        """Each knows the others, and itself first, as it is now."""
+        self.here.report = structs.replace(REPORT, process="here")
+        self.there.report = structs.replace(REPORT, process="there")
+        for process in (self.here, self.there):
+            await process.backend.beat()
+        assert await self.known(self.here) == ["here", "there"]
+        assert await self.known(self.there) == ["there", "here"]
+        self.here.report = structs.replace(REPORT, process="now")
+        assert await self.known(self.here) == ["now", "there"]
+        (_, other) = await self.here.backend.reports()
+        assert other == self.there.report
+
+    async def test_who_goes(self) -> None:
+        """A process that stops is gone at once."""
+        third = self.process()
+        third.report = structs.replace(REPORT, process="third")
+        await third.usable()
+        await third.backend.beat()
+        assert "third" in await self.known(self.here)
+        await third.backend.stop()
+        assert "third" not in await self.known(self.here)
+
+    async def test_a_beat_that_is_overtaken(self) -> None:
+        """A beat that waits while its process stops does not bring it back."""
+        third = self.process()
+        third.report = structs.replace(REPORT, process="third")
+        await third.usable()
+        left = third.backend._roster
+        assert left is not None
+        await left.leave()
+        await left.beat()
+        assert "third" not in await self.known(self.here)
+
+    async def test_whose_people_may_be_back(self) -> None:
+        """Those who were at a process that stops count as there for a while."""
+        self.patch(registry, "FAREWELL", 0.3)
+        third = self.process()
+        await third.usable()
+        await third.backend.beat()
+        left, seen = third.backend._roster, self.here.backend._roster
+        assert left is not None
+        assert seen is not None
+        await third.backend.stop()
+        assert left.name in await seen.alive()
+        while left.name in await seen.alive():
+            pass
+
+    async def test_who_is_killed(self) -> None:
+        """One that says nothing any more is forgotten when its lease ends."""
+        self.patch(registry, "LEASE", 0.3)
+        self.there.report = structs.replace(REPORT, process="there")
+        await self.there.backend.beat()
+        assert await self.known(self.here) == [REPORT.process, "there"]
+        self.there.backend._beating.stop()
+        await self.until_known(self.here, REPORT.process)
+        await self.here.backend.beat()
+        assert self.server.ask("ZCARD", "lc:{!}:processes") == "1"
+
+    async def test_another_version(self) -> None:
+        """A process that is not understood is left out."""
+        await self.here.backend.beat()
+        self.server.ask("SET", "lc:{!}:process:x", "what is that")
+        self.server.ask("ZADD", "lc:{!}:processes", "9e15", "lc:{!}:process:x")
+        assert len(await self.known(self.here)) == 2
+
+    async def test_redis_is_away(self) -> None:
+        """Then a process knows of itself only."""
+        await self.kill()
+        assert await self.known(self.here) == [REPORT.process]
+
+    async def test_a_write_that_fails(self) -> None:
+        """Redis takes nothing: it is found while nobody sends, and so is the end of it."""
+        self.server.ask("CONFIG", "SET", "maxmemory", "1")
+        await self.here.backend.beat()
+        assert "OOM" in str(self.here.backend.trouble())
+        self.server.ask("CONFIG", "SET", "maxmemory", "0")
+        await self.here.backend.beat()
+        assert self.here.backend.trouble() is None

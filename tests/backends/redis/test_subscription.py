@@ -1,0 +1,30 @@
+"""`livechat.backends.redis.subscription`."""
+
+from __future__ import annotations
+
+from livechat.backends.redis.publisher import Sending
+from livechat.backends.redis.stream import Entry, Stream
+from livechat.backends.redis.subscription import Room, passed
+from livechat.errors import ChatError, Kind
+from livechat.protocol.wire import Draft
+
+
+def test_passed() -> None:
+    """A number is behind a stream only if both are of one numbering."""
+    stream = Stream(5, b"tag", 1_005, b"word")
+    for seq, word, expected in ((5, b"word", True), (6, b"word", False), (5, b"other", False)):
+        assert passed(stream, Entry(seq, 1_000, b"t", "text", None, word)) is expected
+
+
+def test_forget_answered() -> None:
+    """Only messages whose senders still wait are remembered."""
+    room = Room("r")
+    for tag in (b"waits", b"answered"):
+        sending = Sending(Draft("r", "x"), b"x", tag, 0.0)
+        room.unseen[tag] = sending, Entry(1, 1, tag, "x")
+    answer = sending.answer
+    assert answer is not None
+    answer.addErrback(lambda failure: failure.trap(ChatError))
+    sending.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
+    room.forget_answered()
+    assert room.unseen.keys() == {b"waits"}

@@ -1,0 +1,118 @@
+"""`livechat.backends.sqlite.housekeeping`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.backends.retention import Retention
+from livechat.backends.sqlite import backend as sqlite
+from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.housekeeping import LOOK_EVERY, SWEEP_EVERY, TIDY_WITHIN
+from livechat.protocol.wire import Draft
+from livechat.system.wallclock import DAY, HOLD
+from tests.support import World, result
+
+TEXT = b"what was said and has expired"
+EXPIRING = Retention(0, 60)
+
+
+def said(world: World) -> bool:
+    """Whether a text that has expired can be read in any file."""
+    files = world.store.directory.iterdir()
+    return any(TEXT in path.read_bytes() for path in files)
+
+
+def say(world: World, much: int = 200) -> None:
+    for _ in range(much):
+        result(world.backend.publish(Draft("r", TEXT.decode() * 3)))
+
+
+def log(world: World) -> Path:
+    return Path(f"{world.store._path}-wal")
+
+
+def test_expired_texts(make_world: Callable[..., World]) -> None:
+    """A minute after they have expired, and a quiet second, they are in no file."""
+    world = make_world(retention=EXPIRING)
+    say(world)
+    assert said(world)
+    world.clock.advance(61)
+    world.clock.advance(SWEEP_EVERY)
+    for _ in range(5):
+        world.clock.advance(LOOK_EVERY)
+    assert log(world).stat().st_size == 0
+    assert not said(world)
+
+
+def test_never_quiet(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is never quiet it is done all the same."""
+    world = make_world(retention=EXPIRING)
+    monkeypatch.setattr(world.backend._housekeeping, "_quiet", lambda: False)
+    say(world)
+    world.clock.advance(61)
+    world.clock.advance(SWEEP_EVERY)
+    for _ in range(round(TIDY_WITHIN / LOOK_EVERY)):
+        assert world.store.untidy
+        world.clock.advance(LOOK_EVERY)
+    for _ in range(5):
+        world.clock.advance(LOOK_EVERY)
+    assert not world.store.untidy
+
+
+def test_tidying_that_fails(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be tidied is said, and tried again by a later sweep."""
+    world = make_world(retention=EXPIRING)
+    tidy = world.store.tidy
+    monkeypatch.setattr(world.store, "tidy", lambda: world.store.write(None))  # type: ignore[arg-type]
+    say(world)
+    world.clock.advance(61)
+    with capturedLogs() as events:
+        world.clock.advance(SWEEP_EVERY)
+        world.clock.advance(LOOK_EVERY)
+    assert any("cannot be tidied" in event["log_format"] for event in events)
+    monkeypatch.setattr(world.store, "tidy", tidy)
+    say(world, 1)
+    world.clock.advance(61)
+    world.clock.advance(SWEEP_EVERY)
+    for _ in range(5):
+        world.clock.advance(LOOK_EVERY)
+    assert not said(world)
+
+
+def test_a_clock_that_jumps(make_world: Callable[..., World]) -> None:
+    """A clock that jumps is one line in the log, and removes nothing."""
+    world = make_world(retention=Retention(0, int(30 * DAY)))
+    say(world, 3)
+    world.wall += 40 * DAY
+    with capturedLogs() as events:
+        for _ in range(round(3 * HOLD)):
+            world.clock.advance(1)
+    lines = [event["line"] for event in events if "line" in event]
+    assert len(lines) == 1
+    assert "40 days" in lines[0]
+    assert result(world.backend.read("r", 0, 9)).messages == ()
+    world.wall -= 40 * DAY
+    world.clock.advance(1)
+    assert len(result(world.backend.read("r", 0, 9)).messages) == 3
+
+
+def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) -> None:
+    world = make_world(retention=Retention(0, int(30 * DAY)))
+    say(world, 3)
+    result(world.backend.stop())
+    world.wall += 40 * DAY
+    again = Store(
+        world.store.directory, Retention(0, int(30 * DAY)), lambda: world.wall, world.clock.seconds
+    )
+    again.prepare()
+    world.store = again
+    with capturedLogs() as events:
+        world.backend = sqlite.SqliteBackend(world.store, world.clock, world.writer, world.readers)
+        world.backend.start(world.hub, lambda: world.chat.report("x", 0, 0))
+    assert ["40 days" in event["line"] for event in events if "line" in event] == [True]

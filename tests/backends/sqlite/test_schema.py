@@ -1,0 +1,102 @@
+"""`livechat.backends.sqlite.schema`."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from livechat.errors import StartError
+from livechat.system.wallclock import DAY
+from tests.backends.disk import Disk, say, shown
+
+
+def test_newer_schema(disk: Disk) -> None:
+    """A file of a newer livechat is refused in one clear line, and not touched."""
+    say(disk.store(), "a")
+    disk.close()
+    disk.change("PRAGMA user_version = 5")
+    with pytest.raises(
+        StartError, match=r"newer livechat \(schema 5; this one knows 4\)"
+    ) as caught:
+        disk.store()
+    assert "\n" not in str(caught.value)
+    assert disk.rows() == [1]
+
+
+def test_somebody_elses_file(disk: Disk) -> None:
+    """A database that is not livechat's is refused, and not touched."""
+    disk.directory.mkdir()
+    disk.change("CREATE TABLE precious (x)")
+    before = disk.path.read_bytes()
+    with pytest.raises(StartError, match="not a livechat database"):
+        disk.store()
+    assert disk.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database at all", b"x" * 10_000])
+def test_no_database(disk: Disk, content: bytes) -> None:
+    """A file that is no database is moved aside, whole."""
+    disk.directory.mkdir()
+    disk.path.write_bytes(content)
+    store = disk.store()
+    assert store.broken is not None
+    aside, reason = store.broken
+    assert reason == "file is not a database"
+    assert aside.read_bytes() == content
+    assert say(store, "a") == [1]
+
+
+def downgrade(disk: Disk, version: int) -> None:
+    """Make the file what an earlier livechat would have made."""
+    disk.change("DROP TABLE clock")
+    if version < 3:
+        disk.change("DROP TABLE nonces")
+        disk.change("ALTER TABLE messages DROP COLUMN user")
+        disk.change("ALTER TABLE recent DROP COLUMN user")
+    if version < 2:
+        disk.change("INSERT INTO messages SELECT * FROM recent")
+        disk.change("DROP TABLE recent")
+    disk.change(f"PRAGMA user_version = {version}")
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_older_schema(disk: Disk, version: int) -> None:
+    """A file of an earlier livechat is taken on, with all that it holds."""
+    say(disk.store(), "a", "b")
+    new = tables(disk)
+    disk.close()
+    downgrade(disk, version)
+    store = disk.store()
+    assert say(store, "c") == [3]
+    assert shown(store) == [1, 2, 3]
+    assert tables(disk) == new
+
+
+def tables(disk: Disk) -> dict[str, list[str]]:
+    """The tables of the file, and their columns."""
+    with closing(sqlite3.connect(disk.path)) as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_schema ORDER BY name")]
+        return {
+            name: [row[1] for row in db.execute("SELECT * FROM pragma_table_info(?)", (name,))]
+            for name in names
+        }
+
+
+@pytest.mark.parametrize(("away", "trusted"), [(0, True), (80_000, True), (40 * DAY, False)])
+def test_clock_of_an_older_schema(disk: Disk, away: float, trusted: bool) -> None:
+    """The clock is compared with the newest message of a file that has no other time."""
+    say(disk.store(), "a")
+    disk.close()
+    downgrade(disk, 3)
+    disk.now += away
+    assert disk.store(seconds=10).clock.trusted is trusted
+
+
+def test_empty_file_of_an_older_schema(disk: Disk) -> None:
+    """Nothing is known of the time, and there is nothing to lose."""
+    disk.store()
+    disk.close()
+    downgrade(disk, 3)
+    assert disk.store().clock.trusted

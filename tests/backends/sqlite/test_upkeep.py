@@ -1,0 +1,282 @@
+"""`livechat.backends.sqlite.upkeep`: real files."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from livechat.backends.nonces import LASTS
+from livechat.backends.sqlite import upkeep
+from livechat.backends.sqlite.database import Store
+from livechat.protocol.wire import Draft, Message
+from livechat.system.wallclock import DAY, HOLD
+from tests.backends.disk import Disk, say, shown
+
+AGE = 30 * 86_400
+README = Path(__file__).parents[3] / "README.md"
+
+
+@pytest.fixture
+def log(disk: Disk) -> Path:
+    """The write-ahead log."""
+    return Path(f"{disk.path}-wal")
+
+
+def sweep(store: Store) -> None:
+    store.clock.look()
+    start: int | None = 0
+    while start is not None:
+        start = store.sweep(start)
+
+
+def tidy(store: Store) -> None:
+    """As long as it can be done."""
+    for _ in range(1_000):
+        if store.untidy:
+            store.tidy()
+
+
+def test_numbering_outlives_messages(disk: Disk) -> None:
+    """Numbers go on where they were after every message has expired and gone."""
+    store = disk.store(seconds=10)
+    say(store, "a", "b")
+    disk.now += 100
+    assert store.sweep() is None
+    assert disk.rows() == []
+    assert say(store, "c") == [3]
+    assert shown(store) == [3]
+    assert say(disk.store(), "d") == [4]
+
+
+def test_sweeping_many_rooms(disk: Disk) -> None:
+    """A sweep reaches every room."""
+    store = disk.store(seconds=10)
+    store.write([Draft(f"r{number}", "x") for number in range(500)])
+    disk.now += 100
+    sweep(store)
+    assert all(disk.rows(f"r{number}") == [] for number in (0, 250, 499))
+
+
+def test_nonces_are_removed(disk: Disk) -> None:
+    """In time they take no room in the file any more, whatever clock has stamped them."""
+    store = disk.store()
+    store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
+    disk.change(f"UPDATE nonces SET time = time + {int(1000 * DAY)} WHERE rowid < 3")
+    disk.now += LASTS + 1
+    store.sweep()
+    disk.close()
+    with closing(sqlite3.connect(disk.path)) as db:
+        assert db.execute("SELECT count(*) FROM nonces").fetchone() == (0,)
+
+
+class TestClocks:
+    """Removal under a clock that is wrong."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, disk: Disk) -> None:
+        self.disk = disk
+        self.store = disk.store(seconds=AGE)
+        say(self.store, "a", "b")
+
+    def run(self, seconds: float) -> None:
+        """Pass time, and sweep at the end."""
+        while seconds > 0:
+            self.disk.now += min(seconds, HOLD)
+            seconds -= HOLD
+            self.store.clock.look()
+        self.store.sweep()
+
+    def test_ahead_for_a_minute(self) -> None:
+        """Nothing is lost, and what is said afterwards has the right time."""
+        self.disk.ahead = 40 * DAY
+        self.run(HOLD + 2)
+        self.run(HOLD + 2)
+        say(self.store, "c")
+        assert shown(self.store) == [3], "the time that has held is believed"
+        self.disk.ahead = 0
+        self.run(1)
+        say(self.store, "d")
+        assert shown(self.store) == [1, 2, 3, 4]
+        last = self.store.read("r", 3, 1).messages[0]
+        assert last.time == int(1000 * self.disk.now)
+
+    def test_stamps_of_a_wrong_clock_expire(self) -> None:
+        """They show nothing for longer in a room in which nobody speaks."""
+        self.disk.ahead = 40 * DAY
+        self.run(2 * HOLD)
+        self.run(2 * HOLD)
+        say(self.store, "c")
+        self.disk.ahead = 0
+        self.run(1)
+        say(self.store, "d")
+        self.disk.now += AGE - 1
+        assert shown(self.store)[-1:] == [4]
+        self.disk.now += 2
+        assert shown(self.store) == []
+
+    def test_ahead_for_a_day(self) -> None:
+        """After it, the clock is right for all that is known."""
+        self.disk.ahead = 40 * DAY
+        self.run(DAY)
+        assert shown(self.store) == []
+        assert self.disk.rows() == [1, 2]
+        self.run(2 * HOLD)
+        assert self.disk.rows() == []
+
+    @pytest.mark.parametrize("ahead", [40 * DAY, -40 * DAY])
+    def test_starts_with_a_wrong_clock(self, ahead: float) -> None:
+        """Each of them may be the first with it; the day is one of all of them."""
+        self.disk.ahead = ahead
+        for _ in range(23):
+            self.store = self.disk.store(seconds=AGE)
+            self.run(3_600)
+            assert self.disk.rows() == [1, 2]
+        self.disk.ahead = 0
+        self.store = self.disk.store(seconds=AGE)
+        assert shown(self.store) == [1, 2]
+        assert self.store.clock.trusted
+
+    def test_removal_is_not_put_off_for_ever(self) -> None:
+        """A clock that is right is trusted at each of many starts."""
+        for _ in range(31):
+            self.run(5 * 3_600)
+            self.disk.now += DAY - 5 * 3_600
+            self.store = self.disk.store(seconds=AGE)
+        self.run(HOLD)
+        assert self.disk.rows() == []
+
+    def test_over_the_limit(self) -> None:
+        """Messages over the limit are removed under any clock."""
+        self.disk.ahead = 40 * DAY
+        self.store = self.disk.store(messages=1, seconds=AGE)
+        self.run(HOLD)
+        assert self.disk.rows() == [2]
+
+    def test_behind_at_a_start(self) -> None:
+        """A machine that wakes in 1970 stamps by the newest message until it knows better."""
+        self.disk.ahead = -self.disk.now
+        self.store = self.disk.store(seconds=AGE)
+        say(self.store, "c")
+        times = [message.time for message in self.store.read("r", 0, 9).messages]
+        assert len(times) == 3
+        assert times == sorted(times)
+
+
+def messages(store: Store, much: int) -> str:
+    """Store texts that no other file has; returns what they begin with."""
+    text = "what was said and has expired "
+    for number in range(0, much, 100):
+        written = store.write([Draft("r", f"{text}{number + n}" * 10) for n in range(100)])
+        assert all(isinstance(each, Message) for each in written)
+    return text
+
+
+def test_expired_texts_leave_the_disk(disk: Disk, log: Path) -> None:
+    """They are in no file any more, and the file is small again."""
+    store = disk.store(seconds=AGE)
+    text = messages(store, 4_000).encode()
+    assert text in log.read_bytes()
+    disk.now += AGE + 1
+    sweep(store)
+    assert store.untidy
+    full = disk.path.stat().st_size
+    tidy(store)
+    assert not store.untidy
+    assert log.stat().st_size == 0
+    assert disk.path.stat().st_size < full / 10
+    assert text not in disk.path.read_bytes()
+    assert say(store, "x") == [4_001]
+    # Nothing was removed since.
+    sweep(store)
+    assert not store.untidy
+
+
+def test_texts_over_the_limit_leave_the_disk(disk: Disk, log: Path) -> None:
+    """The same where there were too many of them."""
+    store = disk.store(messages=10)
+    text = messages(store, 1_000).encode()
+    sweep(store)
+    tidy(store)
+    assert log.stat().st_size == 0
+    assert disk.path.read_bytes().count(text) < 20 * 10
+    sweep(store)
+    assert not store.untidy
+
+
+def test_shrinking_goes_in_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write between two of them does not wait for long."""
+    monkeypatch.setattr(upkeep, "SHRINK_STEP", 100)
+    store = disk.store(seconds=AGE)
+    messages(store, 4_000)
+    disk.now += AGE + 1
+    sweep(store)
+    steps = 0
+    while store.untidy:
+        store.tidy()
+        assert say(store, "x") == [4_001 + steps]
+        steps += 1
+    assert steps > 3
+
+
+def test_long_reader(disk: Disk, log: Path) -> None:
+    """A log that grew under a long reader is cut when that has ended, and blocks nobody."""
+    store = disk.store()
+    say(store, "x")
+    with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rooms").fetchone()
+        messages(store, 16_000)
+        assert log.stat().st_size > upkeep.LOG_LIMIT
+        sweep(store)
+        store.tidy()
+        assert store.untidy
+        assert log.stat().st_size > upkeep.LOG_LIMIT
+    tidy(store)
+    assert not store.untidy
+    assert log.stat().st_size == 0
+
+
+def test_log_after_a_long_reader(disk: Disk, log: Path) -> None:
+    """Where many write, the next ones cut the log to its bound."""
+    store = disk.store()
+    say(store, "x")
+    with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rooms").fetchone()
+        messages(store, 16_000)
+        assert log.stat().st_size > upkeep.LOG_LIMIT
+    messages(store, 5_000)
+    assert log.stat().st_size <= upkeep.LOG_LIMIT
+
+
+def test_existing_file(disk: Disk) -> None:
+    """A file of before shrinks once the documented lines have been run."""
+    store = disk.store(seconds=AGE)
+    disk.close()
+    vacuum(disk)
+    store = disk.store(seconds=AGE)
+    messages(store, 2_000)
+    disk.now += AGE + 1
+    sweep(store)
+    tidy(store)
+    assert not store.untidy
+    full = disk.path.stat().st_size
+    disk.close()
+    (documented,) = re.findall(r'"(PRAGMA [^"]+)"', README.read_text())
+    vacuum(disk, documented)
+    store = disk.store(seconds=AGE)
+    assert disk.path.stat().st_size < full / 10
+    messages(store, 2_000)
+    disk.now += AGE + 1
+    sweep(store)
+    tidy(store)
+    assert disk.path.stat().st_size < full / 10
+
+
+def vacuum(disk: Disk, script: str = "PRAGMA auto_vacuum = NONE; VACUUM;") -> None:
+    with closing(sqlite3.connect(disk.path, isolation_level=None)) as db:
+        db.executescript(script)

@@ -1,0 +1,115 @@
+"""`livechat.daemon.permissions`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from livechat.config import Config
+from livechat.daemon.permissions import exposed
+from livechat.net.certificates import Certificate, load_or_make
+from tests.test_service import config
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return load_or_make(tmp_path / "certs")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Config:
+    """A state directory as livechat makes it."""
+    found = config(tmp_path)
+    found.state.mkdir(mode=0o700)
+    for name in ("operators.json", "admin-password", "livechat.sqlite3"):
+        (found.state / name).touch(mode=0o600)
+    return found
+
+
+def test_what_livechat_makes(settings: Config, certificate: Certificate) -> None:
+    """Files that livechat makes are nobody else's, whatever the umask is."""
+    assert exposed(settings, certificate) == []
+
+
+def test_a_made_certificate_with_a_weak_umask(tmp_path: Path) -> None:
+    """Nobody else can put another key beside the certificate."""
+    before = os.umask(0)
+    try:
+        made = load_or_make(tmp_path / "certs")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.chain.parent.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("mode", "warned"),
+    [(0o600, False), (0o400, False), (0o640, False), (0o440, False),
+     (0o644, True), (0o604, True), (0o660, True), (0o602, True)],
+)  # fmt: skip
+def test_keys(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
+    """A key's group may read it; nobody else may, and nobody else may write it."""
+    certificate.key.chmod(mode)
+    lines = exposed(settings, certificate)
+    assert len(lines) == warned
+    if warned:
+        assert str(certificate.key) in lines[0]
+        assert f"{mode:04o}" in lines[0]
+
+
+def test_a_key_behind_a_link(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
+    """The file counts, and not the link to it, which everybody may read."""
+    link = tmp_path / "privkey.pem"
+    link.symlink_to(certificate.key)
+    linked = Certificate(
+        certificate.chain, link, certificate.names, certificate.expires, self_signed=True
+    )
+    assert exposed(settings, linked) == []
+    certificate.key.chmod(0o644)
+    assert len(exposed(settings, linked)) == 1
+
+
+@pytest.mark.parametrize("name", [".", "operators.json", "admin-password", "livechat.sqlite3"])
+@pytest.mark.parametrize("bit", [0o020, 0o002])
+def test_state(settings: Config, certificate: Certificate, name: str, bit: int) -> None:
+    """Each trusted file that others can write is one line."""
+    path = settings.state / name
+    path.chmod(path.stat().st_mode | bit)
+    (line,) = exposed(settings, certificate)
+    assert f"can write {path}" in line
+
+
+def test_state_that_is_only_read(settings: Config, certificate: Certificate) -> None:
+    """Reading alone puts no session into it."""
+    settings.state.chmod(0o755)
+    assert exposed(settings, certificate) == []
+
+
+def test_files_elsewhere(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
+    """The password's file, and whom Redis is vouched for by, are trusted as well."""
+    password, authority = tmp_path / "password", tmp_path / "ca.pem"
+    password.touch(mode=0o600)
+    authority.touch(mode=0o644)
+    named = config(tmp_path, admin_password_file=str(password), redis_ca=str(authority))
+    assert exposed(named, certificate) == []
+    password.chmod(0o620)
+    authority.chmod(0o666)
+    assert len(exposed(named, certificate)) == 2
+
+
+def test_state_of_another_user(
+    settings: Config, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner can write what is his, whatever its mode is; root always can."""
+    owner = settings.state.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    lines = exposed(settings, certificate)
+    assert len(lines) == (0 if owner == 0 else 4)
+    monkeypatch.setattr(os, "geteuid", lambda: 4_711)
+    if os.getuid() == 0:
+        os.chown(settings.state, 4_712, -1)
+        (line,) = exposed(settings, certificate)
+        assert "another user (4712)" in line

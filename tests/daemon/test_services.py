@@ -1,0 +1,331 @@
+"""`livechat.daemon.services`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from livechat.daemon.services import DRAIN, OrderedService, Port
+from livechat.http.connection import _Stage
+from livechat.net import certificates, tls
+from livechat.net.tls_port import TLSPort
+from livechat.rooms.chat import Window
+from livechat.service import build
+from tests import support
+from tests.net.test_certificates import issue
+from tests.support import HANDSHAKE, request, run
+from tests.test_service import config, memory_reactor
+
+
+class Recording(Service):
+    """Remembers when it was started and stopped."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name = name
+        self._events = events
+        self.stopped: Deferred[None] = Deferred()
+
+    def startService(self) -> None:
+        self._events.append(f"start {self.name}")
+
+    def stopService(self) -> Deferred[None]:
+        self._events.append(f"stop {self.name}")
+        return self.stopped
+
+
+class OrderedServiceTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.events: list[str] = []
+        self.parent = OrderedService()
+        self.children = [Recording(name, self.events) for name in "abc"]
+        for child in self.children:
+            child.setServiceParent(self.parent)
+
+    def test_order(self) -> None:
+        """Children are started in order, and stopped in reverse, one after the other."""
+        self.parent.startService()
+        assert self.events == ["start a", "start b", "start c"]
+        stopping = self.parent.stopService()
+        assert self.events[3:] == ["stop c"]
+        self.children[2].stopped.callback(None)
+        assert self.events[4:] == ["stop b"]
+        self.children[1].stopped.errback(ZeroDivisionError())
+        assert self.events[5:] == ["stop a"]
+        assert not stopping.called
+        self.children[0].stopped.callback(None)
+        self.successResultOf(stopping)
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+
+def announced(directory: Path, **options: str) -> str:
+    """What the daemon's log says at start."""
+    daemon = build(config(directory, **options), memory_reactor())
+    announcement: Any = daemon.getServiceNamed("announcement")
+    storage: Any = daemon.getServiceNamed("storage")
+    port: Any = daemon.getServiceNamed("port")
+    with capturedLogs() as events:
+        announcement.startService()
+    for listening in port._listening:
+        listening.close()
+    storage._backend._store.release()
+    return "\n".join(event["log_format"].format(**event) for event in events)
+
+
+def test_announcement(tmp_path: Path) -> None:
+    """The log says where to connect, what the certificate is worth and who may come."""
+    text = announced(tmp_path)
+    assert "https://localhost:" in text
+    assert "/ws/chat/{room}/" in text
+    assert "/admin/; its password is in" in text
+    assert "self-signed" in text
+    assert "Only this machine can connect" in text
+    assert str(tmp_path / "state") in text
+
+
+def test_announcement_to_the_world(tmp_path: Path) -> None:
+    """A real certificate and an open interface are announced as such."""
+    chain, key = issue(tmp_path)
+    text = announced(tmp_path, interface="::", certificate=str(chain), private_key=str(key))
+    assert "https://[::]:" in text
+    assert "self-signed" not in text
+    assert "Only this machine" not in text
+    assert "expires on" in text
+
+
+def test_announcement_of_what_others_may(tmp_path: Path) -> None:
+    """A key that others can read, and a state that they can write, are a line each."""
+    chain, key = issue(tmp_path)
+    key.chmod(0o644)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert text.count(f"the private key {key} ") == 1
+    assert text.count(f"can write {tmp_path / 'state'} ") == 1
+    key.chmod(0o640)
+    (tmp_path / "state").chmod(0o700)
+    text = announced(tmp_path, certificate=str(chain), private_key=str(key))
+    assert "private key" not in text
+    assert "can write" not in text
+
+
+@pytest.fixture
+def stopping(port: support.Port) -> Port:
+    """The port as a service, with nothing to listen on."""
+    certificate = certificates.load_or_make(Path(port.world.store._path.parent))
+    secured = tls.context(certificate.chain, certificate.key)
+    tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
+    service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
+    service.startService()
+    return service
+
+
+def test_stopping(port: support.Port, stopping: Port) -> None:
+    """Idle connections are closed, members are told, and then the port has stopped."""
+    idle, member = port.connect(), port.socket()
+    idle.send(request("GET", "/healthz"))
+    assert idle.answer().status == 200
+    stopped = stopping.stopService()
+    assert idle.closing
+    assert member.closed() == 1012
+    assert not stopped.called
+    idle.hang_up()
+    member.hang_up()
+    assert stopped.called
+
+
+def test_stopping_with_peers_that_stay(port: support.Port, stopping: Port) -> None:
+    """Connections that do not close in time are cut."""
+    idle, member = port.connect(), port.socket()
+    stopped = stopping.stopService()
+    with capturedLogs() as events:
+        port.world.clock.advance(DRAIN)
+    assert stopped.called
+    assert idle.aborted
+    assert member.aborted
+    assert len(events) == 1
+
+
+JOINS = {
+    "plain": request("GET", "/ws/chat/r/", **HANDSHAKE),
+    "v1": request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"),
+    "events": request("GET", "/chat/events/r/"),
+}
+POST = request("POST", "/chat/send/r/", b'{"message": "hi"}', Content_Type="application/json")
+
+
+def sent_back(wire: support.Wire, kind: str) -> None:
+    """Check that the client was told to come back, in a way that it sees."""
+    answer = wire.answer()
+    if kind == "v1":
+        assert answer.status == 101
+        (_, goaway), (opcode, payload) = wire.frames()
+        assert json.loads(goaway)["type"] == "goaway"
+        assert (opcode, payload[:2]) == (8, (1012).to_bytes(2, "big"))
+        wire.send(support.client_frame(payload, 8))
+    else:
+        assert (answer.status, answer.code()) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["connection"] == "close"
+    assert wire.closing
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_joining_while_it_stops(
+    port: support.Port, stopping: Port, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A client that enters its room after the goodbyes is told all the same."""
+    joining: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
+    wire = port.connect()
+    wire.send(JOINS[kind])
+    stopped = stopping.stopService()
+    joining.callback(None)
+    sent_back(wire, kind)
+    assert port.world.hub.rooms() == {}
+    wire.hang_up()
+    assert stopped.called
+
+
+@pytest.mark.parametrize("kind", [*JOINS, "send", "ask"])
+@pytest.mark.parametrize("before", [0, 10])
+def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, before: int) -> None:
+    """A request that is whole only then is told to come back, and not carried out."""
+    data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
+    wire = port.connect()
+    wire.send(data[:before])
+    stopped = stopping.stopService()
+    assert not wire.closing
+    wire.send(data[before:])
+    sent_back(wire, kind)
+    assert run(port.world.chat.history("r", Window())).last == 0
+    wire.hang_up()
+    assert stopped.called
+
+
+def test_saying_nothing_while_it_stops(port: support.Port, stopping: Port) -> None:
+    """A connection that says nothing, or not enough, is waited for a moment only."""
+    silent, halting, halfway = port.connect(), port.connect(), port.connect()
+    halting.send(b"GET")
+    halfway.send(POST[:-5])
+    stopping.stopService()
+    port.world.clock.advance(_Stage.LAST.value)
+    assert silent.received() == b""
+    assert silent.closing
+    sent_back(halting, "ask")
+    sent_back(halfway, "send")
+
+
+def test_sending_while_it_stops(port: support.Port, stopping: Port) -> None:
+    """A message on its way is stored and answered, and then the connection closes."""
+    port.world.writer.held = True
+    waiting, coming = port.connect(), port.connect()
+    waiting.send(POST)
+    coming.send(POST[:-5])
+    stopped = stopping.stopService()
+    coming.send(POST[-5:])
+    for wire in (waiting, coming):
+        port.world.write()
+        answer = wire.answer()
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+        assert wire.closing
+        wire.hang_up()
+    assert stopped.called
+
+
+def test_an_operators_stream_while_it_stops(
+    port: support.Port, stopping: Port, browser: support.Browser
+) -> None:
+    """An event stream that begins only then ends at once."""
+    wire = port.connect()
+    data = request("GET", "/admin/events", **browser.headers())
+    wire.send(data[:-2])
+    stopped = stopping.stopService()
+    wire.send(data[-2:])
+    sent_back(wire, "events")
+    wire.hang_up()
+    assert stopped.called
+
+
+class RenewalTest(SynchronousTestCase):
+    """SIGHUP renews the operators' password."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        self.password = self.directory / "state" / "admin-password"
+        self.daemon = build(config(self.directory), memory_reactor())
+        storage: Any = self.daemon.getServiceNamed("storage")
+        port: Any = self.daemon.getServiceNamed("port")
+        self.addCleanup(storage._backend._store.release)
+        for listening in port._listening:
+            self.addCleanup(listening.close)
+        self.renewal: Any = self.daemon.getServiceNamed("renewal")
+        self.renewal._operators._hashing = support.Lane()
+        self.renewal._operators._saving = support.Lane()
+        self.renewal._files = support.Lane()
+
+    def renew(self) -> str:
+        """What the log says about it."""
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
+        return "\n".join(event["log_format"].format(**event) for event in events)
+
+    def test_renewing(self) -> None:
+        """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
+        assert "is the same as before" in self.renew()
+        self.password.write_text("another password")
+        assert "is new, and signs all out" in self.renew()
+        self.password.write_text("short")
+        assert "stays as it was" in self.renew()
+        self.patch(self.renewal, "_operators", None)
+        assert "could not be renewed" in self.renew()
+        assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_many_at_once(self) -> None:
+        """While one renewal is under way, any number of SIGHUPs make one more."""
+        lane = self.renewal._operators._hashing
+        lane.held = True
+        self.renewal._reactor.callFromThread = lambda f: f()
+        for checks in (2, 1):
+            for _ in range(300 if checks == 2 else 1):
+                self.renewal._asked()
+            done = 0
+            while lane.busy():
+                lane.step()
+                done += 1
+            assert done == checks
+
+    def test_warnings(self) -> None:
+        """Exposed files are warned of again until they are mended, by one worker."""
+        state = self.directory / "state"
+        state.chmod(0o777)
+        assert self.renew().count(f"can write {state}") == 1
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=2))
+        assert "can write" not in self.renew()
+        state.chmod(0o700)
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
+        assert "can write" not in self.renew()
+
+    def test_order(self) -> None:
+        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
+        assert next(iter(self.daemon)) is self.renewal
+
+    def test_signal(self) -> None:
+        """The signal is taken while the service runs, and what was before is restored."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.renewal.startService()
+        assert signal.getsignal(signal.SIGHUP) == self.renewal._asked
+        self.renewal.stopService()
+        assert signal.getsignal(signal.SIGHUP) == before

@@ -1,0 +1,498 @@
+"""`livechat.http.connection`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from livechat.http.connection import _Stage
+from livechat.limits.rates import Buckets, Rate
+from livechat.rooms.presence import TELL_EVERY
+from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
+
+JSON = {"Content_Type": "application/json"}
+
+
+def post(text: str = "hi") -> bytes:
+    return request("POST", "/chat/send/", json.dumps({"message": text}).encode(), **JSON)
+
+
+def test_keep_alive(port: Port) -> None:
+    """A connection takes one request after the other."""
+    wire = port.connect()
+    for number in range(3):
+        wire.send(post(str(number)))
+        assert wire.answer().json() == {"message": "Message sent!"}
+    wire.send(request("GET", "/chat/history/"))
+    assert [each["message"] for each in wire.answer().json()["chat_history"]] == ["0", "1", "2"]
+
+
+def test_pipelining(port: Port) -> None:
+    """Requests that come together are answered one by one, in order."""
+    wire = port.connect()
+    wire.send(post("a") + post("b") + request("GET", "/chat/history/"))
+    answers = wire.answers()
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert [each["message"] for each in answers[2].json()["chat_history"]] == ["a", "b"]
+
+
+def test_byte_by_byte(port: Port) -> None:
+    """It does not matter in which pieces a request comes."""
+    wire = port.connect()
+    for byte in post():
+        wire.send(bytes([byte]))
+    assert wire.answer().status == 200
+
+
+def test_every_answer_is_safe(port: Port) -> None:
+    """Every answer tells browsers to guess nothing, and names no product."""
+    for target in ("/", "/healthz", "/chat/history/", "/nowhere", "/static/livechat.css"):
+        headers = port.ask("GET", target).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert "date" in headers
+        assert "server" not in headers
+
+
+def test_refusals_are_like_other_answers(port: Port) -> None:
+    """What is refused before it is a request has the headers that every answer has."""
+    strict = Port(port.world, headers=(("Strict-Transport-Security", "max-age=1"),))
+    wire = strict.connect()
+    wire.send(b"nonsense\r\n\r\n")
+    old = request("GET", "/ws/chat/r/", **HANDSHAKE).replace(b"HTTP/1.1", b"HTTP/1.0")
+    other = strict.connect()
+    other.send(old)
+    for answer in (wire.answer(), other.answer()):
+        assert answer.status == 400
+        assert answer.headers["strict-transport-security"] == "max-age=1"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/9.9 x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
+    ],
+)
+def test_no_http(port: Port, data: bytes) -> None:
+    """What is no valid request gets a problem with its reason, and the connection closes."""
+    wire = port.connect()
+    wire.send(data + request("GET", "/healthz"))
+    answer = wire.answer()
+    assert answer.status == 400
+    assert answer.code() == "bad_request"
+    assert answer.headers["connection"] == "close"
+    assert wire.closing
+    wire.send(request("GET", "/healthz"))
+    assert wire.received() == b"", "a request behind it was run"
+
+
+def test_expect_continue(port: Port) -> None:
+    """A client that asks first is told to go on."""
+    wire = port.connect()
+    body = b'{"message": "hi"}'
+    wire.send(request("POST", "/chat/send/", body, Expect="100-continue", **JSON)[: -len(body)])
+    assert wire.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    wire.send(body)
+    assert wire.answer().status == 200
+
+
+def test_silence(port: Port) -> None:
+    """Who connects and says nothing is hung up on, and cut off if he does not hang up."""
+    wire = port.connect()
+    port.world.clock.advance(_Stage.HEAD.value)
+    assert wire.received() == b""
+    assert wire.closing
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
+def test_a_head_that_drips(port: Port) -> None:
+    """A request's head has an absolute deadline, which no byte moves."""
+    wire = port.connect()
+    for byte in b"GET /healthz":
+        wire.send(bytes([byte]))
+        port.world.clock.advance(1)
+    assert wire.answer().code() == "too_slow"
+    assert wire.closing
+
+
+def test_a_body_that_drips(port: Port) -> None:
+    """So has its body."""
+    wire = port.connect()
+    wire.send(request("POST", "/chat/send/", Content_Length="100", **JSON))
+    for _ in range(int(_Stage.BODY.value)):
+        wire.send(b"x")
+        port.world.clock.advance(1)
+    assert wire.answer().code() == "too_slow"
+
+
+def test_a_second_request_that_drips(port: Port) -> None:
+    """So has the head of every later request on the connection."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz"))
+    assert wire.answer().status == 200
+    port.world.clock.advance(_Stage.IDLE.value - 1)
+    wire.send(b"G")
+    port.world.clock.advance(_Stage.HEAD.value)
+    assert wire.answer().code() == "too_slow"
+
+
+def test_idle(port: Port) -> None:
+    """A connection that is not used any more is closed."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz"))
+    wire.received()
+    port.world.clock.advance(_Stage.IDLE.value)
+    assert wire.closing
+    assert wire.received() == b""
+
+
+def test_a_request_that_comes_too_late(port: Port) -> None:
+    """A request that meets a connection which is being closed is not carried out."""
+    wire = port.connect()
+    wire.send(post("in time"))
+    wire.received()
+    port.world.clock.advance(_Stage.IDLE.value)
+    assert wire.closing
+    wire.send(post("too late"))
+    assert wire.received() == b""
+    texts = [each["message"] for each in port.ask("GET", "/chat/history/").json()["chat_history"]]
+    assert texts == ["in time"]
+
+
+def test_a_closed_connection_whose_peer_stays(port: Port) -> None:
+    """After a last answer, a peer that does not hang up is cut off."""
+    wire = port.connect()
+    wire.send(request("GET", "/healthz", Connection="close"))
+    assert wire.answer().status == 200
+    assert wire.closing
+    assert not wire.aborted
+    port.world.clock.advance(_Stage.END.value)
+    assert wire.aborted
+
+
+def test_nothing_is_left(port: Port) -> None:
+    """A connection that is lost leaves no timer, no count and no reference."""
+    for data in (b"", b"GET", request("GET", "/healthz"), b"x\r\n" * 9):
+        wire = port.connect()
+        wire.send(data)
+        wire.hang_up()
+    port.socket().hang_up()
+    assert len(port.connections) == 0
+    assert port.factory.channels == set()
+    assert port.sockets.sockets == set()
+    port.world.clock.advance(TELL_EVERY)
+    pending = [call for call in port.world.clock.getDelayedCalls() if "Looping" not in str(call)]
+    # Autobahn's batched timers stay, empty, until their time comes.
+    assert [call for call in pending if "_BatchedTimer" not in str(call)] == []
+
+
+def test_requests_without_reading_answers(port: Port) -> None:
+    """Who sends requests and reads no answers is not read any more, and is cut at last."""
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz") * 100)
+    assert len(wire.answers()) == 1
+    assert wire.transport.producerState == "paused"
+    wire.resume()
+    assert len(wire.answers()) == 1
+    wire.transport.full = False
+    wire.resume()
+    assert len(wire.answers()) == 98
+    assert wire.transport.producerState == "producing"
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz"))
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.aborted
+    wire.hang_up()
+
+
+def test_pipelined_histories(port: Port) -> None:
+    """A history that is asked for behind an unread answer waits for it to be read."""
+    for _ in range(60):
+        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/healthz") + request("GET", "/chat/history/") * 2)
+    size = 0
+    while len(wire.transport.value()) > size:
+        assert len(wire.transport.value()) - size < 200_000
+        size = len(wire.transport.value())
+        wire.resume()
+    assert [answer.status for answer in wire.answers()] == [200, 200, 200]
+
+
+def test_a_reader_that_never_reads(port: Port) -> None:
+    """An answer has a deadline as well."""
+    for _ in range(60):
+        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+    wire = port.connect()
+    wire.transport.full = True
+    wire.send(request("GET", "/chat/history/"))
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.aborted
+    wire.hang_up()
+
+
+def test_too_many_connections(port: Port) -> None:
+    """A connection over the limit is told so and closed; with room again it is let in."""
+    limited = Port(port.world, most_per_address=1)
+    first, second = limited.connect(), limited.connect()
+    second.send(request("GET", "/healthz"))
+    answer = second.answer()
+    assert (answer.status, answer.code()) == (429, "too_many_connections")
+    assert answer.headers["retry-after"] == "1"
+    assert second.closing
+    second.hang_up()
+    first.send(request("GET", "/healthz"))
+    assert first.answer().status == 200
+    first.hang_up()
+    assert limited.ask("GET", "/healthz").status == 200
+
+
+def test_far_too_many_connections(port: Port) -> None:
+    """In the end connections are not even let in."""
+    limited = Port(port.world, most=1)
+    wires = [limited.factory.buildProtocol(None) for _ in range(200)]
+    assert wires[0] is not None
+    assert wires[-1] is None
+
+
+def test_a_socket_counts_as_a_connection(port: Port) -> None:
+    """A WebSocket keeps its place in the count until it is gone."""
+    limited = Port(port.world, most_per_address=1)
+    wire = limited.socket()
+    assert limited.ask("GET", "/healthz").status == 429
+    wire.hang_up()
+    assert limited.ask("GET", "/healthz").status == 200
+
+
+def test_the_rate_of_a_connection(make_world: Callable[..., World]) -> None:
+    """A connection that sends too fast is told how long to wait."""
+    wire = Port(make_world(rate=0.1)).connect()
+    wire.send(post() + post())
+    first, second = wire.answers()
+    assert first.status == 200
+    assert (second.status, second.code()) == (429, "rate_limited")
+    assert second.headers["retry-after"] == "10"
+
+
+def test_retiring(port: Port) -> None:
+    """An idle connection is closed at once, a busy one after its answer."""
+    idle = port.connect()
+    idle.send(request("GET", "/healthz"))
+    assert idle.answer().status == 200
+    idle.channel.retire()
+    assert idle.closing
+    port.world.writer.held = True
+    busy = port.connect()
+    busy.send(post())
+    busy.channel.retire()
+    assert not busy.closing
+    port.world.write()
+    assert busy.answer().status == 200
+    assert busy.closing
+
+
+def test_frames_behind_the_handshake(port: Port) -> None:
+    """Frames that come in one piece with the handshake are not lost."""
+    frame = client_frame(b'{"message": "early"}')
+    assert port.socket(early=frame).heard() == ["early"]
+    assert port.socket(early=frame * 50).heard() == ["early"] * 50
+
+
+def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that come while the room is entered wait, and so does what is said there."""
+    from twisted.internet.defer import Deferred  # noqa: PLC0415
+
+    entering: Deferred[None] = Deferred()
+    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: entering)
+    wire = port.connect()
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE))
+    wire.send(client_frame(b'{"message": "early"}'))
+    assert wire.received() == b""
+    port.world.backend._subscribed["r"] = "e"
+    port.world.chat.send(port.world.chat.sender("a"), "r", "meanwhile")
+    entering.callback(None)
+    assert wire.answer().status == 101
+    assert wire.heard() == ["meanwhile", "early"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Upgrade": ""}, 426),
+        ({"Upgrade": "h2c"}, 426),
+        ({"Connection": ""}, 400),
+        ({"Connection": "close"}, 400),
+        ({"Sec_WebSocket_Version": "8"}, 426),
+        ({"Sec_WebSocket_Version": ""}, 426),
+        ({"Sec_WebSocket_Key": ""}, 400),
+        ({"Sec_WebSocket_Key": "short=="}, 400),
+        ({"Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x"}, 400),
+        ({"Content_Length": "1"}, 400),
+        ({"Host": ""}, 400),
+    ],
+)
+def test_bad_handshakes(port: Port, headers: dict[str, str], status: int) -> None:
+    """A handshake that is none is answered with a problem that says why."""
+    body = b"x" if "Content_Length" in headers else b""
+    answer = port.ask("GET", "/ws/chat/r/", body, **(HANDSHAKE | headers))
+    assert answer.status == status
+    assert answer.code()
+
+
+def test_headers_that_two_parsers_read_differently(port: Port) -> None:
+    """Bytes at which only some parsers split lines are refused."""
+    for byte in "\x0b\x0c\x1c\x1d\x1e\x85":
+        wire = port.connect()
+        odd = {"X_Odd": f"a{byte}Sec-WebSocket-Extensions: permessage-deflate{byte}Host: evil"}
+        odd |= {"Sec_WebSocket_Protocol": f"a,a,{byte}b"}
+        wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **odd))
+        assert wire.answer().code() == "bad_request"
+    named = {"X_Odd": "Ån Å".encode().decode("latin-1")}
+    assert port.ask("GET", "/healthz", **named).status == 200
+
+
+def test_any_method(port: Port) -> None:
+    """No method, however odd, is more than a 405 or a 400."""
+    for method in ("TRACE", "PUT", "DELETE", "PATCH", "GEt", "A" * 9_000, "CONNECT"):
+        for target in ("/chat/send/", "/", "*"):
+            assert port.ask(method, target).status in {400, 404, 405}
+
+
+def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None:
+    """When the client goes nothing of its stream is left, wherever it is."""
+    before = len(port.world.clock.getDelayedCalls())
+    resting, unread = browser.events("/admin/events"), browser.events("/admin/events")
+    unread.transport.full = True
+    port.world.clock.advance(1)
+    for wire in (resting, unread):
+        wire.hang_up()
+    port.world.clock.advance(1)
+    assert len(port.world.clock.getDelayedCalls()) == before
+    assert port.world.operators._open == {}
+    assert len(port.connections) == 0
+
+
+def test_a_stream_is_not_a_slow_answer(port: Port, browser: Browser) -> None:
+    """A stream goes on for longer than an answer may take; then it ends in good order."""
+    wire = browser.events("/admin/events")
+    for _ in range(4):
+        port.world.clock.advance(_Stage.ANSWER.value + 1)
+        assert not wire.closing
+        assert wire.events()
+    port.world.clock.advance(_Stage.ANSWER.value)
+    assert wire.received().endswith(b"0\r\n\r\n")
+    wire.send(request("GET", "/healthz"))
+    assert wire.answer().status == 200
+
+
+def test_streams_end_when_the_server_does(port: Port, browser: Browser) -> None:
+    """A retiring connection does not wait for its stream, nor for who does not read it."""
+    wire, unread = browser.events("/admin/events"), browser.events("/admin/events")
+    unread.transport.full = True
+    port.world.clock.advance(1)
+    wire.received()
+    for channel in tuple(port.factory.channels):
+        channel.retire()
+    assert wire.received().endswith(b"0\r\n\r\n")
+    assert wire.closing
+    assert not unread.closing
+    port.world.clock.advance(_Stage.STREAM.value)
+    assert unread.aborted
+
+
+def test_a_request_behind_a_stream(port: Port, browser: Browser) -> None:
+    """What is asked for behind a stream is answered when that has ended."""
+    wire = browser.events("/admin/events")
+    wire.send(request("GET", "/healthz"))
+    assert wire.events()
+    port.world.clock.advance(_Stage.STREAM.value - 1)
+    assert wire.received().endswith(b'{"status":"ok"}')
+
+
+def test_behind_a_proxy(world: World) -> None:
+    """A proxy that is trusted speaks for many: each has a rate of its own, and none is its."""
+    port = Port(make_limited(world), proxies=["192.0.2.0/24"])
+    wire = port.connect("192.0.2.1")
+
+    def send(client: str, wire: Wire) -> int:
+        body = json.dumps({"message": "x"}).encode()
+        wire.send(request("POST", "/chat/send/", body, X_Forwarded_For=client, **JSON))
+        return wire.answer().status
+
+    rate = 4
+    for client in ("203.0.113.1", "203.0.113.2"):
+        assert [send(client, wire) for _ in range(rate + 1)] == [200] * rate + [429]
+    # Who is not trusted speaks only for himself, whatever he says.
+    other = port.connect("198.51.100.1")
+    statuses = [send(f"203.0.113.{number}", other) for number in range(10, 10 + rate + 1)]
+    assert statuses == [200] * rate + [429]
+    for each in port.wires:
+        each.hang_up()
+
+
+def make_limited(world: World) -> World:
+    """Two messages a second of an address."""
+    world.chat._addresses = Buckets(Rate.of(2))
+    return world
+
+
+def test_members_behind_a_proxy(world: World) -> None:
+    """They are counted by their own addresses, and the proxy's is not."""
+    port = Port(world, most_per_address=2, proxies=["192.0.2.1"])
+
+    def enter(client: str) -> tuple[Wire, int]:
+        wire = port.connect("192.0.2.1")
+        wire.send(request("GET", "/ws/chat/r/", X_Forwarded_For=client, **HANDSHAKE))
+        return wire, wire.answer("GET").status
+
+    one, two, three = (enter("203.0.113.1") for _ in range(3))
+    assert [status for _, status in (one, two, three)] == [101, 101, 429]
+    assert enter("203.0.113.2")[1] == 101
+    one[0].hang_up()
+    assert enter("203.0.113.1")[1] == 101
+    assert len(port.connections) == 3 + 1
+    for each in port.wires:
+        each.hang_up()
+    assert len(port.connections) == 0
+    assert port.connections._by_address == {}
+
+
+def test_whom_a_proxy_passes_on(world: World) -> None:
+    """Who is named by the PROXY protocol counts, and may be one too many."""
+    port = Port(world, most_per_address=1, proxies=["192.0.2.1"])
+    wires = [port.connect("192.0.2.1") for _ in range(3)]
+    for wire, address in zip(wires, ("203.0.113.1", "203.0.113.1", "203.0.113.2"), strict=True):
+        wire.protocol.comes_from(address)
+        wire.send(request("GET", "/healthz", X_Forwarded_For="9.9.9.9"))
+    assert [wire.answer().status for wire in wires] == [200, 429, 200]
+    assert wires[0].protocol.sender.address == "203.0.113.1"
+    assert port.connections._by_address == {"203.0.113.1": 1, "203.0.113.2": 1}
+    for wire in wires:
+        wire.hang_up()
+    assert port.connections._by_address == {}
+    assert (port.connections._open, port.connections._excess) == (0, 0)

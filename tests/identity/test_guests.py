@@ -1,0 +1,144 @@
+"""`livechat.identity.guests`."""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livechat.errors import ChatError
+from livechat.identity.guests import (
+    LONGEST_NAME,
+    OPERATOR,
+    checked_key,
+    checked_name,
+    passer_by,
+    regular,
+)
+from livechat.protocol.looks import skeleton
+from livechat.protocol.wire import User, user_of_text, user_to_text
+
+KEY = "abcdefghijklmnop"
+
+
+NO_NAMES = (
+    *("", " ", "\u2003", "x" * (LONGEST_NAME + 1), "a\nb", "a\0", "\x7f", "a\u2028b", "\x1b[31m"),
+    *("\u202eevil", "a\u2066b", "a\u200f", "\u061c", "\u200b", "\ufeff", "\U000e0041", "\ufdd0"),
+    *("\u2800", "\u3164", "\u200d", "\ud800"),
+    # Nothing of it is to be seen.
+    *("\ufe0f", "\u034f", "\U000e0100", "\u0301", "\u0903", "\u20dd", "\u115f", "\uffa0", "\u17b4"),
+    *(" \u0301", "\u200d\ufe0f"),
+    # They would look like another one.
+    *("Ann ", " Ann", "Ann\u200d", "Ann\u034f", "Ann\u3164", "Ann\u17b4", "Ann\ufe0f", "Ann\u2800"),
+    *("\u034fAnn", "\u0301Ann", "Ann\u00a0", "Ann\u3000", "x" * LONGEST_NAME + " "),
+)
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
+def test_no_names(name: str) -> None:
+    """What would disturb the text around it is none."""
+    with pytest.raises(ChatError):
+        checked_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ann", "A", "x" * LONGEST_NAME, "a b", "إيمان", "Zoë", "Zoe\u0308", "a\u200db", "👩\u200d🚀",
+     "\U0001fae8", "<b>", "\ue000", "Ann ❤\ufe0f", "❤\ufe0fAnn", "葛\U000e0100城", "葛\U000e0100"],
+    ids=ascii,
+)  # fmt: skip
+def test_names(name: str) -> None:
+    """Whatever people are called, in letters and emoji that are newer than Python too."""
+    assert checked_name(name) == name
+
+
+@given(st.text(max_size=LONGEST_NAME + 2))
+def test_any_name(name: str) -> None:
+    """An accepted name stays as it is, and is seen at both ends."""
+    try:
+        taken = checked_name(name)
+    except ChatError:
+        return
+    assert taken == name
+    assert 1 <= len(name) <= LONGEST_NAME
+    assert category(name[0])[0] not in "MZC" or category(name[0]) in {"Cn", "Co"}
+    assert not name[-1].isspace()
+    assert skeleton(name)
+
+
+@pytest.mark.parametrize("name", ["admin", "You", "Оperator", "SYSTEM", "ad\u034fmin", "Livechat"])
+def test_reserved_names(name: str) -> None:
+    """A guest gets another in place of one that is the server's; with a key, the same each time."""
+    assert checked_name(name) == name
+    guest = passer_by(name)
+    assert re.fullmatch("guest-[0-9a-f]{4}", guest.user.name)
+    again = regular(b"s", KEY, name)
+    assert again.user == regular(b"s", KEY).user
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])
+def test_no_keys(key: str) -> None:
+    """A key that can be guessed or does not fit into a URL is none."""
+    with pytest.raises(ChatError):
+        checked_key(key)
+
+
+def test_who_passes_by() -> None:
+    """Without a key everybody is somebody else each time, and has a name all the same."""
+    one, two = passer_by(), passer_by()
+    assert one.user.id != two.user.id
+    assert one.user.id == one.connection
+    assert one.user.name.startswith("guest-")
+    assert passer_by("Ann").user.name == "Ann"
+    assert not one.returns
+
+
+def test_who_comes_again() -> None:
+    """With a key it is the same user each time, of whom the key cannot be learnt."""
+    one, two = regular(b"s", KEY, "Ann"), regular(b"s", checked_key(KEY))
+    assert one.user.id == two.user.id
+    assert one.connection != two.connection
+    assert one.returns
+    assert KEY not in one.user.id
+    assert regular(b"t", KEY).user.id != one.user.id
+    assert regular(b"s", KEY + "x").user.id != one.user.id
+    # A name that was made up stays, too.
+    assert regular(b"s", KEY).user == two.user
+
+
+@pytest.mark.parametrize(
+    "user",
+    [OPERATOR, User("1", "Ann"), User("a-b", " Ann  Lee "), User("2", "a\toperator b")],
+    ids=ascii,
+)
+def test_kept(user: User) -> None:
+    """A kept user is found again."""
+    assert user_of_text(user_to_text(user)) == user
+
+
+def test_kept_before_there_were_roles() -> None:
+    """Old entries are read; a livechat that knows no roles reads the name of new ones."""
+    assert user_of_text("kX3vPq0aT7yB Ann Lee") == User("kX3vPq0aT7yB", "Ann Lee")
+    known_as, name = user_to_text(OPERATOR).split(" ", 1)
+    assert name == "Operator"
+    assert known_as.startswith(OPERATOR.id)
+
+
+@pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
+def test_not_kept(text: str) -> None:
+    """Other texts are not taken for users."""
+    with pytest.raises(ValueError, match="not a user"):
+        user_of_text(text)
+
+
+def test_no_guest_is_an_operator() -> None:
+    """No guest has a role or an operator's id, whatever it says of itself."""
+    for name in ("Operator", "operator", "x operator"):
+        for guest in (passer_by(name), regular(b"s", "livechat-operator", name)):
+            assert guest.user.role is None
+            # It has a character that no guest's id can have.
+            assert not {":"} & {*guest.user.id}
+    assert ":" in OPERATOR.id

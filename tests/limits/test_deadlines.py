@@ -1,0 +1,189 @@
+"""`livechat.limits.deadlines`."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from livechat.limits.deadlines import MOST_AT_ONCE, Deadlines
+from tests.support import TURN, TurnClock
+
+
+class Room:
+    """Deadlines of ten seconds, and who has missed them."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.missed: list[str] = []
+        self.deadlines: Deadlines[str] = Deadlines(self.clock, 10, self.missed.append)
+
+    def timers(self) -> int:
+        return len(self.clock.getDelayedCalls())
+
+
+def test_missed() -> None:
+    """Who is not done in time is told of once, in the order of the deadlines."""
+    room = Room()
+    room.deadlines.begin("a")
+    room.clock.advance(4)
+    room.deadlines.begin("b")
+    room.clock.advance(5.9)
+    assert room.missed == []
+    room.clock.advance(0.1)
+    assert room.missed == ["a"]
+    assert "a" not in room.deadlines
+    assert "b" in room.deadlines
+    room.clock.advance(4)
+    assert room.missed == ["a", "b"]
+    room.clock.advance(100)
+    assert room.missed == ["a", "b"]
+
+
+def test_done() -> None:
+    """Who is done is not told of, and when nobody waits no timer runs."""
+    room = Room()
+    for one in ("a", "b", "c"):
+        room.deadlines.begin(one)
+    room.deadlines.done("a")
+    room.deadlines.done("stranger")
+    assert (len(room.deadlines), room.timers()) == (2, 1)
+    room.deadlines.done("b")
+    room.deadlines.done("c")
+    assert (len(room.deadlines), room.timers()) == (0, 0)
+    room.clock.advance(100)
+    assert room.missed == []
+
+
+def test_again() -> None:
+    """Who begins again has the full time again."""
+    room = Room()
+    room.deadlines.begin("a")
+    room.clock.advance(9)
+    room.deadlines.begin("a")
+    room.clock.advance(9)
+    assert room.missed == []
+    room.clock.advance(1)
+    assert room.missed == ["a"]
+
+
+def test_one_timer() -> None:
+    """However many wait, one timer does."""
+    room = Room()
+    for number in range(1_000):
+        room.deadlines.begin(str(number))
+        room.clock.advance(0.001)
+    assert room.timers() == 1
+
+
+def test_beginning_and_ending_meanwhile() -> None:
+    """What is done about one may end the wait of others, and begin it anew."""
+    clock = Clock()
+    missed: list[str] = []
+
+    def miss(one: str) -> None:
+        missed.append(one)
+        deadlines.done("b")
+        if len(missed) < 3:
+            deadlines.begin("a")
+
+    deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
+    for one in ("a", "b", "c"):
+        deadlines.begin(one)
+    clock.advance(10)
+    assert missed == ["a", "c"]
+    clock.advance(10)
+    assert missed == ["a", "c", "a"]
+    assert clock.getDelayedCalls() == []
+
+
+def test_many_at_once() -> None:
+    """Of very many whose time is up together a part is told of in each turn."""
+    clock = TurnClock()
+    missed: list[str] = []
+    deadlines: Deadlines[str] = Deadlines(clock, 10, missed.append)
+    count = 2 * MOST_AT_ONCE + 1
+    for number in range(count):
+        deadlines.begin(str(number))
+    clock.advance(10 + TURN)
+    assert len(missed) == MOST_AT_ONCE
+    clock.advance(TURN)
+    assert len(missed) == 2 * MOST_AT_ONCE
+    clock.advance(TURN)
+    assert missed == [str(number) for number in range(count)]
+    assert clock.getDelayedCalls() == []
+
+
+def test_beginning_anew_delays_nobody() -> None:
+    """Who begins again when the time is up does not take the timer from those who follow."""
+    clock = Clock()
+    missed: list[tuple[float, str]] = []
+
+    def miss(one: str) -> None:
+        missed.append((clock.seconds(), one))
+        deadlines.begin(one)
+
+    deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
+    deadlines.begin("a")
+    clock.advance(5)
+    deadlines.begin("b")
+    for _ in range(5):
+        clock.advance(5)
+    assert missed == [(10, "a"), (15, "b"), (20, "a"), (25, "b"), (30, "a")]
+    assert len(clock.getDelayedCalls()) == 1
+
+
+def test_many_at_once_again_and_again() -> None:
+    """Very many who begin again each time, as with pings, all have their turn soon."""
+    clock = TurnClock()
+    missed: list[int] = []
+
+    def miss(one: int) -> None:
+        missed.append(one)
+        deadlines.begin(one)
+
+    deadlines: Deadlines[int] = Deadlines(clock, 10, miss)
+    count = 2 * MOST_AT_ONCE + 1
+    for number in range(count):
+        deadlines.begin(number)
+    for times in (1, 2):
+        clock.advance(10 + TURN)
+        clock.advance(TURN)
+        clock.advance(TURN)
+        assert missed == list(range(count)) * times
+
+
+def test_the_last_one_is_done_meanwhile() -> None:
+    """Where what is done about one ends the wait of all the others, no timer is left."""
+    clock = Clock()
+    deadlines: Deadlines[str] = Deadlines(clock, 10, lambda _: deadlines.done("b"))
+    deadlines.begin("a")
+    clock.advance(5)
+    deadlines.begin("b")
+    clock.advance(5)
+    assert (len(deadlines), clock.getDelayedCalls()) == (0, [])
+    deadlines.begin("c")
+    assert len(clock.getDelayedCalls()) == 1
+
+
+def test_a_bug() -> None:
+    """An error about one is logged, or answered, and the others are told of all the same."""
+    clock = Clock()
+    missed: list[str] = []
+    failed: list[str] = []
+
+    def miss(one: str) -> None:
+        missed.append(one)
+        if one == "a":
+            raise ZeroDivisionError
+
+    for told in (None, failed.append):
+        deadlines: Deadlines[str] = Deadlines(clock, 10, miss, told)
+        for one in ("a", "b"):
+            deadlines.begin(one)
+        with capturedLogs() as events:
+            clock.advance(10)
+        assert missed == ["a", "b"]
+        assert clock.getDelayedCalls() == []
+        assert len(events) == (0 if told else 1)
+        missed.clear()
+    assert failed == ["a"]

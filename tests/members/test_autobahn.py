@@ -1,0 +1,222 @@
+"""
+`livechat.members.autobahn`: the short way in says what Autobahn's own way says.
+
+Two connections get the same bytes in the same pieces.  One may take the short way;
+the other is Autobahn as it comes, but for its log.  Whatever is sent, both must hear the same
+messages, be told the same and end in the same state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import pytest
+from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.websocket.protocol import WebSocketProtocol
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from livechat.members.autobahn import MOST_AT_ONCE, Protocol
+from tests.support import client_frame
+
+MOST: Final = 70_000
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+@dataclass
+class Transport:
+    """Remembers what was done with it."""
+
+    written: list[bytes] = field(default_factory=list)
+    lost: bool = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def loseConnection(self) -> None:
+        self.lost = True
+
+    def abortConnection(self) -> None:
+        self.lost = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """There is no delay here."""
+
+    def unregisterProducer(self) -> None:
+        """There is none."""
+
+
+class Short(Protocol):
+    """May take the short way; counts what came by it."""
+
+    shortcuts = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[bytes, bool]] = []
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self.heard.append((bytes(payload), isBinary))
+
+    def _take_texts(self, data: bytes) -> bytes:
+        before = len(self.heard)
+        rest = super()._take_texts(data)
+        self.shortcuts += len(self.heard) - before
+        return rest
+
+    def held_up(self) -> None:
+        self.go_on()
+
+
+class Long(Short):
+    """Autobahn's own way in."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._dataReceived(data)
+
+    def consumeData(self) -> None:
+        WebSocketProtocol.consumeData(self)
+
+
+def opened(kind: type[Short]) -> Short:
+    factory = WebSocketServerFactory()
+    factory.setProtocolOptions(
+        maxFramePayloadSize=MOST,
+        maxMessagePayloadSize=MOST,
+        failByDrop=False,
+        echoCloseCodeReason=True,
+        openHandshakeTimeout=0,
+        closeHandshakeTimeout=0,
+    )
+    made: Any = kind.with_options(factory)()
+    made.factory = factory
+    made.open(Transport(), "dGhlIHNhbXBsZSBub25jZQ==")
+    made.transport.written.clear()
+    socket: Short = made
+    return socket
+
+
+def outcome(socket: Short) -> object:
+    transport: Transport = socket.transport
+    return socket.heard, b"".join(transport.written), transport.lost, socket.state
+
+
+def compare(pieces: list[bytes]) -> Short:
+    """Give both the same; returns the one that may take the short way."""
+    short, long = opened(Short), opened(Long)
+    for piece in pieces:
+        for socket in (short, long):
+            if not socket.transport.lost:
+                socket.dataReceived(piece)
+    assert outcome(short) == outcome(long)
+    assert long.shortcuts == 0
+    return short
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
+    return [data[start:end] for start, end in pairwise(edges) if end > start]
+
+
+MASKS = st.one_of(st.just(b"\0\0\0\0"), st.binary(min_size=4, max_size=4))
+TEXTS = st.one_of(
+    st.text(max_size=40).map(str.encode),
+    st.sampled_from([b"", b"x" * 125, b"x" * 126, b"x" * 127, b"\xc3\xa9" * 80, b"x" * 65_535]),
+    st.sampled_from([b"x" * 65_536, b"x" * MOST, b"x" * (MOST + 1)]),
+    # Not UTF-8, or not all of it.
+    st.sampled_from([b"\xff", b"ok\xc0\x80", b"\xed\xa0\x80", b"\xf0\x9f", b"ab\x80cd"]),
+)
+FRAMES = st.one_of(
+    # Half of all frames are what clients send.
+    st.builds(client_frame, TEXTS, st.just(TEXT), mask=MASKS),
+    st.one_of(
+        st.builds(
+            client_frame,
+            TEXTS,
+            st.sampled_from([0, TEXT, BINARY, 3, CLOSE, PING, PONG, 11]),
+            fin=st.booleans(),
+            mask=MASKS,
+        ),
+        # Lengths that do not need so many bytes, no mask, reserved bits.
+        st.sampled_from(
+            [
+                b"\x81\xfe\x00\x01\x01\x02\x03\x04\x79",
+                b"\x81\xff\x00\x00\x00\x00\x00\x00\x00\x01\x01\x02\x03\x04\x79",
+                b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04",
+                b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04",
+                b"\x81\x01x",
+                b"\x81\x7e\x00\x80" + b"x" * 128,
+                b"\xc1" + client_frame(b"x")[1:],
+                b"\xa1" + client_frame(b"x")[1:],
+                b"\x91" + client_frame(b"x")[1:],
+                client_frame(b"\x03\xe8bye", CLOSE),
+                client_frame(b"\x03", CLOSE),
+            ]
+        ),
+    ),
+    st.binary(max_size=20),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 2_000), max_size=8))
+@example([client_frame(b"hi")] * 3, [])
+@example([client_frame(b"hi")] * (MOST_AT_ONCE - 1) + [client_frame(b"", CLOSE)], [])
+@example([client_frame(b"", PING)] * (MOST_AT_ONCE + 1), [])
+@example([client_frame(b"", PING), client_frame(b"hi")] * MOST_AT_ONCE, [])
+def test_any_frames(frames: list[bytes], places: list[int]) -> None:
+    """Whatever is sent, and however it is cut, both ways agree."""
+    compare(cut(b"".join(frames), places))
+
+
+@pytest.mark.parametrize("before", [b"", client_frame(b"first"), client_frame(b"p", PING)])
+@pytest.mark.parametrize("size", [0, 1, 5, 125, 126, 300])
+def test_every_cut(before: bytes, size: int) -> None:
+    """A text frame that is cut anywhere, into any two pieces, is heard whole."""
+    data = before + client_frame(b"y" * size) + client_frame(b"last")
+    for place in range(len(data) + 1):
+        short = compare([piece for piece in (data[:place], data[place:]) if piece])
+        assert short.heard[-1] == (b"last", False)
+
+
+def test_byte_by_byte() -> None:
+    """Nor does it matter if each byte comes alone."""
+    data = b"".join(
+        [
+            client_frame("né".encode()),
+            client_frame(b"fra", fin=False),
+            client_frame(b"p", PING),
+            client_frame(b"gment", 0),
+            client_frame(b"x" * 130),
+            client_frame(b"\x0f\xa0", CLOSE),
+        ]
+    )
+    short = compare([data[at : at + 1] for at in range(len(data))])
+    assert [payload for payload, _ in short.heard] == ["né".encode(), b"fragment", b"x" * 130]
+
+
+def test_it_is_taken() -> None:
+    """The short way is what whole text frames go, alone and many together."""
+    texts = [b"", b"a", b"x" * 125, b"x" * 126, "ü".encode() * 500, b"x" * 65_535]
+    short = compare([client_frame(text) for text in texts] + [client_frame(b"b") * 50])
+    assert short.shortcuts == len(texts) + 50
+
+
+def test_it_is_not_taken() -> None:
+    """Inside of a message, and behind a frame that is not whole, Autobahn goes on."""
+    for pieces in (
+        [client_frame(b"a", fin=False), client_frame(b"b"), client_frame(b"c")],
+        [client_frame(b"whole")[:4], client_frame(b"whole")[4:]],
+        [client_frame(b"x" * 65_536)],
+        [client_frame(b"x", BINARY)],
+        [client_frame(b"\xff")],
+    ):
+        assert compare(pieces).shortcuts == 0
+
+
+def test_closing_among_texts() -> None:
+    """What comes behind a close frame is not heard."""
+    data = client_frame(b"a") + client_frame(b"\x03\xe8", CLOSE) + client_frame(b"b")
+    assert compare([data]).heard == [(b"a", False)]

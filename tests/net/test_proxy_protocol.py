@@ -1,0 +1,168 @@
+"""`livechat.net.proxy_protocol`."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from typing import Any
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.limits.rates import Rate, Seldom
+from livechat.net.proxies import Proxies
+from livechat.net.proxy_protocol import (
+    _LONGEST_REST,
+    _SIGNATURE,
+    PrefacedPort,
+    _end,
+    _Invalid,
+    _source,
+)
+from livechat.net.tls_port import TLSPort
+from tests.net.peers import TLS13, End, PortTest, in_thread
+
+
+def second(command: int, family: int, rest: bytes) -> bytes:
+    """A header of version 2."""
+    return _SIGNATURE + struct.pack("!BBH", 0x20 | command, family, len(rest)) + rest
+
+
+V4 = second(1, 0x11, bytes([203, 0, 113, 9, 192, 0, 2, 1]) + struct.pack("!HH", 5_000, 443))
+V6 = second(
+    1,
+    0x21,
+    socket.inet_pton(socket.AF_INET6, "2001:db8::9")
+    + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+    + struct.pack("!HH", 5_000, 443),
+)
+NAMED = [
+    (b"PROXY TCP4 203.0.113.9 192.0.2.1 5000 443\r\n", "203.0.113.9"),
+    (b"PROXY TCP6 2001:db8::9 2001:db8::1 5000 443\r\n", "2001:db8::9"),
+    (b"PROXY TCP6 ::ffff:203.0.113.9 ::ffff:192.0.2.1 5000 443\r\n", "203.0.113.9"),
+    (V4, "203.0.113.9"),
+    (V6, "2001:db8::9"),
+]
+#: By which a proxy speaks for itself.
+UNNAMED = [b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN x y\r\n", second(0, 0, b"")]
+WRONG = [
+    b"GET / HTTP/1.1\r\n",
+    b"\x16\x03\x01\x02\x00",
+    b"PROXY TCP4 nonsense 192.0.2.1 5000 443\r\n",
+    b"PROXY TCP4 203.0.113.9 192.0.2.1 x 443\r\n",
+    b"PROXY TCP4 203.0.113.9\r\n",
+    b"PROXY TCP5 203.0.113.9 192.0.2.1 5000 443\r\n",
+    b"PROXY \xff\xff \xff\r\n",
+    b"PROXY " + b"x" * 200,
+    second(7, 0x11, bytes(12)),
+    second(1, 0x11, bytes(3)),
+    second(1, 0x99, bytes(12)),
+    second(1, 0x11, bytes(_LONGEST_REST + 1)),
+    _SIGNATURE + b"\x51\x11\x00\x00",
+]
+
+
+@pytest.mark.parametrize(("header", "expected"), [*NAMED, *((each, None) for each in UNNAMED)])
+def test_headers(header: bytes, expected: str | None) -> None:
+    """A header ends where it ends, wherever it is cut, and says who it is."""
+    for size in range(len(header)):
+        assert _end(header[:size]) is None
+    assert _end(header + b"\x16\x03\x01 and more") == len(header)
+    found = _source(header)
+    assert (found.host if found else None) == expected
+
+
+@pytest.mark.parametrize("header", WRONG)
+def test_wrong_headers(header: bytes) -> None:
+    """What is none is said so, whatever it is."""
+
+    def read() -> None:
+        _source(header[: _end(header)])
+
+    with pytest.raises(_Invalid):
+        read()
+
+
+class PrecededEnd(End):
+    """Is told who its peer is."""
+
+    def comes_from(self, address: str) -> None:
+        self.told.append(f"comes from {address}")
+
+
+class PrefaceTest(PortTest):
+    """Connections that begin with a header, and then speak TLS."""
+
+    protocol = PrecededEnd
+    trusted = "127.0.0.1/32"
+
+    def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
+        proxies = Proxies([ipaddress.ip_network(self.trusted)])
+        return PrefacedPort(reactor, factory, context, proxies)
+
+    async def test_named(self) -> None:
+        """The protocol knows whom it is from, and gets what follows."""
+        for header, expected in NAMED:
+            for step in (1, 7, 1_000):
+                end, plain = await self.accept()
+                for at in range(0, len(header), step):
+                    plain.sendall(header[at : at + step])
+                peer = await self.shake(plain, TLS13)
+                await in_thread(peer.sendall, b"hello")
+                await end.hears(b"hello")
+                assert end.told == ["connectionMade", f"comes from {expected}"]
+                assert end.transport.getPeer().host == expected
+
+    async def test_unnamed(self) -> None:
+        """A proxy that speaks for itself is who it is."""
+        for header in UNNAMED:
+            end, plain = await self.accept()
+            plain.sendall(header)
+            peer = await self.shake(plain, TLS13)
+            await in_thread(peer.sendall, b"hello")
+            await end.hears(b"hello")
+            assert end.told == ["connectionMade"]
+            assert end.transport.getPeer().host == "127.0.0.1"
+
+    async def test_wrong(self) -> None:
+        """Without a header it is cut off, and said so in the log."""
+        for said in WRONG:
+            self.port._failures = Seldom(Rate(0, 1))
+            with capturedLogs() as events:
+                end, plain = await self.accept()
+                plain.sendall(said)
+                await end.lost()
+            assert [event["reason"] for event in events if "reason" in event] == [
+                "it is a proxy, and sends no PROXY header"
+            ]
+
+    async def test_half_a_header(self) -> None:
+        """Who ends in the middle is gone without a word."""
+        with capturedLogs() as events:
+            end, plain = await self.accept()
+            plain.sendall(V4[:20])
+            plain.close()
+            await end.lost()
+        assert not [event for event in events if "reason" in event]
+
+
+class OthersTest(PortTest):
+    """Those who are not trusted."""
+
+    protocol = PrecededEnd
+
+    def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
+        return PrefacedPort(
+            reactor, factory, context, Proxies([ipaddress.ip_network("10.0.0.0/8")])
+        )
+
+    async def test_others(self) -> None:
+        """They speak TLS at once; what they say of others is garbage."""
+        end, peer = await self.connect()
+        await in_thread(peer.sendall, b"hello")
+        await end.hears(b"hello")
+        end, plain = await self.accept()
+        plain.sendall(NAMED[0][0])
+        await end.lost()
+        assert end.told == ["connectionMade", "connectionLost"]

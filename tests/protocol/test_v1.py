@@ -1,0 +1,240 @@
+"""`livechat.protocol.v1`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.guests import OPERATOR
+from livechat.protocol import v1 as frames
+from livechat.protocol.v1 import Encoding, decode_frame, encode_frame, encode_messages, place
+from livechat.protocol.wire import Message, Place, User
+from tests.support import server_frame
+
+ANN = User("42", "Ann")
+
+UNDERSTOOD = [
+    ({"type": "message", "message": "hi", "nonce": "n"}, frames.Say("hi", "n")),
+    ({"type": "message", "message": "hi"}, frames.Say("hi")),
+    ({"message": "hi", "nonce": "n"}, frames.Say("hi", "n")),
+    ({"message": "hi", "more": [1]}, frames.Say("hi")),
+    ({"type": "resume", "epoch": "k", "seq": 0}, frames.Resume("k", 0)),
+    ({"type": "history"}, frames.AskHistory()),
+    ({"type": "history", "before": 9, "limit": 2}, frames.AskHistory(9, None, 2)),
+    ({"type": "presence"}, frames.AskPresence()),
+    ({"type": "typing"}, frames.Type()),
+    ({"type": "ping"}, frames.Ping()),
+]
+
+HOSTILE: list[tuple[Any, Kind]] = [
+    (b"", Kind.BAD_JSON),
+    (b"hi", Kind.BAD_JSON),
+    (b'{"type":"message"', Kind.BAD_JSON),
+    (b'{"more":' + b"[" * 100_000, Kind.BAD_JSON),
+    (b'{"message":"a"}x', Kind.BAD_JSON),
+    (b'{"message":"a"}}', Kind.BAD_JSON),
+    ({"type": "missing required field `type`"}, Kind.UNKNOWN_TYPE),
+    (b'{"message":"\\ud800"}', Kind.BAD_JSON),
+    (b'{"type":"resume","epoch":"k","seq":1e999}', Kind.BAD_MESSAGE),
+    ([], Kind.BAD_MESSAGE),
+    ("hi", Kind.BAD_MESSAGE),
+    ({}, Kind.BAD_MESSAGE),
+    ({"nonce": "n"}, Kind.BAD_MESSAGE),
+    ({"message": 7}, Kind.BAD_MESSAGE),
+    ({"type": "message"}, Kind.BAD_MESSAGE),
+    ({"type": "message", "message": None}, Kind.BAD_MESSAGE),
+    ({"type": "message", "message": "x", "nonce": ""}, Kind.BAD_MESSAGE),
+    ({"type": "message", "message": "x", "nonce": "n" * 65}, Kind.BAD_MESSAGE),
+    ({"type": "message", "message": "x", "nonce": 7}, Kind.BAD_MESSAGE),
+    ({"type": 7}, Kind.BAD_MESSAGE),
+    ({"type": "nonsense"}, Kind.UNKNOWN_TYPE),
+    ({"type": "hello"}, Kind.UNKNOWN_TYPE),
+    ({"type": "Message", "message": "x"}, Kind.UNKNOWN_TYPE),
+    ({"type": "resume"}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k"}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k", "seq": -1}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k", "seq": 1.5}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k", "seq": "1"}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k", "seq": 2**53}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "", "seq": 1}, Kind.BAD_MESSAGE),
+    ({"type": "resume", "epoch": "k" * 65, "seq": 1}, Kind.BAD_MESSAGE),
+    ({"type": "history", "before": -1}, Kind.BAD_MESSAGE),
+    ({"type": "history", "limit": "all"}, Kind.BAD_MESSAGE),
+]
+
+
+@pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=str)
+def test_understood(value: Any, frame: frames.ClientFrame) -> None:
+    """What a client may send; what it says besides is ignored."""
+    assert decode_frame(json.dumps(value).encode()) == frame
+
+
+@pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
+def test_hostile(value: Any, kind: Kind) -> None:
+    """What is no frame is refused, in a sentence."""
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    with pytest.raises(ChatError) as refused:
+        decode_frame(data)
+    assert refused.value.kind is kind
+    assert refused.value.detail.endswith(".")
+    assert "`$" not in refused.value.detail
+
+
+def v1(frame: frames.ServerFrame) -> Any:
+    """A frame as a client gets it."""
+    opcode, payload, rest = server_frame(encode_frame(Encoding.V1, frame))
+    assert (opcode, rest) == (1, b"")
+    return json.loads(payload)
+
+
+WRITTEN = [
+    (frames.Ack(7, 8, "n"), {"type": "ack", "seq": 7, "time": 8, "nonce": "n"}),
+    (
+        frames.Ack(7, 8, "n", duplicate=True),
+        {"type": "ack", "seq": 7, "time": 8, "nonce": "n", "duplicate": True},
+    ),
+    (
+        frames.Resumed(True, first=3, to=2),
+        {"type": "resumed", "complete": True, "from": 3, "to": 2},
+    ),
+    (
+        frames.Resumed(False, "trimmed", oldest=3, to=9),
+        {"type": "resumed", "complete": False, "reason": "trimmed", "oldest": 3, "to": 9},
+    ),
+    (
+        frames.Resumed(False, "epoch", epoch="q", to=0),
+        {"type": "resumed", "complete": False, "reason": "epoch", "epoch": "q", "to": 0},
+    ),
+    (frames.Present(2, 3), {"type": "presence", "users": 2, "connections": 3}),
+    (
+        frames.Present(1, 1, (ANN,)),
+        {
+            "type": "presence",
+            "users": 1,
+            "connections": 1,
+            "members": [{"id": "42", "name": "Ann"}],
+        },
+    ),
+    (frames.Joined(ANN), {"type": "joined", "user": {"id": "42", "name": "Ann"}}),
+    (frames.Left(ANN), {"type": "left", "user": {"id": "42", "name": "Ann"}}),
+    (frames.Typing(ANN, 6), {"type": "typing", "user": {"id": "42", "name": "Ann"}, "ttl": 6}),
+    (frames.GoAway(9), {"type": "goaway", "retry_ms": 9}),
+    (
+        frames.error(ChatError(Kind.RATE_LIMITED, "Wait.", retry_after=0.8), "n"),
+        {
+            "type": "error",
+            "error": {"code": "rate_limited", "detail": "Wait.", "retry_ms": 800},
+            "nonce": "n",
+        },
+    ),
+    (
+        frames.error(ChatError(Kind.BAD_JSON, "No.")),
+        {"type": "error", "error": {"code": "bad_json", "detail": "No."}},
+    ),
+    (
+        frames.History([Message("a", 1, 2)], 1, 1, False),
+        {
+            "type": "history",
+            "messages": [{"message": "a", "seq": 1, "time": 2}],
+            "first": 1,
+            "last": 1,
+            "more": False,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("frame", "expected"), WRITTEN, ids=str)
+def test_written(frame: frames.ServerFrame, expected: Any) -> None:
+    """Frames are what the protocol says, to the letter."""
+    assert v1(frame) == expected
+    assert encode_frame(Encoding.PLAIN, frame) == b""
+
+
+def test_an_operator() -> None:
+    """Only an operator has a role; a plain member is told of neither."""
+    message = Message("hi", 1, 2, OPERATOR)
+    user = {"id": "livechat:operator", "name": "Operator", "role": "operator"}
+    _, payload, _ = server_frame(encode_messages(Encoding.V1, "k", [message]))
+    assert json.loads(payload)["user"] == user
+    _, data = encode_messages(Encoding.EVENTS, "k", [message]).split(b"data: ")
+    assert json.loads(data)["user"] == user
+    plain = encode_messages(Encoding.PLAIN, "k", [message])
+    assert plain == encode_messages(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
+
+
+def test_messages() -> None:
+    """One message in each encoding."""
+    said = [Message("hi\nthere", 7, 8, ANN), Message("x", 8, 9)]
+    plain = encode_messages(Encoding.PLAIN, "k", said)
+    _, payload, rest = server_frame(plain)
+    assert json.loads(payload) == {"message": "hi\nthere"}
+    assert json.loads(server_frame(rest)[1]) == {"message": "x"}
+    framed = encode_messages(Encoding.V1, "k", said)
+    _, payload, rest = server_frame(framed)
+    first = {
+        "type": "message",
+        "message": "hi\nthere",
+        "seq": 7,
+        "time": 8,
+        "user": {"id": "42", "name": "Ann"},
+    }
+    assert json.loads(payload) == first
+    assert json.loads(server_frame(rest)[1]) == {
+        "type": "message", "message": "x", "seq": 8, "time": 9,
+    }  # fmt: skip
+    events = encode_messages(Encoding.EVENTS, "k", said).decode().split("\n\n")
+    assert events[2] == ""
+    name, number, data = events[0].split("\n")
+    assert (name, number) == ("event: message", "id: k:7")
+    assert json.loads(data.removeprefix("data: ")) == first
+    assert events[1].startswith("event: message\nid: k:8\ndata: {")
+
+
+def test_events() -> None:
+    """A frame as an event has its type as a name, and no id unless it is given one."""
+    assert encode_frame(Encoding.EVENTS, frames.Joined(ANN)) == (
+        b'event: joined\ndata: {"type":"joined","user":{"id":"42","name":"Ann"}}\n\n'
+    )
+    assert encode_frame(Encoding.EVENTS, frames.Left(ANN), Place("k", 3)).startswith(
+        b"event: left\nid: k:3\ndata: "
+    )
+    assert encode_frame(Encoding.EVENTS, frames.GoAway(1_730)).startswith(
+        b"retry: 1730\nevent: goaway\ndata: "
+    )
+
+
+@pytest.mark.parametrize("text", ["k:7", "a-_Z:7", "k:0", f"k:{2**53 - 1}"])
+def test_places(text: str) -> None:
+    """A place is written as it is read."""
+    found = place(text)
+    assert f"{found.epoch}:{found.seq}" == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "k",
+        "k:",
+        ":7",
+        "7",
+        "k:-1",
+        "k:x",
+        "k:٣",
+        f"k:{2**53}",
+        "k" * 65 + ":1",
+        "a:b:7",
+        "a\n\n:5",
+        "é:5",
+        "a\0:5",
+    ],
+)
+def test_no_places(text: str) -> None:
+    """What is no place is refused."""
+    with pytest.raises(ChatError):
+        place(text)

@@ -1,0 +1,196 @@
+"""`livechat.rooms.presence`: what other processes say, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from livechat.identity.guests import Visitor, passer_by, regular
+from livechat.interfaces import ICompany
+from livechat.protocol.cluster import Share
+from livechat.protocol.v1 import Encoding
+from livechat.protocol.wire import User
+from livechat.rooms.hub import Hub
+from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
+from tests.support import RecordingClient
+
+ANN, BOB = regular(b"", "a" * 16, "Ann"), regular(b"", "b" * 16, "Bob")
+
+
+class Elsewhere:
+    """The backend, as far as other processes go."""
+
+    def __init__(self) -> None:
+        self.shares: list[tuple[str, Share]] = []
+        self.typed: list[tuple[str, str]] = []
+
+    def share(self, room: str, share: Share) -> None:
+        self.shares.append((room, share))
+
+    def typing(self, room: str, user: User) -> None:
+        self.typed.append((room, user.name))
+
+
+class Scene:
+    """A process with a member that watches the room `r`."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.hub = Hub(self.clock, self.clock.seconds)
+        self.elsewhere = Elsewhere()
+        backend: Any = self.elsewhere
+        self.presence = Presence(self.clock, self.hub, backend)
+        self.watcher = RecordingClient()
+        self.watcher.encoding = Encoding.V1
+        self.hub.join("r", self.watcher)
+
+    def heard(self) -> list[tuple[str, str]]:
+        """What the watcher heard: types, and of whom."""
+        self.hub.flush()
+        frames = [json.loads(frame) for frame in self.watcher.frames()]
+        return [(frame["type"], frame.get("user", {}).get("name", "")) for frame in frames]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def share(*visitors: Visitor) -> Share:
+    return Share(tuple(each.user for each in visitors), len(visitors), len(visitors))
+
+
+def test_is_told_of_others(scene: Scene) -> None:
+    """It is what a backend tells of other processes."""
+    assert verifyObject(ICompany, scene.presence)
+
+
+def test_others(scene: Scene) -> None:
+    """Users of other processes join and leave like those of this one."""
+    scene.presence.present("r", [share(ANN), share(BOB)])
+    assert sorted(scene.heard()) == [("joined", "Ann"), ("joined", "Bob")]
+    now = scene.presence.who("r")
+    assert (now.users, now.connections) == (2, 2)
+    scene.presence.present("r", [share(BOB)])
+    assert scene.heard() == [("left", "Ann")]
+    scene.presence.present("r", [])
+    assert scene.heard() == [("left", "Bob")]
+    assert scene.presence._rooms == {}
+
+
+def test_one_user_at_two_processes(scene: Scene) -> None:
+    """Who is at two processes is one user, who is here until gone from both."""
+    scene.presence.enter("r", ANN)
+    assert scene.heard() == [("joined", "Ann")]
+    scene.presence.present("r", [share(ANN)])
+    now = scene.presence.who("r")
+    assert (now.users, now.connections) == (1, 2)
+    scene.presence.leave("r", ANN)
+    scene.clock.advance(GRACE)
+    assert scene.heard() == []
+    scene.presence.enter("r", ANN)
+    scene.presence.present("r", [])
+    assert scene.heard() == []
+    scene.presence.leave("r", ANN)
+    scene.clock.advance(GRACE)
+    assert scene.heard() == [("left", "Ann")]
+
+
+def test_what_others_are_told(scene: Scene) -> None:
+    """They are told once a second who is here, also of the last one who goes."""
+    scene.presence.enter("r", ANN)
+    scene.presence.enter("r", BOB)
+    assert scene.elsewhere.shares == []
+    scene.clock.advance(TELL_EVERY)
+    assert scene.elsewhere.shares.pop() == ("r", share(ANN, BOB))
+    scene.presence.leave("r", ANN)
+    scene.clock.advance(TELL_EVERY)
+    # One that may be back is still there, without a connection.
+    assert scene.elsewhere.shares.pop() == ("r", Share((ANN.user, BOB.user), 2, 1))
+    scene.presence.leave("r", BOB)
+    scene.clock.advance(GRACE - TELL_EVERY)
+    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(TELL_EVERY)
+    assert scene.elsewhere.shares.pop() == ("r", Share())
+    assert scene.presence._rooms == {}
+    assert not scene.clock.getDelayedCalls()
+
+
+def test_very_many(scene: Scene) -> None:
+    """A share of very many names nobody, and numbers are told instead of names."""
+    for _ in range(MANY + 1):
+        scene.presence.enter("r", passer_by())
+    scene.heard()
+    scene.clock.advance(TELL_EVERY)
+    assert scene.elsewhere.shares.pop() == ("r", Share((), MANY + 1, MANY + 1))
+    assert scene.heard() == [("presence", "")]
+    scene.presence.present("r", [Share((), 500, 600)])
+    scene.clock.advance(TELL_EVERY)
+    now = scene.presence.who("r")
+    assert (now.users, now.connections) == (MANY + 501, MANY + 601)
+    assert scene.heard() == [("presence", "")]
+
+
+def test_very_many_elsewhere(scene: Scene) -> None:
+    """The room is large, wherever they are."""
+    scene.presence.enter("r", ANN)
+    scene.heard()
+    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.presence.enter("r", BOB)
+    scene.presence.typing("r", BOB.user)
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("presence", "")]
+
+
+def test_nobody_listens(scene: Scene) -> None:
+    """What is said of a room that nobody here is in is not kept."""
+    scene.presence.present("other", [share(ANN)])
+    assert scene.presence._rooms == {}
+
+
+def test_typing(scene: Scene) -> None:
+    """It is told here and elsewhere; who types elsewhere is told here only."""
+    scene.presence.enter("r", ANN)
+    scene.heard()
+    assert scene.presence.types("r", ANN)
+    assert not scene.presence.types("r", ANN)
+    scene.presence.typing("r", BOB.user)
+    assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
+    assert scene.elsewhere.typed == [("r", "Ann")]
+
+
+def test_a_large_room_becomes_small(scene: Scene) -> None:
+    """The last numbers are told, and nobody is said to have joined who was there."""
+    scene.presence.enter("r", ANN)
+    scene.heard()
+    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("presence", "")]
+    # What has not changed is not told again.
+    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == []
+    scene.presence.present("r", [share(BOB)])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("presence", "")]
+    scene.presence.present("r", [])
+    scene.clock.advance(TELL_EVERY)
+    assert scene.heard() == [("left", "Bob")]
+
+
+def test_many_who_are_away(scene: Scene) -> None:
+    """Those who come and go do not make a room large in which few are."""
+    for number in range(3 * MANY):
+        visitor = regular(b"", f"{number:016}")
+        scene.presence.enter("r", visitor)
+        scene.presence.leave("r", visitor)
+    scene.heard()
+    assert scene.presence.who("r").users == AWAY
+    scene.presence.enter("r", BOB)
+    assert scene.heard() == [("joined", "Bob")]
+    scene.clock.advance(GRACE)
+    assert scene.presence.who("r").users == 1

@@ -1,0 +1,347 @@
+"""`livechat.rooms.recovery`, and how `livechat.rooms.hub` takes over from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from livechat.errors import ChatError, Kind
+from livechat.protocol.v1 import Encoding
+from livechat.protocol.wire import Message, Page, Place, Position
+from livechat.rooms import recovery
+from livechat.rooms.hub import Hub
+from livechat.rooms.recovery import AGAIN, TAIL, TRIES, Replay
+from tests.support import RecordingClient, result
+from tests.transcripts import Transcript
+
+
+class Stream:
+    """
+    A room of which every step is taken by itself: a message is stored, then delivered, alone
+    or with others; what a reader is told may be older than what was delivered meanwhile.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.epoch = "e0"
+        self.stored: list[Message] = []
+        self.oldest = 1
+        self.delivered = 0
+        self.away = False
+        self.troubled = True
+        self._asked: list[tuple[Deferred[Page], int, int]] = []
+        self._found: list[tuple[Deferred[Page], Page]] = []
+
+    def say(self) -> None:
+        seq = len(self.stored) + 1
+        self.stored.append(Message(f"{self.epoch}/{seq}", seq, 0))
+
+    def deliver(self, most: int) -> None:
+        news = self.stored[self.delivered : self.delivered + most]
+        news = [message for message in news if message.seq >= self.oldest]
+        self.delivered = max(self.delivered, self.oldest - 1) + len(news)
+        if news:
+            self._hub.deliver("r", self.epoch, news)
+
+    def trim(self, much: int) -> None:
+        self.oldest = min(len(self.stored) + 1, self.oldest + much)
+
+    def begin_anew(self) -> None:
+        """The newest messages are lost, and the numbers after them are given again."""
+        kept = max(self.oldest - 1, len(self.stored) - 2)
+        self.epoch = f"e{int(self.epoch[1:]) + 1}"
+        self.stored = self.stored[:kept]
+        self.delivered = kept
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        answer: Deferred[Page] = Deferred()
+        self._asked.append((answer, after, limit))
+        return answer
+
+    def look(self) -> None:
+        """What was asked for is read, but not told yet."""
+        asked, self._asked = self._asked, []
+        position = Position(self.epoch, len(self.stored), self.oldest)
+        for answer, after, limit in asked:
+            found = self.stored[max(after, self.oldest - 1) :][:limit]
+            self._found.append((answer, Page(position, tuple(found))))
+
+    def fetch(self) -> None:
+        """What was asked for is told."""
+        self.look()
+        found, self._found = self._found, []
+        for answer, page in found:
+            if self.away:
+                answer.errback(ChatError(Kind.UNAVAILABLE, "Away."))
+            else:
+                # Who asked before numbering began anew is told of what is then.
+                answer.callback(page) if page.position.epoch == self.epoch else answer.errback(
+                    ChatError(Kind.UNAVAILABLE, "Anew.")
+                )
+
+    def trouble(self) -> str | None:
+        return "away" if self.troubled else None
+
+    def busy(self) -> bool:
+        return bool(self._asked or self._found)
+
+    def unsubscribe(self, room: str) -> None:
+        """Nobody is there."""
+
+
+class Member(RecordingClient):
+    """One that comes and goes, and checks what it is told."""
+
+    encoding = Encoding.V1
+
+    def __init__(self, play: Play) -> None:
+        super().__init__()
+        self.play = play
+        self.transcript = Transcript()
+        self.transcript.add({"type": "hello", "epoch": play.stream.epoch, "seq": 0})
+        self.here = False
+        self.replaying = False
+
+    def connect(self) -> None:
+        if not self.here:
+            self.here = True
+            self.reads = True
+            self.play.hub.join("r", self, reads=True)
+            self._replay()
+
+    def _replay(self) -> None:
+        since = self.transcript.place
+        assert since is not None
+        self.transcript.resume()
+        self.replaying = True
+        play = self.play
+        way = Replay(cast("Any", play.stream), play.hub, play.clock, "r", self)
+        Deferred.fromCoroutine(way.resume(since)).addCallback(self._done)
+
+    def _done(self, _: None) -> None:
+        self.replaying = False
+
+    def resume(self) -> None:
+        if self.here and not self.replaying:
+            self.play.hub.flush()
+            self.hear()
+            self._replay()
+
+    def drop(self) -> None:
+        if self.here:
+            self.here = self.replaying = False
+            self.play.hub.leave("r", self)
+            # What it has not heard is lost.
+            self.data = b""
+            self.play.members[self.play.members.index(self)] = self._successor()
+            self.read()
+
+    def _successor(self) -> Member:
+        """The same one, on another connection."""
+        other = Member(self.play)
+        other.transcript = self.transcript
+        return other
+
+    def slow(self) -> None:
+        self.reads = False
+
+    def hurry(self) -> None:
+        self.reads = True
+        self.read()
+
+    def hear(self) -> None:
+        for frame in self.frames():
+            self.transcript.add(json.loads(frame))
+
+
+class Play:
+    """Some members, in a room in which nothing happens by itself."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.hub = Hub(self.clock, self.clock.seconds)
+        self.stream = Stream(self.hub)
+        self.members = [Member(self) for _ in range(2)]
+        self.plain = RecordingClient()
+        self.hub.join("r", self.plain)
+
+    def step(self, what: str, which: int) -> None:
+        stream: dict[str, Callable[[], None]] = {
+            "say": self.stream.say,
+            "deliver": lambda: self.stream.deliver(which + 1),
+            "look": self.stream.look,
+            "fetch": self.stream.fetch,
+            "trim": lambda: self.stream.trim(which),
+            "anew": self.stream.begin_anew,
+            "turn": lambda: self.clock.advance(0),
+        }
+        if what in stream:
+            stream[what]()
+        else:
+            getattr(self.members[which % 2], what)()
+
+    def settle(self) -> None:
+        """Until nothing is under way any more."""
+        self.stream.say()
+        self.stream.deliver(1_000)
+        for _ in range(100):
+            self.stream.fetch()
+            self.clock.advance(AGAIN)
+
+
+_CALM = ("say", "say", "deliver", "deliver", "look", "fetch", "turn", "connect", "drop", "resume")
+_STEPS = some.tuples(
+    some.sampled_from((*_CALM, "hear", "hear", "slow", "hurry")), some.integers(0, 3)
+)
+_ROUGH = some.tuples(
+    some.sampled_from((*_CALM, "hear", "hear", "slow", "hurry", "trim", "anew")),
+    some.integers(0, 3),
+)
+
+
+def plays(steps: list[tuple[str, int]], page: int) -> Play:
+    """A play until its end; all that is told has been checked."""
+    play = Play()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery, "PAGE", page)
+        for what, which in steps:
+            play.step(what, which)
+        for member in tuple(play.members):
+            member.connect()
+            member.hurry()
+        play.settle()
+        for member in play.members:
+            member.hear()
+            assert not member.replaying
+            assert member.transcript.place == Place(play.stream.epoch, len(play.stream.stored))
+    return play
+
+
+@given(some.lists(_STEPS, min_size=20, max_size=80), some.sampled_from((2, 500)))
+@settings(max_examples=400)
+def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
+    """Every number once, in order, in every interleaving."""
+    play = plays(steps, page)
+    for member in play.members:
+        assert member.transcript.gaps == []
+        assert member.transcript.texts == [message.message for message in play.stream.stored]
+    heard = [json.loads(frame)["message"] for frame in play.plain.frames()]
+    assert heard == [message.message for message in play.stream.stored]
+
+
+@given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
+@settings(max_examples=400)
+def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
+    """What is trimmed, or lost with a numbering that began anew, is said to be missing."""
+    plays(steps, page)
+
+
+def test_what_cannot_be_read_is_read_later() -> None:
+    """Who resumes while the store is away is told when it is back."""
+    play = Play()
+    play.stream.say()
+    play.stream.away = True
+    member = play.members[0]
+    member.connect()
+    for _ in range(3):
+        play.stream.fetch()
+        play.clock.advance(AGAIN)
+    assert member.data == b""
+    play.stream.away = False
+    play.stream.fetch()
+    member.hear()
+    assert member.transcript.texts == ["e0/1"]
+
+
+def test_what_can_never_be_read() -> None:
+    """Where only histories cannot be read, one that would hear nothing is sent away."""
+    play = Play()
+    play.stream.away, play.stream.troubled = True, False
+    member = play.members[0]
+    member.connect()
+    for _ in range(TRIES + 1):
+        assert member.refused is None
+        play.stream.fetch()
+        play.clock.advance(AGAIN)
+    assert member.refused is not None
+    assert not play.stream.busy()
+    assert play.hub._watchers == {}
+
+
+def test_a_history_that_lacks_what_was_delivered() -> None:
+    """It is not read again and again, but after a while."""
+    play = Play()
+    for _ in range(3):
+        play.stream.say()
+    play.stream.deliver(3)
+    del play.stream.stored[2:]
+    member = play.members[0]
+    member.connect()
+    reads = 0
+    while play.stream.busy():
+        play.stream.fetch()
+        reads += 1
+        assert reads < 5
+    play.stream.say()
+    play.clock.advance(AGAIN)
+    play.stream.fetch()
+    assert not member.replaying
+
+
+def test_who_goes_meanwhile() -> None:
+    """One that leaves while the store is away is not waited for."""
+    play = Play()
+    play.stream.away = True
+    member = play.members[0]
+    member.connect()
+    play.stream.fetch()
+    member.drop()
+    play.clock.advance(AGAIN)
+    assert not play.stream.busy()
+    assert play.hub._watchers == {}
+    assert not play.clock.getDelayedCalls()
+
+
+def test_a_busy_room() -> None:
+    """What is delivered during every read does not keep anybody from going live."""
+    play = Play()
+    member = play.members[0]
+    member.connect()
+    for _ in range(3):
+        play.stream.look()
+        for _ in range(TAIL):
+            play.stream.say()
+        play.stream.deliver(TAIL)
+        play.stream.fetch()
+    assert not member.replaying
+    play.clock.advance(0)
+    member.hear()
+    assert len(member.transcript.texts) == len(play.stream.stored)
+
+
+def test_newest() -> None:
+    """A plain client gets the newest messages, then what follows, and no word besides."""
+    play = Play()
+    for _ in range(5):
+        play.stream.say()
+    play.stream.deliver(3)
+    play.clock.advance(0)
+    client = RecordingClient()
+    play.hub.join("r", client, reads=True)
+    way = Replay(cast("Any", play.stream), play.hub, play.clock, "r", client)
+    done = Deferred.fromCoroutine(way.newest(2))
+    play.stream.fetch()
+    play.stream.fetch()
+    result(done)
+    play.stream.say()
+    play.stream.deliver(9)
+    play.clock.advance(0)
+    texts = [json.loads(frame) for frame in client.frames()]
+    assert texts == [{"message": f"e0/{seq}"} for seq in (4, 5, 6)]

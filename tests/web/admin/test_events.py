@@ -1,0 +1,146 @@
+"""`livechat.web.admin.events`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from livechat.http.connection import LONGEST_STREAM
+from livechat.interfaces import ISink
+from livechat.members.event_stream import Feed
+from livechat.protocol.wire import Message
+from livechat.web.admin.events import TAIL, EventStream, Tail, event
+from tests.support import run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def going(coroutine: Any) -> Deferred[Any]:
+    return Deferred.fromCoroutine(coroutine)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("", b"event: x\ndata: \n\n"),
+        ("a\nb", b"event: x\ndata: a\ndata: b\n\n"),
+        ("a\r\nb\rc\n", b"event: x\ndata: a\ndata: b\ndata: c\ndata: \n\n"),
+        ("a\u2028b\x0bc", "event: x\ndata: a\u2028b\x0bc\n\n".encode()),
+    ],
+)
+def test_events(data: str, expected: bytes) -> None:
+    """Data arrives as it was, and cannot become another field."""
+    assert event("x", data) == expected
+    assert event("x", data, 7) == b"id: 7\n" + expected
+
+
+def test_resting(clock: Clock) -> None:
+    """A rest takes its time, unless there is news or the stream ends."""
+    stream = EventStream(clock, 1_000)
+    rest = going(stream.rest(2))
+    clock.advance(1.9)
+    assert not rest.called
+    clock.advance(0.2)
+    assert rest.called
+    for wake in (stream.news, stream.end):
+        rest = going(stream.rest(2))
+        assert not rest.called
+        wake()
+        wake()
+        clock.advance(0)
+        assert rest.called
+    assert stream.ended
+    assert going(stream.rest(2)).called
+    assert clock.getDelayedCalls() == []
+
+
+def test_sleeping(clock: Clock) -> None:
+    """News does not disturb sleep, and is not forgotten over it; the end disturbs it."""
+    stream = EventStream(clock, 1_000)
+    sleep = going(stream.sleep(2))
+    stream.news()
+    assert not sleep.called
+    clock.advance(2)
+    assert sleep.called
+    assert going(stream.rest(2)).called
+    rest = going(stream.rest(2))
+    assert not rest.called
+    clock.advance(2)
+    sleep = going(stream.sleep(2))
+    stream.end()
+    assert sleep.called
+    assert clock.getDelayedCalls() == []
+
+
+def test_lifetime(clock: Clock) -> None:
+    """A stream ends by itself, when it was said to or before."""
+    stream, short = EventStream(clock, 1_000), EventStream(clock, 10)
+    clock.advance(LONGEST_STREAM - 1)
+    assert not stream.ended
+    assert short.ended
+    clock.advance(1)
+    assert stream.ended
+
+
+def test_answer(clock: Clock) -> None:
+    """The answer begins at once, says when to come back, and closes what it is made from."""
+    closed = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield event("x", "1")
+            yield event("x", "2")
+        finally:
+            closed.append(True)
+
+    async def read() -> None:
+        answer = EventStream(clock, 1_000).answer(events())
+        body = answer.body
+        assert not isinstance(body, bytes | Feed)
+        assert dict(answer.headers)["Content-Type"] == "text/event-stream"
+        assert await anext(body) == b"retry: 1000\n:\n\n"
+        assert await anext(body) == event("x", "1")
+        await body.aclose()
+
+    run(read())
+    assert closed == [True]
+
+
+def test_tail(clock: Clock) -> None:
+    """A tail has what came since it was looked at, and of very much the newest."""
+    stream = EventStream(clock, 1_000)
+    tail = Tail(stream)
+    assert verifyObject(ISink, tail)
+    rest = going(stream.rest(9))
+    tail.deliver("r", "e", [Message("a", 1, 0), Message("b", 2, 0)])
+    assert not rest.called
+    clock.advance(0)
+    assert rest.called
+    assert [message.seq for message in tail.take()] == [1, 2]
+    assert tail.take() == []
+    for seq in range(10 * TAIL):
+        tail.deliver("r", "e", [Message("x", seq, 0)])
+    assert [message.seq for message in tail.take()] == list(range(9 * TAIL, 10 * TAIL))
+
+
+def test_a_tail_whose_numbers_begin_anew(clock: Clock) -> None:
+    """It is seen from the epochs, whether the old one was known before or after."""
+    for known in (True, False):
+        tail = Tail(EventStream(clock, 1_000))
+        tail.deliver("r", "old", [Message("a", 1, 0)])
+        if known:
+            tail.follow("old")
+        assert not tail.anew
+        if known:
+            tail.deliver("r", "new", [Message("b", 1, 0)])
+        else:
+            tail.follow("new")
+        assert tail.anew

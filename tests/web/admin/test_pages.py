@@ -1,0 +1,532 @@
+"""`livechat.web.admin.pages`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from twisted.internet.defer import fail, succeed
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.guests import OPERATOR
+from livechat.protocol.cluster import Report, Room
+from livechat.protocol.wire import Message, User
+from livechat.web.admin.rooms import PAGE
+from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
+
+#: What must be shown as text.
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>",
+    "{{7*7}}", "{% raw %}", "javascript:alert(1)", "' onmouseover='", "\u202eevil", "\0", "</p>",
+    "a\r\nb\n\n<b>", "event: reset\ndata: x\n\n",
+]  # fmt: skip
+
+
+def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
+    result(world.chat.send(world.chat.sender("198.51.100.1"), room, text, user=user))
+
+
+def join(world: World, room: str) -> RecordingClient:
+    client = RecordingClient()
+    run(world.chat.join(room, client, ANN))
+    return client
+
+
+def page(browser: Browser, target: str) -> str:
+    answer = browser.get(target)
+    assert answer.status == 200, answer
+    return answer.body.decode()
+
+
+def names(text: str) -> list[str]:
+    """The rooms that a page lists, in its order."""
+    return re.findall(r'id="room-([^"]+)"', text)
+
+
+def shown(text: str) -> list[str]:
+    """The messages that a page shows, as it has them."""
+    listed = text[text.index("data-messages") : text.index("</ol>")]
+    return re.findall(r'<p dir="auto">(.*?)</p>', listed, re.DOTALL)
+
+
+def test_overview_of_several_processes(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown is of all of them together, and of each."""
+    join(world, "r")
+    here = world.chat.report("here/1", 1_789_999_900_000, 5)
+    other = Report(
+        "<b>/2", 1_789_996_400_000, 7, 2.0, here.chart, (Room("r", 3), Room("elsewhere", 4, 1.0))
+    )
+    monkeypatch.setattr(world.backend, "reports", lambda: succeed([here, other]))
+    text = page(browser, "/admin/")
+    assert names(text) == ["elsewhere", "r"]
+    tiles = re.findall(r"<dt>(\w[\w ]*)</dt>\n<dd><strong>([^<]*)</strong> <small>([^<]*)", text)
+    assert ("Members", "8", "in 2 active rooms") in tiles
+    assert ("Connections", "12", "in 2 processes") in tiles
+    listed = text[text.index("<h3>Processes</h3>") :]
+    found = re.findall(r"<dt>(.*?)(?: <span.*?)? <code>(.*?)</code></dt><dd>(.*?)</dd>", listed)
+    assert found[:2] == [
+        ("&lt;b&gt;/2", "up for 1 hour", "7 connections, 7 members"),
+        ("here/1", "up for 2 minutes", "5 connections, 1 member"),
+    ]
+    room = page(browser, "/admin/rooms/r/")
+    assert re.search(r"<dt>Members</dt>\n?<dd><strong>4</strong>", room)
+
+
+def test_overview(browser: Browser, world: World) -> None:
+    """The overview says what the server is, how it is, and who is in which room."""
+    for room in ("lobby", "lobby", "support"):
+        join(world, room)
+    say(world, "hi", "lobby")
+    text = page(browser, "/admin/")
+    assert names(text) == ["lobby", "support"]
+    for expected in (
+        "<strong>3</strong> <small>in 2 active rooms", "Working", "a test&#39;s",
+        "localhost, chat.example", "self-signed", "2030-01-31", "16,384 bytes", "--max-message",
+        "MiB", 'aria-label="Messages a second over the last 5 minutes',
+    ):  # fmt: skip
+        assert expected in text
+
+
+def test_an_overview_of_nothing(browser: Browser) -> None:
+    """Where nobody is, the page says how somebody comes."""
+    assert "Nobody is here yet." in page(browser, "/admin/")
+
+
+def test_trouble(browser: Browser, world: World) -> None:
+    """When messages cannot be stored the overview says so, and why."""
+    world.backend._trouble = "messages cannot be stored: disk <full>"
+    text = page(browser, "/admin/")
+    assert "Trouble" in text
+    assert "disk &lt;full&gt;" in text
+
+
+def test_sorting_and_filtering(browser: Browser, world: World) -> None:
+    """The list is sorted and filtered by the query, and keeps one when the other changes."""
+    for room, count in (("alpha", 1), ("beta", 3), ("alphabet", 2)):
+        for _ in range(count):
+            join(world, room)
+    assert names(page(browser, "/admin/")) == ["beta", "alphabet", "alpha"]
+    assert names(page(browser, "/admin/?sort=name")) == ["alpha", "alphabet", "beta"]
+    text = page(browser, "/admin/?q=alpha&sort=name&order=turned")
+    assert names(text) == ["alphabet", "alpha"]
+    assert "2 of 3 active rooms" in text
+    assert 'href="/admin/?q=alpha&amp;sort=name"' in text
+    assert 'name="sort" value="name"' in text
+    assert names(page(browser, "/admin/?q=%3Cb%3E")) == []
+    assert "“&lt;b&gt;”" in page(browser, "/admin/?q=%3Cb%3E")
+
+
+def test_many_rooms(browser: Browser, world: World) -> None:
+    """Ten thousand rooms come in pages."""
+    for number in range(10_000):
+        join(world, f"{number:05}")
+    text = page(browser, "/admin/?sort=name")
+    assert names(text) == [f"{number:05}" for number in range(PAGE)]
+    assert "10,000 active rooms" in text
+    assert f"Page 1 of {10_000 // PAGE}" in text
+    assert names(page(browser, "/admin/?sort=name&page=200"))[-1] == "09999"
+    assert names(page(browser, "/admin/?sort=name&page=201"))[-1] == "09999"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/admin/?page=0", "/admin/?page=x", "/admin/?sort=x", "/admin/?q=%ff", "/admin/?q=a&q=b",
+        "/admin/rooms/r/?before=-1", "/admin/rooms/r/?before=1&after=1", "/admin/rooms/r/?sent=x",
+        "/admin/rooms/a%20b/", "/admin/rooms/%2e%2e/", "/admin/rooms/%3Cscript%3E/",
+    ],
+)  # fmt: skip
+def test_bad_requests(browser: Browser, target: str) -> None:
+    """A request that makes no sense is told so on a page."""
+    answer = browser.get(target)
+    assert answer.status == 400
+    assert "That did not work" in answer.body.decode()
+    assert "<script>" not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/admin/events?page=0", "/admin/rooms/a%20b/events", "/admin/rooms/r/events?after=x"],
+)
+def test_bad_streams(browser: Browser, target: str) -> None:
+    """A stream that makes no sense is refused before it begins."""
+    assert browser.get(target).status == 400
+    assert browser.get(target).headers["content-type"] == "application/problem+json"
+
+
+def test_a_bad_last_event_id(browser: Browser) -> None:
+    """The same for the number that a browser says it has seen."""
+    wire = browser.events("/admin/rooms/r/events", Last_Event_ID="x")
+    assert wire.answer().code() == "bad_query"
+
+
+def test_finding_a_room(browser: Browser) -> None:
+    """A name leads to its room; what is no name is said so where it was typed, and kept."""
+    found = browser.get("/admin/rooms/?room=+new-room+")
+    assert (found.status, found.headers["location"]) == (303, "/admin/rooms/new-room/")
+    refused = browser.get("/admin/rooms/?room=%22%3E%3Cb%3E")
+    assert refused.status == 400
+    text = refused.body.decode()
+    assert 'value="&#34;&gt;&lt;b&gt;"' in text
+    assert "A room’s name" in text or "A room&#39;s name" in text
+    assert browser.get("/admin/rooms/").status == 400
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts(browser: Browser, world: World, text: str) -> None:
+    """Whatever a message says is shown as text, on the page and as an event."""
+    stream = browser.events("/admin/rooms/r/events")
+    stream.events()
+    say(world, text)
+    (found,) = shown(page(browser, "/admin/rooms/r/"))
+    assert not re.search(r"[<>\"']", found)
+    world.clock.advance(1)
+    events = [data for name, data in stream.events() if name == "message"]
+    assert [json.loads(data)["message"] for data in events] == [text]
+
+
+def test_a_room(browser: Browser, world: World) -> None:
+    """A room's page has its state, its newest messages, and how to join."""
+    join(world, "r")
+    for number in range(1, 121):
+        say(world, str(number))
+    text = page(browser, "/admin/rooms/r/")
+    assert shown(text) == [str(number) for number in range(71, 121)]
+    assert "wscat -c wss://localhost:10443/ws/chat/r/ --no-check" in text
+    assert "<strong>120</strong> <small>said so far" in text
+    assert 'data-live="/admin/rooms/r/events?after=120"' in text
+
+
+def test_scrolling_back(browser: Browser, world: World) -> None:
+    """From the newest messages one gets to the oldest, and back, without missing one."""
+    for number in range(1, 131):
+        say(world, str(number))
+    target, seen = "/admin/rooms/r/", list[str]()
+    while target:
+        text = page(browser, target)
+        seen = shown(text) + seen
+        assert ("data-live" in text) == (target == "/admin/rooms/r/")
+        links = re.findall(r'href="([^"]+\?before=\d+)"', text)
+        target = links[0] if links else ""
+    assert seen == [str(number) for number in range(1, 131)]
+    assert "The history begins here." in text
+    seen, target = shown(text), re.findall(r'href="([^"]+\?after=\d+)"', text)[0]
+    while target:
+        text = page(browser, target)
+        seen += shown(text)
+        links = re.findall(r'href="([^"]+\?after=\d+)"', text)
+        target = links[0] if links else ""
+    assert seen == [str(number) for number in range(1, 131)]
+
+
+def test_sending(browser: Browser, world: World) -> None:
+    """A test message arrives at every member like any other, and the page says so."""
+    client = join(world, "r")
+    browser.get("/admin/rooms/r/")
+    answer = browser.post("/admin/rooms/r/", message="hello\r\nworld")
+    assert (answer.status, answer.headers["location"]) == (303, "/admin/rooms/r/?sent=1")
+    assert client.frames() == [b'{"message":"hello\\nworld"}']
+    text = page(browser, answer.headers["location"])
+    assert "Message 1 was sent to everyone in the room." in text
+    assert shown(text) == ["hello\nworld"]
+
+
+def test_from_an_operator(browser: Browser, world: World) -> None:
+    """An operator's message is from an operator, whatever the request says."""
+    client = join(world, "r")
+    for target in ("/admin/rooms/r/", "/admin/rooms/r/?name=Eve&client=abcdefghijklmnop"):
+        browser.get("/admin/rooms/r/")
+        browser.post(target, message="hi", name="Eve", client="x" * 16, role="admin", user="Eve")
+    assert client.frames() == [b'{"message":"hi"}'] * 2
+    said = result(world.backend.read("r", 0, 9)).messages
+    assert [each.user for each in said] == [OPERATOR] * 2
+
+
+def authors(text: str) -> list[str]:
+    """The authors that a page shows, message by message."""
+    found = re.findall(r'<li data-seq="\d+">(.*?)</li>', text[: text.index("</ol>")], re.DOTALL)
+    heads = [each.partition("<p ")[0] for each in found]
+    return [" ".join(re.sub(r"<[^>]+>", " ", each).split()) for each in heads]
+
+
+def test_authors(browser: Browser, world: World) -> None:
+    """Beside each message stands its author, if it has one, and whether that is a guest."""
+    say(world, "from nobody")
+    say(world, "from Ann", user=User("kX3vPq0aT7yB", "Ann <b>"))
+    browser.get("/admin/rooms/r/")
+    browser.post("/admin/rooms/r/", message="from us")
+    text = page(browser, "/admin/rooms/r/")
+    assert authors(text) == ["", "Ann &lt;b&gt; ·kX3v guest", "Operator operator"]
+    assert 'title="kX3vPq0aT7yB"' in text
+    assert '<div class="author" hidden' in text
+    # Live, the page's script has the same to fill in.
+    stream = browser.events("/admin/rooms/r/events")
+    said = [json.loads(data) for name, data in stream.events() if name == "message"]
+    assert [each.get("user") for each in said] == [
+        None,
+        {"id": "kX3vPq0aT7yB", "name": "Ann <b>"},
+        {"id": OPERATOR.id, "name": "Operator", "role": "operator"},
+    ]
+
+
+@pytest.mark.parametrize("name", HOSTILE[:8])
+def test_hostile_names(browser: Browser, world: World, name: str) -> None:
+    """Names are shown as text."""
+    say(world, "x", user=User('"><b>', name))
+    text = page(browser, "/admin/rooms/r/")
+    assert not re.search(r"[<>\"]", re.findall(r"<bdi>(.*?)</bdi>", text, re.DOTALL)[0])
+    assert 'title="&#34;&gt;&lt;b&gt;"' in text
+
+
+def test_messages_that_cannot_be_sent(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why it cannot be sent stands where the form is, and what was typed is still there."""
+    world = make_world(rate=0.5, max_message=10)
+    browser = Browser(Port(world))
+    browser.sign_in()
+    browser.get("/admin/rooms/r/")
+    long = browser.post("/admin/rooms/r/", message="<b>far too long")
+    assert long.status == 400
+    assert "at most 10 are allowed" in long.body.decode()
+    assert "\n&lt;b&gt;far too long</textarea>" in long.body.decode()
+    for nothing in ("", " \r\n", "\u200d", "\u3164"):
+        empty = browser.post("/admin/rooms/r/", message=nothing)
+        assert (empty.status, "Type a message first." in empty.body.decode()) == (400, True)
+    assert browser.post("/admin/rooms/r/").status == 400
+    refusal = ChatError(Kind.UNAVAILABLE, "The message could not be stored.")
+    monkeypatch.setattr(world.backend, "publish", lambda draft: fail(refusal))
+    away = browser.post("/admin/rooms/r/", message="kept")
+    assert (away.status, away.headers["retry-after"]) == (503, "1")
+    assert "could not be stored" in away.body.decode()
+    assert "\nkept</textarea>" in away.body.decode()
+    bad = browser.post("/admin/rooms/a%20b/", message="x")
+    assert (bad.status, "That did not work" in bad.body.decode()) == (400, True)
+
+
+def test_sending_too_often(make_world: Callable[..., World]) -> None:
+    """Operators keep to the rates too."""
+    world = make_world(rate_per_ip=0.5)
+    browser = Browser(Port(world))
+    browser.sign_in()
+    browser.get("/admin/rooms/r/")
+    assert browser.post("/admin/rooms/r/", message="a").status == 303
+    refused = browser.post("/admin/rooms/r/", message="b")
+    assert (refused.status, refused.headers["retry-after"]) == (429, "2")
+    assert "\nb</textarea>" in refused.body.decode()
+
+
+def test_a_room_whose_history_cannot_be_read(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form is there all the same, and what was typed."""
+    refusal = ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
+    monkeypatch.setattr(world.backend, "read", lambda *_: fail(refusal))
+    monkeypatch.setattr(world.backend, "newest", lambda _: fail(refusal))
+    monkeypatch.setattr(world.backend, "publish", lambda _: fail(refusal))
+    text = page(browser, "/admin/rooms/r/")
+    assert "The history cannot be read just now." in text
+    assert "data-live" not in text
+    assert "\nkept</textarea>" in browser.post("/admin/rooms/r/", message="kept").body.decode()
+
+
+def test_overview_events(browser: Browser, world: World) -> None:
+    """The overview's parts come again when they have changed, and only then."""
+    # After that, the uptime is told in minutes.
+    world.clock.advance(120)
+    stream = browser.events("/admin/events?q=ro")
+    assert [name for name, _ in stream.events()] == ["tiles", "rooms", "server"]
+    world.clock.advance(1)
+    assert stream.events() == []
+    join(world, "room")
+    join(world, "other")
+    world.clock.advance(1)
+    events = dict(stream.events())
+    assert events.keys() == {"tiles", "rooms"}
+    assert names(events["rooms"]) == ["room"]
+    say(world, "hi", "room")
+    world.clock.advance(1)
+    assert "a second ago" in dict(stream.events())["rooms"]
+
+
+def test_room_events(browser: Browser, world: World) -> None:
+    """What the page has not, comes: first what was said meanwhile, then what is said."""
+    for number in range(1, 4):
+        say(world, str(number))
+    stream = browser.events("/admin/rooms/r/events?after=2")
+    events = stream.events()
+    assert [json.loads(data)["seq"] for name, data in events if name == "message"] == [3]
+    assert [name for name, _ in events] == ["message", "room_tiles"]
+    join(world, "r")
+    world.clock.advance(0.1)
+    assert stream.events() == []
+    say(world, "4")
+    events = stream.events()
+    assert [name for name, _ in events] == ["message", "room_tiles"]
+    assert "<strong>4</strong> <small>said so far" in dict(events)["room_tiles"]
+    for number in range(5, 10):
+        say(world, str(number))
+    assert stream.events() == []
+    world.clock.advance(0.1)
+    events = stream.events()
+    assert [json.loads(data)["seq"] for name, data in events if name == "message"] == [
+        5,
+        6,
+        7,
+        8,
+        9,
+    ]
+
+
+def test_coming_back(browser: Browser, world: World) -> None:
+    """A browser that was away gets what it missed, each message once."""
+    for number in range(1, 11):
+        say(world, str(number))
+    stream = browser.events("/admin/rooms/r/events?after=2", Last_Event_ID="7")
+    events = stream.events()
+    assert [json.loads(data)["seq"] for name, data in events if name == "message"] == [8, 9, 10]
+
+
+def test_a_gap_between_page_and_stream(browser: Browser, world: World) -> None:
+    """Of very much that was missed the newest comes; the numbers say what does not."""
+    for number in range(1, 201):
+        say(world, str(number))
+    events = browser.events("/admin/rooms/r/events?after=2").events()
+    seqs = [json.loads(data)["seq"] for name, data in events if name == "message"]
+    assert seqs == list(range(151, 201))
+
+
+def test_another_database(browser: Browser, world: World) -> None:
+    """A page that has more than the room is told to begin anew."""
+    say(world, "a")
+    stream = browser.events("/admin/rooms/r/events?after=7")
+    assert stream.events() == [("reset", "")]
+
+
+def test_numbers_that_begin_anew(browser: Browser, world: World) -> None:
+    """The same, if the backend loses messages while the page is open."""
+    say(world, "a")
+    stream = browser.events("/admin/rooms/r/events?after=1")
+    stream.events()
+    world.hub.deliver("r", "another epoch", [Message("b", 1, 0)])
+    world.clock.pump([0.1] * 20)
+    assert ("reset", "") in stream.events()
+
+
+def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None:
+    """What is said while the history is read comes after it, once."""
+    say(world, "a")
+    lane = Lane(held=True)
+    world.backend._readers = lane
+    stream = browser.events("/admin/rooms/r/events")
+    say(world, "b")
+    while lane.busy():
+        lane.step()
+    world.clock.advance(1)
+    while lane.busy():
+        lane.step()
+    seqs = [json.loads(data)["seq"] for name, data in stream.events() if name == "message"]
+    assert seqs == [1, 2]
+
+
+def test_watchers_are_no_members(browser: Browser, world: World) -> None:
+    """Who looks at a room is not counted, and leaves nothing behind when he goes."""
+    stream = browser.events("/admin/rooms/r/events")
+    assert "<strong>0</strong> <small>here now" in dict(stream.events())["room_tiles"]
+    assert names(page(browser, "/admin/")) == []
+    assert "r" in world.backend._subscribed
+    stream.hang_up()
+    assert world.backend._subscribed == {}
+    assert world.hub._watchers == {}
+    assert world.operators._open == {}
+
+
+def test_nobody_looks(browser: Browser, world: World) -> None:
+    """When nobody looks any more, nothing goes on."""
+    before = len(world.clock.getDelayedCalls())
+    streams = [browser.events(target) for target in ("/admin/events", "/admin/rooms/r/events") * 3]
+    assert len(world.clock.getDelayedCalls()) > before
+    for stream in streams:
+        stream.hang_up()
+    assert len(world.clock.getDelayedCalls()) == before
+
+
+def test_a_watcher_that_does_not_read(browser: Browser, world: World) -> None:
+    """A page that is not read costs its room nothing, and is shown the newest later."""
+    stream = browser.events("/admin/rooms/r/events")
+    stream.events()
+    stream.transport.full = True
+    say(world, "1")
+    world.clock.advance(1)
+    stream.events()
+    for number in range(2, 1_002):
+        say(world, str(number))
+        world.clock.advance(0.01)
+    assert stream.events() == []
+    stream.transport.full = False
+    stream.resume()
+    world.clock.advance(1)
+    seqs = [json.loads(data)["seq"] for name, data in stream.events() if name == "message"]
+    assert seqs[-1] == 1_001
+    assert seqs == sorted(set(seqs))
+
+
+def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many look at the overview, the rooms are gathered once a second."""
+    asked: list[int] = []
+    rooms = world.chat.rooms
+
+    async def counted() -> list[Room]:
+        asked.append(1)
+        return await rooms()
+
+    monkeypatch.setattr(world.chat, "rooms", counted)
+    streams = [browser.events("/admin/events") for _ in range(5)]
+    assert len(asked) == 1
+    join(world, "new")
+    world.clock.advance(1)
+    assert len(asked) == 2
+    assert [names(dict(stream.events())["rooms"]) for stream in streams] == [["new"]] * 5
+    # The list is kept for those who look, and not for nobody.
+    for stream in streams[1:]:
+        stream.hang_up()
+    streams.append(browser.events("/admin/events"))
+    assert len(asked) == 2
+    for stream in streams:
+        stream.hang_up()
+    browser.events("/admin/events")
+    assert len(asked) == 3
+
+
+def test_a_stream_ends_with_its_session(browser: Browser, world: World) -> None:
+    """Events come no longer than pages do."""
+    world.wall += 3_540
+    stream = browser.events("/admin/rooms/r/events")
+    world.clock.advance(59)
+    assert stream.events()
+    world.clock.advance(1)
+    assert stream.received().endswith(b"0\r\n\r\n")
+
+
+def test_a_stream_of_what_cannot_be_read(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a room cannot be read no stream begins, so that no page is called live."""
+    refusal = ChatError(Kind.UNAVAILABLE, "away")
+    monkeypatch.setattr(world.backend, "read", lambda *_: fail(refusal))
+    assert browser.events("/admin/rooms/r/events").answer().code() == "unavailable"
+
+
+def test_the_backend_goes_away(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream whose room cannot be watched ends in good order: the browser comes back."""
+    refusal = ChatError(Kind.UNAVAILABLE, "away")
+    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(refusal))
+    answer = browser.events("/admin/rooms/r/events").answer()
+    assert (answer.status, answer.body) == (200, b"retry: 1000\n:\n\n")
+    assert world.hub._watchers == {}
