@@ -130,6 +130,12 @@ class Channel(http.HTTPChannel):
             self.refuse(ChatError(Kind.TOO_SLOW, "The request took too long to arrive."))
 
     def dataReceived(self, data: bytes) -> None:
+        if self._deadline is not None and self._deadline.getTime() < self.factory.reactor.seconds():
+            # The process stood still, and reads before it comes to its timers: the client
+            # has given up, and may have said the same, or what follows it, elsewhere.
+            self._deadline.cancel()
+            self._expired()
+            return
         if self.closing:
             return
         within = self._busyReceiving

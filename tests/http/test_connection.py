@@ -169,6 +169,23 @@ def test_idle(port: Port) -> None:
     assert wire.received() == b""
 
 
+@pytest.mark.parametrize("begun", [b"", b"POST /chat/send/ HTTP/1.1\r\n"])
+def test_process_stood_still(port: Port, begun: bytes) -> None:
+    """A deadline that passed while the process was stopped holds before what is read."""
+    wire = port.connect()
+    wire.send(post("in time"))
+    assert wire.answer().status == 200
+    if begun:
+        wire.send(begun)
+    # Data is read before timers are looked at.
+    port.world.clock.rightNow += _Stage.IDLE.value + 1
+    wire.send(post("too late").removeprefix(begun))
+    assert [answer.code() for answer in wire.answers()] == ["too_slow"] * bool(begun)
+    assert wire.closing
+    answer = port.ask("GET", "/chat/history/")
+    assert [each["message"] for each in answer.json()["chat_history"]] == ["in time"]
+
+
 def test_a_request_that_comes_too_late(port: Port) -> None:
     """A request that meets a connection which is being closed is not carried out."""
     wire = port.connect()

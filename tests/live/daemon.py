@@ -290,6 +290,22 @@ class Member:
         assert isinstance(text, str)
         return text
 
+    def recv_until(self, last: str, heard: list[str]) -> None:
+        """
+        Append text frames to *heard*, *last* too: many at a time, where `recv` changes threads
+        for each.
+        """
+
+        async def until() -> None:
+            async with asyncio.timeout(PATIENCE) as bound:
+                while heard[-1:] != [last]:
+                    text = await self._connection.recv()
+                    assert isinstance(text, str)
+                    heard.append(text)
+                    bound.reschedule(self._loop.time() + PATIENCE)
+
+        asyncio.run_coroutine_threadsafe(until(), self._loop).result()
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._run(self._connection.close(code, reason))
 

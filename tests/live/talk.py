@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from websockets.exceptions import ConnectionClosed
 
@@ -121,15 +122,16 @@ class Talk:
             own = [
                 int(text.split()[0].split("-")[1]) for text in stored if text[:2] == f"{sender}-"
             ]
-            assert own == sorted(own)
+            late = [after for before, after in pairwise(own) if after < before]
+            assert not late, f"{sender}: {late} were stored behind later ones"
         for member in self.members:
-            heard: list[str] = []
+            frames: list[str] = []
             try:
-                while heard[-1:] != [last]:
-                    heard.append(json.loads(member.recv())["message"])
+                member.recv_until(json.dumps({"message": last}, separators=(",", ":")), frames)
             except ConnectionClosed as reason:
                 self.closed.append(str(reason))
             else:
+                heard = [json.loads(frame)["message"] for frame in frames]
                 assert heard == stored
                 self.heard.append(heard)
             member.close()
