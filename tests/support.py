@@ -32,7 +32,7 @@ from livechat.identity.guests import passer_by
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IClient, ISink
-from livechat.limits.rates import Connections
+from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
