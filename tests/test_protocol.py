@@ -409,7 +409,7 @@ def test_a_client_that_goes_while_it_reads(world: World) -> None:
     client.read()
     assert world.hub.rooms() == {}
     assert world.hub._watchers == {}
-    assert world.backend._subscribed == {}
+    assert world.backend.messages._subscribed == {}
 
 
 def test_plain_history(world: World) -> None:
@@ -598,8 +598,8 @@ class Play:
         while (
             self.world.writer.busy()
             or self.world.readers.busy()
-            or backend._queue
-            or backend._gathering
+            or backend.messages._queue
+            or backend.messages._gathering
             or self.world.hub._ready
         ):
             for what in ("write", "fetch", "turn"):

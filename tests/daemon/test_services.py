@@ -184,7 +184,7 @@ def test_joining_while_it_stops(
 ) -> None:
     """A client that enters its room after the goodbyes is told all the same."""
     joining: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: joining)
     wire = port.connect()
     wire.send(JOINS[kind])
     stopped = stopping.stopService()
