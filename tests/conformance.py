@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Place
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
 from tests.support import RecordingClient
 

@@ -39,8 +39,9 @@ from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.net.tls_port import CLOSING
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Message, wire_limit
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message
+from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.web import tree

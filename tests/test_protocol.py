@@ -15,8 +15,8 @@ from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.limits.rates import Rate
 from livechat.members.session import ASK_RATE, NOISE_RATE, PAGE_BYTES, Session, Visit
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Place
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
 from livechat.rooms import recovery
 from livechat.rooms.chat import PAGE, Chat
 from livechat.rooms.presence import GRACE, MANY, TYPING_EVERY

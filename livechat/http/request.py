@@ -29,7 +29,7 @@ from livechat.http.endpoint import Call
 from livechat.http.response import Response, Upgrade
 from livechat.members.event_stream import Feed
 from livechat.members.websocket import Socket
-from livechat.protocol.names import is_host
+from livechat.protocol.origins import is_host
 from livechat.rooms.chat import Sender
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, Visit, back_in, session
-from livechat.protocol.v1 import Encoding, encode_frame, error
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import error
 from livechat.rooms.chat import Chat, Sender
 
 #: Seconds between two comments.

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from livechat.errors import ChatError, Kind
 from livechat.members.session import FRAGMENT_RATE, NOISE_RATE, PlainSession, Visit
 from livechat.rooms.chat import Chat, Sender
-from tests.protocol.test_wire import HOSTILE
+from tests.protocol.test_plain import HOSTILE
 from tests.support import ANN, RecordingClient, World, run
 
 
