@@ -20,12 +20,12 @@ def find(name: str, option: str) -> object:
     @param option: where the name was given, such as ``--extension``.
     @raise StartError: there is no such thing, or importing it fails.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise StartError(f"{option}: {name!r} is no dotted name, such as package.module")
     try:
         return reflect.namedAny(name)
-    except reflect.ModuleNotFound:
-        raise StartError(f"{option}: there is no module {name.partition('.')[0]!r}") from None
     except reflect.InvalidName:
-        raise StartError(f"{option}: {name!r} is no dotted name, such as package.module") from None
+        raise StartError(f"{option}: there is no module {name.partition('.')[0]!r}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
         if isinstance(error, reflect.ObjectNotFound | AttributeError) and _is_twisteds(error):
             raise StartError(f"{option}: there is no {name!r}") from None
