@@ -32,7 +32,8 @@ from livechat.identity.guests import passer_by
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IClient, ISink
-from livechat.limits.rates import Connections
+from livechat.limits.rates import Connections, Rate
+from livechat.limits.source import Source
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -265,6 +266,7 @@ class World:
         rate_per_ip: float = 0,
         max_message: int = 16_384,
     ) -> None:
+        self.rate = Rate.of(rate)
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self._ahead = 1_790_000_000.0 - 1_000_000
@@ -304,6 +306,10 @@ class World:
     @wall.setter
     def wall(self, seconds: float) -> None:
         self._ahead = seconds - self.clock.seconds()
+
+    def source(self, address: str) -> Source:
+        """A new connection from *address*."""
+        return Source(address, self.rate)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""
@@ -368,7 +374,7 @@ class Port:
                 monitors=monitors or Access(),
             ),
             sockets=self.sockets,
-            chat=world.chat,
+            rate=world.rate,
             connections=self.connections,
             max_body=limit,
             access=access or AccessLog(None),
