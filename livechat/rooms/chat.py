@@ -243,7 +243,7 @@ class Chat:
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
         now = self._clock.seconds()
-        wait = source.bucket.take(now) or self._addresses.take(source.key, now)
+        wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,

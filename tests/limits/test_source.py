@@ -26,6 +26,6 @@ def test_an_address_and_its_key(address: str, key: str) -> None:
 def test_a_bucket_of_its_own() -> None:
     """Two connections of one address do not share their rate."""
     first, second = (Source("192.0.2.1", Rate(1, 1)) for _ in range(2))
-    assert not first.bucket.take(10)
-    assert first.bucket.take(10) == 1
-    assert not second.bucket.take(10)
+    assert not first.bucket.admit(10)
+    assert first.bucket.admit(10) == 1
+    assert not second.bucket.admit(10)
