@@ -33,7 +33,7 @@ from livechat.interfaces import (
     IListener,
     IPolicy,
 )
-from livechat.protocol.wire import Draft, Message, User
+from livechat.protocol.messages import Draft, Message, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

@@ -15,7 +15,7 @@ from livechat.identity.guests import OPERATOR, cleaned_name
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.looks import is_reserved
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 
 #: Seconds that authenticators have for one client, all together.
 TIMEOUT: Final = 5.0

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from livechat.interfaces import IListener
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.wire import Message, User
+from livechat.protocol.messages import Message, User
 
 #: Events that may wait for listeners.
 LONGEST: Final = 10_000

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from livechat.errors import ChatError, Kind
 from livechat.identity.authentication import TIMEOUT, Authentication
 from livechat.interfaces import Credentials, IAuthenticator, Identity
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 from tests.support.outcomes import kind, result
 
 REQUEST = Credentials({}, "192.0.2.1", proxied=False)

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel, capturedLogs
 from zope.interface import implementer
 
 from livechat.interfaces import IListener
-from livechat.protocol.wire import Message, User
+from livechat.protocol.messages import Message, User
 from livechat.rooms.listeners import LOG_EVERY, LONGEST, SLICE, SLOW, Listeners
 from tests.support.clocks import TURN, TurnClock
 
