@@ -20,7 +20,7 @@ from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
-from livechat.protocol.wire import Draft, Message, Newest, Page, Position
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from livechat.interfaces import IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 
 
 @implementer(IPresenceRelay)

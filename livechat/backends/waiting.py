@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft, Message
+from livechat.protocol.messages import Draft, Message
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000

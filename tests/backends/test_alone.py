@@ -7,7 +7,7 @@ from zope.interface.verify import verifyObject
 from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
 from livechat.interfaces import IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Share
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 from tests.contract import REPORT
 from tests.support import result
 

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from livechat.backends import waiting
 from livechat.backends.waiting import Waiting, Waitlist, unknown
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft, Message
+from livechat.protocol.messages import Draft, Message
 from tests.support import kind, result
 
 MESSAGE = Message("x", 1, 0)

@@ -19,7 +19,7 @@ from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.wire import Draft, Message, Newest, Page, Position
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position
 
 _T = TypeVar("_T")
 

@@ -42,7 +42,7 @@ from livechat.backends.waiting import (
     unstorable,
 )
 from livechat.errors import ChatError
-from livechat.protocol.wire import Draft, Message, Repeated
+from livechat.protocol.messages import Draft, Message, Repeated
 from livechat.system.wallclock import WallClock
 
 #: Seconds after which a message is not waited for any longer.

@@ -19,7 +19,7 @@ from livechat.interfaces import (
     ISink,
 )
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, User
 
 
 def shard(room: str, count: int) -> int:

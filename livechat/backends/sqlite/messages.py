@@ -31,7 +31,7 @@ from livechat.backends.sqlite.health import Health
 from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog, ISink
-from livechat.protocol.wire import Draft, Message, Newest, Page, Repeated
+from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated
 from livechat.system.threads import Lane, within
 
 _P = ParamSpec("_P")

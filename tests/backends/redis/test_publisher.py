@@ -12,7 +12,7 @@ from livechat.backends import waiting
 from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.publisher import WAIT, Sending
 from livechat.errors import Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 
 

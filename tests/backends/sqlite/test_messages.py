@@ -23,7 +23,7 @@ from livechat.backends.sqlite.messages import (
     WAIT,
 )
 from livechat.errors import Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.support import RecordingSink, World, kind, result
 
 
