@@ -200,7 +200,7 @@ class IMember(Interface):
 
 
 class IClient(IMember):
-    """The connection of a `livechat.members.session.Session`."""
+    """The connection of a session (`livechat.members.base`)."""
 
     def write_soon(frames: bytes) -> None:
         """

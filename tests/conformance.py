@@ -17,7 +17,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
-from livechat.members.session import Session, Visit
+from livechat.members.base import Visit
+from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat

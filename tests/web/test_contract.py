@@ -24,11 +24,11 @@ from livechat.rooms.presence import MANY
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
-from tests.members.test_session import Client as PlainClient
+from tests.members.test_plain import Client as PlainClient
+from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
-from tests.test_protocol import KEY, Client, say
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
@@ -427,7 +427,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     say(world, "of no user")
     Client(world, name="Bob").session.close()
     ann.sends(*[{"type": "presence"}] * int(ASK_RATE.burst))
-    ann.session.going(1_730)
+    ann.session.announce_restart(1_730)
     hears(ann)
     say(world, *"123456")
     epoch, seq = run(world.chat.place("r"))
