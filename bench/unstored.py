@@ -16,7 +16,7 @@ from twisted.scripts import twistd
 from zope.interface import implementer
 
 from livechat import backends
-from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LonePresenceRelay, LoneProcessRegistry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
@@ -111,6 +111,8 @@ class UnstoredBackend:
     description = "no store at all"
 
     def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._maps: dict[str, LoneMap] = {}
         self.messages = UnstoredMessageLog(clock)
         self.presence = LonePresenceRelay()
         self.processes = LoneProcessRegistry(lambda: b"none")
@@ -125,8 +127,12 @@ class UnstoredBackend:
         self.messages.stop()
         return succeed(None)
 
-    def shelf(self, name: str) -> None:
-        """None: nobody else is there."""
+    def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
+        if name not in self._maps:
+            self._maps[name] = LoneMap(
+                name, time, self._clock, lambda _: succeed(None), most=most, largest=largest
+            )
+        return self._maps[name]
 
     def trouble(self) -> str | None:
         return None

@@ -31,6 +31,7 @@ from livechat.http.access_log import AccessLog
 from livechat.http.connection import HttpFactory
 from livechat.http.plain import Redirects
 from livechat.identity.operators import Operators
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -264,12 +265,10 @@ def _allow_files(connections: int) -> None:
 def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
+        Sessions(operators_map(backend), time.time, config.admin_session),
         reactor,
-        time.time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
-        lasts=config.admin_session,
-        shelf=backend.shelf("operators"),
     )
 
 

@@ -76,7 +76,7 @@ def announced(directory: Path, **options: str) -> str:
         announcement.startService()
     for listening in port._listening:
         listening.close()
-    storage._backend._store.release()
+    storage._backend._database.release()
     return "\n".join(event["log_format"].format(**event) for event in events)
 
 
@@ -268,7 +268,7 @@ class RenewalTest(SynchronousTestCase):
         self.daemon = build(config(self.directory), memory_reactor())
         storage: Any = self.daemon.getServiceNamed("storage")
         port: Any = self.daemon.getServiceNamed("port")
-        self.addCleanup(storage._backend._store.release)
+        self.addCleanup(storage._backend._database.release)
         for listening in port._listening:
             self.addCleanup(listening.close)
         self.renewal: Any = self.daemon.getServiceNamed("renewal")

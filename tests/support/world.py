@@ -9,11 +9,12 @@ from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.identity.guests import passer_by
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.rooms.chat import Chat
@@ -60,7 +61,7 @@ class World:
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self._ahead = 1_790_000_000.0 - 1_000_000
-        self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
+        self.store = Database(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
@@ -69,11 +70,10 @@ class World:
         self.hub = Hub(self.clock, self.clock.seconds)
         self.operators = Operators(
             directory / "operators.json",
+            Sessions(operators_map(self.backend), lambda: self.wall, 3_600),
             self.clock,
-            lambda: self.wall,
             hashing=Lane(),
             saving=Lane(),
-            lasts=3_600,
             hasher=CHEAP,
         )
         self.operators.load(Password(PASSWORD, "a test"))
