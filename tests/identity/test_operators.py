@@ -4,106 +4,23 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from livechat.backends.alone import STORE_WITHIN, LoneMap
-from livechat.backends.maps import Entry
-from livechat.errors import ChatError, Kind, StartError
+from livechat.errors import Kind, StartError
 from livechat.identity.operators import (
     ATTEMPTS_OF_ALL,
     ATTEMPTS_OF_ONE,
-    Operators,
 )
 from livechat.identity.passwords import Password, affordable
 from livechat.identity.sessions import (
-    LARGEST_VALUE,
-    MOST_KEYS,
-    MOST_SESSIONS,
-    Sessions,
     session_key,
 )
-from tests.support import CHEAP, PASSWORD, Lane, kind, result, run
-
-LASTS = 3_600
-
-
-class Desk:
-    """Operators in a directory, at a time that the test moves."""
-
-    def __init__(self, directory: Path, shared: LoneMap | None = None) -> None:
-        """
-        @param shared: what several processes have.
-        """
-        self.path = directory / "operators.json"
-        self.clock = Clock()
-        self.clock.advance(1_000)
-        self.wall = 1_790_000_000.0
-        self.lane, self.disk = Lane(), Lane()
-        #: What the map's store has, while it is not full.
-        self.kept: dict[str, Entry] = {}
-        self.full = False
-        self.shared = shared
-        self.operators = self.again()
-
-    def _store(self, entries: Mapping[str, Entry | None]) -> None:
-        if self.full:
-            raise OSError("no space left")
-        for key, entry in entries.items():
-            self.kept.pop(key, None)
-            if entry is not None:
-                self.kept[key] = entry
-
-    def map(self) -> LoneMap:
-        """The map as a new process finds it."""
-        made = LoneMap(
-            "operators",
-            lambda: self.wall,
-            self.clock,
-            lambda entries: self.disk.call(self._store, entries),
-            most=MOST_KEYS,
-            largest=LARGEST_VALUE,
-        )
-        made.replace(self.kept)
-        return made
-
-    def again(self, text: str = PASSWORD) -> Operators:
-        """The same after a restart."""
-        self.sessions = Sessions(self.shared or self.map(), lambda: self.wall, LASTS)
-        self.operators = Operators(
-            self.path,
-            self.sessions,
-            self.clock,
-            hashing=self.lane,
-            saving=self.disk,
-            hasher=CHEAP,
-        )
-        self.operators.load(Password(text, "a test"))
-        return self.operators
-
-    def count(self) -> int:
-        """Sessions that the store has."""
-        return sum(key.startswith("sessions:") for key in self.kept)
-
-    def sign_in(self, password: str = PASSWORD, address: str = "192.0.2.1") -> str:
-        token: str = run(self.operators.sign_in(address, password))
-        return token
-
-    def refused(self, password: str = "wrong", address: str = "192.0.2.1") -> ChatError:
-        with pytest.raises(ChatError) as caught:
-            self.sign_in(password, address)
-        return caught.value
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+from tests.identity.desk import LASTS, Cluster, Desk
+from tests.support import CHEAP, PASSWORD, kind, result, run
 
 
 def test_signing_in_and_out(desk: Desk) -> None:
@@ -119,28 +36,12 @@ def test_signing_in_and_out(desk: Desk) -> None:
     run(desk.operators.sessions.end("nonsense"))
 
 
-@pytest.mark.parametrize("token", ["", "x", "é", "\0", "a" * 43])
-def test_tokens_of_nobody(desk: Desk, token: str) -> None:
-    """A token that was never given is nobody's."""
-    desk.sign_in()
-    assert not desk.operators.sessions.lasting(token)
-
-
 @pytest.mark.parametrize(
     "password", ["", "wrong", PASSWORD + " ", PASSWORD.upper(), "x" * 10_000, "\0"]
 )
 def test_wrong_passwords(desk: Desk, password: str) -> None:
     """A wrong password is refused, however it looks."""
     assert desk.refused(password).kind is Kind.WRONG_PASSWORD
-
-
-def test_expiry(desk: Desk) -> None:
-    """A session ends when its time is over, whatever the browser still sends."""
-    token = desk.sign_in()
-    desk.wall += LASTS - 1
-    assert desk.operators.sessions.lasting(token)
-    desk.wall += 1
-    assert not desk.operators.sessions.lasting(token)
 
 
 def test_nothing_secret_is_kept(desk: Desk) -> None:
@@ -155,15 +56,6 @@ def test_nothing_secret_is_kept(desk: Desk) -> None:
     assert token not in str(desk.kept)
     for key in desk.kept:
         assert not desk.sessions.lasting(key.partition(":")[2])
-
-
-def test_restart(desk: Desk) -> None:
-    """A restart signs nobody out, and brings nobody back."""
-    stays, goes = desk.sign_in(), desk.sign_in()
-    run(desk.operators.sessions.end(goes))
-    again = desk.again()
-    assert again.sessions.lasting(stays)
-    assert not again.sessions.lasting(goes)
 
 
 def test_a_new_password(desk: Desk) -> None:
@@ -309,49 +201,6 @@ def test_signing_in_often(desk: Desk) -> None:
         desk.sign_in()
 
 
-def test_most_sessions(desk: Desk) -> None:
-    """Sessions are bounded: one too many ends the oldest, and what goes on for it."""
-    first = desk.sign_in()
-    ended: list[str] = []
-    with desk.operators.sessions.during(first, lambda: ended.append("first")):
-        rest = [desk.sign_in() for _ in range(MOST_SESSIONS)]
-    assert not desk.operators.sessions.lasting(first)
-    assert ended == ["first"]
-    assert all(map(desk.operators.sessions.lasting, rest))
-    assert desk.count() == MOST_SESSIONS
-
-
-def test_expired_sessions_are_forgotten(desk: Desk) -> None:
-    """Sessions that are over are no sessions."""
-    desk.sign_in()
-    desk.wall += LASTS
-    desk.sign_in()
-    assert len(desk.sessions) == 1
-
-
-def test_what_goes_on_for_a_session(desk: Desk) -> None:
-    """Signing out ends what goes on for this session, and nothing that has ended already."""
-    one, two = desk.sign_in(), desk.sign_in()
-    ended: list[str] = []
-
-    def end(name: str) -> Callable[[], None]:
-        return lambda: ended.append(name)
-
-    with (
-        desk.operators.sessions.during(one, end("one")),
-        desk.operators.sessions.during(one, end("one more")),
-        desk.operators.sessions.during(two, end("two")),
-    ):
-        with desk.operators.sessions.during(one, end("gone")):
-            pass
-        run(desk.operators.sessions.end(one))
-        assert sorted(ended) == ["one", "one more"]
-        # A page may begin a stream just as its session ends.
-        with desk.operators.sessions.during(one, end("late")):
-            pass
-    assert desk.operators.sessions._open == {}
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"password": 1}', "\xff"])
 def test_a_damaged_file(desk: Desk, text: str) -> None:
     """A file that makes no sense signs all out, and is said so; the daemon starts."""
@@ -362,20 +211,6 @@ def test_a_damaged_file(desk: Desk, text: str) -> None:
     assert any("damaged" in event["log_format"] for event in events)
     assert not again.sessions.lasting(token)
     desk.sign_in()
-
-
-def test_a_full_disk(desk: Desk) -> None:
-    """An operator can sign in when nothing can be written: just then he must."""
-    desk.full = True
-    with capturedLogs() as events:
-        token = desk.sign_in()
-    assert desk.operators.sessions.lasting(token)
-    assert any("cannot be written" in event["log_format"] for event in events)
-    assert desk.count() == 0
-    desk.full = False
-    later = desk.sign_in()
-    assert desk.again().sessions.lasting(token)
-    assert desk.sessions.lasting(later)
 
 
 def test_a_state_directory_that_cannot_be_used(tmp_path: Path) -> None:
@@ -428,34 +263,6 @@ def test_an_address_that_is_known(desk: Desk) -> None:
     assert desk.refused(address="198.51.100.1").kind is Kind.RATE_LIMITED
 
 
-def test_a_disk_that_hangs(desk: Desk) -> None:
-    """An operator is let in and out after a moment, whatever the disk does."""
-    desk.disk.held = True
-    coming = Deferred.fromCoroutine(desk.operators.sign_in("192.0.2.1", PASSWORD))
-    assert not coming.called
-    with capturedLogs() as events:
-        desk.clock.advance(STORE_WITHIN)
-        desk.clock.advance(STORE_WITHIN)
-    token = result(coming)
-    assert desk.operators.sessions.lasting(token) == LASTS
-    assert any("cannot be written" in event["log_format"] for event in events)
-    going = Deferred.fromCoroutine(desk.operators.sessions.end(token))
-    assert not desk.operators.sessions.lasting(token)
-    desk.clock.advance(STORE_WITHIN)
-    result(going)
-    while desk.disk.busy():
-        desk.disk.step()
-
-
-def test_expired_sessions_end(desk: Desk) -> None:
-    """What goes on for a session that is over ends at the latest when the next one begins."""
-    ended: list[str] = []
-    with desk.operators.sessions.during(desk.sign_in(), lambda: ended.append("first")):
-        desk.wall += LASTS
-        desk.sign_in()
-    assert ended == ["first"]
-
-
 def test_asked_twice_for_the_same_new_password(desk: Desk) -> None:
     """Two SIGHUPs in a row are one: who signed in between stays."""
     desk.lane.held = True
@@ -466,77 +273,6 @@ def test_asked_twice_for_the_same_new_password(desk: Desk) -> None:
     while not renewals[1].called:
         desk.lane.step()
     assert [result(each) for each in renewals] == [True, False]
-
-
-class Cluster(LoneMap):
-    """A map that two processes have; away while `away` is set."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "operators", lambda: 1_790_000_000.0, Clock(), lambda _: succeed(None),
-            most=MOST_KEYS, largest=LARGEST_VALUE,
-        )  # fmt: skip
-        self.away = False
-        self.dropped = 0
-        #: A change is told to the watchers, but not answered before it fires.
-        self.answer: Deferred[None] | None = None
-
-    def _refusal(self) -> Deferred[Any]:
-        return fail(ChatError(Kind.UNAVAILABLE, "away"))
-
-    def put(self, *args: Any, **kwargs: Any) -> Deferred[bool]:
-        return self._refusal() if self.away else super().put(*args, **kwargs)
-
-    def drop(self, key: str) -> Deferred[None]:
-        if self.away:
-            return self._refusal()
-        self.dropped += 1
-        answer = super().drop(key)
-        return self.answer or answer
-
-    def catch_up(self) -> Deferred[None]:
-        return self._refusal() if self.away else succeed(None)
-
-
-@pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def desks(tmp_path: Path, cluster: Cluster) -> tuple[Desk, Desk]:
-    """Two processes of one cluster."""
-    made = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        made.append(Desk(tmp_path / name, cluster))
-        made[-1].operators.start()
-    return made[0], made[1]
-
-
-def test_several_processes(desks: tuple[Desk, Desk]) -> None:
-    """Who is signed in to one is signed in to all, and signed out of all."""
-    one, two = desks
-    first, second = one.sign_in(), two.sign_in()
-    for desk in desks:
-        assert desk.sessions.lasting(first)
-        assert desk.sessions.lasting(second)
-    ended: list[str] = []
-    with two.sessions.during(first, lambda: ended.append("first")):
-        run(one.sessions.end(first))
-        assert ended == ["first"]
-    assert not two.sessions.lasting(first)
-    assert two.sessions.lasting(second)
-
-
-def test_the_map_is_away(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
-    """Then nobody can sign in, and who is signed in stays so."""
-    one, two = desks
-    token = one.sign_in()
-    cluster.away = True
-    assert one.refused(PASSWORD).kind is Kind.UNAVAILABLE
-    assert run(two.sessions.look_up(token))
-    assert not run(two.sessions.look_up("x" * 43))
 
 
 def test_a_new_password_of_several_processes(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
