@@ -32,7 +32,7 @@ from livechat.http.connection import HttpFactory
 from livechat.http.plain import Redirects
 from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
-from livechat.limits.rates import Connections
+from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory

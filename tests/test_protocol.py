@@ -23,7 +23,7 @@ from livechat.rooms.presence import GRACE, MANY, TYPING_EVERY
 from tests.conformance import SCENES, Scene
 from tests.protocol.test_v1 import HOSTILE
 from tests.support import RecordingClient, World, run
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 KEY = "k" * 16
 

@@ -39,7 +39,8 @@ from livechat.http.access_log import AccessLog
 from livechat.http.endpoint import Tree
 from livechat.http.request import Request
 from livechat.http.response import Upgrade
-from livechat.limits.rates import Admission, Connections, address_key
+from livechat.limits.connections import Admission, Connections
+from livechat.limits.rates import address_key
 from livechat.members.session import back_in
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net.proxies import Proxies

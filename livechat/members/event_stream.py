@@ -209,14 +209,14 @@ class Feeds:
     def opened(self, feed: Feed) -> None:
         """It has begun."""
         self._open.add(feed)
-        self._quiet.begin(feed)
+        self._quiet.start(feed)
 
     def closed(self, feed: Feed) -> None:
         """It is over."""
         self._open.discard(feed)
-        self._quiet.done(feed)
+        self._quiet.stop(feed)
         self.patience.done(feed)
 
     def _comment(self, feed: Feed) -> None:
-        self._quiet.begin(feed)
+        self._quiet.start(feed)
         feed.comment()

@@ -172,7 +172,7 @@ class _Session(ABC):
             self._tell(error, nonce)
 
     def _spend(self, bucket: Bucket) -> bool:
-        if not bucket.take(self._clock.seconds()):
+        if not bucket.admit(self._clock.seconds()):
             return True
         self._client.flooded("too many frames that were refused or carry no message")
         return False
@@ -318,7 +318,7 @@ class Session(_Session):
             self._write(frames.Pong())
 
     def _may_ask(self) -> bool:
-        wait = self._asked.take(self._clock.seconds())
+        wait = self._asked.admit(self._clock.seconds())
         if wait:
             self._refuse(
                 ChatError(Kind.RATE_LIMITED, "You ask for too much; wait.", retry_after=wait)

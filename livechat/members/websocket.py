@@ -32,8 +32,8 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code, internal
 from livechat.interfaces import IClient
+from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
-from livechat.limits.rates import Admission
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
@@ -110,7 +110,7 @@ class Socket(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._pinged:
             self._pinged = False
-            self.factory.unanswered.done(self)
+            self.factory.unanswered.stop(self)
         if not self._deaf:
             try:
                 super().dataReceived(data)
@@ -170,7 +170,7 @@ class Socket(Protocol):
     def ask_for_life(self) -> None:
         """Ping; anything that comes is an answer."""
         self._pinged = True
-        self.factory.unanswered.begin(self)
+        self.factory.unanswered.start(self)
         # Behind what the peer does not read a ping would only wait as well.
         if not self._paused:
             self.sendPing()
@@ -477,12 +477,12 @@ class SocketFactory(WebSocketServerFactory):
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""
         self.sockets.add(socket)
-        self._quiet.begin(socket)
+        self._quiet.start(socket)
 
     def closed(self, socket: Socket) -> None:
         """*socket* has sent its close frame: it is not asked for anything any more."""
-        self._quiet.done(socket)
-        self.unanswered.done(socket)
+        self._quiet.stop(socket)
+        self.unanswered.stop(socket)
 
     def lost(self, socket: Socket) -> None:
         """The connection of *socket* is gone."""
@@ -490,5 +490,5 @@ class SocketFactory(WebSocketServerFactory):
         self.closed(socket)
 
     def _ask_for_life(self, socket: Socket) -> None:
-        self._quiet.begin(socket)
+        self._quiet.start(socket)
         socket.ask_for_life()

@@ -110,7 +110,7 @@ class Opening(Connection):
         self._shaking = self._unheard = False
         # Not OpenSSL's, which has said nothing yet.
         self._said_goodbye = True
-        self._port.shaking.done(self)
+        self._port.shaking.stop(self)
         with suppress(OSError):  # reset, as reading will find
             self.socket.send(answer)
             self.socket.shutdown(socket.SHUT_WR)

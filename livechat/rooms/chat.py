@@ -65,7 +65,7 @@ class Sender:
 
     def take(self, now: float) -> float:
         """Seconds that this connection must wait before it sends; 0: go ahead."""
-        return self._bucket.take(now)
+        return self._bucket.admit(now)
 
 
 class History:
@@ -267,7 +267,7 @@ class Chat:
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
         now = self._clock.seconds()
-        wait = sender.take(now) or self._addresses.take(sender.key, now)
+        wait = sender.take(now) or self._addresses.admit(sender.key, now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,

@@ -19,7 +19,7 @@ from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import AGAIN, TAIL, TRIES, Replay
 from tests.support import RecordingClient, result
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 
 class Stream:

@@ -24,7 +24,7 @@ from livechat.rooms.hub import Hub
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
 PATIENCE = 20_000

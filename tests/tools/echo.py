@@ -1,5 +1,5 @@
 """
-A daemon whose sockets say what they hear, for the Autobahn|Testsuite: ``python -m tests.live.echo``
+A daemon that echoes, for the Autobahn|Testsuite: ``python -m tests.tools.echo``
 and twistd's options.
 
 It is the daemon's own port, transport, handshake and protocol.  Only what becomes of a message is
