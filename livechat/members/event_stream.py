@@ -22,10 +22,11 @@ from livechat import metrics
 from livechat.errors import ChatError, internal
 from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
+from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, Visit, back_in, session
 from livechat.protocol.v1 import Encoding, encode_frame, error
-from livechat.rooms.chat import Chat, Sender
+from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.
 COMMENT_EVERY: Final = HEARTBEAT
@@ -39,9 +40,9 @@ class Feed:
     _log = Logger()
     encoding = Encoding.EVENTS
 
-    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, sender: Sender) -> None:
+    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, source: Source) -> None:
         self._feeds = feeds
-        self._session = session(chat, feeds.clock, visit, self, sender)
+        self._session = session(chat, feeds.clock, visit, self, source)
         self._over: Deferred[None] = Deferred()
         self._ended = False
         # Until it has begun, and while its reader is slow.
@@ -202,9 +203,9 @@ class Feeds:
         """Bytes that wait to be read."""
         return sum(feed.unsent for feed in self._open)
 
-    def feed(self, visit: Visit, sender: Sender) -> Feed:
+    def feed(self, visit: Visit, source: Source) -> Feed:
         """A new one."""
-        return Feed(self, self._chat, visit, sender)
+        return Feed(self, self._chat, visit, source)
 
     def opened(self, feed: Feed) -> None:
         """It has begun."""

@@ -34,11 +34,12 @@ from livechat.errors import ChatError, Close, close_code, internal
 from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
+from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
 from livechat.protocol.v1 import Encoding, GoAway, encode_frame
-from livechat.rooms.chat import Chat, Sender
+from livechat.rooms.chat import Chat
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
@@ -412,7 +413,7 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, visit: Visit, sender: Sender) -> Socket:
+    async def enter(self, visit: Visit, source: Source) -> Socket:
         """
         A new member of a room, whose connection is yet to be given to it (`Socket.open`).
 
@@ -421,7 +422,7 @@ class SocketFactory(WebSocketServerFactory):
         socket = self._socket()
         socket.factory = self
         socket.encoding = visit.encoding
-        socket.session = session(self._chat, self._clock, visit, socket, sender)
+        socket.session = session(self._chat, self._clock, visit, socket, source)
         await socket.session.open()
         return socket
 

@@ -68,7 +68,7 @@ class Api:
         # Without a key all users share their nonces.
         nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
         stored = await self._chat.send(
-            call.sender, room, request.message, user=user, nonce=nonce, anonymous=key is None
+            call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
         )
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(wire.Sent(), headers=headers)
@@ -87,7 +87,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.sender)
+        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.source)
         if call.method != "HEAD":
             await feed.enter()
         headers = (

@@ -43,7 +43,7 @@ def ids(data: bytes) -> list[str]:
 
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
-    sender = port.world.chat.sender("192.0.2.1")
+    sender = port.world.source("192.0.2.1")
     assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
 
 

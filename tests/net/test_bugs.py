@@ -280,7 +280,7 @@ def test_in_entering(
     assert port.world.hub.rooms() == {}
 
 
-@pytest.mark.parametrize("name", ["headerReceived", "allHeadersReceived", "sender_by"])
+@pytest.mark.parametrize("name", ["headerReceived", "allHeadersReceived", "source_by"])
 def test_in_a_request(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, name: str
 ) -> None:

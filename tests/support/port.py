@@ -82,7 +82,7 @@ class Port:
                 monitors=monitors or Access(),
             ),
             sockets=self.sockets,
-            chat=world.chat,
+            rate=world.rate,
             connections=self.connections,
             max_body=limit,
             access=access or AccessLog(None),

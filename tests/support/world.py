@@ -13,6 +13,8 @@ from livechat.backends.sqlite.database import Store
 from livechat.identity.guests import passer_by
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.limits.rates import Rate
+from livechat.limits.source import Source
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from tests.support.lanes import Lane
@@ -51,6 +53,7 @@ class World:
         rate_per_ip: float = 0,
         max_message: int = 16_384,
     ) -> None:
+        self.rate = Rate.of(rate)
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self._ahead = 1_790_000_000.0 - 1_000_000
@@ -90,6 +93,10 @@ class World:
     @wall.setter
     def wall(self, seconds: float) -> None:
         self._ahead = seconds - self.clock.seconds()
+
+    def source(self, address: str) -> Source:
+        """A new connection from *address*."""
+        return Source(address, self.rate)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

@@ -226,7 +226,7 @@ def test_answers(
 ) -> None:
     """What is answered is described, and so is what goes wrong."""
     say(port.world, "before", "it")
-    port.world.chat.send(port.world.chat.sender("192.0.2.2"), "r", "x", user=wire.User("1", "A"))
+    port.world.chat.send(port.world.source("192.0.2.2"), "r", "x", user=wire.User("1", "A"))
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)

@@ -133,7 +133,7 @@ class Admin:
         text = _typed(visit)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
-        message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
+        message = await self._chat.send(visit.call.source, name, text, user=OPERATOR)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
     async def not_sent(self, visit: Visit, error: ChatError) -> Response:

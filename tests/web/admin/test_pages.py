@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
-    result(world.chat.send(world.chat.sender("198.51.100.1"), room, text, user=user))
+    result(world.chat.send(world.source("198.51.100.1"), room, text, user=user))
 
 
 def join(world: World, room: str) -> RecordingClient:
