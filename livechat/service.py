@@ -28,14 +28,18 @@ from livechat.daemon.services import Announcement, OrderedService, Port, Renewal
 from livechat.daemon.supervisor import Lifeline, Workers, command
 from livechat.errors import StartError
 from livechat.http.access_log import AccessLog
-from livechat.http.connection import HttpFactory
+from livechat.http.origins import Origins
 from livechat.http.plain import Redirects
+from livechat.http.request import Request
+from livechat.http.rules import Rules
+from livechat.http.site import Site
 from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
+from livechat.members.session import back_in
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.listening import bind, reserve
@@ -47,7 +51,10 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.ending import end_in_order
 from livechat.system.threads import Threads
+from livechat.web.api import is_told_by_code
+from livechat.web.html import Templates
 from livechat.web.monitors import Access
+from livechat.web.refusals import Refusals
 from livechat.web.server import Server, limits
 
 if TYPE_CHECKING:
@@ -172,26 +179,34 @@ def _assemble(
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
 
-    http = HttpFactory(
-        reactor,
-        tree=web.tree(
-            chat,
-            feeds=feeds,
-            operators=operators,
-            server=server,
-            clock=reactor,
-            now=time.time,
-            origins=config.origin,
-            promises=lambda: _promises(shown.certificate),
-            names=names,
-            monitors=Access(config.metrics, config.metrics_token),
-        ),
+    origins, templates = Origins(config.origin, names, reactor), Templates()
+    tree = web.root(
+        chat,
+        feeds=feeds,
         sockets=sockets,
+        operators=operators,
+        server=server,
+        templates=templates,
+        clock=reactor,
+        now=time.time,
+        origins=origins,
+        monitors=Access(config.metrics, config.metrics_token),
+        mounts={},
+    )
+    http = Site(
+        tree,
+        Request,
+        clock=reactor,
+        rules=Rules(
+            origins, lambda: _promises(shown.certificate), names, Refusals(templates).answer
+        ),
         rate=Rate.of(config.rate),
         connections=connections,
         max_body=limit,
         access=access,
         proxies=proxies,
+        back_in=lambda: back_in(len(sockets.sockets)),
+        spares=is_told_by_code,
     )
     plain = Redirects(names)
     port = (
@@ -217,7 +232,7 @@ def _assemble(
         sockets=sockets,
         feeds=feeds,
     ).setServiceParent(daemon)
-    Port(reactor, listening, port, http, hub).setServiceParent(daemon)
+    Port(reactor, listening, port, http, hub=hub, sockets=sockets).setServiceParent(daemon)
     if config.worker:
         Lifeline(reactor, config.worker).setServiceParent(daemon)
     else:

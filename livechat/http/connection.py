@@ -58,7 +58,6 @@ class Site(Protocol):
     reactor: IReactorTime
     channels: set[Channel]
     stopping: bool
-    max_body: int
     proxies: Proxies
 
     def source(self, address: str) -> Source:
@@ -108,14 +107,10 @@ class Channel(Parser):
     _head = b""
 
     @property
-    def max_body(self) -> int:
-        return self.site.max_body
-
-    @property
-    def paused(self) -> bool:
+    def stalled(self) -> bool:
         """Whether the client does not read what was written."""
-        paused: bool = self._waitingForTransport
-        return paused
+        stalled: bool = self._waitingForTransport
+        return stalled
 
     def connectionMade(self) -> None:
         super().connectionMade()

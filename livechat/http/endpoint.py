@@ -1,8 +1,8 @@
 """
 Endpoints: resources that take a `Call` and return a `Response`.
 
-An endpoint is a row of the tree: the functions that answer, the clients that may ask, and the description
-for programs.  Its functions are coroutines, and need no connection to be tested.
+An endpoint is a row of the tree: the functions that answer, the clients that may ask, and the
+description for programs.  Its functions are coroutines, and need no connection to be tested.
 """
 
 from __future__ import annotations

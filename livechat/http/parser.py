@@ -30,17 +30,14 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
     """
     Takes requests apart.
 
+    @ivar max_body: the most bytes that a request's body may have.
     @ivar closing: the last answer was given; nothing more is read.
     """
 
     totalHeadersSize = 16_384
     maxHeaders = 100
+    max_body: int
     closing = False
-
-    @property
-    @abstractmethod
-    def max_body(self) -> int:
-        """The most bytes that a request's body may have."""
 
     @abstractmethod
     def refuse(self, error: ChatError) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 from io import BytesIO
-from typing import Final
+from typing import Any, ClassVar, Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
@@ -28,7 +28,7 @@ from livechat.http import call
 from livechat.http.access_log import bare
 from livechat.http.call import Call
 from livechat.http.connection import Channel
-from livechat.http.response import Feed, Response, Successor, Upgrade
+from livechat.http.response import BASICS, Feed, Response, Successor, Upgrade
 from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
@@ -56,7 +56,7 @@ class Request(server.Request):
     content: BytesIO
     call: Call
     # Only mounted resources have sessions, and all share them.
-    sitepath: tuple[bytes, ...] | list[bytes] = []
+    sitepath: ClassVar[list[bytes]] = []
     gone = False
     _headers: dict[str, tuple[str, ...]]
     _has_failed = False
@@ -93,7 +93,7 @@ class Request(server.Request):
             self.broken(Failure())
 
     def _process(self) -> None:
-        self.site = self.channel.site
+        self.site = cast("Site", self.channel.site)
         self._headers = headers = call.headers(self.requestHeaders)
         path, query = self._target()
         self._source = source = self.channel.source_by(headers.get("x-forwarded-for", ()))
@@ -101,11 +101,11 @@ class Request(server.Request):
         self.names: dict[str, str] = {}
         place = self._place(path)
         rules = self.site.rules
-        asked = rules.address(
+        audience, asked = rules.address(
             place.audience, headers, old=self.clientproto == b"HTTP/1.0", proxied=proxied
         )
         method = self.method.decode("latin-1")
-        self._shared_with = rules.asking(place.audience, method, headers, asked)
+        self._shared_with = rules.asking(audience, method, headers, asked)
         body = self.content.getvalue()
         self.call = Call(
             method, path, query, headers, body, source, self.names, proxied=proxied, asked=asked
@@ -231,9 +231,7 @@ class Request(server.Request):
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
         self.setHeader(b"Date", http.datetimeToString())
-        if self._is_last():
-            self.channel.persistent = False
-            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        self._end_with_answer()
         for name, value in response.all_headers():
             self.responseHeaders.addRawHeader(name.encode(), value.encode())
         if isinstance(response.body, bytes):
@@ -247,13 +245,15 @@ class Request(server.Request):
         if not self.gone:
             self.finish()
 
-    def _is_last(self) -> bool:
+    def _end_with_answer(self) -> None:
         """
-        Tell whether the connection closes behind the answer.  A client whose handshake is refused
+        Close the connection behind the answer, where it must.  A client whose handshake is refused
         waits for nothing else on it, and would hold it as long as HTTP keeps one.
         """
         handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
-        return handshake or self.site.stopping or not self.channel.persistent
+        if handshake or self.site.stopping or not self.channel.persistent:
+            self.channel.persistent = False
+            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
 
     async def _feed(self, feed: Feed) -> None:
         """Let *feed* write until it, or the connection, ends."""
@@ -288,6 +288,28 @@ class Request(server.Request):
             if not self.gone:
                 self.unregisterProducer()
 
+    def lend(self) -> None:
+        """Let a mounted resource answer."""
+        self.setHeader(b"Date", http.datetimeToString())
+        for name, value in (*BASICS, *self.site.rules.promises()):
+            self.setHeader(name.encode(), value.encode())
+        self._end_with_answer()
+
+    def encode_with(self, encoder: Any) -> None:
+        """Let *encoder*, if it is one, change what a mounted resource writes."""
+        self._encoder = encoder
+
+    def _take_back(self) -> None:
+        """Forget what a mounted resource wanted to answer."""
+        if self.producer is not None:
+            self.unregisterProducer()
+        self.responseHeaders = Headers()
+        self.cookies = []
+        self.etag = self.lastModified = self._encoder = None
+        # Twisted asks for GET where HEAD is not known.
+        self._inFakeHead = False
+        self.method = self.call.method.encode("latin-1")
+
     def send(self, data: bytes) -> None:
         """Write a part of an endpoint's answer."""
         http.Request.write(self, data)
@@ -297,7 +319,7 @@ class Request(server.Request):
         if not self.startedWriting:
             self.channel.begin_stream()
         super().write(data)
-        if self.gone or self.producer is not None or not self.channel.paused:
+        if self.gone or self.producer is not None or not self.channel.stalled:
             self._unread = 0
             return
         self._unread += len(data)

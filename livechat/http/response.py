@@ -19,9 +19,11 @@ from livechat.protocol import wire
 
 Headers = tuple[tuple[str, str], ...]
 
-#: Sent with every answer; a page replaces the policy by its own.
+#: Sent with every answer, also of mounted resources, unless they say otherwise.
+BASICS: Final[Headers] = (("X-Content-Type-Options", "nosniff"),)
+#: Sent with every answer of endpoints; a page replaces the policy by its own.
 SAFETY: Final[Headers] = (
-    ("X-Content-Type-Options", "nosniff"),
+    *BASICS,
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),

@@ -77,23 +77,24 @@ class Rules:
         *,
         old: bool = False,
         proxied: bool = False,
-    ) -> Asked:
+    ) -> tuple[Audience, Asked]:
         """
-        The address that a client asked for.
+        The clients that may ask, and the address that this one asked for.
 
         @param audience: the resource's; None if there is none at the path.
         @param old: the request is of HTTP/1.0, which knows no ``Host``.
         @param proxied: a trusted proxy passes it on.
         @raise ChatError: there is no such address here.
         """
-        asked = _asked(headers, proxied, optional=old and audience is not None and audience.hostless)
+        optional = old and audience is not None and audience.hostless
+        asked = _asked(headers, proxied, optional=optional)
         if asked.host and (audience is None or not audience.any_name):
             names = self._names()
             if not is_among(asked.host, names):
                 raise _misdirected(asked.host, names)
         if audience is None:
             raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
-        return asked
+        return audience, asked
 
     def asking(
         self, audience: Audience, method: str, headers: call.Headers, asked: Asked

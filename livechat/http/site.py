@@ -69,9 +69,7 @@ class Site(server.Site):
         @param spares: tells of a request that another protocol refuses, by its own means.
         """
         # No idle timeout: it would start anew with each byte of a request that drips.
-        super().__init__(
-            root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False
-        )
+        super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.rules = rules
         self.max_body = max_body
         self.channels: set[Channel] = set()
@@ -82,7 +80,7 @@ class Site(server.Site):
         self._rate = rate
         self._back_in = back_in
 
-    def buildProtocol(self, address: IAddress | None) -> Channel | None:
+    def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
         host = getattr(address, "host", "")
         trusted = self.proxies.trusts(host)
         admission = self.connections.enter(None if trusted else address_key(host))
@@ -91,6 +89,7 @@ class Site(server.Site):
             return None
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)
+        channel.max_body = self.max_body
         channel.admission = admission
         channel.source = self.source(host)
         channel.peer = host if trusted else None
@@ -121,7 +120,8 @@ class Site(server.Site):
         """
         if len(self.sessions) >= MOST_SESSIONS:
             raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it takes.")
-        return super().makeSession()
+        made: server.Session = super().makeSession()
+        return made
 
     def startFactory(self) -> None:
         """Not Twisted's: its access log would tell the time by the reactor's clock."""

@@ -42,32 +42,39 @@ class Place(Resource):
 
     def put(self, path: str, child: Place) -> None:
         """
-        Put *child* at *path*, such as ``/chat/send/{room}/``, whose last slash clients may leave out.
+        Put *child* at *path*, such as ``/chat/send/{room}/``; its last slash may be left out.
 
-        @raise ValueError: the place is taken, or below one that has none below it.
+        @raise ValueError: the place is taken, or below a leaf.
         """
         *way, last = path.strip("/").split("/")
         place = self
         for segment in way:
-            place = place._child(segment) or place._add(segment, Place())
-        if not last or place.isLeaf or place._child(last) is not None:
+            place = place.child_at(segment) or place.add(segment, Place())
+        if not last or place.child_at(last) is not None:
             raise ValueError(f"{path} is taken")
-        place._add(last, child).path = path
+        place.add(last, child).path = path
 
     def places(self) -> Iterator[Place]:
-        """This place, and those below it."""
+        """Itself, and the places below it."""
         yield self
         for each in self.children.values():
             yield from each.places()
         if self._named is not None:
             yield from self._named.places()
 
-    def _child(self, segment: str) -> Place | None:
+    def has_children(self) -> bool:
+        """Tell whether there is a place below it."""
+        return bool(self.children) or self._named is not None
+
+    def child_at(self, segment: str) -> Place | None:
+        """The place at *segment*, which may be a name in braces."""
         found: Place | None = self.children.get(segment.encode())
         return self._named if segment.startswith("{") else found
 
-    def _add(self, segment: str, child: Place) -> Place:
+    def add(self, segment: str, child: Place) -> Place:
         """Put *child* at *segment*; in braces it is any name."""
+        if self.isLeaf:
+            raise ValueError(f"{self.path} has nothing below it")
         if segment.startswith("{"):
             self._name, self._named = segment[1:-1], child
         else:
@@ -76,7 +83,7 @@ class Place(Resource):
 
     def getChild(self, path: bytes, request: Traversal) -> Place:
         """The place of a name, which *request* is told."""
-        if self._named is None or (request.postpath and not self._named.children):
+        if self._named is None or (request.postpath and not self._named.has_children()):
             return NOTHING
         request.names[self._name] = _decoded(path)
         return self._named

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import capturedLogs
 
-from livechat.http.endpoint import Call, Route, Tree, fields
-from livechat.http.origins import Origins
+from livechat.http.call import Call, fields
+from livechat.http.endpoint import Endpoint
 from livechat.http.response import Response, json
-from livechat.limits.rates import Rate
-from livechat.limits.source import Source
-from tests.support import Port, run
+from tests.support import Port
 
-OWN = Origins(frozenset(), lambda: ("*",), Clock())
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
@@ -181,17 +177,15 @@ def test_cross_site_without_origin(port: Port) -> None:
     assert port.ask("GET", "/chat/history/", **cross).status == 200
 
 
-def test_routes_are_closed_to_foreign_pages() -> None:
-    """A route that says nothing of origins is closed to those of other sites."""
+def test_endpoints_are_closed_to_foreign_pages(port: Port) -> None:
+    """An endpoint that says nothing of origins is closed to pages of other sites."""
 
     async def answer(call: Call) -> Response:
         return json({})
 
-    tree = Tree((Route("/x", {"POST": answer}),), OWN)
-    headers = {"host": ("a",), "origin": ("https://evil.example",)}
-    call = Call("POST", "/x", "", headers, b"", Source("a", Rate.of(0)))
-    refused = run(tree.answer(call))
-    assert refused.status == 403
+    port.tree.put("/x", Endpoint({"POST": answer}))
+    assert port.ask("POST", "/x", Origin="https://evil.example").status == 403
+    assert port.ask("POST", "/x").status == 200
 
 
 def test_health_is_for_everybody(port: Port) -> None:
@@ -208,20 +202,18 @@ def test_fields() -> None:
             fields(text)
 
 
-class BugTest(SynchronousTestCase):
-    """An endpoint that raises what it should not."""
+def test_bug(port: Port) -> None:
+    """An endpoint that raises what it should not is logged with the cause, and answered without."""
 
-    def test_internal(self) -> None:
-        """It is logged with its cause, and answered without."""
+    async def broken(call: Call) -> Response:
+        raise ZeroDivisionError("secret")
 
-        async def broken(call: Call) -> Response:
-            raise ZeroDivisionError("secret")
-
-        call = Call("GET", "/x", "", {"host": ("a",)}, b"", Source("a", Rate.of(0)))
-        answer = run(Tree((Route("/x", {"GET": broken}),), OWN).answer(call))
-        assert answer.status == 500
-        assert b"secret" not in answer.body
-        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+    port.tree.put("/x", Endpoint({"GET": broken}))
+    with capturedLogs() as events:
+        answer = port.ask("GET", "/x")
+    assert (answer.status, answer.code()) == (500, "internal")
+    assert b"secret" not in answer.body
+    assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
 
 
 def test_headers_for_every_answer(port: Port) -> None:
@@ -231,12 +223,11 @@ def test_headers_for_every_answer(port: Port) -> None:
         assert strict.ask("GET", path).headers["strict-transport-security"] == "max-age=1"
 
 
-def test_names_are_decoded() -> None:
+def test_names_are_decoded(port: Port) -> None:
     """What a path calls by name comes decoded, once."""
 
     async def show(call: Call) -> Response:
         return json(dict(call.names))
 
-    tree = Tree((Route("/a/{x}/{y}/", {"GET": show}, origins="any"),), OWN)
-    call = Call("GET", "/a/%41%252F/b", "", {"host": ("a",)}, b"", Source("a", Rate.of(0)))
-    assert run(tree.answer(call)).body == b'{"x":"A%2F","y":"b"}'
+    port.tree.put("/a/{x}/{y}/", Endpoint({"GET": show}))
+    assert port.ask("GET", "/a/%41%252F/b").body == b'{"x":"A%2F","y":"b"}'
