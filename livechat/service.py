@@ -38,8 +38,8 @@ from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Patience
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
-from livechat.members.session import back_in
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.listening import bind, reserve
@@ -205,7 +205,7 @@ def _assemble(
         max_body=limit,
         access=access,
         proxies=proxies,
-        back_in=lambda: back_in(len(sockets.sockets)),
+        back_in=lambda: reconnect_ms(len(sockets.sockets)),
         spares=is_told_by_code,
     )
     plain = Redirects(names)

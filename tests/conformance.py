@@ -17,9 +17,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
-from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Place
+from livechat.members.base import Visit
+from livechat.members.session import Session
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
 from tests.support import RecordingClient
 

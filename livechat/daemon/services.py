@@ -27,8 +27,8 @@ from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend, ICompany
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
-from livechat.members.session import back_in
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.tls_port import TLSPort
@@ -187,7 +187,7 @@ class Port(Service):
         self._hub.flush()
         members = tuple(self._sockets.sockets)
         for member in members:
-            member.restart(back_in(len(members)))
+            member.restart(reconnect_ms(len(members)))
         try:
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:

@@ -19,7 +19,7 @@ from livechat.errors import ChatError, Kind
 from livechat.http.request import Request
 from livechat.http.rules import Audience
 from livechat.http.tree import Place
-from livechat.protocol.names import without_port
+from livechat.protocol.origins import without_port
 
 #: What a host without a port means.
 _PORTS: Final = {"http": "80", "https": "443"}

@@ -32,7 +32,7 @@ from livechat.http.response import BASICS, Feed, Response, Successor, Upgrade
 from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
-from livechat.protocol.names import is_host
+from livechat.protocol.origins import is_host
 
 # The target of a client that takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.

@@ -17,7 +17,7 @@ from livechat.http import call
 from livechat.http.forwarded import forwarded
 from livechat.http.origins import Asked, Origins
 from livechat.http.response import Headers, Response, problem
-from livechat.protocol.names import is_among, is_host, without_port
+from livechat.protocol.origins import is_among, is_host, without_port
 
 #: Seconds that a browser may remember the answer to a preflight.
 _PREFLIGHT_AGE: Final = 600
@@ -63,7 +63,7 @@ class Rules:
         """
         @param origins: decides which pages may ask.
         @param promises: headers for every answer.
-        @param names: what the server is called just now (`livechat.protocol.names.is_among`).
+        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
         """
         self._origins = origins
         self._names = names

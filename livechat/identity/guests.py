@@ -18,12 +18,14 @@ from typing import Final
 from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, trimmed
-from livechat.protocol.wire import User
+from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, seen, trimmed
+from livechat.protocol.messages import User
 
 #: Characters of a name.
 LONGEST_NAME: Final = 40
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+#: Pattern of the key by which a guest is the same user each time.
+KEY: Final = r"[A-Za-z0-9_-]{16,64}"
+_KEY: Final = re.compile(KEY, re.ASCII)
 # What is not written in names, as ranges: control and format characters, such as those that turn
 # the direction of the text around them (but not those by which emoji and some scripts are joined),
 # what ends lines or paragraphs, surrogates, and what never is a character.
@@ -41,6 +43,9 @@ NAME: Final = (
     f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
 _NAME: Final = re.compile(NAME)
+_BANNED_ONES: Final = re.compile(f"[{_BANNED}]+")
+#: Characters of a site's name for somebody that are looked at.
+_LOOKED_AT: Final = 1_000
 #: Author of messages sent from the admin page: operators share one password, and so one user.
 OPERATOR: Final = User("livechat:operator", "Operator", "operator")
 
@@ -71,6 +76,18 @@ def checked_name(name: str) -> str:
             " ends with something that is to be seen.",
         )
     return name
+
+
+def cleaned_name(name: str) -> str | None:
+    """
+    Make *name* one that somebody may be called: drop characters and cut it short.
+
+    @return: None if nothing is left.
+    """
+    left = " ".join(_BANNED_ONES.sub("", name[:_LOOKED_AT]).split())[:LONGEST_NAME]
+    while left and (_NAME.fullmatch(left) is None or not trimmed(left)):
+        left = left[:-1] if seen(left[0]) else left[1:]
+    return left or None
 
 
 def checked_key(key: str) -> str:

@@ -24,8 +24,10 @@ from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, Visit, back_in, session
-from livechat.protocol.v1 import Encoding, encode_frame, error
+from livechat.members.base import HEARTBEAT, Visit, reconnect_ms
+from livechat.members.session import make_session
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import error
 from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.
@@ -42,7 +44,7 @@ class Feed:
 
     def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, source: Source) -> None:
         self._feeds = feeds
-        self._session = session(chat, feeds.clock, visit, self, source)
+        self._session = make_session(chat, feeds.clock, visit, self, source)
         self._over: Deferred[None] = Deferred()
         self._ended = False
         # Until it has begun, and while its reader is slow.
@@ -78,14 +80,14 @@ class Feed:
         self._send, self._cut = send, cut
         self._feeds.opened(self)
         # How soon a browser is back after a connection that broke.
-        send(b"retry: %d\n\n" % back_in(len(self._feeds)))
+        send(b"retry: %d\n\n" % reconnect_ms(len(self._feeds)))
         self.resumeProducing()
         return self._over
 
     def end(self) -> None:
         """Be over; whoever is there still is told to come back."""
         if not self._ended:
-            self._session.going(back_in(len(self._feeds)))
+            self._session.announce_restart(reconnect_ms(len(self._feeds)))
             self._finish()
 
     def _finish(self) -> None:

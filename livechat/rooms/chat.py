@@ -22,11 +22,12 @@ from livechat.identity.guests import Visitor, passer_by, regular
 from livechat.interfaces import IBackend, IClient, IMember, ISink
 from livechat.limits.rates import Buckets, Rate
 from livechat.limits.source import Source
-from livechat.protocol.cluster import Report, Room, rooms_of_all
+from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
+from livechat.protocol.messages import Draft, Message, Newest, Place, Position, Repeated, User
 from livechat.protocol.v1 import Limits
-from livechat.protocol.wire import Draft, Message, Newest, Place, Position, Repeated, User
 from livechat.rooms.activity import Activity
+from livechat.rooms.directory import rooms_of_all
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import NEWEST, Replay

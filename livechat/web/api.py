@@ -17,12 +17,14 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.origins import Origins, named
 from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
+from livechat.members.base import Visit
 from livechat.members.event_stream import Feeds
-from livechat.members.session import Visit
 from livechat.members.websocket import Socket, SocketFactory
-from livechat.protocol import wire
+from livechat.protocol.bodies import Allowance, Sent
+from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import V1, Encoding, place
+from livechat.protocol.v1 import V1, place
+from livechat.protocol.wire import encode
 from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.web.queries import idempotency_key, name_and_key, number, send_request, window
 
@@ -65,7 +67,7 @@ class Api:
             call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
         )
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
-        return json(wire.Sent(), headers=headers)
+        return json(Sent(), headers=headers)
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
@@ -128,7 +130,7 @@ class Api:
             ("Access-Control-Allow-Origin", "*"),
             ("Vary", "Origin"),
         )
-        return Response(200, wire.encode(wire.Allowance(allowed, page, option)), headers)
+        return Response(200, encode(Allowance(allowed, page, option)), headers)
 
     async def openapi(self, call: Call) -> Response:
         """The HTTP endpoints, for programs."""
@@ -216,7 +218,7 @@ async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
     """``{"chat_history": [...]}``, a page at a time."""
     lead = b'{"chat_history":['
     async for page in found.pages():
-        yield lead + b",".join(map(wire.encode, page))
+        yield lead + b",".join(map(encode, page))
         lead = b","
     yield (lead if lead != b"," else b"") + b"]}"
 

@@ -19,10 +19,10 @@ from livechat import __version__
 from livechat.errors import Close, Kind
 from livechat.http.endpoint import Endpoint
 from livechat.http.tree import Place
-from livechat.members.session import HEARTBEAT
-from livechat.protocol import names, wire
+from livechat.members.base import HEARTBEAT
+from livechat.protocol import bodies, messages, names, plain
 from livechat.protocol import v1 as frames
-from livechat.protocol.wire import PlainError, PlainFrame
+from livechat.protocol.plain import PlainError, PlainFrame
 from livechat.rooms.chat import Chat
 from livechat.web.operations import (
     ANYWHERE,
@@ -56,7 +56,8 @@ _HEARD: Final = [name for name in _TOLD if name not in ("Ack", "History", "Pong"
 
 _STRUCTS: Final = {
     each.__name__: each
-    for each in (*vars(wire).values(), *vars(frames).values())
+    for module in (messages, bodies, plain, frames)
+    for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
@@ -68,13 +69,13 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
 
     @param places: those of the tree, of which those that are described are in it.
     """
-    schemas = _schemas((wire.SendRequest,)) | _schemas(
-        (wire.Sent, wire.Message, wire.Allowance, wire.Problem), written=True
+    schemas = _schemas((bodies.SendRequest,)) | _schemas(
+        (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem), written=True
     )
     _bound(schemas["SendRequest"], chat)
     schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= ROOM
-    messages = {"type": "array", "items": reference("Message")}
-    schemas["ChatHistory"] = structure(chat_history=messages) | {"description": "Oldest first."}
+    history = {"type": "array", "items": reference("Message")}
+    schemas["ChatHistory"] = structure(chat_history=history) | {"description": "Oldest first."}
     schemas["Problem"]["properties"]["code"] |= codes(
         {*ANYWHERE, *SENDING, *UPGRADING, *_ELSEWHERE}
     )
@@ -155,7 +156,9 @@ def _channels() -> Document:
 
 
 def _channel(address: str, text: str, messages: Iterable[str]) -> Document:
-    room = f"1 to {names.LONGEST_NAME} characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`."
+    room = (
+        f"1 to {names.LONGEST_ROOM_NAME} characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`."
+    )
     return {
         "address": address,
         "description": text,

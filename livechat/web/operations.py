@@ -13,8 +13,9 @@ from typing import Any, Final
 from livechat.errors import Kind
 from livechat.http.call import FORM
 from livechat.identity import guests
-from livechat.protocol import looks, names, wire
+from livechat.protocol import looks, names
 from livechat.protocol import v1 as frames
+from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 
 PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
 ROOM: Final[Document] = {
     "type": "string",
-    "pattern": rf"^(?!\.\.?$)[A-Za-z0-9._~-]{{1,{names.LONGEST_NAME}}}$",
+    "pattern": f"^{names.ROOM_NAME}$",
 }
 QUERY: Final[dict[str, tuple[Document, str]]] = {
     "room": (ROOM, "The same one, if the path or the body names one too."),
@@ -47,7 +48,7 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"({', '.join(looks.RESERVED)}, and what looks like these).",
     ),
     "client": (
-        {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+        {"type": "string", "pattern": f"^{guests.KEY}$"},
         "Chosen at random, kept and told to nobody else: makes this the same user each time.",
     ),
     "limit": (
@@ -108,7 +109,7 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
     return _operation(name, "Store and deliver a message.", stored, SENDING, parameters) | {
         "requestBody": {
             "required": True,
-            "description": f"At most {wire.wire_limit(chat.max_message)} bytes.",
+            "description": f"At most {wire_limit(chat.max_message)} bytes.",
             "content": {"application/json": body, FORM: body},
         }
     }

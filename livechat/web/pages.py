@@ -23,8 +23,7 @@ from livechat.http.call import Call
 from livechat.http.negotiation import weights
 from livechat.http.response import Headers, Response, see
 from livechat.identity.guests import LONGEST_NAME
-from livechat.protocol.names import LONGEST_NAME as LONGEST_ROOM
-from livechat.protocol.names import room_name
+from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.rooms.chat import Chat
 from livechat.web.html import Templates, folder
 from livechat.web.server import Server
@@ -104,7 +103,7 @@ class Pages:
             scheme=call.asked.scheme,
             room=room,
             example=self._chat.default_room,
-            longest_room=LONGEST_ROOM,
+            longest_room=LONGEST_ROOM_NAME,
             longest_name=LONGEST_NAME,
             # A proxy has a certificate of its own.
             self_signed=self._server.certificate.self_signed and not call.proxied,
@@ -113,12 +112,15 @@ class Pages:
 
 
 def _files(directory: Path) -> dict[str, _File]:
-    """The files of *directory*, by their names; what a link leads to elsewhere is none."""
-    inside = directory.resolve()
+    """
+    Read the files in the folders of *directory*, by their names, which are unique.
+
+    A link that leads out of its folder is left out.
+    """
     return {
         path.name: _read(path)
-        for path in directory.iterdir()
-        if path.is_file() and path.resolve().parent == inside
+        for path in directory.glob("*/*")
+        if path.is_file() and path.resolve().parent == path.parent.resolve()
     }
 
 

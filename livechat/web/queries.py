@@ -9,7 +9,7 @@ from typing import Final
 from livechat.errors import ChatError, Kind
 from livechat.http.call import FORM, Call
 from livechat.identity.guests import checked_key, checked_name
-from livechat.protocol import wire
+from livechat.protocol.bodies import SendRequest, decode_send_request
 from livechat.protocol.v1 import LONGEST_NONCE
 from livechat.rooms.chat import Window
 
@@ -58,14 +58,14 @@ def name_and_key(asked: Mapping[str, str]) -> tuple[str | None, str | None]:
     )
 
 
-def send_request(call: Call) -> wire.SendRequest:
+def send_request(call: Call) -> SendRequest:
     """
     The message in a body, which is JSON or a form.
 
     @raise ChatError: it is neither, or has no message.
     """
     if call.media_type == "application/json":
-        return wire.decode_send_request(call.body)
+        return decode_send_request(call.body)
     if call.media_type != FORM:
         raise ChatError(
             Kind.UNSUPPORTED_MEDIA_TYPE,
@@ -78,7 +78,7 @@ def send_request(call: Call) -> wire.SendRequest:
         if call.body.lstrip().startswith(b"{"):
             hint = " This looks like JSON: say so with 'Content-Type: application/json'."
         raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
-    return wire.SendRequest(given["message"], given.get("room"))
+    return SendRequest(given["message"], given.get("room"))
 
 
 def idempotency_key(call: Call, shortest: int) -> str | None:

@@ -15,11 +15,11 @@ from livechat.identity.guests import (
     OPERATOR,
     checked_key,
     checked_name,
+    cleaned_name,
     passer_by,
     regular,
 )
 from livechat.protocol.looks import skeleton
-from livechat.protocol.wire import User, user_of_text, user_to_text
 
 KEY = "abcdefghijklmnop"
 
@@ -109,31 +109,6 @@ def test_who_comes_again() -> None:
     assert regular(b"s", KEY).user == two.user
 
 
-@pytest.mark.parametrize(
-    "user",
-    [OPERATOR, User("1", "Ann"), User("a-b", " Ann  Lee "), User("2", "a\toperator b")],
-    ids=ascii,
-)
-def test_kept(user: User) -> None:
-    """A kept user is found again."""
-    assert user_of_text(user_to_text(user)) == user
-
-
-def test_kept_before_there_were_roles() -> None:
-    """Old entries are read; a livechat that knows no roles reads the name of new ones."""
-    assert user_of_text("kX3vPq0aT7yB Ann Lee") == User("kX3vPq0aT7yB", "Ann Lee")
-    known_as, name = user_to_text(OPERATOR).split(" ", 1)
-    assert name == "Operator"
-    assert known_as.startswith(OPERATOR.id)
-
-
-@pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
-def test_not_kept(text: str) -> None:
-    """Other texts are not taken for users."""
-    with pytest.raises(ValueError, match="not a user"):
-        user_of_text(text)
-
-
 def test_no_guest_is_an_operator() -> None:
     """No guest has a role or an operator's id, whatever it says of itself."""
     for name in ("Operator", "operator", "x operator"):
@@ -142,3 +117,24 @@ def test_no_guest_is_an_operator() -> None:
             # It has a character that no guest's id can have.
             assert not {":"} & {*guest.user.id}
     assert ":" in OPERATOR.id
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("Ann", "Ann"), ("  Ann \t Lee\n", "Ann Lee"), ("Ann\u202e\0\u200b", "Ann"),
+        ("\u0301Ann\u034f", "Ann"), ("x" * 99, "x" * LONGEST_NAME), ("", None), ("\n \0", None),
+        ("\u0301" * 50, None), ("x" * 39 + " y", "x" * 39), ("田中 👩‍👩‍👧", "田中 👩‍👩‍👧"),
+    ],
+)  # fmt: skip
+def test_cleaned_names(name: str, cleaned: str | None) -> None:
+    """A site's name is never refused: what nobody may be called is left out."""
+    assert cleaned_name(name) == cleaned
+
+
+@given(st.text(max_size=60))
+def test_any_name_is_cleaned(name: str) -> None:
+    """Whatever is left of a name may be a name, and stays as it is."""
+    cleaned = cleaned_name(name)
+    if cleaned is not None:
+        assert checked_name(cleaned) == cleaned == cleaned_name(cleaned)

@@ -13,9 +13,9 @@ from zope.interface.verify import verifyObject
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
 from livechat.members.backpressure import SLOW
+from livechat.members.base import Visit
 from livechat.members.event_stream import COMMENT_EVERY
-from livechat.members.session import Visit
-from livechat.protocol.wire import Page, Position
+from livechat.protocol.messages import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
 
 

@@ -18,7 +18,7 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IClient
 from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import FAR_TOO_MUCH, SLOW
-from livechat.members.session import NOISE_RATE
+from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
     GRACE,
     MOST_FRAMES,

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Message, Newest, Repeated
+from livechat.protocol.messages import Message, Newest, Repeated
 from livechat.rooms.chat import LONGEST_PAGE, History, Window
 from tests.support import ANN, Lane, RecordingClient, RecordingSink, World, kind, result, run
 

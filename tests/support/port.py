@@ -18,8 +18,8 @@ from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
-from livechat.members.session import back_in
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
@@ -101,7 +101,7 @@ class Port:
             max_body=limit,
             access=access or AccessLog(None),
             proxies=Proxies(map(ip_network, proxies)),
-            back_in=lambda: back_in(len(self.sockets.sockets)),
+            back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
         )
 

@@ -17,7 +17,7 @@ from twisted.scripts.twistd import run
 from livechat import service
 from livechat.limits.source import Source
 from livechat.members.backpressure import Patience
-from livechat.members.session import Visit
+from livechat.members.base import Visit
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
 

@@ -18,8 +18,9 @@ from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
-from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
+from livechat.members.base import Visit
+from livechat.members.session import Session
+from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from tests.backends.redis.server import RedisServer

@@ -12,7 +12,7 @@ from twisted.internet.defer import fail, succeed
 from livechat.errors import ChatError, Kind
 from livechat.identity.guests import OPERATOR
 from livechat.protocol.cluster import Report, Room
-from livechat.protocol.wire import Message, User
+from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import PAGE
 from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
