@@ -91,7 +91,10 @@ def root(
         "/admin/sign-out/": Endpoint({"POST": gate.form(gate.sign_out)}, _OWN),
     }.items():
         tree.put(path, endpoint)
+    own = tree.children.keys() | {b""}
     for path, resource in mounts.items():
+        if path.split("/")[1].encode() in own:
+            raise ValueError(f"{path} is livechat's own")
         tree.put(path, Mount(resource))
     api.publish(openapi=contract.openapi(chat, tree.places()), asyncapi=contract.asyncapi(chat))
     return tree
