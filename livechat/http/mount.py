@@ -61,7 +61,9 @@ class Mount(Place):
         if body is not NOT_DONE_YET:
             if not isinstance(body, bytes):
                 raise TypeError(f"{found!r} answered {type(body).__name__}, and not bytes")
-            request.setHeader(b"Content-Length", b"%d" % len(body))
+            # Of HEAD it may know better.
+            if body or request.method != b"HEAD":
+                request.setHeader(b"Content-Length", b"%d" % len(body))
             request.write(body)
             request.finish()
 

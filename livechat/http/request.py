@@ -59,6 +59,7 @@ class Request(server.Request):
     sitepath: ClassVar[list[bytes]] = []
     gone = False
     _headers: dict[str, tuple[str, ...]]
+    _lent = False
     _has_failed = False
     _shared_with: str | None = None
     _source: Source | None = None
@@ -88,6 +89,11 @@ class Request(server.Request):
         try:
             self._process()
         except ChatError as error:
+            if self.startedWriting:
+                self.broken(Failure())
+                return
+            if self._lent:
+                self._take_back()
             self.refuse(error)
         except Exception:  # noqa: BLE001 - logged, and answered without a word of it
             self.broken(Failure())
@@ -290,6 +296,7 @@ class Request(server.Request):
 
     def lend(self) -> None:
         """Let a mounted resource answer."""
+        self._lent = True
         self.setHeader(b"Date", http.datetimeToString())
         for name, value in (*BASICS, *self.site.rules.promises()):
             self.setHeader(name.encode(), value.encode())
@@ -316,6 +323,9 @@ class Request(server.Request):
 
     def write(self, data: bytes) -> None:
         """Write a part of a mounted resource's answer."""
+        if self._unread > MOST_UNREAD:
+            # It was cut off, of which its resource is told when the connection is gone.
+            return
         if not self.startedWriting:
             self.channel.begin_stream()
         super().write(data)
@@ -346,6 +356,8 @@ class Request(server.Request):
         if self.startedWriting or self._has_failed:
             self.channel.transport.abortConnection()
             return
+        if self._lent:
+            self._take_back()
         self._has_failed = True
         self.channel.persistent = False
         self.responseHeaders = Headers()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet import task
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.web.resource import EncodingResourceWrapper, Resource
@@ -52,6 +53,14 @@ def mounted(world: World, answer: Callable[[Any], Any], **options: Any) -> Port:
     return Port(world, mounts={"/site": Answering(answer)}, **options)
 
 
+@pytest.fixture
+def cooperating(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Twisted write files on the clock of the test."""
+    cooperator = task.Cooperator(scheduler=lambda step: world.clock.callLater(0, step))
+    monkeypatch.setattr(task, "_theCooperator", cooperator)
+
+
+@pytest.mark.usefixtures("cooperating")
 def test_file(world: World, tmp_path: Path) -> None:
     """Files are served as by any site: types, ranges, HEAD, and the slash of a folder."""
     (tmp_path / "sub").mkdir()
