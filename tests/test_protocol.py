@@ -116,8 +116,8 @@ class Play:
         while (
             self.world.writer.busy()
             or self.world.readers.busy()
-            or backend._queue
-            or backend._gathering
+            or backend.messages._queue
+            or backend.messages._gathering
             or self.world.hub._ready
         ):
             for what in ("write", "fetch", "turn"):

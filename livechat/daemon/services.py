@@ -23,7 +23,7 @@ from livechat.errors import StartError
 from livechat.http.connection import Channel, HttpFactory
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend, ICompany
+from livechat.interfaces import IBackend, IPresenceSink
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
@@ -73,16 +73,16 @@ class Storage(Service):
     name = "storage"
 
     def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], company: ICompany
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], presence: IPresenceSink
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
-        self._company = company
+        self._presence = presence
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census, self._company)
+        self._backend.start(self._hub, self._census, self._presence)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.guests import Visitor, passer_by, regular
-from livechat.interfaces import IBackend, IClient, IMember, ISink
+from livechat.interfaces import IBackend, IClient, IMember, IMessageLog, ISink
 from livechat.limits.rates import Buckets, Rate
 from livechat.limits.source import Source
 from livechat.protocol.cluster import Report, Room
@@ -62,9 +62,9 @@ class History:
     """
 
     def __init__(
-        self, backend: IBackend, room: str, position: Position, first: int, last: int
+        self, log: IMessageLog, room: str, position: Position, first: int, last: int
     ) -> None:
-        self._backend = backend
+        self._messages = log
         self._room = room
         self.position = position
         self.first = first
@@ -83,7 +83,7 @@ class History:
         """
         after = self.first - 1
         while after < self.last:
-            page = await self._backend.read(self._room, after, self.last - after)
+            page = await self._messages.read(self._room, after, self.last - after)
             messages = tuple(each for each in page.messages if each.seq <= self.last)
             if not messages:
                 return
@@ -123,7 +123,7 @@ class Chat:
         self._clock = clock
         self._now = now
         self.activity = Activity(clock)
-        self.presence = Presence(clock, hub, backend)
+        self.presence = Presence(clock, hub, backend.presence)
         # What the backend knows of active rooms in which nothing was said lately.
         self._quiet: dict[str, Newest] = {}
         self._addresses = Buckets(Rate.of(rate_per_ip))
@@ -143,7 +143,7 @@ class Chat:
         """
         if key is None:
             return passer_by(name)
-        return regular(await self._backend.secret(), key, name)
+        return regular(await self._backend.processes.secret(), key, name)
 
     async def join(
         self, room: str, member: IMember, visitor: Visitor, *, reads: bool = False
@@ -156,7 +156,7 @@ class Chat:
         """
         self._hub.join(room, member, reads=reads)
         try:
-            await self._backend.subscribe(room)
+            await self._backend.messages.subscribe(room)
             self.presence.enter(room, visitor)
         except BaseException:
             self._take_out(room, member)
@@ -169,7 +169,7 @@ class Chat:
 
     def _take_out(self, room: str, member: IMember) -> None:
         if self._hub.leave(room, member):
-            self._backend.unsubscribe(room)
+            self._backend.messages.unsubscribe(room)
 
     async def place(self, room: str) -> Place:
         """
@@ -179,7 +179,7 @@ class Chat:
         """
         known = self._hub.place(room)
         if known is None:
-            position = (await self._backend.read(room, 0, 0)).position
+            position = (await self._backend.messages.read(room, 0, 0)).position
             known = self._hub.place(room) or Place(position.epoch, position.seq)
         return known
 
@@ -200,7 +200,7 @@ class Chat:
         """
         self._hub.watch(room, watcher)
         try:
-            await self._backend.subscribe(room)
+            await self._backend.messages.subscribe(room)
         except BaseException:
             self.unwatch(room, watcher)
             raise
@@ -208,7 +208,7 @@ class Chat:
     def unwatch(self, room: str, watcher: ISink) -> None:
         """Show it no more; nothing if it does not watch."""
         if self._hub.unwatch(room, watcher):
-            self._backend.unsubscribe(room)
+            self._backend.messages.unsubscribe(room)
 
     def send(
         self,
@@ -254,7 +254,7 @@ class Chat:
         if nonce is not None:
             nonce = _scoped(None if anonymous else user, nonce)
         draft = Draft(room, text, user, nonce, source.key)
-        return self._backend.publish(draft).addCallback(self._said, room)
+        return self._backend.messages.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
@@ -269,7 +269,7 @@ class Chat:
         @raise ChatError: the backend cannot read.
         """
         limit = min(window.limit, LONGEST_PAGE)
-        position = (await self._backend.read(room, 0, 0)).position
+        position = (await self._backend.messages.read(room, 0, 0)).position
         if window.after is not None:
             first = max(window.after + 1, position.oldest)
             last = min(first + limit - 1, position.seq)
@@ -277,14 +277,14 @@ class Chat:
             newest = position.seq if window.before is None else window.before - 1
             last = min(newest, position.seq)
             first = max(last - limit + 1, position.oldest)
-        return History(self._backend, room, position, first, max(last, first - 1))
+        return History(self._backend.messages, room, position, first, max(last, first - 1))
 
     async def rooms(self) -> list[Room]:
         """
         The active rooms, in no order: those that have members, in whatever process, and
         those in which something was said lately.
         """
-        rooms = rooms_of_all(report.rooms for report in await self._backend.reports())
+        rooms = rooms_of_all(report.rooms for report in await self._backend.processes.reports())
         quiet = {room.name for room in rooms if room.newest is None}
         for name in self._quiet.keys() - quiet:
             del self._quiet[name]
@@ -300,7 +300,7 @@ class Chat:
 
     async def room(self, name: str) -> Room:
         """One room, active or not."""
-        reports = await self._backend.reports()
+        reports = await self._backend.processes.reports()
         shares = (room for report in reports for room in report.rooms if room.name == name)
         room = next(iter(rooms_of_all([shares])), Room(name, 0))
         if room.newest is not None:
@@ -309,7 +309,7 @@ class Chat:
 
     async def reports(self) -> Sequence[Report]:
         """What the processes that serve these rooms say of themselves, this one first."""
-        return await self._backend.reports()
+        return await self._backend.processes.reports()
 
     def report(self, process: str, started: int, connections: int) -> Report:
         """
@@ -332,7 +332,7 @@ class Chat:
         """What the backend knows of *rooms*: nothing, while it is away."""
         # Who looks at the rooms then must see them all the same.
         try:
-            found = await self._backend.newest(rooms)
+            found = await self._backend.messages.newest(rooms)
         except ChatError:
             return {}
         return {room: found.get(room, _NEVER) for room in rooms}

@@ -404,7 +404,7 @@ def test_a_client_that_goes_while_it_reads(world: World) -> None:
     client.read()
     assert world.hub.rooms() == {}
     assert world.hub._watchers == {}
-    assert world.backend._subscribed == {}
+    assert world.backend.messages._subscribed == {}
 
 
 def test_plain_history(world: World) -> None:

@@ -134,7 +134,7 @@ def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     """Nor does who cannot be told that something failed wait for it."""
     wire = enter(port, "")
     storing: Deferred[Message] = Deferred()
-    monkeypatch.setattr(port.world.backend, "publish", lambda draft: storing)
+    monkeypatch.setattr(port.world.backend.messages, "publish", lambda draft: storing)
     wire.send(HI)
     monkeypatch.setattr(Socket, "write_soon", bug)
     storing.errback(ChatError(Kind.UNAVAILABLE, "Away."))

@@ -155,9 +155,9 @@ def test_long_texts_come_in_pages(world: World) -> None:
 def test_trouble(world: World) -> None:
     """The backend's trouble is the chat's."""
     assert world.chat.trouble() is None
-    world.backend._trouble = "no disk"
+    world.backend.health.trouble = "no disk"
     assert world.chat.trouble() == "no disk"
-    world.backend._trouble = None
+    world.backend.health.trouble = None
 
 
 def test_history_while_messages_expire(make_world: Callable[..., World]) -> None:
@@ -183,7 +183,7 @@ def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPat
         subscribing.append(Deferred())
         return subscribing[-1]
 
-    monkeypatch.setattr(world.backend, "subscribe", subscribe)
+    monkeypatch.setattr(world.backend.messages, "subscribe", subscribe)
     joining = [
         Deferred.fromCoroutine(world.chat.join("r", RecordingClient(), ANN)) for _ in range(2)
     ]
@@ -197,8 +197,8 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     """Who cannot be given a room's messages is not in it."""
     unsubscribed: list[str] = []
     away = ChatError(Kind.UNAVAILABLE, "Away.")
-    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(away))
-    monkeypatch.setattr(world.backend, "unsubscribe", unsubscribed.append)
+    monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(away))
+    monkeypatch.setattr(world.backend.messages, "unsubscribe", unsubscribed.append)
     joining = Deferred.fromCoroutine(world.chat.join("r", RecordingClient(), ANN))
     assert kind(joining) is Kind.UNAVAILABLE
     assert world.hub.members("r") == 0
@@ -239,7 +239,7 @@ def test_a_room_that_cannot_be_watched(world: World, monkeypatch: pytest.MonkeyP
     """If the backend cannot deliver a room it is not watched."""
     watcher = RecordingSink()
     refusal = ChatError(Kind.UNAVAILABLE, "away")
-    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(refusal))
     with pytest.raises(ChatError):
         run(world.chat.watch("r", watcher))
     world.hub.deliver("r", "e", [])
@@ -274,7 +274,7 @@ def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.Monke
         asked.append(names)
         return succeed({})
 
-    monkeypatch.setattr(world.backend, "newest", newest)
+    monkeypatch.setattr(world.backend.messages, "newest", newest)
     assert rooms(world) == {"r": (1, Newest(0, 0))}
     assert asked == []
     world.chat.leave("r", client, ANN)
@@ -290,7 +290,7 @@ def test_active_rooms_while_the_backend_is_away(
     """Who looks then sees who is there."""
     run(world.chat.join("r", RecordingClient(), ANN))
     monkeypatch.setattr(
-        world.backend, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
+        world.backend.messages, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
     )
     assert rooms(world) == {"r": (1, None)}
     assert run(world.chat.room("r")).members == 1
@@ -300,7 +300,7 @@ def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
     """The same if nothing answers, after a while."""
     run(world.chat.join("r", RecordingClient(), ANN))
     lane = Lane(held=True)
-    world.backend._readers = lane
+    world.backend.messages._readers = lane
     asked = Deferred.fromCoroutine(world.chat.rooms())
     world.clock.advance(4)
     assert not asked.called

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.identity.guests import passer_by
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -27,13 +28,15 @@ PASSWORD = "correct horse battery staple"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-class PromptBackend(SqliteBackend):
-    """Waits for no turn of the reactor to end, for tests that are not about turns."""
+def _prompt(log: SqliteMessageLog) -> None:
+    """Let *log* wait for no turn of the reactor to end, for tests that are not about turns."""
 
-    def _gather(self, before: int, turns: int, until: float) -> None:
-        self._write_group()
-        if isinstance(self._sink, Hub):
-            self._sink.flush()
+    def gather(*_: object) -> None:
+        log._write_group()
+        if isinstance(log._sink, Hub):
+            log._sink.flush()
+
+    log._gather = gather  # type: ignore[method-assign, assignment]
 
 
 class World:
@@ -60,8 +63,9 @@ class World:
         self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
-        made = SqliteBackend if held else PromptBackend
-        self.backend = made(self.store, self.clock, self.writer, self.readers)
+        self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
+        if not held:
+            _prompt(self.backend.messages)
         self.hub = Hub(self.clock, self.clock.seconds)
         self.operators = Operators(
             directory / "operators.json",

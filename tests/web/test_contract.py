@@ -270,12 +270,12 @@ def test_failures(
     ask("POST", "/chat/send/", HELLO)
     for target in ("/chat/history/", f"/chat/events/r/?client={KEY}"):
         ask("GET", target)
-    world.backend._trouble = "no disk"
+    world.backend.health.trouble = "no disk"
     ask("GET", "/readyz")
     monkeypatch.setattr(world.chat, "history", None)
     ask("GET", "/chat/history/r/")
     assert codes == ["", "nonce_reused", "rate_limited", *["unavailable"] * 4, "internal"]
-    world.backend._trouble = None
+    world.backend.health.trouble = None
 
 
 ROOMS = ["r", "x" * 128, "x" * 129, "A.b_c~d-e", ".", "..", "...", "a b", "é", "*"]

@@ -30,7 +30,7 @@ from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
 PATIENCE = 20_000
-_rooms = count()
+_subscriptions = count()
 
 
 class Process:
@@ -52,7 +52,7 @@ class Process:
         )
         self.source = Source("192.0.2.2", Rate.of(0))
         self.deaf = 0
-        told = self.backend.told
+        told = self.backend.published
 
         def lossy(channel: bytes, payload: bytes) -> None:
             if self.deaf:
@@ -60,7 +60,7 @@ class Process:
             else:
                 told(channel, payload)
 
-        self.backend.told = lossy  # type: ignore[method-assign]
+        self.backend.published = lossy  # type: ignore[method-assign]
         self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
 
     def lose(self) -> None:
@@ -116,7 +116,7 @@ class Play:
         self.processes = processes
         self.server = server
         self.reactor = processes[0].reactor
-        self.room = f"room{next(_rooms)}"
+        self.room = f"room{next(_subscriptions)}"
         self.transcripts = [Transcript() for _ in range(3)]
         self.players: dict[int, Player] = {}
         self.answers: list[Deferred[Any]] = []
