@@ -34,7 +34,7 @@ from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
@@ -167,9 +167,9 @@ def _assemble(
         connections=connections,
         limits=limits(config),
     )
-    patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
-    feeds = Feeds(chat, reactor, patience)
-    sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+    backpressure = Backpressure(reactor, max_frame=limit, max_unsent=config.max_unsent)
+    feeds = Feeds(chat, reactor, backpressure)
+    sockets = SocketFactory(chat, reactor, backpressure, max_frame=limit)
 
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
@@ -215,7 +215,7 @@ def _assemble(
         chat,
         hub,
         connections=connections,
-        patience=patience,
+        backpressure=backpressure,
         sockets=sockets,
         feeds=feeds,
     ).setServiceParent(daemon)
