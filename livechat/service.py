@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
-from livechat import backends, web
+from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.daemon.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
@@ -34,7 +34,7 @@ from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
@@ -114,12 +114,13 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
     try:
         certificate = find_certificate(config)
         secure(certificate)
-        backend = backends.load(config, reactor)
+        found = extensions.load(config)
+        backend = backends.load(config, reactor, found.backend)
         password = operators_password(config)
         daemon = OrderedService()
-        Announcement(config, certificate, password, reserved, backend.description).setServiceParent(
-            daemon
-        )
+        Announcement(
+            config, certificate, password, reserved, backend.description, extensions=found.names
+        ).setServiceParent(daemon)
         port = reserved[0].getsockname()[1]
         Workers(reactor, command(options, port), config.workers, reserved, port).setServiceParent(
             daemon
@@ -137,7 +138,8 @@ def _assemble(
     _allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
     secured = secure(shown.certificate)
-    backend = backends.load(config, reactor)
+    found = extensions.load(config)
+    backend = backends.load(config, reactor, found.backend)
     operators = _operators(config, reactor, backend)
     password = operators_password(config)
     operators.load(password)
@@ -166,9 +168,9 @@ def _assemble(
         connections=connections,
         limits=limits(config),
     )
-    patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
-    feeds = Feeds(chat, reactor, patience)
-    sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+    backpressure = Backpressure(reactor, max_frame=limit, max_unsent=config.max_unsent)
+    feeds = Feeds(chat, reactor, backpressure)
+    sockets = SocketFactory(chat, reactor, backpressure, max_frame=limit)
 
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
@@ -213,7 +215,7 @@ def _assemble(
         chat,
         hub,
         connections=connections,
-        patience=patience,
+        backpressure=backpressure,
         sockets=sockets,
         feeds=feeds,
     ).setServiceParent(daemon)
@@ -222,7 +224,12 @@ def _assemble(
         Lifeline(reactor, config.worker).setServiceParent(daemon)
     else:
         Announcement(
-            config, shown.certificate, password, listening, backend.description
+            config,
+            shown.certificate,
+            password,
+            listening,
+            backend.description,
+            extensions=found.names,
         ).setServiceParent(daemon)
     return daemon
 
