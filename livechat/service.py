@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
-from livechat import backends, web
+from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.daemon.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
@@ -37,7 +37,7 @@ from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -51,6 +51,7 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.ending import end_in_order
 from livechat.system.threads import Threads
+from livechat.system.time import Time
 from livechat.web.api import is_told_by_code
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -120,12 +121,13 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
     try:
         certificate = find_certificate(config)
         secure(certificate)
-        backend = backends.load(config, reactor)
+        found = extensions.load(config)
+        backend = backends.load(config, reactor, found.backend)
         password = operators_password(config)
         daemon = OrderedService()
-        Announcement(config, certificate, password, reserved, backend.description).setServiceParent(
-            daemon
-        )
+        Announcement(
+            config, certificate, password, reserved, backend.description, extensions=found.names
+        ).setServiceParent(daemon)
         port = reserved[0].getsockname()[1]
         Workers(reactor, command(options, port), config.workers, reserved, port).setServiceParent(
             daemon
@@ -143,17 +145,18 @@ def _assemble(
     _allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
     secured = secure(shown.certificate)
-    backend = backends.load(config, reactor)
+    found = extensions.load(config)
+    backend = backends.load(config, reactor, found.backend)
     operators = _operators(config, reactor, backend)
     password = operators_password(config)
     operators.load(password)
 
-    hub = Hub(reactor, time.time)
+    clocks = Time(reactor)
+    hub = Hub(clocks)
     chat = Chat(
         backend,
         hub,
-        reactor,
-        time.time,
+        clocks,
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
@@ -172,9 +175,9 @@ def _assemble(
         connections=connections,
         limits=limits(config),
     )
-    patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
-    feeds = Feeds(chat, reactor, patience)
-    sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+    backpressure = Backpressure(reactor, max_frame=limit, max_unsent=config.max_unsent)
+    feeds = Feeds(chat, reactor, backpressure)
+    sockets = SocketFactory(chat, reactor, backpressure, max_frame=limit)
 
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
@@ -187,8 +190,7 @@ def _assemble(
         operators=operators,
         server=server,
         templates=templates,
-        clock=reactor,
-        now=time.time,
+        time=clocks,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
         mounts={},
@@ -228,7 +230,7 @@ def _assemble(
         chat,
         hub,
         connections=connections,
-        patience=patience,
+        backpressure=backpressure,
         sockets=sockets,
         feeds=feeds,
     ).setServiceParent(daemon)
@@ -237,7 +239,12 @@ def _assemble(
         Lifeline(reactor, config.worker).setServiceParent(daemon)
     else:
         Announcement(
-            config, shown.certificate, password, listening, backend.description
+            config,
+            shown.certificate,
+            password,
+            listening,
+            backend.description,
+            extensions=found.names,
         ).setServiceParent(daemon)
     return daemon
 
@@ -279,8 +286,7 @@ def _allow_files(connections: int) -> None:
 def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
-        reactor,
-        time.time,
+        Time(reactor),
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,

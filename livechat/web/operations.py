@@ -175,9 +175,14 @@ def ready() -> Document:
     return _state("ready", "It takes messages.", known, Kind.UNAVAILABLE)
 
 
-def document(name: str, summary: str) -> Document:
-    """A description, for programs."""
-    return _state(name, summary, {"type": "object"})
+def openapi() -> Document:
+    """The description of the endpoints."""
+    return _state("openapi", "This document.", {"type": "object"})
+
+
+def asyncapi() -> Document:
+    """The description of frames."""
+    return _state("asyncapi", "WebSockets and events.", {"type": "object"})
 
 
 def _state(name: str, summary: str, schema: Document, *kinds: Kind) -> Document:

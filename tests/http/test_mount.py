@@ -332,16 +332,3 @@ def test_no_websocket(world: World) -> None:
     wire.send(request("GET", "/site", **HANDSHAKE))
     assert wire.answer().headers["connection"] == "close"
     assert wire.closing
-
-
-@pytest.mark.parametrize("path", ["/", "/chat", "/chat/send/x", "/rooms/r", "/healthz/x", "/admin"])
-def test_taken(world: World, path: str) -> None:
-    """Nothing is mounted where endpoints are, or could come to be."""
-    with pytest.raises(ValueError, match="is livechat's own"):
-        Port(world, mounts={path: Resource()})
-
-
-def test_taken_twice(world: World) -> None:
-    """Nor below another mount."""
-    with pytest.raises(ValueError, match="below"):
-        Port(world, mounts={"/a": Resource(), "/a/b": Resource()})

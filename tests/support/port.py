@@ -8,7 +8,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from twisted.internet.address import IPv4Address
-from twisted.web.resource import IResource
 
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -17,7 +16,7 @@ from livechat.http.response import Headers
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.limits.connections import Connections
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -60,15 +59,15 @@ class Port:
         proxies: Iterable[str] = (),
         names: Iterable[str] = ("*",),
         monitors: Access | None = None,
-        mounts: Mapping[str, IResource] | None = None,
+        mounts: Mapping[str, object] | None = None,
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
-        self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.patience, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.patience)
+        self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
+        self.sockets = SocketFactory(world.chat, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(world.chat, world.clock, self.backpressure)
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
@@ -85,8 +84,7 @@ class Port:
             operators=world.operators,
             server=server,
             templates=templates,
-            clock=world.clock,
-            now=lambda: world.wall,
+            time=world.time,
             origins=known,
             monitors=monitors or Access(),
             mounts=mounts or {},
