@@ -47,6 +47,7 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.ending import end_in_order
 from livechat.system.threads import Threads
+from livechat.system.time import Time
 from livechat.web.monitors import Access
 from livechat.web.server import Server, limits
 
@@ -143,12 +144,12 @@ def _assemble(
     password = operators_password(config)
     operators.load(password)
 
-    hub = Hub(reactor, time.time)
+    clocks = Time(reactor)
+    hub = Hub(clocks)
     chat = Chat(
         backend,
         hub,
-        reactor,
-        time.time,
+        clocks,
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
@@ -181,8 +182,7 @@ def _assemble(
             feeds=feeds,
             operators=operators,
             server=server,
-            clock=reactor,
-            now=time.time,
+            time=clocks,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
             names=names,
@@ -271,8 +271,7 @@ def _allow_files(connections: int) -> None:
 def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
-        reactor,
-        time.time,
+        Time(reactor),
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,
