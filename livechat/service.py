@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
-from livechat import backends, web
+from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.daemon.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
@@ -47,6 +47,7 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.ending import end_in_order
 from livechat.system.threads import Threads
+from livechat.system.time import Time
 from livechat.web.monitors import Access
 from livechat.web.server import Server, limits
 
@@ -113,12 +114,13 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
     try:
         certificate = find_certificate(config)
         secure(certificate)
-        backend = backends.load(config, reactor)
+        found = extensions.load(config)
+        backend = backends.load(config, reactor, found.backend)
         password = operators_password(config)
         daemon = OrderedService()
-        Announcement(config, certificate, password, reserved, backend.description).setServiceParent(
-            daemon
-        )
+        Announcement(
+            config, certificate, password, reserved, backend.description, extensions=found.names
+        ).setServiceParent(daemon)
         port = reserved[0].getsockname()[1]
         Workers(reactor, command(options, port), config.workers, reserved, port).setServiceParent(
             daemon
@@ -136,17 +138,18 @@ def _assemble(
     _allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
     secured = secure(shown.certificate)
-    backend = backends.load(config, reactor)
+    found = extensions.load(config)
+    backend = backends.load(config, reactor, found.backend)
     operators = _operators(config, reactor, backend)
     password = operators_password(config)
     operators.load(password)
 
-    hub = Hub(reactor, time.time)
+    clocks = Time(reactor)
+    hub = Hub(clocks)
     chat = Chat(
         backend,
         hub,
-        reactor,
-        time.time,
+        clocks,
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
@@ -179,8 +182,7 @@ def _assemble(
             feeds=feeds,
             operators=operators,
             server=server,
-            clock=reactor,
-            now=time.time,
+            time=clocks,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
             names=names,
@@ -222,7 +224,12 @@ def _assemble(
         Lifeline(reactor, config.worker).setServiceParent(daemon)
     else:
         Announcement(
-            config, shown.certificate, password, listening, backend.description
+            config,
+            shown.certificate,
+            password,
+            listening,
+            backend.description,
+            extensions=found.names,
         ).setServiceParent(daemon)
     return daemon
 
@@ -264,8 +271,7 @@ def _allow_files(connections: int) -> None:
 def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
-        reactor,
-        time.time,
+        Time(reactor),
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,

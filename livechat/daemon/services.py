@@ -317,8 +317,14 @@ class Announcement(Service):
         password: Password,
         listening: Sequence[socket.socket],
         backend: str,
+        *,
+        extensions: Sequence[str] = (),
     ) -> None:
+        """
+        @param extensions: where they were found.
+        """
         self._config = config
+        self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
@@ -335,7 +341,9 @@ class Announcement(Service):
             url=f"https://{where}:{self._port}/admin/",
             source=self._password.source,
         )
-        alone = "" if config.redis else ", by this process alone"
+        for name in self._extensions:
+            _log.info("Loaded {name}.", name=name)
+        alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",

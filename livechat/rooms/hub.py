@@ -19,10 +19,9 @@ counts as none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -31,6 +30,7 @@ from livechat.interfaces import IMember, ISink
 from livechat.protocol.messages import Message, Place
 from livechat.protocol.v1 import ServerFrame
 from livechat.rooms.local_room import LocalRoom
+from livechat.system.time import Time
 
 #: Members that are written to in one turn: some 5 ms of one core.
 SLICE: Final = 500
@@ -42,12 +42,8 @@ _log = Logger()
 class Hub:
     """Rooms by name, and the turns in which their batches are written."""
 
-    def __init__(self, clock: IReactorTime, now: Callable[[], float]) -> None:
-        """
-        @param now: the time in seconds since 1970, UTC.
-        """
-        self._clock = clock
-        self._now = now
+    def __init__(self, time: Time) -> None:
+        self._time = time
         self._rooms: dict[str, LocalRoom] = {}
         self._watchers: dict[str, dict[ISink, None]] = {}
         # Rooms with batches, in the order of their turns.
@@ -176,7 +172,7 @@ class Hub:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._clock.callLater(0, self._write_slice)
+            self._time.callLater(0, self._write_slice)
 
     def _write_slice(self) -> None:
         self._scheduled = False
@@ -201,5 +197,5 @@ class Hub:
     def _count(self) -> None:
         """Report the messages that were written in this turn."""
         if self._since:
-            metrics.written(self._now(), self._since, self._written)
+            metrics.written(self._time.wall(), self._since, self._written)
             self._written = self._since = 0

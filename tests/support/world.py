@@ -18,6 +18,7 @@ from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result
 
@@ -66,11 +67,11 @@ class World:
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
         if not held:
             _prompt(self.backend.messages)
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.time = Time(self.clock, lambda: self.wall)
+        self.hub = Hub(self.time)
         self.operators = Operators(
             directory / "operators.json",
-            self.clock,
-            lambda: self.wall,
+            self.time,
             hashing=Lane(),
             saving=Lane(),
             lasts=3_600,
@@ -80,8 +81,7 @@ class World:
         self.chat = Chat(
             self.backend,
             self.hub,
-            self.clock,
-            lambda: self.wall,
+            self.time,
             max_message=max_message,
             default_room="lobby",
             rate=rate,
