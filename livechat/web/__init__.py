@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from livechat.http.endpoint import Endpoint
@@ -42,7 +42,7 @@ def root(
     time: Time,
     origins: Origins,
     monitors: Access,
-    mounts: Mapping[str, object],
+    mounts: Iterable[tuple[str, object]] = (),
 ) -> Place:
     """
     The tree's root.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.web.resource import IResource
@@ -26,19 +26,18 @@ if TYPE_CHECKING:
 _PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]{1,64}){1,8}/?", re.ASCII)
 
 
-def load(names: Iterable[tuple[str, str]], reactor: PosixReactorBase) -> dict[str, object]:
+def load(names: Iterable[tuple[str, str]], reactor: PosixReactorBase) -> list[tuple[str, object]]:
     """
     Find what ``--mount`` names.
 
     @param names: paths, and dotted names of resources or of functions that make them.
+    @return: the paths, and what was found.
     @raise StartError: there is no such thing, or it cannot be made.
     """
-    found: dict[str, object] = {}
-    for path, name in names:
-        if path in found:
-            raise StartError(f"--mount {path}: is given twice")
-        found[path] = _made(find(name, f"--mount {path}"), f"--mount {path}: {name}", reactor)
-    return found
+    return [
+        (path, _made(find(name, f"--mount {path}"), f"--mount {path}: {name}", reactor))
+        for path, name in names
+    ]
 
 
 def _made(found: Any, shown: str, reactor: PosixReactorBase) -> object:
@@ -56,14 +55,14 @@ def _made(found: Any, shown: str, reactor: PosixReactorBase) -> object:
         raise StartError(f"{shown} cannot be made: {explained(error)}") from None
 
 
-def mount(tree: Place, resources: Mapping[str, object]) -> None:
+def mount(tree: Place, resources: Iterable[tuple[str, object]]) -> None:
     """
     Put *resources* into *tree*, by their paths.
 
     @raise StartError: one is no resource, or its path is none, or not free.
     """
     own = set(tree.children)
-    for path, resource in sorted(resources.items()):
+    for path, resource in sorted(resources, key=lambda each: each[0]):
         if _PATH.fullmatch(path) is None:
             raise StartError(
                 f"a resource cannot be mounted at {path!r}: a path is such as /docs, of letters, "

@@ -87,7 +87,7 @@ class Port:
             time=world.time,
             origins=known,
             monitors=monitors or Access(),
-            mounts=mounts or {},
+            mounts=(mounts or {}).items(),
         )
         self.factory = Site(
             self.tree,
