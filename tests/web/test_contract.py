@@ -20,7 +20,7 @@ from livechat.members.session import ASK_RATE
 from livechat.protocol import bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
-from livechat.rooms.presence import MANY
+from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract, operations
 from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
@@ -432,7 +432,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     epoch, seq = run(world.chat.place("r"))
     for since in (Place(epoch, seq), Place(epoch, seq - 1), Place(epoch, 1), Place("other", 1)):
         hears(Client(world, since=since))
-    for _ in range(MANY + 1):
+    for _ in range(LARGE_ROOM + 1):
         Client(world)
     world.clock.advance(1)
     hears(ann)
