@@ -16,7 +16,7 @@ from twisted.scripts import twistd
 from zope.interface import implementer
 
 from livechat import backends
-from livechat.backends.alone import LoneMap, LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
@@ -111,8 +111,7 @@ class UnstoredBackend:
     description = "no store at all"
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._maps: dict[str, LoneMap] = {}
+        self._maps = LoneMaps(time)
         self.messages = UnstoredMessageLog(clock)
         self.presence = LonePresenceRelay()
         self.processes = LoneProcessRegistry(lambda: b"none")
@@ -128,17 +127,13 @@ class UnstoredBackend:
         return succeed(None)
 
     def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
-        if name not in self._maps:
-            self._maps[name] = LoneMap(
-                name, time, self._clock, lambda _: succeed(None), most=most, largest=largest
-            )
-        return self._maps[name]
+        return self._maps.get(name, most=most, largest=largest)
 
     def trouble(self) -> str | None:
         return None
 
 
-def load(config: Config, reactor: PosixReactorBase) -> IBackend:  # noqa: ARG001
+def load(config: Config, reactor: PosixReactorBase, brought: object) -> IBackend:  # noqa: ARG001
     """In place of `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 

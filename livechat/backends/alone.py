@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import EllipsisType
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
@@ -57,6 +57,59 @@ class LoneProcessRegistry:
         return succeed(self._secret())
 
 
+class MapStore(Protocol):
+    """Keeps maps for the next process."""
+
+    def read(self, name: str) -> Mapping[str, Entry]:
+        """All entries of the map *name*."""
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        """Store *entries* of the map *name*; None in place of those to be removed."""
+
+
+class _NoStore:
+    """Keeps nothing."""
+
+    def read(self, name: str) -> Mapping[str, Entry]:
+        return {}
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        return succeed(None)
+
+
+class LoneMaps:
+    """The maps of one process."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        store: MapStore | None = None,
+        clock: IReactorTime | None = None,
+    ) -> None:
+        """
+        @param now: the time in seconds since 1970, UTC, as far as it is believed.
+        @param store: None: maps end with the process.
+        @param clock: by which a store may be late.
+        """
+        self._now = now
+        self._store = store or _NoStore()
+        self._clock = clock
+        self._maps: dict[str, LoneMap] = {}
+
+    def get(self, name: str, *, most: int, largest: int) -> LoneMap:
+        """As `livechat.interfaces.IBackend.shared_map`."""
+        if name not in self._maps:
+            self._maps[name] = LoneMap(
+                name, self._now, self._store, self._clock, most=most, largest=largest
+            )
+        return self._maps[name]
+
+    def recovered(self) -> None:
+        """Changes can be stored again."""
+        for each in self._maps.values():
+            each.recovered()
+
+
 @implementer(ISharedMap)
 class LoneMap(MapCopy):
     """A map that one process has, and a store keeps."""
@@ -65,18 +118,16 @@ class LoneMap(MapCopy):
         self,
         name: str,
         now: Callable[[], float],
-        clock: IReactorTime,
-        store: Callable[[Mapping[str, Entry | None]], Deferred[None]],
+        store: MapStore,
+        clock: IReactorTime | None,
         *,
         most: int,
         largest: int,
     ) -> None:
-        """
-        @param store: stores entries; None in place of those to be removed.
-        """
         super().__init__(name, now, most=most, largest=largest)
         self._clock = clock
         self._store = store
+        self.replace(store.read(name))
         # Keys whose entries are to be stored, and those who wait for it.
         self._unstored: dict[str, None] = {}
         self._waiting: list[Deferred[None]] = []
@@ -120,7 +171,9 @@ class LoneMap(MapCopy):
         self._waiting.append(stored)
         self.tell(changed)
         self._store_all()
-        return within(STORE_WITHIN, self._clock, stored).addErrback(_not_stored)
+        if self._clock is not None:
+            stored = within(STORE_WITHIN, self._clock, stored)
+        return stored.addErrback(_not_stored)
 
     def recovered(self) -> None:
         """Changes can be stored again."""
@@ -135,7 +188,7 @@ class LoneMap(MapCopy):
         waiting, self._waiting = self._waiting, []
         self._storing = True
         entries = {key: self.entry(key) for key in keys}
-        self._store(entries).addCallbacks(
+        self._store.write(self._name, entries).addCallbacks(
             lambda _: None, self._store_later, errbackArgs=(keys,)
         ).addBoth(self._done, waiting)
 

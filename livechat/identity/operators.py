@@ -28,7 +28,6 @@ import msgspec
 from argon2 import PasswordHasher
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, StartError
@@ -37,6 +36,7 @@ from livechat.identity.sessions import Sessions
 from livechat.limits.rates import Bucket, Buckets, Rate, address_key
 from livechat.system import files
 from livechat.system.threads import Lane, within
+from livechat.system.time import Time
 
 _log = Logger()
 
@@ -74,7 +74,7 @@ class Operators:
         self,
         path: Path,
         sessions: Sessions,
-        clock: IReactorTime,
+        time: Time,
         *,
         hashing: Lane,
         saving: Lane,
@@ -86,7 +86,7 @@ class Operators:
         @param saving: another one, for writing the file.
         """
         self._path = path
-        self._clock = clock
+        self._time = time
         self._hashing = hashing
         self._saving = saving
         self._hasher = hasher
@@ -208,7 +208,7 @@ class Operators:
         @param known: the address has given the right password before.
         @raise ChatError: it is one too many.
         """
-        now = self._clock.seconds()
+        now = self._time.seconds()
         wait = self._of_one.admit(address, now)
         if not wait and not known:
             wait = self._of_all.admit(now)
@@ -230,7 +230,7 @@ class Operators:
     async def _save(self) -> None:
         """Write the file.  What is in memory holds, and is answered, even if that fails."""
         try:
-            await within(_SAVE_WITHIN, self._clock, self._saving.call(self._write, self._file))
+            await within(_SAVE_WITHIN, self._time, self._saving.call(self._write, self._file))
         except (OSError, TimeoutError) as reason:
             _log.error(
                 "{path} cannot be written; a restart brings back the operators' password of"

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 
 from livechat.errors import ChatError
 from livechat.interfaces import IBackend, ISharedMap
+from livechat.system.time import Time
 
 _log = Logger()
 
@@ -54,14 +55,11 @@ class Sessions:
     @ivar lasts: seconds after which a browser has to sign in again.
     """
 
-    def __init__(self, shared: ISharedMap, now: Callable[[], float], lasts: int) -> None:
-        """
-        @param now: the time in seconds since 1970, UTC.
-        """
+    def __init__(self, shared: ISharedMap, time: Time, lasts: int) -> None:
         self.lasts = lasts
         self._map = shared
         self._map.watch(self._changed)
-        self._now = now
+        self._time = time
         # What waits until the map can be changed.  While all are to end, no session counts.
         self._ends_all = False
         self._former: Mapping[str, int] = {}
@@ -89,7 +87,7 @@ class Sessions:
         @param sessions: when each ends, by the hash of its token.
         @param addresses: the last one last.
         """
-        former = {_SESSION + key: end for key, end in sessions.items() if end > self._now()}
+        former = {_SESSION + key: end for key, end in sessions.items() if end > self._time.wall()}
         former |= {_ADDRESS + each: place for place, each in enumerate(addresses)}
         self._former, self._taken_over = former, Deferred()
         taken_over = self._taken_over
@@ -150,7 +148,7 @@ class Sessions:
         """
         if self._ends_all:
             await self._end_all()
-        now = int(self._now())
+        now = int(self._time.wall())
         await self._make_room(_SESSION, MOST_SESSIONS, over=now)
         await self._put(_key(token), now + self.lasts, until=now + self.lasts)
         await self._make_room(_ADDRESS, MOST_ADDRESSES)
@@ -209,7 +207,7 @@ class Sessions:
     def lasting(self, token: str) -> float:
         """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
         value = None if self._ends_all else self._map.get(_key(token))
-        return 0.0 if value is None else max(0.0, _time(value) - self._now())
+        return 0.0 if value is None else max(0.0, _time(value) - self._time.wall())
 
     async def end(self, token: str) -> None:
         """End *token*'s session, and what goes on for it."""

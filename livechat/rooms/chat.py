@@ -8,13 +8,12 @@ has happened; sockets, HTTP and pages all come through here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from hashlib import blake2b
 from typing import Final
 
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
@@ -30,10 +29,11 @@ from livechat.rooms.activity import Activity
 from livechat.rooms.directory import rooms_of_all
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import Presence
-from livechat.rooms.recovery import NEWEST, Replay
+from livechat.rooms.recovery import NEWEST_PAGE, Replay
+from livechat.system.time import Time
 
 #: Messages in a history unless said, and at most.
-PAGE: Final = NEWEST
+PAGE: Final = NEWEST_PAGE
 LONGEST_PAGE: Final = 1_000
 #: Of a room in which nothing was ever said.
 _NEVER: Final = Newest(0, 0)
@@ -104,8 +104,7 @@ class Chat:
         self,
         backend: IBackend,
         hub: Hub,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        time: Time,
         *,
         max_message: int,
         default_room: str,
@@ -113,17 +112,15 @@ class Chat:
         rate_per_ip: float,
     ) -> None:
         """
-        @param now: the time in seconds since 1970, UTC.
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
         @param rate_per_ip: messages a second of an address; 0 is no limit.
         """
         self._backend = backend
         self._hub = hub
-        self._clock = clock
-        self._now = now
-        self.activity = Activity(clock)
-        self.presence = Presence(clock, hub, backend.presence)
+        self._time = time
+        self.activity = Activity(time)
+        self.presence = Presence(time, hub, backend.presence)
         # What the backend knows of active rooms in which nothing was said lately.
         self._quiet: dict[str, Newest] = {}
         self._addresses = Buckets(Rate.of(rate_per_ip))
@@ -133,7 +130,7 @@ class Chat:
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
-        return int(1000 * self._now())
+        return int(1000 * self._time.wall())
 
     async def visitor(self, name: str | None, key: str | None) -> Visitor:
         """
@@ -189,7 +186,7 @@ class Chat:
 
     def replay(self, room: str, client: IClient) -> Replay:
         """A way for *client*, a member of *room*, to read what it missed."""
-        return Replay(self._backend, self._hub, self._clock, room, client)
+        return Replay(self._backend, self._hub, self._time, room, client)
 
     async def watch(self, room: str, watcher: ISink) -> None:
         """
@@ -243,7 +240,7 @@ class Chat:
                 Kind.MESSAGE_TOO_LONG,
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
-        now = self._clock.seconds()
+        now = self._time.seconds()
         wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
         if wait:
             raise ChatError(
@@ -259,7 +256,7 @@ class Chat:
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
             metrics.stored.count += 1
-            self.activity.said(room, message)
+            self.activity.record(room, message)
         return message
 
     async def history(self, room: str, window: Window) -> History:

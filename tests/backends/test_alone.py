@@ -42,9 +42,12 @@ class Keeping:
     def __init__(self) -> None:
         self.clock = Clock()
         self.asked: list[tuple[Mapping[str, Entry | None], Deferred[None]]] = []
-        self.map = LoneMap("x", lambda: 100.0, self.clock, self._store, most=3, largest=9)
+        self.map = LoneMap("x", lambda: 100.0, self, self.clock, most=3, largest=9)
 
-    def _store(self, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def read(self, name: str) -> dict[str, Entry]:
+        return {}
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
         answer: Deferred[None] = Deferred()
         self.asked.append((entries, answer))
         return answer

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from livechat.backends.alone import LoneMap
+from livechat.backends.alone import LoneMap, _NoStore
 from livechat.backends.maps import Entry
 from livechat.errors import ChatError, Kind
 from livechat.identity.operators import (
@@ -22,6 +22,7 @@ from livechat.identity.sessions import (
     MOST_KEYS,
     Sessions,
 )
+from livechat.system.time import Time
 from tests.support import CHEAP, PASSWORD, Lane, run
 
 LASTS = 3_600
@@ -38,6 +39,7 @@ class Desk:
         self.clock = Clock()
         self.clock.advance(1_000)
         self.wall = 1_790_000_000.0
+        self.time = Time(self.clock, lambda: self.wall)
         self.lane, self.disk = Lane(), Lane()
         #: What the map's store has, while it is not full.
         self.kept: dict[str, Entry] = {}
@@ -45,7 +47,13 @@ class Desk:
         self.shared = shared
         self.operators = self.again()
 
-    def _store(self, entries: Mapping[str, Entry | None]) -> None:
+    def read(self, name: str) -> dict[str, Entry]:
+        return self.kept
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        return self.disk.call(self._write, entries)
+
+    def _write(self, entries: Mapping[str, Entry | None]) -> None:
         if self.full:
             raise OSError("no space left")
         for key, entry in entries.items():
@@ -55,24 +63,22 @@ class Desk:
 
     def map(self) -> LoneMap:
         """The map as a new process finds it."""
-        made = LoneMap(
+        return LoneMap(
             "operators",
             lambda: self.wall,
+            self,
             self.clock,
-            lambda entries: self.disk.call(self._store, entries),
             most=MOST_KEYS,
             largest=LARGEST_VALUE,
         )
-        made.replace(self.kept)
-        return made
 
     def again(self, text: str = PASSWORD) -> Operators:
         """The same after a restart."""
-        self.sessions = Sessions(self.shared or self.map(), lambda: self.wall, LASTS)
+        self.sessions = Sessions(self.shared or self.map(), self.time, LASTS)
         self.operators = Operators(
             self.path,
             self.sessions,
-            self.clock,
+            self.time,
             hashing=self.lane,
             saving=self.disk,
             hasher=CHEAP,
@@ -99,7 +105,7 @@ class Cluster(LoneMap):
 
     def __init__(self) -> None:
         super().__init__(
-            "operators", lambda: 1_790_000_000.0, Clock(), lambda _: succeed(None),
+            "operators", lambda: 1_790_000_000.0, _NoStore(), None,
             most=MOST_KEYS, largest=LARGEST_VALUE,
         )  # fmt: skip
         self.away = False

@@ -19,6 +19,7 @@ from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result
 
@@ -67,11 +68,12 @@ class World:
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
         if not held:
             _prompt(self.backend.messages)
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.time = Time(self.clock, lambda: self.wall)
+        self.hub = Hub(self.time)
         self.operators = Operators(
             directory / "operators.json",
-            Sessions(operators_map(self.backend), lambda: self.wall, 3_600),
-            self.clock,
+            Sessions(operators_map(self.backend), self.time, 3_600),
+            self.time,
             hashing=Lane(),
             saving=Lane(),
             hasher=CHEAP,
@@ -80,8 +82,7 @@ class World:
         self.chat = Chat(
             self.backend,
             self.hub,
-            self.clock,
-            lambda: self.wall,
+            self.time,
             max_message=max_message,
             default_room="lobby",
             rate=rate,

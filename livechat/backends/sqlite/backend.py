@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.alone import LoneMap, LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.backends.maps import Entry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
@@ -56,6 +56,24 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     )
 
 
+class _MapStore:
+    """Maps in the file."""
+
+    def __init__(self, database: Database, writer: Lane, failed: Callable[[str], None]) -> None:
+        self.read = database.read_map
+        self._database = database
+        self._writer = writer
+        self._failed = failed
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        written = self._writer.call(self._database.write_map, name, entries)
+        return written.addErrback(self._not_written)
+
+    def _not_written(self, failure: Failure) -> Failure:
+        self._failed(failure.getErrorMessage())
+        return failure
+
+
 @implementer(IBackend)
 class SqliteBackend:
     """Rooms in a `Database`."""
@@ -67,9 +85,9 @@ class SqliteBackend:
         self._database = database
         self._writer = writer
         self._readers = readers
-        self._clock = clock
-        self._maps: dict[str, LoneMap] = {}
-        self.health = Health(clock, lambda: writer.call(self._database.probe), self._recovered)
+        self.health = Health(clock, lambda: writer.call(database.probe), self._recovered)
+        store = _MapStore(database, writer, self.health.failed)
+        self._maps = LoneMaps(database.clock.now, store, clock)
         self.messages = SqliteMessageLog(
             database, clock, self.health, writer=writer, readers=readers
         )
@@ -94,29 +112,10 @@ class SqliteBackend:
         self._housekeeping.start()
 
     def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
-        if name not in self._maps:
-            made = self._maps[name] = LoneMap(
-                name,
-                self._database.clock.now,
-                self._clock,
-                lambda entries: self._write_map(name, entries),
-                most=most,
-                largest=largest,
-            )
-            made.replace(self._database.read_map(name))
-        return self._maps[name]
-
-    def _write_map(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
-        written = self._writer.call(self._database.write_map, name, entries)
-        return written.addErrback(self._map_not_written)
-
-    def _map_not_written(self, failure: Failure) -> Failure:
-        self.health.failed(failure.getErrorMessage())
-        return failure
+        return self._maps.get(name, most=most, largest=largest)
 
     def _recovered(self) -> None:
-        for each in self._maps.values():
-            each.recovered()
+        self._maps.recovered()
 
     def trouble(self) -> str | None:
         return self.health.trouble
