@@ -30,6 +30,7 @@ from livechat.errors import StartError
 from livechat.http.access_log import AccessLog
 from livechat.http.connection import HttpFactory
 from livechat.http.plain import Redirects
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
@@ -166,8 +167,9 @@ def _assemble(
         limits=limits(config),
     )
     patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
-    feeds = Feeds(chat, reactor, patience)
-    sockets = SocketFactory(chat, reactor, patience, max_frame=limit)
+    door = Door(backend.secret)
+    feeds = Feeds(chat, door, reactor, patience)
+    sockets = SocketFactory(chat, door, reactor, patience, max_frame=limit)
 
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
@@ -176,6 +178,7 @@ def _assemble(
         reactor,
         tree=web.tree(
             chat,
+            door=door,
             feeds=feeds,
             operators=operators,
             server=server,
@@ -206,7 +209,10 @@ def _assemble(
         config, operators, shown=shown, port=port, reactor=reactor, files=renewals
     ).setServiceParent(daemon)
     Storage(
-        backend, hub, lambda: chat.report(process, started, len(connections)), chat.presence
+        backend,
+        hub,
+        lambda: chat.directory.report(process, started, len(connections)),
+        chat.presence,
     ).setServiceParent(daemon)
     Vitals(
         reactor,

@@ -22,7 +22,7 @@ from livechat.http.origins import Asked, Origins
 from livechat.http.response import Headers, Response, Upgrade, problem
 from livechat.limits.source import Source
 from livechat.protocol.names import is_among, is_host, without_port
-from livechat.rooms.chat import Window
+from livechat.rooms.history import Window
 
 #: The media type of forms.
 FORM: Final = "application/x-www-form-urlencoded"

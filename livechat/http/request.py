@@ -195,9 +195,9 @@ class Request(http.Request):
         if channel.admission.refusal is not None:
             raise channel.admission.refusal
         channel.admission.belongs_to(channel.source.key)
-        if isinstance(upgrade.visit, ChatError):
-            raise upgrade.visit
-        return await channel.factory.sockets.enter(upgrade.visit, channel.source)
+        if isinstance(upgrade.request, ChatError):
+            raise upgrade.request
+        return await channel.factory.sockets.enter(upgrade.request, channel.source)
 
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from livechat import metrics
 from livechat.errors import ChatError
 from livechat.members.event_stream import Feed
-from livechat.members.session import Visit
+from livechat.members.session import JoinRequest
 from livechat.protocol import wire
 
 Headers = tuple[tuple[str, str], ...]
@@ -69,13 +69,13 @@ class Upgrade(Struct, frozen=True):
     """
     The answer to a valid WebSocket handshake: go on as a member of a room.
 
-    @ivar visit: of which room, and how; or why not, for those who would not see that in an
+    @ivar request: of which room, and how; or why not, for those who would not see that in an
         answer to their handshake.
     @ivar key: what the client's ``Sec-WebSocket-Key`` said.
     @ivar subprotocol: what is spoken; None in plain mode.
     """
 
-    visit: Visit | ChatError
+    request: JoinRequest | ChatError
     key: str
     subprotocol: str | None = None
 

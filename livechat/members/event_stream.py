@@ -20,11 +20,12 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError, internal
+from livechat.identity.door import Door
 from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, Visit, back_in, session
+from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
 from livechat.protocol.v1 import Encoding, encode_frame, error
 from livechat.rooms.chat import Chat
 
@@ -40,9 +41,11 @@ class Feed:
     _log = Logger()
     encoding = Encoding.EVENTS
 
-    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, source: Source) -> None:
+    def __init__(self, feeds: Feeds, request: JoinRequest, source: Source) -> None:
         self._feeds = feeds
-        self._session = session(chat, feeds.clock, visit, self, source)
+        self._request = request
+        self._source = source
+        self._session: Session | PlainSession | None = None
         self._over: Deferred[None] = Deferred()
         self._ended = False
         # Until it has begun, and while its reader is slow.
@@ -66,6 +69,7 @@ class Feed:
 
         @raise ChatError: it cannot be entered now.
         """
+        self._session = await self._feeds.session(self._request, self._source, self)
         await self._session.open()
 
     def begin(self, send: Callable[[bytes], None], cut: Callable[[], None]) -> Deferred[None]:
@@ -85,13 +89,15 @@ class Feed:
     def end(self) -> None:
         """Be over; whoever is there still is told to come back."""
         if not self._ended:
-            self._session.going(back_in(len(self._feeds)))
+            if self._session is not None:
+                self._session.going(back_in(len(self._feeds)))
             self._finish()
 
     def _finish(self) -> None:
         self._ended = True
         try:
-            self._session.close()
+            if self._session is not None:
+                self._session.close()
         except Exception:  # noqa: BLE001 - the answer must end all the same
             self._log.failure("A stream that is over met a bug.")
         self._feeds.closed(self)
@@ -187,8 +193,9 @@ class Feeds:
     @ivar patience: with those that do not read.
     """
 
-    def __init__(self, chat: Chat, clock: IReactorTime, patience: Patience) -> None:
+    def __init__(self, chat: Chat, door: Door, clock: IReactorTime, patience: Patience) -> None:
         self._chat = chat
+        self._door = door
         self.clock = clock
         self.patience = patience
         self._open: set[Feed] = set()
@@ -203,9 +210,20 @@ class Feeds:
         """Bytes that wait to be read."""
         return sum(feed.unsent for feed in self._open)
 
-    def feed(self, visit: Visit, source: Source) -> Feed:
+    def feed(self, request: JoinRequest, source: Source) -> Feed:
         """A new one."""
-        return Feed(self, self._chat, visit, source)
+        return Feed(self, request, source)
+
+    async def session(
+        self, request: JoinRequest, source: Source, feed: Feed
+    ) -> PlainSession | Session:
+        """
+        The session of *feed*.
+
+        @raise ChatError: its client cannot be known again now.
+        """
+        actor = await self._door.member(source, request.claim)
+        return session(self._chat, self.clock, actor, request, feed)
 
     def opened(self, feed: Feed) -> None:
         """It has begun."""

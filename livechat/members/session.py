@@ -2,7 +2,7 @@
 One client's state, with no I/O in it: what it sends goes in, calls of
 `livechat.rooms.chat` and replies come out.
 
-A *visit* is what a client has asked for when it came.  A `PlainSession` speaks plain
+A `JoinRequest` is what a client has asked for when it came.  A `PlainSession` speaks plain
 mode, a `Session` the protocol ``livechat.v1``, as frames or as server-sent events.
 
 A client that misbehaves is told so, frame by frame, and stays.  But telling
@@ -32,15 +32,16 @@ from twisted.python.failure import Failure
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind, internal
-from livechat.identity.guests import Visitor
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
-from livechat.limits.source import Source
 from livechat.protocol import v1 as frames
 from livechat.protocol import wire
 from livechat.protocol.v1 import Encoding, ServerFrame, encode_frame
 from livechat.protocol.wire import Message, Place, Repeated
-from livechat.rooms.chat import PAGE, Chat, History, Window, check_seen
+from livechat.rooms.chat import Chat, check_seen
+from livechat.rooms.history import PAGE, History, Window
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)
@@ -69,21 +70,18 @@ def back_in(count: int) -> int:
     return FIRST_BACK + randrange(spread + 1)  # noqa: S311 - no secret
 
 
-class Visit(Struct, frozen=True):
+class JoinRequest(Struct, frozen=True):
     """
-    How a client wants to be in a room.
+    How a client wants to be in a room, and what it says of itself.
 
     @ivar encoding: what it understands.
-    @ivar name: by which it wants to be seen.
-    @ivar key: by which it is the same user each time (`livechat.identity.guests`).
     @ivar since: what it has seen.
     @ivar history: how many of the newest messages it wants first.
     """
 
     room: str
     encoding: Encoding = Encoding.PLAIN
-    name: str | None = None
-    key: str | None = None
+    claim: Claim = Claim()
     since: Place | None = None
     history: int = 0
 
@@ -92,42 +90,45 @@ class _Session(ABC):
     """A client in a room."""
 
     __slots__ = (
-        "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_source", "_visit",
-        "_visitor", "room",
+        "_actor", "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_request",
+        "room",
     )  # fmt: skip
 
     _log = Logger()
-    _visitor: Visitor
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
     ) -> None:
         self._chat = chat
         self._clock = clock
+        self._actor = actor
         self._client = client
-        self._source = source
-        self._visit = visit
+        self._request = request
         self._noise = Bucket(NOISE_RATE)
         self._fragments = Bucket(FRAGMENT_RATE)
         self._inside = False
-        self.room = visit.room
+        self.room = request.room
 
+    @abstractmethod
     async def open(self) -> None:
         """
         Enter the room.
 
         @raise ChatError: the room cannot be entered now.
         """
-        reads = self._reads()
-        self._visitor = await self._chat.visitor(self._visit.name, self._visit.key)
-        await self._chat.join(self.room, self._client, self._visitor, reads=reads)
+
+    async def _enter(self, *, reads: bool) -> None:
+        """
+        @param reads: whether it reads what was said before it goes live.
+        """
+        await self._chat.join(self._actor, self.room, self._client, reads=reads)
         self._inside = True
 
     def close(self) -> None:
         """The connection is gone, or going: leave the room."""
         if self._inside:
             self._inside = False
-            self._chat.leave(self.room, self._client, self._visitor)
+            self._chat.leave(self._actor, self.room, self._client)
 
     @abstractmethod
     def text_received(self, data: bytes) -> None:
@@ -148,10 +149,6 @@ class _Session(ABC):
     @abstractmethod
     def going(self, retry_ms: int) -> None:
         """The server is about to close, and would have the client back after so long."""
-
-    def _reads(self) -> bool:
-        """Whether it reads what was said before it goes live."""
-        return self._visit.history > 0
 
     @abstractmethod
     def _tell(self, error: ChatError, nonce: str | None) -> None:
@@ -194,14 +191,22 @@ class PlainSession(_Session):
     __slots__ = ()
 
     async def open(self) -> None:
-        await super().open()
-        if self._visit.history:
-            self._begin(self._chat.replay(self.room, self._client).newest(self._visit.history))
+        replay = refusal = None
+        if self._request.history:
+            try:
+                replay = self._chat.replay(self._actor, self.room, self._client)
+            except ChatError as error:
+                refusal = error
+        await self._enter(reads=replay is not None)
+        if replay is not None:
+            self._begin(replay.newest(self._request.history))
+        elif refusal is not None:
+            self._tell(refusal, None)
 
     def text_received(self, data: bytes) -> None:
         try:
             text = wire.decode_plain(data)
-            stored = self._chat.send(self._source, self.room, text, user=self._visitor.user)
+            stored = self._chat.send(self._actor, self.room, text)
         except ChatError as error:
             self._refuse(error)
         else:
@@ -222,42 +227,42 @@ class Session(_Session):
     __slots__ = ("_asked", "_asking", "_replaying")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
     ) -> None:
-        super().__init__(chat, clock, visit, client, source)
+        super().__init__(chat, clock, actor, request, client)
         self._asked = Bucket(ASK_RATE)
         self._asking = False
         self._replaying = False
 
     async def open(self) -> None:
-        await super().open()
+        await self._enter(reads=True)
         try:
-            self._greet(await self._chat.place(self.room))
+            self._greet(await self._chat.place(self._actor, self.room))
         except BaseException:
             self.close()
             raise
 
     def _greet(self, place: Place) -> None:
         """Say where the room stands, and go on from what the client has seen."""
+        user, connection, since = self._actor.user, self._actor.connection, self._request.since
+        assert user is not None
+        assert connection is not None
         hello = frames.Hello(
             self.room,
-            self._visitor.connection,
-            self._visitor.user,
+            connection,
+            user,
             place.epoch,
             place.seq,
             self._chat.limits,
             HEARTBEAT,
             self._chat.now(),
         )
-        seen = self._visit.since or place
-        self._client.write(encode_frame(self._client.encoding, hello, seen))
+        self._client.write(encode_frame(self._client.encoding, hello, since or place))
         if self._client.encoding == Encoding.EVENTS:
             # Who only listens cannot ask for it.
-            self._write(self._chat.presence.who(self.room))
-        if self._visit.since is None:
+            self._write(self._chat.who(self._actor, self.room))
+        if since is None or not self._resume(since):
             self._chat.go_live(self.room, self._client, place)
-        else:
-            self._resume(self._visit.since)
 
     def going(self, retry_ms: int) -> None:
         self._write(frames.GoAway(retry_ms))
@@ -277,25 +282,16 @@ class Session(_Session):
                 self._answer_ping()
             case frames.AskPresence():
                 if self._may_ask():
-                    self._write(self._chat.presence.who(self.room))
+                    self._write(self._chat.who(self._actor, self.room))
             case frames.AskHistory():
                 self._ask_history(frame)
             case frames.Resume():
                 self._ask_resume(frame)
 
-    def _reads(self) -> bool:
-        return True
-
     def _say(self, frame: frames.Say) -> None:
         try:
             check_seen(frame.message)
-            stored = self._chat.send(
-                self._source,
-                self.room,
-                frame.message,
-                user=self._visitor.user,
-                nonce=frame.nonce,
-            )
+            stored = self._chat.send(self._actor, self.room, frame.message, nonce=frame.nonce)
         except ChatError as error:
             self._refuse(error, frame.nonce)
         else:
@@ -310,9 +306,14 @@ class Session(_Session):
             self._cut_off()
 
     def _types(self) -> None:
-        # Who says it too often is not told, and must not say it without end.
-        if not self._chat.presence.types(self.room, self._visitor):
-            self._spend(self._noise)
+        try:
+            passed_on = self._chat.types(self._actor, self.room)
+        except ChatError as error:
+            self._refuse(error)
+        else:
+            # Who says it too often is not told, and must not say it without end.
+            if not passed_on:
+                self._spend(self._noise)
 
     def _answer_ping(self) -> None:
         if self._spend(self._noise):
@@ -341,7 +342,7 @@ class Session(_Session):
         try:
             # One page at a time waits for one that does not read.
             await self._client.drained()
-            found = await self._chat.history(self.room, window)
+            found = await self._chat.history(self._actor, self.room, window)
             messages: list[Message] = []
             async for page in found.pages():
                 messages += page
@@ -356,9 +357,16 @@ class Session(_Session):
         elif self._may_ask():
             self._resume(frame.place)
 
-    def _resume(self, since: Place) -> None:
+    def _resume(self, since: Place) -> bool:
+        """Read what follows *since*; return whether the client may."""
+        try:
+            replay = self._chat.replay(self._actor, self.room, self._client)
+        except ChatError:
+            self._write(frames.Resumed(False, "forbidden"))
+            return False
         self._replaying = True
-        self._begin(self._chat.replay(self.room, self._client).resume(since)).addBoth(self._resumed)
+        self._begin(replay.resume(since)).addBoth(self._resumed)
+        return True
 
     def _resumed(self, _: object) -> None:
         self._replaying = False
@@ -372,11 +380,11 @@ class Session(_Session):
 
 
 def session(
-    chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+    chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
 ) -> PlainSession | Session:
-    """The session for *visit*."""
-    made = PlainSession if visit.encoding == Encoding.PLAIN else Session
-    return made(chat, clock, visit, client, source)
+    """The session for *request*."""
+    made = PlainSession if request.encoding == Encoding.PLAIN else Session
+    return made(chat, clock, actor, request, client)
 
 
 def _page(found: History, messages: list[Message], *, forward: bool) -> frames.History:

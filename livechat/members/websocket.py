@@ -31,13 +31,14 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code, internal
+from livechat.identity.door import Door
 from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
+from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
 from livechat.protocol.v1 import Encoding, GoAway, encode_frame
 from livechat.rooms.chat import Chat
 
@@ -380,7 +381,7 @@ class SocketFactory(WebSocketServerFactory):
     log = make_logger("critical")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+        self, chat: Chat, door: Door, clock: IReactorTime, patience: Patience, *, max_frame: int
     ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
@@ -395,6 +396,7 @@ class SocketFactory(WebSocketServerFactory):
             clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
         )
         self._chat = chat
+        self._door = door
         self._clock = clock
         # Those with something to be written before this turn ends.
         self._soon: list[Socket] = []
@@ -413,7 +415,7 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, visit: Visit, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, source: Source) -> Socket:
         """
         A new member of a room, whose connection is yet to be given to it (`Socket.open`).
 
@@ -421,8 +423,9 @@ class SocketFactory(WebSocketServerFactory):
         """
         socket = self._socket()
         socket.factory = self
-        socket.encoding = visit.encoding
-        socket.session = session(self._chat, self._clock, visit, socket, source)
+        socket.encoding = request.encoding
+        actor = await self._door.member(source, request.claim)
+        socket.session = session(self._chat, self._clock, actor, request, socket)
         await socket.session.open()
         return socket
 

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from livechat.http.endpoint import Tree
 from livechat.http.origins import Origins
 from livechat.http.response import Headers
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
 from livechat.rooms.chat import Chat
@@ -24,6 +25,7 @@ from livechat.web.server import Server
 def tree(
     chat: Chat,
     *,
+    door: Door,
     feeds: Feeds,
     operators: Operators,
     server: Server,
@@ -37,6 +39,7 @@ def tree(
     """
     Everything that has an address on the port.
 
+    @param door: makes actors of clients.
     @param now: the time in seconds since 1970, UTC.
     @param origins: whose pages may use it, besides its own.
     @param promises: headers for every answer.
@@ -45,7 +48,7 @@ def tree(
     """
     templates = Templates()
     known = Origins(origins, names, clock)
-    pages, api = Pages(chat, server, templates), Api(chat, feeds, known)
+    pages, api = Pages(chat, server, templates), Api(chat, door, feeds, known)
     admin = Admin(
         chat, operators=operators, server=server, templates=templates, clock=clock, now=now
     )

@@ -15,13 +15,15 @@ from livechat.errors import ChatError, Kind
 from livechat.http.endpoint import FORM, Call, Route, form_fields, media_type, number, query, window
 from livechat.http.origins import Origins, named
 from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
+from livechat.identity.door import Claim, Door
 from livechat.identity.guests import checked_key, checked_name
 from livechat.members.event_stream import Feeds
-from livechat.members.session import Visit
+from livechat.members.session import JoinRequest
 from livechat.protocol import wire
 from livechat.protocol.names import room_name
 from livechat.protocol.v1 import LONGEST_NONCE, V1, Encoding, place
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE, History, Window
 from livechat.web import contract
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
@@ -35,8 +37,9 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
-    def __init__(self, chat: Chat, feeds: Feeds, origins: Origins) -> None:
+    def __init__(self, chat: Chat, door: Door, feeds: Feeds, origins: Origins) -> None:
         self._chat = chat
+        self._door = door
         self._feeds = feeds
         self._origins = origins
         self._openapi = json(contract.openapi(chat, shortest_shared=_SHORTEST_SHARED))
@@ -60,16 +63,10 @@ class Api:
         """Store and deliver a message, then say so."""
         request = _send_request(call)
         room = self._room(call, request.room)
-        asked = query(call)
-        name, key = _name_and_key(asked)
-        user = None
-        if name is not None or key is not None:
-            user = (await self._chat.visitor(name, key)).user
-        # Without a key all users share their nonces.
-        nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
-        stored = await self._chat.send(
-            call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
-        )
+        actor = await self._door.caller(call.source, _claim(query(call)))
+        # Those who will be others the next time share their nonces.
+        nonce = _idempotency_key(call, shortest=1 if actor.returns else _SHORTEST_SHARED)
+        stored = await self._chat.send(actor, room, request.message, nonce=nonce)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(wire.Sent(), headers=headers)
 
@@ -77,7 +74,8 @@ class Api:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
         part = window(query(call), PAGE)
-        found = await self._chat.history(room, part)
+        actor = await self._door.caller(call.source, Claim())
+        found = await self._chat.history(actor, room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
             ("Livechat-Seq", str(found.position.seq)),
@@ -87,7 +85,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.source)
+        feed = self._feeds.feed(_join_request(call, Encoding.EVENTS), call.source)
         if call.method != "HEAD":
             await feed.enter()
         headers = (
@@ -101,13 +99,13 @@ class Api:
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
         subprotocol = V1 if V1 in _listed(call, "sec-websocket-protocol") else None
-        visit: Visit | ChatError
+        request: JoinRequest | ChatError
         try:
-            visit = _visit(call, Encoding.PLAIN if subprotocol is None else Encoding.V1)
+            request = _join_request(call, Encoding.PLAIN if subprotocol is None else Encoding.V1)
         except ChatError as error:
             if subprotocol is None:
                 raise
-            visit = error
+            request = error
         if not _lists(call, "upgrade", "websocket"):
             raise ChatError(
                 Kind.UPGRADE_REQUIRED,
@@ -127,7 +125,7 @@ class Api:
         key = call.header("Sec-WebSocket-Key") or ""
         if _KEY.fullmatch(key) is None:
             raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
-        return Upgrade(visit, key, subprotocol)
+        return Upgrade(request, key, subprotocol)
 
     async def origin(self, call: Call) -> Response:
         """
@@ -180,7 +178,7 @@ def _send_request(call: Call) -> wire.SendRequest:
     return wire.SendRequest(given["message"], given.get("room"))
 
 
-def _visit(call: Call, encoding: Encoding) -> Visit:
+def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
     """How a client wants to be in the room that the path names."""
     room = room_name(call.names["room"])
     try:
@@ -190,19 +188,19 @@ def _visit(call: Call, encoding: Encoding) -> Visit:
             raise
         # In plain mode a query that cannot be read has always been ignored.
         asked = {}
-    name, key = _name_and_key(asked)
+    claim = _claim(asked)
     if encoding == Encoding.PLAIN:
         count = min(number(asked, "history") or 0, PAGE)
-        return Visit(room, encoding, name, key, history=count)
+        return JoinRequest(room, encoding, claim, history=count)
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return Visit(room, encoding, name, key, None if since is None else place(since))
+    return JoinRequest(room, encoding, claim, None if since is None else place(since))
 
 
-def _name_and_key(asked: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """By which name and which key somebody wants to be known."""
+def _claim(asked: Mapping[str, str]) -> Claim:
+    """The name and the key in a query."""
     name, key = asked.get("name"), asked.get("client")
-    return (
+    return Claim(
         None if name is None else checked_name(name),
         None if key is None else checked_key(key),
     )

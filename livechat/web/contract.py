@@ -24,7 +24,8 @@ from livechat.members.session import HEARTBEAT
 from livechat.protocol import looks, names, wire
 from livechat.protocol import v1 as frames
 from livechat.protocol.wire import PlainError, PlainFrame
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE
 
 Document = dict[str, Any]
 
