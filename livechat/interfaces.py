@@ -17,8 +17,8 @@ from zope.interface import Attribute, Interface
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Draft, Message, Newest, Page, User
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Draft, Message, Newest, Page, User
 
 
 class ISink(Interface):
@@ -97,7 +97,7 @@ class IBackend(Interface):
 
         A draft whose nonce was used in its room within the last ten minutes (or less, where
         there were very many) is not stored again: the Deferred fires with the
-        `livechat.protocol.wire.Repeated` message.  If its text is another one now it fails with
+        `livechat.protocol.messages.Repeated` message.  If its text is another one now it fails with
         ``nonce_reused``.
 
         Fails with ``unavailable`` if it was not stored and will not be; with

@@ -21,7 +21,7 @@ from livechat.http.forwarded import forwarded
 from livechat.http.origins import Asked, Origins
 from livechat.http.response import Headers, Response, Upgrade, problem
 from livechat.limits.source import Source
-from livechat.protocol.names import is_among, is_host, without_port
+from livechat.protocol.origins import is_among, is_host, without_port
 from livechat.rooms.history import Window
 
 #: The media type of forms.
@@ -208,7 +208,7 @@ class Tree:
         """
         @param origins: decides which pages may ask.
         @param promises: headers for every answer.
-        @param names: what the server is called just now (`livechat.protocol.names.is_among`).
+        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
         """
         # By how many segments their paths have.
         self._routes: dict[int, list[tuple[list[str], Route]]] = {}

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.names import origin
+from livechat.protocol.origins import origin
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Lines of the log about refused origins: six a minute, ten at once.

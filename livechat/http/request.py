@@ -30,7 +30,7 @@ from livechat.http.response import Response, Upgrade
 from livechat.limits.source import Source
 from livechat.members.event_stream import Feed
 from livechat.members.websocket import Socket
-from livechat.protocol.names import is_host
+from livechat.protocol.origins import is_host
 
 if TYPE_CHECKING:
     from livechat.http.connection import Channel

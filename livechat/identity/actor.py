@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from livechat.interfaces import IActor
 from livechat.limits.source import Source
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 
 #: What an actor may do in a room: be there, read what was said before, say something, remove what
 #: others said, change everything.

@@ -26,7 +26,8 @@ from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
-from livechat.protocol.v1 import Encoding, encode_frame, error
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import error
 from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.

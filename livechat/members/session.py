@@ -37,9 +37,11 @@ from livechat.identity.door import Claim
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
 from livechat.protocol import v1 as frames
-from livechat.protocol import wire
-from livechat.protocol.v1 import Encoding, ServerFrame, encode_frame
-from livechat.protocol.wire import Message, Place, Repeated
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.messages import Message, Place, Repeated
+from livechat.protocol.plain import decode_plain, error_frame
+from livechat.protocol.v1 import ServerFrame
+from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat, check_seen
 from livechat.rooms.history import PAGE, History, Window
 
@@ -205,7 +207,7 @@ class PlainSession(_Session):
 
     def text_received(self, data: bytes) -> None:
         try:
-            text = wire.decode_plain(data)
+            text = decode_plain(data)
             stored = self._chat.send(self._actor, self.room, text)
         except ChatError as error:
             self._refuse(error)
@@ -218,7 +220,7 @@ class PlainSession(_Session):
     def _tell(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
         # Refusals come in masses, where they come: the next may go out with this one.
-        self._client.write_soon(wire.error_frame(error))
+        self._client.write_soon(error_frame(error))
 
 
 class Session(_Session):
@@ -401,7 +403,7 @@ def _as_fits(messages: list[Message], *, forward: bool) -> list[Message]:
     left = PAGE_BYTES
     kept: list[Message] = []
     for message in messages if forward else reversed(messages):
-        left -= len(wire.encode(message))
+        left -= len(encode(message))
         if left < 0 and kept:
             break
         kept.append(message)

@@ -39,7 +39,8 @@ from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
-from livechat.protocol.v1 import Encoding, GoAway, encode_frame
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
 
 #: Frames of one fragmented message.

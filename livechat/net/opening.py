@@ -15,7 +15,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.main import CONNECTION_LOST
 
 from livechat.net.tls import PLAIN, Connection
-from livechat.protocol.names import unmapped
+from livechat.protocol.origins import unmapped
 
 if TYPE_CHECKING:
     from livechat.net.tls_port import TLSPort

@@ -21,8 +21,8 @@ from livechat.interfaces import IBackend, IClient, IMember, ISink
 from livechat.limits.rates import Buckets, Rate
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
+from livechat.protocol.messages import Draft, Message, Place, Repeated
 from livechat.protocol.v1 import Limits, Present
-from livechat.protocol.wire import Draft, Message, Place, Repeated
 from livechat.rooms.activity import Activity
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import PAGE, History, Window

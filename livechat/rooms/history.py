@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from livechat.interfaces import IBackend
-from livechat.protocol.wire import Message, Position
+from livechat.protocol.messages import Message, Position
 from livechat.rooms.recovery import NEWEST
 
 #: Messages of a history unless said, and at most.

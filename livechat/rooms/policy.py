@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 
 
 class Policy:
@@ -67,10 +67,8 @@ class Policy:
         """
         try:
             answer = question(actor, about)
-        except ChatError as refusal:
-            if isinstance(refusal.kind, Kind) and isinstance(refusal.detail, str):
-                raise
-            self._log.failure("The policy {question} refused without a reason.", question=question)
+        except ChatError:
+            raise
         except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
             self._log.failure("The policy {question} failed.", question=question)
         else:

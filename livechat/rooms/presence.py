@@ -31,8 +31,8 @@ from livechat.identity.actor import Actor
 from livechat.interfaces import IBackend, ICompany
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
+from livechat.protocol.messages import User
 from livechat.protocol.v1 import Joined, Left, Present, Typing
-from livechat.protocol.wire import User
 from livechat.rooms.hub import Hub
 
 #: Seconds for which a user stays without any connection.

@@ -19,7 +19,7 @@ from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.http.endpoint import Call, Route
 from livechat.http.response import Response, json
-from livechat.protocol.names import is_among
+from livechat.protocol.origins import is_among
 from livechat.rooms.chat import Chat
 
 #: What proxies add to what they pass on.

@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.errors import ChatError, Kind
-from livechat.limits.source import Source
-from livechat.members.session import FRAGMENT_RATE, NOISE_RATE, PlainSession, Visit
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
+from livechat.members.session import FRAGMENT_RATE, NOISE_RATE, JoinRequest, PlainSession
 from livechat.rooms.chat import Chat
-from tests.protocol.test_wire import HOSTILE
+from tests.protocol.test_plain import HOSTILE
 from tests.support import ANN, RecordingClient, World, run
 
 
@@ -23,8 +24,8 @@ class Client(RecordingClient):
 
     def __init__(self, world: World, room: str = "r") -> None:
         super().__init__()
-        sender = world.source("192.0.2.1")
-        self.session = PlainSession(world.chat, world.clock, Visit(room), self, sender)
+        actor = run(world.door.member(world.source("192.0.2.1"), Claim()))
+        self.session = PlainSession(world.chat, world.clock, actor, JoinRequest(room), self)
         run(self.session.open())
 
     def says(self, value: Any) -> None:
@@ -148,14 +149,13 @@ class FailingChatTest(SynchronousTestCase):
             def __init__(self) -> None:
                 """Needs nothing."""
 
-            def send(self, source: Source, room: str, text: str, **more: Any) -> Deferred[Any]:
+            def send(self, actor: Actor, room: str, text: str, **more: Any) -> Deferred[Any]:
                 return answer
 
         client = Client.__new__(Client)
         RecordingClient.__init__(client)
-        visit, none = Visit("r"), cast("Any", None)
-        client.session = PlainSession(Failing(), none, visit, client, none)
-        client.session._visitor = ANN
+        request, none = JoinRequest("r"), cast("Any", None)
+        client.session = PlainSession(Failing(), none, ANN, request, client)
         return client
 
     def test_unavailable(self) -> None:

@@ -6,19 +6,26 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from livechat.identity.guests import Visitor, passer_by, regular
+from livechat.identity.actor import Actor
 from livechat.interfaces import ICompany
 from livechat.protocol.cluster import Share
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import User
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
-from tests.support import RecordingClient
+from tests.support import RecordingClient, guest
 
-ANN, BOB = regular(b"", "a" * 16, "Ann"), regular(b"", "b" * 16, "Bob")
+
+def regular(name: str) -> Actor:
+    """A member with a key."""
+    return structs.replace(guest(name), returns=True)
+
+
+ANN, BOB = regular("Ann"), regular("Bob")
 
 
 class Elsewhere:
@@ -60,8 +67,13 @@ def scene() -> Scene:
     return Scene()
 
 
-def share(*visitors: Visitor) -> Share:
-    return Share(tuple(each.user for each in visitors), len(visitors), len(visitors))
+def user(actor: Actor) -> User:
+    assert actor.user is not None
+    return actor.user
+
+
+def share(*actors: Actor) -> Share:
+    return Share(tuple(map(user, actors)), len(actors), len(actors))
 
 
 def test_is_told_of_others(scene: Scene) -> None:
@@ -110,7 +122,7 @@ def test_what_others_are_told(scene: Scene) -> None:
     scene.presence.leave("r", ANN)
     scene.clock.advance(TELL_EVERY)
     # One that may be back is still there, without a connection.
-    assert scene.elsewhere.shares.pop() == ("r", Share((ANN.user, BOB.user), 2, 1))
+    assert scene.elsewhere.shares.pop() == ("r", Share((user(ANN), user(BOB)), 2, 1))
     scene.presence.leave("r", BOB)
     scene.clock.advance(GRACE - TELL_EVERY)
     scene.clock.advance(TELL_EVERY)
@@ -123,7 +135,7 @@ def test_what_others_are_told(scene: Scene) -> None:
 def test_very_many(scene: Scene) -> None:
     """A share of very many names nobody, and numbers are told instead of names."""
     for _ in range(MANY + 1):
-        scene.presence.enter("r", passer_by())
+        scene.presence.enter("r", guest("Ann"))
     scene.heard()
     scene.clock.advance(TELL_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", Share((), MANY + 1, MANY + 1))
@@ -141,7 +153,7 @@ def test_very_many_elsewhere(scene: Scene) -> None:
     scene.heard()
     scene.presence.present("r", [Share((), MANY, MANY)])
     scene.presence.enter("r", BOB)
-    scene.presence.typing("r", BOB.user)
+    scene.presence.typing("r", user(BOB))
     scene.clock.advance(TELL_EVERY)
     assert scene.heard() == [("presence", "")]
 
@@ -158,7 +170,7 @@ def test_typing(scene: Scene) -> None:
     scene.heard()
     assert scene.presence.types("r", ANN)
     assert not scene.presence.types("r", ANN)
-    scene.presence.typing("r", BOB.user)
+    scene.presence.typing("r", user(BOB))
     assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
     assert scene.elsewhere.typed == [("r", "Ann")]
 
@@ -185,9 +197,9 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
 def test_many_who_are_away(scene: Scene) -> None:
     """Those who come and go do not make a room large in which few are."""
     for number in range(3 * MANY):
-        visitor = regular(b"", f"{number:016}")
-        scene.presence.enter("r", visitor)
-        scene.presence.leave("r", visitor)
+        actor = regular(str(number))
+        scene.presence.enter("r", actor)
+        scene.presence.leave("r", actor)
     scene.heard()
     assert scene.presence.who("r").users == AWAY
     scene.presence.enter("r", BOB)

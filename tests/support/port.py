@@ -58,8 +58,10 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.patience, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.patience)
+        self.sockets = SocketFactory(
+            world.chat, world.door, world.clock, self.patience, max_frame=limit
+        )
+        self.feeds = Feeds(world.chat, world.door, world.clock, self.patience)
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
@@ -71,6 +73,7 @@ class Port:
             world.clock,
             tree=tree(
                 world.chat,
+                door=world.door,
                 feeds=self.feeds,
                 operators=world.operators,
                 server=server,

@@ -9,8 +9,8 @@ from zope.interface import implementer
 
 from livechat.errors import ChatError
 from livechat.interfaces import IClient, ISink
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Message
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message
 from tests.support.frames import server_frame
 
 

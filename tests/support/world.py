@@ -5,26 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from argon2 import PasswordHasher
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Store
-from livechat.identity.guests import passer_by
+from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
+from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
+from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.policy import Policy
 from tests.support.lanes import Lane
-from tests.support.outcomes import result
+from tests.support.outcomes import result, run
 
-ANN = passer_by("Ann")
 FOREVER = Retention(0, 0)
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def guest(name: str, rate: float = 0) -> Actor:
+    """A member without a key."""
+    door = Door(lambda: fail(AssertionError("there is no key")))
+    made: Actor = run(door.member(Source("192.0.2.1", Rate.of(rate)), Claim(name)))
+    return made
+
+
+ANN = guest("Ann")
+SOMEBODY = Actor("guest", ANN.source, GUESTS_RIGHTS)
+ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
 
 
 class PromptBackend(SqliteBackend):
@@ -52,6 +67,7 @@ class World:
         rate: float = 0,
         rate_per_ip: float = 0,
         max_message: int = 16_384,
+        policy: Policy | None = None,
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -63,6 +79,7 @@ class World:
         made = SqliteBackend if held else PromptBackend
         self.backend = made(self.store, self.clock, self.writer, self.readers)
         self.hub = Hub(self.clock, self.clock.seconds)
+        self.door = Door(self.backend.secret)
         self.operators = Operators(
             directory / "operators.json",
             self.clock,
@@ -82,8 +99,11 @@ class World:
             default_room="lobby",
             rate=rate,
             rate_per_ip=rate_per_ip,
+            policy=policy,
         )
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+        )
 
     @property
     def wall(self) -> float:
@@ -97,6 +117,10 @@ class World:
     def source(self, address: str) -> Source:
         """A new connection from *address*."""
         return Source(address, self.rate)
+
+    def caller(self, address: str, user: User | None = None) -> Actor:
+        """A client with a single request, on a new connection from *address*."""
+        return Actor("guest", self.source(address), GUESTS_RIGHTS, user)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

@@ -15,9 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
 from livechat import service
+from livechat.identity.door import Door
 from livechat.limits.source import Source
 from livechat.members.backpressure import Patience
-from livechat.members.session import Visit
+from livechat.members.session import JoinRequest
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
 
@@ -36,11 +37,11 @@ class EchoFactory(SocketFactory):
     """Makes them, for messages as long as the suite's."""
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+        self, chat: Chat, door: Door, clock: IReactorTime, patience: Patience, *, max_frame: int
     ) -> None:
-        super().__init__(chat, clock, patience, max_frame=max(max_frame, LONGEST))
+        super().__init__(chat, door, clock, patience, max_frame=max(max_frame, LONGEST))
 
-    async def enter(self, visit: Visit, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, source: Source) -> Socket:
         socket = self._echo()
         socket.factory = self
         return socket

@@ -58,7 +58,7 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, Position, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position, User
 from livechat.system.wallclock import WallClock
 
 _T = TypeVar("_T")

@@ -17,14 +17,13 @@ from livechat.backends.redis import connect, subscriptions
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
-from livechat.limits.source import Source
-from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
+from livechat.members.session import JoinRequest, Session
+from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
-from tests.support import RecordingClient
+from tests.support import SOMEBODY, RecordingClient, guest
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
@@ -49,7 +48,7 @@ class Process:
             rate=0,
             rate_per_ip=0,
         )
-        self.source = Source("192.0.2.2", Rate.of(0))
+        self.sender = SOMEBODY
         self.deaf = 0
         told = self.backend.told
 
@@ -60,7 +59,9 @@ class Process:
                 told(channel, payload)
 
         self.backend.told = lossy  # type: ignore[method-assign]
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+        )
 
     def lose(self) -> None:
         """Do not hear the next one."""
@@ -77,8 +78,8 @@ class Player(RecordingClient):
         self.process = process
         self.transcript = transcript
         transcript.connect()
-        visit = Visit(room, Encoding.V1, since=transcript.place)
-        self.session = Session(process.chat, process.reactor, visit, self, process.source)
+        request = JoinRequest(room, Encoding.V1, since=transcript.place)
+        self.session = Session(process.chat, process.reactor, guest("Ann"), request, self)
         self.opened = False
         self.gone = False
         Deferred.fromCoroutine(self.session.open()).addCallback(self._entered)
@@ -132,7 +133,7 @@ class Play:
         player = self.players.get(which)
         if what == "say":
             text = str(len(self.answers))
-            self.answers.append(process.chat.send(process.source, self.room, text))
+            self.answers.append(process.chat.send(process.sender, self.room, text))
         elif what == "spin":
             self.spin(turns=which + 1)
         elif what == "lose":
