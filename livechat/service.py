@@ -167,7 +167,7 @@ def _assemble(
         limits=limits(config),
     )
     patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
-    door = Door(backend.secret)
+    door = Door(backend.processes.secret)
     feeds = Feeds(chat, door, reactor, patience)
     sockets = SocketFactory(chat, door, reactor, patience, max_frame=limit)
 

@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IReactorTime
 from livechat.identity.door import Claim, Door
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
-from livechat.members.session import JoinRequest, Session
+from livechat.members.base import JoinRequest
+from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat

@@ -9,7 +9,7 @@ from livechat.errors import StartError
 from livechat.identity.passwords import Password, find_password
 from livechat.net import certificates
 from livechat.net.certificates import Certificate
-from livechat.net.tls import context
+from livechat.net.tls_context import context
 
 
 def find_certificate(config: Config) -> Certificate:

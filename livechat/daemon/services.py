@@ -23,11 +23,11 @@ from livechat.errors import StartError
 from livechat.http.connection import Channel, HttpFactory
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend, ICompany
+from livechat.interfaces import IBackend, IPresenceSink
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
-from livechat.members.session import back_in
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.tls_port import TLSPort
@@ -73,16 +73,16 @@ class Storage(Service):
     name = "storage"
 
     def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], company: ICompany
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], presence: IPresenceSink
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
-        self._company = company
+        self._presence = presence
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census, self._company)
+        self._backend.start(self._hub, self._census, self._presence)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -183,7 +183,7 @@ class Port(Service):
         self._hub.flush()
         members = tuple(self._http.sockets.sockets)
         for member in members:
-            member.restart(back_in(len(members)))
+            member.restart(reconnect_ms(len(members)))
         try:
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:

@@ -42,7 +42,7 @@ from livechat.http.response import Upgrade
 from livechat.limits.connections import Admission, Connections
 from livechat.limits.rates import Rate, address_key
 from livechat.limits.source import Source
-from livechat.members.session import back_in
+from livechat.members.base import reconnect_ms
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net.proxies import Proxies
 from livechat.protocol.v1 import V1
@@ -475,7 +475,7 @@ class HttpFactory(http.HTTPFactory):
 
     def going(self) -> ChatError:
         """How a request is refused when the port stops."""
-        wait = back_in(len(self.sockets.sockets)) / 1000
+        wait = reconnect_ms(len(self.sockets.sockets)) / 1000
         detail = "The server is restarting; come back."
         return ChatError(Kind.UNAVAILABLE, detail, retry_after=wait)
 

@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 
 from livechat import metrics
 from livechat.errors import ChatError
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import Feed
-from livechat.members.session import JoinRequest
 from livechat.protocol.bodies import Problem
 from livechat.protocol.wire import encode
 

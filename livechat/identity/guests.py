@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, trimmed
+from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, seen, trimmed
 from livechat.protocol.messages import User
 
 #: Characters of a name.
@@ -39,6 +39,9 @@ NAME: Final = (
     f"[^{_BANNED}{UNSEEN}](?:[^{_BANNED}]{{0,{LONGEST_NAME - 2}}}[^{_BANNED}{UNSEEN_END}])?"
 )
 _NAME: Final = re.compile(NAME)
+_BANNED_ONES: Final = re.compile(f"[{_BANNED}]+")
+#: Characters of a site's name for somebody that are looked at.
+_LOOKED_AT: Final = 1_000
 
 
 def checked_name(name: str) -> str:
@@ -54,6 +57,18 @@ def checked_name(name: str) -> str:
             " ends with something that is to be seen.",
         )
     return name
+
+
+def cleaned_name(name: str) -> str | None:
+    """
+    Make *name* one that somebody may be called: drop characters and cut it short.
+
+    @return: None if nothing is left.
+    """
+    left = " ".join(_BANNED_ONES.sub("", name[:_LOOKED_AT]).split())[:LONGEST_NAME]
+    while left and (_NAME.fullmatch(left) is None or not trimmed(left)):
+        left = left[:-1] if seen(left[0]) else left[1:]
+    return left or None
 
 
 def checked_key(key: str) -> str:

@@ -25,7 +25,8 @@ from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
+from livechat.members.session import make_session
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import error
 from livechat.rooms.chat import Chat
@@ -46,7 +47,7 @@ class Feed:
         self._feeds = feeds
         self._request = request
         self._source = source
-        self._session: Session | PlainSession | None = None
+        self._session: BaseSession | None = None
         self._over: Deferred[None] = Deferred()
         self._ended = False
         # Until it has begun, and while its reader is slow.
@@ -83,7 +84,7 @@ class Feed:
         self._send, self._cut = send, cut
         self._feeds.opened(self)
         # How soon a browser is back after a connection that broke.
-        send(b"retry: %d\n\n" % back_in(len(self._feeds)))
+        send(b"retry: %d\n\n" % reconnect_ms(len(self._feeds)))
         self.resumeProducing()
         return self._over
 
@@ -91,7 +92,7 @@ class Feed:
         """Be over; whoever is there still is told to come back."""
         if not self._ended:
             if self._session is not None:
-                self._session.going(back_in(len(self._feeds)))
+                self._session.announce_restart(reconnect_ms(len(self._feeds)))
             self._finish()
 
     def _finish(self) -> None:
@@ -215,16 +216,14 @@ class Feeds:
         """A new one."""
         return Feed(self, request, source)
 
-    async def session(
-        self, request: JoinRequest, source: Source, feed: Feed
-    ) -> PlainSession | Session:
+    async def session(self, request: JoinRequest, source: Source, feed: Feed) -> BaseSession:
         """
         The session of *feed*.
 
         @raise ChatError: its client cannot be known again now.
         """
         actor = await self._door.member(source, request.claim)
-        return session(self._chat, self.clock, actor, request, feed)
+        return make_session(self._chat, self.clock, actor, request, feed)
 
     def opened(self, feed: Feed) -> None:
         """It has begun."""

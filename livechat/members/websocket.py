@@ -38,7 +38,8 @@ from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, JoinRequest, PlainSession, Session, back_in, session
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
+from livechat.members.session import make_session
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -73,7 +74,7 @@ class Socket(Protocol):
     _log = Logger()
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
-    session: PlainSession | Session | None = None
+    session: BaseSession | None = None
     admission: Admission | None = None
 
     def __init__(self) -> None:
@@ -262,7 +263,7 @@ class Socket(Protocol):
         @param retry_ms: milliseconds after which the client should be back.
         """
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.going(retry_ms)
+            self.session.announce_restart(retry_ms)
         self.end_turn()
         if self._waiting and self.state == self.STATE_OPEN:
             self.transport.write(b"".join(self._waiting))
@@ -426,7 +427,7 @@ class SocketFactory(WebSocketServerFactory):
         socket.factory = self
         socket.encoding = request.encoding
         actor = await self._door.member(source, request.claim)
-        socket.session = session(self._chat, self._clock, actor, request, socket)
+        socket.session = make_session(self._chat, self._clock, actor, request, socket)
         await socket.session.open()
         return socket
 
@@ -443,7 +444,7 @@ class SocketFactory(WebSocketServerFactory):
         socket = self._socket()
         socket.factory = self
         socket.encoding = Encoding.V1
-        retry_ms = back_in(len(self.sockets))
+        retry_ms = reconnect_ms(len(self.sockets))
         socket.write(encode_frame(Encoding.V1, GoAway(retry_ms)))
         socket.restart(retry_ms)
         return socket

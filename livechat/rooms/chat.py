@@ -68,7 +68,7 @@ class Chat:
         self._policy = policy or Policy()
         self._activity = Activity(clock)
         self.directory = Directory(backend, hub, self._activity)
-        self.presence = Presence(clock, hub, backend)
+        self.presence = Presence(clock, hub, backend.presence)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
@@ -90,7 +90,7 @@ class Chat:
         self._policy.join(actor, room)
         self._hub.join(room, member, reads=reads)
         try:
-            await self._backend.subscribe(room)
+            await self._backend.messages.subscribe(room)
             self.presence.enter(room, actor)
         except BaseException:
             self._take_out(room, member)
@@ -103,7 +103,7 @@ class Chat:
 
     def _take_out(self, room: str, member: IMember) -> None:
         if self._hub.leave(room, member):
-            self._backend.unsubscribe(room)
+            self._backend.messages.unsubscribe(room)
 
     async def place(self, actor: Actor, room: str) -> Place:
         """
@@ -114,7 +114,7 @@ class Chat:
         self._policy.require(actor, "join")
         known = self._hub.place(room)
         if known is None:
-            position = (await self._backend.read(room, 0, 0)).position
+            position = (await self._backend.messages.read(room, 0, 0)).position
             known = self._hub.place(room) or Place(position.epoch, position.seq)
         return known
 
@@ -161,7 +161,7 @@ class Chat:
         self._policy.join(actor, room)
         self._hub.watch(room, watcher)
         try:
-            await self._backend.subscribe(room)
+            await self._backend.messages.subscribe(room)
         except BaseException:
             self.unwatch(room, watcher)
             raise
@@ -169,7 +169,7 @@ class Chat:
     def unwatch(self, room: str, watcher: ISink) -> None:
         """Show it no more; nothing if it does not watch."""
         if self._hub.unwatch(room, watcher):
-            self._backend.unsubscribe(room)
+            self._backend.messages.unsubscribe(room)
 
     def send(
         self, actor: Actor, room: str, text: str, *, nonce: str | None = None
@@ -207,7 +207,7 @@ class Chat:
             nonce = _scoped(actor, nonce)
         draft = Draft(room, text, actor.user, nonce, source.key)
         self._policy.send(actor, draft)
-        return self._backend.publish(draft).addCallback(self._said, room)
+        return self._backend.messages.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
@@ -222,7 +222,7 @@ class Chat:
         @raise ChatError: the actor may not read, or the backend cannot.
         """
         self._policy.read(actor, room)
-        return await History.of(self._backend, room, window)
+        return await History.of(self._backend.messages, room, window)
 
     async def rooms(self, actor: Actor) -> list[Room]:
         """

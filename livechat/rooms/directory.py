@@ -33,7 +33,7 @@ class Directory:
         The active rooms, in no order: those that have members, in whatever process, and
         those in which something was said lately.
         """
-        rooms = rooms_of_all(report.rooms for report in await self._backend.reports())
+        rooms = rooms_of_all(report.rooms for report in await self._backend.processes.reports())
         quiet = {room.name for room in rooms if room.newest is None}
         for name in self._quiet.keys() - quiet:
             del self._quiet[name]
@@ -49,7 +49,7 @@ class Directory:
 
     async def room(self, name: str) -> Room:
         """One room, active or not."""
-        reports = await self._backend.reports()
+        reports = await self._backend.processes.reports()
         shares = (room for report in reports for room in report.rooms if room.name == name)
         room = next(iter(rooms_of_all([shares])), Room(name, 0))
         if room.newest is not None:
@@ -58,7 +58,7 @@ class Directory:
 
     async def reports(self) -> Sequence[Report]:
         """What the processes that serve these rooms say of themselves, this one first."""
-        return await self._backend.reports()
+        return await self._backend.processes.reports()
 
     def report(self, process: str, started: int, connections: int) -> Report:
         """
@@ -81,7 +81,7 @@ class Directory:
         """What the backend knows of *rooms*: nothing, while it is away."""
         # The rooms are to be seen all the same.
         try:
-            found = await self._backend.newest(rooms)
+            found = await self._backend.messages.newest(rooms)
         except ChatError:
             return {}
         return {room: found.get(room, _NEVER) for room in rooms}

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from livechat.interfaces import IBackend
+from livechat.interfaces import IMessageLog
 from livechat.protocol.messages import Message, Position
 from livechat.rooms.recovery import NEWEST
 
@@ -39,9 +39,9 @@ class History:
     """
 
     def __init__(
-        self, backend: IBackend, room: str, position: Position, first: int, last: int
+        self, log: IMessageLog, room: str, position: Position, first: int, last: int
     ) -> None:
-        self._backend = backend
+        self._log = log
         self._room = room
         self.position = position
         self.first = first
@@ -51,14 +51,14 @@ class History:
         self.newer = last if some and last < position.seq else None
 
     @classmethod
-    async def of(cls, backend: IBackend, room: str, window: Window) -> History:
+    async def of(cls, log: IMessageLog, room: str, window: Window) -> History:
         """
         The part of the history of *room* that *window* shows.
 
-        @raise ChatError: the backend cannot read.
+        @raise ChatError: the log cannot be read.
         """
         limit = min(window.limit, LONGEST_PAGE)
-        position = (await backend.read(room, 0, 0)).position
+        position = (await log.read(room, 0, 0)).position
         if window.after is not None:
             first = max(window.after + 1, position.oldest)
             last = min(first + limit - 1, position.seq)
@@ -66,7 +66,7 @@ class History:
             newest = position.seq if window.before is None else window.before - 1
             last = min(newest, position.seq)
             first = max(last - limit + 1, position.oldest)
-        return cls(backend, room, position, first, max(last, first - 1))
+        return cls(log, room, position, first, max(last, first - 1))
 
     async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
         """
@@ -74,11 +74,11 @@ class History:
 
         Ends early if the rest has expired meanwhile.
 
-        @raise ChatError: the backend cannot read.
+        @raise ChatError: the log cannot be read.
         """
         after = self.first - 1
         while after < self.last:
-            page = await self._backend.read(self._room, after, self.last - after)
+            page = await self._log.read(self._room, after, self.last - after)
             messages = tuple(each for each in page.messages if each.seq <= self.last)
             if not messages:
                 return

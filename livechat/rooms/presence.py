@@ -28,7 +28,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from livechat.identity.actor import Actor
-from livechat.interfaces import IBackend, ICompany
+from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
@@ -104,14 +104,14 @@ class _Room:
         return len(self.here.keys() | self.elsewhere().keys())
 
 
-@implementer(ICompany)
+@implementer(IPresenceSink)
 class Presence:
     """The users of all rooms."""
 
-    def __init__(self, clock: IReactorTime, hub: Hub, backend: IBackend) -> None:
+    def __init__(self, clock: IReactorTime, hub: Hub, relay: IPresenceRelay) -> None:
         self._clock = clock
         self._hub = hub
-        self._backend = backend
+        self._relay = relay
         self._rooms: dict[str, _Room] = {}
         self._gone: Deadlines[tuple[str, str]] = Deadlines(clock, GRACE, self._stays_away)
         # Of which there is something to tell: to other processes, to the room itself.
@@ -203,7 +203,7 @@ class Presence:
         here.typed = now
         if room.count() <= MANY:
             self._hub.tell(name, Typing(here.user, TYPING_LASTS))
-            self._backend.typing(name, here.user)
+            self._relay.typing(name, here.user)
         return True
 
     def who(self, name: str) -> Present:
@@ -238,7 +238,7 @@ class Presence:
         large, self._large = self._large, {}
         for name in changed:
             room = self._rooms.get(name)
-            self._backend.share(name, Share() if room is None else room.share())
+            self._relay.share(name, Share() if room is None else room.share())
         for name in large:
             room = self._rooms.get(name)
             if room is not None and (numbers := room.numbers()) != room.told:

@@ -129,7 +129,7 @@ class Replay:
                         await deferLater(self._clock, AGAIN)
         finally:
             if self._hub.unwatch(self._room, tail):
-                self._backend.unsubscribe(self._room)
+                self._backend.messages.unsubscribe(self._room)
 
     async def _page(self, after: int, limit: int) -> Page:
         """
@@ -142,7 +142,7 @@ class Replay:
         tries = 0
         while self._hub.has(self._room, self._client):
             try:
-                return await self._backend.read(self._room, after, limit)
+                return await self._backend.messages.read(self._room, after, limit)
             except ChatError as reason:
                 tries = 0 if self._backend.trouble() else tries + 1
                 if tries > TRIES:

@@ -17,8 +17,8 @@ from livechat.http.origins import Origins, named
 from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
 from livechat.identity.door import Claim, Door
 from livechat.identity.guests import checked_key, checked_name
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import Feeds
-from livechat.members.session import JoinRequest
 from livechat.protocol.bodies import Allowance, SendRequest, Sent, decode_send_request
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name

@@ -20,7 +20,7 @@ from livechat import __version__
 from livechat.errors import Close, Kind
 from livechat.http.endpoint import FORM
 from livechat.identity import guests
-from livechat.members.session import HEARTBEAT
+from livechat.members.base import HEARTBEAT
 from livechat.protocol import bodies, looks, messages, names, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.plain import PlainError, PlainFrame

@@ -121,12 +121,15 @@ class Pages:
 
 
 def _files(directory: Path) -> dict[str, _File]:
-    """The files of *directory*, by their names; what a link leads to elsewhere is none."""
-    inside = directory.resolve()
+    """
+    Read the files in the folders of *directory*, by their names, which are unique.
+
+    A link that leads out of its folder is left out.
+    """
     return {
         path.name: _read(path)
-        for path in directory.iterdir()
-        if path.is_file() and path.resolve().parent == inside
+        for path in directory.glob("*/*")
+        if path.is_file() and path.resolve().parent == path.parent.resolve()
     }
 
 

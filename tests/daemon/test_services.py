@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.daemon.services import DRAIN, OrderedService, Port
 from livechat.http.connection import _Stage
-from livechat.net import certificates, tls
+from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
 from livechat.rooms.history import Window
 from livechat.service import build
@@ -121,7 +121,7 @@ def test_announcement_of_what_others_may(tmp_path: Path) -> None:
 def stopping(port: support.Port) -> Port:
     """The port as a service, with nothing to listen on."""
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
-    secured = tls.context(certificate.chain, certificate.key)
+    secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
     service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
     service.startService()
@@ -184,7 +184,7 @@ def test_joining_while_it_stops(
 ) -> None:
     """A client that enters its room after the goodbyes is told all the same."""
     joining: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: joining)
     wire = port.connect()
     wire.send(JOINS[kind])
     stopped = stopping.stopService()

@@ -345,12 +345,12 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
     entering: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: entering)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: entering)
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE))
     wire.send(client_frame(b'{"message": "early"}'))
     assert wire.received() == b""
-    port.world.backend._subscribed["r"] = "e"
+    port.world.backend.messages._subscribed["r"] = "e"
     port.world.chat.send(port.world.caller("a"), "r", "meanwhile")
     entering.callback(None)
     assert wire.answer().status == 101

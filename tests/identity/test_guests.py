@@ -15,6 +15,7 @@ from livechat.identity.guests import (
     LONGEST_NAME,
     checked_key,
     checked_name,
+    cleaned_name,
     passer_by,
     regular,
 )
@@ -111,3 +112,24 @@ def test_no_guest_is_an_operator() -> None:
             # It has a character that no guest's id can have.
             assert not {":"} & {*guest.id}
     assert ":" in OPERATOR.id
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("Ann", "Ann"), ("  Ann \t Lee\n", "Ann Lee"), ("Ann\u202e\0\u200b", "Ann"),
+        ("\u0301Ann\u034f", "Ann"), ("x" * 99, "x" * LONGEST_NAME), ("", None), ("\n \0", None),
+        ("\u0301" * 50, None), ("x" * 39 + " y", "x" * 39), ("田中 👩‍👩‍👧", "田中 👩‍👩‍👧"),
+    ],
+)  # fmt: skip
+def test_cleaned_names(name: str, cleaned: str | None) -> None:
+    """A site's name is never refused: what nobody may be called is left out."""
+    assert cleaned_name(name) == cleaned
+
+
+@given(st.text(max_size=60))
+def test_any_name_is_cleaned(name: str) -> None:
+    """Whatever is left of a name may be a name, and stays as it is."""
+    cleaned = cleaned_name(name)
+    if cleaned is not None:
+        assert checked_name(cleaned) == cleaned == cleaned_name(cleaned)

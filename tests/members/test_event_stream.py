@@ -13,8 +13,8 @@ from zope.interface.verify import verifyObject
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
 from livechat.members.backpressure import SLOW
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
-from livechat.members.session import JoinRequest
 from livechat.protocol.messages import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
 
@@ -231,7 +231,7 @@ def test_users(port: Port) -> None:
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who hangs up while the room is being entered leaves nobody behind, and no traceback."""
     reading: Deferred[Any] = Deferred()
-    monkeypatch.setattr(port.world.backend, "read", lambda *_: reading)
+    monkeypatch.setattr(port.world.backend.messages, "read", lambda *_: reading)
     wire = feed(port)
     wire.hang_up()
     with capturedLogs() as logged:

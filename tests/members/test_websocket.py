@@ -18,7 +18,7 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IClient
 from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import FAR_TOO_MUCH, SLOW
-from livechat.members.session import NOISE_RATE
+from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
     GRACE,
     MOST_FRAMES,
@@ -480,7 +480,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
     for method in ("subscribe", "read"):
         with monkeypatch.context() as patch:
-            patch.setattr(port.world.backend, method, away)
+            patch.setattr(port.world.backend.messages, method, away)
             ((opcode, payload),) = v1(port).frames()
         assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"retry_ms=1000 Away.")
         assert port.world.hub.rooms() == {}
@@ -490,7 +490,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who hangs up while the room is being entered leaves nothing behind."""
     subscribing: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: subscribing)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: subscribing)
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"))
     wire.hang_up()

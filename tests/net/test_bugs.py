@@ -14,8 +14,8 @@ from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
 from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import SLOW
+from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
-from livechat.members.session import _Session
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
 from livechat.protocol.messages import Message
 from livechat.rooms.chat import Chat
@@ -77,9 +77,9 @@ def ended(wire: Wire) -> None:
     ("place", "name", "frame"),
     [
         (Chat, "send", HI),
-        (_Session, "control_received", client_frame(b"", 9)),
-        (_Session, "binary_received", client_frame(b"", 2)),
-        (_Session, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
+        (BaseSession, "control_received", client_frame(b"", 9)),
+        (BaseSession, "binary_received", client_frame(b"", 2)),
+        (BaseSession, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
         (Socket, "sendPong", client_frame(b"", 9)),
     ],
 )
@@ -134,7 +134,7 @@ def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     """Nor does who cannot be told that something failed wait for it."""
     wire = enter(port, "")
     storing: Deferred[Message] = Deferred()
-    monkeypatch.setattr(port.world.backend, "publish", lambda draft: storing)
+    monkeypatch.setattr(port.world.backend.messages, "publish", lambda draft: storing)
     wire.send(HI)
     monkeypatch.setattr(Socket, "write_soon", bug)
     storing.errback(ChatError(Kind.UNAVAILABLE, "Away."))

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 
-from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.identity.door import Claim
-from livechat.protocol.messages import Message, Newest, Repeated
-from livechat.rooms.history import LONGEST_PAGE, History, Window
+from livechat.protocol.messages import Message, Repeated
+from livechat.rooms.history import Window
 from tests.support import (
-    ADMIN,
     ANN,
-    SOMEBODY,
-    Lane,
     RecordingClient,
     RecordingSink,
     World,
@@ -111,80 +107,12 @@ def test_rate_of_an_address(make_world: Callable[..., World]) -> None:
     result(world.chat.send(world.caller("2001:db9::1"), "r", "x"))
 
 
-@pytest.mark.parametrize(
-    ("window", "expected"),
-    [
-        (Window(), range(51, 151)),
-        (Window(limit=3), [148, 149, 150]),
-        (Window(limit=0), []),
-        (Window(limit=LONGEST_PAGE + 1), range(1, 151)),
-        (Window(limit=3, after=0), [1, 2, 3]),
-        (Window(limit=3, after=148), [149, 150]),
-        (Window(limit=3, after=150), []),
-        (Window(limit=3, after=999), []),
-        (Window(limit=3, before=151), [148, 149, 150]),
-        (Window(limit=3, before=999), [148, 149, 150]),
-        (Window(limit=3, before=3), [1, 2]),
-        (Window(limit=3, before=1), []),
-        (Window(limit=3, before=0), []),
-        (Window(limit=0, before=9), []),
-        (Window(limit=0, after=9), []),
-    ],
-)
-def test_windows(world: World, window: Window, expected: list[int]) -> None:
-    """A history's part is exactly what was asked for, oldest first."""
-    say(world, *(str(number) for number in range(150)))
-    assert seqs(world, window) == list(expected)
-
-
-def test_longest_page(world: World) -> None:
-    """However much is asked for, a history has no more than its longest page."""
-    say(world, *("x" for _ in range(LONGEST_PAGE + 5)))
-    assert seqs(world, Window(limit=5_000)) == list(range(6, LONGEST_PAGE + 6))
-
-
-def test_unknown_room(world: World) -> None:
-    """A room in which nothing was said has an empty history and a position all the same."""
-    history = run(world.chat.history(SOMEBODY, "nowhere", Window()))
-    assert (history.position.seq, history.position.oldest) == (0, 1)
-    assert history.position.epoch
-    assert history.last == history.first - 1
-
-
-def test_long_texts_come_in_pages(world: World) -> None:
-    """Long messages are read a few at a time, and all of them arrive."""
-    say(world, *("x" * 16_000 for _ in range(20)))
-
-    async def sizes() -> list[int]:
-        history = await world.chat.history(SOMEBODY, "r", Window())
-        return [len(page) async for page in history.pages()]
-
-    found = run(sizes())
-    assert sum(found) == 20
-    assert max(found) <= 5
-
-
 def test_trouble(world: World) -> None:
     """The backend's trouble is the chat's."""
     assert world.chat.trouble() is None
-    world.backend._trouble = "no disk"
+    world.backend.health.trouble = "no disk"
     assert world.chat.trouble() == "no disk"
-    world.backend._trouble = None
-
-
-def test_history_while_messages_expire(make_world: Callable[..., World]) -> None:
-    """A history that is read slowly has no messages but those it began with."""
-    world = make_world(retention=Retention(5, 0))
-    say(world, *"12345")
-    early, late = (run(world.chat.history(SOMEBODY, "r", Window())) for _ in range(2))
-
-    async def rest(history: History) -> list[int]:
-        return [message.seq async for page in history.pages() for message in page]
-
-    say(world, *"678")
-    assert run(rest(early)) == [4, 5]
-    say(world, *"90123")
-    assert run(rest(late)) == []
+    world.backend.health.trouble = None
 
 
 def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +123,7 @@ def test_the_second_member_waits_too(world: World, monkeypatch: pytest.MonkeyPat
         subscribing.append(Deferred())
         return subscribing[-1]
 
-    monkeypatch.setattr(world.backend, "subscribe", subscribe)
+    monkeypatch.setattr(world.backend.messages, "subscribe", subscribe)
     joining = [
         Deferred.fromCoroutine(world.chat.join(ANN, "r", RecordingClient())) for _ in range(2)
     ]
@@ -209,16 +137,12 @@ def test_a_join_that_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     """Who cannot be given a room's messages is not in it."""
     unsubscribed: list[str] = []
     away = ChatError(Kind.UNAVAILABLE, "Away.")
-    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(away))
-    monkeypatch.setattr(world.backend, "unsubscribe", unsubscribed.append)
+    monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(away))
+    monkeypatch.setattr(world.backend.messages, "unsubscribe", unsubscribed.append)
     joining = Deferred.fromCoroutine(world.chat.join(ANN, "r", RecordingClient()))
     assert kind(joining) is Kind.UNAVAILABLE
     assert world.hub.members("r") == 0
     assert unsubscribed == ["r"]
-
-
-def rooms(world: World) -> dict[str, tuple[int, Newest | None]]:
-    return {room.name: (room.members, room.newest) for room in run(world.chat.rooms(ADMIN))}
 
 
 def test_watching(world: World) -> None:
@@ -251,83 +175,11 @@ def test_a_room_that_cannot_be_watched(world: World, monkeypatch: pytest.MonkeyP
     """If the backend cannot deliver a room it is not watched."""
     watcher = RecordingSink()
     refusal = ChatError(Kind.UNAVAILABLE, "away")
-    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(refusal))
     with pytest.raises(ChatError):
         run(world.chat.watch(ANN, "r", watcher))
     world.hub.deliver("r", "e", [])
     assert watcher.delivered == []
-
-
-def test_active_rooms(world: World) -> None:
-    """Rooms with members, and those spoken in lately, with what was said there last."""
-    say(world, "before", room="quiet")
-    say(world, "x", room="over")
-    world.clock.advance(1_000)
-    run(world.chat.join(ANN, "quiet", RecordingClient()))
-    run(world.chat.join(ANN, "new", RecordingClient()))
-    say(world, "a", "b", room="busy")
-    found = rooms(world)
-    time = int(world.wall * 1_000)
-    assert found == {
-        "quiet": (1, Newest(1, time - 1_000_000)),
-        "new": (1, Newest(0, 0)),
-        "busy": (0, Newest(2, time)),
-    }
-
-
-def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The backend is asked about a quiet room when somebody looks, and not again."""
-    client = RecordingClient()
-    run(world.chat.join(ANN, "r", client))
-    assert rooms(world) == {"r": (1, Newest(0, 0))}
-    asked: list[list[str]] = []
-
-    def newest(names: list[str]) -> Deferred[dict[str, Newest]]:
-        asked.append(names)
-        return succeed({})
-
-    monkeypatch.setattr(world.backend, "newest", newest)
-    assert rooms(world) == {"r": (1, Newest(0, 0))}
-    assert asked == []
-    world.chat.leave(ANN, "r", client)
-    assert rooms(world) == {}
-    run(world.chat.join(ANN, "r", client))
-    rooms(world)
-    assert asked == [["r"]]
-
-
-def test_active_rooms_while_the_backend_is_away(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who looks then sees who is there."""
-    run(world.chat.join(ANN, "r", RecordingClient()))
-    monkeypatch.setattr(
-        world.backend, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
-    )
-    assert rooms(world) == {"r": (1, None)}
-    assert run(world.chat.room(SOMEBODY, "r")).members == 1
-
-
-def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
-    """The same if nothing answers, after a while."""
-    run(world.chat.join(ANN, "r", RecordingClient()))
-    lane = Lane(held=True)
-    world.backend._readers = lane
-    asked = Deferred.fromCoroutine(world.chat.rooms(ADMIN))
-    world.clock.advance(4)
-    assert not asked.called
-    world.clock.advance(1)
-    assert [room.newest for room in result(asked)] == [None]
-    lane.step()
-
-
-def test_one_room(world: World) -> None:
-    """Any room can be looked at."""
-    say(world, "a", room="said")
-    time = int(world.wall * 1_000)
-    world.clock.advance(10_000)
-    assert run(world.chat.room(SOMEBODY, "said")).newest == Newest(1, time)
-    assert run(world.chat.room(SOMEBODY, "never")).newest == Newest(0, 0)
 
 
 def test_a_retry_while_strangers_send(

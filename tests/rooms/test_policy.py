@@ -16,7 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
-from livechat.members.session import JoinRequest, PlainSession, Session
+from livechat.members.base import JoinRequest
+from livechat.members.plain import PlainSession
+from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Draft, Place
 from livechat.rooms.history import Window

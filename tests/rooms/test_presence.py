@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from livechat.identity.actor import Actor
-from livechat.interfaces import ICompany
+from livechat.interfaces import IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import User
@@ -78,7 +78,7 @@ def share(*actors: Actor) -> Share:
 
 def test_is_told_of_others(scene: Scene) -> None:
     """It is what a backend tells of other processes."""
-    assert verifyObject(ICompany, scene.presence)
+    assert verifyObject(IPresenceSink, scene.presence)
 
 
 def test_others(scene: Scene) -> None:

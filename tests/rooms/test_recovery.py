@@ -30,6 +30,8 @@ class Stream:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        # The backend, and its log of messages.
+        self.messages = self
         self.epoch = "e0"
         self.stored: list[Message] = []
         self.oldest = 1

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
 from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
@@ -42,13 +43,15 @@ SOMEBODY = Actor("guest", ANN.source, GUESTS_RIGHTS)
 ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
 
 
-class PromptBackend(SqliteBackend):
-    """Waits for no turn of the reactor to end, for tests that are not about turns."""
+def _prompt(log: SqliteMessageLog) -> None:
+    """Let *log* wait for no turn of the reactor to end, for tests that are not about turns."""
 
-    def _gather(self, before: int, turns: int, until: float) -> None:
-        self._write_group()
-        if isinstance(self._sink, Hub):
-            self._sink.flush()
+    def gather(*_: object) -> None:
+        log._write_group()
+        if isinstance(log._sink, Hub):
+            log._sink.flush()
+
+    log._gather = gather  # type: ignore[method-assign, assignment]
 
 
 class World:
@@ -76,10 +79,11 @@ class World:
         self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
-        made = SqliteBackend if held else PromptBackend
-        self.backend = made(self.store, self.clock, self.writer, self.readers)
+        self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
+        if not held:
+            _prompt(self.backend.messages)
         self.hub = Hub(self.clock, self.clock.seconds)
-        self.door = Door(self.backend.secret)
+        self.door = Door(self.backend.processes.secret)
         self.operators = Operators(
             directory / "operators.json",
             self.clock,

@@ -18,7 +18,7 @@ from livechat import service
 from livechat.identity.door import Door
 from livechat.limits.source import Source
 from livechat.members.backpressure import Patience
-from livechat.members.session import JoinRequest
+from livechat.members.base import JoinRequest
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
 

@@ -24,11 +24,11 @@ from livechat.rooms.presence import MANY
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
-from tests.members.test_session import Client as PlainClient
+from tests.members.test_plain import Client as PlainClient
+from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
 from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
-from tests.test_protocol import KEY, Client, say
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
@@ -270,12 +270,12 @@ def test_failures(
     ask("POST", "/chat/send/", HELLO)
     for target in ("/chat/history/", f"/chat/events/r/?client={KEY}"):
         ask("GET", target)
-    world.backend._trouble = "no disk"
+    world.backend.health.trouble = "no disk"
     ask("GET", "/readyz")
     monkeypatch.setattr(world.chat, "history", None)
     ask("GET", "/chat/history/r/")
     assert codes == ["", "nonce_reused", "rate_limited", *["unavailable"] * 4, "internal"]
-    world.backend._trouble = None
+    world.backend.health.trouble = None
 
 
 ROOMS = ["r", "x" * 128, "x" * 129, "A.b_c~d-e", ".", "..", "...", "a b", "é", "*"]
@@ -427,7 +427,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     say(world, "of no user")
     Client(world, name="Bob").session.close()
     ann.sends(*[{"type": "presence"}] * int(ASK_RATE.burst))
-    ann.session.going(1_730)
+    ann.session.announce_restart(1_730)
     hears(ann)
     say(world, *"123456")
     epoch, seq = run(world.chat.place(SOMEBODY, "r"))

@@ -17,7 +17,8 @@ from livechat.backends.redis import connect, subscriptions
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
-from livechat.members.session import JoinRequest, Session
+from livechat.members.base import JoinRequest
+from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -28,7 +29,7 @@ from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
 PATIENCE = 20_000
-_rooms = count()
+_subscriptions = count()
 
 
 class Process:
@@ -50,7 +51,7 @@ class Process:
         )
         self.sender = SOMEBODY
         self.deaf = 0
-        told = self.backend.told
+        told = self.backend.published
 
         def lossy(channel: bytes, payload: bytes) -> None:
             if self.deaf:
@@ -58,10 +59,9 @@ class Process:
             else:
                 told(channel, payload)
 
-        self.backend.told = lossy  # type: ignore[method-assign]
-        self.backend.start(
-            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
-        )
+        self.backend.published = lossy  # type: ignore[method-assign]
+        directory = self.chat.directory
+        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
 
     def lose(self) -> None:
         """Do not hear the next one."""
@@ -116,7 +116,7 @@ class Play:
         self.processes = processes
         self.server = server
         self.reactor = processes[0].reactor
-        self.room = f"room{next(_rooms)}"
+        self.room = f"room{next(_subscriptions)}"
         self.transcripts = [Transcript() for _ in range(3)]
         self.players: dict[int, Player] = {}
         self.answers: list[Deferred[Any]] = []
