@@ -132,7 +132,7 @@ class UnstoredBackend:
         return None
 
 
-def load(config: Config, reactor: PosixReactorBase) -> IBackend:  # noqa: ARG001
+def load(config: Config, reactor: PosixReactorBase, brought: object) -> IBackend:  # noqa: ARG001
     """In place of `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 

@@ -318,7 +318,12 @@ def explained(error: BaseException) -> str:
     """Somebody else's exception in one line: what it is, what it says, and where it was raised."""
     said = _one_line(str(error))
     text = type(error).__name__ + (f": {said}" if said else "")
-    frames = traceback.extract_tb(error.__traceback__)
+    # Some modules of Python have no files.
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+    ]
     if not frames or isinstance(error, SyntaxError):
         return text
     return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})"

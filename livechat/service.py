@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
-from livechat import backends, web
+from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.daemon.services import Announcement, OrderedService, Port, Renewal, Storage, Vitals
@@ -35,7 +35,7 @@ from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
@@ -48,6 +48,7 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.system.ending import end_in_order
 from livechat.system.threads import Threads
+from livechat.system.time import Time
 from livechat.web.monitors import Access
 from livechat.web.server import Server, limits
 
@@ -114,12 +115,13 @@ def watch(config: Config, options: Options, reactor: PosixReactorBase) -> MultiS
     try:
         certificate = find_certificate(config)
         secure(certificate)
-        backend = backends.load(config, reactor)
+        found = extensions.load(config)
+        backend = backends.load(config, reactor, found.backend)
         password = operators_password(config)
         daemon = OrderedService()
-        Announcement(config, certificate, password, reserved, backend.description).setServiceParent(
-            daemon
-        )
+        Announcement(
+            config, certificate, password, reserved, backend.description, extensions=found.names
+        ).setServiceParent(daemon)
         port = reserved[0].getsockname()[1]
         Workers(reactor, command(options, port), config.workers, reserved, port).setServiceParent(
             daemon
@@ -137,17 +139,18 @@ def _assemble(
     _allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
     secured = secure(shown.certificate)
-    backend = backends.load(config, reactor)
+    found = extensions.load(config)
+    backend = backends.load(config, reactor, found.backend)
     operators = _operators(config, reactor, backend)
     password = operators_password(config)
     operators.load(password)
 
-    hub = Hub(reactor, time.time)
+    clocks = Time(reactor)
+    hub = Hub(clocks)
     chat = Chat(
         backend,
         hub,
-        reactor,
-        time.time,
+        clocks,
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
@@ -166,10 +169,10 @@ def _assemble(
         connections=connections,
         limits=limits(config),
     )
-    patience = Patience(reactor, max_frame=limit, max_unsent=config.max_unsent)
+    backpressure = Backpressure(reactor, max_frame=limit, max_unsent=config.max_unsent)
     door = Door(backend.processes.secret)
-    feeds = Feeds(chat, door, reactor, patience)
-    sockets = SocketFactory(chat, door, reactor, patience, max_frame=limit)
+    feeds = Feeds(chat, door, reactor, backpressure)
+    sockets = SocketFactory(chat, door, reactor, backpressure, max_frame=limit)
 
     def names() -> tuple[str, ...]:
         return (*shown.certificate.names, *config.host)
@@ -182,8 +185,7 @@ def _assemble(
             feeds=feeds,
             operators=operators,
             server=server,
-            clock=reactor,
-            now=time.time,
+            time=clocks,
             origins=config.origin,
             promises=lambda: _promises(shown.certificate),
             names=names,
@@ -219,7 +221,7 @@ def _assemble(
         chat,
         hub,
         connections=connections,
-        patience=patience,
+        backpressure=backpressure,
         sockets=sockets,
         feeds=feeds,
     ).setServiceParent(daemon)
@@ -228,7 +230,12 @@ def _assemble(
         Lifeline(reactor, config.worker).setServiceParent(daemon)
     else:
         Announcement(
-            config, shown.certificate, password, listening, backend.description
+            config,
+            shown.certificate,
+            password,
+            listening,
+            backend.description,
+            extensions=found.names,
         ).setServiceParent(daemon)
     return daemon
 
@@ -270,8 +277,7 @@ def _allow_files(connections: int) -> None:
 def _operators(config: Config, reactor: PosixReactorBase, backend: IBackend) -> Operators:
     return Operators(
         config.state / "operators.json",
-        reactor,
-        time.time,
+        Time(reactor),
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
         lasts=config.admin_session,

@@ -25,7 +25,7 @@ from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend, IPresenceSink
 from livechat.limits.connections import Connections
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
@@ -101,7 +101,7 @@ class Vitals(Service):
         hub: Hub,
         *,
         connections: Connections,
-        patience: Patience,
+        backpressure: Backpressure,
         sockets: SocketFactory,
         feeds: Feeds,
     ) -> None:
@@ -109,7 +109,7 @@ class Vitals(Service):
         self._chat = chat
         self._hub = hub
         self._connections = connections
-        self._patience = patience
+        self._backpressure = backpressure
         self._sockets = sockets
         self._feeds = feeds
         self._looking: LoopingCall | None = None
@@ -135,7 +135,7 @@ class Vitals(Service):
         metrics.rooms.set(len(rooms))
         metrics.members.set(sum(rooms.values()))
         metrics.unsent_bytes.set(self._sockets.unsent() + self._feeds.unsent())
-        metrics.slow.set(len(self._patience))
+        metrics.slow.set(len(self._backpressure))
         metrics.up.set(self._chat.trouble() is None)
 
 
@@ -317,8 +317,14 @@ class Announcement(Service):
         password: Password,
         listening: Sequence[socket.socket],
         backend: str,
+        *,
+        extensions: Sequence[str] = (),
     ) -> None:
+        """
+        @param extensions: where they were found.
+        """
         self._config = config
+        self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
@@ -335,7 +341,9 @@ class Announcement(Service):
             url=f"https://{where}:{self._port}/admin/",
             source=self._password.source,
         )
-        alone = "" if config.redis else ", by this process alone"
+        for name in self._extensions:
+            _log.info("Loaded {name}.", name=name)
+        alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",

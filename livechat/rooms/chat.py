@@ -8,11 +8,10 @@ has happened; sockets, HTTP and pages all come through here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
@@ -30,6 +29,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
+from livechat.system.time import Time
 
 
 class Chat:
@@ -45,8 +45,7 @@ class Chat:
         self,
         backend: IBackend,
         hub: Hub,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        time: Time,
         *,
         max_message: int,
         default_room: str,
@@ -55,7 +54,6 @@ class Chat:
         policy: Policy | None = None,
     ) -> None:
         """
-        @param now: the time in seconds since 1970, UTC.
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
         @param rate_per_ip: messages a second of an address; 0 is no limit.
@@ -63,12 +61,11 @@ class Chat:
         """
         self._backend = backend
         self._hub = hub
-        self._clock = clock
-        self._now = now
+        self._time = time
         self._policy = policy or Policy()
-        self._activity = Activity(clock)
+        self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
-        self.presence = Presence(clock, hub, backend.presence)
+        self.presence = Presence(time, hub, backend.presence)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
@@ -76,7 +73,7 @@ class Chat:
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
-        return int(1000 * self._now())
+        return int(1000 * self._time.wall())
 
     async def join(self, actor: Actor, room: str, member: IMember, *, reads: bool = False) -> None:
         """
@@ -129,7 +126,7 @@ class Chat:
         @raise ChatError: the actor may not read.
         """
         self._policy.read(actor, room)
-        return Replay(self._backend, self._hub, self._clock, room, client)
+        return Replay(self._backend, self._hub, self._time, room, client)
 
     def who(self, actor: Actor, room: str) -> Present:
         """
@@ -194,7 +191,7 @@ class Chat:
                 Kind.MESSAGE_TOO_LONG,
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
-        now = self._clock.seconds()
+        now = self._time.seconds()
         source = actor.source
         wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
         if wait:

@@ -35,7 +35,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -45,6 +44,7 @@ from livechat.interfaces import IMember, ISink
 from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
 from livechat.protocol.messages import Message, Place
 from livechat.protocol.v1 import Resumed, ServerFrame
+from livechat.system.time import Time
 
 #: Members that are written to in one turn: some 5 ms of one core.
 SLICE: Final = 500
@@ -228,12 +228,8 @@ def _missed(place: Place, epoch: str, messages: Sequence[Message]) -> Resumed | 
 class Hub:
     """Who is in which room, and the fan-out of what is said there."""
 
-    def __init__(self, clock: IReactorTime, now: Callable[[], float]) -> None:
-        """
-        @param now: the time in seconds since 1970, UTC.
-        """
-        self._clock = clock
-        self._now = now
+    def __init__(self, time: Time) -> None:
+        self._time = time
         self._rooms: dict[str, _Room] = {}
         self._watchers: dict[str, dict[ISink, None]] = {}
         # Rooms with batches, in the order of their turns.
@@ -369,7 +365,7 @@ class Hub:
     def _call(self) -> None:
         if not self._called:
             self._called = True
-            self._clock.callLater(0, self._turn)
+            self._time.callLater(0, self._turn)
 
     def _turn(self) -> None:
         self._called = False
@@ -413,5 +409,5 @@ class Hub:
     def _count(self) -> None:
         """What was written in this turn."""
         if self._since:
-            metrics.written(self._now(), self._since, self._written)
+            metrics.written(self._time.wall(), self._since, self._written)
             self._written = self._since = 0

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
-from livechat.members.backpressure import SLOW
+from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.protocol.messages import Page, Position
@@ -165,7 +165,7 @@ def test_a_slow_reader(port: Port) -> None:
     text = "x" * 16_000
     for _ in range(MAX_UNSENT // len(text) + 1):
         say(port, text)
-    port.world.clock.advance(SLOW - 1)
+    port.world.clock.advance(SOFT_SECONDS - 1)
     assert not slow.aborted
     port.world.clock.advance(1)
     assert slow.aborted
@@ -187,7 +187,7 @@ def test_one_that_reads_again(port: Port) -> None:
     assert [frame["message"] for name, frame in events(slow) if name == "message"] == [
         "a", "b", "c",
     ]  # fmt: skip
-    port.world.clock.advance(SLOW)
+    port.world.clock.advance(SOFT_SECONDS)
     assert not slow.aborted
 
 

@@ -13,7 +13,7 @@ from twisted.logger import LogEvent, capturedLogs
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
 from livechat.members.autobahn import MOST_AT_ONCE
-from livechat.members.backpressure import SLOW
+from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
@@ -195,7 +195,8 @@ def test_in_a_comment(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     """So do event streams."""
     feed, other = listen(port), listen(port)
     first, second = port.feeds._open
-    mine = first if first._send.__self__.channel is feed.channel else second  # type: ignore[union-attr]
+    push: Any = first._push
+    mine = first if push.__self__.channel is feed.channel else second
     comment = Feed.comment
     monkeypatch.setattr(Feed, "comment", lambda one: bug() if one is mine else comment(one))
     port.world.clock.advance(COMMENT_EVERY)
@@ -223,8 +224,8 @@ def test_in_slowness(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
     wire.protocol.pauseProducing()
     wire.protocol.write(b"x" * (MAX_UNSENT + 1))
     with monkeypatch.context() as patch:
-        patch.setattr(wire.protocol, "_drop_waiting", bug)
-        port.world.clock.advance(SLOW)
+        patch.setattr(wire.protocol, "too_slow", bug)
+        port.world.clock.advance(SOFT_SECONDS)
     told(wire)
     assert len(logged) == 1
 
@@ -238,7 +239,7 @@ def test_in_going_on(
     wire.transport.full = True
     wire.send(client_frame(b"{") if kind == "socket" else b"")
     wire.frames() if kind == "socket" else None
-    monkeypatch.setattr(type(port.patience), "look", bug)
+    monkeypatch.setattr(type(port.backpressure), "check", bug)
     wire.transport.full = False
     wire.resume()
     monkeypatch.undo()

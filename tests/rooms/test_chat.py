@@ -13,6 +13,7 @@ from livechat.protocol.messages import Message, Repeated
 from livechat.rooms.history import Window
 from tests.support import (
     ANN,
+    SOMEBODY,
     RecordingClient,
     RecordingSink,
     World,

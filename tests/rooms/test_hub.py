@@ -14,6 +14,7 @@ from livechat.interfaces import ISink
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Message, Place
 from livechat.rooms.hub import SLICE, Hub
+from livechat.system.time import Time
 from tests.support import TURN, RecordingClient, RecordingSink, TurnClock
 
 
@@ -47,7 +48,7 @@ def messages(*texts: str) -> list[Message]:
 class HubTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
 
     def deliver(self, room: str, *texts: str) -> None:
         """Deliver, and end the turn."""
@@ -182,7 +183,7 @@ class TurnsTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = TurnClock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
 
     def turn(self) -> None:
         """One turn of the reactor: what is called in it for later comes in the next one."""
@@ -314,7 +315,7 @@ class TurnsTest(SynchronousTestCase):
 def test_who_was_away_while_a_batch_waited() -> None:
     """It has read what is in it, and does not get it again; the others do."""
     clock = Clock()
-    hub = Hub(clock, clock.seconds)
+    hub = Hub(Time(clock))
     one, other = CountingMember(), CountingMember()
     for member in (one, other):
         hub.join("a", member)
@@ -332,7 +333,7 @@ def test_who_was_away_while_a_batch_waited() -> None:
 
 def test_who_is_behind_does_not_go_live() -> None:
     """It has to read what was delivered meanwhile."""
-    hub = Hub(Clock(), float)
+    hub = Hub(Time(Clock()))
     one, other = CountingMember(), CountingMember()
     hub.join("a", other)
     hub.join("a", one, reads=True)

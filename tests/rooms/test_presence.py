@@ -17,6 +17,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
+from livechat.system.time import Time
 from tests.support import RecordingClient, guest
 
 
@@ -47,7 +48,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
         self.elsewhere = Elsewhere()
         backend: Any = self.elsewhere
         self.presence = Presence(self.clock, self.hub, backend)

@@ -18,6 +18,7 @@ from livechat.protocol.messages import Message, Page, Place, Position
 from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import AGAIN, TAIL, TRIES, Replay
+from livechat.system.time import Time
 from tests.support import RecordingClient, result
 from tests.support.transcripts import Transcript
 
@@ -168,7 +169,7 @@ class Play:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
         self.stream = Stream(self.hub)
         self.members = [Member(self) for _ in range(2)]
         self.plain = RecordingClient()

@@ -13,7 +13,7 @@ from livechat.http.access_log import AccessLog
 from livechat.http.connection import HttpFactory
 from livechat.http.response import Headers
 from livechat.limits.connections import Connections
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
@@ -57,11 +57,10 @@ class Port:
         self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
-        self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(
-            world.chat, world.door, world.clock, self.patience, max_frame=limit
-        )
-        self.feeds = Feeds(world.chat, world.door, world.clock, self.patience)
+        self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
+        chat, door = world.chat, world.door
+        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
@@ -77,8 +76,7 @@ class Port:
                 feeds=self.feeds,
                 operators=world.operators,
                 server=server,
-                clock=world.clock,
-                now=lambda: world.wall,
+                time=world.time,
                 origins=frozenset(origins),
                 promises=lambda: headers,
                 names=lambda: tuple(names),

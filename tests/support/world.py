@@ -22,6 +22,7 @@ from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.policy import Policy
+from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
 
@@ -82,12 +83,12 @@ class World:
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
         if not held:
             _prompt(self.backend.messages)
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.time = Time(self.clock, lambda: self.wall)
+        self.hub = Hub(self.time)
         self.door = Door(self.backend.processes.secret)
         self.operators = Operators(
             directory / "operators.json",
-            self.clock,
-            lambda: self.wall,
+            self.time,
             hashing=Lane(),
             saving=Lane(),
             lasts=3_600,
@@ -97,8 +98,7 @@ class World:
         self.chat = Chat(
             self.backend,
             self.hub,
-            self.clock,
-            lambda: self.wall,
+            self.time,
             max_message=max_message,
             default_room="lobby",
             rate=rate,

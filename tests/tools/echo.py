@@ -17,7 +17,7 @@ from twisted.scripts.twistd import run
 from livechat import service
 from livechat.identity.door import Door
 from livechat.limits.source import Source
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
 from livechat.members.base import JoinRequest
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
@@ -37,17 +37,18 @@ class EchoFactory(SocketFactory):
     """Makes them, for messages as long as the suite's."""
 
     def __init__(
-        self, chat: Chat, door: Door, clock: IReactorTime, patience: Patience, *, max_frame: int
+        self,
+        chat: Chat,
+        door: Door,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        *,
+        max_frame: int,
     ) -> None:
-        super().__init__(chat, door, clock, patience, max_frame=max(max_frame, LONGEST))
+        super().__init__(chat, door, clock, backpressure, max_frame=max(max_frame, LONGEST))
 
     async def enter(self, request: JoinRequest, source: Source) -> Socket:
-        socket = self._echo()
-        socket.factory = self
-        return socket
-
-    def _echo(self) -> Socket:
-        return Echo.with_options(self)()
+        return Echo.with_options(self)(self, request.encoding)
 
 
 if __name__ == "__main__":

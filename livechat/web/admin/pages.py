@@ -8,10 +8,8 @@ alone come as data, because they come in masses.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
-
-from twisted.internet.interfaces import IReactorTime
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
@@ -29,6 +27,7 @@ from livechat.rooms.activity import BAR, BARS, LATELY
 from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
 from livechat.rooms.history import Window
+from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail, event
 from livechat.web.admin.gate import Asked, Gate
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
@@ -53,18 +52,13 @@ class Admin:
         operators: Operators,
         server: Server,
         templates: Templates,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        time: Time,
     ) -> None:
-        """
-        @param now: the time in seconds since 1970, UTC.
-        """
         self._chat = chat
         self._server = server
         self._templates = templates
-        self._clock = clock
-        self._now = now
-        self._gate = Gate(operators, templates, clock)
+        self._time = time
+        self._gate = Gate(operators, templates, time)
         # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
         self._reports: Sequence[Report] = ()
@@ -170,7 +164,7 @@ class Admin:
         self._looking += 1
         try:
             while not stream.ended:
-                now = self._clock.seconds()
+                now = self._time.seconds()
                 if now >= self._rooms_at + _REFRESH:
                     self._rooms, self._rooms_at = await self._chat.rooms(actor), now
                     self._reports = await self._chat.reports(actor)
@@ -186,7 +180,7 @@ class Admin:
     ) -> dict[str, Any]:
         """What the overview's templates are given."""
         server = self._server
-        now = self._now()
+        now = self._time.wall()
         expires_in = server.certificate.expires.timestamp() - now
         return {
             "listing": page_of(rooms, view),
@@ -200,7 +194,7 @@ class Admin:
             "active_minutes": int(LATELY / 60),
             "trouble": self._chat.trouble(),
             "memory": memory(),
-            "uptime": self._clock.seconds() - server.started,
+            "uptime": self._time.seconds() - server.started,
             "now": now,
             "server": server,
             "expires_in": expires_in,
@@ -236,7 +230,7 @@ class Admin:
             token=asked.form_token,
             host=asked.call.asked.host,
             room=await self._chat.room(asked.actor, name),
-            now=self._now(),
+            now=self._time.wall(),
             messages=messages,
             live=part == Window(_MESSAGES) and unread is None,
             newest=newest,
@@ -279,7 +273,7 @@ class Admin:
                         seen = message.seq
                         pieces.append(event("message", encode(message).decode(), seen))
                 room = await self._chat.room(actor, name)
-                pieces.append(parts.changed({"room": room, "now": self._now()}))
+                pieces.append(parts.changed({"room": room, "now": self._time.wall()}))
                 yield b"".join(pieces)
                 await stream.sleep(_PAUSE)
                 await stream.rest(_REFRESH - _PAUSE)

@@ -22,6 +22,7 @@ from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import SOMEBODY, RecordingClient, guest
@@ -37,13 +38,12 @@ class Process:
 
     def __init__(self, server: RedisServer, reactor: Any, messages: int) -> None:
         self.reactor = reactor
-        self.hub = Hub(reactor, reactor.seconds)
+        self.hub = Hub(Time(reactor))
         self.backend: RedisBackend = connect(server.url, reactor, Retention(messages, 0))
         self.chat = Chat(
             self.backend,
             self.hub,
-            reactor,
-            reactor.seconds,
+            Time(reactor),
             max_message=16_384,
             default_room="lobby",
             rate=0,
