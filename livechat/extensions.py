@@ -81,9 +81,6 @@ class PolicyBase:
     def send(self, actor: IActor, draft: Draft) -> None:
         pass
 
-    def moderate(self, actor: IActor, room: str) -> None:
-        pass
-
 
 @implementer(IListener)
 class ListenerBase:

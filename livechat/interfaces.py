@@ -404,9 +404,6 @@ class IPolicy(Interface):
     def send(actor: IActor, draft: Draft) -> None:
         """*actor* is about to say something; it is neither numbered nor stored yet."""
 
-    def moderate(actor: IActor, room: str) -> None:
-        """*actor* is about to change what others said or may do in *room*."""
-
 
 class IListener(Interface):
     """

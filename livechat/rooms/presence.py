@@ -187,7 +187,7 @@ class Presence:
     def typing(self, room: str, user: User) -> None:
         there = self._rooms.get(room)
         if there is not None and there.count() <= MANY:
-            self._hub.tell(room, Typing(user, TYPING_LASTS))
+            self._hub.broadcast(room, Typing(user, TYPING_LASTS))
 
     def types(self, name: str, actor: Actor) -> bool:
         """
@@ -202,7 +202,7 @@ class Presence:
             return False
         here.typed = now
         if room.count() <= MANY:
-            self._hub.tell(name, Typing(here.user, TYPING_LASTS))
+            self._hub.broadcast(name, Typing(here.user, TYPING_LASTS))
             self._relay.typing(name, here.user)
         return True
 
@@ -216,7 +216,7 @@ class Presence:
 
     def _tell(self, name: str, room: _Room, frame: Joined | Left) -> None:
         if room.count() <= MANY:
-            self._hub.tell(name, frame)
+            self._hub.broadcast(name, frame)
 
     def _change(self, name: str, room: _Room) -> None:
         """Something has changed here."""
@@ -242,7 +242,7 @@ class Presence:
         for name in large:
             room = self._rooms.get(name)
             if room is not None and (numbers := room.numbers()) != room.told:
-                self._hub.tell(name, numbers)
+                self._hub.broadcast(name, numbers)
                 room.told = numbers if numbers.users > MANY else None
 
     def _forget(self, name: str, room: _Room) -> None:

@@ -310,33 +310,3 @@ class TurnsTest(SynchronousTestCase):
         self.hub.flush()
         assert all(member.texts() == ["x", "y"] for member in members)
         assert other.texts() == ["z"]
-
-
-def test_who_was_away_while_a_batch_waited() -> None:
-    """It has read what is in it, and does not get it again; the others do."""
-    clock = Clock()
-    hub = Hub(Time(clock))
-    one, other = CountingMember(), CountingMember()
-    for member in (one, other):
-        hub.join("a", member)
-    hub.deliver("a", "e", messages("x"))
-    # With this it is certain for whom that is.
-    hub.join("a", CountingMember())
-    hub.read("a", one)
-    assert hub.go_live("a", one, Place("e", 1))
-    clock.advance(0)
-    assert (one.texts(), other.texts()) == ([], ["x"])
-    hub.deliver("a", "e", [Message("y", 2, 0)])
-    clock.advance(0)
-    assert (one.texts(), other.texts()) == (["y"], ["y"])
-
-
-def test_who_is_behind_does_not_go_live() -> None:
-    """It has to read what was delivered meanwhile."""
-    hub = Hub(Time(Clock()))
-    one, other = CountingMember(), CountingMember()
-    hub.join("a", other)
-    hub.join("a", one, reads=True)
-    hub.deliver("a", "e", messages("x", "y"))
-    assert not hub.go_live("a", one, Place("e", 1))
-    assert hub.go_live("a", one, Place("e", 2))

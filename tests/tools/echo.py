@@ -14,7 +14,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
-from livechat import service
+from livechat.daemon import assembly
 from livechat.identity.door import Door
 from livechat.limits.source import Source
 from livechat.members.backpressure import Backpressure
@@ -52,6 +52,6 @@ class EchoFactory(SocketFactory):
 
 
 if __name__ == "__main__":
-    setattr(service, "SocketFactory", EchoFactory)  # noqa: B010 - mypy knows it as another one
+    setattr(assembly, "SocketFactory", EchoFactory)  # noqa: B010 - mypy knows it as another one
     sys.argv[1:1] = ["--nodaemon", "--pidfile=", "livechat"]
     run()
