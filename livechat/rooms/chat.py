@@ -209,7 +209,7 @@ class Chat:
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
             metrics.stored.count += 1
-            self._activity.said(room, message)
+            self._activity.record(room, message)
         return message
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:

@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from livechat.interfaces import IMessageLog
 from livechat.protocol.messages import Message, Position
-from livechat.rooms.recovery import NEWEST
+from livechat.rooms.recovery import NEWEST_PAGE
 
 #: Messages of a history unless said, and at most.
-PAGE: Final = NEWEST
+PAGE: Final = NEWEST_PAGE
 LONGEST_PAGE: Final = 1_000
 
 

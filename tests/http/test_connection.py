@@ -9,7 +9,7 @@ import pytest
 
 from livechat.http.connection import _Stage
 from livechat.limits.rates import Buckets, Rate
-from livechat.rooms.presence import TELL_EVERY
+from livechat.rooms.presence import PUBLISH_EVERY
 from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
 
 JSON = {"Content_Type": "application/json"}
@@ -220,7 +220,7 @@ def test_nothing_is_left(port: Port) -> None:
     assert len(port.connections) == 0
     assert port.factory.channels == set()
     assert port.sockets.sockets == set()
-    port.world.clock.advance(TELL_EVERY)
+    port.world.clock.advance(PUBLISH_EVERY)
     pending = [call for call in port.world.clock.getDelayedCalls() if "Looping" not in str(call)]
     # Autobahn's batched timers stay, empty, until their time comes.
     assert [call for call in pending if "_BatchedTimer" not in str(call)] == []

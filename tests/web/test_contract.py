@@ -20,7 +20,7 @@ from livechat.members.session import ASK_RATE
 from livechat.protocol import bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
-from livechat.rooms.presence import MANY
+from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
@@ -433,7 +433,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     epoch, seq = run(world.chat.place(SOMEBODY, "r"))
     for since in (Place(epoch, seq), Place(epoch, seq - 1), Place(epoch, 1), Place("other", 1)):
         hears(Client(world, since=since))
-    for _ in range(MANY + 1):
+    for _ in range(LARGE_ROOM + 1):
         Client(world)
     world.clock.advance(1)
     hears(ann)

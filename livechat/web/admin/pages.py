@@ -23,7 +23,7 @@ from livechat.protocol.looks import seen
 from livechat.protocol.messages import Message
 from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.protocol.wire import encode
-from livechat.rooms.activity import BAR, BARS, LATELY
+from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
 from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
 from livechat.rooms.history import Window
@@ -191,7 +191,7 @@ class Admin:
             "processes": sorted(reports, key=lambda report: report.process),
             "this_process": reports[0].process,
             "chart_minutes": BARS * BAR // 60,
-            "active_minutes": int(LATELY / 60),
+            "active_minutes": int(ACTIVE_FOR / 60),
             "trouble": self._chat.trouble(),
             "memory": memory(),
             "uptime": self._time.seconds() - server.started,
