@@ -25,7 +25,8 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Answer, Call, Route, form_fields, query
+from livechat.http.call import Call
+from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
 from livechat.identity.actor import Actor, operator
 from livechat.identity.operators import TOKEN, Operators, new_token
@@ -45,7 +46,7 @@ _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
 _QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
 
 
-class Asked(Struct, frozen=True):
+class OperatorCall(Struct, frozen=True):
     """
     A request of a signed-in operator.
 
@@ -65,9 +66,9 @@ class Asked(Struct, frozen=True):
         return form_token(self.token)
 
 
-Page = Callable[[Asked], Awaitable[Response]]
-Refused = Callable[[Asked, ChatError], Awaitable[Response]]
-Events = Callable[[Asked, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
+Page = Callable[[OperatorCall], Awaitable[Response]]
+Refused = Callable[[OperatorCall, ChatError], Awaitable[Response]]
+Events = Callable[[OperatorCall, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
 
 
 class Gate:
@@ -78,13 +79,6 @@ class Gate:
         self._clock = clock
         self._templates = templates
 
-    def routes(self) -> tuple[Route, ...]:
-        """The rows of signing in and out in the URL tree."""
-        return (
-            Route(_SIGN_IN, {"GET": self.ask, "POST": self.sign_in}, origins="own"),
-            Route("/admin/sign-out/", {"POST": self.form(self.sign_out)}, origins="own"),
-        )
-
     def page(self, page: Page) -> Answer:
         """A page that signed-in operators get; others are asked to sign in."""
 
@@ -92,7 +86,7 @@ class Gate:
             token = await self._session(call)
             if token is None:
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
-            asked = Asked(call, operator(call.source), token)
+            asked = OperatorCall(call, operator(call.source), token)
             return await self._or_error_page(asked, page(asked))
 
         return answer
@@ -107,11 +101,11 @@ class Gate:
         """
 
         async def answer(call: Call) -> Response:
-            given, token = form_fields(call), await self._session(call)
+            given, token = call.form, await self._session(call)
             if token is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
-            asked = Asked(call, operator(call.source), token, given)
+            asked = OperatorCall(call, operator(call.source), token, given)
             return await self._or_error_page(asked, self._done(asked, done, refused))
 
         return answer
@@ -124,14 +118,14 @@ class Gate:
             if token is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
             stream = EventStream(self._clock, self._operators.lasting(token))
-            events = await begun(Asked(call, operator(call.source), token), stream)
+            events = await begun(OperatorCall(call, operator(call.source), token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
         return answer
 
     async def ask(self, call: Call) -> Response:
         """The page that asks for the password."""
-        asked = query(call)
+        asked = call.query
         wanted = _safe(asked.get("next", ""))
         if await self._session(call) is not None:
             return see(wanted)
@@ -140,7 +134,7 @@ class Gate:
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
-        given, token = form_fields(call), _cookie(call)
+        given, token = call.form, _cookie(call)
         wanted = _safe(given.get("next", ""))
         draft = given.get("message", "") if _ROOM.match(wanted) else ""
         if (session := await self._session(call)) is not None:
@@ -155,7 +149,7 @@ class Gate:
             return self._sign_in_page(call, wanted, draft, error)
         return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
 
-    async def sign_out(self, asked: Asked) -> Response:
+    async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
         await self._operators.sign_out(asked.token)
         return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
@@ -197,7 +191,7 @@ class Gate:
             notice=notice,
         )
 
-    async def _done(self, asked: Asked, done: Page, refused: Refused | None) -> Response:
+    async def _done(self, asked: OperatorCall, done: Page, refused: Refused | None) -> Response:
         try:
             _check(asked.form, asked.token)
             return await done(asked)
@@ -206,7 +200,7 @@ class Gate:
                 raise
             return await refused(asked, error)
 
-    async def _or_error_page(self, asked: Asked, page: Awaitable[Response]) -> Response:
+    async def _or_error_page(self, asked: OperatorCall, page: Awaitable[Response]) -> Response:
         try:
             return await page
         except ChatError as error:
@@ -266,7 +260,7 @@ def _wanted(call: Call) -> str:
     """The page that was asked for, or the form's."""
     room = call.names.get("room")
     path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
-    return _safe(f"{path}?{call.query}")
+    return _safe(f"{path}?{call.query_text}")
 
 
 def _safe(wanted: str) -> str:

@@ -13,10 +13,8 @@ from typing import Any, Final
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Route, number, query, window
 from livechat.http.response import Response, see
 from livechat.identity.actor import Actor
-from livechat.identity.operators import Operators
 from livechat.net.certificates import EXPIRES_SOON
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
@@ -29,9 +27,10 @@ from livechat.rooms.directory import chart_of_all
 from livechat.rooms.history import Window
 from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail, event
-from livechat.web.admin.gate import Asked, Gate
+from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
+from livechat.web.queries import number, window
 from livechat.web.server import Server, memory
 
 #: Seconds between two looks at what has changed.
@@ -49,7 +48,6 @@ class Admin:
         self,
         chat: Chat,
         *,
-        operators: Operators,
         server: Server,
         templates: Templates,
         time: Time,
@@ -58,52 +56,34 @@ class Admin:
         self._server = server
         self._templates = templates
         self._time = time
-        self._gate = Gate(operators, templates, time)
         # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
         self._reports: Sequence[Report] = ()
         self._rooms_at = float("-inf")
         self._looking = 0
 
-    def routes(self) -> tuple[Route, ...]:
-        """The pages' rows in the URL tree."""
-        gate = self._gate
-        room = {"GET": gate.page(self.room), "POST": gate.form(self.send, self.not_sent)}
-        return (
-            Route("/admin/", {"GET": gate.page(self.overview)}, origins="own"),
-            Route("/admin/events", {"GET": gate.events(self.overview_events)}, origins="own"),
-            Route("/admin/rooms/", {"GET": gate.page(self.find)}, origins="own"),
-            Route("/admin/rooms/{room}/", room, origins="own"),
-            Route(
-                "/admin/rooms/{room}/events",
-                {"GET": gate.events(self.room_events)},
-                origins="own",
-            ),
-            *gate.routes(),
-        )
-
-    async def overview(self, asked: Asked) -> Response:
+    async def overview(self, asked: OperatorCall) -> Response:
         """Everything at a glance, and the active rooms."""
-        return await self._overview(asked, View.of(query(asked.call)))
+        return await self._overview(asked, View.of(asked.call.query))
 
     async def overview_events(
-        self, asked: Asked, stream: EventStream
+        self, asked: OperatorCall, stream: EventStream
     ) -> AsyncGenerator[bytes, None]:
         """The parts of the overview, each when it has changed."""
-        view = View.of(query(asked.call))
+        view = View.of(asked.call.query)
         return self._overview_parts(asked.actor, stream, view)
 
-    async def find(self, asked: Asked) -> Response:
+    async def find(self, asked: OperatorCall) -> Response:
         """The page of the room that was asked for by its name."""
-        named = query(asked.call).get("room", "").strip()
+        named = asked.call.query.get("room", "").strip()
         try:
             return see(f"/admin/rooms/{room_name(named)}/")
         except ChatError as error:
             return await self._overview(asked, View(), named, error)
 
-    async def room(self, asked: Asked) -> Response:
+    async def room(self, asked: OperatorCall) -> Response:
         """A room: its newest messages, or earlier ones, and a form to say something."""
-        fields = query(asked.call)
+        fields = asked.call.query
         sent = number(fields, "sent")
         return await self._room(
             asked,
@@ -111,19 +91,21 @@ class Admin:
             notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
         )
 
-    async def room_events(self, asked: Asked, stream: EventStream) -> AsyncGenerator[bytes, None]:
+    async def room_events(
+        self, asked: OperatorCall, stream: EventStream
+    ) -> AsyncGenerator[bytes, None]:
         """What is said in a room after the message that the page has, and the room's state."""
         name = room_name(asked.call.names["room"])
         back = asked.call.header("Last-Event-ID")
         if back is None:
-            seen = number(query(asked.call), "after") or 0
+            seen = number(asked.call.query, "after") or 0
         else:
             seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
         # Refused now, if it cannot be read: once the stream has begun it is too late.
         await self._chat.history(asked.actor, name, Window(1))
         return self._room_parts(asked.actor, stream, name, seen)
 
-    async def send(self, asked: Asked) -> Response:
+    async def send(self, asked: OperatorCall) -> Response:
         """Say in a room what was typed."""
         name = room_name(asked.call.names["room"])
         text = _typed(asked)
@@ -132,12 +114,12 @@ class Admin:
         message = await self._chat.send(asked.actor, name, text)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
-    async def not_sent(self, asked: Asked, error: ChatError) -> Response:
+    async def not_sent(self, asked: OperatorCall, error: ChatError) -> Response:
         """The room's page with what was typed, and why it was not said."""
         return await self._room(asked, Window(_MESSAGES), draft=_typed(asked), error=error)
 
     async def _overview(
-        self, asked: Asked, view: View, named: str = "", error: ChatError | None = None
+        self, asked: OperatorCall, view: View, named: str = "", error: ChatError | None = None
     ) -> Response:
         """
         @param named: what was given as a room's name.
@@ -205,7 +187,7 @@ class Admin:
 
     async def _room(
         self,
-        asked: Asked,
+        asked: OperatorCall,
         part: Window,
         *,
         notice: str = "",
@@ -285,7 +267,7 @@ class Admin:
             self._chat.unwatch(name, tail)
 
 
-def _typed(asked: Asked) -> str:
+def _typed(asked: OperatorCall) -> str:
     """The form's message, with lines that end as everywhere, and not as in HTTP."""
     return asked.form.get("message", "").replace("\r\n", "\n")
 
