@@ -23,7 +23,7 @@ from livechat.members.websocket import Socket, SocketFactory
 from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import V1, place
+from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.web.queries import idempotency_key, name_and_key, number, send_request, window
@@ -211,7 +211,7 @@ def _visit(call: Call, encoding: Encoding) -> Visit:
         return Visit(room, encoding, name, key, history=count)
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return Visit(room, encoding, name, key, None if since is None else place(since))
+    return Visit(room, encoding, name, key, None if since is None else place_of_text(since))
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
