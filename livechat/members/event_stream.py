@@ -27,7 +27,7 @@ from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import make_session
 from livechat.protocol.encoding import Encoding, encode_frame
-from livechat.protocol.v1 import error
+from livechat.protocol.v1 import error_of
 from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.
@@ -112,7 +112,7 @@ class Feed(Outgoing):
 
     def turn_away(self, reason: ChatError) -> None:
         metrics.refused(reason.kind.code)
-        self.write(encode_frame(self.encoding, error(reason)))
+        self.write(encode_frame(self.encoding, error_of(reason)))
         self.end()
 
     def flooded(self, reason: str) -> None:

@@ -187,7 +187,7 @@ class Session(BaseSession):
 
     def _send_error(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
-        self._client.write_soon(encode_frame(self._client.encoding, v1.error(error, nonce)))
+        self._client.write_soon(encode_frame(self._client.encoding, v1.error_of(error, nonce)))
 
 
 def make_session(

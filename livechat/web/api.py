@@ -24,7 +24,7 @@ from livechat.members.websocket import Socket, SocketFactory
 from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import V1, place
+from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import LONGEST_PAGE, PAGE, History, Window
@@ -211,7 +211,7 @@ def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
         return JoinRequest(room, encoding, claimed, history=count)
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return JoinRequest(room, encoding, claimed, None if since is None else place(since))
+    return JoinRequest(room, encoding, claimed, None if since is None else place_of_text(since))
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
