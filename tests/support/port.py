@@ -66,8 +66,9 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.backpressure)
+        chat, door = world.chat, world.door
+        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
         server = Server(
             started=world.clock.seconds(),
             connections=self.connections,
@@ -79,6 +80,7 @@ class Port:
         templates = Templates()
         self.tree = root(
             world.chat,
+            door=world.door,
             feeds=self.feeds,
             sockets=self.sockets,
             operators=world.operators,
