@@ -460,7 +460,7 @@ class HttpFactory(http.HTTPFactory):
         trusted = self.proxies.trusts(host)
         admission = self.connections.enter(None if trusted else address_key(host))
         if admission is None:
-            metrics.turned_away.inc()
+            metrics.turned_away()
             return None
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)
