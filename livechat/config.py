@@ -114,6 +114,13 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _mount(text: str) -> tuple[str, str]:
+    path, equals, name = text.partition("=")
+    if not path.startswith("/") or not equals or not name:
+        raise ValueError("must be a path and a dotted name, such as /docs=acme.docs.resource")
+    return path, name
+
+
 def _room(text: str) -> str:
     try:
         return room_name(text)
@@ -246,6 +253,14 @@ class Config:
         "1",
         _integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
+    )
+    mount: tuple[tuple[str, str], ...] = _option(
+        None,
+        _mount,
+        "A path and the dotted name of a web resource (an IResource, or a function that makes one) "
+        "that is beside the chat, such as /docs=acme.docs.resource; may be repeated (in the "
+        "environment: separated by blanks).",
+        many=_distinct,
     )
     default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
     history_limit: int = _option(
@@ -426,6 +441,9 @@ class Options(usage.Options):
     def opt_extension(self, value: str) -> None:
         self.setdefault("extension", []).append(value)
 
+    def opt_mount(self, value: str) -> None:
+        self.setdefault("mount", []).append(value)
+
     def opt_host(self, value: str) -> None:
         self.setdefault("host", []).append(value)
 
@@ -434,5 +452,6 @@ class Options(usage.Options):
 
     opt_origin.__doc__ = _doc("origin")
     opt_extension.__doc__ = _doc("extension")
+    opt_mount.__doc__ = _doc("mount")
     opt_host.__doc__ = _doc("host")
     opt_trust_proxy.__doc__ = _doc("trust_proxy")

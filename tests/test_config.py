@@ -47,6 +47,7 @@ def test_every_option(option: Any) -> None:
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
+        "mount": "/a=b.c",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
@@ -221,3 +222,16 @@ def test_proxies() -> None:
         config({"proxy-protocol": "on"})
     with pytest.raises(StartError, match="must be on or off"):
         config({"proxy-protocol": "yes", "trust-proxy": ["10.0.0.1"]})
+
+
+@pytest.mark.parametrize("value", ["", "a.b", "/a", "/a=", "a=b.c", "=b.c"])
+def test_bad_mounts(value: str) -> None:
+    """A mount is a path and a name."""
+    with pytest.raises(StartError, match=r"^--mount: .* must be a path and a dotted name"):
+        config({"mount": ["/a=b.c", value]})
+
+
+def test_mounts() -> None:
+    """There may be several, in the order given."""
+    assert config({"mount": ["/b=b.B", "/a=a.A"]}).mount == (("/b", "b.B"), ("/a", "a.A"))
+    assert config(LIVECHAT_MOUNT="/b=b.B /a=a.A").mount == (("/b", "b.B"), ("/a", "a.A"))

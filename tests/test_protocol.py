@@ -136,7 +136,7 @@ def test_any_interleaving(
     page: int,
 ) -> None:
     """Whatever happens in whatever order: every number once, in order, or a labelled gap."""
-    monkeypatch.setattr(recovery, "PAGE", page)
+    monkeypatch.setattr(recovery, "REPLAY_PAGE", page)
     monkeypatch.setattr("livechat.members.session.ASK_RATE", Rate(0, 1))
     play = Play(make_world(retention=Retention(limit, 0), held=True))
     for step, which in steps:

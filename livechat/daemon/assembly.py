@@ -29,14 +29,18 @@ from livechat.daemon.services import Accounts, Announcement, OrderedService, Por
 from livechat.daemon.supervisor import Workers, command
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
-from livechat.http.connection import HttpFactory
+from livechat.http.origins import Origins
 from livechat.http.plain import Redirects
+from livechat.http.request import Request
+from livechat.http.rules import Rules
+from livechat.http.site import Site
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Backpressure
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
@@ -50,7 +54,11 @@ from livechat.rooms.hub import Hub
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
+from livechat.web import mounts
+from livechat.web.api import is_told_by_code
+from livechat.web.html import Templates
 from livechat.web.monitors import Access
+from livechat.web.refusals import Refusals
 from livechat.web.server import Server, limits
 
 if TYPE_CHECKING:
@@ -153,40 +161,58 @@ def transports(core: Core) -> Transports:
     )
 
 
-def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> HttpFactory:
+def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Site:
     """
     Build everything that has an address over HTTP.
 
     @param shown: the certificate in use.
+    @raise StartError: a resource cannot be mounted.
     """
-    config = core.config
-    server = Server(
-        started=core.time.seconds(),
-        backend=core.backend.description,
-        shown=shown,
-        connections=members.connections,
-        limits=limits(config),
-    )
-    tree = web.tree(
+    config, templates = core.config, Templates()
+    origins = Origins(config.origin, lambda: _names(config, shown), core.time)
+    tree = web.root(
         core.chat,
         feeds=members.feeds,
-        operators=core.operators,
-        server=server,
-        time=core.time,
-        origins=config.origin,
-        promises=lambda: _promises(shown.certificate),
-        names=lambda: _names(config, shown),
-        monitors=Access(config.metrics, config.metrics_token),
-    )
-    return HttpFactory(
-        core.reactor,
-        tree=tree,
         sockets=members.sockets,
+        operators=core.operators,
+        server=_server(core, members, shown),
+        templates=templates,
+        time=core.time,
+        origins=origins,
+        monitors=Access(config.metrics, config.metrics_token),
+        mounts=(
+            *mounts.load(config.mount, core.reactor),
+            *core.extensions.resources(core.chat).items(),
+        ),
+    )
+    rules = Rules(
+        origins,
+        lambda: _promises(shown.certificate),
+        lambda: _names(config, shown),
+        Refusals(templates).answer,
+    )
+    return Site(
+        tree,
+        Request,
+        clock=core.reactor,
+        rules=rules,
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),
         access=AccessLog(config.access_log),
         proxies=proxies,
+        back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
+        spares=is_told_by_code,
+    )
+
+
+def _server(core: Core, members: Transports, shown: Shown) -> Server:
+    return Server(
+        started=core.time.seconds(),
+        backend=core.backend.description,
+        shown=shown,
+        connections=members.connections,
+        limits=limits(core.config),
     )
 
 
@@ -237,7 +263,7 @@ def _build(
             sockets=members.sockets,
             feeds=members.feeds,
         ),
-        Port(reactor, listening, port, http, made.hub),
+        Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
         Lifeline(reactor, config.worker)
         if config.worker
         else Announcement(
@@ -251,9 +277,7 @@ def _build(
     )
 
 
-def _port(
-    core: Core, http: HttpFactory, shown: Shown, secured: SSL.Context, proxies: Proxies
-) -> TLSPort:
+def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
     plain = Redirects(lambda: _names(core.config, shown))
     if core.config.proxy_protocol:
         return PrefacedPort(core.reactor, http, secured, proxies, plain)
@@ -272,6 +296,7 @@ def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> Mu
         secure(certificate)
         found = extensions.load(config)
         backend = backends.load(config, reactor, found.backend)
+        mounts.load(config.mount, reactor)
         password = operators_password(config)
         port = reserved[0].getsockname()[1]
         return in_order(

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 from livechat import __version__, metrics
 from livechat.config import Config
 from livechat.daemon.renewal import log_warnings, warnings
-from livechat.http.connection import Channel, HttpFactory
+from livechat.http.connection import Channel
+from livechat.http.site import Site
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend, IPresenceSink
@@ -162,10 +163,13 @@ class Port(Service):
         reactor: PosixReactorBase,
         listening: Sequence[socket.socket],
         tls: TLSPort,
-        http: HttpFactory,
+        http: Site,
+        *,
         hub: Hub,
+        sockets: SocketFactory,
     ) -> None:
         self._reactor = reactor
+        self._sockets = sockets
         self._listening = listening
         self._tls = tls
         self._http = http
@@ -194,7 +198,7 @@ class Port(Service):
         for channel in tuple(self._http.channels):
             channel.retire()
         self._hub.flush()
-        members = tuple(self._http.sockets.sockets)
+        members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
         try:
@@ -203,7 +207,7 @@ class Port(Service):
             _log.info(
                 "{count} connections did not close in time.", count=len(self._http.connections)
             )
-            remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
+            remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
 

@@ -29,11 +29,11 @@ from livechat.rooms.activity import Activity
 from livechat.rooms.directory import rooms_of_all
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import Presence
-from livechat.rooms.recovery import NEWEST, Replay
+from livechat.rooms.recovery import NEWEST_PAGE, Replay
 from livechat.system.time import Time
 
 #: Messages in a history unless said, and at most.
-PAGE: Final = NEWEST
+PAGE: Final = NEWEST_PAGE
 LONGEST_PAGE: Final = 1_000
 #: Of a room in which nothing was ever said.
 _NEVER: Final = Newest(0, 0)
@@ -256,7 +256,7 @@ class Chat:
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
             metrics.stored.count += 1
-            self.activity.said(room, message)
+            self.activity.record(room, message)
         return message
 
     async def history(self, room: str, window: Window) -> History:

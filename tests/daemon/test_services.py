@@ -121,7 +121,8 @@ def stopping(port: support.Port) -> Port:
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
     secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
-    service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"hub": port.world.hub, "sockets": port.sockets}
+    service = Port(port.world.clock, [], tls_port, port.factory, **parts)  # type: ignore[arg-type]
     service.startService()
     return service
 

@@ -18,7 +18,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms import recovery
 from livechat.rooms.chat import PAGE, Chat
-from livechat.rooms.presence import GRACE, MANY, TYPING_EVERY
+from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
 from tests.members.test_plain import Client as PlainClient
 from tests.protocol.test_v1 import HOSTILE
@@ -377,7 +377,7 @@ def test_resume_while_the_room_talks(world: World) -> None:
 
 def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads slowly is written one page after the other."""
-    monkeypatch.setattr(recovery, "PAGE", 3)
+    monkeypatch.setattr(recovery, "REPLAY_PAGE", 3)
     say(world, *map(str, range(10)))
     client = Client(world)
     client.heard()
@@ -442,9 +442,9 @@ def test_joined_and_left(world: World) -> None:
     assert [f["user"]["name"] for f in watcher.hears("left")] == ["Bob"]
     # Who may come again has not left at once.
     second.session.close()
-    world.clock.advance(GRACE - 1)
+    world.clock.advance(RETURN_WITHIN - 1)
     Client(world, name="Cid", key=KEY).session.close()
-    world.clock.advance(GRACE - 1)
+    world.clock.advance(RETURN_WITHIN - 1)
     assert watcher.hears("joined", "left") == []
     world.clock.advance(1)
     assert [f["user"]["name"] for f in watcher.hears("left")] == ["Cid"]
@@ -452,18 +452,20 @@ def test_joined_and_left(world: World) -> None:
 
 def test_large_rooms(world: World) -> None:
     """In a large room there are numbers, once a second."""
-    clients = [Client(world) for _ in range(MANY + 3)]
+    clients = [Client(world) for _ in range(LARGE_ROOM + 3)]
     first = clients[0]
-    assert len(first.hears("joined")) == MANY - 1
+    assert len(first.hears("joined")) == LARGE_ROOM - 1
     for client in clients[-2:]:
         client.session.close()
     assert first.heard() == []
     world.clock.advance(1)
-    assert first.heard() == [{"type": "presence", "users": MANY + 1, "connections": MANY + 1}]
+    assert first.heard() == [
+        {"type": "presence", "users": LARGE_ROOM + 1, "connections": LARGE_ROOM + 1}
+    ]
     world.clock.advance(10)
     assert first.heard() == []
     first.sends({"type": "presence"})
-    assert len(first.heard()[0]["members"]) == MANY
+    assert len(first.heard()[0]["members"]) == LARGE_ROOM
     first.sends({"type": "typing"})
     assert first.heard() == []
 

@@ -438,7 +438,7 @@ def test_a_close_takes_what_was_to_be_written_soon(port: Port) -> None:
 
 def test_a_replay_waits_for_its_reader(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page after page is written, each when the last one has gone out."""
-    monkeypatch.setattr(recovery, "PAGE", 2)
+    monkeypatch.setattr(recovery, "REPLAY_PAGE", 2)
     for number in range(5):
         say(port, str(number))
     epoch = port.world.store.epoch("r")

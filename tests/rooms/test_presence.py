@@ -15,7 +15,7 @@ from livechat.protocol.cluster import Share
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
-from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
+from livechat.rooms.presence import LARGE_ROOM, MOST_AWAY, PUBLISH_EVERY, RETURN_WITHIN, Presence
 from livechat.system.time import Time
 from tests.support import RecordingClient
 
@@ -91,13 +91,13 @@ def test_one_user_at_two_processes(scene: Scene) -> None:
     now = scene.presence.who("r")
     assert (now.users, now.connections) == (1, 2)
     scene.presence.leave("r", ANN)
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.heard() == []
     scene.presence.enter("r", ANN)
     scene.presence.present("r", [])
     assert scene.heard() == []
     scene.presence.leave("r", ANN)
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.heard() == [("left", "Ann")]
 
 
@@ -106,16 +106,16 @@ def test_what_others_are_told(scene: Scene) -> None:
     scene.presence.enter("r", ANN)
     scene.presence.enter("r", BOB)
     assert scene.elsewhere.shares == []
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", share(ANN, BOB))
     scene.presence.leave("r", ANN)
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     # One that may be back is still there, without a connection.
     assert scene.elsewhere.shares.pop() == ("r", Share((ANN.user, BOB.user), 2, 1))
     scene.presence.leave("r", BOB)
-    scene.clock.advance(GRACE - TELL_EVERY)
-    scene.clock.advance(TELL_EVERY)
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(RETURN_WITHIN - PUBLISH_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", Share())
     assert scene.presence._rooms == {}
     assert not scene.clock.getDelayedCalls()
@@ -123,16 +123,16 @@ def test_what_others_are_told(scene: Scene) -> None:
 
 def test_very_many(scene: Scene) -> None:
     """A share of very many names nobody, and numbers are told instead of names."""
-    for _ in range(MANY + 1):
+    for _ in range(LARGE_ROOM + 1):
         scene.presence.enter("r", passer_by())
     scene.heard()
-    scene.clock.advance(TELL_EVERY)
-    assert scene.elsewhere.shares.pop() == ("r", Share((), MANY + 1, MANY + 1))
+    scene.clock.advance(PUBLISH_EVERY)
+    assert scene.elsewhere.shares.pop() == ("r", Share((), LARGE_ROOM + 1, LARGE_ROOM + 1))
     assert scene.heard() == [("presence", "")]
     scene.presence.present("r", [Share((), 500, 600)])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     now = scene.presence.who("r")
-    assert (now.users, now.connections) == (MANY + 501, MANY + 601)
+    assert (now.users, now.connections) == (LARGE_ROOM + 501, LARGE_ROOM + 601)
     assert scene.heard() == [("presence", "")]
 
 
@@ -140,10 +140,10 @@ def test_very_many_elsewhere(scene: Scene) -> None:
     """The room is large, wherever they are."""
     scene.presence.enter("r", ANN)
     scene.heard()
-    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
     scene.presence.enter("r", BOB)
     scene.presence.typing("r", BOB.user)
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
 
 
@@ -168,30 +168,30 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
     """The last numbers are told, and nobody is said to have joined who was there."""
     scene.presence.enter("r", ANN)
     scene.heard()
-    scene.presence.present("r", [Share((), MANY, MANY)])
-    scene.clock.advance(TELL_EVERY)
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
     # What has not changed is not told again.
-    scene.presence.present("r", [Share((), MANY, MANY)])
-    scene.clock.advance(TELL_EVERY)
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == []
     scene.presence.present("r", [share(BOB)])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
     scene.presence.present("r", [])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("left", "Bob")]
 
 
 def test_many_who_are_away(scene: Scene) -> None:
     """Those who come and go do not make a room large in which few are."""
-    for number in range(3 * MANY):
+    for number in range(3 * LARGE_ROOM):
         visitor = regular(b"", f"{number:016}")
         scene.presence.enter("r", visitor)
         scene.presence.leave("r", visitor)
     scene.heard()
-    assert scene.presence.who("r").users == AWAY
+    assert scene.presence.who("r").users == MOST_AWAY
     scene.presence.enter("r", BOB)
     assert scene.heard() == [("joined", "Bob")]
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.presence.who("r").users == 1

@@ -25,7 +25,8 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Answer, Call, Route, form_fields, query
+from livechat.http.call import Call
+from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
 from livechat.identity.operators import TOKEN, Operators, new_token
 from livechat.protocol.names import room_name
@@ -75,13 +76,6 @@ class Gate:
         self._clock = clock
         self._templates = templates
 
-    def routes(self) -> tuple[Route, ...]:
-        """The rows of signing in and out in the URL tree."""
-        return (
-            Route(_SIGN_IN, {"GET": self.ask, "POST": self.sign_in}, origins="own"),
-            Route("/admin/sign-out/", {"POST": self.form(self.sign_out)}, origins="own"),
-        )
-
     def page(self, page: Page) -> Answer:
         """A page that signed-in operators get; others are asked to sign in."""
 
@@ -104,7 +98,7 @@ class Gate:
         """
 
         async def answer(call: Call) -> Response:
-            given, token = form_fields(call), await self._session(call)
+            given, token = call.form, await self._session(call)
             if token is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
@@ -128,7 +122,7 @@ class Gate:
 
     async def ask(self, call: Call) -> Response:
         """The page that asks for the password."""
-        asked = query(call)
+        asked = call.query
         wanted = _safe(asked.get("next", ""))
         if await self._session(call) is not None:
             return see(wanted)
@@ -137,7 +131,7 @@ class Gate:
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
-        given, token = form_fields(call), _cookie(call)
+        given, token = call.form, _cookie(call)
         wanted = _safe(given.get("next", ""))
         draft = given.get("message", "") if _ROOM.match(wanted) else ""
         if (session := await self._session(call)) is not None:
@@ -263,7 +257,7 @@ def _wanted(call: Call) -> str:
     """The page that was asked for, or the form's."""
     room = call.names.get("room")
     path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
-    return _safe(f"{path}?{call.query}")
+    return _safe(f"{path}?{call.query_text}")
 
 
 def _safe(wanted: str) -> str:

@@ -13,24 +13,23 @@ from typing import Any, Final
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Route, number, query, window
 from livechat.http.response import Response, see
 from livechat.identity.guests import OPERATOR
-from livechat.identity.operators import Operators
 from livechat.net.certificates import EXPIRES_SOON
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
 from livechat.protocol.messages import Message
 from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.protocol.wire import encode
-from livechat.rooms.activity import BAR, BARS, LATELY
+from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
 from livechat.rooms.chat import Chat, Window
 from livechat.rooms.directory import chart_of_all
 from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail, event
-from livechat.web.admin.gate import Gate, Visit
+from livechat.web.admin.gate import Visit
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
+from livechat.web.queries import number, window
 from livechat.web.server import Server, memory
 
 #: Seconds between two looks at what has changed.
@@ -48,7 +47,6 @@ class Admin:
         self,
         chat: Chat,
         *,
-        operators: Operators,
         server: Server,
         templates: Templates,
         time: Time,
@@ -57,44 +55,26 @@ class Admin:
         self._server = server
         self._templates = templates
         self._time = time
-        self._gate = Gate(operators, templates, time)
         # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
         self._reports: Sequence[Report] = ()
         self._rooms_at = float("-inf")
         self._looking = 0
 
-    def routes(self) -> tuple[Route, ...]:
-        """The pages' rows in the URL tree."""
-        gate = self._gate
-        room = {"GET": gate.page(self.room), "POST": gate.form(self.send, self.not_sent)}
-        return (
-            Route("/admin/", {"GET": gate.page(self.overview)}, origins="own"),
-            Route("/admin/events", {"GET": gate.events(self.overview_events)}, origins="own"),
-            Route("/admin/rooms/", {"GET": gate.page(self.find)}, origins="own"),
-            Route("/admin/rooms/{room}/", room, origins="own"),
-            Route(
-                "/admin/rooms/{room}/events",
-                {"GET": gate.events(self.room_events)},
-                origins="own",
-            ),
-            *gate.routes(),
-        )
-
     async def overview(self, visit: Visit) -> Response:
         """Everything at a glance, and the active rooms."""
-        return await self._overview(visit, View.of(query(visit.call)))
+        return await self._overview(visit, View.of(visit.call.query))
 
     async def overview_events(
         self, visit: Visit, stream: EventStream
     ) -> AsyncGenerator[bytes, None]:
         """The parts of the overview, each when it has changed."""
-        view = View.of(query(visit.call))
+        view = View.of(visit.call.query)
         return self._overview_parts(stream, view)
 
     async def find(self, visit: Visit) -> Response:
         """The page of the room that was asked for by its name."""
-        named = query(visit.call).get("room", "").strip()
+        named = visit.call.query.get("room", "").strip()
         try:
             return see(f"/admin/rooms/{room_name(named)}/")
         except ChatError as error:
@@ -102,7 +82,7 @@ class Admin:
 
     async def room(self, visit: Visit) -> Response:
         """A room: its newest messages, or earlier ones, and a form to say something."""
-        asked = query(visit.call)
+        asked = visit.call.query
         sent = number(asked, "sent")
         return await self._room(
             visit,
@@ -115,7 +95,7 @@ class Admin:
         name = room_name(visit.call.names["room"])
         back = visit.call.header("Last-Event-ID")
         if back is None:
-            seen = number(query(visit.call), "after") or 0
+            seen = number(visit.call.query, "after") or 0
         else:
             seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
         # Refused now, if it cannot be read: once the stream has begun it is too late.
@@ -184,7 +164,7 @@ class Admin:
             "processes": sorted(reports, key=lambda report: report.process),
             "this_process": reports[0].process,
             "chart_minutes": BARS * BAR // 60,
-            "active_minutes": int(LATELY / 60),
+            "active_minutes": int(ACTIVE_FOR / 60),
             "trouble": self._chat.trouble(),
             "memory": memory(),
             "uptime": self._time.seconds() - server.started,
