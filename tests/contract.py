@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import OPERATOR
 from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User

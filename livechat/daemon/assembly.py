@@ -34,6 +34,7 @@ from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
@@ -75,6 +76,7 @@ class Core(Struct, frozen=True, kw_only=True):
     backend: IBackend
     hub: Hub
     chat: Chat
+    door: Door
     operators: Operators
     password: Password
 
@@ -125,6 +127,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
+        door=Door(backend.processes.secret),
         operators=operators,
         password=password,
     )
@@ -143,7 +146,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
         Storage(
             core.backend,
             core.hub,
-            lambda: core.chat.report(process, started, len(connections)),
+            lambda: core.chat.directory.report(process, started, len(connections)),
             core.chat.presence,
         ),
     )
@@ -156,8 +159,8 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.reactor, backpressure),
-        SocketFactory(core.chat, core.reactor, backpressure, max_frame=limit),
+        Feeds(core.chat, core.door, core.reactor, backpressure),
+        SocketFactory(core.chat, core.door, core.reactor, backpressure, max_frame=limit),
     )
 
 
@@ -172,6 +175,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     origins = Origins(config.origin, lambda: _names(config, shown), core.time)
     tree = web.root(
         core.chat,
+        door=core.door,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,

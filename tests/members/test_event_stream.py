@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
 from livechat.members.backpressure import SOFT_SECONDS
-from livechat.members.base import Visit
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.protocol.messages import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
@@ -44,7 +44,7 @@ def ids(data: bytes) -> list[str]:
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
     sender = port.world.source("192.0.2.1")
-    assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
+    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r"), sender))
 
 
 def test_feed(port: Port) -> None:

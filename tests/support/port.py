@@ -66,12 +66,14 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.backpressure)
+        chat, door = world.chat, world.door
+        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         templates = Templates()
         self.tree = root(
             world.chat,
+            door=world.door,
             feeds=self.feeds,
             sockets=self.sockets,
             operators=world.operators,
@@ -82,11 +84,12 @@ class Port:
             monitors=monitors or Access(),
             mounts=(mounts or {}).items(),
         )
+        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer)
         self.factory = Site(
             self.tree,
             Request,
             clock=world.clock,
-            rules=Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer),
+            rules=rules,
             rate=world.rate,
             connections=self.connections,
             max_body=limit,

@@ -114,5 +114,5 @@ def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) ->
     world.store = again
     with capturedLogs() as events:
         world.backend = sqlite.SqliteBackend(world.store, world.clock, world.writer, world.readers)
-        world.backend.start(world.hub, lambda: world.chat.report("x", 0, 0))
+        world.backend.start(world.hub, lambda: world.chat.directory.report("x", 0, 0))
     assert ["40 days" in event["line"] for event in events if "line" in event] == [True]
