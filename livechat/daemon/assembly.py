@@ -172,13 +172,6 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    server = Server(
-        started=core.time.seconds(),
-        backend=core.backend.description,
-        shown=shown,
-        connections=members.connections,
-        limits=limits(config),
-    )
     origins = Origins(config.origin, lambda: _names(config, shown), core.time)
     tree = web.root(
         core.chat,
@@ -186,7 +179,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
-        server=server,
+        server=_server(core, members, shown),
         templates=templates,
         time=core.time,
         origins=origins,
@@ -214,6 +207,16 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+    )
+
+
+def _server(core: Core, members: Transports, shown: Shown) -> Server:
+    return Server(
+        started=core.time.seconds(),
+        backend=core.backend.description,
+        shown=shown,
+        connections=members.connections,
+        limits=limits(core.config),
     )
 
 
