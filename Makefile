@@ -53,10 +53,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 chaos: lint
-	$(BIN)/python -m tests.chaos $(CHAOS)
+	$(BIN)/python -m tests.tools.chaos $(CHAOS)
 
 attack: lint
-	$(BIN)/python -m tests.attack $(ATTACK)
+	$(BIN)/python -m tests.tools.attack $(ATTACK)
 
 bench: $(VENV)/.run
 	@$(MAKE) --silent --no-print-directory -C bench/loadgen

@@ -19,7 +19,7 @@ from livechat import backends
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, Position, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase

@@ -22,7 +22,8 @@ from typing import Any, ClassVar, Final, Literal
 from twisted.python import usage
 
 from livechat.errors import ChatError, StartError
-from livechat.protocol.names import is_host, origin, room_name
+from livechat.protocol.names import room_name
+from livechat.protocol.origins import is_host, origin
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"

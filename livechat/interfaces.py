@@ -2,20 +2,23 @@
 The published boundaries.
 
 What stands here is what a new backend, a new kind of client or a test double
-has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.
+has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.  From `IExtension`
+on it is what other people's code may add; docs/extending.md shows how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from livechat.errors import ChatError
+from livechat.errors import ChatError, Kind
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Draft, Message, Newest, Page, User
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Draft, Message, Newest, Page, User
 
 
 class ISink(Interface):
@@ -94,7 +97,7 @@ class IBackend(Interface):
 
         A draft whose nonce was used in its room within the last ten minutes (or less, where
         there were very many) is not stored again: the Deferred fires with the
-        `livechat.protocol.wire.Repeated` message.  If its text is another one now it fails with
+        `livechat.protocol.messages.Repeated` message.  If its text is another one now it fails with
         ``nonce_reused``.
 
         Fails with ``unavailable`` if it was not stored and will not be; with
@@ -210,3 +213,145 @@ class IClient(IMember):
 
     def flooded(reason: str) -> None:
         """Close at once with 1008; nothing that it sent any more is looked at."""
+
+
+class IExtension(Interface):
+    """
+    Other people's code in a livechat, found as a plugin of Twisted or by ``--extension``.
+
+    The methods are called while the daemon starts, once in each process.  Each may return None,
+    or nothing in it; `livechat.extensions.ExtensionBase` does so.  Whatever a method raises stops
+    the start: a `livechat.errors.StartError` says why in its own words.
+    """
+
+    def authenticator(config: Any) -> IAuthenticator | None:
+        """
+        Knows clients again.  Several are asked in the order of their extensions.
+
+        @param config: the options, a `livechat.config.Config`.
+        """
+
+    def policy(config: Any) -> IPolicy | None:
+        """Refuses more than livechat does.  Each of several may refuse."""
+
+    def listeners(config: Any) -> Sequence[IListener]:
+        """Told of what happens."""
+
+    def resources(chat: Any) -> Mapping[str, Any]:
+        """
+        Web resources (`twisted.web.resource.IResource`), by the path that each is mounted at.
+
+        @param chat: the rooms, a `livechat.rooms.chat.Chat`.
+        """
+
+    def backend(scheme: str, config: Any, reactor: Any) -> IBackend | None:
+        """
+        A place for rooms, not started yet; None unless *scheme* is known.
+
+        @param scheme: how the URL in ``config.backend`` begins, without the colon.
+        """
+
+
+class Credentials(Struct, frozen=True):
+    """
+    A client's request, as an authenticator sees it.
+
+    @ivar headers: all values by lower-case name.
+    @ivar address: the client's, as far as proxies are trusted.
+    @ivar proxied: a trusted proxy (``--trust-proxy``) passed the request on.  Otherwise any
+        client may have written any header.
+    """
+
+    headers: Mapping[str, tuple[str, ...]]
+    address: str
+    proxied: bool
+
+    def header(self, name: str) -> str | None:
+        """
+        The value of a header; None where it is missing.
+
+        @raise ChatError: the header was sent more than once.
+        """
+        values = self.headers.get(name.lower(), ())
+        if len(values) > 1:
+            raise ChatError(Kind.BAD_REQUEST, f"The header {name} was sent {len(values)} times.")
+        return values[0] if values else None
+
+
+class Identity(Struct, frozen=True):
+    """
+    A person whom the site knows.
+
+    @ivar id: never another person's; 1 to 64 characters of ASCII, without blanks, ``!`` and ``:``.
+    @ivar name: as shown to others; cleaned, and made up where nothing is left of it.
+    """
+
+    id: str
+    name: str | None = None
+
+
+class IAuthenticator(Interface):
+    """Tells from a request which person of the site it is from."""
+
+    def authenticate(
+        credentials: Credentials,
+    ) -> Identity | Awaitable[Identity | None] | None:
+        """
+        The client's identity; None leaves it to the next authenticator, or makes it a guest.
+
+        Asked for each WebSocket, event stream and ``POST /chat/send/``.  May take
+        `livechat.identity.authentication.TIMEOUT` seconds, but must not block.  A `ChatError`
+        turns the client away with that error, any other exception with ``internal``.
+        """
+
+
+class IActor(Interface):
+    """A client or an operator, as a policy sees them."""
+
+    user: User | None = Attribute("The user that others see; None where nobody said.")
+    kind: str = Attribute("``guest``, ``user`` (known to an authenticator) or ``operator``.")
+    address: str = Attribute("The IP address, as far as proxies are trusted.")
+
+
+class IPolicy(Interface):
+    """
+    Refuses more than livechat does, and never less.
+
+    Each method returns None, or refuses by raising a `ChatError`, which the actor is told.  Any
+    other exception, or another result, refuses that one call as ``internal``.  Called in the
+    reactor's thread for each such act, so it must not block.
+    """
+
+    def join(actor: IActor, room: str) -> None:
+        """*actor* is about to enter *room*, or to watch it."""
+
+    def read(actor: IActor, room: str) -> None:
+        """*actor* is about to read the history of *room*."""
+
+    def send(actor: IActor, draft: Draft) -> None:
+        """*actor* is about to say something; it is neither numbered nor stored yet."""
+
+    def moderate(actor: IActor, room: str) -> None:
+        """*actor* is about to change what others said or may do in *room*."""
+
+
+class IListener(Interface):
+    """
+    Told of what has happened, in order within a room, after everybody else was.
+
+    Called in the reactor's thread: must not block.  An exception costs only what it was told.
+    Beyond `livechat.rooms.listeners.LONGEST` waiting events, events are dropped, and the log
+    says so.  Nothing is told again after a restart.
+    """
+
+    def stored(room: str, message: Message) -> None:
+        """
+        *message* was stored, and delivered here.  Told once, by the process that the message was
+        sent to, however many processes there are.
+        """
+
+    def joined(room: str, user: User) -> None:
+        """*user* had no connection of this process in *room*, and has one now."""
+
+    def left(room: str, user: User) -> None:
+        """*user* has no connection of this process in *room* any more."""

@@ -32,7 +32,8 @@ from livechat.http.connection import HttpFactory
 from livechat.http.plain import Redirects
 from livechat.identity.operators import Operators
 from livechat.interfaces import IBackend
-from livechat.limits.rates import Connections
+from livechat.limits.connections import Connections
+from livechat.limits.rates import Rate
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -186,7 +187,7 @@ def _assemble(
             monitors=Access(config.metrics, config.metrics_token),
         ),
         sockets=sockets,
-        chat=chat,
+        rate=Rate.of(config.rate),
         connections=connections,
         max_body=limit,
         access=access,

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.limits.rates import Rate
+from livechat.limits.source import Source
 from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Place
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
 from tests.support import RecordingClient
 
@@ -219,8 +221,8 @@ class Actor(RecordingClient):
     def __init__(self, stage: Stage, chat: Chat, visit: Visit) -> None:
         super().__init__()
         self.pending: list[Any] = []
-        sender = chat.sender("192.0.2.1")
-        self.session = Session(chat, stage.clock, visit, self, sender)
+        source = Source("192.0.2.1", Rate.of(0))
+        self.session = Session(chat, stage.clock, visit, self, source)
         self.entering = Deferred.fromCoroutine(self.session.open())
 
     def look(self) -> list[Any]:

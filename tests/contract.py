@@ -19,7 +19,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.guests import OPERATOR
 from livechat.interfaces import IBackend
 from livechat.protocol.cluster import Report, Room
-from livechat.protocol.wire import Draft, Message, Newest, Page, Repeated, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
 from tests.support import RecordingSink
 
 #: What a process says of itself.

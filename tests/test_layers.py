@@ -19,7 +19,7 @@ FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
     {"interfaces", "config", "system"},
-    {"identity", "backends"},
+    {"identity", "backends", "extensions"},
     {"rooms"},
     {"members", "net"},
     {"http"},

@@ -15,15 +15,15 @@ from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.limits.rates import Rate
 from livechat.members.session import ASK_RATE, NOISE_RATE, PAGE_BYTES, Session, Visit
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Place
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
 from livechat.rooms import recovery
 from livechat.rooms.chat import PAGE, Chat
 from livechat.rooms.presence import GRACE, MANY, TYPING_EVERY
 from tests.conformance import SCENES, Scene
 from tests.protocol.test_v1 import HOSTILE
 from tests.support import RecordingClient, World, run
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 KEY = "k" * 16
 
@@ -37,7 +37,7 @@ class Client(RecordingClient):
         super().__init__()
         self.world = world
         asked = Visit(room, Encoding.V1, **visit)
-        sender = world.chat.sender("192.0.2.1")
+        sender = world.source("192.0.2.1")
         self.session = Session(world.chat, world.clock, asked, self, sender)
         self.opening = Deferred.fromCoroutine(self.session.open())
 
@@ -58,7 +58,7 @@ class Client(RecordingClient):
 
 def say(world: World, *texts: str) -> None:
     for text in texts:
-        world.chat.send(world.chat.sender("192.0.2.2"), "r", text)
+        world.chat.send(world.source("192.0.2.2"), "r", text)
     world.hub.flush()
 
 
@@ -418,7 +418,7 @@ def test_plain_history(world: World) -> None:
 
     say(world, "1", "2", "3")
     client = RecordingClient()
-    sender = world.chat.sender("192.0.2.1")
+    sender = world.source("192.0.2.1")
     visit = Visit("r", history=2)
     session = PlainSession(world.chat, world.clock, visit, client, sender)
     run(session.open())
@@ -577,7 +577,7 @@ class Play:
     def step(self, what: str, player: Player) -> None:
         if what == "say":
             self.said += 1
-            sender = self.world.chat.sender("192.0.2.2")
+            sender = self.world.source("192.0.2.2")
             self.world.chat.send(sender, "r", str(self.said))
         elif what == "turn":
             self.world.clock.advance(0)

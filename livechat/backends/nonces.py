@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft, Message, Repeated
+from livechat.protocol.messages import Draft, Message, Repeated
 
 #: Seconds for which a nonce is remembered.
 LASTS: Final = 600

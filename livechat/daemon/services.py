@@ -24,7 +24,7 @@ from livechat.http.connection import Channel, HttpFactory
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend, ICompany
-from livechat.limits.rates import Connections
+from livechat.limits.connections import Connections
 from livechat.members.backpressure import Patience
 from livechat.members.event_stream import Feeds
 from livechat.members.session import back_in

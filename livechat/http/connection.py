@@ -39,12 +39,13 @@ from livechat.http.access_log import AccessLog
 from livechat.http.endpoint import Tree
 from livechat.http.request import Request
 from livechat.http.response import Upgrade
-from livechat.limits.rates import Admission, Connections, address_key
+from livechat.limits.connections import Admission, Connections
+from livechat.limits.rates import Rate, address_key
+from livechat.limits.source import Source
 from livechat.members.session import back_in
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net.proxies import Proxies
 from livechat.protocol.v1 import V1
-from livechat.rooms.chat import Chat, Sender
 
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # CR and LF end a line together.  A line that ends otherwise would be waited for until its
@@ -76,7 +77,7 @@ class Channel(http.HTTPChannel):
     """
     A connection, until it closes or becomes a WebSocket.
 
-    @ivar sender: whoever is at its other end, as far as rates go.
+    @ivar source: the client at its other end, as far as rates go.
     @ivar peer: the address of a proxy that is trusted, if one is at its other end.
     @ivar closing: the last answer was given; what comes is read and dropped, so
         that the answer arrives before the connection breaks, and so that no
@@ -89,7 +90,7 @@ class Channel(http.HTTPChannel):
 
     factory: HttpFactory
     transport: ITCPTransport
-    sender: Sender
+    source: Source
     peer: str | None = None
     admission: Admission
     closing = False
@@ -230,25 +231,25 @@ class Channel(http.HTTPChannel):
 
     def comes_from(self, address: str) -> None:
         """The proxy at the other end has said for whom it passes bytes on."""
-        self.sender = self.factory.chat.sender(address)
+        self.source = self.factory.source(address)
         self.peer = address if self.factory.proxies.trusts(address) else None
         if self.peer is None:
             try:
-                self.admission.belongs_to(self.sender.key)
+                self.admission.belongs_to(self.source.key)
             except ChatError as refusal:
                 self.admission.refuse(refusal)
 
-    def sender_by(self, forwarded: Sequence[str]) -> Sender:
+    def source_by(self, forwarded: Sequence[str]) -> Source:
         """
-        Whom a request is from.
+        The source of a request.
 
         @param forwarded: its values of ``X-Forwarded-For``.
         """
         if self.peer is not None:
             client = self.factory.proxies.client(self.peer, forwarded)
-            if client != self.sender.address:
-                self.sender = self.factory.chat.sender(client)
-        return self.sender
+            if client != self.source.address:
+                self.source = self.factory.source(client)
+        return self.source
 
     def begin_stream(self) -> None:
         """The answer is one that goes on until it is ended."""
@@ -349,7 +350,7 @@ class Channel(http.HTTPChannel):
             return
         known = self.requests[-1].all_headers() if self.requests else {}
         # For the access log.
-        self.sender_by(known.get("x-forwarded-for", ()))
+        self.source_by(known.get("x-forwarded-for", ()))
         response = self.factory.tree.refusal(error, known)
         assert isinstance(response.body, bytes)
         self.factory.log_refused(self, response.status, len(response.body))
@@ -434,22 +435,25 @@ class HttpFactory(http.HTTPFactory):
         *,
         tree: Tree,
         sockets: SocketFactory,
-        chat: Chat,
+        rate: Rate,
         connections: Connections,
         max_body: int,
         access: AccessLog,
         proxies: Proxies,
     ) -> None:
+        """
+        @param rate: of the messages of a connection.
+        """
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(timeout=None, reactor=clock)  # type: ignore[arg-type]
         self.tree = tree
         self.sockets = sockets
         self.max_body = max_body
         self.channels: set[Channel] = set()
-        self.chat = chat
         self.proxies = proxies
         self.connections = connections
         self._access = access
+        self._rate = rate
 
     def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
         host = getattr(address, "host", "")
@@ -461,9 +465,13 @@ class HttpFactory(http.HTTPFactory):
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)
         channel.admission = admission
-        channel.sender = self.chat.sender(host)
+        channel.source = self.source(host)
         channel.peer = host if trusted else None
         return channel
+
+    def source(self, address: str) -> Source:
+        """A new source of messages at *address*."""
+        return Source(address, self._rate)
 
     def going(self) -> ChatError:
         """How a request is refused when the port stops."""
@@ -486,4 +494,4 @@ class HttpFactory(http.HTTPFactory):
         method = channel._command.decode("latin-1")  # noqa: SLF001 - Twisted has no other name
         metrics.answered(method, status)
         asked = f"{method} {channel._path.decode('latin-1')}".strip()  # noqa: SLF001
-        self._access.write_refused(channel.sender.address, asked, status, size)
+        self._access.write_refused(channel.source.address, asked, status, size)

@@ -20,8 +20,9 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.http.forwarded import forwarded
 from livechat.http.origins import Asked, Origins
 from livechat.http.response import Headers, Response, Upgrade, problem
-from livechat.protocol.names import is_among, is_host, without_port
-from livechat.rooms.chat import Sender, Window
+from livechat.limits.source import Source
+from livechat.protocol.origins import is_among, is_host, without_port
+from livechat.rooms.chat import Window
 
 #: The media type of forms.
 FORM: Final = "application/x-www-form-urlencoded"
@@ -44,7 +45,7 @@ class Call(Struct, frozen=True):
     @ivar path: as it was sent, still percent-encoded, without the query.
     @ivar query: as it was sent, without the question mark.
     @ivar headers: all values by lower-case name.
-    @ivar sender: the connection it came on.
+    @ivar source: the connection it came on.
     @ivar names: what the route's path calls by name, decoded.
     @ivar old: of HTTP/1.0, which knows no ``Host``.
     @ivar proxied: whether a trusted proxy passes it on.
@@ -56,7 +57,7 @@ class Call(Struct, frozen=True):
     query: str
     headers: Mapping[str, tuple[str, ...]]
     body: bytes
-    sender: Sender
+    source: Source
     names: Mapping[str, str] = {}
     old: bool = False
     proxied: bool = False
@@ -207,7 +208,7 @@ class Tree:
         """
         @param origins: decides which pages may ask.
         @param promises: headers for every answer.
-        @param names: what the server is called just now (`livechat.protocol.names.is_among`).
+        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
         """
         # By how many segments their paths have.
         self._routes: dict[int, list[tuple[list[str], Route]]] = {}
@@ -353,7 +354,7 @@ def _named(call: Call, names: dict[str, str], asked: Asked) -> Call:
         call.query,
         call.headers,
         call.body,
-        call.sender,
+        call.source,
         names,
         call.old,
         call.proxied,

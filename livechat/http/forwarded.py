@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.names import is_host, origin
+from livechat.protocol.origins import is_host, origin
 
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PAIR: Final = re.compile(rf'({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*)")', re.ASCII)

@@ -20,8 +20,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind
-from livechat.limits.rates import Rate, Seldom
-from livechat.protocol.names import origin
+from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.origins import origin
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Lines of the log about refused origins: six a minute, ten at once.
@@ -79,7 +79,7 @@ class Origins:
         self._allowed = allowed
         self._names = names
         self._clock = clock
-        self._seldom = Seldom(_LINES)
+        self._seldom = LogLimit(_LINES)
         self._told: dict[str, float] = {}
 
     def check(self, method: str, headers: Headers, asked: Asked, *, shared: bool) -> str | None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from livechat.errors import ChatError, Kind
 from livechat.http.response import Response, problem
-from livechat.protocol.names import is_among, is_host
+from livechat.protocol.origins import is_among, is_host
 
 _LINE: Final = re.compile(rb"([A-Z]{1,16}) ([!-~]+) HTTP/1\.[01]")
 _BEGINNING: Final = re.compile(rb"[A-Z]{1,16}(?: |\Z)")
@@ -29,7 +29,7 @@ class Redirects:
 
     def __init__(self, names: Callable[[], tuple[str, ...]]) -> None:
         """
-        @param names: what the server is called just now (`livechat.protocol.names.is_among`).
+        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
         """
         self._names = names
 

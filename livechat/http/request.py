@@ -27,10 +27,10 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.http.access_log import bare
 from livechat.http.endpoint import Call
 from livechat.http.response import Response, Upgrade
+from livechat.limits.source import Source
 from livechat.members.event_stream import Feed
 from livechat.members.websocket import Socket
-from livechat.protocol.names import is_host
-from livechat.rooms.chat import Sender
+from livechat.protocol.origins import is_host
 
 if TYPE_CHECKING:
     from livechat.http.connection import Channel
@@ -49,7 +49,7 @@ class Request(http.Request):
     #: Whether the connection was lost meanwhile.
     gone = False
     _has_failed = False
-    _sender: Sender | None = None
+    _source: Source | None = None
     _end: Callable[[], None] | None = None
 
     def __init__(self, channel: Channel, queued: object = False) -> None:
@@ -101,7 +101,7 @@ class Request(http.Request):
             feed.end()
             return self._refusal(channel.factory.going())
         try:
-            channel.admission.belongs_to(channel.sender.key)
+            channel.admission.belongs_to(channel.source.key)
         except ChatError as error:
             feed.end()
             return self._refusal(error)
@@ -121,14 +121,14 @@ class Request(http.Request):
         path, _, query = target.partition("?")
         method = self.method.decode("latin-1")
         body = self.content.getvalue()
-        self._sender = self.channel.sender_by(headers.get("x-forwarded-for", ()))
+        self._source = self.channel.source_by(headers.get("x-forwarded-for", ()))
         return Call(
             method,
             path,
             query,
             headers,
             body,
-            self._sender,
+            self._source,
             old=self.clientproto == b"HTTP/1.0",
             proxied=self.channel.peer is not None,
         )
@@ -146,10 +146,10 @@ class Request(http.Request):
     def getClientAddress(self) -> IAddress:
         """For the access log."""
         peer: IAddress = super().getClientAddress()
-        if self._sender is None or not isinstance(peer, IPv4Address | IPv6Address):
+        if self._source is None or not isinstance(peer, IPv4Address | IPv6Address):
             return peer
-        kind = IPv6Address if ":" in self._sender.address else IPv4Address
-        return kind("TCP", self._sender.address, peer.port)
+        kind = IPv6Address if ":" in self._source.address else IPv4Address
+        return kind("TCP", self._source.address, peer.port)
 
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
         """Go on as a WebSocket; None if that worked."""
@@ -194,10 +194,10 @@ class Request(http.Request):
             raise channel.factory.going()
         if channel.admission.refusal is not None:
             raise channel.admission.refusal
-        channel.admission.belongs_to(channel.sender.key)
+        channel.admission.belongs_to(channel.source.key)
         if isinstance(upgrade.visit, ChatError):
             raise upgrade.visit
-        return await channel.factory.sockets.enter(upgrade.visit, channel.sender)
+        return await channel.factory.sockets.enter(upgrade.visit, channel.source)
 
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())

@@ -15,7 +15,8 @@ from livechat import metrics
 from livechat.errors import ChatError
 from livechat.members.event_stream import Feed
 from livechat.members.session import Visit
-from livechat.protocol import wire
+from livechat.protocol.bodies import Problem
+from livechat.protocol.wire import encode
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -82,7 +83,7 @@ class Upgrade(Struct, frozen=True):
 
 def json(value: Any, *, status: int = HTTPStatus.OK, headers: Headers = ()) -> Response:
     """A struct or plain data as JSON, which is not to be cached."""
-    return Response(status, wire.encode(value), (_JSON, _NO_STORE, *headers))
+    return Response(status, encode(value), (_JSON, _NO_STORE, *headers))
 
 
 def streamed_json(body: AsyncGenerator[bytes, None], headers: Headers = ()) -> Response:
@@ -95,7 +96,7 @@ def problem(error: ChatError) -> Response:
     kind = error.kind
     metrics.refused(kind.code)
     title = HTTPStatus(kind.status).phrase
-    body = wire.encode(wire.Problem(title, kind.status, kind.code, error.detail))
+    body = encode(Problem(title, kind.status, kind.code, error.detail))
     return Response(kind.status, body, (_PROBLEM, _NO_STORE, *belonging(error)))
 
 

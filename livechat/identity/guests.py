@@ -19,11 +19,13 @@ from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, trimmed
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 
 #: Characters of a name.
 LONGEST_NAME: Final = 40
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+#: Pattern of the key by which a guest is the same user each time.
+KEY: Final = r"[A-Za-z0-9_-]{16,64}"
+_KEY: Final = re.compile(KEY, re.ASCII)
 # What is not written in names, as ranges: control and format characters, such as those that turn
 # the direction of the text around them (but not those by which emoji and some scripts are joined),
 # what ends lines or paragraphs, surrogates, and what never is a character.

@@ -238,9 +238,9 @@ class Operators:
         if not right:
             _log.warn("{address} gave a wrong operator's password.", address=address)
             raise ChatError(Kind.WRONG_PASSWORD, "This is not the password.")
-        self._of_one.give_back(one)
+        self._of_one.refund(one)
         if not known:
-            self._of_all.give_back()
+            self._of_all.refund()
         token = new_token()
         await self._change(lambda state: self._added(state, _key(token), one))
         _log.info("An operator signed in from {address}.", address=address)
@@ -254,9 +254,9 @@ class Operators:
         @raise ChatError: it is one too many.
         """
         now = self._clock.seconds()
-        wait = self._of_one.take(address, now)
+        wait = self._of_one.admit(address, now)
         if not wait and not known:
-            wait = self._of_all.take(now)
+            wait = self._of_all.admit(now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,

@@ -1,8 +1,8 @@
 """
 One timer for many deadlines of the same length.
 
-Ten thousand connections need no ten thousand timers: where all wait equally
-long, who came first is over first, and only that one needs the clock.
+Ten thousand connections need no ten thousand timers.  Deadlines of equal length end in the
+order in which they started, so only the first one needs a timer.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from twisted.logger import Logger
 
 _T = TypeVar("_T")
 
-#: Who has missed a deadline and is told so in one turn of the reactor: ten thousand who
-#: connected together shall not be pinged together.
+#: Missed deadlines that are handled in one turn of the reactor: ten thousand clients that
+#: connected together must not be pinged together.
 MOST_AT_ONCE: Final = 500
 
 
 class Deadlines(Generic[_T]):
     """
-    Who has to be done with something within *seconds*.
+    Deadlines of *seconds* each, by key.
 
-    A timer runs only while somebody waits.
+    A timer runs only while there is a deadline.
     """
 
     _log = Logger()
@@ -37,8 +37,8 @@ class Deadlines(Generic[_T]):
         failed: Callable[[_T], None] | None = None,
     ) -> None:
         """
-        @param missed: called with whoever was not done; it is forgotten by then.
-        @param failed: called where that raised, while the exception is handled: has to log it.
+        @param missed: called with the key of a deadline that passed, after its removal.
+        @param failed: called in the handler of an exception that *missed* raised; must log it.
         """
         self._clock = clock
         self._seconds = seconds
@@ -54,22 +54,22 @@ class Deadlines(Generic[_T]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def begin(self, one: _T) -> None:
-        """From now on *one* has its full time, again if it had some before."""
+    def start(self, one: _T) -> None:
+        """Give *one* its full time from now; a deadline that it had is replaced."""
         self._ends.pop(one, None)
         self._ends[one] = self._clock.seconds() + self._seconds
         if self._timer is None:
-            self._timer = self._clock.callLater(self._seconds, self._look)
+            self._timer = self._clock.callLater(self._seconds, self._check)
 
-    def done(self, one: _T) -> None:
-        """*one* is done, or gone; nothing if it did not wait."""
+    def stop(self, one: _T) -> None:
+        """Remove the deadline of *one*.  No-op if it has none."""
         self._ends.pop(one, None)
-        # While those who have missed it are told, the timer is there and not active.
+        # While missed deadlines are handled, the timer exists and is not active.
         if not self._ends and self._timer is not None and self._timer.active():
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._clock.seconds()
         missed: list[_T] = []
         for one, end in self._ends.items():
@@ -77,20 +77,20 @@ class Deadlines(Generic[_T]):
                 break
             missed.append(one)
         for one in missed:
-            # It may be done because of what was done to those before it.
+            # Handling one may have stopped another.
             if self._ends.pop(one, None) is not None:
-                self._tell(one)
-        # Now, and not by who began meanwhile: others may have less time left.
+                self._miss(one)
+        # Only now: a deadline that started meanwhile may not be the first to end.
         self._timer = None
         if self._ends:
             first = next(iter(self._ends.values()))
-            self._timer = self._clock.callLater(max(0.0, first - now), self._look)
+            self._timer = self._clock.callLater(max(0.0, first - now), self._check)
 
-    def _tell(self, one: _T) -> None:
-        """One's bug must not cost the others their deadlines."""
+    def _miss(self, one: _T) -> None:
+        """Handle a missed deadline.  An exception must not cost the others theirs."""
         try:
             self._missed(one)
-        except Exception:  # noqa: BLE001 - whatever it is, it is this one's own
+        except Exception:  # noqa: BLE001 - whatever it is, it concerns this one only
             self._failed(one)
 
     def _log_failure(self, one: _T) -> None:

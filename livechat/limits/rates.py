@@ -1,5 +1,5 @@
 """
-How much one connection and one address may do.
+Rate limits of connections, addresses and log lines.
 
 Rates are leaky buckets in the form that ATM calls the generic cell rate
 algorithm (ITU-T I.371): one number per bucket, the time at which it will be
@@ -16,25 +16,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from twisted.internet.defer import Deferred, succeed
-
-from livechat.errors import ChatError, Kind
-
 #: A burst may be this many times the rate of one second.
 _BURST: Final = 2
-#: Seconds between two looks for buckets that can be forgotten.
+#: Seconds between two removals of empty buckets.
 _FORGET_EVERY: Final = 60.0
-#: Seconds that count as none: what adding up many small times may be off by.
+#: Seconds that count as none: the error of adding up many small times.
 _INSTANT: Final = 1e-6
-#: How many more connections than allowed are held at once, to be told so.
-_EXCESS: Final = 64
 
 
 @lru_cache(maxsize=4096)
 def address_key(host: str) -> str:
     """
-    What counts as one address: an IPv4 address, or an IPv6 network of /64,
-    which is what one household or one machine gets.
+    The key under which an address is counted: an IPv4 address, or an IPv6 network of /64,
+    the size that one household or one machine gets.
     """
     try:
         address = ipaddress.ip_address(host)
@@ -50,7 +44,7 @@ def address_key(host: str) -> str:
 @dataclass(frozen=True)
 class Rate:
     """
-    Events a second and how many may come at once; a rate of 0 is no limit.
+    Events a second, and the number that may come at once; a rate of 0 is no limit.
     """
 
     per_second: float
@@ -63,11 +57,11 @@ class Rate:
 
     def after(self, empty_at: float, now: float) -> tuple[float, float]:
         """
-        What one more event does to a bucket.
+        Add one event to a bucket.
 
-        @return: when the bucket will be empty now, and how many seconds the
-            event comes too early: 0 if it is admitted.  A refused event leaves
-            the bucket as it is.
+        @return: the time at which the bucket will be empty, and the seconds by which the
+            event is too early: 0 if it is admitted.  A refused event leaves the bucket as
+            it is.
         """
         if not self.per_second:
             return empty_at, 0.0
@@ -87,35 +81,40 @@ class Bucket:
         self._rate = rate
         self._empty_at = 0.0
 
-    def take(self, now: float) -> float:
-        """Admit one event, or return how many seconds it comes too early."""
+    def admit(self, now: float) -> float:
+        """Admit one event and return 0, or return the seconds by which it is too early."""
         self._empty_at, wait = self._rate.after(self._empty_at, now)
         return wait
 
-    def give_back(self) -> None:
-        """An event that was admitted does not count after all."""
+    def refund(self) -> None:
+        """Uncount an admitted event."""
         if self._rate.per_second:
             self._empty_at -= 1 / self._rate.per_second
 
 
-class Seldom:
-    """When to say something that may happen without end, and must not fill the disk."""
+class LogLimit:
+    """Rate-limits a log line."""
 
     def __init__(self, rate: Rate) -> None:
         self._bucket = Bucket(rate)
-        self._unsaid = 0
+        self._left_out = 0
 
     def due(self, now: float) -> str | None:
-        """It happened: None, or how often it did since it was said, in words to say besides."""
-        if self._bucket.take(now):
-            self._unsaid += 1
+        """
+        Count an event that could be logged.
+
+        @return: None if it is not to be logged; else text to append to the line, which says
+            how many were left out.
+        """
+        if self._bucket.admit(now):
+            self._left_out += 1
             return None
-        unsaid, self._unsaid = self._unsaid, 0
-        return f" ({unsaid} more since the last one)" if unsaid else ""
+        left_out, self._left_out = self._left_out, 0
+        return f" ({left_out} more since the last one)" if left_out else ""
 
 
 class Buckets:
-    """Leaky buckets by key, of the same rate."""
+    """Leaky buckets of one rate, by key."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
@@ -125,8 +124,8 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._empty_at)
 
-    def take(self, key: str, now: float) -> float:
-        """Admit one event of *key*, or return how many seconds it comes too early."""
+    def admit(self, key: str, now: float) -> float:
+        """Admit one event of *key* and return 0, or return the seconds by which it is too early."""
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY
             self._empty_at = {key: at for key, at in self._empty_at.items() if at > now}
@@ -135,136 +134,7 @@ class Buckets:
             self._empty_at[key] = empty_at
         return wait
 
-    def give_back(self, key: str) -> None:
-        """An event of *key* that was admitted does not count after all."""
+    def refund(self, key: str) -> None:
+        """Uncount an admitted event of *key*."""
         if key in self._empty_at:
             self._empty_at[key] -= 1 / self._rate.per_second
-
-
-class Connections:
-    """
-    Counts the port's connections, in all and by address.
-
-    A connection over a limit is still let in, so that it can be told so, but
-    only `_EXCESS` of them at a time: after that they are closed unheard.
-    """
-
-    def __init__(self, most: int, most_per_address: int) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
-        self._open = 0
-        self._excess = 0
-        self._by_address: dict[str, int] = {}
-        self._waiting: Deferred[None] | None = None
-
-    def __len__(self) -> int:
-        return self._open + self._excess
-
-    def emptied(self) -> Deferred[None]:
-        """Fires when no connection is left."""
-        if len(self):
-            self._waiting = Deferred()
-            return self._waiting
-        return succeed(None)
-
-    def enter(self, key: str | None) -> Admission | None:
-        """
-        Count a new connection in.  None: close it at once.
-
-        @param key: what counts as its address; None where that is not known yet.
-        """
-        refusal = self._too_many(key)
-        if refusal is None and self._most and self._open >= self._most:
-            refusal = ChatError(Kind.OVERLOADED, "The server has as many connections as it takes.")
-        if refusal is not None:
-            if self._excess >= _EXCESS:
-                return None
-            self._excess += 1
-            return Admission(self, key, refusal)
-        self._open += 1
-        self.count(key, 1)
-        return Admission(self, key, None)
-
-    def _too_many(self, key: str | None) -> ChatError | None:
-        here = 0 if key is None else self._by_address.get(key, 0)
-        if not self._most_per_address or here < self._most_per_address:
-            return None
-        return ChatError(
-            Kind.TOO_MANY_CONNECTIONS,
-            f"Your address has {here} connections open; no more are allowed.",
-        )
-
-    def count(self, key: str | None, change: int) -> None:
-        """So many more connections of an address."""
-        if key is not None:
-            now = self._by_address.get(key, 0) + change
-            if now:
-                self._by_address[key] = now
-            else:
-                del self._by_address[key]
-
-    def move(self, before: str | None, key: str) -> ChatError | None:
-        """A connection turns out to be of *key*; returns why it may not be."""
-        refusal = self._too_many(key) if key != before else None
-        if refusal is None:
-            self.count(before, -1)
-            self.count(key, 1)
-        return refusal
-
-    def refuse(self, key: str | None) -> None:
-        """A connection that was let in may not stay after all."""
-        self._open -= 1
-        self.count(key, -1)
-        self._excess += 1
-
-    def leave(self, key: str | None, refused: bool) -> None:
-        """Count a connection out; `Admission.leave` is how."""
-        if refused:
-            self._excess -= 1
-        else:
-            self._open -= 1
-            self.count(key, -1)
-        if self._waiting is not None and not len(self):
-            waiting, self._waiting = self._waiting, None
-            waiting.callback(None)
-
-
-class Admission:
-    """
-    One connection's place in the count.
-
-    @ivar refusal: what to tell it before it is closed; None if it may stay.
-    """
-
-    __slots__ = ("_connections", "_key", "refusal")
-
-    def __init__(
-        self, connections: Connections, key: str | None, refusal: ChatError | None
-    ) -> None:
-        self._connections: Connections | None = connections
-        self._key = key
-        self.refusal = refusal
-
-    def belongs_to(self, key: str) -> None:
-        """
-        Count it as one of *key* from now on.
-
-        @raise ChatError: that address has too many; it stays what it was.
-        """
-        if self._connections is not None and self.refusal is None:
-            refusal = self._connections.move(self._key, key)
-            if refusal is not None:
-                raise refusal
-            self._key = key
-
-    def refuse(self, refusal: ChatError) -> None:
-        """It may not stay after all, for this reason."""
-        if self._connections is not None and self.refusal is None:
-            self._connections.refuse(self._key)
-            self.refusal = refusal
-
-    def leave(self) -> None:
-        """Count the connection out; a second time is nothing."""
-        if self._connections is not None:
-            self._connections.leave(self._key, self.refusal is not None)
-            self._connections = None

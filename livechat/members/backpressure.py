@@ -76,12 +76,12 @@ class Patience:
     def look(self, one: Reader, waiting: int) -> None:
         """So many bytes wait for *one*."""
         if waiting <= self.unsent:
-            self._slow.done(one)
+            self._slow.stop(one)
         elif waiting > FAR_TOO_MUCH * self.unsent:
             one.too_slow()
         elif one not in self._slow:
-            self._slow.begin(one)
+            self._slow.start(one)
 
     def done(self, one: Reader) -> None:
         """Nothing waits for *one*, or it is gone."""
-        self._slow.done(one)
+        self._slow.stop(one)

@@ -22,10 +22,12 @@ from livechat import metrics
 from livechat.errors import ChatError, internal
 from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
+from livechat.limits.source import Source
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, Visit, back_in, session
-from livechat.protocol.v1 import Encoding, encode_frame, error
-from livechat.rooms.chat import Chat, Sender
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import error
+from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.
 COMMENT_EVERY: Final = HEARTBEAT
@@ -39,9 +41,9 @@ class Feed:
     _log = Logger()
     encoding = Encoding.EVENTS
 
-    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, sender: Sender) -> None:
+    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, source: Source) -> None:
         self._feeds = feeds
-        self._session = session(chat, feeds.clock, visit, self, sender)
+        self._session = session(chat, feeds.clock, visit, self, source)
         self._over: Deferred[None] = Deferred()
         self._ended = False
         # Until it has begun, and while its reader is slow.
@@ -202,21 +204,21 @@ class Feeds:
         """Bytes that wait to be read."""
         return sum(feed.unsent for feed in self._open)
 
-    def feed(self, visit: Visit, sender: Sender) -> Feed:
+    def feed(self, visit: Visit, source: Source) -> Feed:
         """A new one."""
-        return Feed(self, self._chat, visit, sender)
+        return Feed(self, self._chat, visit, source)
 
     def opened(self, feed: Feed) -> None:
         """It has begun."""
         self._open.add(feed)
-        self._quiet.begin(feed)
+        self._quiet.start(feed)
 
     def closed(self, feed: Feed) -> None:
         """It is over."""
         self._open.discard(feed)
-        self._quiet.done(feed)
+        self._quiet.stop(feed)
         self.patience.done(feed)
 
     def _comment(self, feed: Feed) -> None:
-        self._quiet.begin(feed)
+        self._quiet.start(feed)
         feed.comment()

@@ -35,11 +35,14 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.identity.guests import Visitor
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
+from livechat.limits.source import Source
 from livechat.protocol import v1 as frames
-from livechat.protocol import wire
-from livechat.protocol.v1 import Encoding, ServerFrame, encode_frame
-from livechat.protocol.wire import Message, Place, Repeated
-from livechat.rooms.chat import PAGE, Chat, History, Sender, Window, check_seen
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.messages import Message, Place, Repeated
+from livechat.protocol.plain import decode_plain, error_frame
+from livechat.protocol.v1 import ServerFrame
+from livechat.protocol.wire import encode
+from livechat.rooms.chat import PAGE, Chat, History, Window, check_seen
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)
@@ -91,7 +94,7 @@ class _Session(ABC):
     """A client in a room."""
 
     __slots__ = (
-        "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_sender", "_visit",
+        "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_source", "_visit",
         "_visitor", "room",
     )  # fmt: skip
 
@@ -99,12 +102,12 @@ class _Session(ABC):
     _visitor: Visitor
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
+        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
     ) -> None:
         self._chat = chat
         self._clock = clock
         self._client = client
-        self._sender = sender
+        self._source = source
         self._visit = visit
         self._noise = Bucket(NOISE_RATE)
         self._fragments = Bucket(FRAGMENT_RATE)
@@ -172,7 +175,7 @@ class _Session(ABC):
             self._tell(error, nonce)
 
     def _spend(self, bucket: Bucket) -> bool:
-        if not bucket.take(self._clock.seconds()):
+        if not bucket.admit(self._clock.seconds()):
             return True
         self._client.flooded("too many frames that were refused or carry no message")
         return False
@@ -199,8 +202,8 @@ class PlainSession(_Session):
 
     def text_received(self, data: bytes) -> None:
         try:
-            text = wire.decode_plain(data)
-            stored = self._chat.send(self._sender, self.room, text, user=self._visitor.user)
+            text = decode_plain(data)
+            stored = self._chat.send(self._source, self.room, text, user=self._visitor.user)
         except ChatError as error:
             self._refuse(error)
         else:
@@ -212,7 +215,7 @@ class PlainSession(_Session):
     def _tell(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
         # Refusals come in masses, where they come: the next may go out with this one.
-        self._client.write_soon(wire.error_frame(error))
+        self._client.write_soon(error_frame(error))
 
 
 class Session(_Session):
@@ -221,9 +224,9 @@ class Session(_Session):
     __slots__ = ("_asked", "_asking", "_replaying")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
+        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
     ) -> None:
-        super().__init__(chat, clock, visit, client, sender)
+        super().__init__(chat, clock, visit, client, source)
         self._asked = Bucket(ASK_RATE)
         self._asking = False
         self._replaying = False
@@ -289,7 +292,7 @@ class Session(_Session):
         try:
             check_seen(frame.message)
             stored = self._chat.send(
-                self._sender,
+                self._source,
                 self.room,
                 frame.message,
                 user=self._visitor.user,
@@ -318,7 +321,7 @@ class Session(_Session):
             self._write(frames.Pong())
 
     def _may_ask(self) -> bool:
-        wait = self._asked.take(self._clock.seconds())
+        wait = self._asked.admit(self._clock.seconds())
         if wait:
             self._refuse(
                 ChatError(Kind.RATE_LIMITED, "You ask for too much; wait.", retry_after=wait)
@@ -371,11 +374,11 @@ class Session(_Session):
 
 
 def session(
-    chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, sender: Sender
+    chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
 ) -> PlainSession | Session:
     """The session for *visit*."""
     made = PlainSession if visit.encoding == Encoding.PLAIN else Session
-    return made(chat, clock, visit, client, sender)
+    return made(chat, clock, visit, client, source)
 
 
 def _page(found: History, messages: list[Message], *, forward: bool) -> frames.History:
@@ -392,7 +395,7 @@ def _as_fits(messages: list[Message], *, forward: bool) -> list[Message]:
     left = PAGE_BYTES
     kept: list[Message] = []
     for message in messages if forward else reversed(messages):
-        left -= len(wire.encode(message))
+        left -= len(encode(message))
         if left < 0 and kept:
             break
         kept.append(message)

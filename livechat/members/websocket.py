@@ -32,13 +32,15 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code, internal
 from livechat.interfaces import IClient
+from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
-from livechat.limits.rates import Admission
+from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Drain, Patience
 from livechat.members.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
-from livechat.protocol.v1 import Encoding, GoAway, encode_frame
-from livechat.rooms.chat import Chat, Sender
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.v1 import GoAway
+from livechat.rooms.chat import Chat
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
@@ -110,7 +112,7 @@ class Socket(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._pinged:
             self._pinged = False
-            self.factory.unanswered.done(self)
+            self.factory.unanswered.stop(self)
         if not self._deaf:
             try:
                 super().dataReceived(data)
@@ -170,7 +172,7 @@ class Socket(Protocol):
     def ask_for_life(self) -> None:
         """Ping; anything that comes is an answer."""
         self._pinged = True
-        self.factory.unanswered.begin(self)
+        self.factory.unanswered.start(self)
         # Behind what the peer does not read a ping would only wait as well.
         if not self._paused:
             self.sendPing()
@@ -412,7 +414,7 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, visit: Visit, sender: Sender) -> Socket:
+    async def enter(self, visit: Visit, source: Source) -> Socket:
         """
         A new member of a room, whose connection is yet to be given to it (`Socket.open`).
 
@@ -421,7 +423,7 @@ class SocketFactory(WebSocketServerFactory):
         socket = self._socket()
         socket.factory = self
         socket.encoding = visit.encoding
-        socket.session = session(self._chat, self._clock, visit, socket, sender)
+        socket.session = session(self._chat, self._clock, visit, socket, source)
         await socket.session.open()
         return socket
 
@@ -477,12 +479,12 @@ class SocketFactory(WebSocketServerFactory):
     def opened(self, socket: Socket) -> None:
         """*socket* has answered its handshake."""
         self.sockets.add(socket)
-        self._quiet.begin(socket)
+        self._quiet.start(socket)
 
     def closed(self, socket: Socket) -> None:
         """*socket* has sent its close frame: it is not asked for anything any more."""
-        self._quiet.done(socket)
-        self.unanswered.done(socket)
+        self._quiet.stop(socket)
+        self.unanswered.stop(socket)
 
     def lost(self, socket: Socket) -> None:
         """The connection of *socket* is gone."""
@@ -490,5 +492,5 @@ class SocketFactory(WebSocketServerFactory):
         self.closed(socket)
 
     def _ask_for_life(self, socket: Socket) -> None:
-        self._quiet.begin(socket)
+        self._quiet.start(socket)
         socket.ask_for_life()

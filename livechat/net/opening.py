@@ -15,7 +15,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.main import CONNECTION_LOST
 
 from livechat.net.tls import PLAIN, Connection
-from livechat.protocol.names import unmapped
+from livechat.protocol.origins import unmapped
 
 if TYPE_CHECKING:
     from livechat.net.tls_port import TLSPort
@@ -110,7 +110,7 @@ class Opening(Connection):
         self._shaking = self._unheard = False
         # Not OpenSSL's, which has said nothing yet.
         self._said_goodbye = True
-        self._port.shaking.done(self)
+        self._port.shaking.stop(self)
         with suppress(OSError):  # reset, as reading will find
             self.socket.send(answer)
             self.socket.shutdown(socket.SHUT_WR)

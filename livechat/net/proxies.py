@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-from livechat.protocol.names import unmapped
+from livechat.protocol.origins import unmapped
 
 Network = IPv4Network | IPv6Network
 

@@ -26,7 +26,7 @@ from livechat.net.opening import Opening, Plain
 from livechat.net.proxies import Proxies
 from livechat.net.tls import Connection
 from livechat.net.tls_port import TLSPort
-from livechat.protocol.names import unmapped
+from livechat.protocol.origins import unmapped
 
 #: The most bytes of a header of version 1, with its line's end.
 _LONGEST_LINE: Final = 107

@@ -166,7 +166,7 @@ class Connection(tcp.Server):
         self._peer_ended = False
         self._in_flight = _NOTHING
         self._looks = self._idle_looks = 0
-        port.shaking.begin(self)
+        port.shaking.start(self)
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
         if self._shaking:
@@ -203,7 +203,7 @@ class Connection(tcp.Server):
             self._port.handshake_failed(self, _in_words(reason))
             return CONNECTION_LOST
         self._shaking = False
-        self._port.shaking.done(self)
+        self._port.shaking.stop(self)
         self._direct = self._nothing_waits()
         if self._direct:
             self.stopWriting()
@@ -374,7 +374,7 @@ class Connection(tcp.Server):
         self.disconnecting = 1
         self._direct = False
         self._in_flight = self._unacknowledged()
-        self._port.closing.begin(self)
+        self._port.closing.start(self)
         producer, self.producer = self.producer, None
         if producer is not None:
             producer.stopProducing()
@@ -445,8 +445,8 @@ class Connection(tcp.Server):
 
     def connectionLost(self, reason: Failure) -> None:
         self._direct = False
-        self._port.shaking.done(self)
-        self._port.closing.done(self)
+        self._port.shaking.stop(self)
+        self._port.closing.stop(self)
         unsent = self._shaking or self.dataBuffer or self._tempDataBuffer
         if self.connected and not unsent and reason.check(ConnectionDone):
             self._goodbye()

@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 
 from livechat import metrics
 from livechat.limits.deadlines import Deadlines
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.net.opening import Opening, Plain, address_of
 from livechat.net.tls import Connection
 
@@ -69,8 +69,8 @@ class TLSPort:
         self.closing: Deadlines[Connection] = Deadlines(
             reactor, CLOSING / LOOKS, self._not_closed, self._met_a_bug
         )
-        self._failures = Seldom(Rate(1 / LOG_EVERY, 1))
-        self._full = Seldom(Rate(1 / LOG_FULL_EVERY, 1))
+        self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
+        self._full = LogLimit(Rate(1 / LOG_FULL_EVERY, 1))
 
     def listen(self, listening: socket.socket) -> IListeningPort:
         """Accept connections on a socket that listens; it may be closed afterwards."""
@@ -94,7 +94,7 @@ class TLSPort:
 
     def _not_closed(self, connection: Connection) -> None:
         if connection.takes(LOOKS):
-            self.closing.begin(connection)
+            self.closing.start(connection)
         else:
             connection.abortConnection()
 

@@ -1,24 +1,19 @@
-"""
-What the processes that serve the same rooms say of themselves, and what comes of it
-when it is put together.
-"""
+"""Reports of the processes that serve the same rooms, on themselves and on their members."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from msgspec import Struct
 
-from msgspec import Struct, structs
-
-from livechat.protocol.wire import Newest, User
+from livechat.protocol.messages import Newest, User
 
 
 class Room(Struct, frozen=True, gc=False):
     """
-    A room, as those who watch see it.
+    A room, as operators see it.
 
-    @ivar members: how many are there now.
+    @ivar members: how many it has now.
     @ivar rate: messages a minute, lately.
-    @ivar newest: the newest message; None if it is not known.
+    @ivar newest: the newest message; None if unknown.
     """
 
     name: str
@@ -29,7 +24,7 @@ class Room(Struct, frozen=True, gc=False):
 
 class Report(Struct, frozen=True):
     """
-    One process.
+    A process, as it describes itself.
 
     @ivar process: its name, which no other has.
     @ivar started: in milliseconds since 1970, UTC.
@@ -53,9 +48,9 @@ class Report(Struct, frozen=True):
 
 class Share(Struct, frozen=True):
     """
-    Who is in a room, at one process.
+    The users of one process in a room.
 
-    @ivar users: none of them if they are very many.
+    @ivar users: empty if they are very many.
     @ivar count: how many they are.
     @ivar connections: how many they have.
     """
@@ -63,32 +58,3 @@ class Share(Struct, frozen=True):
     users: tuple[User, ...] = ()
     count: int = 0
     connections: int = 0
-
-
-def rooms_of_all(shares: Iterable[Iterable[Room]]) -> list[Room]:
-    """
-    The rooms of all processes, in no order: members and rates are sums.
-
-    @param shares: the rooms of each process.
-    """
-    found: dict[str, Room] = {}
-    for rooms in shares:
-        for room in rooms:
-            other = found.get(room.name)
-            found[room.name] = room if other is None else _together(room, other)
-    return list(found.values())
-
-
-def _together(one: Room, other: Room) -> Room:
-    known = [room.newest for room in (one, other) if room.newest is not None]
-    return structs.replace(
-        one,
-        members=one.members + other.members,
-        rate=one.rate + other.rate,
-        newest=max(known, key=lambda newest: newest.seq, default=None),
-    )
-
-
-def chart_of_all(reports: Sequence[Report]) -> list[float]:
-    """Messages a second that were sent to any of them, oldest first."""
-    return [sum(values) for values in zip(*(report.chart for report in reports), strict=False)]

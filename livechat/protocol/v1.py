@@ -1,38 +1,22 @@
 """
-The frames of ``livechat.v1``, and the encodings in which members get what happens.
+The frames of ``livechat.v1``, which ``docs/protocol.md`` describes.
 
-The protocol is described in ``docs/protocol.md``.  Every frame is one JSON object with
-a ``type``; a frame is a struct here, and its type is the struct's tag.
-
-A room's members may want what is said there in different encodings.  Whatever happens
-is encoded once for each of them, and not once for each member:
-
-    PLAIN     ``{"message": "..."}`` in a WebSocket frame; of the rest, nothing
-    V1        the frames below, each in a WebSocket frame
-    EVENTS    the same as server-sent events (WHATWG HTML, section 9.2)
+Every frame is one JSON object with a ``type``.  A frame is a struct here, and its type is
+the struct's tag.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import (
-    Message,
-    Place,
-    User,
-    check_depth,
-    encode,
-    explained,
-    plain_frame,
-    text_frame,
-)
+from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.wire import check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -333,50 +317,3 @@ def error(found: ChatError, nonce: str | None = None) -> Error:
     wait = found.retry_after
     retry_ms = None if wait is None else max(1, round(1000 * wait))
     return Error(ErrorText(found.kind.code, found.detail, retry_ms), nonce)
-
-
-class Encoding(IntEnum):
-    """In which form a member gets what happens."""
-
-    PLAIN = 0
-    V1 = 1
-    EVENTS = 2
-
-
-def encode_messages(encoding: Encoding, epoch: str, messages: Sequence[Message]) -> bytes:
-    """*messages* of *epoch*, as members get them."""
-    if encoding == Encoding.PLAIN:
-        return b"".join(map(plain_frame, messages))
-    if encoding == Encoding.V1:
-        return b"".join([text_frame(encode(_said(message))) for message in messages])
-    return b"".join([_event(_said(message), Place(epoch, message.seq)) for message in messages])
-
-
-def encode_frame(encoding: Encoding, frame: ServerFrame, seen: Place | None = None) -> bytes:
-    """
-    A frame, as members get it; nothing for plain ones.
-
-    @param seen: where one who gets it as an event begins when it is back.
-    """
-    if encoding == Encoding.PLAIN:
-        return b""
-    if encoding == Encoding.V1:
-        return text_frame(encode(frame))
-    return _event(frame, seen)
-
-
-def _said(message: Message) -> Said:
-    return Said(message.message, message.seq, message.time, message.user)
-
-
-def _event(frame: ServerFrame, seen: Place | None) -> bytes:
-    """
-    A server-sent event.
-
-    @param seen: what the client says it has seen, when it is back.
-    """
-    number = b"" if seen is None else f"id: {seen.epoch}:{seen.seq}\n".encode()
-    # The client's own reconnecting obeys this.
-    retry = b"retry: %d\n" % frame.retry_ms if isinstance(frame, GoAway) else b""
-    name = str(frame.__struct_config__.tag).encode()
-    return b"%bevent: %b\n%bdata: %b\n\n" % (retry, name, number, encode(frame))

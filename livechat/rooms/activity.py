@@ -17,7 +17,7 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.protocol.cluster import Room
-from livechat.protocol.wire import Message, Newest
+from livechat.protocol.messages import Message, Newest
 
 #: Seconds for which a room counts as active after its last message.
 LATELY: Final = 900.0

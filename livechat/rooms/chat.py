@@ -20,12 +20,14 @@ from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.guests import Visitor, passer_by, regular
 from livechat.interfaces import IBackend, IClient, IMember, ISink
-from livechat.limits.rates import Bucket, Buckets, Rate, address_key
-from livechat.protocol.cluster import Report, Room, rooms_of_all
+from livechat.limits.rates import Buckets, Rate
+from livechat.limits.source import Source
+from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
+from livechat.protocol.messages import Draft, Message, Newest, Place, Position, Repeated, User
 from livechat.protocol.v1 import Limits
-from livechat.protocol.wire import Draft, Message, Newest, Place, Position, Repeated, User
 from livechat.rooms.activity import Activity
+from livechat.rooms.directory import rooms_of_all
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import NEWEST, Replay
@@ -46,26 +48,6 @@ class Window(Struct, frozen=True):
     limit: int = PAGE
     before: int | None = None
     after: int | None = None
-
-
-class Sender:
-    """
-    One connection, as far as its right to send goes.
-
-    @ivar address: where it is from, an IP address as text.
-    @ivar key: what counts as its address (`livechat.limits.rates.address_key`).
-    """
-
-    __slots__ = ("_bucket", "address", "key")
-
-    def __init__(self, address: str, rate: Rate) -> None:
-        self.address = address
-        self.key = address_key(address)
-        self._bucket = Bucket(rate)
-
-    def take(self, now: float) -> float:
-        """Seconds that this connection must wait before it sends; 0: go ahead."""
-        return self._bucket.take(now)
 
 
 class History:
@@ -144,19 +126,14 @@ class Chat:
         self.presence = Presence(clock, hub, backend)
         # What the backend knows of active rooms in which nothing was said lately.
         self._quiet: dict[str, Newest] = {}
-        self._rate = Rate.of(rate)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
-        self.limits = Limits(max_message, rate, self._rate.burst if rate else 0, PAGE)
+        self.limits = Limits(max_message, rate, Rate.of(rate).burst if rate else 0, PAGE)
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
         return int(1000 * self._now())
-
-    def sender(self, address: str) -> Sender:
-        """A new connection from *address*, an IP address as text."""
-        return Sender(address, self._rate)
 
     async def visitor(self, name: str | None, key: str | None) -> Visitor:
         """
@@ -235,7 +212,7 @@ class Chat:
 
     def send(
         self,
-        sender: Sender,
+        source: Source,
         room: str,
         text: str,
         *,
@@ -246,7 +223,7 @@ class Chat:
         """
         Say *text* in *room*.  Fires once it is stored and delivered.
 
-        One sender's messages are stored in the order of the calls.
+        One source's messages are stored in the order of the calls.
 
         @param user: whose message it is.
         @param nonce: the same one from the same user in the same room is the same message
@@ -267,7 +244,7 @@ class Chat:
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
         now = self._clock.seconds()
-        wait = sender.take(now) or self._addresses.take(sender.key, now)
+        wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,
@@ -276,7 +253,7 @@ class Chat:
             )
         if nonce is not None:
             nonce = _scoped(None if anonymous else user, nonce)
-        draft = Draft(room, text, user, nonce, sender.key)
+        draft = Draft(room, text, user, nonce, source.key)
         return self._backend.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:

@@ -42,8 +42,9 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.errors import internal
 from livechat.interfaces import IMember, ISink
-from livechat.protocol.v1 import Encoding, Resumed, ServerFrame, encode_frame, encode_messages
-from livechat.protocol.wire import Message, Place
+from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
+from livechat.protocol.messages import Message, Place
+from livechat.protocol.v1 import Resumed, ServerFrame
 
 #: Members that are written to in one turn: some 5 ms of one core.
 SLICE: Final = 500

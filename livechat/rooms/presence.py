@@ -31,8 +31,8 @@ from livechat.identity.guests import Visitor
 from livechat.interfaces import IBackend, ICompany
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
+from livechat.protocol.messages import User
 from livechat.protocol.v1 import Joined, Left, Present, Typing
-from livechat.protocol.wire import User
 from livechat.rooms.hub import Hub
 
 #: Seconds for which a user stays without any connection.
@@ -132,7 +132,7 @@ class Presence:
         here.connections += 1
         room.connections += 1
         room.away.pop(user.id, None)
-        self._gone.done((name, user.id))
+        self._gone.stop((name, user.id))
         self._change(name, room)
 
     def leave(self, name: str, visitor: Visitor) -> None:
@@ -144,10 +144,10 @@ class Presence:
         if not here.connections:
             if visitor.returns:
                 room.away[visitor.user.id] = None
-                self._gone.begin((name, visitor.user.id))
+                self._gone.start((name, visitor.user.id))
                 if len(room.away) > AWAY:
                     first = next(iter(room.away))
-                    self._gone.done((name, first))
+                    self._gone.stop((name, first))
                     self._remove(name, room, room.here[first])
             else:
                 self._remove(name, room, here)

@@ -29,8 +29,9 @@ from zope.interface import implementer
 
 from livechat.errors import ChatError
 from livechat.interfaces import IBackend, IClient, ISink
-from livechat.protocol.v1 import Resumed, encode_frame, encode_messages
-from livechat.protocol.wire import Message, Page, Place, Position
+from livechat.protocol.encoding import encode_frame, encode_messages
+from livechat.protocol.messages import Message, Page, Place, Position
+from livechat.protocol.v1 import Resumed
 from livechat.rooms.hub import Hub
 
 #: Messages that a member gets to whom it cannot be said what it missed.

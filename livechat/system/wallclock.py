@@ -35,7 +35,7 @@ from datetime import timedelta
 from math import inf
 from typing import Final, NamedTuple
 
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 
 #: Seconds by which the offset must change to be a jump.
 JUMP: Final = 10.0
@@ -92,7 +92,7 @@ class WallClock:
         # An offset that is not believed yet, and the seconds for which it has held.
         self._new: float | None = None
         self._new_held = 0.0
-        self._flaps = Seldom(FLAPS)
+        self._flaps = LogLimit(FLAPS)
 
     def start(self, record: Record | None) -> str:
         """

@@ -18,9 +18,11 @@ from livechat.http.response import Headers, Response, Upgrade, json, streamed_js
 from livechat.identity.guests import checked_key, checked_name
 from livechat.members.event_stream import Feeds
 from livechat.members.session import Visit
-from livechat.protocol import wire
+from livechat.protocol.bodies import Allowance, SendRequest, Sent, decode_send_request
+from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import LONGEST_NONCE, V1, Encoding, place
+from livechat.protocol.v1 import LONGEST_NONCE, V1, place
+from livechat.protocol.wire import encode
 from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
 from livechat.web import contract
 
@@ -68,10 +70,10 @@ class Api:
         # Without a key all users share their nonces.
         nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
         stored = await self._chat.send(
-            call.sender, room, request.message, user=user, nonce=nonce, anonymous=key is None
+            call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
         )
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
-        return json(wire.Sent(), headers=headers)
+        return json(Sent(), headers=headers)
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
@@ -87,7 +89,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.sender)
+        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.source)
         if call.method != "HEAD":
             await feed.enter()
         headers = (
@@ -143,7 +145,7 @@ class Api:
             ("Access-Control-Allow-Origin", "*"),
             ("Vary", "Origin"),
         )
-        return Response(200, wire.encode(wire.Allowance(allowed, page, option)), headers)
+        return Response(200, encode(Allowance(allowed, page, option)), headers)
 
     async def openapi(self, call: Call) -> Response:
         """What can be asked by HTTP, for programs."""
@@ -161,10 +163,10 @@ class Api:
         return room_name(given.pop() or "") if given else self._chat.default_room
 
 
-def _send_request(call: Call) -> wire.SendRequest:
+def _send_request(call: Call) -> SendRequest:
     """What is to be sent, from JSON or from a form."""
     if media_type(call) == "application/json":
-        return wire.decode_send_request(call.body)
+        return decode_send_request(call.body)
     if media_type(call) != FORM:
         raise ChatError(
             Kind.UNSUPPORTED_MEDIA_TYPE,
@@ -177,7 +179,7 @@ def _send_request(call: Call) -> wire.SendRequest:
         if call.body.lstrip().startswith(b"{"):
             hint = " This looks like JSON: say so with 'Content-Type: application/json'."
         raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
-    return wire.SendRequest(given["message"], given.get("room"))
+    return SendRequest(given["message"], given.get("room"))
 
 
 def _visit(call: Call, encoding: Encoding) -> Visit:
@@ -237,7 +239,7 @@ async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
     """``{"chat_history": [...]}``, a page at a time."""
     lead = b'{"chat_history":['
     async for page in found.pages():
-        yield lead + b",".join(map(wire.encode, page))
+        yield lead + b",".join(map(encode, page))
         lead = b","
     yield (lead if lead != b"," else b"") + b"]}"
 

@@ -21,9 +21,10 @@ from livechat.errors import Close, Kind
 from livechat.http.endpoint import FORM
 from livechat.identity import guests
 from livechat.members.session import HEARTBEAT
-from livechat.protocol import looks, names, wire
+from livechat.protocol import bodies, looks, messages, names, plain
 from livechat.protocol import v1 as frames
-from livechat.protocol.wire import PlainError, PlainFrame
+from livechat.protocol.plain import PlainError, PlainFrame
+from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
 
 Document = dict[str, Any]
@@ -54,7 +55,7 @@ _NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 -
 _PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
 _ROOM: Final[Document] = {
     "type": "string",
-    "pattern": rf"^(?!\.\.?$)[A-Za-z0-9._~-]{{1,{names.LONGEST_NAME}}}$",
+    "pattern": f"^{names.ROOM_NAME}$",
 }
 _QUERY: Final[dict[str, tuple[Document, str]]] = {
     "room": (_ROOM, "The same one, if the path or the body names one too."),
@@ -65,7 +66,7 @@ _QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"({', '.join(looks.RESERVED)}, and what looks like these).",
     ),
     "client": (
-        {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+        {"type": "string", "pattern": f"^{guests.KEY}$"},
         "Chosen at random, kept and told to nobody else: makes this the same user each time.",
     ),
     "limit": (
@@ -84,7 +85,8 @@ _AS_USER: Final = ("name", "client")
 
 _STRUCTS: Final = {
     each.__name__: each
-    for each in (*vars(wire).values(), *vars(frames).values())
+    for module in (messages, bodies, plain, frames)
+    for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
@@ -97,13 +99,13 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
     @param shortest_shared: characters that an ``Idempotency-Key`` has at least, where it
         counts among those of all who bring no key of their own.
     """
-    schemas = _schemas((wire.SendRequest,)) | _schemas(
-        (wire.Sent, wire.Message, wire.Allowance, wire.Problem), written=True
+    schemas = _schemas((bodies.SendRequest,)) | _schemas(
+        (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem), written=True
     )
     _bound(schemas["SendRequest"], chat)
     schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= _ROOM
-    messages = {"type": "array", "items": _schema("Message")}
-    schemas["ChatHistory"] = _object(chat_history=messages) | {"description": "Oldest first."}
+    history = {"type": "array", "items": _schema("Message")}
+    schemas["ChatHistory"] = _object(chat_history=history) | {"description": "Oldest first."}
     schemas["Problem"]["properties"]["code"] |= _codes(
         {*_ANYWHERE, *_SENDING, *_UPGRADING, *_ELSEWHERE}
     )
@@ -216,7 +218,7 @@ def _send(name: str, chat: Chat, shortest_shared: int) -> Document:
     return _operation(name, "Store and deliver a message.", stored, _SENDING, parameters) | {
         "requestBody": {
             "required": True,
-            "description": f"At most {wire.wire_limit(chat.max_message)} bytes.",
+            "description": f"At most {wire_limit(chat.max_message)} bytes.",
             "content": {"application/json": body, FORM: body},
         }
     }
@@ -328,7 +330,9 @@ def _query(*fields: str) -> list[Document]:
 
 
 def _channel(address: str, text: str, messages: Iterable[str]) -> Document:
-    room = f"1 to {names.LONGEST_NAME} characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`."
+    room = (
+        f"1 to {names.LONGEST_ROOM_NAME} characters of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`."
+    )
     return {
         "address": address,
         "description": text,

@@ -19,7 +19,7 @@ from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.http.endpoint import Call, Route
 from livechat.http.response import Response, json
-from livechat.protocol.names import is_among
+from livechat.protocol.origins import is_among
 from livechat.rooms.chat import Chat
 
 #: What proxies add to what they pass on.
@@ -84,7 +84,7 @@ class Monitors:
     def _is_here(call: Call) -> bool:
         """Whether it is asked from this machine, by somebody who means this machine."""
         return (
-            ip_address(call.sender.address).is_loopback
+            ip_address(call.source.address).is_loopback
             and is_among(call.asked.host, ())
             # nginx's bare proxy_pass adds nothing.
             and not call.proxied

@@ -23,8 +23,7 @@ from livechat.http.endpoint import Call, Route, query
 from livechat.http.negotiation import weights
 from livechat.http.response import Headers, Response, see
 from livechat.identity.guests import LONGEST_NAME
-from livechat.protocol.names import LONGEST_NAME as LONGEST_ROOM
-from livechat.protocol.names import room_name
+from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.rooms.chat import Chat
 from livechat.web.html import Templates, folder
 from livechat.web.server import Server
@@ -113,7 +112,7 @@ class Pages:
             scheme=call.asked.scheme,
             room=room,
             example=self._chat.default_room,
-            longest_room=LONGEST_ROOM,
+            longest_room=LONGEST_ROOM_NAME,
             longest_name=LONGEST_NAME,
             # A proxy has a certificate of its own.
             self_signed=self._server.certificate.self_signed and not call.proxied,

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from livechat.config import Config, flag
-from livechat.limits.rates import Connections
+from livechat.limits.connections import Connections
 from livechat.net.certificates import Certificate, Shown
 from livechat.web.html import span
 

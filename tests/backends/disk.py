@@ -8,7 +8,7 @@ from pathlib import Path
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Store
-from livechat.protocol.wire import Draft, Message
+from livechat.protocol.messages import Draft, Message
 
 NOW = 1_790_000_000.0
 

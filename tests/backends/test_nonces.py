@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from livechat.backends import nonces
 from livechat.backends.nonces import LASTS, Known, Nonces
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft, Message, Repeated, User
+from livechat.protocol.messages import Draft, Message, Repeated, User
 
 
 def draft(text: str = "a", nonce: str = "n", room: str = "r") -> Draft:

@@ -24,7 +24,7 @@ from bench.targets import TARGETS, Target, judge
 from bench.unstored import EPOCH, UnstoredBackend
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
-from livechat.protocol.wire import Draft, Message, Newest
+from livechat.protocol.messages import Draft, Message, Newest
 from tests.contract import REPORT
 from tests.support import RecordingSink, kind, result
 

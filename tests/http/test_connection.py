@@ -249,7 +249,7 @@ def test_requests_without_reading_answers(port: Port) -> None:
 def test_pipelined_histories(port: Port) -> None:
     """A history that is asked for behind an unread answer waits for it to be read."""
     for _ in range(60):
-        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+        port.world.chat.send(port.world.source("a"), "lobby", "x" * 16_000)
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/healthz") + request("GET", "/chat/history/") * 2)
@@ -264,7 +264,7 @@ def test_pipelined_histories(port: Port) -> None:
 def test_a_reader_that_never_reads(port: Port) -> None:
     """An answer has a deadline as well."""
     for _ in range(60):
-        port.world.chat.send(port.world.chat.sender("a"), "lobby", "x" * 16_000)
+        port.world.chat.send(port.world.source("a"), "lobby", "x" * 16_000)
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/chat/history/"))
@@ -351,7 +351,7 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     wire.send(client_frame(b'{"message": "early"}'))
     assert wire.received() == b""
     port.world.backend._subscribed["r"] = "e"
-    port.world.chat.send(port.world.chat.sender("a"), "r", "meanwhile")
+    port.world.chat.send(port.world.source("a"), "r", "meanwhile")
     entering.callback(None)
     assert wire.answer().status == 101
     assert wire.heard() == ["meanwhile", "early"]
@@ -507,7 +507,7 @@ def test_whom_a_proxy_passes_on(world: World) -> None:
         wire.protocol.comes_from(address)
         wire.send(request("GET", "/healthz", X_Forwarded_For="9.9.9.9"))
     assert [wire.answer().status for wire in wires] == [200, 429, 200]
-    assert wires[0].protocol.sender.address == "203.0.113.1"
+    assert wires[0].protocol.source.address == "203.0.113.1"
     assert port.connections._by_address == {"203.0.113.1": 1, "203.0.113.2": 1}
     for wire in wires:
         wire.hang_up()

@@ -10,7 +10,7 @@ from livechat.http.endpoint import Call, Route, Tree, fields
 from livechat.http.origins import Origins
 from livechat.http.response import Response, json
 from livechat.limits.rates import Rate
-from livechat.rooms.chat import Sender
+from livechat.limits.source import Source
 from tests.support import Port, run
 
 OWN = Origins(frozenset(), lambda: ("*",), Clock())
@@ -189,7 +189,7 @@ def test_routes_are_closed_to_foreign_pages() -> None:
 
     tree = Tree((Route("/x", {"POST": answer}),), OWN)
     headers = {"host": ("a",), "origin": ("https://evil.example",)}
-    call = Call("POST", "/x", "", headers, b"", Sender("a", Rate.of(0)))
+    call = Call("POST", "/x", "", headers, b"", Source("a", Rate.of(0)))
     refused = run(tree.answer(call))
     assert refused.status == 403
 
@@ -217,7 +217,7 @@ class BugTest(SynchronousTestCase):
         async def broken(call: Call) -> Response:
             raise ZeroDivisionError("secret")
 
-        call = Call("GET", "/x", "", {"host": ("a",)}, b"", Sender("a", Rate.of(0)))
+        call = Call("GET", "/x", "", {"host": ("a",)}, b"", Source("a", Rate.of(0)))
         answer = run(Tree((Route("/x", {"GET": broken}),), OWN).answer(call))
         assert answer.status == 500
         assert b"secret" not in answer.body
@@ -238,5 +238,5 @@ def test_names_are_decoded() -> None:
         return json(dict(call.names))
 
     tree = Tree((Route("/a/{x}/{y}/", {"GET": show}, origins="any"),), OWN)
-    call = Call("GET", "/a/%41%252F/b", "", {"host": ("a",)}, b"", Sender("a", Rate.of(0)))
+    call = Call("GET", "/a/%41%252F/b", "", {"host": ("a",)}, b"", Source("a", Rate.of(0)))
     assert run(tree.answer(call)).body == b'{"x":"A%2F","y":"b"}'

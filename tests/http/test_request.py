@@ -75,7 +75,7 @@ def test_the_largest_body(port: Port) -> None:
 
 def test_a_slow_reader_of_a_history(port: Port) -> None:
     """A long history is written as fast as its reader reads, a little at a time."""
-    sender = port.world.chat.sender("192.0.2.1")
+    sender = port.world.source("192.0.2.1")
     for _ in range(60):
         port.world.chat.send(sender, "lobby", "x" * 16_000)
     wire = port.connect()

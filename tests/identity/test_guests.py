@@ -19,7 +19,6 @@ from livechat.identity.guests import (
     regular,
 )
 from livechat.protocol.looks import skeleton
-from livechat.protocol.wire import User, user_of_text, user_to_text
 
 KEY = "abcdefghijklmnop"
 
@@ -107,31 +106,6 @@ def test_who_comes_again() -> None:
     assert regular(b"s", KEY + "x").user.id != one.user.id
     # A name that was made up stays, too.
     assert regular(b"s", KEY).user == two.user
-
-
-@pytest.mark.parametrize(
-    "user",
-    [OPERATOR, User("1", "Ann"), User("a-b", " Ann  Lee "), User("2", "a\toperator b")],
-    ids=ascii,
-)
-def test_kept(user: User) -> None:
-    """A kept user is found again."""
-    assert user_of_text(user_to_text(user)) == user
-
-
-def test_kept_before_there_were_roles() -> None:
-    """Old entries are read; a livechat that knows no roles reads the name of new ones."""
-    assert user_of_text("kX3vPq0aT7yB Ann Lee") == User("kX3vPq0aT7yB", "Ann Lee")
-    known_as, name = user_to_text(OPERATOR).split(" ", 1)
-    assert name == "Operator"
-    assert known_as.startswith(OPERATOR.id)
-
-
-@pytest.mark.parametrize("text", ["", " ", "1", "1 ", " Ann", "\toperator Ann"], ids=ascii)
-def test_not_kept(text: str) -> None:
-    """Other texts are not taken for users."""
-    with pytest.raises(ValueError, match="not a user"):
-        user_of_text(text)
 
 
 def test_no_guest_is_an_operator() -> None:

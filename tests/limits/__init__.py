@@ -1,1 +1,1 @@
-"""Tests of `livechat.limits.rates`."""
+"""Tests of `livechat.limits`."""

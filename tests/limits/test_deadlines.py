@@ -24,9 +24,9 @@ class Room:
 def test_missed() -> None:
     """Who is not done in time is told of once, in the order of the deadlines."""
     room = Room()
-    room.deadlines.begin("a")
+    room.deadlines.start("a")
     room.clock.advance(4)
-    room.deadlines.begin("b")
+    room.deadlines.start("b")
     room.clock.advance(5.9)
     assert room.missed == []
     room.clock.advance(0.1)
@@ -43,12 +43,12 @@ def test_done() -> None:
     """Who is done is not told of, and when nobody waits no timer runs."""
     room = Room()
     for one in ("a", "b", "c"):
-        room.deadlines.begin(one)
-    room.deadlines.done("a")
-    room.deadlines.done("stranger")
+        room.deadlines.start(one)
+    room.deadlines.stop("a")
+    room.deadlines.stop("stranger")
     assert (len(room.deadlines), room.timers()) == (2, 1)
-    room.deadlines.done("b")
-    room.deadlines.done("c")
+    room.deadlines.stop("b")
+    room.deadlines.stop("c")
     assert (len(room.deadlines), room.timers()) == (0, 0)
     room.clock.advance(100)
     assert room.missed == []
@@ -57,9 +57,9 @@ def test_done() -> None:
 def test_again() -> None:
     """Who begins again has the full time again."""
     room = Room()
-    room.deadlines.begin("a")
+    room.deadlines.start("a")
     room.clock.advance(9)
-    room.deadlines.begin("a")
+    room.deadlines.start("a")
     room.clock.advance(9)
     assert room.missed == []
     room.clock.advance(1)
@@ -70,7 +70,7 @@ def test_one_timer() -> None:
     """However many wait, one timer does."""
     room = Room()
     for number in range(1_000):
-        room.deadlines.begin(str(number))
+        room.deadlines.start(str(number))
         room.clock.advance(0.001)
     assert room.timers() == 1
 
@@ -82,13 +82,13 @@ def test_beginning_and_ending_meanwhile() -> None:
 
     def miss(one: str) -> None:
         missed.append(one)
-        deadlines.done("b")
+        deadlines.stop("b")
         if len(missed) < 3:
-            deadlines.begin("a")
+            deadlines.start("a")
 
     deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
     for one in ("a", "b", "c"):
-        deadlines.begin(one)
+        deadlines.start(one)
     clock.advance(10)
     assert missed == ["a", "c"]
     clock.advance(10)
@@ -103,7 +103,7 @@ def test_many_at_once() -> None:
     deadlines: Deadlines[str] = Deadlines(clock, 10, missed.append)
     count = 2 * MOST_AT_ONCE + 1
     for number in range(count):
-        deadlines.begin(str(number))
+        deadlines.start(str(number))
     clock.advance(10 + TURN)
     assert len(missed) == MOST_AT_ONCE
     clock.advance(TURN)
@@ -120,12 +120,12 @@ def test_beginning_anew_delays_nobody() -> None:
 
     def miss(one: str) -> None:
         missed.append((clock.seconds(), one))
-        deadlines.begin(one)
+        deadlines.start(one)
 
     deadlines: Deadlines[str] = Deadlines(clock, 10, miss)
-    deadlines.begin("a")
+    deadlines.start("a")
     clock.advance(5)
-    deadlines.begin("b")
+    deadlines.start("b")
     for _ in range(5):
         clock.advance(5)
     assert missed == [(10, "a"), (15, "b"), (20, "a"), (25, "b"), (30, "a")]
@@ -139,12 +139,12 @@ def test_many_at_once_again_and_again() -> None:
 
     def miss(one: int) -> None:
         missed.append(one)
-        deadlines.begin(one)
+        deadlines.start(one)
 
     deadlines: Deadlines[int] = Deadlines(clock, 10, miss)
     count = 2 * MOST_AT_ONCE + 1
     for number in range(count):
-        deadlines.begin(number)
+        deadlines.start(number)
     for times in (1, 2):
         clock.advance(10 + TURN)
         clock.advance(TURN)
@@ -155,13 +155,13 @@ def test_many_at_once_again_and_again() -> None:
 def test_the_last_one_is_done_meanwhile() -> None:
     """Where what is done about one ends the wait of all the others, no timer is left."""
     clock = Clock()
-    deadlines: Deadlines[str] = Deadlines(clock, 10, lambda _: deadlines.done("b"))
-    deadlines.begin("a")
+    deadlines: Deadlines[str] = Deadlines(clock, 10, lambda _: deadlines.stop("b"))
+    deadlines.start("a")
     clock.advance(5)
-    deadlines.begin("b")
+    deadlines.start("b")
     clock.advance(5)
     assert (len(deadlines), clock.getDelayedCalls()) == (0, [])
-    deadlines.begin("c")
+    deadlines.start("c")
     assert len(clock.getDelayedCalls()) == 1
 
 
@@ -179,7 +179,7 @@ def test_a_bug() -> None:
     for told in (None, failed.append):
         deadlines: Deadlines[str] = Deadlines(clock, 10, miss, told)
         for one in ("a", "b"):
-            deadlines.begin(one)
+            deadlines.start(one)
         with capturedLogs() as events:
             clock.advance(10)
         assert missed == ["a", "b"]

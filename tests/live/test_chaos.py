@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.chaos import Chaos
+from tests.tools.chaos import Chaos
 
 
 def test_chaos(tmp_path: Path) -> None:

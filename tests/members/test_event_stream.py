@@ -15,7 +15,7 @@ from livechat.interfaces import IClient
 from livechat.members.backpressure import SLOW
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.members.session import Visit
-from livechat.protocol.wire import Page, Position
+from livechat.protocol.messages import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
 
 
@@ -43,7 +43,7 @@ def ids(data: bytes) -> list[str]:
 
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
-    sender = port.world.chat.sender("192.0.2.1")
+    sender = port.world.source("192.0.2.1")
     assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
 
 

@@ -11,9 +11,10 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.errors import ChatError, Kind
+from livechat.limits.source import Source
 from livechat.members.session import FRAGMENT_RATE, NOISE_RATE, PlainSession, Visit
-from livechat.rooms.chat import Chat, Sender
-from tests.protocol.test_wire import HOSTILE
+from livechat.rooms.chat import Chat
+from tests.protocol.test_plain import HOSTILE
 from tests.support import ANN, RecordingClient, World, run
 
 
@@ -22,7 +23,7 @@ class Client(RecordingClient):
 
     def __init__(self, world: World, room: str = "r") -> None:
         super().__init__()
-        sender = world.chat.sender("192.0.2.1")
+        sender = world.source("192.0.2.1")
         self.session = PlainSession(world.chat, world.clock, Visit(room), self, sender)
         run(self.session.open())
 
@@ -147,7 +148,7 @@ class FailingChatTest(SynchronousTestCase):
             def __init__(self) -> None:
                 """Needs nothing."""
 
-            def send(self, sender: Sender, room: str, text: str, **more: Any) -> Deferred[Any]:
+            def send(self, source: Source, room: str, text: str, **more: Any) -> Deferred[Any]:
                 return answer
 
         client = Client.__new__(Client)

@@ -17,7 +17,7 @@ from livechat.members.backpressure import SLOW
 from livechat.members.event_stream import COMMENT_EVERY, Feed
 from livechat.members.session import _Session
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
-from livechat.protocol.wire import Message
+from livechat.protocol.messages import Message
 from livechat.rooms.chat import Chat
 from livechat.rooms.presence import Presence
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, client_frame, request
@@ -280,7 +280,7 @@ def test_in_entering(
     assert port.world.hub.rooms() == {}
 
 
-@pytest.mark.parametrize("name", ["headerReceived", "allHeadersReceived", "sender_by"])
+@pytest.mark.parametrize("name", ["headerReceived", "allHeadersReceived", "source_by"])
 def test_in_a_request(
     port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged, name: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.logger import capturedLogs
 
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.net.opening import LONGEST_HEAD
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
@@ -60,7 +60,7 @@ class RedirectTest(PortTest):
         """Other protocols, and requests with a long head, are hung up on."""
         long = GET[:-4] + b"y" * (LONGEST_HEAD - len(GET) + 1) + GET[-4:]
         for said in (b"SSH-2.0-OpenSSH\r\n", b"GET / HTTP/1.1\n\n", b"A" * 20, long):
-            self.port._failures = Seldom(Rate(0, 1))
+            self.port._failures = LogLimit(Rate(0, 1))
             with capturedLogs() as events:
                 end, plain = await self.accept()
                 await in_thread(plain.sendall, said)
@@ -133,7 +133,7 @@ class BehindAProxyTest(PortTest):
     async def test_redirect(self) -> None:
         """The same is answered, and the log says whom."""
         for pieces in ([V4 + GET], [V4, GET], [V4[:5], V4[5:] + GET[:1], GET[1:]]):
-            self.port._failures = Seldom(Rate(0, 1))
+            self.port._failures = LogLimit(Rate(0, 1))
             with capturedLogs() as events:
                 end, plain = await self.accept()
                 for piece in pieces:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import (
     _LONGEST_REST,
@@ -128,7 +128,7 @@ class PrefaceTest(PortTest):
     async def test_wrong(self) -> None:
         """Without a header it is cut off, and said so in the log."""
         for said in WRONG:
-            self.port._failures = Seldom(Rate(0, 1))
+            self.port._failures = LogLimit(Rate(0, 1))
             with capturedLogs() as events:
                 end, plain = await self.accept()
                 plain.sendall(said)

@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.net.listening import bind
 from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines
@@ -70,7 +70,7 @@ class SlowTest(PortTest):
             with pytest.raises(ConnectionResetError):
                 await in_thread(plain.recv, 1)
             assert lines(events) == ["No TLS with 127.0.0.1: it took too long."]
-            self.port._failures = Seldom(Rate(0, 1))
+            self.port._failures = LogLimit(Rate(0, 1))
         assert len(self.port.shaking) == 0
 
     async def test_done(self) -> None:
@@ -104,4 +104,4 @@ class DualStackTest(PortTest):
             assert self.ends.addresses[-1] == address
             assert end.transport.getPeer().host == address
             assert lines(events)[0].startswith(f"No TLS with {address}: ")
-            self.port._failures = Seldom(Rate(0, 1))
+            self.port._failures = LogLimit(Rate(0, 1))

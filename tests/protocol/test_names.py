@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.names import origin, room_name
+from livechat.protocol.names import room_name
 
 
 @pytest.mark.parametrize(
@@ -28,35 +28,3 @@ def test_no_rooms(name: str) -> None:
     with pytest.raises(ChatError) as caught:
         room_name(name)
     assert caught.value.kind is Kind.BAD_ROOM
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("https://example.org", "https://example.org"),
-        ("https://example.org/", "https://example.org"),
-        ("HTTPS://Example.ORG:443", "https://example.org"),
-        ("http://localhost:80", "http://localhost"),
-        ("http://localhost:3000", "http://localhost:3000"),
-        ("https://example.org:8443", "https://example.org:8443"),
-        ("https://[::1]:10443", "https://[::1]:10443"),
-    ],
-)
-def test_origins(text: str, expected: str) -> None:
-    """An origin is written in one way, whatever way it came."""
-    assert origin(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "null", "*", "example.org", "https://", "ftp://example.org", "https://a/b",
-        "https://a?b", "https://a#b", "https://u@a", "https://u:p@a", "https://a:b",
-        "https://a:99999", "https://a b", "https://exämple.org", "//a", "file:///x",
-        "https://a, https://b", "https://a\\b", "https://[::1",
-    ],
-)  # fmt: skip
-def test_no_origins(text: str) -> None:
-    """Everything else is none."""
-    with pytest.raises(ValueError, match=r".*"):
-        origin(text)

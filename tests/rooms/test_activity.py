@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.protocol.cluster import Room
-from livechat.protocol.wire import Message, Newest
+from livechat.protocol.messages import Message, Newest
 from livechat.rooms import activity
 from livechat.rooms.activity import BAR, BARS, LATELY, Activity
 

@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Message, Newest, Repeated
+from livechat.protocol.messages import Message, Newest, Repeated
 from livechat.rooms.chat import LONGEST_PAGE, History, Window
 from tests.support import ANN, Lane, RecordingClient, RecordingSink, World, kind, result, run
 
 
 def say(world: World, *texts: str, room: str = "r") -> None:
-    sender = world.chat.sender("192.0.2.1")
+    sender = world.source("192.0.2.1")
     for text in texts:
         result(world.chat.send(sender, room, text))
 
@@ -33,7 +33,7 @@ def test_sent_is_stored_and_delivered(world: World) -> None:
     """A message gets the next number, is delivered to the room and stands in its history."""
     client = RecordingClient()
     run(world.chat.join("r", client, ANN))
-    sent = result(world.chat.send(world.chat.sender("192.0.2.1"), "r", "hi"))
+    sent = result(world.chat.send(world.source("192.0.2.1"), "r", "hi"))
     assert (sent.seq, sent.message) == (1, "hi")
     assert client.frames() == [b'{"message":"hi"}']
     assert seqs(world, Window()) == [1]
@@ -60,7 +60,7 @@ def test_refused_texts(make_world: Callable[..., World], text: str, expected: Ki
     """A text over the limit in UTF-8, or that is no Unicode, is refused and not stored."""
     world = make_world(max_message=100)
     with pytest.raises(ChatError) as caught:
-        world.chat.send(world.chat.sender("192.0.2.1"), "r", text)
+        world.chat.send(world.source("192.0.2.1"), "r", text)
     assert caught.value.kind is expected
     assert seqs(world, Window()) == []
 
@@ -76,14 +76,14 @@ def test_accepted_texts(make_world: Callable[..., World], text: str) -> None:
 def test_rate_of_a_connection(make_world: Callable[..., World]) -> None:
     """A connection that talks too fast is told how long to wait; others are not affected."""
     world = make_world(rate=2)
-    sender = world.chat.sender("192.0.2.1")
+    sender = world.source("192.0.2.1")
     for _ in range(4):
         result(world.chat.send(sender, "r", "x"))
     with pytest.raises(ChatError) as caught:
         world.chat.send(sender, "r", "x")
     assert caught.value.kind is Kind.RATE_LIMITED
     assert caught.value.retry_after == pytest.approx(0.5)
-    result(world.chat.send(world.chat.sender("192.0.2.1"), "r", "x"))
+    result(world.chat.send(world.source("192.0.2.1"), "r", "x"))
     world.clock.advance(0.5)
     result(world.chat.send(sender, "r", "x"))
 
@@ -92,11 +92,11 @@ def test_rate_of_an_address(make_world: Callable[..., World]) -> None:
     """All connections of one address share its rate; another address has its own."""
     world = make_world(rate_per_ip=1)
     for _ in range(2):
-        result(world.chat.send(world.chat.sender("2001:db8::1"), "r", "x"))
+        result(world.chat.send(world.source("2001:db8::1"), "r", "x"))
     with pytest.raises(ChatError) as caught:
-        world.chat.send(world.chat.sender("2001:db8::2"), "r", "x")
+        world.chat.send(world.source("2001:db8::2"), "r", "x")
     assert caught.value.kind is Kind.RATE_LIMITED
-    result(world.chat.send(world.chat.sender("2001:db9::1"), "r", "x"))
+    result(world.chat.send(world.source("2001:db9::1"), "r", "x"))
 
 
 @pytest.mark.parametrize(
@@ -323,12 +323,13 @@ def test_a_retry_while_strangers_send(
 ) -> None:
     """However much other addresses say meanwhile, it is not stored again."""
     monkeypatch.setattr("livechat.backends.nonces.MOST", 50)
-    chat = make_world().chat
+    world = make_world()
+    chat = world.chat
 
     def say(address: str, nonce: str) -> Message:
         # A user of its own each time: keys can be made up.
         user = run(chat.visitor(None, f"{nonce:x<32}")).user
-        return result(chat.send(chat.sender(address), "r", "x", user=user, nonce=nonce))
+        return result(chat.send(world.source(address), "r", "x", user=user, nonce=nonce))
 
     first = say("192.0.2.1", "mine")
     for number in range(100):

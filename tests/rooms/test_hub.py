@@ -11,8 +11,8 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from livechat.errors import Kind
 from livechat.interfaces import ISink
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Message, Place
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message, Place
 from livechat.rooms.hub import SLICE, Hub
 from tests.support import TURN, RecordingClient, RecordingSink, TurnClock
 

@@ -12,8 +12,8 @@ from zope.interface.verify import verifyObject
 from livechat.identity.guests import Visitor, passer_by, regular
 from livechat.interfaces import ICompany
 from livechat.protocol.cluster import Share
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import User
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
 from tests.support import RecordingClient

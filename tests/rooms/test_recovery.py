@@ -13,13 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.v1 import Encoding
-from livechat.protocol.wire import Message, Page, Place, Position
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message, Page, Place, Position
 from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import AGAIN, TAIL, TRIES, Replay
 from tests.support import RecordingClient, result
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 
 class Stream:

@@ -1,5 +1,5 @@
 """
-The Autobahn|Testsuite against the port (`tests.live.echo`): every functional case is right.
+The Autobahn|Testsuite against the port (`tests.tools.echo`): every functional case is right.
 
 The suite needs Python 2.7.  Where there is none this says that it did not run.
 """
@@ -46,7 +46,7 @@ def wstest() -> Path:
 def port(tmp_path: Path) -> Iterator[str]:
     """Where the echo is."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tests.live.echo", "--port=0", "--rate=0", "--rate-per-ip=0"],
+        [sys.executable, "-P", "-m", "tests.tools.echo", "--port=0", "--rate=0", "--rate-per-ip=0"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,

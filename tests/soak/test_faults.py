@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from tests.backends.redis.server import RedisServer, free_port
-from tests.chaos import Chaos
 from tests.live.cable import Cable
 from tests.live.daemon import Daemon, eventually
 from tests.live.talk import SENDERS, Talk, report
+from tests.tools.chaos import Chaos
 
 MEMBERS = 200
 #: Seconds between two messages of a sender, of which there are eight.

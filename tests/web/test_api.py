@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.protocol.test_wire import HOSTILE
+from tests.protocol.test_plain import HOSTILE
 from tests.support import HANDSHAKE, Answer, Port
 
 JSON = {"Content_Type": "application/json"}

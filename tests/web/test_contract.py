@@ -17,16 +17,16 @@ from livechat.backends.retention import Retention
 from livechat.errors import Close, Kind
 from livechat.http.origins import Origins
 from livechat.members.session import ASK_RATE
+from livechat.protocol import bodies, messages, plain
 from livechat.protocol import v1 as frames
-from livechat.protocol import wire
-from livechat.protocol.wire import Place
+from livechat.protocol.messages import Place
 from livechat.rooms.presence import MANY
 from livechat.web import contract
 from livechat.web.api import Api
 from livechat.web.monitors import Access, Monitors
 from tests.members.test_session import Client as PlainClient
+from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
-from tests.protocol.test_wire import HOSTILE as HOSTILE_JSON
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
 from tests.test_protocol import KEY, Client, say
 from tests.web.test_api import FORM, JSON
@@ -129,7 +129,8 @@ def test_names() -> None:
     """No two structs that are described have the same name."""
     structs = {
         each
-        for each in (*vars(wire).values(), *vars(frames).values())
+        for module in (messages, bodies, plain, frames)
+        for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Struct)
     }
     assert len({each.__name__ for each in structs}) == len(structs)
@@ -226,7 +227,8 @@ def test_answers(
 ) -> None:
     """What is answered is described, and so is what goes wrong."""
     say(port.world, "before", "it")
-    port.world.chat.send(port.world.chat.sender("192.0.2.2"), "r", "x", user=wire.User("1", "A"))
+    ann = messages.User("1", "A")
+    port.world.chat.send(port.world.source("192.0.2.2"), "r", "x", user=ann)
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)

@@ -56,9 +56,9 @@ from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, Position, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position, User
 from livechat.system.wallclock import WallClock
 
 _T = TypeVar("_T")
@@ -140,7 +140,7 @@ class RedisBackend:
         self._last_stored: tuple[str, Entry] | None = None
         # None once this process has served rooms: then it waits for what it can use.
         self._refuse = refuse
-        self._unreadable = Seldom(UNREADABLE)
+        self._unreadable = LogLimit(UNREADABLE)
         # How often subscriptions were lost, or could not be made, since they worked.
         self._unheard = 0
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))

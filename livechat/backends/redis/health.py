@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.backends.redis.connection import Link, LinkError, RefusedError
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 
 #: The two connections, each of which has its own reasons.
 COMMANDS: Final = "commands"
@@ -51,7 +51,7 @@ class Health:
         self._reasons = {COMMANDS: "", SUBSCRIPTIONS: ""}
         # The reason that was logged last; "" after the line that it can be used.
         self._said: str | None = None
-        self._seldom = Seldom(LINES)
+        self._seldom = LogLimit(LINES)
         self._warned = False
 
     def trouble(self) -> str | None:

@@ -25,7 +25,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.stream import user_of_bytes, user_to_bytes
 from livechat.interfaces import ICompany
 from livechat.protocol.cluster import Share
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 
 COMPANY: Final = Script("presence")
 #: Seconds between two times at which a process says again who is where.

@@ -35,7 +35,7 @@ from livechat.backends.redis.resp import REPLY
 from livechat.backends.redis.stream import Entry, user_to_bytes
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft, Message, Repeated
+from livechat.protocol.messages import Draft, Message, Repeated
 from livechat.system.wallclock import WallClock
 
 #: Seconds after which a message is not waited for any longer.

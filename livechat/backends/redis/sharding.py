@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from livechat.interfaces import IBackend, ICompany, IShelf, ISink
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, User
 
 
 def shard(room: str, count: int) -> int:

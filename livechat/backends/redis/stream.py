@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from livechat.protocol.wire import Message, User, user_of_text, user_to_text
+from livechat.protocol.messages import Message, User, user_of_text, user_to_text
 
 #: Messages behind a hole that wait; what is beyond them is read back like the hole itself.
 MOST_AHEAD: Final = 1_000

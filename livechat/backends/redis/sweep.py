@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script, answers
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
-from livechat.limits.rates import Rate, Seldom
+from livechat.limits.rates import LogLimit, Rate
 from livechat.system.wallclock import Record, WallClock
 
 LEAD: Final = Script("lead")
@@ -92,7 +92,7 @@ class Sweep:
         self._search: bytes | None = None
         self._walk_at = 0.0
         self._keep_at = 0.0
-        self._refusals = Seldom(REFUSALS)
+        self._refusals = LogLimit(REFUSALS)
         self._timers = [
             LoopingCall(self._look),
             LoopingCall(lambda: Deferred.fromCoroutine(self._step_if_possible())),

@@ -37,7 +37,7 @@ from livechat.backends.sqlite.housekeeping import Housekeeping
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ICompany, ISink
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.wire import Draft, Message, Newest, Page, Repeated, User
+from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
 from livechat.system.threads import Lane, Threads, within
 
 if TYPE_CHECKING:

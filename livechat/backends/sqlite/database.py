@@ -41,7 +41,7 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite import quarantine, schema, upkeep
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, as_text, connect, unstorable
 from livechat.errors import StartError
-from livechat.protocol.wire import Draft, Message, Newest, Page
+from livechat.protocol.messages import Draft, Message, Newest, Page
 from livechat.system.wallclock import Record, WallClock
 
 #: So many messages in `recent` are moved, which takes some 20 ms.

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from livechat.backends.retention import Retention
-from livechat.protocol.wire import (
+from livechat.protocol.messages import (
     Draft,
     Message,
     Newest,

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from livechat.http.connection import LONGEST_STREAM
 from livechat.http.response import Response
 from livechat.interfaces import ISink
-from livechat.protocol.wire import Message
+from livechat.protocol.messages import Message
 
 #: Milliseconds after which the browser is back.
 _BACK_IN: Final = 1_000

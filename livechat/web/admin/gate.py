@@ -147,7 +147,7 @@ class Gate:
             if call.asked.scheme == "http":
                 raise ChatError(Kind.BAD_TOKEN, "Operators can sign in only over https.")
             _check(given, token)
-            new = await self._operators.sign_in(call.sender.address, given.get("password", ""))
+            new = await self._operators.sign_in(call.source.address, given.get("password", ""))
         except ChatError as error:
             return self._sign_in_page(call, wanted, draft, error)
         return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))

@@ -20,13 +20,14 @@ from livechat.http.response import Response, see
 from livechat.identity.guests import OPERATOR
 from livechat.identity.operators import Operators
 from livechat.net.certificates import EXPIRES_SOON
-from livechat.protocol import wire
-from livechat.protocol.cluster import Report, Room, chart_of_all
+from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
-from livechat.protocol.names import LONGEST_NAME, room_name
-from livechat.protocol.wire import Message
+from livechat.protocol.messages import Message
+from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
+from livechat.protocol.wire import encode
 from livechat.rooms.activity import BAR, BARS, LATELY
 from livechat.rooms.chat import Chat, Window
+from livechat.rooms.directory import chart_of_all
 from livechat.web.admin.events import EventStream, Tail, event
 from livechat.web.admin.gate import Gate, Visit
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
@@ -133,7 +134,7 @@ class Admin:
         text = _typed(visit)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
-        message = await self._chat.send(visit.call.sender, name, text, user=OPERATOR)
+        message = await self._chat.send(visit.call.source, name, text, user=OPERATOR)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
     async def not_sent(self, visit: Visit, error: ChatError) -> Response:
@@ -153,7 +154,7 @@ class Admin:
             token=visit.form_token,
             named=named,
             longest_filter=LONGEST_FILTER,
-            longest_name=LONGEST_NAME,
+            longest_name=LONGEST_ROOM_NAME,
             **self._at_a_glance(view, await self._chat.rooms(), await self._chat.reports()),
         )
 
@@ -269,7 +270,7 @@ class Admin:
                 for message in waiting:
                     if message.seq > seen:
                         seen = message.seq
-                        pieces.append(event("message", wire.encode(message).decode(), seen))
+                        pieces.append(event("message", encode(message).decode(), seen))
                 room = await self._chat.room(name)
                 pieces.append(parts.changed({"room": room, "now": self._now()}))
                 yield b"".join(pieces)

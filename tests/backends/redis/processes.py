@@ -18,7 +18,7 @@ from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.server import RedisServer
 from tests.contract import REPORT, BackendContract
 from tests.support import RecordingSink

@@ -18,7 +18,7 @@ from livechat.backends.redis.publisher import PATIENCE
 from livechat.backends.redis.resp import REPLY
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, free_port
 

@@ -12,7 +12,7 @@ from livechat.backends.redis import connect
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.net import certificates
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, Sentinel, free_port
 

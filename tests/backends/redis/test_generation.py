@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.internet.defer import gatherResults
 
 from livechat.backends.redis import history
-from livechat.protocol.wire import Draft, Repeated
+from livechat.protocol.messages import Draft, Repeated
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 

@@ -12,7 +12,7 @@ from livechat.backends.redis import connect
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
 from livechat.protocol.cluster import Share
-from livechat.protocol.wire import Draft, User
+from livechat.protocol.messages import Draft, User
 from tests.backends.redis.processes import Process, ProcessesTest
 
 

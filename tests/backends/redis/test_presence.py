@@ -10,7 +10,7 @@ from zope.interface import implementer
 from livechat.backends.redis import presence, registry
 from livechat.interfaces import ICompany
 from livechat.protocol.cluster import Share
-from livechat.protocol.wire import User
+from livechat.protocol.messages import User
 from tests.backends.redis.processes import Process, ProcessesTest, until
 
 ANN = Share((User("1", "Ann Lee"),), 1, 2)

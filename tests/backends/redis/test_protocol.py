@@ -17,14 +17,15 @@ from livechat.backends.redis import connect, subscriptions
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
+from livechat.limits.source import Source
 from livechat.members.session import Session, Visit
-from livechat.protocol.v1 import Encoding
+from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import RecordingClient
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
 PATIENCE = 20_000
@@ -48,7 +49,7 @@ class Process:
             rate=0,
             rate_per_ip=0,
         )
-        self.sender = self.chat.sender("192.0.2.2")
+        self.source = Source("192.0.2.2", Rate.of(0))
         self.deaf = 0
         told = self.backend.told
 
@@ -77,7 +78,7 @@ class Player(RecordingClient):
         self.transcript = transcript
         transcript.connect()
         visit = Visit(room, Encoding.V1, since=transcript.place)
-        self.session = Session(process.chat, process.reactor, visit, self, process.sender)
+        self.session = Session(process.chat, process.reactor, visit, self, process.source)
         self.opened = False
         self.gone = False
         Deferred.fromCoroutine(self.session.open()).addCallback(self._entered)
@@ -131,7 +132,7 @@ class Play:
         player = self.players.get(which)
         if what == "say":
             text = str(len(self.answers))
-            self.answers.append(process.chat.send(process.sender, self.room, text))
+            self.answers.append(process.chat.send(process.source, self.room, text))
         elif what == "spin":
             self.spin(turns=which + 1)
         elif what == "lose":

@@ -12,7 +12,7 @@ from livechat.backends.redis import publisher
 from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.publisher import PATIENCE, Sending
 from livechat.errors import Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 
 

@@ -20,7 +20,7 @@ from livechat.backends.redis import connect
 from livechat.backends.redis.resp import RefusedError
 from livechat.backends.retention import Retention
 from livechat.net import certificates
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, until
 from tests.backends.redis.server import RedisServer, free_port
 

@@ -15,7 +15,7 @@ from livechat.backends.redis.backend import LOST
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
 from livechat.protocol.cluster import Share
-from livechat.protocol.wire import Draft, User
+from livechat.protocol.messages import Draft, User
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import ROOT

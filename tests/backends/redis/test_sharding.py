@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis.sharding import ShardedBackend, jump, shard
 from livechat.backends.retention import Retention
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import RedisContract
 from tests.backends.redis.server import RedisServer
 

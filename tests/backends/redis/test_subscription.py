@@ -6,7 +6,7 @@ from livechat.backends.redis.publisher import Sending
 from livechat.backends.redis.stream import Entry, Stream
 from livechat.backends.redis.subscription import Room, passed
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 
 
 def test_passed() -> None:

@@ -11,7 +11,7 @@ from livechat.backends.redis import subscriptions
 from livechat.backends.redis.publisher import Sending
 from livechat.backends.redis.stream import Entry
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 
 

@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.connection import RefusedError
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
 

@@ -17,7 +17,7 @@ from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Store
 from livechat.backends.sqlite.housekeeping import SWEEP_EVERY
 from livechat.errors import Kind
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from livechat.system.threads import Threads
 from tests.contract import BackendContract
 from tests.support import RecordingSink, World, kind, result

@@ -13,7 +13,7 @@ from livechat.backends import nonces
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Store
 from livechat.errors import StartError
-from livechat.protocol.wire import Draft, Message, Repeated, User
+from livechat.protocol.messages import Draft, Message, Repeated, User
 from tests.backends.disk import NOW, Disk, say, shown
 
 

@@ -12,7 +12,7 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite import backend as sqlite
 from livechat.backends.sqlite.database import Store
 from livechat.backends.sqlite.housekeeping import LOOK_EVERY, SWEEP_EVERY, TIDY_WITHIN
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from livechat.system.wallclock import DAY, HOLD
 from tests.support import World, result
 

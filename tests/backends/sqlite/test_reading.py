@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livechat.backends.sqlite import reading
 from livechat.backends.sqlite.reading import first_since
-from livechat.protocol.wire import Draft
+from livechat.protocol.messages import Draft
 from tests.backends.disk import Disk, say, shown
 
 

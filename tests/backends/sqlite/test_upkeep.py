@@ -12,7 +12,7 @@ import pytest
 from livechat.backends.nonces import LASTS
 from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.database import Store
-from livechat.protocol.wire import Draft, Message
+from livechat.protocol.messages import Draft, Message
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.disk import Disk, say, shown
 

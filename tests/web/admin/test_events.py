@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from livechat.http.connection import LONGEST_STREAM
 from livechat.interfaces import ISink
 from livechat.members.event_stream import Feed
-from livechat.protocol.wire import Message
+from livechat.protocol.messages import Message
 from livechat.web.admin.events import TAIL, EventStream, Tail, event
 from tests.support import run
 

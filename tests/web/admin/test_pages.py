@@ -12,7 +12,7 @@ from twisted.internet.defer import fail, succeed
 from livechat.errors import ChatError, Kind
 from livechat.identity.guests import OPERATOR
 from livechat.protocol.cluster import Report, Room
-from livechat.protocol.wire import Message, User
+from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import PAGE
 from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
-    result(world.chat.send(world.chat.sender("198.51.100.1"), room, text, user=user))
+    result(world.chat.send(world.source("198.51.100.1"), room, text, user=user))
 
 
 def join(world: World, room: str) -> RecordingClient:

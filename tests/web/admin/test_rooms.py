@@ -7,7 +7,7 @@ import pytest
 from livechat.errors import ChatError, Kind
 from livechat.http.endpoint import fields
 from livechat.protocol.cluster import Room
-from livechat.protocol.wire import Newest
+from livechat.protocol.messages import Newest
 from livechat.web.admin.rooms import PAGE, View, page_of
 
 

@@ -1,5 +1,5 @@
 """
-A daemon whose sockets say what they hear, for the Autobahn|Testsuite: ``python -m tests.live.echo``
+A daemon that echoes, for the Autobahn|Testsuite: ``python -m tests.tools.echo``
 and twistd's options.
 
 It is the daemon's own port, transport, handshake and protocol.  Only what becomes of a message is
@@ -15,10 +15,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
 from livechat import service
+from livechat.limits.source import Source
 from livechat.members.backpressure import Patience
 from livechat.members.session import Visit
 from livechat.members.websocket import Socket, SocketFactory
-from livechat.rooms.chat import Chat, Sender
+from livechat.rooms.chat import Chat
 
 #: Bytes of the suite's longest message.
 LONGEST: Final = 16 << 20
@@ -39,7 +40,7 @@ class EchoFactory(SocketFactory):
     ) -> None:
         super().__init__(chat, clock, patience, max_frame=max(max_frame, LONGEST))
 
-    async def enter(self, visit: Visit, sender: Sender) -> Socket:
+    async def enter(self, visit: Visit, source: Source) -> Socket:
         socket = self._echo()
         socket.factory = self
         return socket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from livechat.protocol.wire import Place
+from livechat.protocol.messages import Place
 
 
 class Transcript:

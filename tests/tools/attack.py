@@ -1,6 +1,6 @@
 """
 One attack of each kind at once, while a hundred people chat: ``make attack``, or
-``python -m tests.attack --seconds 60``.
+``python -m tests.tools.attack --seconds 60``.
 
 In the end it says how long what they said was under way to each of them, and by how much the
 daemon's memory has grown.  The attackers are in processes of their own, and so are those who chat;

@@ -1,8 +1,8 @@
 """
 Clients of ``livechat.v1`` that talk and come back, while workers and Redis are killed:
-``make chaos``, or ``python -m tests.chaos --seconds 120``.
+``make chaos``, or ``python -m tests.tools.chaos --seconds 120``.
 
-All that a client was told it was told by the rules (`tests.transcripts`); and in the end every
+All that a client was told it was told by the rules (`tests.support.transcripts`); in the end every
 client has every message that was acknowledged, once, in order.
 """
 
@@ -27,7 +27,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import Daemon, trusting
-from tests.transcripts import Transcript
+from tests.support.transcripts import Transcript
 
 #: Seconds after a fault that the others go on undisturbed.
 EVERY = 10.0

@@ -1,0 +1,73 @@
+"""`livechat.protocol.origins`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.protocol.origins import is_among, is_host, origin, unmapped, without_port
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://example.org", "https://example.org"),
+        ("https://example.org/", "https://example.org"),
+        ("HTTPS://Example.ORG:443", "https://example.org"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("https://example.org:8443", "https://example.org:8443"),
+        ("https://[::1]:10443", "https://[::1]:10443"),
+    ],
+)
+def test_origins(text: str, expected: str) -> None:
+    """An origin is written in one way, whatever way it came."""
+    assert origin(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "*", "example.org", "https://", "ftp://example.org", "https://a/b",
+        "https://a?b", "https://a#b", "https://u@a", "https://u:p@a", "https://a:b",
+        "https://a:99999", "https://a b", "https://exämple.org", "//a", "file:///x",
+        "https://a, https://b", "https://a\\b", "https://[::1",
+    ],
+)  # fmt: skip
+def test_no_origins(text: str) -> None:
+    """Everything else is none."""
+    with pytest.raises(ValueError, match=r".*"):
+        origin(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "among"),
+    [("chat.example.org", True), ("CHAT.example.org:443", True), ("chat.example.org.", True),
+     ("a.example.com", True), ("a.b.example.com", False), ("example.com", False),
+     ("evil.org", False), ("chat.example.org.evil.org", False), ("192.0.2.1", True),
+     ("[2001:db8::1]:443", True), ("localhost:8443", True)],
+)  # fmt: skip
+def test_hosts_of_a_server(host: str, among: bool) -> None:
+    """A server has its names, those under a wildcard, and all addresses."""
+    assert is_among(host, ("chat.example.org", "*.example.com")) is among
+    assert is_among(host, ("*",))
+
+
+@pytest.mark.parametrize("text", ["a", "a-b.example.org:1", "192.0.2.1", "[::1]:443"])
+def test_hosts(text: str) -> None:
+    """A name or an address, and perhaps a port."""
+    assert is_host(text)
+    assert ":" not in without_port(text).strip("[]:1")
+
+
+@pytest.mark.parametrize("text", ["", "a b", "a:123456", "a/b", "a@b", "::1", "a:b", "é", "a\n"])
+def test_no_hosts(text: str) -> None:
+    """Everything else is none."""
+    assert not is_host(text)
+
+
+def test_unmapped() -> None:
+    """An address of version 4 in version 6 is the same address."""
+    assert unmapped("::ffff:192.0.2.1") == unmapped("192.0.2.1") == "192.0.2.1"
+    assert unmapped("2001:DB8:0::1") == "2001:db8::1"
+    with pytest.raises(ValueError, match="x"):
+        unmapped("x")

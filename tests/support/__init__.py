@@ -1,0 +1,36 @@
+"""Doubles for what is outside the core, and the core put together on them."""
+
+from tests.support.browser import Browser
+from tests.support.clocks import TURN, TurnClock
+from tests.support.frames import client_frame, server_frame
+from tests.support.lanes import Lane
+from tests.support.outcomes import kind, result, run
+from tests.support.port import MAX_UNSENT, Port
+from tests.support.recording import RecordingClient, RecordingSink
+from tests.support.requests import HANDSHAKE, Answer, request
+from tests.support.wire import Wire
+from tests.support.world import ANN, CHEAP, PASSWORD, World
+
+__all__ = [
+    "ANN",
+    "CHEAP",
+    "HANDSHAKE",
+    "MAX_UNSENT",
+    "PASSWORD",
+    "TURN",
+    "Answer",
+    "Browser",
+    "Lane",
+    "Port",
+    "RecordingClient",
+    "RecordingSink",
+    "TurnClock",
+    "Wire",
+    "World",
+    "client_frame",
+    "kind",
+    "request",
+    "result",
+    "run",
+    "server_frame",
+]

@@ -1,0 +1,38 @@
+"""What Deferreds and coroutines have come to."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from livechat.errors import ChatError, Kind
+
+T = TypeVar("T")
+
+
+def result(deferred: Deferred[T]) -> T:
+    """What *deferred* has fired with; it must have."""
+    outcome: list[T | Failure] = []
+    deferred.addBoth(outcome.append)
+    assert outcome, "the Deferred has not fired"
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+def run(coroutine: Any) -> Any:
+    """What *coroutine* returns; it must not have to wait."""
+    return result(Deferred.fromCoroutine(coroutine))
+
+
+def kind(deferred: Deferred[Any]) -> Kind:
+    """What *deferred* was refused with; it must have been."""
+    outcome: list[Any] = []
+    deferred.addBoth(outcome.append)
+    assert outcome, "the Deferred has not fired"
+    assert isinstance(outcome[0], Failure), f"it was not refused: {outcome[0]}"
+    error = outcome[0].value
+    assert isinstance(error, ChatError), error
+    return error.kind

@@ -1,0 +1,121 @@
+"""The port on the core, with connections in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+from twisted.internet.address import IPv4Address
+
+from livechat.http.access_log import AccessLog
+from livechat.http.connection import HttpFactory
+from livechat.http.response import Headers
+from livechat.limits.connections import Connections
+from livechat.members.backpressure import Patience
+from livechat.members.event_stream import Feeds
+from livechat.members.websocket import SocketFactory
+from livechat.net.certificates import Certificate, Shown
+from livechat.net.proxies import Proxies
+from livechat.protocol.wire import wire_limit
+from livechat.web import tree
+from livechat.web.monitors import Access
+from livechat.web.server import Limit, Server
+from tests.support.requests import HANDSHAKE, Answer, request
+from tests.support.wire import Wire
+from tests.support.world import World
+
+#: The default of --max-unsent.
+MAX_UNSENT = 1_048_576
+CERTIFICATE = Certificate(
+    chain=Path("livechat.crt"),
+    key=Path("livechat.key"),
+    names=("localhost", "chat.example"),
+    expires=datetime(2030, 1, 31, tzinfo=UTC),
+    self_signed=True,
+)
+
+
+class Port:
+    """The port's connections, on transports in memory."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        origins: Iterable[str] = (),
+        most: int = 0,
+        most_per_address: int = 0,
+        access: AccessLog | None = None,
+        headers: Headers = (),
+        proxies: Iterable[str] = (),
+        names: Iterable[str] = ("*",),
+        monitors: Access | None = None,
+    ) -> None:
+        self.world = world
+        self.wires: list[Wire] = []
+        limit = wire_limit(world.chat.max_message)
+        self.connections = Connections(most, most_per_address)
+        self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
+        self.sockets = SocketFactory(world.chat, world.clock, self.patience, max_frame=limit)
+        self.feeds = Feeds(world.chat, world.clock, self.patience)
+        server = Server(
+            started=world.clock.seconds(),
+            connections=self.connections,
+            backend="a test's",
+            shown=Shown(CERTIFICATE),
+            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
+        )
+        self.factory = HttpFactory(
+            world.clock,
+            tree=tree(
+                world.chat,
+                feeds=self.feeds,
+                operators=world.operators,
+                server=server,
+                clock=world.clock,
+                now=lambda: world.wall,
+                origins=frozenset(origins),
+                promises=lambda: headers,
+                names=lambda: tuple(names),
+                monitors=monitors or Access(),
+            ),
+            sockets=self.sockets,
+            rate=world.rate,
+            connections=self.connections,
+            max_body=limit,
+            access=access or AccessLog(None),
+            proxies=Proxies(map(ip_network, proxies)),
+        )
+
+    def connect(self, address: str = "192.0.2.1") -> Wire:
+        """A new connection from *address*; it must be let in."""
+        channel = self.factory.buildProtocol(IPv4Address("TCP", address, 50_000))
+        assert channel is not None
+        self.wires.append(Wire(channel, self.world.clock))
+        return self.wires[-1]
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        /,
+        *,
+        _from: str = "192.0.2.1",
+        **headers: str,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        wire = self.connect(_from)
+        wire.send(request(method, target, body, **headers))
+        answer = wire.answer(method)
+        wire.hang_up()
+        return answer
+
+    def socket(self, room: str = "r", *, early: bytes = b"") -> Wire:
+        """An open WebSocket; *early* is sent in one piece with its handshake."""
+        wire = self.connect()
+        wire.send(request("GET", f"/ws/chat/{room}/", **HANDSHAKE) + early)
+        assert wire.answer("GET").status == 101
+        return wire

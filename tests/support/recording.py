@@ -1,0 +1,81 @@
+"""Sinks and clients that remember what they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from livechat.errors import ChatError
+from livechat.interfaces import IClient, ISink
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message
+from tests.support.frames import server_frame
+
+
+@implementer(ISink)
+class RecordingSink:
+    """Remembers what was delivered."""
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[str, str, Message]] = []
+
+    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+        self.delivered += [(room, epoch, message) for message in messages]
+
+    def texts(self, room: str) -> list[str]:
+        return [message.message for where, _, message in self.delivered if where == room]
+
+
+@implementer(IClient)
+class RecordingClient:
+    """Remembers what was written to it."""
+
+    encoding = Encoding.PLAIN
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.flood: str | None = None
+        self.aborted = False
+        self.refused: ChatError | None = None
+        self.reads = True
+        self._drained: list[Deferred[None]] = []
+
+    def write(self, frames: bytes) -> None:
+        self.data += frames
+
+    def write_soon(self, frames: bytes) -> None:
+        self.write(frames)
+
+    def drained(self) -> Deferred[None]:
+        if self.reads:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._drained.append(waiting)
+        return waiting
+
+    def read(self) -> None:
+        """Read what has gathered, once."""
+        drained, self._drained = self._drained, []
+        for each in drained:
+            each.callback(None)
+
+    def turn_away(self, error: ChatError) -> None:
+        self.refused = error
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def flooded(self, reason: str) -> None:
+        self.flood = reason
+
+    def frames(self) -> list[bytes]:
+        """The payloads of the text frames written so far, which are then forgotten."""
+        payloads = []
+        data, self.data = self.data, b""
+        while data:
+            opcode, payload, data = server_frame(data)
+            assert opcode == 1
+            payloads.append(payload)
+        return payloads

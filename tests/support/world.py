@@ -1,0 +1,116 @@
+"""The core, on doubles of what is outside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from twisted.internet.task import Clock
+
+from livechat.backends.retention import Retention
+from livechat.backends.sqlite.backend import SqliteBackend
+from livechat.backends.sqlite.database import Store
+from livechat.identity.guests import passer_by
+from livechat.identity.operators import Operators
+from livechat.identity.passwords import Password
+from livechat.limits.rates import Rate
+from livechat.limits.source import Source
+from livechat.rooms.chat import Chat
+from livechat.rooms.hub import Hub
+from tests.support.lanes import Lane
+from tests.support.outcomes import result
+
+ANN = passer_by("Ann")
+FOREVER = Retention(0, 0)
+PASSWORD = "correct horse battery staple"
+#: Hashes passwords in no time.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class PromptBackend(SqliteBackend):
+    """Waits for no turn of the reactor to end, for tests that are not about turns."""
+
+    def _gather(self, before: int, turns: int, until: float) -> None:
+        self._write_group()
+        if isinstance(self._sink, Hub):
+            self._sink.flush()
+
+
+class World:
+    """
+    The core, on a clock and threads that tests move.
+
+    What is sent is stored and delivered at once, unless its writer is *held*.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        retention: Retention = FOREVER,
+        held: bool = False,
+        rate: float = 0,
+        rate_per_ip: float = 0,
+        max_message: int = 16_384,
+    ) -> None:
+        self.rate = Rate.of(rate)
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self._ahead = 1_790_000_000.0 - 1_000_000
+        self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
+        self.store.prepare()
+        self.writer, self.readers = Lane(held), Lane()
+        made = SqliteBackend if held else PromptBackend
+        self.backend = made(self.store, self.clock, self.writer, self.readers)
+        self.hub = Hub(self.clock, self.clock.seconds)
+        self.operators = Operators(
+            directory / "operators.json",
+            self.clock,
+            lambda: self.wall,
+            hashing=Lane(),
+            saving=Lane(),
+            lasts=3_600,
+            hasher=CHEAP,
+        )
+        self.operators.load(Password(PASSWORD, "a test"))
+        self.chat = Chat(
+            self.backend,
+            self.hub,
+            self.clock,
+            lambda: self.wall,
+            max_message=max_message,
+            default_room="lobby",
+            rate=rate,
+            rate_per_ip=rate_per_ip,
+        )
+        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+
+    @property
+    def wall(self) -> float:
+        """The wall clock, which goes on with the other one, and can be set."""
+        return self.clock.seconds() + self._ahead
+
+    @wall.setter
+    def wall(self, seconds: float) -> None:
+        self._ahead = seconds - self.clock.seconds()
+
+    def source(self, address: str) -> Source:
+        """A new connection from *address*."""
+        return Source(address, self.rate)
+
+    def turn(self) -> None:
+        """End the reactor's turn, and let those pass that come of it."""
+        self.clock.advance(0)
+
+    def write(self) -> None:
+        """Let the writer do what it was given in the turns so far."""
+        self.turn()
+        self.writer.step()
+        self.turn()
+
+    def close(self) -> None:
+        self.writer.held = False
+        self.write()
+        stopped = self.backend.stop()
+        self.clock.advance(60)
+        result(stopped)

@@ -1,0 +1,1 @@
+"""Programs that try a daemon: an attack, chaos, an echo."""
