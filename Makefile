@@ -22,11 +22,12 @@ CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
 
-.PHONY: help run test soak attack lint chaos bench bench-peers clean
+.PHONY: help run check test soak attack lint chaos bench bench-test bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
 	@echo "make run REDIS=1  the same with two workers and a Redis"
+	@echo "make check        lint, types, and the tests that need no daemon, browser or npm"
 	@echo "make test         set up and run all checks and tests"
 	@echo "make soak         run the tests that take a minute each"
 	@echo "make lint         ruff and mypy only"
@@ -39,9 +40,13 @@ help:
 run: $(VENV)/.run
 	$(if $(REDIS),deploy/with-redis )$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
 
+# The tests that start no daemon, browser or npm.
+check: lint
+	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench" $(PYTEST)
+
 # Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not soak and not alone" $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 soak: lint $(CLIENTS)/.done
@@ -58,8 +63,12 @@ chaos: lint
 attack: lint
 	$(BIN)/python -m tests.tools.attack $(ATTACK)
 
-bench: $(VENV)/.run
+# The benchmark's own tests.
+bench-test: $(VENV)/.test
 	@$(MAKE) --silent --no-print-directory -C bench/loadgen
+	$(BIN)/pytest -q -n auto -m bench tests/bench
+
+bench: bench-test
 	$(BIN)/python -m bench.run $(BENCH)
 
 bench-peers: .bench/.peers

@@ -16,10 +16,11 @@ from twisted.scripts import twistd
 from zope.interface import implementer
 
 from livechat import backends
+from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, ICompany, ISink
-from livechat.protocol.cluster import Report, Share
-from livechat.protocol.messages import Draft, Message, Newest, Page, Position, User
+from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
+from livechat.protocol.cluster import Report
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -31,15 +32,13 @@ EPOCH: Final = "unstored"
 NOTHING: Final = Newest(0, 0)
 
 
-@implementer(IBackend)
-class UnstoredBackend:
+@implementer(IMessageLog)
+class UnstoredMessageLog:
     """
     Rooms of which no more is known than how many messages they had, and when the last one.
 
     The messages of one turn of the reactor are numbered at its end, and delivered together.
     """
-
-    description = "no store at all"
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -50,18 +49,14 @@ class UnstoredBackend:
         self._turn: IDelayedCall | None = None
         self._stopped = False
 
-    def start(
-        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
-    ) -> None:
+    def start(self, sink: ISink) -> None:
         self._sink = sink
-        self._census = census
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> None:
         self._stopped = True
         if self._turn is not None:
             self._turn.cancel()
             self._deliver()
-        return succeed(None)
 
     def subscribe(self, room: str) -> Deferred[None]:
         self._subscribed.add(room)
@@ -108,17 +103,27 @@ class UnstoredBackend:
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
 
-    def reports(self) -> Deferred[Sequence[Report]]:
-        return succeed([self._census()])
 
-    def share(self, room: str, share: Share) -> None:
-        """Nobody else is there."""
+@implementer(IBackend)
+class UnstoredBackend:
+    """One process, which keeps no message."""
 
-    def typing(self, room: str, user: User) -> None:
-        """Nobody else is there."""
+    description = "no store at all"
 
-    def secret(self) -> Deferred[bytes]:
-        return succeed(b"none")
+    def __init__(self, clock: IReactorTime) -> None:
+        self.messages = UnstoredMessageLog(clock)
+        self.presence = LonePresenceRelay()
+        self.processes = LoneProcessRegistry(lambda: b"none")
+
+    def start(
+        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+    ) -> None:
+        self.messages.start(sink)
+        self.processes.start(census)
+
+    def stop(self) -> Deferred[None]:
+        self.messages.stop()
+        return succeed(None)
 
     def shelf(self, name: str) -> None:
         """None: nobody else is there."""
@@ -127,7 +132,7 @@ class UnstoredBackend:
         return None
 
 
-def load(config: Config, reactor: PosixReactorBase) -> IBackend:  # noqa: ARG001
+def load(config: Config, reactor: PosixReactorBase, brought: object) -> IBackend:  # noqa: ARG001
     """In place of `livechat.backends.load`."""
     return UnstoredBackend(reactor)
 

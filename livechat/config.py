@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
@@ -114,6 +114,13 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _mount(text: str) -> tuple[str, str]:
+    path, equals, name = text.partition("=")
+    if not path.startswith("/") or not equals or not name:
+        raise ValueError("must be a path and a dotted name, such as /docs=acme.docs.resource")
+    return path, name
+
+
 def _room(text: str) -> str:
     try:
         return room_name(text)
@@ -127,8 +134,25 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _dotted(text: str) -> str:
+    if not all(part.isidentifier() for part in text.split(".")):
+        raise ValueError("must be a dotted name, such as package.module.Extension")
+    return text
+
+
+def _url(text: str) -> str:
+    if re.match(r"[a-z][a-z0-9+.-]*:", text) is None:
+        raise ValueError("must be a URL of a kind that an extension brings, such as memory:")
+    return text
+
+
 def _log_path(text: str) -> Path:
     return STANDARD_LOG if text == "-" else _path(text)
+
+
+def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+    """All different *values*, in the order given."""
+    return tuple(dict.fromkeys(values))
 
 
 def _option(
@@ -136,12 +160,13 @@ def _option(
     parse: Callable[[str], Any],
     doc: str,
     *,
-    many: bool = False,
+    many: Callable[[Iterable[Any]], Any] | None = None,
     secret: bool = False,
     private: bool = False,
     also: str | None = None,
 ) -> Any:
     """
+    @param many: makes the option's value of all that were given; it may be repeated.
     @param secret: it is never on a command line.
     @param private: there may be a secret in it, so it is never shown.
     @param also: the name of another variable, which others know too.
@@ -210,10 +235,32 @@ class Config:
         "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
         "Installations that share a Redis have different ones, or different databases.",
     )
+    backend: str | None = _option(
+        None,
+        _url,
+        "URL of the place that rooms are kept in, of a kind that an extension brings, such as "
+        "memory:. Without one: --redis, or --state.",
+        private=True,
+    )
+    extension: tuple[str, ...] = _option(
+        None,
+        _dotted,
+        "Dotted name of an extension to load, besides those that are installed as plugins; may be "
+        "repeated (in the environment: separated by blanks).",
+        many=_distinct,
+    )
     workers: int = _option(
         "1",
         _integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
+    )
+    mount: tuple[tuple[str, str], ...] = _option(
+        None,
+        _mount,
+        "A path and the dotted name of a web resource (an IResource, or a function that makes one) "
+        "that is beside the chat, such as /docs=acme.docs.resource; may be repeated (in the "
+        "environment: separated by blanks).",
+        many=_distinct,
     )
     default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
     history_limit: int = _option(
@@ -230,21 +277,21 @@ class Config:
         origin,
         "An origin whose pages may use this server, besides its own; may be repeated "
         "(in the environment: separated by blanks).",
-        many=True,
+        many=frozenset,
     )
     host: frozenset[str] = _option(
         None,
         _host,
         "A name by which clients may ask for this server, besides its certificate's, addresses and "
         "localhost; * for any, may be repeated (in the environment: separated by blanks).",
-        many=True,
+        many=frozenset,
     )
     trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
         None,
         _network,
         "An address or network of proxies, whose X-Forwarded-For, -Host and -Proto, or Forwarded, "
         "are believed; may be repeated (in the environment: separated by blanks).",
-        many=True,
+        many=frozenset,
     )
     proxy_protocol: bool = _option(
         "off",
@@ -317,7 +364,9 @@ class Config:
             raise StartError("--private-key: needs --certificate as well")
         if values["proxy_protocol"] and not values["trust_proxy"]:
             raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
-        if values["workers"] > 1 and not values["redis"]:
+        if values["backend"] is not None and values["redis"]:
+            raise StartError("--backend: --redis is given as well")
+        if values["workers"] > 1 and not (values["redis"] or values["backend"]):
             raise StartError("--workers: more than one need --redis, which has the rooms of all")
         if values["admin_password"] is not None and values["admin_password_file"] is not None:
             raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
@@ -354,11 +403,11 @@ def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[st
     if text is None:
         text = option.metadata["default"]
     if text is None:
-        return frozenset() if many else None
+        return None if many is None else many(())
     parse = option.metadata["parse"]
     try:
-        if many:
-            return frozenset(map(parse, text.split() if isinstance(text, str) else text))
+        if many is not None:
+            return many(map(parse, text.split() if isinstance(text, str) else text))
         return parse(text)
     except ValueError as reason:
         shown = "" if option.metadata["private"] else f" {text!r}"
@@ -389,6 +438,12 @@ class Options(usage.Options):
     def opt_origin(self, value: str) -> None:
         self.setdefault("origin", []).append(value)
 
+    def opt_extension(self, value: str) -> None:
+        self.setdefault("extension", []).append(value)
+
+    def opt_mount(self, value: str) -> None:
+        self.setdefault("mount", []).append(value)
+
     def opt_host(self, value: str) -> None:
         self.setdefault("host", []).append(value)
 
@@ -396,5 +451,7 @@ class Options(usage.Options):
         self.setdefault("trust-proxy", []).append(value)
 
     opt_origin.__doc__ = _doc("origin")
+    opt_extension.__doc__ = _doc("extension")
+    opt_mount.__doc__ = _doc("mount")
     opt_host.__doc__ = _doc("host")
     opt_trust_proxy.__doc__ = _doc("trust_proxy")

@@ -1,16 +1,290 @@
-"""Finds and loads other people's code (`livechat.interfaces.IExtension`)."""
+"""
+Finds and loads other people's code (`livechat.interfaces.IExtension`).
+
+An extension is a plugin of Twisted, or has a name that ``--extension`` gives.  Whatever is wrong
+with one while it is loaded is a `StartError`, one line: a server whose policy is missing must not
+run.  What raises later is caught where it is asked: `livechat.rooms.policy`,
+`livechat.identity.authentication`, `livechat.rooms.listeners`.
+"""
 
 from __future__ import annotations
 
+import inspect
 import traceback
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from msgspec import Struct
+from twisted.logger import Logger
+from twisted.plugin import IPlugin
 from twisted.python import reflect
+from twisted.python.modules import PythonModule, getModule
+from zope.interface import Interface, Invalid, implementer
+from zope.interface.verify import verifyObject
 
+import twisted.plugins
+from livechat.config import Config
 from livechat.errors import StartError
+from livechat.interfaces import (
+    IActor,
+    IAuthenticator,
+    IBackend,
+    IExtension,
+    IListener,
+    IPolicy,
+)
+from livechat.protocol.messages import Draft, Message, User
 
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+T = TypeVar("T")
+
+#: How the file of a plugin is named that must not be missing.
+PREFIX: Final = "livechat_"
 #: Characters of somebody else's error that a line repeats.
 _REPEATED: Final = 300
+
+_log = Logger(namespace="livechat")
+
+
+@implementer(IPlugin, IExtension)
+class ExtensionBase:
+    """An extension that adds nothing: override what yours adds."""
+
+    def authenticator(self, config: Config) -> IAuthenticator | None:
+        return None
+
+    def policy(self, config: Config) -> IPolicy | None:
+        return None
+
+    def listeners(self, config: Config) -> Sequence[IListener]:
+        return ()
+
+    def resources(self, chat: Any) -> Mapping[str, Any]:
+        return {}
+
+    def backend(self, scheme: str, config: Config, reactor: PosixReactorBase) -> IBackend | None:
+        return None
+
+
+@implementer(IPolicy)
+class PolicyBase:
+    """A policy that refuses nothing: override what yours refuses."""
+
+    def join(self, actor: IActor, room: str) -> None:
+        pass
+
+    def read(self, actor: IActor, room: str) -> None:
+        pass
+
+    def send(self, actor: IActor, draft: Draft) -> None:
+        pass
+
+
+@implementer(IListener)
+class ListenerBase:
+    """A listener that does nothing: override what yours listens to."""
+
+    def stored(self, room: str, message: Message) -> None:
+        pass
+
+    def joined(self, room: str, user: User) -> None:
+        pass
+
+    def left(self, room: str, user: User) -> None:
+        pass
+
+
+class Named(Struct, frozen=True):
+    """
+    An extension.
+
+    @ivar name: where it was found, for people.
+    """
+
+    name: str
+    extension: IExtension
+
+    def ask(self, method: str, *given: object) -> Any:
+        """
+        What a method of the extension returns.
+
+        @raise StartError: the method raises.
+        """
+        asked: Callable[..., Any] = getattr(self.extension, method)
+        try:
+            return asked(*given)
+        except StartError as reason:
+            raise StartError(f"{self.name}: {_one_line(str(reason))}") from None
+        except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+            raise StartError(f"{self.name}: {method}() failed: {explained(error)}") from None
+
+    def check(self, given: object, interface: type[Interface], method: str) -> None:
+        """
+        @raise StartError: *method* has returned something else than *interface* says.
+        """
+        try:
+            verifyObject(interface, given)
+        except Invalid as reason:
+            raise StartError(
+                f"{self.name}: {method}() returned {_shown(given)}, which is not as"
+                f" {interface.__name__} says: {_one_line(str(reason))}"
+            ) from None
+
+
+class Extensions:
+    """
+    What was found, asked for what it adds.
+
+    @ivar names: where it was found.
+    @ivar authenticators: in the order in which they are asked.
+    """
+
+    def __init__(self, found: Sequence[Named], config: Config) -> None:
+        """
+        @raise StartError: an extension is broken.
+        """
+        self._found = found
+        self._config = config
+        self.names = [each.name for each in found]
+        self.authenticators: list[IAuthenticator] = []
+        self.policies: list[IPolicy] = []
+        self.listeners: list[IListener] = []
+        for each in found:
+            self._take(each)
+
+    def _take(self, each: Named) -> None:
+        authenticator = each.ask("authenticator", self._config)
+        if authenticator is not None:
+            each.check(authenticator, IAuthenticator, "authenticator")
+            self.authenticators.append(authenticator)
+        policy = each.ask("policy", self._config)
+        if policy is not None:
+            each.check(policy, IPolicy, "policy")
+            _check_blocking(each, policy, IPolicy)
+            self.policies.append(policy)
+        listeners = each.ask("listeners", self._config)
+        if not isinstance(listeners, Sequence):
+            raise StartError(f"{each.name}: listeners() returned {_shown(listeners)}, no sequence")
+        for listener in listeners:
+            each.check(listener, IListener, "listeners")
+            _check_blocking(each, listener, IListener)
+        self.listeners += listeners
+
+    def resources(self, chat: Any) -> dict[str, Any]:
+        """
+        The web resources of all, by the path that each is mounted at.
+
+        @raise StartError: one is none, or two are for one path.
+        """
+        # Of HTTP nothing is known here, and where there is no extension nothing is imported.
+        resources: dict[str, Any] = {}
+        for each in self._found:
+            given = each.ask("resources", chat)
+            if not isinstance(given, Mapping) or not all(isinstance(path, str) for path in given):
+                raise StartError(
+                    f"{each.name}: resources() returned {_shown(given)}, no mapping of paths"
+                )
+            for path, resource in given.items():
+                if path in resources:
+                    raise StartError(f"{each.name}: something is mounted at {path} already")
+                resources[path] = resource
+        return resources
+
+    def backend(self, reactor: PosixReactorBase) -> IBackend:
+        """
+        The backend that ``config.backend`` asks for, not started yet.
+
+        @raise StartError: no extension brings that kind, or two do.
+        """
+        scheme = str(self._config.backend).partition(":")[0]
+        given: dict[str, IBackend] = {}
+        for each in self._found:
+            backend = each.ask("backend", scheme, self._config, reactor)
+            if backend is not None:
+                each.check(backend, IBackend, "backend")
+                given[each.name] = backend
+        if len(given) > 1:
+            raise StartError(f"--backend: {scheme}: is brought by {' and by '.join(given)}")
+        if not given:
+            raise StartError(f"--backend: no extension brings the kind {scheme}:")
+        return next(iter(given.values()))
+
+
+def load(config: Config) -> Extensions:
+    """
+    Load the extensions that *config* names, and those that are installed.
+
+    @raise StartError: one is broken.
+    """
+    found: dict[int, Named] = {}
+    for name in config.extension:
+        each = _named(name)
+        found.setdefault(id(each.extension), each)
+    for each in installed(twisted.plugins.__name__):
+        found.setdefault(id(each.extension), each)
+    return Extensions(list(found.values()), config)
+
+
+def _named(name: str) -> Named:
+    """The extension that a dotted name means, which may be its class."""
+    option = "--extension"
+    found = find(name, option)
+    shown = f"{option} {name}"
+    made: Any = found
+    if isinstance(found, type) and IExtension.implementedBy(found):
+        try:
+            made = made()
+        except Exception as error:  # noqa: BLE001 - somebody else's code may raise anything
+            raise StartError(f"{shown}: cannot be made: {explained(error)}") from None
+    try:
+        verifyObject(IExtension, made)
+    except Invalid as reason:
+        raise StartError(f"{shown} is no extension: {_one_line(str(reason))}") from None
+    return Named(shown, made)
+
+
+def installed(package: str) -> Iterator[Named]:
+    """
+    The extensions among the plugins of Twisted, by the names of their files.
+
+    `twisted.plugin.getPlugins` would only log the traceback of a plugin that cannot be imported.
+    Here a file that is named after livechat stops the start; another one is likely of another
+    program, and is a line in the log.
+
+    @param package: where plugins are.
+    """
+    for module in sorted(getModule(package).iterModules(), key=lambda each: each.name):
+        file = module.filePath.path
+        try:
+            names = vars(_imported(module))
+        except StartError as reason:
+            if module.name.rpartition(".")[2].startswith(PREFIX):
+                raise StartError(f"the plugin {file} cannot be imported: {reason}") from None
+            _log.warn(
+                "The plugin {file} of Twisted cannot be imported, so no extension in it is"
+                " loaded: {reason}",
+                file=file,
+                reason=reason,
+            )
+            continue
+        for name, value in sorted(names.items()):
+            if _is_plugin(value):
+                yield Named(f"the plugin {module.name}.{name}", value)
+
+
+def _imported(module: PythonModule) -> object:
+    try:
+        return module.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
+        raise StartError(explained(error)) from None
+
+
+def _is_plugin(value: object) -> bool:
+    return not isinstance(value, type) and (
+        IPlugin.providedBy(value) and IExtension.providedBy(value)
+    )
 
 
 def find(name: str, option: str) -> object:
@@ -39,9 +313,34 @@ def _is_twisteds(error: BaseException) -> bool:
 
 def explained(error: BaseException) -> str:
     """Somebody else's exception in one line: what it is, what it says, and where it was raised."""
-    said = " ".join(str(error).split())[:_REPEATED]
+    said = _one_line(str(error))
     text = type(error).__name__ + (f": {said}" if said else "")
-    frames = traceback.extract_tb(error.__traceback__)
+    # Some modules of Python have no files.
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+    ]
     if not frames or isinstance(error, SyntaxError):
         return text
     return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_REPEATED]
+
+
+def _shown(given: object) -> str:
+    return _one_line(repr(given))
+
+
+def _check_blocking(each: Named, given: object, interface: type[Interface]) -> None:
+    """
+    A coroutine would run later, or never: a policy made of them would refuse nothing.
+
+    @raise StartError: a method of *given* is one.
+    """
+    for method in interface.names(all=True):
+        asked = inspect.unwrap(getattr(given, method))
+        if inspect.iscoroutinefunction(asked) or inspect.isasyncgenfunction(asked):
+            raise StartError(f"{each.name}: {interface.__name__}.{method}() must not be async")

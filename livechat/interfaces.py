@@ -8,7 +8,8 @@ on it is what other people's code may add; docs/extending.md shows how.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import EllipsisType
 from typing import Any
 
 from msgspec import Struct
@@ -37,8 +38,8 @@ class ISink(Interface):
         """
 
 
-class ICompany(Interface):
-    """Where it goes what other processes say of the people in the rooms."""
+class IPresenceSink(Interface):
+    """Receives what other processes say of the users in the rooms."""
 
     def present(room: str, shares: Sequence[Share]) -> None:
         """
@@ -50,32 +51,14 @@ class ICompany(Interface):
         """*user* is writing something in *room*."""
 
 
-class IBackend(Interface):
+class IMessageLog(Interface):
     """
     Rooms as streams: numbers messages, stores them and hands them on.
 
     Every room exists from the start, empty; joining or reading one stores
     nothing.  Every Deferred fails with `livechat.errors.ChatError` where the
-    caller is to blame or the store is away, and never fires after `stop`'s has.
+    caller is to blame or the store is away, and never fires after `IBackend.stop`'s has.
     """
-
-    description: str = Attribute("Where the rooms are, for people; no secrets.")
-
-    def start(sink: ISink, census: Callable[[], Report], company: ICompany | None = None) -> None:
-        """
-        Begin: messages are taken from now on.  While they cannot be stored, all
-        calls are answered so, and `trouble` says why.
-
-        @param census: what this process says of itself to the others; it does not raise.
-        @param company: who wants to know of the people at other processes, if anybody does.
-        """
-
-    def stop() -> Deferred[None]:
-        """
-        End.  What was handed to `publish` before is stored, delivered and
-        answered if that takes a few seconds, and refused if it takes longer.  A
-        second call does nothing.
-        """
 
     def subscribe(room: str) -> Deferred[None]:
         """
@@ -116,9 +99,13 @@ class IBackend(Interface):
 
     def newest(rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         """
-        What was said last in each of *rooms*, which may be ten thousand; those in
-        which nothing ever was are left out.
+        Find the newest message of each of *rooms*, which may be ten thousand.  A room in
+        which nothing was ever said is left out.
         """
+
+
+class IPresenceRelay(Interface):
+    """Tells the other processes of the users at this one."""
 
     def share(room: str, share: Share) -> None:
         """
@@ -128,26 +115,112 @@ class IBackend(Interface):
         """
 
     def typing(room: str, user: User) -> None:
-        """Tell the other processes, if they can be reached."""
+        """Tell the other processes that *user* is writing, if they can be reached."""
+
+
+class IProcessRegistry(Interface):
+    """The processes that serve the same rooms."""
+
+    def reports() -> Deferred[Sequence[Report]]:
+        """
+        Collect the reports of all processes: this one's of now, the others' of a few seconds
+        ago.  A process that was killed is left out after 15 seconds.
+
+        Never fails: others that cannot be asked are left out.
+        """
 
     def secret() -> Deferred[bytes]:
         """
-        Random bytes that all processes of these rooms have, and nobody else; they stay the
-        same as long as the rooms do.
+        Return random bytes that all processes of these rooms have, and nobody else.  They stay
+        the same as long as the rooms do.
 
         Fails with ``unavailable`` while they cannot be read.
         """
 
-    def reports() -> Deferred[Sequence[Report]]:
-        """
-        What the processes that serve these rooms say of themselves: this one now, the others
-        a few seconds ago.  One that was killed says nothing any more after 15 seconds.
 
-        Never fails: of others that cannot be asked there is just nothing.
+class ISharedMap(Interface):
+    """
+    A small map of which every process holds a whole copy in memory.
+
+    Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within
+    a second at every process that is not cut off (`IBackend.trouble`).  A process that is
+    keeps its copy, and can change nothing.
+    """
+
+    def get(key: str) -> bytes | None:
+        """Return the value of *key*; None if there is none, or its time is over."""
+
+    def items() -> Sequence[tuple[str, bytes]]:
+        """Return all keys with their values, in no order."""
+
+    def put(
+        key: str,
+        value: bytes,
+        until: int | None = None,
+        *,
+        expect: bytes | EllipsisType | None = ...,
+    ) -> Deferred[bool]:
         """
+        Set the value of *key*, at all processes.  Fires with True once it is stored, and in
+        force here.
+
+        @param until: the second since 1970 with which it ends; None: never.
+        @param expect: compare and set: the value that *key* must have, None for no value.
+            Otherwise nothing is changed, and the Deferred fires with False.
+
+        Fails with ``unavailable`` if nothing was changed; with ``unknown`` if it may have
+        been, and with it in force here if `get` says so; with ``overloaded`` if the map is
+        full: nothing is dropped for a new key.  Raises ValueError for a key or a value that is
+        too long.
+        """
+
+    def drop(key: str) -> Deferred[None]:
+        """Remove *key*, at all processes; no-op if it has no value.  Fails as `put`."""
+
+    def catch_up() -> Deferred[None]:
+        """
+        Fires once this copy has every change that was stored before the call, at any process;
+        or when that cannot be found out.
+        """
+
+    def watch(changed: Callable[[Collection[str]], None]) -> None:
+        """
+        Call *changed* with the keys whose values have changed; and with none when the map can
+        be changed again after it could not.  May fire spuriously.  The end of a value is
+        not a change.
+        """
+
+
+class IBackend(Interface):
+    """
+    Where the rooms are: a log of messages, the other processes, and what all of them know.
+    """
+
+    description: str = Attribute("Where the rooms are, for people; no secrets.")
+    messages: IMessageLog = Attribute("The rooms' messages.")
+    presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
+    processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
 
     def shelf(name: str) -> IShelf | None:
         """The document of this name; None where this process is the only one."""
+
+    def start(
+        sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+    ) -> None:
+        """
+        Begin: messages are taken from now on.  While they cannot be stored, all
+        calls are answered so, and `trouble` says why.
+
+        @param census: makes the report of this process; does not raise.
+        @param presence: told of the users at other processes, if anybody is.
+        """
+
+    def stop() -> Deferred[None]:
+        """
+        End.  Messages that were handed to `IMessageLog.publish` before are stored, delivered
+        and answered if that takes a few seconds, and refused if it takes longer.  A
+        second call does nothing.
+        """
 
     def trouble() -> str | None:
         """Why messages cannot be stored just now, in a few words; None if they can."""
@@ -200,7 +273,7 @@ class IMember(Interface):
 
 
 class IClient(IMember):
-    """The connection of a `livechat.members.session.Session`."""
+    """The connection of a session (`livechat.members.base`)."""
 
     def write_soon(frames: bytes) -> None:
         """
@@ -330,9 +403,6 @@ class IPolicy(Interface):
 
     def send(actor: IActor, draft: Draft) -> None:
         """*actor* is about to say something; it is neither numbered nor stored yet."""
-
-    def moderate(actor: IActor, room: str) -> None:
-        """*actor* is about to change what others said or may do in *room*."""
 
 
 class IListener(Interface):

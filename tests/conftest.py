@@ -10,14 +10,28 @@ import pytest
 from hypothesis import settings
 
 from tests.support import Browser, Port, World
+from tests.support.selection import Selection
 
 # Examples store messages on a real disk, which takes the time that it takes.
 settings.register_profile("livechat", deadline=None)
 settings.load_profile("livechat")
 
 
+HERE = Path(__file__).parent
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files come first, so that no process is left with one when the others are done."""
+    """
+    Mark tests by what they need.  Long files come first, so that no process is left with one
+    when the others are done.
+    """
+    selection = Selection(HERE)
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        if folder in ("live", "soak", "bench"):
+            item.add_marker(folder)
+        if selection.starts_processes(item.path):
+            item.add_marker("processes")
     items.sort(
         key=lambda item: "live" not in item.path.parts and item.path.name != "test_protocol.py"
     )

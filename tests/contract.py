@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import OPERATOR
-from livechat.interfaces import IBackend
+from livechat.identity.actor import OPERATOR
+from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
 from tests.support import RecordingSink
@@ -55,7 +55,7 @@ class BackendContract:
         """Every message of a room after *after*, page by page."""
         found: list[Message] = []
         while True:
-            page: Page = await backend.read(room, after, 1_000)
+            page: Page = await backend.messages.read(room, after, 1_000)
             if not page.messages:
                 return found
             found += page.messages
@@ -65,18 +65,21 @@ class BackendContract:
         """It has all methods, with the arguments that they take, and no trouble."""
         backend = await self.begin()
         assert verifyObject(IBackend, backend)
+        assert verifyObject(IMessageLog, backend.messages)
+        assert verifyObject(IPresenceRelay, backend.presence)
+        assert verifyObject(IProcessRegistry, backend.processes)
         assert backend.trouble() is None
 
     async def test_reports(self) -> None:
         """What a process says of itself is said first; there are no others."""
         backend = await self.begin()
-        assert await backend.reports() == [REPORT]
+        assert await backend.processes.reports() == [REPORT]
 
     async def test_numbers(self) -> None:
         """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""
         backend = await self.begin()
         for text, room, seq in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2), ("d", "x", 3)):
-            message = await backend.publish(Draft(room, text))
+            message = await backend.messages.publish(Draft(room, text))
             assert (message.message, message.seq) == (text, seq)
         assert [(m.seq, m.message) for m in await self.all(backend, "x")] == [
             (1, "a"), (2, "c"), (3, "d"),
@@ -85,21 +88,21 @@ class BackendContract:
     async def test_newest(self) -> None:
         """The newest message of each room is known, those nobody asked for are left out."""
         backend = await self.begin(history_limit=1)
-        assert await backend.newest(["x", "y", "%"]) == {}
-        said = [await backend.publish(Draft(room, "a")) for room in ("x", "z", "x", "y")]
-        assert await backend.newest(["x", "y", "never", "%", "'", "x"]) == {
+        assert await backend.messages.newest(["x", "y", "%"]) == {}
+        said = [await backend.messages.publish(Draft(room, "a")) for room in ("x", "z", "x", "y")]
+        assert await backend.messages.newest(["x", "y", "never", "%", "'", "x"]) == {
             "x": Newest(2, said[2].time),
             "y": Newest(1, said[3].time),
         }
-        many = await backend.newest([*map(str, range(10_000)), "z"])
+        many = await backend.messages.newest([*map(str, range(10_000)), "z"])
         assert many == {"z": Newest(1, said[1].time)}
 
     async def test_order_of_calls(self) -> None:
         """Messages that are sent together are numbered in the order of the calls."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         texts = [str(number) for number in range(2_500)]
-        sent = await gatherResults([backend.publish(Draft("r", text)) for text in texts])
+        sent = await gatherResults([backend.messages.publish(Draft("r", text)) for text in texts])
         assert [message.seq for message in sent] == list(range(1, 2_501))
         assert self.sink.texts("r") == texts
         assert [message.message for message in await self.all(backend, "r")] == texts
@@ -107,16 +110,16 @@ class BackendContract:
     async def test_stored_before_delivered(self) -> None:
         """When a message is delivered, and when its sender is told, a reader finds it."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         reads: list[Deferred[Page]] = []
         deliver = self.sink.deliver
 
         def read_then_deliver(room: str, epoch: str, messages: Any) -> None:
-            reads.append(backend.read(room, messages[0].seq - 1, 1))
+            reads.append(backend.messages.read(room, messages[0].seq - 1, 1))
             deliver(room, epoch, messages)
 
         self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
-        sent = await backend.publish(Draft("r", "x"))
+        sent = await backend.messages.publish(Draft("r", "x"))
         assert self.sink.texts("r") == ["x"], "the sender was told before the room"
         (page,) = await gatherResults(reads)
         assert page.messages == (sent,)
@@ -124,40 +127,40 @@ class BackendContract:
     async def test_delivers_what_is_subscribed(self) -> None:
         """After `subscribe` has fired, every message of the room is delivered, once."""
         backend = await self.begin()
-        await gatherResults([backend.subscribe("r"), backend.subscribe("r")])
-        await backend.publish(Draft("r", "a"))
-        backend.unsubscribe("r")
-        await backend.subscribe("r")
-        await backend.publish(Draft("r", "b"))
+        await gatherResults([backend.messages.subscribe("r"), backend.messages.subscribe("r")])
+        await backend.messages.publish(Draft("r", "a"))
+        backend.messages.unsubscribe("r")
+        await backend.messages.subscribe("r")
+        await backend.messages.publish(Draft("r", "b"))
         assert self.sink.texts("r") == ["a", "b"]
         ((_, epoch, first), (_, same, second)) = self.sink.delivered
-        assert epoch == same == (await backend.read("r", 0, 0)).position.epoch
+        assert epoch == same == (await backend.messages.read("r", 0, 0)).position.epoch
         assert (first.seq, second.seq) == (1, 2)
 
     async def test_unknown_room(self) -> None:
         """A room in which nothing was said is empty, and has an epoch that stays."""
         backend = await self.begin()
-        page = await backend.read("nowhere", 0, 10)
+        page = await backend.messages.read("nowhere", 0, 10)
         assert page.messages == ()
         assert (page.position.seq, page.position.oldest) == (0, 1)
-        await backend.publish(Draft("nowhere", "x"))
-        assert (await backend.read("nowhere", 0, 10)).position.epoch == page.position.epoch
+        await backend.messages.publish(Draft("nowhere", "x"))
+        assert (await backend.messages.read("nowhere", 0, 10)).position.epoch == page.position.epoch
 
     async def test_epochs_differ(self) -> None:
         """Two rooms have two epochs."""
         backend = await self.begin()
-        epochs = {(await backend.read(room, 0, 0)).position.epoch for room in ("a", "b")}
+        epochs = {(await backend.messages.read(room, 0, 0)).position.epoch for room in ("a", "b")}
         assert len(epochs) == 2
 
     async def test_pages(self) -> None:
         """A page has what follows, oldest first, at most as many as asked for."""
         backend = await self.begin()
         for number in range(1, 8):
-            await backend.publish(Draft("r", str(number)))
+            await backend.messages.publish(Draft("r", str(number)))
         for after, limit, expected in (
             (0, 3, [1, 2, 3]), (3, 3, [4, 5, 6]), (6, 3, [7]), (7, 3, []), (99, 3, []), (0, 0, []),
         ):  # fmt: skip
-            page = await backend.read("r", after, limit)
+            page = await backend.messages.read("r", after, limit)
             assert [message.seq for message in page.messages] == expected
             assert (page.position.seq, page.position.oldest) == (7, 1)
 
@@ -165,15 +168,15 @@ class BackendContract:
         """A page of long texts is cut short, but never to nothing."""
         backend = await self.begin()
         for _ in range(20):
-            await backend.publish(Draft("r", "x" * 100_000))
-        page = await backend.read("r", 0, 20)
+            await backend.messages.publish(Draft("r", "x" * 100_000))
+        page = await backend.messages.read("r", 0, 20)
         assert 1 <= len(page.messages) < 20
         assert len(await self.all(backend, "r")) == 20
 
     async def test_texts_are_kept(self) -> None:
         """A text is stored and delivered as it is, whatever it looks like."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         texts = [
             "007",
             "42",
@@ -189,24 +192,24 @@ class BackendContract:
             "%s",
         ]
         for text in texts:
-            await backend.publish(Draft("r", text))
+            await backend.messages.publish(Draft("r", text))
         assert self.sink.texts("r") == texts
         assert [message.message for message in await self.all(backend, "r")] == texts
 
     async def test_users_are_kept(self) -> None:
         """Whose a message is is delivered and stored with it."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
         for user in users:
-            assert (await backend.publish(Draft("r", "x y", user))).user == user
+            assert (await backend.messages.publish(Draft("r", "x y", user))).user == user
         assert [message.user for _, _, message in self.sink.delivered] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
     async def test_roles_are_kept(self) -> None:
         """An operator is one still after a delivery and a read; nobody becomes one by a name."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         users = [
             OPERATOR,
             User("1", "a\toperator A"),
@@ -214,30 +217,30 @@ class BackendContract:
             User("3", " \toperator"),
         ]
         for user in users:
-            assert (await backend.publish(Draft("r", "x", user))).user == user
+            assert (await backend.messages.publish(Draft("r", "x", user))).user == user
         assert [message.user for _, _, message in self.sink.delivered] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
     async def test_nonces(self) -> None:
         """Of messages with the same nonce in a room, only the first is stored and delivered."""
         backend = await self.begin()
-        await backend.subscribe("r")
-        first = await backend.publish(Draft("r", "a", None, "n"))
-        again = await backend.publish(Draft("r", "a", None, "n"))
+        await backend.messages.subscribe("r")
+        first = await backend.messages.publish(Draft("r", "a", None, "n"))
+        again = await backend.messages.publish(Draft("r", "a", None, "n"))
         assert isinstance(again, Repeated)
         assert not isinstance(first, Repeated)
         assert (again.message, again.seq, again.time) == ("a", first.seq, first.time)
-        assert (await backend.publish(Draft("r", "a", None, "m"))).seq == 2
-        assert (await backend.publish(Draft("other", "a", None, "n"))).seq == 1
-        assert (await backend.publish(Draft("r", "a"))).seq == 3
+        assert (await backend.messages.publish(Draft("r", "a", None, "m"))).seq == 2
+        assert (await backend.messages.publish(Draft("other", "a", None, "n"))).seq == 1
+        assert (await backend.messages.publish(Draft("r", "a"))).seq == 3
         assert self.sink.texts("r") == ["a", "a", "a"]
 
     async def test_nonces_sent_together(self) -> None:
         """Those of one moment as well; a text that is another one is refused by itself."""
         backend = await self.begin()
-        await backend.subscribe("r")
+        await backend.messages.subscribe("r")
         drafts = [Draft("r", text, None, nonce) for text, nonce in ("an", "bm", "an", "cn", "do")]
-        sent = [backend.publish(draft) for draft in drafts]
+        sent = [backend.messages.publish(draft) for draft in drafts]
         refused = await sent.pop(3).addCallbacks(lambda _: None, lambda failure: failure.value)
         assert isinstance(refused, ChatError)
         assert refused.kind is Kind.NONCE_REUSED
@@ -249,41 +252,41 @@ class BackendContract:
     async def test_nonces_outlive_messages(self) -> None:
         """A nonce outlives its message."""
         backend = await self.begin(history_limit=1)
-        await backend.publish(Draft("r", "a", None, "n"))
-        await backend.publish(Draft("r", "b"))
-        assert isinstance(await backend.publish(Draft("r", "a", None, "n")), Repeated)
+        await backend.messages.publish(Draft("r", "a", None, "n"))
+        await backend.messages.publish(Draft("r", "b"))
+        assert isinstance(await backend.messages.publish(Draft("r", "a", None, "n")), Repeated)
 
     async def test_nonces_outlive_a_restart(self) -> None:
         """What was said before it is not said again after it."""
         backend = await self.begin()
-        await backend.publish(Draft("r", "a", None, "n"))
+        await backend.messages.publish(Draft("r", "a", None, "n"))
         await backend.stop()
         backend = await self.begin()
-        assert isinstance(await backend.publish(Draft("r", "a", None, "n")), Repeated)
+        assert isinstance(await backend.messages.publish(Draft("r", "a", None, "n")), Repeated)
 
     async def test_secret(self) -> None:
         """It is long, and the same after a restart."""
         backend = await self.begin()
-        secret = await backend.secret()
+        secret = await backend.processes.secret()
         assert len(secret) >= 32
         await backend.stop()
-        assert await (await self.begin()).secret() == secret
+        assert await (await self.begin()).processes.secret() == secret
 
     async def test_room_names_are_literal(self) -> None:
         """No name is a pattern, and names differ by case."""
         backend = await self.begin()
         rooms = ["a", "A", "a.b", "a-b", "a_b", "a~b", "-", "...", "x" * 128]
         for room in rooms:
-            await backend.publish(Draft(room, room))
+            await backend.messages.publish(Draft(room, room))
         for room in rooms:
             assert [message.message for message in await self.all(backend, room)] == [room]
 
     async def test_a_bad_text_fails_alone(self) -> None:
         """A text that cannot be stored fails its own sender, not its neighbours'."""
         backend = await self.begin()
-        before = backend.publish(Draft("r", "a"))
-        bad = backend.publish(Draft("r", "\ud800"))
-        after = backend.publish(Draft("r", "b"))
+        before = backend.messages.publish(Draft("r", "a"))
+        bad = backend.messages.publish(Draft("r", "\ud800"))
+        after = backend.messages.publish(Draft("r", "b"))
         with contextlib.suppress(ChatError):
             await bad
             raise AssertionError("half a surrogate pair was stored")
@@ -293,54 +296,54 @@ class BackendContract:
         """Only the newest messages are kept, and numbering goes on."""
         backend = await self.begin(history_limit=3)
         for number in range(1, 501):
-            await backend.publish(Draft("r", str(number)))
-        page = await backend.read("r", 0, 100)
+            await backend.messages.publish(Draft("r", str(number)))
+        page = await backend.messages.read("r", 0, 100)
         assert [message.seq for message in page.messages] == [498, 499, 500]
         assert (page.position.seq, page.position.oldest) == (500, 498)
 
     async def test_limit_by_age(self) -> None:
         """Messages expire by age; numbering goes on after all of them have."""
         backend = await self.begin(history_age=60)
-        await backend.publish(Draft("r", "a"))
+        await backend.messages.publish(Draft("r", "a"))
         self.set_time(30)
-        await backend.publish(Draft("r", "b"))
+        await backend.messages.publish(Draft("r", "b"))
         self.set_time(70)
-        page = await backend.read("r", 0, 100)
+        page = await backend.messages.read("r", 0, 100)
         assert [message.seq for message in page.messages] == [2]
         assert page.position.oldest == 2
         self.set_time(1_000)
-        page = await backend.read("r", 0, 100)
+        page = await backend.messages.read("r", 0, 100)
         assert page.messages == ()
         assert (page.position.seq, page.position.oldest) == (2, 3)
-        assert (await backend.publish(Draft("r", "c"))).seq == 3
+        assert (await backend.messages.publish(Draft("r", "c"))).seq == 3
 
     async def test_time_does_not_run_backwards(self) -> None:
         """A clock that is set back gives no message an earlier time than the one before."""
         backend = await self.begin()
         self.set_clock(5)
-        first = await backend.publish(Draft("r", "a"))
+        first = await backend.messages.publish(Draft("r", "a"))
         self.set_clock(0)
-        second = await backend.publish(Draft("r", "b"))
+        second = await backend.messages.publish(Draft("r", "b"))
         assert second.time >= first.time
 
     async def test_wrong_clock(self) -> None:
         """A clock that jumps stamps no message and hides none, unless it holds."""
         backend = await self.begin(history_age=60)
-        first = await backend.publish(Draft("r", "a"))
+        first = await backend.messages.publish(Draft("r", "a"))
         for ahead in (40 * 86_400, -3_600):
             self.set_clock(ahead)
-            assert abs((await backend.publish(Draft("r", "b"))).time - first.time) < 5_000
+            assert abs((await backend.messages.publish(Draft("r", "b"))).time - first.time) < 5_000
             assert (await self.all(backend, "r"))[0] == first
 
     async def test_wrong_clock_at_a_start(self) -> None:
         """A clock that jumps costs no message once it is right again."""
         backend = await self.begin(history_age=60)
-        first = await backend.publish(Draft("r", "a"))
+        first = await backend.messages.publish(Draft("r", "a"))
         await backend.stop()
         self.set_clock(40 * 86_400)
         backend = await self.begin(history_age=60)
         assert await self.all(backend, "r") == []
-        await backend.publish(Draft("other", "b"))
+        await backend.messages.publish(Draft("other", "b"))
         await backend.stop()
         self.set_clock(0)
         backend = await self.begin(history_age=60)
@@ -350,17 +353,17 @@ class BackendContract:
         """What was stored is there after a restart, under the same epoch and numbers."""
         backend = await self.begin()
         for text in ("a", "b"):
-            await backend.publish(Draft("r", text))
-        before = await backend.read("r", 0, 10)
+            await backend.messages.publish(Draft("r", text))
+        before = await backend.messages.read("r", 0, 10)
         await backend.stop()
         backend = await self.begin()
-        assert await backend.read("r", 0, 10) == before
-        assert (await backend.publish(Draft("r", "c"))).seq == 3
+        assert await backend.messages.read("r", 0, 10) == before
+        assert (await backend.messages.publish(Draft("r", "c"))).seq == 3
 
     async def test_stop_stores_what_waits(self) -> None:
         """What was sent before stopping is stored and answered before it has stopped."""
         backend = await self.begin()
-        sent = [backend.publish(Draft("r", str(number))) for number in range(3_000)]
+        sent = [backend.messages.publish(Draft("r", str(number))) for number in range(3_000)]
         await backend.stop()
         assert all(deferred.called for deferred in sent)
         assert [message.seq for message in await gatherResults(sent)] == list(range(1, 3_001))
@@ -370,7 +373,7 @@ class BackendContract:
         backend = await self.begin()
         await backend.stop()
         await backend.stop()
-        for call in (backend.publish(Draft("r", "x")), backend.read("r", 0, 1)):
+        for call in (backend.messages.publish(Draft("r", "x")), backend.messages.read("r", 0, 1)):
             error = await call.addCallbacks(lambda _: None, lambda failure: failure.value)
             assert isinstance(error, ChatError)
             assert error.kind is Kind.UNAVAILABLE
@@ -379,9 +382,9 @@ class BackendContract:
         """Messages of many rooms that are sent together are each delivered once, in order."""
         backend = await self.begin()
         rooms = [f"room{number}" for number in range(50)]
-        await gatherResults([backend.subscribe(room) for room in rooms])
+        await gatherResults([backend.messages.subscribe(room) for room in rooms])
         await gatherResults(
-            [backend.publish(Draft(room, str(n))) for n in range(40) for room in rooms]
+            [backend.messages.publish(Draft(room, str(n))) for n in range(40) for room in rooms]
         )
         for room in rooms:
             assert self.sink.texts(room) == [str(n) for n in range(40)]

@@ -46,7 +46,8 @@ def test_every_option(option: Any) -> None:
         "port": "1", "interface": "::", "default-room": "r", "origin": "https://a",
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
-        "metrics-token": "t" * 16,
+        "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
+        "mount": "/a=b.c",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
@@ -78,7 +79,8 @@ def test_every_option(option: Any) -> None:
         ("rate-per-ip", "x"), ("max-connections", "-1"), ("max-connections-per-ip", "x"),
         ("state", ""), ("certificate", ""), ("private-key", "\0"), ("access-log", ""),
         ("host", "chat:8443"), ("host", "*."), ("host", "https://a"), ("host", "a@b"),
-        ("metrics", "on"), ("metrics", ""),
+        ("metrics", "on"), ("metrics", ""), ("backend", ""), ("backend", "memory"),
+        ("backend", "Memory:"), ("backend", " a:"),
     ],
 )  # fmt: skip
 def test_bad_values(name: str, value: str) -> None:
@@ -175,6 +177,32 @@ def test_redis() -> None:
         assert "redis=" not in repr(found)
 
 
+@pytest.mark.parametrize("value", ["", "two words", "acme/filter.py", "acme..Filter", "acme-x"])
+def test_bad_extensions(value: str) -> None:
+    """An extension has a dotted name."""
+    with pytest.raises(StartError, match=r"^--extension: .* must be a dotted name"):
+        config({"extension": ["acme.Filter", value]})
+
+
+def test_extensions() -> None:
+    """Extensions keep their order, in which authenticators are asked, and are loaded once."""
+    assert config().extension == ()
+    assert config({"extension": ["b.B", "a.A", "b.B"]}).extension == ("b.B", "a.A")
+    assert config(LIVECHAT_EXTENSION="b.B a.A").extension == ("b.B", "a.A")
+
+
+def test_backend() -> None:
+    """Rooms are kept in one place; its URL may have a password, so it is not shown."""
+    found = config({"backend": "acme://u:hunter2@h", "workers": "2"})
+    assert found.backend == "acme://u:hunter2@h"
+    assert "hunter2" not in repr(found)
+    with pytest.raises(StartError, match=r"^--backend: --redis is given as well$"):
+        config({"backend": "memory:", "redis": "r"})
+    with pytest.raises(StartError) as caught:
+        config({"backend": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_workers() -> None:
     """Several processes need a place for their rooms, and each may know which it is."""
     with pytest.raises(StartError, match=r"^--workers: more than one need --redis"):
@@ -194,3 +222,16 @@ def test_proxies() -> None:
         config({"proxy-protocol": "on"})
     with pytest.raises(StartError, match="must be on or off"):
         config({"proxy-protocol": "yes", "trust-proxy": ["10.0.0.1"]})
+
+
+@pytest.mark.parametrize("value", ["", "a.b", "/a", "/a=", "a=b.c", "=b.c"])
+def test_bad_mounts(value: str) -> None:
+    """A mount is a path and a name."""
+    with pytest.raises(StartError, match=r"^--mount: .* must be a path and a dotted name"):
+        config({"mount": ["/a=b.c", value]})
+
+
+def test_mounts() -> None:
+    """There may be several, in the order given."""
+    assert config({"mount": ["/b=b.B", "/a=a.A"]}).mount == (("/b", "b.B"), ("/a", "a.A"))
+    assert config(LIVECHAT_MOUNT="/b=b.B /a=a.A").mount == (("/b", "b.B"), ("/a", "a.A"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 from pathlib import Path
@@ -10,18 +9,10 @@ from typing import Any
 
 import pytest
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import capturedLogs
 
 from livechat.config import Config, Options
 from livechat.errors import StartError
-from livechat.net import certificates
-from livechat.service import (
-    _allow_files,
-    _promises,
-    _working_directory,
-    makeService,
-)
-from tests.net.test_certificates import issue
+from livechat.service import _working_directory, makeService
 
 
 def config(directory: Path, **options: str) -> Config:
@@ -86,35 +77,3 @@ def test_clock(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         makeService(given(tmp_path, "--port=x"), reactor)
     assert reactor.seconds is time.monotonic
-
-
-@pytest.mark.parametrize(
-    ("soft", "hard", "connections", "expected"),
-    [
-        (1_024, 65_536, 10_000, 10_064),
-        (1_024, 4_096, 10_000, 4_096),
-        (1_024, 4_096, 0, 4_096),
-        (1_024, resource.RLIM_INFINITY, 10_000, 10_064),
-        (65_536, 65_536, 10_000, None),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 0, None),
-    ],
-)
-def test_open_files(
-    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, connections: int, expected: int | None
-) -> None:
-    """The process allows itself the files that its connections need, as far as it may."""
-    limits: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
-    monkeypatch.setattr(resource, "setrlimit", lambda _, values: limits.append(values))
-    with capturedLogs() as events:
-        _allow_files(connections)
-    assert limits == ([] if expected is None else [(expected, hard)])
-    too_few = hard != resource.RLIM_INFINITY and connections + 64 > hard
-    assert len(events) == too_few
-
-
-def test_promises(tmp_path: Path) -> None:
-    """Browsers are bound to HTTPS only by a certificate that is not self-signed."""
-    assert _promises(certificates.load_or_make(tmp_path)) == ()
-    ((name, _),) = _promises(certificates.load(*issue(tmp_path)))
-    assert name == "Strict-Transport-Security"

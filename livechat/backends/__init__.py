@@ -4,6 +4,7 @@ Where rooms live: one module or package per backend, imported only when it is ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from livechat.interfaces import IBackend
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
     from livechat.config import Config
 
 
-def load(config: Config, reactor: PosixReactorBase) -> IBackend:
+def load(
+    config: Config, reactor: PosixReactorBase, brought: Callable[[PosixReactorBase], IBackend]
+) -> IBackend:
     """
     The backend that *config* asks for, ready to be started.
 
     Whatever can be found wrong before the daemon runs is found wrong here.
 
+    @param brought: makes the backend that an extension brings.
     @raise livechat.errors.StartError: its store cannot be used.
     """
+    if config.backend is not None:
+        return brought(reactor)
     # A backend's libraries are imported only where it is chosen.
     if config.redis:
         from livechat.backends import redis  # noqa: PLC0415

@@ -2,7 +2,7 @@
 The nonces that were used lately: of two messages of a room with the same one, only the
 first is stored.
 
-A nonce is remembered for `LASTS`, with where its message is and a digest of its text, since
+A nonce is remembered for `NONCE_LASTS`, with where its message is and a digest of its text, since
 another text is no repetition.
 
 Of very many only `MOST` are.  Each counts as one of the address that it came from, and only an
@@ -21,7 +21,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message, Repeated
 
 #: Seconds for which a nonce is remembered.
-LASTS: Final = 600
+NONCE_LASTS: Final = 600
 #: Nonces that are: some 50 MB.
 MOST: Final = 100_000
 #: Those that are looked at after a restart: of a few addresses that send as fast as they may.
@@ -146,7 +146,7 @@ class Nonces:
             age = max(0, now - each.time) / 1000
             if each.key in self._known:
                 self._forget(each.key)
-            self._known[each.key] = each, moment + LASTS - age
+            self._known[each.key] = each, moment + NONCE_LASTS - age
             self._counts[each.owner] += 1
             if len(self._known) > MOST:
                 self._make_room()

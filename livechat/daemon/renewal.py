@@ -1,20 +1,38 @@
-"""What the daemon shows of itself, and asks operators for, as `Config` says."""
+"""The certificate and the operators' password: found at the start, renewed on SIGHUP."""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
 from OpenSSL import SSL
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from livechat.config import Config
+from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
+from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password, find_password
 from livechat.net import certificates
-from livechat.net.certificates import Certificate
-from livechat.net.tls import context
+from livechat.net.certificates import Certificate, Shown
+from livechat.net.tls_context import context
+from livechat.net.tls_port import TLSPort
+from livechat.system.threads import Lane
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+_log = Logger(namespace="livechat")
 
 
 def find_certificate(config: Config) -> Certificate:
     """
-    The one that *config* names, or else one that is made if it is missing.
+    Load the certificate that *config* names; without one, that of the directory, which is made
+    if it is missing.
 
     @raise StartError: it cannot be used.
     """
@@ -25,7 +43,7 @@ def find_certificate(config: Config) -> Certificate:
 
 def secure(certificate: Certificate) -> SSL.Context:
     """
-    What TLS needs to show *certificate*.
+    Make the context of OpenSSL for *certificate*.
 
     @raise StartError: OpenSSL does not take it.
     """
@@ -37,7 +55,8 @@ def secure(certificate: Certificate) -> SSL.Context:
 
 def operators_password(config: Config) -> Password:
     """
-    The one that *config* gives, or else one that is made if it is missing.
+    Find the password that *config* gives; without one, that of the state directory, which is
+    made if it is missing.
 
     @raise StartError: its file cannot be used.
     """
@@ -48,3 +67,123 @@ def operators_password(config: Config) -> Password:
     return find_password(
         config.admin_password, config.admin_password_file, config.state / "admin-password"
     )
+
+
+def warnings(config: Config, certificate: Certificate) -> list[str]:
+    """List the faults that an operator should mend, a line for each.  Blocks."""
+    ill = certificate.warning(datetime.now(UTC))
+    return [*([] if ill is None else [ill]), *exposed(config, certificate)]
+
+
+def log_warnings(found: Sequence[str]) -> None:
+    """Log a line for each."""
+    for warning in found:
+        _log.warn("{warning}", warning=warning)
+
+
+class Renewal(Service):
+    """
+    Renews on SIGHUP, while everything goes on: the certificate, for new connections, and the
+    operators' password.
+    """
+
+    name = "renewal"
+
+    def __init__(
+        self,
+        config: Config,
+        operators: Operators,
+        *,
+        shown: Shown,
+        port: TLSPort,
+        reactor: PosixReactorBase,
+        files: Lane,
+    ) -> None:
+        """
+        @param files: reads certificates.
+        """
+        self._config = config
+        self._operators = operators
+        self._shown = shown
+        self._port = port
+        self._reactor = reactor
+        self._files = files
+        self._before: Any = None
+        self._renewing = self._again = False
+
+    def startService(self) -> None:
+        super().startService()
+        self._files.start()
+        self._before = signal.signal(signal.SIGHUP, self._asked)
+
+    def stopService(self) -> None:
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._before)
+        self._files.stop()
+
+    def _asked(self, *_: object) -> None:
+        self._reactor.callFromThread(self.ask)
+
+    def ask(self) -> None:
+        """
+        Renew.  While that is under way, any number of calls renew once more: each renewal
+        checks the password, which costs a core a moment.
+        """
+        self._again = True
+        if not self._renewing:
+            self._renewing = True
+            Deferred.fromCoroutine(self._renew_as_asked())
+
+    async def _renew_as_asked(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                await self.renew()
+        finally:
+            self._renewing = False
+
+    async def renew(self) -> None:
+        """Read the certificate and the password again, and log warnings."""
+        await self._renew_certificate()
+        await self._renew_password()
+        # One worker says it for all.
+        if self._config.worker <= 1:
+            await self._warn()
+
+    async def _warn(self) -> None:
+        certificate = self._shown.certificate
+        try:
+            log_warnings(await self._files.call(warnings, self._config, certificate))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The permissions of files could not be looked at.")
+
+    async def _renew_certificate(self) -> None:
+        try:
+            certificate, secured = await self._files.call(self._look_for_certificate)
+        except StartError as reason:
+            _log.error("The certificate stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The certificate could not be renewed.")
+        else:
+            self._port.context = secured
+            self._shown.certificate = certificate
+            _log.info(
+                "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
+                names=", ".join(certificate.names),
+                end=certificate.expires,
+            )
+
+    def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
+        certificate = find_certificate(self._config)
+        return certificate, secure(certificate)
+
+    async def _renew_password(self) -> None:
+        try:
+            new = await self._operators.renew(lambda: operators_password(self._config))
+        except StartError as reason:
+            _log.error("The operators' password stays as it was: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The operators' password could not be renewed.")
+        else:
+            found = "is new, and signs all out" if new else "is the same as before"
+            _log.info("The operators' password {found}.", found=found)

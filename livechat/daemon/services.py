@@ -1,14 +1,11 @@
-"""What the daemon is made of, as services: each starts and stops a part of it."""
+"""The parts of the daemon as services, each of which starts and stops one."""
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
 from twisted.internet.interfaces import IListeningPort, IReactorTime
@@ -17,24 +14,22 @@ from twisted.logger import Logger
 
 from livechat import __version__, metrics
 from livechat.config import Config
-from livechat.daemon.permissions import exposed
-from livechat.daemon.renewal import find_certificate, operators_password, secure
-from livechat.errors import StartError
-from livechat.http.connection import Channel, HttpFactory
+from livechat.daemon.renewal import log_warnings, warnings
+from livechat.http.connection import Channel
+from livechat.http.site import Site
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend, ICompany
+from livechat.interfaces import IBackend, IPresenceSink
 from livechat.limits.connections import Connections
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
-from livechat.members.session import back_in
 from livechat.members.websocket import Socket, SocketFactory
-from livechat.net.certificates import Certificate, Shown
+from livechat.net.certificates import Certificate
 from livechat.net.tls_port import TLSPort
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
-from livechat.system.threads import Lane
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -67,22 +62,39 @@ class OrderedService(MultiService):
                 _log.failure("{child} did not stop as it should.", child=child.name)
 
 
+class Accounts(Service):
+    """The operators' sessions."""
+
+    name = "accounts"
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+
+    def startService(self) -> None:
+        super().startService()
+        self._operators.start()
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._operators.stop()
+
+
 class Storage(Service):
     """The backend, delivering to the hub."""
 
     name = "storage"
 
     def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], company: ICompany
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], presence: IPresenceSink
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
-        self._company = company
+        self._presence = presence
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census, self._company)
+        self._backend.start(self._hub, self._census, self._presence)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -90,7 +102,7 @@ class Storage(Service):
 
 
 class Vitals(Service):
-    """Looks, every second, at what the metrics show and nobody counts."""
+    """Measures, every second, what the metrics show and nothing counts."""
 
     name = "vitals"
 
@@ -101,7 +113,7 @@ class Vitals(Service):
         hub: Hub,
         *,
         connections: Connections,
-        patience: Patience,
+        backpressure: Backpressure,
         sockets: SocketFactory,
         feeds: Feeds,
     ) -> None:
@@ -109,7 +121,7 @@ class Vitals(Service):
         self._chat = chat
         self._hub = hub
         self._connections = connections
-        self._patience = patience
+        self._backpressure = backpressure
         self._sockets = sockets
         self._feeds = feeds
         self._looking: LoopingCall | None = None
@@ -131,12 +143,14 @@ class Vitals(Service):
     def _look(self, pulse: metrics.Pulse) -> None:
         pulse.look()
         rooms = self._hub.rooms()
-        metrics.connections.set(len(self._connections))
-        metrics.rooms.set(len(rooms))
-        metrics.members.set(sum(rooms.values()))
-        metrics.unsent_bytes.set(self._sockets.unsent() + self._feeds.unsent())
-        metrics.slow.set(len(self._patience))
-        metrics.up.set(self._chat.trouble() is None)
+        metrics.measured(
+            connections=len(self._connections),
+            rooms=len(rooms),
+            members=sum(rooms.values()),
+            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
+            slow_members=len(self._backpressure),
+            storing=self._chat.trouble() is None,
+        )
 
 
 class Port(Service):
@@ -149,10 +163,13 @@ class Port(Service):
         reactor: PosixReactorBase,
         listening: Sequence[socket.socket],
         tls: TLSPort,
-        http: HttpFactory,
+        http: Site,
+        *,
         hub: Hub,
+        sockets: SocketFactory,
     ) -> None:
         self._reactor = reactor
+        self._sockets = sockets
         self._listening = listening
         self._tls = tls
         self._http = http
@@ -170,7 +187,7 @@ class Port(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        """Take no more connections, say goodbye to those that are there, wait a little."""
+        """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
         for port in self._ports:
@@ -181,132 +198,22 @@ class Port(Service):
         for channel in tuple(self._http.channels):
             channel.retire()
         self._hub.flush()
-        members = tuple(self._http.sockets.sockets)
+        members = tuple(self._sockets.sockets)
         for member in members:
-            member.restart(back_in(len(members)))
+            member.restart(reconnect_ms(len(members)))
         try:
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
             _log.info(
                 "{count} connections did not close in time.", count=len(self._http.connections)
             )
-            remaining: list[Channel | Socket] = [*self._http.channels, *self._http.sockets.sockets]
+            remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
 
 
-class Renewal(Service):
-    """
-    What SIGHUP renews while everything goes on: the certificate, for the connections
-    to come, and the operators' password.
-    """
-
-    name = "renewal"
-
-    def __init__(
-        self,
-        config: Config,
-        operators: Operators,
-        *,
-        shown: Shown,
-        port: TLSPort,
-        reactor: PosixReactorBase,
-        files: Lane,
-    ) -> None:
-        """
-        @param files: reads certificates.
-        """
-        self._config = config
-        self._operators = operators
-        self._shown = shown
-        self._port = port
-        self._reactor = reactor
-        self._files = files
-        self._before: Any = None
-        self._renewing = self._again = False
-
-    def startService(self) -> None:
-        super().startService()
-        self._files.start()
-        self._operators.start()
-        self._before = signal.signal(signal.SIGHUP, self._asked)
-
-    def stopService(self) -> None:
-        super().stopService()
-        signal.signal(signal.SIGHUP, self._before)
-        self._operators.stop()
-        self._files.stop()
-
-    def _asked(self, *_: object) -> None:
-        self._reactor.callFromThread(self.ask)
-
-    def ask(self) -> None:
-        """
-        Renew.  While that is under way, any number of calls renew once more: each renewal
-        checks the password, which costs a core a moment.
-        """
-        self._again = True
-        if not self._renewing:
-            self._renewing = True
-            Deferred.fromCoroutine(self._renew_as_asked())
-
-    async def _renew_as_asked(self) -> None:
-        try:
-            while self._again:
-                self._again = False
-                await self.renew()
-        finally:
-            self._renewing = False
-
-    async def renew(self) -> None:
-        """Look whether there is a new certificate, or a new password."""
-        await self._renew_certificate()
-        await self._renew_password()
-        # One worker says it for all.
-        if self._config.worker <= 1:
-            await self._warn()
-
-    async def _warn(self) -> None:
-        certificate = self._shown.certificate
-        try:
-            _say(await self._files.call(_warnings, self._config, certificate))
-        except Exception:  # noqa: BLE001 - nobody waits for this
-            _log.failure("The permissions of files could not be looked at.")
-
-    async def _renew_certificate(self) -> None:
-        try:
-            certificate, secured = await self._files.call(self._look_for_certificate)
-        except StartError as reason:
-            _log.error("The certificate stays as it was: {reason}", reason=str(reason))
-        except Exception:  # noqa: BLE001 - nobody waits for this
-            _log.failure("The certificate could not be renewed.")
-        else:
-            self._port.context = secured
-            self._shown.certificate = certificate
-            _log.info(
-                "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
-                names=", ".join(certificate.names),
-                end=certificate.expires,
-            )
-
-    def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
-        certificate = find_certificate(self._config)
-        return certificate, secure(certificate)
-
-    async def _renew_password(self) -> None:
-        try:
-            new = await self._operators.renew(lambda: operators_password(self._config))
-        except StartError as reason:
-            _log.error("The operators' password stays as it was: {reason}", reason=str(reason))
-        except Exception:  # noqa: BLE001 - nobody waits for this
-            _log.failure("The operators' password could not be renewed.")
-        else:
-            found = "is new, and signs all out" if new else "is the same as before"
-            _log.info("The operators' password {found}.", found=found)
-
-
 class Announcement(Service):
-    """Says in plain words what was started."""
+    """Logs, in plain words, the addresses and the state of what was started."""
 
     name = "announcement"
 
@@ -317,8 +224,14 @@ class Announcement(Service):
         password: Password,
         listening: Sequence[socket.socket],
         backend: str,
+        *,
+        extensions: Sequence[str] = (),
     ) -> None:
+        """
+        @param extensions: where they were found.
+        """
         self._config = config
+        self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
@@ -335,7 +248,9 @@ class Announcement(Service):
             url=f"https://{where}:{self._port}/admin/",
             source=self._password.source,
         )
-        alone = "" if config.redis else ", by this process alone"
+        for name in self._extensions:
+            _log.info("Loaded {name}.", name=name)
+        alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
@@ -345,7 +260,7 @@ class Announcement(Service):
         )
         if certificate.self_signed:
             _log.info("It is self-signed: clients must be told to accept it.")
-        _say(_warnings(config, certificate))
+        log_warnings(warnings(config, certificate))
         if config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
@@ -354,17 +269,6 @@ class Announcement(Service):
     def stopService(self) -> None:
         super().stopService()
         _log.info("livechat is stopping.")
-
-
-def _warnings(config: Config, certificate: Certificate) -> list[str]:
-    """Faults that an operator should mend, a line for each.  Blocks."""
-    ill = certificate.warning(datetime.now(UTC))
-    return [*([] if ill is None else [ill]), *exposed(config, certificate)]
-
-
-def _say(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        _log.warn("{warning}", warning=warning)
 
 
 def _in_url(address: str) -> str:

@@ -1,13 +1,12 @@
 """
-Several processes on one port: the one that was started starts them and watches over them.
+Several processes on one port: a supervisor starts them and watches over them.
 
-    the parent      looks whether it can run, keeps the port, and serves nobody
+    the supervisor  checks that it could run, reserves the port, and serves nobody
      └─ workers     a whole livechat each; they share the port (SO_REUSEPORT)
 
 A worker that ends is started again, after a pause that grows while it does not last;
-only its own connections end with it.  SIGTERM and SIGHUP are passed on, and what
-workers say goes into the parent's log.  A worker whose parent is gone stops, because its
-standard input ends: it would else go on by itself, and hold the port.
+only its own connections end with it.  SIGTERM and SIGHUP are passed on, and the log of a
+worker goes into that of the supervisor.  The workers' side is `livechat.daemon.lifeline`.
 """
 
 from __future__ import annotations
@@ -25,16 +24,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
 from twisted.application.service import Service
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProcessTransport
-from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 from twisted.python.failure import Failure
 
 from livechat import __version__, metrics
 from livechat.config import WORKER, Options
+from livechat.daemon.lifeline import ready
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -56,13 +54,8 @@ _RUN: Final = "from twisted.scripts.twistd import run; run()"
 _LINE: Final = re.compile(r"\S+ \[([^\]#]*)#?(\w*)\] ?(.*)", re.DOTALL)
 
 
-def ready(number: int) -> str:
-    """What worker *number* says when it can be connected to."""
-    return f"Worker {number} is ready."
-
-
 def command(options: Options, port: int) -> list[str]:
-    """How to start a worker that does as *options* say, on *port*."""
+    """Return the command line of a worker with these options, on *port*."""
     given = [f"--port={port}"]
     for name, value in options.items():
         if name not in ("port", "workers") and value is not None:
@@ -73,7 +66,7 @@ def command(options: Options, port: int) -> list[str]:
 
 
 class Workers(Service):
-    """Starts so many, and keeps them going."""
+    """The supervisor: starts the workers, and starts them again when they end."""
 
     name = "workers"
 
@@ -145,7 +138,6 @@ class Workers(Service):
                 env={
                     **os.environ,
                     WORKER: str(worker.number),
-                    metrics.NUMBER: str(worker.number),
                     metrics.SHARED: str(self._figures),
                 },
                 childFDs={0: "w", 1: "r", 2: "r"},
@@ -154,7 +146,7 @@ class Workers(Service):
         )
 
     def ready(self) -> None:
-        """A worker can be connected to."""
+        """A worker accepts connections."""
         if not self._announced and all(worker.ready for worker in self._workers):
             self._announced = True
             _log.info(
@@ -164,7 +156,7 @@ class Workers(Service):
             )
 
     def ended(self, worker: _Worker, reason: str) -> None:
-        """It is there no more."""
+        """A worker process has exited; schedule its restart."""
         # What it had is gone; what it has counted was.
         mark_process_dead(worker.number, str(self._figures))
         if self._ended is not None:
@@ -207,9 +199,9 @@ def _in_memory(port: int) -> Path:
 
 class _Worker:
     """
-    One of them, however often it is started.
+    A worker, however often its process is started.
 
-    @ivar ready: it can be connected to, or could be at some time.
+    @ivar ready: it has accepted connections at some time.
     """
 
     def __init__(self, number: int, workers: Workers) -> None:
@@ -237,7 +229,7 @@ class _Worker:
         return pause
 
     def signal(self, name: str) -> None:
-        """Nothing, while it does not run."""
+        """Send a signal.  No-op while the process does not run."""
         if self._transport is not None:
             self._transport.signalProcess(name)
 
@@ -271,7 +263,7 @@ def _level(name: str) -> Any:
 
 
 class _Process(ProcessProtocol):
-    """Reads what a worker logs."""
+    """Reads the log of a worker."""
 
     def __init__(self, worker: _Worker) -> None:
         self._worker = worker
@@ -294,48 +286,3 @@ class _Process(ProcessProtocol):
         self._worker.ended(
             f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}",
         )
-
-
-class Lifeline(Service):
-    """In a worker: stops it when its parent is gone."""
-
-    name = "lifeline"
-
-    def __init__(self, reactor: PosixReactorBase, number: int) -> None:
-        self._reactor = reactor
-        self._number = number
-        self._input: _Input | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        self._input = _Input(self._reactor)  # type: ignore[arg-type]
-        self._input.startReading()
-        _log.info("{text}", text=ready(self._number))
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._input is not None:
-            self._input.stopReading()
-
-
-class _Input(FileDescriptor):
-    """The standard input, of which nothing is expected but its end."""
-
-    reactor: Any
-
-    def fileno(self) -> int:
-        return 0
-
-    def doRead(self) -> Exception | None:
-        try:
-            return None if os.read(0, 4_096) else CONNECTION_LOST
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-
-    def connectionLost(self, reason: Failure) -> None:
-        # Of a pipe that nobody writes to any more the reactor tells only so.
-        super().connectionLost(reason)
-        _log.error("The process that watched over this one is gone.")
-        self.reactor.stop()

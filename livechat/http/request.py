@@ -1,69 +1,80 @@
 """
 A request and its answer, on a `livechat.http.connection.Channel`.
 
-Bodies stay in memory, within the channel's bound; an answer that goes on is written as fast
-as its client reads it.
+It is Twisted's, with a body that stays in memory, within the channel's bound.  Endpoints are
+given a `Call` and return a `Response`; mounted resources use it as any resource does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Any, ClassVar, Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http
+from twisted.web import http, server
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind, internal
+from livechat.http import call
 from livechat.http.access_log import bare
-from livechat.http.endpoint import Call
-from livechat.http.response import Response, Upgrade
+from livechat.http.call import Call
+from livechat.http.connection import Channel
+from livechat.http.response import BASICS, Feed, Response, Successor, Upgrade
+from livechat.http.site import Site
+from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
-from livechat.members.event_stream import Feed
-from livechat.members.websocket import Socket
 from livechat.protocol.origins import is_host
-
-if TYPE_CHECKING:
-    from livechat.http.connection import Channel
 
 # The target of a client that takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
+#: Bytes that a mounted resource may write while its client reads none.
+MOST_UNREAD: Final = 1 << 26
 
 
-class Request(http.Request):
-    """A request, from its head to its answer."""
+class Request(server.Request):
+    """
+    A request, from its head to its answer.
+
+    @ivar call: the request as endpoints see it; known once it may be answered.
+    @ivar names: the names in its path, decoded.
+    @ivar gone: whether the connection was lost meanwhile.
+    """
 
     _log = Logger()
     channel: Channel
+    site: Site
     content: BytesIO
-    #: Whether the connection was lost meanwhile.
+    call: Call
+    # Only mounted resources have sessions, and all share them.
+    sitepath: ClassVar[list[bytes]] = []
     gone = False
+    _headers: dict[str, tuple[str, ...]]
+    _lent = False
     _has_failed = False
+    _shared_with: str | None = None
     _source: Source | None = None
     _end: Callable[[], None] | None = None
-
-    def __init__(self, channel: Channel, queued: object = False) -> None:
-        super().__init__(channel, queued, parsePOSTFormSubmission=False)
+    _unread = 0
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
-        if length is not None and length > self.channel.factory.max_body:
+        if length is not None and length > self.channel.max_body:
             self.channel.refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:
         if self.channel.closing:
             return
-        if self.content.tell() + len(data) > self.channel.factory.max_body:
+        if self.content.tell() + len(data) > self.channel.max_body:
             self.channel.refuse_body()
         else:
             self.content.write(data)
@@ -74,77 +85,110 @@ class Request(http.Request):
         super().connectionLost(reason)
 
     def process(self) -> None:
-        Deferred.fromCoroutine(self._serve()).addErrback(self._broken)
+        """Find the resource that the path names, see whether it may be asked, and ask it."""
+        try:
+            self._process()
+        except ChatError as error:
+            if self.startedWriting:
+                self.broken(Failure())
+                return
+            if self._lent:
+                self._take_back()
+            self.refuse(error)
+        except Exception:  # noqa: BLE001 - logged, and answered without a word of it
+            self.broken(Failure())
 
-    async def _serve(self) -> None:
-        found = await self.channel.factory.tree.answer(self._call())
+    def _process(self) -> None:
+        self.site = cast("Site", self.channel.site)
+        self._headers = headers = call.headers(self.requestHeaders)
+        path, query = self._target()
+        self._source = source = self.channel.source_by(headers.get("x-forwarded-for", ()))
+        proxied = self.channel.peer is not None
+        self.names: dict[str, str] = {}
+        place = self._place(path)
+        rules = self.site.rules
+        audience, asked = rules.address(
+            place.audience, headers, old=self.clientproto == b"HTTP/1.0", proxied=proxied
+        )
+        method = self.method.decode("latin-1")
+        self._shared_with = rules.asking(audience, method, headers, asked)
+        body = self.content.getvalue()
+        self.call = Call(
+            method, path, query, headers, body, source, self.names, proxied=proxied, asked=asked
+        )
+        place.render(self)
+
+    def _place(self, path: str) -> Place:
+        """
+        @raise ChatError: a name in the path is not UTF-8.
+        """
+        first, *segments = path.encode("latin-1").removesuffix(b"/").split(b"/")
+        self.prepath, self.postpath = [], segments
+        return NOTHING if first else self.site.getResourceFor(self)
+
+    def _target(self) -> tuple[str, str]:
+        """The path and the query; a host in front of them takes the place of ``Host``."""
+        target = self.uri.decode("latin-1")
+        whole = None if target[:1] == "/" else _ABSOLUTE.fullmatch(target)
+        if whole is not None:
+            authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
+            hosts = self._headers.get("host", ())
+            # It counts, whatever Host says; but a Host that is none is refused all the same.
+            if len(hosts) == 1 and is_host(hosts[0]):
+                self._headers["host"] = (authority,)
+        path, _, query = target.partition("?")
+        return path, query
+
+    def serve(self, answering: Awaitable[Response | Upgrade]) -> None:
+        """Answer with what *answering* returns or raises."""
+        Deferred.fromCoroutine(self._serve(answering)).addErrback(self.broken)
+
+    def refuse(self, error: ChatError) -> None:
+        """Answer with *error*."""
+        answer = self.site.rules.refusal(error, self._headers, self._shared_with)
+        Deferred.fromCoroutine(self._answer(answer)).addErrback(self.broken)
+
+    async def _serve(self, answering: Awaitable[Response | Upgrade]) -> None:
+        rules = self.site.rules
         answer: Response | None
-        if isinstance(found, Upgrade):
-            answer = await self._upgrade(found)
-        elif isinstance(found.body, Feed):
-            answer = self._as_own(found, found.body)
+        try:
+            found = await answering
+        except ChatError as error:
+            answer = rules.refusal(error, self._headers, self._shared_with)
+        except Exception:  # noqa: BLE001 - logged, and answered without a word of it
+            method, path = self.call.method, self.call.path
+            self._log.failure("{method} {path} failed.", method=method, path=path)
+            answer = rules.refusal(internal(), self._headers, self._shared_with)
         else:
-            answer = found
+            if isinstance(found, Upgrade):
+                answer = await self._upgrade(found)
+            else:
+                answer = self._admitted(rules.complete(found, self._shared_with))
         if answer is not None and not self.gone:
             await self._answer(answer)
 
-    def _as_own(self, answer: Response, feed: Feed) -> Response | None:
-        """
-        Count the connection, which carries nothing but *feed* any more, as its client's; None
-        if that has gone meanwhile.
-        """
-        if self.gone:
-            feed.end()
-            return None
-        channel = self.channel
-        if channel.factory.stopping:
-            feed.end()
-            return self._refusal(channel.factory.going())
+    def _admitted(self, answer: Response) -> Response | None:
+        """*answer*; of a feed, None if its client has gone, or why it may not begin."""
+        if isinstance(answer.body, bytes | AsyncGenerator):
+            return answer
+        # The connection carries nothing else any more, and counts as its client's.
         try:
-            channel.admission.belongs_to(channel.source.key)
+            if self.gone:
+                answer.body.end()
+                return None
+            if self.site.stopping:
+                raise self.site.going()
+            self.channel.admission.belongs_to(self.channel.source.key)
         except ChatError as error:
-            feed.end()
+            answer.body.end()
             return self._refusal(error)
-        channel.persistent = False
+        self.channel.persistent = False
         return answer
 
-    def _call(self) -> Call:
-        target = self.uri.decode("latin-1")
-        headers = self.all_headers()
-        whole = _ABSOLUTE.fullmatch(target)
-        if whole is not None:
-            authority, target = whole[1], whole[2] if whole[2][:1] == "/" else f"/{whole[2]}"
-            hosts = headers.get("host", ())
-            # It counts, whatever Host says; but a Host that is none is refused all the same.
-            if len(hosts) == 1 and is_host(hosts[0]):
-                headers["host"] = (authority,)
-        path, _, query = target.partition("?")
-        method = self.method.decode("latin-1")
-        body = self.content.getvalue()
-        self._source = self.channel.source_by(headers.get("x-forwarded-for", ()))
-        return Call(
-            method,
-            path,
-            query,
-            headers,
-            body,
-            self._source,
-            old=self.clientproto == b"HTTP/1.0",
-            proxied=self.channel.peer is not None,
-        )
-
-    def all_headers(self) -> dict[str, tuple[str, ...]]:
-        """All values of the headers by lower-case name, as far as they have come."""
-        return {
-            name.decode("latin-1").lower(): tuple(value.decode("latin-1") for value in values)
-            for name, values in self.requestHeaders.getAllRawHeaders()
-        }
-
     def _refusal(self, error: ChatError) -> Response:
-        return self.channel.factory.tree.refusal(error, self.all_headers())
+        return self.site.refusal(error, self._headers)
 
     def getClientAddress(self) -> IAddress:
-        """For the access log."""
         peer: IAddress = super().getClientAddress()
         if self._source is None or not isinstance(peer, IPv4Address | IPv6Address):
             return peer
@@ -152,111 +196,150 @@ class Request(http.Request):
         return kind("TCP", self._source.address, peer.port)
 
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
-        """Go on as a WebSocket; None if that worked."""
-        channel = self.channel
-        factory = channel.factory
+        """Hand the connection over; None if that worked."""
+        site = self.site
         if self.clientproto != b"HTTP/1.1":
             error = ChatError(Kind.BAD_HANDSHAKE, "A handshake needs HTTP/1.1.")
             return self._refusal(error)
         found = await self._entered(upgrade)
         # While the room was entered, the goodbyes may have gone round.
-        if isinstance(found, Socket) and (self.gone or factory.stopping):
+        if not isinstance(found, ChatError) and (self.gone or site.stopping):
             found.abandon()
         if self.gone:
             return None
-        if factory.stopping:
-            found = factory.going()
+        if site.stopping:
+            found = site.going() if upgrade.going is None else upgrade.going()
         if isinstance(found, ChatError):
-            if upgrade.subprotocol is None:
+            if upgrade.refused is None:
                 return self._refusal(found)
-            found = factory.sockets.going() if factory.stopping else factory.sockets.refused(found)
+            found = upgrade.refused(found)
         self.setResponseCode(HTTPStatus.SWITCHING_PROTOCOLS)
-        factory.log(self)
-        channel.hand_over(found, upgrade)
+        site.log(self)
+        self.channel.hand_over(found, upgrade)
         return None
 
-    async def _entered(self, upgrade: Upgrade) -> Socket | ChatError:
-        """A socket in its room; or why there is none, which clients of v1 see as a close code."""
+    async def _entered(self, upgrade: Upgrade) -> Successor | ChatError:
+        """The protocol that goes on; or why there is none."""
+        channel = self.channel
         try:
-            return await self._enter(upgrade)
+            if self.site.stopping:
+                return self.site.going()
+            if channel.admission.refusal is not None:
+                return channel.admission.refusal
+            channel.admission.belongs_to(channel.source.key)
+            return await upgrade.enter()
         except ChatError as reason:
             return reason
         except Exception:  # noqa: BLE001 - whatever it is, the client is told
             self._log.failure("A handshake met a bug.")
             return internal()
 
-    async def _enter(self, upgrade: Upgrade) -> Socket:
-        """
-        @raise ChatError: the room cannot be entered.
-        """
-        channel = self.channel
-        if channel.factory.stopping:
-            raise channel.factory.going()
-        if channel.admission.refusal is not None:
-            raise channel.admission.refusal
-        channel.admission.belongs_to(channel.source.key)
-        if isinstance(upgrade.visit, ChatError):
-            raise upgrade.visit
-        return await channel.factory.sockets.enter(upgrade.visit, channel.source)
-
     async def _answer(self, response: Response) -> None:
         self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
         self.setHeader(b"Date", http.datetimeToString())
-        if self._is_last():
-            self.channel.persistent = False
-            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        self._end_with_answer()
         for name, value in response.all_headers():
             self.responseHeaders.addRawHeader(name.encode(), value.encode())
         if isinstance(response.body, bytes):
             if response.status not in http.NO_BODY_CODES:
                 self.setHeader(b"Content-Length", b"%d" % len(response.body))
-            self.write(response.body)
-        elif isinstance(response.body, Feed):
+            self.send(response.body)
+        elif not isinstance(response.body, AsyncGenerator):
             await self._feed(response.body)
         elif self.method != b"HEAD":
-            await self._stream(response)
+            await self._stream(response.body, response.end)
         if not self.gone:
             self.finish()
 
-    def _is_last(self) -> bool:
+    def _end_with_answer(self) -> None:
         """
-        Whether the connection closes behind the answer.  A client whose handshake is refused
+        Close the connection behind the answer, where it must.  A client whose handshake is refused
         waits for nothing else on it, and would hold it as long as HTTP keeps one.
         """
         handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
-        return handshake or self.channel.factory.stopping or not self.channel.persistent
+        if handshake or self.site.stopping or not self.channel.persistent:
+            self.channel.persistent = False
+            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
 
     async def _feed(self, feed: Feed) -> None:
-        """Be a member of a room until that, or the connection, ends."""
+        """Let *feed* write until it, or the connection, ends."""
         if self.method == b"HEAD":
             feed.end()
             return
         self._end = feed.end
         self.channel.begin_feed()
         self.registerProducer(feed, True)
-        await feed.begin(self.write, self.channel.transport.abortConnection)
+        await feed.begin(self.send, self.channel.transport.abortConnection)
         if not self.gone:
             self.unregisterProducer()
 
-    async def _stream(self, response: Response) -> None:
+    async def _stream(
+        self, body: AsyncGenerator[bytes, None], end: Callable[[], None] | None
+    ) -> None:
         """Write the pieces as fast as the client reads them, and not faster."""
-        assert not isinstance(response.body, bytes | Feed)
         pace = _Pace()
         self.registerProducer(pace, True)
-        if response.end is not None:
-            self._end = response.end
+        if end is not None:
+            self._end = end
             self.channel.begin_stream()
         try:
-            async with aclosing(response.body) as pieces:
+            async with aclosing(body) as pieces:
                 async for piece in pieces:
                     await pace.ready()
                     if self.gone:
                         return
-                    self.write(piece)
+                    self.send(piece)
         finally:
             self.end()
             if not self.gone:
                 self.unregisterProducer()
+
+    def lend(self) -> None:
+        """Let a mounted resource answer."""
+        self._lent = True
+        self.setHeader(b"Date", http.datetimeToString())
+        for name, value in (*BASICS, *self.site.rules.promises()):
+            self.setHeader(name.encode(), value.encode())
+        self._end_with_answer()
+
+    def encode_with(self, encoder: Any) -> None:
+        """Let *encoder*, if it is one, change what a mounted resource writes."""
+        self._encoder = encoder
+
+    def _take_back(self) -> None:
+        """Forget what a mounted resource wanted to answer."""
+        if self.producer is not None:
+            self.unregisterProducer()
+        self.responseHeaders = Headers()
+        self.cookies = []
+        self.etag = self.lastModified = self._encoder = None
+        # Twisted asks for GET where HEAD is not known.
+        self._inFakeHead = False
+        self.method = self.call.method.encode("latin-1")
+
+    def send(self, data: bytes) -> None:
+        """Write a part of an endpoint's answer."""
+        http.Request.write(self, data)
+
+    def write(self, data: bytes) -> None:
+        """Write a part of a mounted resource's answer."""
+        if self._unread > MOST_UNREAD:
+            # It was cut off, of which its resource is told when the connection is gone.
+            return
+        if not self.startedWriting:
+            self.channel.begin_stream()
+        super().write(data)
+        if self.gone or self.producer is not None or not self.channel.stalled:
+            self._unread = 0
+            return
+        self._unread += len(data)
+        if self._unread > MOST_UNREAD:
+            self._log.warn("{path} was cut off: its client does not read.", path=self.path)
+            self.channel.transport.abortConnection()
+
+    def isSecure(self) -> bool:
+        """Tell whether the client asked with https, as far as proxies tell."""
+        return self.call.asked.scheme == "https"
 
     def end(self) -> None:
         """End an answer that would go on."""
@@ -264,7 +347,7 @@ class Request(http.Request):
         if end is not None:
             end()
 
-    def _broken(self, failure: Failure) -> None:
+    def broken(self, failure: Failure) -> None:
         """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
         method, path = self.method.decode("latin-1"), bare(self.path.decode("latin-1"))
         self._log.failure("{method} {path} met a bug.", failure, method=method, path=path)
@@ -273,11 +356,13 @@ class Request(http.Request):
         if self.startedWriting or self._has_failed:
             self.channel.transport.abortConnection()
             return
+        if self._lent:
+            self._take_back()
         self._has_failed = True
         self.channel.persistent = False
         self.responseHeaders = Headers()
         answer = self._refusal(internal())
-        Deferred.fromCoroutine(self._answer(answer)).addErrback(self._broken)
+        Deferred.fromCoroutine(self._answer(answer)).addErrback(self.broken)
 
 
 @implementer(IPushProducer)

@@ -5,24 +5,26 @@ What HTTP is answered.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec import Struct, structs
+from twisted.internet.defer import Deferred
 
 from livechat import metrics
 from livechat.errors import ChatError
-from livechat.members.event_stream import Feed
-from livechat.members.session import Visit
+from livechat.limits.connections import Admission
 from livechat.protocol.bodies import Problem
 from livechat.protocol.wire import encode
 
 Headers = tuple[tuple[str, str], ...]
 
-#: Sent with every answer; a page replaces the policy by its own.
+#: Sent with every answer, also of mounted resources, unless they say otherwise.
+BASICS: Final[Headers] = (("X-Content-Type-Options", "nosniff"),)
+#: Sent with every answer of endpoints; a page replaces the policy by its own.
 SAFETY: Final[Headers] = (
-    ("X-Content-Type-Options", "nosniff"),
+    *BASICS,
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -33,12 +35,39 @@ _PROBLEM: Final = ("Content-Type", "application/problem+json")
 _NO_STORE: Final = ("Cache-Control", "no-store")
 
 
+class Feed(Protocol):
+    """
+    A body that writes itself, as a push producer, for as long as its client is there.
+
+    `begin` or `end` follows where it was returned.
+    """
+
+    def begin(self, send: Callable[[bytes], None], cut: Callable[[], None]) -> Deferred[None]:
+        """
+        Go on until the end, at which the Deferred fires.
+
+        @param send: writes to the connection.
+        @param cut: ends the connection, and drops the bytes that wait in it.
+        """
+
+    def end(self) -> None:
+        """End it.  No-op if it has ended."""
+
+    def pauseProducing(self) -> None:
+        """The client does not read; keep what is written."""
+
+    def resumeProducing(self) -> None:
+        """The client reads again."""
+
+    def stopProducing(self) -> None:
+        """The connection is being lost."""
+
+
 class Response(Struct, frozen=True):
     """
     An answer.
 
-    @ivar body: all of it; or its pieces, which are asked for as the client reads; or a room,
-        of which it is told.
+    @ivar body: all of it; or its pieces, which are asked for as the client reads; or a feed.
     @ivar headers: besides `SAFETY`, which they override.
     @ivar end: where the pieces would go on until somebody ends them: ends them.
     """
@@ -66,19 +95,42 @@ class Response(Struct, frozen=True):
         return "\r\n".join(lines).encode() + (self.body if with_body else b"")
 
 
+class Successor(Protocol):
+    """Another protocol, which takes a connection over from HTTP."""
+
+    admission: Admission | None
+
+    def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
+        """
+        Answer the handshake, and go on.
+
+        @param transport: the connection.
+        @param key: the client's ``Sec-WebSocket-Key``.
+        """
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came on the connection."""
+
+    def abandon(self) -> None:
+        """The client has gone before its handshake was answered."""
+
+
 class Upgrade(Struct, frozen=True):
     """
-    The answer to a valid WebSocket handshake: go on as a member of a room.
+    The answer to a valid WebSocket handshake: another protocol goes on.
 
-    @ivar visit: of which room, and how; or why not, for those who would not see that in an
-        answer to their handshake.
-    @ivar key: what the client's ``Sec-WebSocket-Key`` said.
-    @ivar subprotocol: what is spoken; None in plain mode.
+    @ivar enter: makes that protocol, or raises `ChatError`.
+    @ivar key: the client's ``Sec-WebSocket-Key``.
+    @ivar subprotocol: what is spoken, if the client offered it.
+    @ivar refused: makes a protocol that only tells an error; None where that is told by HTTP.
+    @ivar going: the same, for a port that stops.
     """
 
-    visit: Visit | ChatError
+    enter: Callable[[], Awaitable[Successor]]
     key: str
     subprotocol: str | None = None
+    refused: Callable[[ChatError], Successor] | None = None
+    going: Callable[[], Successor] | None = None
 
 
 def json(value: Any, *, status: int = HTTPStatus.OK, headers: Headers = ()) -> Response:

@@ -34,7 +34,6 @@ import msgspec
 from argon2 import PasswordHasher
 from msgspec import Struct, structs
 from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa: A004
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, StartError
@@ -43,6 +42,7 @@ from livechat.interfaces import IShelf
 from livechat.limits.rates import Bucket, Buckets, Rate, address_key
 from livechat.system import files
 from livechat.system.threads import Lane, within
+from livechat.system.time import Time
 
 _log = Logger()
 
@@ -102,8 +102,7 @@ class Operators:
     def __init__(
         self,
         path: Path,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        time: Time,
         *,
         hashing: Lane,
         saving: Lane,
@@ -114,13 +113,11 @@ class Operators:
         """
         @param path: the file; it need not exist.
         @param shelf: what all processes have, if there are others.
-        @param now: the time in seconds since 1970, UTC.
         @param hashing: one thread, for checking passwords.
         @param saving: another one, for writing the file.
         """
         self._path = path
-        self._clock = clock
-        self._now = now
+        self._time = time
         self._hashing = hashing
         self._saving = saving
         self._hasher = hasher
@@ -253,7 +250,7 @@ class Operators:
         @param known: the address has given the right password before.
         @raise ChatError: it is one too many.
         """
-        now = self._clock.seconds()
+        now = self._time.seconds()
         wait = self._of_one.admit(address, now)
         if not wait and not known:
             wait = self._of_all.admit(now)
@@ -266,7 +263,7 @@ class Operators:
 
     def _added(self, state: _State, key: str, address: str) -> _State:
         """A session begins; those that are over, and one too many, end."""
-        now = self._now()
+        now = self._time.wall()
         before = state.sessions
         left = [other for other, end in before.items() if end > now][1 - MOST_SESSIONS :]
         known = [other for other in state.addresses if other != address]
@@ -336,7 +333,7 @@ class Operators:
 
     def lasting(self, token: str) -> float:
         """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
-        return max(0.0, self._state.sessions.get(_key(token), 0) - self._now())
+        return max(0.0, self._state.sessions.get(_key(token), 0) - self._time.wall())
 
     async def sign_out(self, token: str) -> None:
         """End *token*'s session, and what goes on for it."""
@@ -372,7 +369,7 @@ class Operators:
     async def _save(self) -> None:
         """Write the file.  What is in memory holds, and is answered, even if that fails."""
         try:
-            await within(_PATIENCE, self._clock, self._saving.call(self._write, self._state))
+            await within(_PATIENCE, self._time, self._saving.call(self._write, self._state))
         except (OSError, TimeoutError) as reason:
             _log.error(
                 "{path} cannot be written; a restart brings back the operators' sessions of"

@@ -1,62 +1,42 @@
 """
-How much may wait for a member that does not read, and for how long.
+Slow consumers: how much may wait for a member that does not read, and for how long.
 
-What waits is the room's, not the member's own: all that wait for the same messages hold the
-same bytes.
+The bytes that wait are the room's, not the member's own: all members that wait for the same
+messages hold the same bytes.
 """
 
 from __future__ import annotations
 
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.limits.deadlines import Deadlines
 
-#: Seconds for which more than the bound may wait for a member: a burst that the
-#: limits allow is no reason to close a member that is reading it.
-SLOW: Final = 5.0
-#: So many frames of the largest size may always wait.
+#: Seconds for which more than the soft limit may wait: a burst that the rates allow
+#: is no reason to close a member that is reading it.
+SOFT_SECONDS: Final = 5.0
+#: Frames of the largest size that may always wait.
 LARGEST_FRAMES: Final = 4
-#: So many times the bytes that may wait end a member's connection at once.
-FAR_TOO_MUCH: Final = 64
+#: The hard limit, as a multiple of the soft one: beyond it a connection ends at once.
+HARD_LIMIT: Final = 64
 
 
-class Drain:
-    """Those who wait until what was written to a member has gone out."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Deferred[None]] = []
-
-    def wait(self) -> Deferred[None]:
-        """Fires then."""
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        return waiting
-
-    def over(self) -> None:
-        """It has gone out, or never will."""
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(None)
-
-
-class Reader(Protocol):
-    """One for whom something waits."""
+class Consumer(Protocol):
+    """A member for which frames wait."""
 
     def too_slow(self) -> None:
-        """Too much does: it is to be closed."""
+        """Close: too much waits, or for too long."""
 
     def met_a_bug(self) -> None:
-        """Log the exception that is handled; end only this connection."""
+        """Log the exception that is being handled; end only this connection."""
 
 
-class Patience:
+class Backpressure:
     """
-    With all members of a process.
+    Tracks slow consumers: the members of a process for which too much waits.
 
-    @ivar unsent: bytes that may wait for one of them.
+    @ivar soft_limit: bytes that may wait for a member.
     """
 
     def __init__(self, clock: IReactorTime, *, max_frame: int, max_unsent: int) -> None:
@@ -64,24 +44,24 @@ class Patience:
         @param max_frame: bytes of the largest frame.
         @param max_unsent: bytes that may wait, or more if a few of the largest frames are more.
         """
-        self.unsent = max(max_unsent, LARGEST_FRAMES * max_frame)
-        self._slow: Deadlines[Reader] = Deadlines(
-            clock, SLOW, lambda one: one.too_slow(), lambda one: one.met_a_bug()
+        self.soft_limit = max(max_unsent, LARGEST_FRAMES * max_frame)
+        self._slow: Deadlines[Consumer] = Deadlines(
+            clock, SOFT_SECONDS, lambda consumer: consumer.too_slow(), lambda one: one.met_a_bug()
         )
 
     def __len__(self) -> int:
-        """For how many too much waits just now."""
+        """Count the members beyond the soft limit."""
         return len(self._slow)
 
-    def look(self, one: Reader, waiting: int) -> None:
-        """So many bytes wait for *one*."""
-        if waiting <= self.unsent:
-            self._slow.stop(one)
-        elif waiting > FAR_TOO_MUCH * self.unsent:
-            one.too_slow()
-        elif one not in self._slow:
-            self._slow.start(one)
+    def check(self, consumer: Consumer, unsent: int) -> None:
+        """Note that *unsent* bytes wait for *consumer*; close it beyond the hard limit."""
+        if unsent <= self.soft_limit:
+            self._slow.stop(consumer)
+        elif unsent > HARD_LIMIT * self.soft_limit:
+            consumer.too_slow()
+        elif consumer not in self._slow:
+            self._slow.start(consumer)
 
-    def done(self, one: Reader) -> None:
-        """Nothing waits for *one*, or it is gone."""
-        self._slow.stop(one)
+    def forget(self, consumer: Consumer) -> None:
+        """Note that nothing waits for *consumer* any more."""
+        self._slow.stop(consumer)

@@ -1,5 +1,5 @@
 """
-WebSockets: glue between Autobahn and `livechat.members.session`.
+WebSockets: glue between Autobahn and sessions (`livechat.members.base`).
 
 Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
 
@@ -7,7 +7,7 @@ Autobahn speaks the protocol (RFC 6455).  What it leaves open is closed here:
     empty fragments without end       more than `MOST_FRAMES` in a message: 1009
     pings, tiny frames in masses      the session's budget: 1008, then deaf
     many frames at once               some in each turn of the reactor
-    a peer that does not read         what waits for it is bounded: 4008
+    a peer that does not read         its queue is bounded (`livechat.members.outgoing`): 4008
     a peer that is not there          no sign of life in time: 4001
 
 Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
@@ -15,29 +15,29 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 from zope.interface import implementer
 
 from livechat import metrics
-from livechat.errors import ChatError, Close, close_code, internal
+from livechat.errors import ChatError, Close, close_code
+from livechat.identity.door import Door
 from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
-from livechat.members.backpressure import Drain, Patience
-from livechat.members.session import HEARTBEAT, PlainSession, Session, Visit, back_in, session
+from livechat.members.backpressure import Backpressure
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
+from livechat.members.outgoing import Outgoing, flushes
+from livechat.members.session import make_session
+from livechat.members.turns import NextTurn
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -48,7 +48,7 @@ MOST_FRAMES: Final = 64
 PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
 #: Seconds for the peer's close frame.
-GRACE: Final = 5
+CLOSE_WITHIN: Final = 5
 #: What stands for a close frame without a code, and for a connection that broke (RFC 6455,
 #: section 7.1.5).
 NO_CODE: Final = 1005
@@ -57,37 +57,24 @@ NO_CLOSE: Final = 1006
 LONGEST_REASON: Final = 123
 
 
-@implementer(IClient, IPushProducer)
-class Socket(Protocol):
+@implementer(IClient)
+class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases differ in types
     """
     A member's connection.
 
-    It is made, and enters its room, before the handshake is answered: who sees
-    the connection open is in the room.  What is said meanwhile waits.
+    It is made, and enters its room, before the handshake is answered: a client that sees
+    the connection open is in the room.  Frames that are written meanwhile wait.
     """
 
-    # What a write looks at stands in the object itself, as in the transport's.
-    __slots__ = ("_push", "_ready", "encoding")
-
-    _log = Logger()
     factory: SocketFactory
     transport: Any  # an ITCPTransport that is an IConsumer too
-    session: PlainSession | Session | None = None
+    session: BaseSession | None = None
     admission: Admission | None = None
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoding = Encoding.PLAIN
-        # What waits for the peer to read, if anything does.
-        self._waiting: deque[bytes] | None = None
-        self._waiting_bytes = 0
-        # What is to be written before this turn ends.
-        self._soon: list[bytes] = []
-        self._drain = Drain()
-        self._paused = True
-        # Whether frames may go out at once, and how: it is open, and not paused.
-        self._ready = False
-        self._push: Callable[[bytes], None]
+    def __init__(self, factory: SocketFactory, encoding: Encoding) -> None:
+        Protocol.__init__(self)
+        Outgoing.__init__(self, encoding, factory.backpressure, factory.flushes)
+        self.factory = factory
         self._deaf = False
         # More has arrived than was its turn; and its connection is gone.
         self._held_up = self._ended = False
@@ -97,15 +84,14 @@ class Socket(Protocol):
         self.state = self.STATE_CONNECTING
 
     def connectionMade(self) -> None:
-        # The HTTP channel is still there, and would pause for us.
+        # The HTTP channel is still registered, and would pause for us.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self._push = self.transport.write
         super().connectionMade()
 
     def onOpen(self) -> None:
         self.factory.opened(self)
-        self.resumeProducing()
+        self._start(self.transport.write)
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 
@@ -124,17 +110,17 @@ class Socket(Protocol):
             self._held_up = True
             if not self._ended:
                 self.transport.pauseProducing()
-                self.factory.held_up(self)
+                self.factory.held_up.add(self)
 
     def have_turn(self) -> None:
-        """It was held up, and all others have had their turn."""
+        """Read on after `held_up`: all others have had their turn."""
         if self._held_up and not self._ended:
             self._held_up = False
             self.transport.resumeProducing()
             self.go_on()
 
     def _read_to_the_end(self) -> None:
-        """The peer has closed in order, behind what it said: nothing of that is lost."""
+        """Read the rest, because the peer has closed in order behind it."""
         self._ended = True
         while self._held_up:
             self._held_up = False
@@ -165,78 +151,29 @@ class Socket(Protocol):
             self.session.text_received(payload)
 
     def onPing(self, payload: bytes) -> None:
-        # Who does not read needs no pongs either, and could gather them without end.
+        # A peer that does not read needs no pongs, and could gather them without end.
         if not self._paused:
             super().onPing(payload)
 
     def ask_for_life(self) -> None:
-        """Ping; anything that comes is an answer."""
+        """Ping; whatever comes next is an answer."""
         self._pinged = True
         self.factory.unanswered.start(self)
-        # Behind what the peer does not read a ping would only wait as well.
+        # Behind frames that the peer does not read a ping would only wait as well.
         if not self._paused:
             self.sendPing()
 
-    def write(self, frames: bytes) -> None:
-        if self._ready:
-            self._push(frames)
-        elif self._soon:
-            soon, self._soon = self._soon, []
-            self._ready = not self._paused and self.state == self.STATE_OPEN
-            self.write(b"".join((*soon, frames)))
-        elif self.state in (self.STATE_CONNECTING, self.STATE_OPEN):
-            if self._waiting is None:
-                self._waiting = deque()
-            self._waiting.append(frames)
-            self._waiting_bytes += len(frames)
-            self._watch()
-
-    def write_soon(self, frames: bytes) -> None:
-        if self._soon:
-            self._soon.append(frames)
-        elif self._ready:
-            # So the next write comes by.
-            self._ready = False
-            self._soon.append(frames)
-            self.factory.soon(self)
-        else:
-            self.write(frames)
-
-    def end_turn(self) -> None:
-        """Write what was to be written soon, if nothing has taken it along."""
-        if self._soon:
-            self.write(b"")
-
-    def drained(self) -> Deferred[None]:
-        gone = self.state not in (self.STATE_CONNECTING, self.STATE_OPEN)
-        if gone or (not self._paused and self._waiting is None):
-            return succeed(None)
-        return self._drain.wait()
-
-    def _watch(self) -> None:
-        """See whether more waits than may."""
-        self.factory.patience.look(self, self._waiting_bytes)
-
     def too_slow(self) -> None:
-        """It does not read: close with 4008, which it sees if it reads again in time."""
+        """Close with 4008, which the peer sees if it reads again in time."""
         self._drop_waiting()
         self._close(Close.TOO_SLOW, "too slow")
 
     def silent(self) -> None:
-        """It gave no sign of life."""
+        """Close: the peer gave no sign of life."""
         self._close(Close.NO_PONG, "no pong")
 
     def flooded(self, reason: str) -> None:
         self._close(Close.FLOOD, reason)
-
-    def met_a_bug(self) -> None:
-        """Log the exception that is handled, and close with 4002."""
-        self._log.failure("A connection met a bug.")
-        try:
-            self.turn_away(internal())
-        except Exception:  # noqa: BLE001 - it cannot be told either
-            self._log.failure("A connection is cut: its client cannot be told so.")
-            self.abort()
 
     def turn_away(self, error: ChatError) -> None:
         metrics.refused(error.kind.code)
@@ -248,7 +185,7 @@ class Socket(Protocol):
         )
 
     def abandon(self) -> None:
-        """The peer has gone before the handshake was answered."""
+        """Leave the room: the peer was gone before the handshake was answered."""
         self._leave()
 
     def abort(self) -> None:
@@ -256,13 +193,13 @@ class Socket(Protocol):
 
     def restart(self, retry_ms: int) -> None:
         """
-        The server is going: send what waits, and say so.
+        Send all frames that wait, and close: the server is about to stop.
 
-        @param retry_ms: milliseconds after which the client should be back.
+        @param retry_ms: milliseconds after which the client should reconnect.
         """
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.going(retry_ms)
-        self.end_turn()
+            self.session.announce_restart(retry_ms)
+        self.flush()
         if self._waiting and self.state == self.STATE_OPEN:
             self.transport.write(b"".join(self._waiting))
             self._drop_waiting()
@@ -277,10 +214,9 @@ class Socket(Protocol):
     def sendCloseFrame(
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
-        """All closing that begins here comes through here, Autobahn's too."""
-        self.end_turn()
+        """Close and leave the room.  Autobahn's own closing comes through here too."""
+        self.flush()
         super().sendCloseFrame(code, reasonUtf8, isReply)
-        self._ready = False
         self._leave()
         self.factory.closed(self)
         if not isReply and code != Close.RESTART:
@@ -291,43 +227,17 @@ class Socket(Protocol):
             self.dropConnection()
 
     def _leave(self) -> None:
+        # Nothing may follow a close frame, not even a frame that leaving brings about.
+        self._stop()
         try:
             if self.session is not None:
                 self.session.close()
         finally:
-            self._soon.clear()
-            self._drain.over()
+            self._release()
 
     def dropConnection(self, abort: bool = False) -> None:
-        self._ready = False
+        self._stop()
         super().dropConnection(abort)
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-        self._ready = False
-
-    def resumeProducing(self) -> None:
-        try:
-            self._resume()
-        except Exception:  # noqa: BLE001 - the transport would cut it without a word
-            self.met_a_bug()
-
-    def _resume(self) -> None:
-        """Write what waits, as far as the peer takes it."""
-        self._paused = False
-        while self._waiting and not self._paused and self.state == self.STATE_OPEN:
-            frames = self._waiting.popleft()
-            self._waiting_bytes -= len(frames)
-            self.transport.write(frames)
-        self._watch()
-        if not self._waiting:
-            self._waiting = None
-            self._ready = not self._paused and not self._soon and self.state == self.STATE_OPEN
-            if not self._paused:
-                self._drain.over()
-
-    def stopProducing(self) -> None:
-        """The connection is being lost, which `connectionLost` is told too."""
 
     def _count_close(self) -> None:
         if self.closedByMe and self.localCloseCode is not None:
@@ -336,20 +246,9 @@ class Socket(Protocol):
             code = self.remoteCloseCode or (NO_CODE if self.wasClean else NO_CLOSE)
             metrics.closed(code, here=False)
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that wait to be read."""
-        return self._waiting_bytes
-
-    def _drop_waiting(self) -> None:
-        self.factory.patience.done(self)
-        self._waiting = None
-        self._waiting_bytes = 0
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._ready = False
         try:
-            self._drop_waiting()
+            self._stop()
             if reason.check(ConnectionDone):
                 self._read_to_the_end()
             self._ended = True
@@ -361,9 +260,8 @@ class Socket(Protocol):
         if self.admission is not None:
             self.admission.leave()
         super().connectionLost(reason)
-        # These lead back here.  Without them it goes away now, and does not wait for the
+        # These lead back here.  Without them the socket is freed now, and does not wait for the
         # garbage collector, which comes seldom.
-        del self._push
         self.session = None
         self.is_closed = None
 
@@ -373,22 +271,32 @@ class SocketFactory(WebSocketServerFactory):
     The WebSockets of this process.
 
     @ivar sockets: those that are open.
-    @ivar patience: with those that do not read.
-    @ivar unanswered: those that were pinged and have not said anything since.
+    @ivar backpressure: finds those that do not read.
+    @ivar flushes: those with something to write before this turn ends.
+    @ivar held_up: those that have had their turn to read, and have more.
+    @ivar unanswered: those that were pinged and have not sent anything since.
     """
 
     noisy = False
     log = make_logger("critical")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+        self,
+        chat: Chat,
+        door: Door,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        *,
+        max_frame: int,
     ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
         """
         super().__init__(server="", reactor=clock)
-        self.patience = patience
         self.sockets: set[Socket] = set()
+        self.backpressure = backpressure
+        self.flushes = flushes(clock)
+        self.held_up: NextTurn[Socket] = NextTurn(clock, Socket.have_turn, Socket.met_a_bug)
         self.unanswered: Deadlines[Socket] = Deadlines(
             clock, PONG_WITHIN, lambda one: one.silent(), Socket.met_a_bug
         )
@@ -396,11 +304,8 @@ class SocketFactory(WebSocketServerFactory):
             clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
         )
         self._chat = chat
+        self._door = door
         self._clock = clock
-        # Those with something to be written before this turn ends.
-        self._soon: list[Socket] = []
-        # Those that have had their turn to read, and have more.
-        self._held_up: list[Socket] = []
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -409,85 +314,53 @@ class SocketFactory(WebSocketServerFactory):
             failByDrop=False,
             echoCloseCodeReason=True,
             openHandshakeTimeout=0,
-            closeHandshakeTimeout=GRACE,
+            closeHandshakeTimeout=CLOSE_WITHIN,
             autoPingInterval=0,
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, visit: Visit, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, source: Source) -> Socket:
         """
-        A new member of a room, whose connection is yet to be given to it (`Socket.open`).
+        Make a member of a room, whose connection is yet to be given to it (`Socket.open`).
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
-        socket = self._socket()
-        socket.factory = self
-        socket.encoding = visit.encoding
-        socket.session = session(self._chat, self._clock, visit, socket, source)
+        socket = self._socket(self, request.encoding)
+        actor = await self._door.member(source, request.claim)
+        socket.session = make_session(self._chat, self._clock, actor, request, socket)
         await socket.session.open()
         return socket
 
     def refused(self, error: ChatError) -> Socket:
-        """A connection that is opened only to be told *error*, and closed."""
-        socket = self._socket()
-        socket.factory = self
-        socket.encoding = Encoding.V1
+        """Make a connection that is opened only to be told *error*, and closed."""
+        socket = self._socket(self, Encoding.V1)
         socket.turn_away(error)
         return socket
 
     def going(self) -> Socket:
-        """A connection that is opened only to be told that the server goes, and closed."""
-        socket = self._socket()
-        socket.factory = self
-        socket.encoding = Encoding.V1
-        retry_ms = back_in(len(self.sockets))
+        """Make a connection that is opened only to be told that the server stops, and closed."""
+        socket = self._socket(self, Encoding.V1)
+        retry_ms = reconnect_ms(len(self.sockets))
         socket.write(encode_frame(Encoding.V1, GoAway(retry_ms)))
         socket.restart(retry_ms)
         return socket
 
     def unsent(self) -> int:
-        """Bytes that wait to be read."""
+        """Count the bytes that wait to be read."""
         return sum(socket.unsent for socket in self.sockets)
 
-    def soon(self, socket: Socket) -> None:
-        """*socket* has something to write before this turn ends."""
-        if not self._soon:
-            self._clock.callLater(0, self._end_turn)
-        self._soon.append(socket)
-
-    def _end_turn(self) -> None:
-        soon, self._soon = self._soon, []
-        self._each(soon, Socket.end_turn)
-
-    def held_up(self, socket: Socket) -> None:
-        """*socket* has more to read, in the next turn."""
-        if not self._held_up:
-            self._clock.callLater(0, self._next_turn)
-        self._held_up.append(socket)
-
-    def _next_turn(self) -> None:
-        held_up, self._held_up = self._held_up, []
-        self._each(held_up, Socket.have_turn)
-
-    def _each(self, sockets: list[Socket], do: Callable[[Socket], None]) -> None:
-        for socket in sockets:
-            try:
-                do(socket)
-            except Exception:  # noqa: BLE001 - whatever it is, the others have their turns
-                socket.met_a_bug()
-
     def opened(self, socket: Socket) -> None:
-        """*socket* has answered its handshake."""
+        """Count *socket* in: it has answered its handshake."""
         self.sockets.add(socket)
         self._quiet.start(socket)
 
     def closed(self, socket: Socket) -> None:
-        """*socket* has sent its close frame: it is not asked for anything any more."""
+        """Ping *socket* no more: it has sent its close frame."""
         self._quiet.stop(socket)
         self.unanswered.stop(socket)
 
     def lost(self, socket: Socket) -> None:
-        """The connection of *socket* is gone."""
+        """Count *socket* out: its connection is gone."""
         self.sockets.discard(socket)
         self.closed(socket)
 

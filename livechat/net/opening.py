@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.main import CONNECTION_LOST
 
+from livechat.net import tls
 from livechat.net.tls import PLAIN, Connection
 from livechat.protocol.origins import unmapped
-
-if TYPE_CHECKING:
-    from livechat.net.tls_port import TLSPort
 
 #: Bytes of the head of a request in plain HTTP, and its end.
 LONGEST_HEAD: Final = 8_192
@@ -37,6 +35,14 @@ class Plain(Protocol):
 
         @param head: its lines, without the empty one behind them.
         """
+
+
+class Port(tls.Port, Protocol):
+    """What a connection needs of a port that may answer requests in plain HTTP."""
+
+    @property
+    def plain(self) -> Plain | None:
+        """Answers them; None to hang up on them."""
 
 
 def address_of(accepted: tuple[Any, ...]) -> IPv4Address | IPv6Address:
@@ -59,9 +65,10 @@ class Opening(Connection):
     _unheard = True
     # The received part of a request in plain HTTP; None until the first byte has come.
     _request: bytes | None = None
+    _port: Port
 
     def __init__(
-        self, port: TLSPort, made: socket.socket, protocol: Any, peer: tuple[Any, ...], *rest: Any
+        self, port: Port, made: socket.socket, protocol: Any, peer: tuple[Any, ...], *rest: Any
     ) -> None:
         super().__init__(port, made, protocol, peer, *rest)
         address = address_of(peer)

@@ -18,7 +18,7 @@ A port may look at what comes before a handshake: `livechat.net.opening`,
 protocols and twisted.web run on it as they are.  It does not say that it provides
 ISSLTransport: Autobahn takes that for a promise that it is Twisted's own class.
 
-Besides Twisted and pyOpenSSL this module needs a port (`livechat.net.tls_port`) only.
+Besides Twisted and pyOpenSSL a connection needs a `Port` only.
 """
 
 from __future__ import annotations
@@ -26,87 +26,52 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from fcntl import ioctl
-from pathlib import Path
-from termios import FIONREAD, TIOCOUTQ
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from OpenSSL import SSL
-from OpenSSL._util import ffi as _ffi
 from OpenSSL._util import lib as _lib
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
 from twisted.python.failure import Failure
 
-if TYPE_CHECKING:
-    from livechat.net.tls_port import TLSPort
+from livechat.limits.deadlines import Deadlines
+from livechat.net.records import MOST_RECEIVED, receive
+from livechat.net.uptake import Uptake
 
-#: Only ciphers with forward secrecy and authenticated encryption.
-_CIPHERS: Final = (
-    "TLS13-AES-256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES-128-GCM-SHA256:"
-    "ECDHE+AESGCM:ECDHE+CHACHA20"
-)
-#: The only protocol that is ever agreed on: a WebSocket cannot be opened on HTTP/2.
-_PROTOCOL: Final = b"http/1.1"
-
-#: The most plaintext in a TLS record (RFC 8446, section 5.1), and so of one read.
-_RECORD: Final = 16_384
-#: Records and bytes that are read before others have their turn.  What arrived together is
-#: given to the protocol together.
-_MOST_RECORDS: Final = 64
-_MOST_RECEIVED: Final = 64 * 1024
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
 
-# pyOpenSSL's own send and recv look for errors of callbacks and of OpenSSL around each
-# call, and make a buffer for it: a microsecond each, of the six that sending a message
-# takes.  So where a connection just reads or writes, OpenSSL is called as pyOpenSSL
-# 26.4 does it, and what is not plain success is given back to pyOpenSSL to explain.
-_RECEIVED: Final = _ffi.new("char[]", _RECORD)
-#: Where what nobody wants any more is read to.
-_DROPPED: Final = bytearray(_MOST_RECEIVED)
-#: What FIONREAD says where nothing has arrived.
-_NOTHING: Final = bytes(4)
+#: A buffer for data that is thrown away.
+_DROPPED: Final = bytearray(MOST_RECEIVED)
 
 #: What the log says of one whose address begins with ``http://``.
 PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://"
 
-#: How many times `tls_port.CLOSING` a connection may take to close, if its peer takes something
-#: now and then.
-_MOST_CLOSING: Final = 12
 
+class Port(Protocol):
+    """What a connection needs of its port."""
 
-def context(chain: Path, key: Path) -> SSL.Context:
-    """
-    What OpenSSL needs to serve a certificate: TLS 1.2 and 1.3, our ciphers in our
-    order, resumption by ticket and not by memory, no compression, no renegotiation.
+    @property
+    def reactor(self) -> IReactorTime:
+        """The reactor of its connections."""
 
-    @param chain: PEM, the certificate and those that vouch for it.
-    @param key: PEM, its private key.
-    @raise OpenSSL.SSL.Error: OpenSSL does not take them.
-    """
-    # Without its own key and certificate arguments: they are pyOpenSSL objects,
-    # which pyOpenSSL has deprecated, and they know no chain in one file.
-    made: SSL.Context = CertificateOptions(
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-        acceptableCiphers=AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
-        enableSessionTickets=True,
-    ).getContext()
-    # Buffers of 34 KiB would otherwise stay with each idle connection.
-    made.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    made.set_options(SSL.OP_NO_RENEGOTIATION)
-    made.set_alpn_select_callback(_select_protocol)
-    made.use_certificate_chain_file(str(chain))
-    made.use_privatekey_file(str(key))
-    made.check_privatekey()
-    return made
+    @property
+    def context(self) -> SSL.Context:
+        """The settings of TLS for new connections."""
 
+    @property
+    def shaking(self) -> Deadlines[Connection]:
+        """The deadlines of handshakes."""
 
-def _select_protocol(_: SSL.Connection, offered: list[bytes]) -> Any:
-    return _PROTOCOL if _PROTOCOL in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+    @property
+    def closing(self) -> Deadlines[Connection]:
+        """The times at which connections that are being closed are checked."""
+
+    def handshake_failed(self, connection: Connection, reason: str) -> None:
+        """Count and log a handshake that failed."""
 
 
 class Connection(tcp.Server):
@@ -143,7 +108,7 @@ class Connection(tcp.Server):
     #: Whether `_begin` is to look at what comes before the handshake begins.
     _unheard = False
 
-    def __init__(self, port: TLSPort, *accepted: Any) -> None:
+    def __init__(self, port: Port, *accepted: Any) -> None:
         """
         @param accepted: what `twisted.internet.tcp.Server` is made of.
         """
@@ -164,8 +129,7 @@ class Connection(tcp.Server):
         self._paused = False
         self._said_goodbye = False
         self._peer_ended = False
-        self._in_flight = _NOTHING
-        self._looks = self._idle_looks = 0
+        self._uptake: Uptake | None = None
         port.shaking.start(self)
 
     def doRead(self) -> Exception | None:  # type: ignore[override]
@@ -238,26 +202,11 @@ class Connection(tcp.Server):
         )
 
     def _read(self) -> tuple[bytes, Exception | None]:
-        """What has arrived, and how the connection ended, if it did."""
-        ssl = self._ssl
-        records = []
-        left = _MOST_RECEIVED
-        why: Exception | None = None
-        for _ in range(_MOST_RECORDS):
-            size = _lib.SSL_read(ssl, _RECEIVED, _RECORD)
-            if size <= 0:
-                if _lib.SSL_get_error(ssl, size) != _lib.SSL_ERROR_WANT_READ:
-                    why = self._cannot_read(size)
-                break
-            records.append(_ffi.buffer(_RECEIVED, size)[:])
-            left -= size
-            if left <= 0:
-                break
-            # OpenSSL reads no further than a record.  To ask the kernel whether there is
-            # more costs less than to have OpenSSL find that there is not.
-            if ioctl(self.fileno(), FIONREAD, _NOTHING) == _NOTHING:
-                break
-        return (records[0] if len(records) == 1 else b"".join(records)), why
+        """Return the data that has arrived, and how the connection ended, if it did."""
+        data, result = receive(self._ssl, self.fileno())
+        if result > 0 or _lib.SSL_get_error(self._ssl, result) == _lib.SSL_ERROR_WANT_READ:
+            return data, None
+        return data, self._cannot_read(result)
 
     def _drop(self) -> Exception | None:
         """
@@ -373,7 +322,7 @@ class Connection(tcp.Server):
             return
         self.disconnecting = 1
         self._direct = False
-        self._in_flight = self._unacknowledged()
+        self._uptake = Uptake(self.fileno())
         self._port.closing.start(self)
         producer, self.producer = self.producer, None
         if producer is not None:
@@ -387,22 +336,10 @@ class Connection(tcp.Server):
         # the middle of what they do.
         self.startWriting()
 
-    def takes(self, looks: int) -> bool:
-        """
-        Look whether the peer takes something while it is closed, or has in the last *looks*
-        looks, of which this is one.
-        """
-        before, self._in_flight = self._in_flight, self._unacknowledged()
-        self._looks += 1
-        self._idle_looks += 1
-        if self._in_flight != before:
-            # Just after the look before, for all that is known.
-            self._idle_looks = 1
-        return self._idle_looks < looks and self._looks < _MOST_CLOSING * looks
-
-    def _unacknowledged(self) -> bytes:
-        """How much of what was sent the kernel still has, in its own notation."""
-        return ioctl(self.fileno(), TIOCOUTQ, _NOTHING)
+    def takes(self, checks: int) -> bool:
+        """While closing: whether the peer has taken something within the last *checks* calls."""
+        assert self._uptake is not None
+        return self._uptake.goes_on(checks)
 
     def _postLoseConnection(self) -> Exception | None:
         """All is sent: say so, to TLS and to TCP, and wait for the peer to do the same."""

@@ -1,10 +1,10 @@
 """
-What was said lately through this process, for people who watch.
+Activity of the last minutes in this process, for operators: rates, newest messages, a chart.
 
 It costs a few dictionary operations for each message, and nothing between
-messages: a room's rate is a mean that fades by itself, computed when somebody
-looks.  A room is forgotten when nothing was said there for `LATELY`, or when
-`MOST_ROOMS` others were spoken in since.
+messages: a room's rate is a mean that fades by itself, computed when it is
+asked for.  A room is forgotten after `ACTIVE_FOR` without a message, or after
+messages in `MOST_ROOMS` others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Message, Newest
 
 #: Seconds for which a room counts as active after its last message.
-LATELY: Final = 900.0
+ACTIVE_FOR: Final = 900.0
 #: Rooms that are remembered at most.
 MOST_ROOMS: Final = 20_000
 #: Seconds in which a message's share of its room's rate fades to 1/e.
@@ -29,7 +29,7 @@ _FADE: Final = 60.0
 BARS: Final = 60
 BAR: Final = 5
 #: Seconds over which the current rate is a mean.
-_NOW: Final = 10
+_RATE_SECONDS: Final = 10
 
 
 class _Said(Struct, gc=False):
@@ -41,34 +41,34 @@ class _Said(Struct, gc=False):
 
 
 class Activity:
-    """The rooms in which something was said lately, and how much was said in all."""
+    """The rooms with messages lately, and how many messages there were in all."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        # The room that was quiet for the longest time comes first.
+        # The room that has been quiet for the longest time comes first.
         self._said: dict[str, _Said] = {}
-        # What was said in each of the last seconds; the newest one is `_second`.
+        # Messages in each of the last seconds; the newest one is `_second`.
         self._counts = [0] * (BARS * BAR)
         self._second = int(clock.seconds())
 
-    def said(self, room: str, message: Message) -> None:
-        """*message* was stored in *room*."""
+    def record(self, room: str, message: Message) -> None:
+        """Count *message*, which was stored in *room*."""
         now = self._clock.seconds()
         known = self._said.pop(room, None)
         rate = 0.0 if known is None else _faded(known, now)
         self._said[room] = _Said(Newest(message.seq, message.time), rate + 60 / _FADE, now)
-        self._forget(now)
-        self._turn(int(now))
+        self._expire(now)
+        self._advance(int(now))
         self._counts[self._second % len(self._counts)] += 1
 
     def rooms(self, members: Mapping[str, int]) -> list[Room]:
         """
-        The rooms that have members or in which something was said lately, in no order.
+        Return the rooms that have members, or had messages lately, in no order.
 
-        @param members: how many are in each room that has any.
+        @param members: how many each room has that has any.
         """
         now = self._clock.seconds()
-        self._forget(now)
+        self._expire(now)
         rooms = [
             Room(name, members.get(name, 0), _faded(said, now), said.newest)
             for name, said in self._said.items()
@@ -77,14 +77,17 @@ class Activity:
         return rooms
 
     def rate(self) -> float:
-        """Messages a second, just now: the mean of the last full seconds."""
-        self._turn(int(self._clock.seconds()))
+        """Return the current messages a second: the mean of the last full seconds."""
+        self._advance(int(self._clock.seconds()))
         size = len(self._counts)
-        return sum(self._counts[(self._second - ago) % size] for ago in range(1, _NOW + 1)) / _NOW
+        return (
+            sum(self._counts[(self._second - ago) % size] for ago in range(1, _RATE_SECONDS + 1))
+            / _RATE_SECONDS
+        )
 
     def chart(self) -> list[float]:
-        """Messages a second in each of the last `BARS` times `BAR` seconds, oldest first."""
-        self._turn(int(self._clock.seconds()))
+        """Return the messages a second in each of the last `BARS` spans of `BAR` seconds."""
+        self._advance(int(self._clock.seconds()))
         # Bars begin at full multiples, so that they keep their height while they move.
         newest, end = self._second // BAR, self._second + 1
         size = len(self._counts)
@@ -93,21 +96,21 @@ class Activity:
             for bar in range(newest - BARS + 1, newest + 1)
         ]
 
-    def _turn(self, second: int) -> None:
+    def _advance(self, second: int) -> None:
         """Make *second* the newest one."""
         size = len(self._counts)
         for new in range(self._second + 1, min(second, self._second + size) + 1):
             self._counts[new % size] = 0
         self._second = max(second, self._second)
 
-    def _forget(self, now: float) -> None:
+    def _expire(self, now: float) -> None:
         while self._said:
             oldest = next(iter(self._said))
-            if len(self._said) <= MOST_ROOMS and self._said[oldest].at > now - LATELY:
+            if len(self._said) <= MOST_ROOMS and self._said[oldest].at > now - ACTIVE_FOR:
                 return
             del self._said[oldest]
 
 
 def _faded(said: _Said, now: float) -> float:
-    """Messages a minute."""
+    """Return the messages a minute at *now*."""
     return said.rate * exp((said.at - now) / _FADE)

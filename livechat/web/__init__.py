@@ -1,58 +1,103 @@
-"""The URL tree."""
+"""The tree of everything that has an address on the port."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
-from livechat.http.endpoint import Tree
+from livechat.http.endpoint import Endpoint
 from livechat.http.origins import Origins
-from livechat.http.response import Headers
+from livechat.http.rules import Audience
+from livechat.http.tree import Place
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
+from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
+from livechat.system.time import Time
+from livechat.web import contract
+from livechat.web import operations as told
+from livechat.web.admin.gate import Gate
 from livechat.web.admin.pages import Admin
-from livechat.web.api import Api
+from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
+from livechat.web.mounts import mount
 from livechat.web.pages import Pages
-from livechat.web.refusals import Refusals
 from livechat.web.server import Server
 
+_OWN: Final = Audience("own")
+_ANY: Final = Audience("any")
+_CHECKS: Final = Audience("any", hostless=True)
+_FILES: Final = Audience("any", any_name=True)
 
-def tree(
+
+def root(
     chat: Chat,
     *,
+    door: Door,
     feeds: Feeds,
+    sockets: SocketFactory,
     operators: Operators,
     server: Server,
-    clock: IReactorTime,
-    now: Callable[[], float],
-    origins: frozenset[str],
-    promises: Callable[[], Headers],
-    names: Callable[[], tuple[str, ...]],
+    templates: Templates,
+    time: Time,
+    origins: Origins,
     monitors: Access,
-) -> Tree:
+    mounts: Iterable[tuple[str, object]] = (),
+) -> Place:
     """
-    Everything that has an address on the port.
+    The tree's root.
 
-    @param now: the time in seconds since 1970, UTC.
-    @param origins: whose pages may use it, besides its own.
-    @param promises: headers for every answer.
-    @param names: by which the server is known.
+    @param door: makes actors of clients.
     @param monitors: who gets the figures.
+    @param mounts: other people's resources, by their paths.
+    @raise StartError: one of them is no resource, or its path cannot be its.
     """
-    templates = Templates()
-    known = Origins(origins, names, clock)
-    pages, api = Pages(chat, server, templates), Api(chat, feeds, known)
-    admin = Admin(
-        chat, operators=operators, server=server, templates=templates, clock=clock, now=now
-    )
-    routes = (
-        *pages.routes(),
-        *api.routes(),
-        *Monitors(chat, monitors).routes(),
-        *admin.routes(),
-    )
-    return Tree(routes, known, promises, names, Refusals(templates).answer)
+    api = Api(chat, door, feeds, sockets, origins)
+    gate = Gate(operators, templates, time)
+    admin = Admin(chat, server=server, templates=templates, time=time)
+    tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
+    for path, endpoint in {
+        **_for_programs(chat, api, Monitors(chat, monitors)),
+        **_for_people(pages, gate, admin),
+    }.items():
+        tree.put(path, endpoint)
+    mount(tree, mounts)
+    api.publish(openapi=contract.openapi(chat, tree.places()), asyncapi=contract.asyncapi(chat))
+    return tree
+
+
+def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoint]:
+    send, send_to = (told.send(each, chat, SHORTEST_SHARED) for each in ("send", "sendTo"))
+    return {
+        "/ws/chat/{room}/": Endpoint({"GET": api.socket}, None, told.socket()),
+        "/chat/events/{room}/": Endpoint({"GET": api.events}, None, told.events()),
+        "/chat/send/": Endpoint({"POST": api.send}, None, send),
+        "/chat/send/{room}/": Endpoint({"POST": api.send}, None, send_to),
+        "/chat/history/": Endpoint({"GET": api.history}, None, told.history("history")),
+        "/chat/history/{room}/": Endpoint({"GET": api.history}, None, told.history("historyOf")),
+        "/chat/origin/": Endpoint({"GET": api.origin}, _ANY, told.allowance()),
+        "/healthz": Endpoint({"GET": monitors.healthy}, _CHECKS, told.healthy()),
+        "/readyz": Endpoint({"GET": monitors.ready}, _CHECKS, told.ready()),
+        "/metrics": Endpoint({"GET": monitors.figures}, _OWN, told.metrics()),
+        "/openapi.json": Endpoint({"GET": api.openapi}, _ANY, told.openapi()),
+        "/asyncapi.json": Endpoint({"GET": api.asyncapi}, _ANY, told.asyncapi()),
+    }
+
+
+def _for_people(pages: Pages, gate: Gate, admin: Admin) -> dict[str, Endpoint]:
+    overview, events = gate.page(admin.overview), gate.events(admin.overview_events)
+    room, send = gate.page(admin.room), gate.form(admin.send, admin.not_sent)
+    return {
+        "/rooms/": Endpoint({"GET": pages.find}, _ANY),
+        "/rooms/{room}/": Endpoint({"GET": pages.room}, _ANY),
+        "/static/{name}": Endpoint({"GET": pages.static}, _FILES),
+        "/admin/": Endpoint({"GET": overview}, _OWN),
+        "/admin/events": Endpoint({"GET": events}, _OWN),
+        "/admin/rooms/": Endpoint({"GET": gate.page(admin.find)}, _OWN),
+        "/admin/rooms/{room}/": Endpoint({"GET": room, "POST": send}, _OWN),
+        "/admin/rooms/{room}/events": Endpoint({"GET": gate.events(admin.room_events)}, _OWN),
+        "/admin/sign-in/": Endpoint({"GET": gate.ask, "POST": gate.sign_in}, _OWN),
+        "/admin/sign-out/": Endpoint({"POST": gate.form(gate.sign_out)}, _OWN),
+    }

@@ -1,35 +1,41 @@
 """
-The HTTP endpoints: sending, history, WebSocket handshakes.
+The HTTP endpoints: sending, history, events, WebSocket handshakes.
 
-One function an endpoint, one row for it in `routes`.
+One function an endpoint; its row is in `livechat.web.root`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
-from typing import Final
+from collections.abc import AsyncGenerator
+from typing import Any, Final
 from urllib.parse import urlencode
 
+from twisted.web import http_headers
+
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import FORM, Call, Route, form_fields, media_type, number, query, window
+from livechat.http.call import Call
 from livechat.http.origins import Origins, named
 from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.identity.guests import checked_key, checked_name
+from livechat.identity.door import Claim, Door
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import Feeds
-from livechat.members.session import Visit
-from livechat.protocol.bodies import Allowance, SendRequest, Sent, decode_send_request
+from livechat.members.websocket import Socket, SocketFactory
+from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import LONGEST_NONCE, V1, place
+from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
-from livechat.web import contract
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE, History, Window
+from livechat.web.queries import claim, idempotency_key, number, send_request, window
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
-_SHORTEST_SHARED: Final = 16
+SHORTEST_SHARED: Final = 16
 #: Seconds for which a browser may remember whether a page may use the chat.
 _ALLOWANCE_AGE: Final = 30
+#: The beginning of the paths of WebSockets.
+_SOCKETS: Final = b"/ws/chat/"
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
@@ -37,49 +43,37 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
-    def __init__(self, chat: Chat, feeds: Feeds, origins: Origins) -> None:
+    def __init__(
+        self, chat: Chat, door: Door, feeds: Feeds, sockets: SocketFactory, origins: Origins
+    ) -> None:
         self._chat = chat
+        self._door = door
         self._feeds = feeds
+        self._sockets = sockets
         self._origins = origins
-        self._openapi = json(contract.openapi(chat, shortest_shared=_SHORTEST_SHARED))
-        self._asyncapi = json(contract.asyncapi(chat))
+        self._openapi = self._asyncapi = Response()
 
-    def routes(self) -> tuple[Route, ...]:
-        """The endpoints' rows in the URL tree."""
-        return (
-            Route("/ws/chat/{room}/", {"GET": self.socket}),
-            Route("/chat/events/{room}/", {"GET": self.events}),
-            Route("/chat/send/", {"POST": self.send}),
-            Route("/chat/send/{room}/", {"POST": self.send}),
-            Route("/chat/history/", {"GET": self.history}),
-            Route("/chat/history/{room}/", {"GET": self.history}),
-            Route("/chat/origin/", {"GET": self.origin}, origins="any"),
-            Route("/openapi.json", {"GET": self.openapi}, origins="any"),
-            Route("/asyncapi.json", {"GET": self.asyncapi}, origins="any"),
-        )
+    def publish(self, *, openapi: Any, asyncapi: Any) -> None:
+        """Serve these descriptions of the endpoints, and of frames."""
+        self._openapi, self._asyncapi = json(openapi), json(asyncapi)
 
     async def send(self, call: Call) -> Response:
         """Store and deliver a message, then say so."""
-        request = _send_request(call)
+        request = send_request(call)
         room = self._room(call, request.room)
-        asked = query(call)
-        name, key = _name_and_key(asked)
-        user = None
-        if name is not None or key is not None:
-            user = (await self._chat.visitor(name, key)).user
-        # Without a key all users share their nonces.
-        nonce = _idempotency_key(call, shortest=1 if key is not None else _SHORTEST_SHARED)
-        stored = await self._chat.send(
-            call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
-        )
+        actor = await self._door.caller(call.source, claim(call.query))
+        # Those who will be others the next time share their nonces.
+        nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
+        stored = await self._chat.send(actor, room, request.message, nonce=nonce)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
-        part = window(query(call), PAGE)
-        found = await self._chat.history(room, part)
+        part = window(call.query, PAGE)
+        actor = await self._door.caller(call.source, Claim())
+        found = await self._chat.history(actor, room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
             ("Livechat-Seq", str(found.position.seq)),
@@ -89,7 +83,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.source)
+        feed = self._feeds.feed(_join_request(call, Encoding.EVENTS), call.source)
         if call.method != "HEAD":
             await feed.enter()
         headers = (
@@ -102,34 +96,25 @@ class Api:
 
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
-        subprotocol = V1 if V1 in _listed(call, "sec-websocket-protocol") else None
-        visit: Visit | ChatError
+        spoken = V1 if V1 in call.tokens("sec-websocket-protocol") else None
+        request: JoinRequest | ChatError
         try:
-            visit = _visit(call, Encoding.PLAIN if subprotocol is None else Encoding.V1)
+            request = _join_request(call, Encoding.PLAIN if spoken is None else Encoding.V1)
         except ChatError as error:
-            if subprotocol is None:
+            if spoken is None:
                 raise
-            visit = error
-        if not _lists(call, "upgrade", "websocket"):
-            raise ChatError(
-                Kind.UPGRADE_REQUIRED,
-                "This is a WebSocket: connect with wss:// and a WebSocket client.",
-                headers=(("Upgrade", "websocket"), ("Connection", "Upgrade")),
-            )
-        if not _lists(call, "connection", "upgrade") or call.method != "GET" or call.body:
-            raise ChatError(
-                Kind.BAD_HANDSHAKE, "A handshake is a GET with 'Connection: Upgrade' and no body."
-            )
-        if call.header("Sec-WebSocket-Version") != "13":
-            raise ChatError(
-                Kind.UPGRADE_REQUIRED,
-                "Only version 13 of the WebSocket protocol (RFC 6455) is spoken here.",
-                headers=(("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")),
-            )
-        key = call.header("Sec-WebSocket-Key") or ""
-        if _KEY.fullmatch(key) is None:
-            raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
-        return Upgrade(visit, key, subprotocol)
+            request = error
+        key = _checked_handshake(call)
+
+        async def enter() -> Socket:
+            # Clients of v1 see by a code why they are closed, and cannot see an HTTP answer.
+            if isinstance(request, ChatError):
+                raise request
+            return await self._sockets.enter(request, call.source)
+
+        if spoken is None:
+            return Upgrade(enter, key)
+        return Upgrade(enter, key, spoken, self._sockets.refused, self._sockets.going)
 
     async def origin(self, call: Call) -> Response:
         """
@@ -148,91 +133,85 @@ class Api:
         return Response(200, encode(Allowance(allowed, page, option)), headers)
 
     async def openapi(self, call: Call) -> Response:
-        """What can be asked by HTTP, for programs."""
+        """The HTTP endpoints, for programs."""
         return self._openapi
 
     async def asyncapi(self, call: Call) -> Response:
-        """What WebSockets and events carry, for programs."""
+        """The frames of WebSockets and events, for programs."""
         return self._asyncapi
 
     def _room(self, call: Call, in_body: str | None = None) -> str:
         """The room that a request names, in its path, query or body, or the default."""
-        given = {call.names.get("room"), query(call).get("room"), in_body} - {None}
+        given = {call.names.get("room"), call.query.get("room"), in_body} - {None}
         if len(given) > 1:
             raise ChatError(Kind.BAD_ROOM, "The request names different rooms.")
         return room_name(given.pop() or "") if given else self._chat.default_room
 
 
-def _send_request(call: Call) -> SendRequest:
-    """What is to be sent, from JSON or from a form."""
-    if media_type(call) == "application/json":
-        return decode_send_request(call.body)
-    if media_type(call) != FORM:
+def is_told_by_code(method: bytes, target: bytes, headers: http_headers.Headers) -> bool:
+    """
+    Tell whether a request can only become a socket that is told by a code why it is closed:
+    so it has to be answered like one that is let in.
+    """
+    if method != b"GET" or not target.startswith(_SOCKETS):
+        return False
+    given = {
+        name: b",".join(headers.getRawHeaders(name) or ())
+        for name in (b"upgrade", b"connection", b"sec-websocket-protocol")
+    }
+    offered = [each.strip() for each in given[b"sec-websocket-protocol"].split(b",")]
+    return (
+        given[b"upgrade"].strip().lower() == b"websocket"
+        and b"upgrade" in given[b"connection"].lower()
+        and V1.encode() in offered
+    )
+
+
+def _checked_handshake(call: Call) -> str:
+    """
+    The key of a WebSocket handshake.
+
+    @raise ChatError: it is none.
+    """
+    if not call.lists("upgrade", "websocket"):
         raise ChatError(
-            Kind.UNSUPPORTED_MEDIA_TYPE,
-            f"Send application/json or {FORM}, in UTF-8.",
-            headers=(("Accept", f"application/json, {FORM}"),),
+            Kind.UPGRADE_REQUIRED,
+            "This is a WebSocket: connect with wss:// and a WebSocket client.",
+            headers=(("Upgrade", "websocket"), ("Connection", "Upgrade")),
         )
-    given = form_fields(call)
-    if "message" not in given:
-        hint = ""
-        if call.body.lstrip().startswith(b"{"):
-            hint = " This looks like JSON: say so with 'Content-Type: application/json'."
-        raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
-    return SendRequest(given["message"], given.get("room"))
+    if not call.lists("connection", "upgrade") or call.method != "GET" or call.body:
+        raise ChatError(
+            Kind.BAD_HANDSHAKE, "A handshake is a GET with 'Connection: Upgrade' and no body."
+        )
+    if call.header("Sec-WebSocket-Version") != "13":
+        raise ChatError(
+            Kind.UPGRADE_REQUIRED,
+            "Only version 13 of the WebSocket protocol (RFC 6455) is spoken here.",
+            headers=(("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")),
+        )
+    key = call.header("Sec-WebSocket-Key") or ""
+    if _KEY.fullmatch(key) is None:
+        raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
+    return key
 
 
-def _visit(call: Call, encoding: Encoding) -> Visit:
+def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
     """How a client wants to be in the room that the path names."""
     room = room_name(call.names["room"])
     try:
-        asked = query(call)
+        asked = call.query
     except ChatError:
         if encoding != Encoding.PLAIN:
             raise
         # In plain mode a query that cannot be read has always been ignored.
         asked = {}
-    name, key = _name_and_key(asked)
+    claimed = claim(asked)
     if encoding == Encoding.PLAIN:
         count = min(number(asked, "history") or 0, PAGE)
-        return Visit(room, encoding, name, key, history=count)
+        return JoinRequest(room, encoding, claimed, history=count)
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return Visit(room, encoding, name, key, None if since is None else place(since))
-
-
-def _name_and_key(asked: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """By which name and which key somebody wants to be known."""
-    name, key = asked.get("name"), asked.get("client")
-    return (
-        None if name is None else checked_name(name),
-        None if key is None else checked_key(key),
-    )
-
-
-def _idempotency_key(call: Call, shortest: int) -> str | None:
-    """The nonce of a message that is sent by HTTP."""
-    given = call.header("Idempotency-Key")
-    if given is None:
-        return None
-    # The header is a string in quotes in the draft of its specification, and bare elsewhere.
-    nonce = given.strip().removeprefix('"').removesuffix('"')
-    if not (shortest <= len(nonce) <= LONGEST_NONCE and nonce.isascii() and nonce.isprintable()):
-        raise ChatError(
-            Kind.BAD_REQUEST,
-            f"Idempotency-Key has {shortest} to {LONGEST_NONCE} printable characters of ASCII.",
-        )
-    return nonce
-
-
-def _listed(call: Call, header: str) -> list[str]:
-    """A header's comma-separated tokens."""
-    return [each.strip() for each in ",".join(call.headers.get(header, ())).split(",")]
-
-
-def _lists(call: Call, header: str, token: str) -> bool:
-    """Whether a header's tokens hold *token*, in any case."""
-    return token in (each.lower() for each in _listed(call, header))
+    return JoinRequest(room, encoding, claimed, None if since is None else place_of_text(since))
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:

@@ -2,15 +2,14 @@
 The contract, for programs: OpenAPI for HTTP, AsyncAPI for what a connection carries.
 
 The schemas are made from the structs by which the bodies and frames are read and written,
-and the limits are the chat's.  What no struct says stands here: parameters, headers, and
-what can go wrong where.  Tests hold that against the routes, and against real answers.
+and the limits are the chat's.  OpenAPI's operations are those of the endpoints' rows.  Tests hold
+all of it against real answers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from http import HTTPStatus
+from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 import msgspec
@@ -18,29 +17,28 @@ from msgspec import Struct, structs
 
 from livechat import __version__
 from livechat.errors import Close, Kind
-from livechat.http.endpoint import FORM
-from livechat.identity import guests
-from livechat.members.session import HEARTBEAT
-from livechat.protocol import bodies, looks, messages, names, plain
+from livechat.http.endpoint import Endpoint
+from livechat.http.tree import Place
+from livechat.members.base import HEARTBEAT
+from livechat.protocol import bodies, messages, names, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.plain import PlainError, PlainFrame
-from livechat.protocol.wire import wire_limit
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
-
-Document = dict[str, Any]
-
-#: With every request, whatever it asks for.
-_ANYWHERE: Final = (
-    Kind.BAD_REQUEST, Kind.BAD_HOST, Kind.MISDIRECTED, Kind.TOO_SLOW, Kind.BODY_TOO_LARGE,
-    Kind.TOO_MANY_CONNECTIONS, Kind.INTERNAL, Kind.OVERLOADED,
+from livechat.rooms.chat import Chat
+from livechat.web.operations import (
+    ANYWHERE,
+    AS_USER,
+    QUERY,
+    ROOM,
+    SENDING,
+    TEXT,
+    UPGRADING,
+    Document,
+    codes,
+    reference,
+    structure,
 )  # fmt: skip
-_IN_A_ROOM: Final = (Kind.BAD_ORIGIN, Kind.BAD_ROOM, Kind.BAD_QUERY, Kind.UNAVAILABLE)
-_SENDING: Final = (
-    *_IN_A_ROOM, Kind.BAD_JSON, Kind.BAD_FORM, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG,
-    Kind.UNSUPPORTED_MEDIA_TYPE, Kind.NONCE_REUSED, Kind.RATE_LIMITED, Kind.UNKNOWN,
-)  # fmt: skip
-_UPGRADING: Final = (*_IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
-#: With requests that this describes no operation for.
+
+#: With requests that no operation is described for.
 _ELSEWHERE: Final = (Kind.NOT_FOUND, Kind.METHOD_NOT_ALLOWED, Kind.FORBIDDEN)
 _PLAIN_FRAMES: Final = (
     Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG, Kind.NOT_TEXT, Kind.RATE_LIMITED,
@@ -50,38 +48,11 @@ _V1_FRAMES: Final = (
     *_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED, Kind.EMPTY_MESSAGE,
 )  # fmt: skip
 
-_TEXT: Final[Document] = {"type": "string"}
-_NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-_PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
-_ROOM: Final[Document] = {
-    "type": "string",
-    "pattern": f"^{names.ROOM_NAME}$",
-}
-_QUERY: Final[dict[str, tuple[Document, str]]] = {
-    "room": (_ROOM, "The same one, if the path or the body names one too."),
-    "name": (
-        {"type": "string", "maxLength": guests.LONGEST_NAME, "pattern": f"^{guests.NAME}$"},
-        "By which others see who this is, without control characters, and with something to be"
-        " seen at both ends; made up if it is missing, or reserved "
-        f"({', '.join(looks.RESERVED)}, and what looks like these).",
-    ),
-    "client": (
-        {"type": "string", "pattern": f"^{guests.KEY}$"},
-        "Chosen at random, kept and told to nobody else: makes this the same user each time.",
-    ),
-    "limit": (
-        _NUMBER | {"default": PAGE},
-        f"How many messages; no more than {LONGEST_PAGE} come, however many are asked for.",
-    ),
-    "before": (_NUMBER, "The last messages before this number. Not together with `after`."),
-    "after": (_NUMBER, "The first messages after this number. Not together with `before`."),
-    "since": (_PLACE, "`epoch:seq`, of what was seen last: what came after it comes first."),
-    "history": (
-        _NUMBER | {"default": 0},
-        f"Plain mode: so many of the newest messages come first, at most {PAGE}.",
-    ),
-}
-_AS_USER: Final = ("name", "client")
+#: The frames of plain mode, those of v1's clients and server, and those of events.
+_PLAIN: Final = ("PlainSay", "PlainSaid", "PlainError")
+_ASKED: Final = [each.__name__ for each in get_args(frames.ClientFrame)]
+_TOLD: Final = [each.__name__ for each in get_args(frames.ServerFrame)]
+_HEARD: Final = [name for name in _TOLD if name not in ("Ack", "History", "Pong")]
 
 _STRUCTS: Final = {
     each.__name__: each
@@ -92,26 +63,23 @@ _STRUCTS: Final = {
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
 
 
-def openapi(chat: Chat, *, shortest_shared: int) -> Document:
+def openapi(chat: Chat, places: Iterable[Place]) -> Document:
     """
     The HTTP endpoints, as an OpenAPI document.
 
-    @param shortest_shared: characters that an ``Idempotency-Key`` has at least, where it
-        counts among those of all who bring no key of their own.
+    @param places: those of the tree, of which those that are described are in it.
     """
     schemas = _schemas((bodies.SendRequest,)) | _schemas(
         (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem), written=True
     )
     _bound(schemas["SendRequest"], chat)
-    schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= _ROOM
-    history = {"type": "array", "items": _schema("Message")}
-    schemas["ChatHistory"] = _object(chat_history=history) | {"description": "Oldest first."}
-    schemas["Problem"]["properties"]["code"] |= _codes(
-        {*_ANYWHERE, *_SENDING, *_UPGRADING, *_ELSEWHERE}
+    schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= ROOM
+    history = {"type": "array", "items": reference("Message")}
+    schemas["ChatHistory"] = structure(chat_history=history) | {"description": "Oldest first."}
+    schemas["Problem"]["properties"]["code"] |= codes(
+        {*ANYWHERE, *SENDING, *UPGRADING, *_ELSEWHERE}
     )
-    room = {"parameters": [{"in": "path", "name": "room", "required": True, "schema": _ROOM}]}
-    ok, ready = _object(status={"const": "ok"}), _object(status={"const": "ready"})
-    document: Document = {"type": "object"}
+    room = {"parameters": [{"in": "path", "name": "room", "required": True, "schema": ROOM}]}
     return {
         "openapi": "3.1.0",
         "info": _info(
@@ -122,18 +90,10 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
         ),
         "servers": [{"url": "/"}],
         "paths": {
-            "/ws/chat/{room}/": room | {"get": _socket()},
-            "/chat/events/{room}/": room | {"get": _events()},
-            "/chat/send/": {"post": _send("send", chat, shortest_shared)},
-            "/chat/send/{room}/": room | {"post": _send("sendTo", chat, shortest_shared)},
-            "/chat/history/": {"get": _history("history")},
-            "/chat/history/{room}/": room | {"get": _history("historyOf")},
-            "/chat/origin/": {"get": _allowance()},
-            "/healthz": {"get": _state("healthy", "The process is alive.", ok)},
-            "/readyz": {"get": _state("ready", "It takes messages.", ready, Kind.UNAVAILABLE)},
-            "/metrics": {"get": _metrics()},
-            "/openapi.json": {"get": _state("openapi", "This document.", document)},
-            "/asyncapi.json": {"get": _state("asyncapi", "WebSockets and events.", document)},
+            each.path: (room if "{room}" in each.path else {})
+            | {method.lower(): each.described for method in each.answers}
+            for each in places
+            if isinstance(each, Endpoint) and each.described is not None
         },
         "components": {"schemas": schemas},
     }
@@ -141,192 +101,58 @@ def openapi(chat: Chat, *, shortest_shared: int) -> Document:
 
 def asyncapi(chat: Chat) -> Document:
     """What WebSockets and event streams carry, as an AsyncAPI document."""
-    asked = [each.__name__ for each in get_args(frames.ClientFrame)]
-    told = [each.__name__ for each in get_args(frames.ServerFrame)]
-    # Who only listens asks for nothing, and sends nothing.
-    heard = [name for name in told if name not in ("Ack", "History", "Pong")]
-    plain = ("PlainSay", "PlainSaid", "PlainError")
     schemas = _schemas(get_args(frames.ClientFrame)) | _plain_schemas()
     schemas |= _schemas(get_args(frames.ServerFrame), written=True)
     # A message need not say that it is one.
     schemas["Say"]["required"].remove("type")
-    schemas["ErrorText"]["properties"]["code"] |= _codes(_V1_FRAMES)
+    schemas["ErrorText"]["properties"]["code"] |= codes(_V1_FRAMES)
     for name in ("Say", "PlainSay"):
         _bound(schemas[name], chat)
-    subprotocol = {"headers": _object(**{"Sec-WebSocket-Protocol": {"const": frames.V1}})}
     return {
         "asyncapi": "3.0.0",
         "info": _info("As the server sees it: it receives what clients send.", chat),
         "defaultContentType": "application/json",
-        "channels": {
-            "plain": _socket_channel(
-                "Plain mode, for who asks for no subprotocol or for none that is known.",
-                plain,
-                _asked_with("history"),
-            ),
-            "v1": _socket_channel(
-                f"The subprotocol `{frames.V1}`. `Hello` comes first. Who may not enter is let "
-                "in, and closed with a code that says why.",
-                (*asked, *told),
-                _asked_with("since") | subprotocol,
-            ),
-            "events": _channel(
-                "/chat/events/{room}/",
-                "Server-sent events: `event` is the frame's `type`, `data` the frame, and `id`, "
-                "with `Hello` and `Said`, what `since` takes. "
-                f"A comment comes every {HEARTBEAT} seconds.",
-                heard,
-            ),
-        },
+        "channels": _channels(),
         "operations": {
-            "receivePlain": _carried("receive", "plain", plain[:1]),
-            "sendPlain": _carried("send", "plain", plain[1:]),
-            "receiveV1": _carried("receive", "v1", asked),
-            "sendV1": _carried("send", "v1", told),
-            "sendEvents": _carried("send", "events", heard)
+            "receivePlain": _carried("receive", "plain", _PLAIN[:1]),
+            "sendPlain": _carried("send", "plain", _PLAIN[1:]),
+            "receiveV1": _carried("receive", "v1", _ASKED),
+            "sendV1": _carried("send", "v1", _TOLD),
+            "sendEvents": _carried("send", "events", _HEARD)
             | {"bindings": {"http": _asked_with("since", version="0.3.0")}},
         },
         "components": {
             "schemas": schemas,
             "messages": {
-                name: {"description": schemas[name]["description"], "payload": _schema(name)}
-                for name in (*plain, *asked, *told)
+                name: {"description": schemas[name]["description"], "payload": reference(name)}
+                for name in (*_PLAIN, *_ASKED, *_TOLD)
             },
         },
     }
 
 
-def _send(name: str, chat: Chat, shortest_shared: int) -> Document:
-    body = {"schema": _schema("SendRequest")}
-    key = _parameter(
-        "header",
-        "Idempotency-Key",
-        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
-        "The same one from the same user in the same room is the same message. With `client` it "
-        "may be shorter, from 1 character on.",
-    )
-    stored = _answer("It is stored.", _schema("Sent"))
-    stored["200"]["headers"] = {
-        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
-        "Livechat-Time": {
-            "required": True,
-            "description": "When it was stored, in milliseconds since 1970, UTC.",
-            "schema": {"type": "integer"},
-        },
-    }
-    parameters = [*_query("room", *_AS_USER), key]
-    return _operation(name, "Store and deliver a message.", stored, _SENDING, parameters) | {
-        "requestBody": {
-            "required": True,
-            "description": f"At most {wire_limit(chat.max_message)} bytes.",
-            "content": {"application/json": body, FORM: body},
-        }
-    }
-
-
-def _history(name: str) -> Document:
-    headers = {
-        "Livechat-Epoch": {"required": True, "schema": _TEXT},
-        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
-        "Link": {"description": "`prev` and `next`, where there are such.", "schema": _TEXT},
-    }
-    found = _answer("A part of it; the newest one, unless said.", _schema("ChatHistory"))
-    found["200"]["headers"] = headers
-    parameters = _query("room", "limit", "before", "after")
-    return _operation(name, "What was said in a room.", found, _IN_A_ROOM, parameters)
-
-
-def _events() -> Document:
-    last = _parameter("header", "Last-Event-ID", _PLACE, "As `since`, which it overrides.")
-    return _operation(
-        "events",
-        "A room as server-sent events: `/asyncapi.json` says which.",
-        _answer("Events, until the client or the server goes.", _TEXT, "text/event-stream"),
-        _IN_A_ROOM,
-        [*_query("since", *_AS_USER), last],
-    )
-
-
-def _allowance() -> Document:
-    return _operation(
-        "origin",
-        "Whether the page that asks may use the chat; any page may ask.",
-        _answer("What holds for the request's `Origin`.", _schema("Allowance")),
-        (),
-        [_parameter("header", "Origin", _TEXT, "The page's, as browsers send it.")],
-    )
-
-
-def _socket() -> Document:
-    asked = _parameter("header", "Sec-WebSocket-Protocol", _TEXT, f"`{frames.V1}`, or nothing.")
-    return _operation(
-        "socket",
-        "A room as a WebSocket (RFC 6455): `/asyncapi.json` says what it carries.",
-        {"101": {"description": "Frames follow."}},
-        _UPGRADING,
-        [*_query("since", "history", *_AS_USER), asked],
-    )
-
-
-def _state(name: str, summary: str, schema: Document, *kinds: Kind) -> Document:
-    return _operation(name, summary, _answer(summary, schema), kinds)
-
-
-def _metrics() -> Document:
-    token = _parameter("header", "Authorization", _TEXT, "`Bearer` and the operator's token.")
-    return _operation(
-        "metrics",
-        "What is counted, as Prometheus reads it; for those who may.",
-        _answer("Figures.", _TEXT, "text/plain"),
-        (Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.NOT_FOUND),
-        [token],
-    )
-
-
-def _operation(
-    name: str,
-    summary: str,
-    answers: Document,
-    kinds: Collection[Kind],
-    parameters: Collection[Document] = (),
-) -> Document:
-    """What can always go wrong need not be among *kinds*."""
-    by_status: dict[int, list[Kind]] = {}
-    for kind in Kind:
-        if kind in _ANYWHERE or kind in kinds:
-            by_status.setdefault(kind.status, []).append(kind)
-    problems = {str(status): _problem(status, found) for status, found in by_status.items()}
+def _channels() -> Document:
+    subprotocol = {"headers": structure(**{"Sec-WebSocket-Protocol": {"const": frames.V1}})}
     return {
-        "operationId": name,
-        "summary": summary,
-        "parameters": list(parameters),
-        "responses": answers | problems,
+        "plain": _socket_channel(
+            "Plain mode, for who asks for no subprotocol or for none that is known.",
+            _PLAIN,
+            _asked_with("history"),
+        ),
+        "v1": _socket_channel(
+            f"The subprotocol `{frames.V1}`. `Hello` comes first. Who may not enter is let "
+            "in, and closed with a code that says why.",
+            (*_ASKED, *_TOLD),
+            _asked_with("since") | subprotocol,
+        ),
+        "events": _channel(
+            "/chat/events/{room}/",
+            "Server-sent events: `event` is the frame's `type`, `data` the frame, and `id`, "
+            "with `Hello` and `Said`, what `since` takes. "
+            f"A comment comes every {HEARTBEAT} seconds.",
+            _HEARD,
+        ),
     }
-
-
-def _answer(text: str, schema: Document, media: str = "application/json") -> Document:
-    return {"200": {"description": text, "content": {media: {"schema": schema}}}}
-
-
-def _problem(status: int, kinds: Collection[Kind]) -> Document:
-    told = {"properties": {"status": {"const": status}, "code": _codes(kinds)}}
-    schema = {"allOf": [_schema("Problem"), told]}
-    found: Document = {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": schema}},
-    }
-    if any(kind.retry for kind in kinds):
-        seconds = {"type": "integer", "minimum": 1}
-        found["headers"] = {"Retry-After": {"description": "In seconds.", "schema": seconds}}
-    return found
-
-
-def _parameter(where: str, name: str, schema: Document, text: str) -> Document:
-    return {"in": where, "name": name, "schema": schema, "description": text}
-
-
-def _query(*fields: str) -> list[Document]:
-    return [_parameter("query", field, *_QUERY[field]) for field in fields]
 
 
 def _channel(address: str, text: str, messages: Iterable[str]) -> Document:
@@ -356,7 +182,7 @@ def _carried(action: str, channel: str, messages: Iterable[str]) -> Document:
 
 def _asked_with(*fields: str, version: str = "0.1.0") -> Document:
     """How a handshake, or a request for events, is made."""
-    known = {field: _QUERY[field] for field in (*_AS_USER, *fields)}
+    known = {field: QUERY[field] for field in (*AS_USER, *fields)}
     query = {field: schema | {"description": text} for field, (schema, text) in known.items()}
     asked = {"type": "object", "properties": query}
     return {"method": "GET", "query": asked, "bindingVersion": version}
@@ -367,21 +193,9 @@ def _info(text: str, chat: Chat) -> Document:
     return {"title": "livechat", "version": __version__, "description": text, "x-limits": limits}
 
 
-def _schema(name: str) -> Document:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(**properties: Document) -> Document:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _codes(kinds: Collection[Kind]) -> Document:
-    return {"enum": [kind.code for kind in Kind if kind in kinds]}
-
-
 def _bound(schema: Document, chat: Chat) -> None:
     """Say how long a message may be: a schema counts characters, which are never more."""
-    schema["properties"]["message"] = _TEXT | {
+    schema["properties"]["message"] = TEXT | {
         "maxLength": chat.max_message,
         "description": f"At most {chat.max_message} bytes of UTF-8.",
     }
@@ -432,8 +246,8 @@ def _plain_schemas() -> dict[str, Document]:
     found = _schemas((PlainFrame, PlainError))
     say, error, text = (found[name] for name in ("PlainFrame", "PlainError", "PlainErrorText"))
     said = {**say, "properties": dict(say["properties"])}
-    error["properties"]["error"] = _schema("PlainErrorText")
-    text["properties"]["code"] |= _codes(_PLAIN_FRAMES)
+    error["properties"]["error"] = reference("PlainErrorText")
+    text["properties"]["code"] |= codes(_PLAIN_FRAMES)
     return {
         "PlainSay": say | {"title": "PlainSay", "description": "Say something."},
         "PlainSaid": said | {"title": "PlainSaid", "description": "Somebody said something."},

@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Call, Route
+from livechat.http.call import Call
 from livechat.http.response import Response, json
 from livechat.protocol.origins import is_among
 from livechat.rooms.chat import Chat
@@ -47,14 +47,6 @@ class Monitors:
     def __init__(self, chat: Chat, access: Access) -> None:
         self._chat = chat
         self._access = access
-
-    def routes(self) -> tuple[Route, ...]:
-        """The endpoints' rows in the URL tree."""
-        return (
-            Route("/healthz", {"GET": self.healthy}, origins="any", hostless=True),
-            Route("/readyz", {"GET": self.ready}, origins="any", hostless=True),
-            Route("/metrics", {"GET": self.figures}, origins="own"),
-        )
 
     async def healthy(self, call: Call) -> Response:
         """The process is alive and answers."""

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Call, Route, query
+from livechat.http.call import Call
 from livechat.http.negotiation import weights
 from livechat.http.response import Headers, Response, see
 from livechat.identity.guests import LONGEST_NAME
@@ -55,22 +55,13 @@ class Pages:
         self._templates = templates
         self._files = _files(folder("static"))
 
-    def routes(self) -> tuple[Route, ...]:
-        """The pages' rows in the URL tree."""
-        return (
-            Route("/", {"GET": self.front}, origins="any"),
-            Route("/rooms/", {"GET": self.find}, origins="any"),
-            Route("/rooms/{room}/", {"GET": self.room}, origins="any"),
-            Route("/static/{name}", {"GET": self.static}, origins="any", any_name=True),
-        )
-
     async def front(self, call: Call) -> Response:
         """Which room, and what else one can do with this server."""
         return self._front(call, self._chat.default_room)
 
     async def find(self, call: Call) -> Response:
         """The way to the room that the form names."""
-        asked = query(call).get("room", "").strip()
+        asked = call.query.get("room", "").strip()
         try:
             return see(f"/rooms/{room_name(asked)}/")
         except ChatError as error:
@@ -91,7 +82,7 @@ class Pages:
         file = None if call.path.endswith("/") else self._files.get(call.names["name"])
         if file is None:
             raise ChatError(Kind.NOT_FOUND, "There is no such file.")
-        form = file.compressed if _takes_gzip(_list(call, "accept-encoding")) else file.plain
+        form = file.compressed if _takes_gzip(call.joined("accept-encoding")) else file.plain
         headers = (
             ("ETag", form.tag),
             ("Cache-Control", "no-cache"),
@@ -99,7 +90,7 @@ class Pages:
             # They are no secrets, and other sites put the chat into their pages.
             ("Access-Control-Allow-Origin", "*"),
         )
-        if form.tag in _list(call, "if-none-match"):
+        if form.tag in call.joined("if-none-match"):
             return Response(304, headers=headers)
         media_type = ("Content-Type", file.media_type)
         return Response(200, form.body, (media_type, *form.headers, *headers))
@@ -121,12 +112,15 @@ class Pages:
 
 
 def _files(directory: Path) -> dict[str, _File]:
-    """The files of *directory*, by their names; what a link leads to elsewhere is none."""
-    inside = directory.resolve()
+    """
+    Read the files in the folders of *directory*, by their names, which are unique.
+
+    A link that leads out of its folder is left out.
+    """
     return {
         path.name: _read(path)
-        for path in directory.iterdir()
-        if path.is_file() and path.resolve().parent == inside
+        for path in directory.glob("*/*")
+        if path.is_file() and path.resolve().parent == path.parent.resolve()
     }
 
 
@@ -143,11 +137,6 @@ def _read(path: Path) -> _File:
         return _File(media_type, plain, plain)
     gzipped = _Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
     return _File(media_type, plain, gzipped)
-
-
-def _list(call: Call, name: str) -> str:
-    """A header that may come in several pieces (RFC 9110, section 5.3)."""
-    return ", ".join(call.headers.get(name, ()))
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from livechat.backends import nonces
-from livechat.backends.nonces import LASTS, Known, Nonces
+from livechat.backends.nonces import NONCE_LASTS, Known, Nonces
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message, Repeated, User
 
@@ -37,7 +37,7 @@ def test_forgotten() -> None:
     clock = Clock()
     found = Nonces(clock.seconds)
     found.add([known()], 0)
-    clock.advance(LASTS)
+    clock.advance(NONCE_LASTS)
     assert found.find(draft()) is not None
     clock.advance(0.001)
     assert found.find(draft()) is None
@@ -51,10 +51,10 @@ def test_the_time_of_day_is_set(set_by: int) -> None:
     clock = Clock()
     found = Nonces(clock.seconds)
     found.add([known(1, 5_000_000)], 5_000_000)
-    clock.advance(LASTS / 2)
+    clock.advance(NONCE_LASTS / 2)
     found.add([known(2, 5_000_000 + set_by, "m")], 5_000_000 + set_by)
     assert found.find(draft()) is not None
-    clock.advance(LASTS / 2 + 1)
+    clock.advance(NONCE_LASTS / 2 + 1)
     assert found.find(draft()) is None
     assert found.find(draft(nonce="m")) is not None
 
@@ -63,7 +63,7 @@ def test_from_before() -> None:
     """Those that were used a while ago are known for the rest of it."""
     clock = Clock()
     found = Nonces(clock.seconds)
-    found.add([known(1, 0)], 1000 * (LASTS - 1))
+    found.add([known(1, 0)], 1000 * (NONCE_LASTS - 1))
     assert found.find(draft()) is not None
     clock.advance(1.5)
     assert found.find(draft()) is None
@@ -124,7 +124,7 @@ def test_nothing_is_left(few: Nonces) -> None:
         found.add(of("a", 1) + of("b", 9), 0)
         assert len(found) == 10
     found.add(of("b", 9, first=9), 0)
-    clock.advance(LASTS + 1)
+    clock.advance(NONCE_LASTS + 1)
     found.add([], 0)
     assert len(found) == 0
     assert not found._counts

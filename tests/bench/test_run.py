@@ -367,16 +367,16 @@ def test_nothing_is_stored() -> None:
     backend = UnstoredBackend(clock)
     assert verifyObject(IBackend, backend)
     backend.start(sink, lambda: REPORT)
-    result(backend.subscribe("a"))
-    answers = [backend.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
+    result(backend.messages.subscribe("a"))
+    answers = [backend.messages.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
     assert not sink.delivered
     clock.advance(0)
     messages: list[Message] = [result(answer) for answer in answers]
     assert [(each.message, each.seq) for each in messages] == [("x", 1), ("y", 1), ("z", 2)]
     assert sink.delivered == [("a", EPOCH, messages[0]), ("a", EPOCH, messages[2])]
-    page = result(backend.read("a", 0, 100))
+    page = result(backend.messages.read("a", 0, 100))
     assert (page.position.seq, page.position.oldest, page.messages) == (2, 3, ())
-    assert result(backend.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
+    assert result(backend.messages.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
     assert backend.trouble() is None
 
 
@@ -384,9 +384,9 @@ def test_what_waits_is_delivered_at_the_end() -> None:
     sink = RecordingSink()
     backend = UnstoredBackend(Clock())
     backend.start(sink, lambda: REPORT)
-    result(backend.subscribe("a"))
-    answer = backend.publish(Draft("a", "x"))
+    result(backend.messages.subscribe("a"))
+    answer = backend.messages.publish(Draft("a", "x"))
     result(backend.stop())
     assert result(answer).seq == 1
-    assert kind(backend.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
+    assert kind(backend.messages.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
     result(backend.stop())

@@ -1,4 +1,4 @@
-// static/livechat.js, against a real daemon.
+// static/client/livechat.js, against a real daemon.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

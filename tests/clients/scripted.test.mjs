@@ -1,4 +1,4 @@
-// static/livechat.js, and what a server may say to it.
+// static/client/livechat.js, and what a server may say to it.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

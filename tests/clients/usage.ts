@@ -1,6 +1,6 @@
 // How somebody who writes TypeScript uses livechat.js: it must compile, and what is wrong must not.
 
-import { type Chat, ChatError, type Message, connect } from "../../static/livechat.js";
+import { type Chat, ChatError, type Message, connect } from "../../static/client/livechat.js";
 
 const chat: Chat = connect("https://chat.example.org", { room: "lobby", name: "Ann" });
 chat.addEventListener("message", ({ detail }) => {

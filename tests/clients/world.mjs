@@ -25,7 +25,7 @@ const place = mkdtempSync(join(tmpdir(), "livechat-"));
 process.once("exit", () => rmSync(place, { recursive: true }));
 writeFileSync(join(place, "package.json"), '{"type": "module"}');
 for (const name of ["livechat.js", "livechat-links.js", "livechat-outbox.js"]) {
-  copyFileSync(new URL(`../../static/${name}`, import.meta.url), join(place, name));
+  copyFileSync(new URL(`../../static/client/${name}`, import.meta.url), join(place, name));
 }
 /** Where the library is. */
 export const library = join(place, "livechat.js");

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
 
+from livechat.daemon.assembly import build
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.net import certificates
 from livechat.net.certificates import Certificate
+from tests import support
 from tests.net.test_certificates import issue
-from tests.test_service import config
+from tests.test_service import config, memory_reactor
 
 
 def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +43,78 @@ def test_the_password(tmp_path: Path) -> None:
     (tmp_path / "state" / "admin-password").write_text("short")
     with pytest.raises(StartError, match="8 to 1024 characters"):
         operators_password(config(tmp_path))
+
+
+class RenewalTest(SynchronousTestCase):
+    """SIGHUP renews the operators' password."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        self.password = self.directory / "state" / "admin-password"
+        self.daemon = build(config(self.directory), memory_reactor())
+        storage: Any = self.daemon.getServiceNamed("storage")
+        port: Any = self.daemon.getServiceNamed("port")
+        self.addCleanup(storage._backend._store.release)
+        for listening in port._listening:
+            self.addCleanup(listening.close)
+        self.renewal: Any = self.daemon.getServiceNamed("renewal")
+        self.renewal._operators._hashing = support.Lane()
+        self.renewal._operators._saving = support.Lane()
+        self.renewal._files = support.Lane()
+
+    def renew(self) -> str:
+        """What the log says about it."""
+        with capturedLogs() as events:
+            self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
+        return "\n".join(event["log_format"].format(**event) for event in events)
+
+    def test_renewing(self) -> None:
+        """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
+        assert "is the same as before" in self.renew()
+        self.password.write_text("another password")
+        assert "is new, and signs all out" in self.renew()
+        self.password.write_text("short")
+        assert "stays as it was" in self.renew()
+        self.patch(self.renewal, "_operators", None)
+        assert "could not be renewed" in self.renew()
+        assert len(self.flushLoggedErrors(AttributeError)) == 1
+
+    def test_many_at_once(self) -> None:
+        """While one renewal is under way, any number of SIGHUPs make one more."""
+        lane = self.renewal._operators._hashing
+        lane.held = True
+        self.renewal._reactor.callFromThread = lambda f: f()
+        for checks in (2, 1):
+            for _ in range(300 if checks == 2 else 1):
+                self.renewal._asked()
+            done = 0
+            while lane.busy():
+                lane.step()
+                done += 1
+            assert done == checks
+
+    def test_warnings(self) -> None:
+        """Exposed files are warned of again until they are mended, by one worker."""
+        state = self.directory / "state"
+        state.chmod(0o777)
+        assert self.renew().count(f"can write {state}") == 1
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=2))
+        assert "can write" not in self.renew()
+        state.chmod(0o700)
+        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
+        assert "can write" not in self.renew()
+
+    def test_order(self) -> None:
+        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
+        assert next(iter(self.daemon)) is self.renewal
+
+    def test_signal(self) -> None:
+        """The signal is taken while the service runs, and what was before is restored."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.renewal.startService()
+        assert signal.getsignal(signal.SIGHUP) == self.renewal._asked
+        self.renewal.stopService()
+        assert signal.getsignal(signal.SIGHUP) == before

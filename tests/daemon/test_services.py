@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from livechat.daemon.assembly import build
 from livechat.daemon.services import DRAIN, OrderedService, Port
 from livechat.http.connection import _Stage
-from livechat.net import certificates, tls
+from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
-from livechat.rooms.chat import Window
-from livechat.service import build
+from livechat.rooms.history import Window
 from tests import support
 from tests.net.test_certificates import issue
-from tests.support import HANDSHAKE, request, run
+from tests.support import HANDSHAKE, SOMEBODY, request, run
 from tests.test_service import config, memory_reactor
 
 
@@ -121,9 +119,10 @@ def test_announcement_of_what_others_may(tmp_path: Path) -> None:
 def stopping(port: support.Port) -> Port:
     """The port as a service, with nothing to listen on."""
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
-    secured = tls.context(certificate.chain, certificate.key)
+    secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
-    service = Port(port.world.clock, [], tls_port, port.factory, port.world.hub)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"hub": port.world.hub, "sockets": port.sockets}
+    service = Port(port.world.clock, [], tls_port, port.factory, **parts)  # type: ignore[arg-type]
     service.startService()
     return service
 
@@ -184,7 +183,7 @@ def test_joining_while_it_stops(
 ) -> None:
     """A client that enters its room after the goodbyes is told all the same."""
     joining: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: joining)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: joining)
     wire = port.connect()
     wire.send(JOINS[kind])
     stopped = stopping.stopService()
@@ -206,7 +205,7 @@ def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, be
     assert not wire.closing
     wire.send(data[before:])
     sent_back(wire, kind)
-    assert run(port.world.chat.history("r", Window())).last == 0
+    assert run(port.world.chat.history(SOMEBODY, "r", Window())).last == 0
     wire.hang_up()
     assert stopped.called
 
@@ -254,78 +253,3 @@ def test_an_operators_stream_while_it_stops(
     sent_back(wire, "events")
     wire.hang_up()
     assert stopped.called
-
-
-class RenewalTest(SynchronousTestCase):
-    """SIGHUP renews the operators' password."""
-
-    @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> None:
-        self.directory = tmp_path
-
-    def setUp(self) -> None:
-        self.password = self.directory / "state" / "admin-password"
-        self.daemon = build(config(self.directory), memory_reactor())
-        storage: Any = self.daemon.getServiceNamed("storage")
-        port: Any = self.daemon.getServiceNamed("port")
-        self.addCleanup(storage._backend._store.release)
-        for listening in port._listening:
-            self.addCleanup(listening.close)
-        self.renewal: Any = self.daemon.getServiceNamed("renewal")
-        self.renewal._operators._hashing = support.Lane()
-        self.renewal._operators._saving = support.Lane()
-        self.renewal._files = support.Lane()
-
-    def renew(self) -> str:
-        """What the log says about it."""
-        with capturedLogs() as events:
-            self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
-        return "\n".join(event["log_format"].format(**event) for event in events)
-
-    def test_renewing(self) -> None:
-        """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""
-        assert "is the same as before" in self.renew()
-        self.password.write_text("another password")
-        assert "is new, and signs all out" in self.renew()
-        self.password.write_text("short")
-        assert "stays as it was" in self.renew()
-        self.patch(self.renewal, "_operators", None)
-        assert "could not be renewed" in self.renew()
-        assert len(self.flushLoggedErrors(AttributeError)) == 1
-
-    def test_many_at_once(self) -> None:
-        """While one renewal is under way, any number of SIGHUPs make one more."""
-        lane = self.renewal._operators._hashing
-        lane.held = True
-        self.renewal._reactor.callFromThread = lambda f: f()
-        for checks in (2, 1):
-            for _ in range(300 if checks == 2 else 1):
-                self.renewal._asked()
-            done = 0
-            while lane.busy():
-                lane.step()
-                done += 1
-            assert done == checks
-
-    def test_warnings(self) -> None:
-        """Exposed files are warned of again until they are mended, by one worker."""
-        state = self.directory / "state"
-        state.chmod(0o777)
-        assert self.renew().count(f"can write {state}") == 1
-        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=2))
-        assert "can write" not in self.renew()
-        state.chmod(0o700)
-        self.patch(self.renewal, "_config", dataclasses.replace(self.renewal._config, worker=1))
-        assert "can write" not in self.renew()
-
-    def test_order(self) -> None:
-        """It is stopped last, so that no SIGHUP kills a daemon that is stopping."""
-        assert next(iter(self.daemon)) is self.renewal
-
-    def test_signal(self) -> None:
-        """The signal is taken while the service runs, and what was before is restored."""
-        before = signal.getsignal(signal.SIGHUP)
-        self.renewal.startService()
-        assert signal.getsignal(signal.SIGHUP) == self.renewal._asked
-        self.renewal.stopService()
-        assert signal.getsignal(signal.SIGHUP) == before

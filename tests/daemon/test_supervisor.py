@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from livechat.config import WORKER, Options
+from livechat.daemon.lifeline import ready
 from livechat.daemon.supervisor import (
     GRACE,
     LASTED,
@@ -24,7 +25,6 @@ from livechat.daemon.supervisor import (
     Workers,
     _in_memory,
     command,
-    ready,
 )
 
 

@@ -75,7 +75,7 @@ def test_the_largest_body(port: Port) -> None:
 
 def test_a_slow_reader_of_a_history(port: Port) -> None:
     """A long history is written as fast as its reader reads, a little at a time."""
-    sender = port.world.source("192.0.2.1")
+    sender = port.world.caller("192.0.2.1")
     for _ in range(60):
         port.world.chat.send(sender, "lobby", "x" * 16_000)
     wire = port.connect()
@@ -167,7 +167,7 @@ def test_a_client_that_leaves_while_joining(port: Port, monkeypatch: pytest.Monk
     from twisted.internet.defer import Deferred  # noqa: PLC0415
 
     entering: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: entering)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: entering)
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE))
     wire.hang_up()
@@ -183,7 +183,7 @@ def test_a_room_that_cannot_be_entered(port: Port, monkeypatch: pytest.MonkeyPat
     from livechat.errors import ChatError, Kind  # noqa: PLC0415
 
     away = ChatError(Kind.UNAVAILABLE, "Away.")
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: fail(away))
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: fail(away))
     answer = port.ask("GET", "/ws/chat/r/", **HANDSHAKE)
     assert (answer.status, answer.code()) == (503, "unavailable")
 

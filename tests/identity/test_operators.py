@@ -24,6 +24,7 @@ from livechat.identity.operators import (
 )
 from livechat.identity.passwords import Password, affordable
 from livechat.interfaces import IShelf
+from livechat.system.time import Time
 from tests.support import CHEAP, PASSWORD, Lane, kind, result, run
 
 LASTS = 3_600
@@ -45,8 +46,7 @@ class Desk:
         """The same after a restart."""
         self.operators = Operators(
             self.path,
-            self.clock,
-            lambda: self.wall,
+            Time(self.clock, lambda: self.wall),
             hashing=self.lane,
             saving=self.disk,
             lasts=LASTS,

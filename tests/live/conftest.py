@@ -13,16 +13,7 @@ from tests.live.browser import Tab, chromium
 from tests.live.daemon import PATIENCE, Daemon
 from tests.live.visitor import Visitor
 
-HERE = Path(__file__).parent
-
 expect.set_options(timeout=1_000 * PATIENCE)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this directory is live."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.live)
 
 
 @pytest.fixture(scope="module")

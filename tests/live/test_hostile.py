@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from livechat.http.connection import _Stage
-from livechat.members.backpressure import FAR_TOO_MUCH, SLOW
-from livechat.members.websocket import GRACE
+from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
+from livechat.members.websocket import CLOSE_WITHIN
 from livechat.net.tls_port import HANDSHAKE as HANDSHAKE_WITHIN
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
 from tests.live.siege import bystander
@@ -58,8 +58,8 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
         dripping = pool.submit(drip, daemon, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 999, 0.5)
         handshake = pool.submit(drip, daemon, UPGRADE, 0.5)
         silent = [
-            pool.submit(rest, daemon.raw(), head + GRACE + 2),
-            pool.submit(rest, daemon.raw(tls=False), head + GRACE + 2),
+            pool.submit(rest, daemon.raw(), head + CLOSE_WITHIN + 2),
+            pool.submit(rest, daemon.raw(tls=False), head + CLOSE_WITHIN + 2),
             *(
                 pool.submit(rest, daemon.raw(hello, tls=False), HANDSHAKE_WITHIN + 2)
                 for hello in (HELLO, HELLO[:7], HELLO[:1])
@@ -79,7 +79,7 @@ def test_t_4_half_a_handshake_and_all_that_drips(daemon: Daemon) -> None:
 )
 def test_no_tls(daemon: Daemon, data: bytes) -> None:
     """What is no TLS is hung up on."""
-    answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + GRACE + 2)
+    answer = rest(daemon.raw(data, tls=False), _Stage.HEAD.value + CLOSE_WITHIN + 2)
     assert b"HTTP" not in answer
 
 
@@ -98,7 +98,7 @@ def test_plain_http(daemon: Daemon) -> None:
     dripping = daemon.raw(b"GET /", tls=False)
     assert all(peer.recv(12) == b"HTTP/1.1 308" for peer in staying)
     eventually(lambda: daemon.descriptors() <= files + 1)
-    assert time.monotonic() - began < 1.5 * GRACE
+    assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
     assert rest(dripping, HANDSHAKE_WITHIN + 2) == b""
     for peer in staying:
         peer.close()
@@ -160,8 +160,8 @@ def test_slow_reader(daemon: Daemon) -> None:
             for _ in range(min(50, count - start)):
                 assert len(member.recv(timeout=PATIENCE)) > 16_000
                 speaker.recv(timeout=PATIENCE)
-    assert daemon.memory() - before < 2 * FAR_TOO_MUCH * MAX_UNSENT
-    answer = rest(slow, SLOW + GRACE + PATIENCE)
+    assert daemon.memory() - before < 2 * HARD_LIMIT * MAX_UNSENT
+    answer = rest(slow, SOFT_SECONDS + CLOSE_WITHIN + PATIENCE)
     assert len(answer) < count * 16_000
 
 
@@ -241,6 +241,6 @@ def test_peers_that_stay(daemon: Daemon) -> None:
     began = time.monotonic()
     peers = [daemon.raw(data) for _ in range(4) for data in said]
     eventually(lambda: daemon.descriptors() <= files + 3)
-    assert time.monotonic() - began < 1.5 * GRACE
+    assert time.monotonic() - began < 1.5 * CLOSE_WITHIN
     for peer in peers:
         peer.close()

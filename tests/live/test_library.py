@@ -1,4 +1,4 @@
-"""static/livechat.js: its own tests, in Node.js; its types; its size."""
+"""static/client/: its own tests, in Node.js; its types; its size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.live.daemon import ROOT, tool
 
 CLIENTS = ROOT / "tests" / "clients"
-LIBRARY = sorted((ROOT / "static").glob("livechat*.js"))
+LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
 #: Bytes that it may have when it is minified and compressed.
 LARGEST = 8_192
 

@@ -19,7 +19,6 @@ from tests.live.daemon import ROOT, Daemon
 DATA = [
     "livechat/templates/front.html",
     "livechat/templates/base.html",
-    "livechat/static/livechat.css",
     "livechat/py.typed",
     "twisted/plugins/livechat_plugin.py",
 ]
@@ -56,8 +55,9 @@ def test_source(source: Path) -> None:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert names >= {
         "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
-        "LICENSE", "templates/front.html", "static/livechat.css", "tests/contract.py",
-        "tests/clients/install", "docs/architecture.md", "deploy/livechat.service",
+        "LICENSE", "templates/front.html", "static/chat/livechat.css", "tests/contract.py",
+        "tests/clients/install", "docs/architecture.md", "examples/word_filter.py",
+        "examples/site/index.html", "deploy/livechat.service",
     }  # fmt: skip
     assert not any("node_modules" in name or name.endswith((".key", ".pyc")) for name in names)
 
@@ -66,8 +66,10 @@ def test_wheel(wheel: Path) -> None:
     """The wheel has every module, the plugin, the templates and the static files."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert names >= set(DATA)
-    for path in (ROOT / "livechat").rglob("*.py"):
-        assert str(path.relative_to(ROOT)) in names
+    for kind in ("*.py", "*.lua"):
+        assert names >= {str(path.relative_to(ROOT)) for path in (ROOT / "livechat").rglob(kind)}
+    for path in (ROOT / "static").glob("*/*"):
+        assert f"livechat/{path.relative_to(ROOT)}" in names
     assert not any(name.startswith(("tests", "docs")) for name in names)
 
 

@@ -12,9 +12,9 @@ from zope.interface.verify import verifyObject
 
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
-from livechat.members.backpressure import SLOW
+from livechat.members.backpressure import SOFT_SECONDS
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
-from livechat.members.session import Visit
 from livechat.protocol.messages import Page, Position
 from tests.support import MAX_UNSENT, Port, Wire, request
 
@@ -44,7 +44,7 @@ def ids(data: bytes) -> list[str]:
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
     sender = port.world.source("192.0.2.1")
-    assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
+    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r"), sender))
 
 
 def test_feed(port: Port) -> None:
@@ -165,7 +165,7 @@ def test_a_slow_reader(port: Port) -> None:
     text = "x" * 16_000
     for _ in range(MAX_UNSENT // len(text) + 1):
         say(port, text)
-    port.world.clock.advance(SLOW - 1)
+    port.world.clock.advance(SOFT_SECONDS - 1)
     assert not slow.aborted
     port.world.clock.advance(1)
     assert slow.aborted
@@ -187,7 +187,7 @@ def test_one_that_reads_again(port: Port) -> None:
     assert [frame["message"] for name, frame in events(slow) if name == "message"] == [
         "a", "b", "c",
     ]  # fmt: skip
-    port.world.clock.advance(SLOW)
+    port.world.clock.advance(SOFT_SECONDS)
     assert not slow.aborted
 
 
@@ -231,7 +231,7 @@ def test_users(port: Port) -> None:
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who hangs up while the room is being entered leaves nobody behind, and no traceback."""
     reading: Deferred[Any] = Deferred()
-    monkeypatch.setattr(port.world.backend, "read", lambda *_: reading)
+    monkeypatch.setattr(port.world.backend.messages, "read", lambda *_: reading)
     wire = feed(port)
     wire.hang_up()
     with capturedLogs() as logged:

@@ -1,174 +1,509 @@
-"""`livechat.members.session`."""
+"""`livechat.members.session`: ``livechat.v1``, frames in, frames out (``docs/protocol.md``)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.defer import Deferred
 
-from livechat.errors import ChatError, Kind
-from livechat.limits.source import Source
-from livechat.members.session import FRAGMENT_RATE, NOISE_RATE, PlainSession, Visit
+from livechat.backends.retention import Retention
+from livechat.errors import Kind
+from livechat.identity.door import Claim
+from livechat.members.base import NOISE_RATE, JoinRequest
+from livechat.members.plain import PlainSession
+from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
+from livechat.rooms import recovery
 from livechat.rooms.chat import Chat
-from tests.protocol.test_plain import HOSTILE
-from tests.support import ANN, RecordingClient, World, run
+from livechat.rooms.history import PAGE
+from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
+from tests.conformance import SCENES, Scene
+from tests.members.test_plain import Client as PlainClient
+from tests.protocol.test_v1 import HOSTILE
+from tests.support import ANN, SOMEBODY, RecordingClient, World, run
+
+KEY = "k" * 16
 
 
 class Client(RecordingClient):
-    """A client with its session."""
+    """One that speaks the protocol."""
 
-    def __init__(self, world: World, room: str = "r") -> None:
+    encoding = Encoding.V1
+
+    session: Session
+
+    def __init__(
+        self,
+        world: World,
+        room: str = "r",
+        *,
+        name: str | None = None,
+        key: str | None = None,
+        since: Place | None = None,
+    ) -> None:
         super().__init__()
-        sender = world.source("192.0.2.1")
-        self.session = PlainSession(world.chat, world.clock, Visit(room), self, sender)
-        run(self.session.open())
+        self.world = world
+        request = JoinRequest(room, Encoding.V1, Claim(name, key), since)
+        self.opening = Deferred.fromCoroutine(self._open(request))
 
-    def says(self, value: Any) -> None:
-        self.session.text_received(json.dumps(value).encode())
+    async def _open(self, request: JoinRequest) -> None:
+        world = self.world
+        actor = await world.door.member(world.source("192.0.2.1"), request.claim)
+        self.session = Session(world.chat, world.clock, actor, request, self)
+        await self.session.open()
+
+    def sends(self, *frames: Any) -> None:
+        for frame in frames:
+            data = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
+            self.session.text_received(data)
+        self.world.hub.flush()
 
     def heard(self) -> list[Any]:
+        self.world.hub.flush()
         return [json.loads(frame) for frame in self.frames()]
 
-
-def test_everyone_hears(world: World) -> None:
-    """What one says, all in the room hear, the sender too; nobody in another room does."""
-    one, two, other = Client(world), Client(world), Client(world, "other")
-    one.says({"message": "hi"})
-    assert one.heard() == two.heard() == [{"message": "hi"}]
-    assert other.heard() == []
+    def hears(self, *kinds: str) -> list[Any]:
+        """What it has heard, of these types."""
+        return [frame for frame in self.heard() if frame["type"] in kinds]
 
 
-@pytest.mark.parametrize(("data", "kind"), HOSTILE)
-def test_bad_frames(world: World, data: bytes, kind: Kind) -> None:
-    """A bad frame is answered to its sender alone, who can go on."""
-    one, two = Client(world), Client(world)
-    one.session.text_received(data)
-    (answer,) = one.heard()
-    assert set(answer) == {"error"}
-    assert set(answer["error"]) == {"code", "detail"}
-    assert answer["error"]["code"] == kind.code
-    assert two.heard() == []
-    one.says({"message": "hi"})
-    assert one.heard() == two.heard() == [{"message": "hi"}]
-    assert one.flood is None
+def say(world: World, *texts: str) -> None:
+    for text in texts:
+        world.chat.send(world.caller("192.0.2.2"), "r", text)
+    world.hub.flush()
 
 
-def test_binary(world: World) -> None:
-    """A binary frame is answered with an error."""
-    one = Client(world)
-    one.session.binary_received()
-    assert one.heard()[0]["error"]["code"] == "not_text"
+def place(world: World, seq: int) -> Place:
+    return Place(run(world.chat.place(SOMEBODY, "r")).epoch, seq)
 
 
-def test_too_long(make_world: Callable[..., World]) -> None:
-    """A text over the limit is answered with an error."""
-    one = Client(make_world(max_message=10))
-    one.says({"message": "x" * 11})
-    assert one.heard()[0]["error"]["code"] == "message_too_long"
+def seqs(frames: Iterable[Any]) -> list[int]:
+    return [frame["seq"] for frame in frames if frame["type"] == "message"]
 
 
-def test_too_fast(make_world: Callable[..., World]) -> None:
-    """Messages over the rate are answered with an error and not delivered."""
-    one = Client(make_world(rate=1))
-    for _ in range(3):
-        one.says({"message": "x"})
-    first, second, third = one.heard()
-    assert first == second == {"message": "x"}
-    assert third["error"]["code"] == "rate_limited"
+class Alone:
+    """One process, as a stage."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clock: Any = world.clock
+
+    def chat(self, which: int) -> Chat:
+        return self.world.chat
+
+    def until(self, holds: Callable[[], Any]) -> None:
+        self.clock.advance(0)
+        self.world.hub.flush()
+        assert holds()
 
 
-def test_far_too_fast(make_world: Callable[..., World]) -> None:
-    """Messages over the rate are told so for a while; going on like that is a flood."""
-    one = Client(make_world(rate=1))
-    for _ in range(2 + int(NOISE_RATE.burst)):
-        one.says({"message": "x"})
-    assert one.flood is None
-    one.says({"message": "x"})
-    assert one.flood is not None
+@pytest.mark.parametrize("scene", SCENES)
+def test_conformance(world: World, scene: str) -> None:
+    """Frames in, frames out."""
+    Scene(Alone(world)).play(SCENES[scene])
 
 
-def test_no_rate_no_flood(world: World) -> None:
-    """Without a rate, messages in masses are no flood."""
-    one = Client(world)
-    for _ in range(5_000):
-        one.says({"message": "x"})
-    assert len(one.heard()) == 5_000
-    assert one.flood is None
+def test_hello(make_world: Callable[..., World]) -> None:
+    """The first frame says who one is, where the room stands, and what one may do."""
+    world = make_world(rate=20)
+    say(world, "a", "b")
+    client = Client(world, name="Ann", key=KEY)
+    hello = client.heard()[0]
+    assert hello.pop("connection")
+    ann = client.session._actor.user
+    assert ann is not None
+    assert hello.pop("user") == {"id": ann.id, "name": "Ann"}
+    assert hello == {
+        "type": "hello",
+        "room": "r",
+        "epoch": place(world, 0).epoch,
+        "seq": 2,
+        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": PAGE},
+        "heartbeat": 25,
+        "time": 1_790_000_000_000,
+    }
+
+
+def test_message(world: World) -> None:
+    """A message is acknowledged to its sender and told to all, with who said it."""
+    one, two = Client(world, name="Ann"), Client(world)
+    user = one.heard()[0]["user"]
+    two.heard()
+    one.sends({"type": "message", "message": "hi", "nonce": "n-17"})
+    said = {
+        "type": "message", "message": "hi", "seq": 1, "time": 1_790_000_000_000, "user": user,
+    }  # fmt: skip
+    assert sorted(one.hears("ack", "message"), key=lambda frame: str(frame["type"])) == [
+        {"type": "ack", "nonce": "n-17", "seq": 1, "time": 1_790_000_000_000},
+        said,
+    ]
+    assert two.hears("ack", "message") == [said]
+    # Neither a type nor a nonce is needed.
+    two.sends({"message": "x"})
+    assert two.hears("ack") == [{"type": "ack", "seq": 2, "time": 1_790_000_000_000}]
 
 
 @pytest.mark.parametrize(
-    ("disturb", "burst"),
-    [
-        (lambda session: session.text_received(b"x"), NOISE_RATE.burst),
-        (lambda session: session.binary_received(), NOISE_RATE.burst),
-        (lambda session: session.control_received(), NOISE_RATE.burst),
-        (lambda session: session.fragment_received(), FRAGMENT_RATE.burst),
-    ],
+    "text", ["", " ", "\n", "\u200d", "\u3164", "\ufe0f", "\u0301", "\u2800 \x07"]
 )
-def test_floods(world: World, disturb: Callable[[PlainSession], None], burst: int) -> None:
-    """Frames that carry no message have a budget that no option switches off."""
+def test_messages_of_which_nothing_is_seen(world: World, text: str) -> None:
+    """They are refused; those of plain clients are delivered, as they always were."""
+    client, plain = Client(world), PlainClient(world)
+    client.sends({"message": text, "nonce": "n"})
+    (refused,) = client.hears("error", "ack", "message")
+    assert refused["error"]["code"] == "empty_message"
+    assert refused["nonce"] == "n"
+    plain.says({"message": text})
+    assert client.hears("message")[0]["message"] == text
+    assert plain.heard() == [{"message": text}]
+    # Unseen characters around a visible one stay.
+    client.sends({"message": f"{text}x{text}", "nonce": "n"})
+    assert client.hears("message")[0]["message"] == f"{text}x{text}"
+
+
+@pytest.mark.parametrize("name", ["Admin", "You", "\u041eperator", "sys\u034ftem"])
+def test_a_reserved_name(world: World, name: str) -> None:
+    """A reserved name is not for guests: `hello` says which they have, and all see that."""
+    other = Client(world)
+    other.heard()
+    guest = Client(world, name=name, key=KEY)
+    called = guest.heard()[0]["user"]["name"]
+    assert called.startswith("guest-")
+    guest.sends({"message": "hi"})
+    assert other.hears("message")[0]["user"]["name"] == called
+    assert Client(world, key=KEY).heard()[0]["user"]["name"] == called
+
+
+def test_modes_share_a_room(world: World) -> None:
+    """Plain clients hear what others say, and are heard, with a name."""
+    plain, client = PlainClient(world), Client(world)
+    client.sends({"message": "from v1"})
+    plain.says({"message": "from plain"})
+    assert plain.heard() == [{"message": "from v1"}, {"message": "from plain"}]
+    first, second = client.hears("message")
+    assert (first["message"], second["message"]) == ("from v1", "from plain")
+    assert second["user"]["name"].startswith("guest-")
+
+
+def test_nonces(world: World) -> None:
+    """What is sent again under the same nonce is acknowledged again and said once."""
+    one = Client(world, key=KEY)
+    again = {"message": "hi", "nonce": "n"}
+    one.sends(again, again)
+    first, second = one.hears("ack")
+    assert second == {**first, "duplicate": True}
+    one.session.close()
+    # From another connection of the same user as well, but from nobody else.
+    back, other = Client(world, key=KEY), Client(world, key=KEY + "x")
+    back.sends(again)
+    assert back.hears("ack") == [second]
+    other.sends(again)
+    assert other.hears("ack")[0]["seq"] == 2
+    back.sends({"message": "another", "nonce": "n"})
+    (refused,) = back.hears("error")
+    assert refused["error"]["code"] == "nonce_reused"
+    assert refused["nonce"] == "n"
+    assert seqs(other.heard()) == []
+
+
+@pytest.mark.parametrize(("value", "kind"), HOSTILE, ids=lambda value: str(value)[:40])
+def test_bad_frames(world: World, value: Any, kind: Kind) -> None:
+    """A bad frame is answered to its sender alone, who can go on."""
+    one, two = Client(world), Client(world)
+    one.heard(), two.heard()
+    one.sends(value)
+    (answer,) = one.heard()
+    assert answer["type"] == "error"
+    assert answer["error"]["code"] == kind.code
+    assert two.heard() == []
+    one.sends({"message": "hi"})
+    assert len(two.hears("message")) == 1
+
+
+def test_refused(make_world: Callable[..., World]) -> None:
+    """A message that may not be sent is answered with its nonce, and when it may."""
+    one = Client(make_world(rate=1, max_message=10))
+    one.sends({"message": "x" * 11, "nonce": "long"})
+    one.sends(*({"message": "x", "nonce": str(number)} for number in range(3)))
+    long, fast = one.hears("error")
+    assert long["error"]["code"] == "message_too_long"
+    assert long["nonce"] == "long"
+    assert "retry_ms" not in long["error"]
+    assert fast["error"]["code"] == "rate_limited"
+    assert fast["error"]["retry_ms"] == 1_000
+    assert fast["nonce"] == "2"
+
+
+def test_ping(world: World) -> None:
+    """Who cannot see the pings of RFC 6455 may ask whether anybody is there."""
     one = Client(world)
-    for _ in range(int(burst)):
-        disturb(one.session)
-    assert one.flood is None
-    answers = len(one.heard())
-    disturb(one.session)
+    one.heard()
+    one.sends({"type": "ping"}, {"type": "ping", "new": 1})
+    assert one.heard() == [{"type": "pong"}, {"type": "pong"}]
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "typing", "presence", "ping"])
+def test_floods(world: World, kind: str) -> None:
+    """Frames that are no messages have a budget."""
+    one = Client(world)
+    one.sends(*[{"type": kind}] * (int(NOISE_RATE.burst) + int(ASK_RATE.burst) + 1))
     assert one.flood is not None
-    assert one.heard() == []
-    assert answers <= burst
 
 
-def test_the_budget_comes_back(world: World) -> None:
-    """A client that disturbs seldom is never a flood."""
+def test_asking_too_much(world: World) -> None:
+    """What makes the server read is refused when it is asked for too often."""
     one = Client(world)
-    for _ in range(2_000):
-        one.session.control_received()
-        world.clock.advance(0.1)
+    one.sends(*[{"type": "presence"}] * (int(ASK_RATE.burst) + 1))
+    refused = one.hears("error")
+    assert [frame["error"]["code"] for frame in refused] == ["rate_limited"]
     assert one.flood is None
 
 
-def test_after_closing(world: World) -> None:
-    """A session that was closed is in no room any more."""
-    one = Client(world)
-    one.session.close()
-    one.session.close()
-    Client(world).says({"message": "x"})
-    assert one.heard() == []
+def history(world: World, **asked: Any) -> Any:
+    client = Client(world)
+    client.heard()
+    client.sends({"type": "history", **asked})
+    (page,) = client.heard()
+    return page
 
 
-class FailingChatTest(SynchronousTestCase):
-    """When sending fails on the server's side."""
+def test_history(world: World) -> None:
+    """Pages of what was said, in both directions."""
+    say(world, *map(str, range(1, 11)))
+    for asked, first, last, more in (
+        ({}, 1, 10, False),
+        ({"limit": 3}, 8, 10, True),
+        ({"before": 4}, 1, 3, False),
+        ({"before": 8, "limit": 2}, 6, 7, True),
+        ({"after": 7}, 8, 10, False),
+        ({"after": 2, "limit": 3}, 3, 5, True),
+        ({"limit": 10_000}, 1, 10, False),
+    ):
+        page = history(world, **asked)
+        assert (page["first"], page["last"], page["more"]) == (first, last, more), asked
+        assert [message["seq"] for message in page["messages"]] == list(range(first, last + 1))
+    for asked in ({"after": 10}, {"before": 1}, {"before": 0}, {"limit": 0}):
+        page = history(world, **asked)
+        assert page["messages"] == []
+        assert page["last"] == page["first"] - 1
+        assert not page["more"]
+    assert history(world, before=1, after=1)["error"]["code"] == "bad_message"
 
-    def session(self, answer: Deferred[Any]) -> Client:
-        class Failing(Chat):
-            def __init__(self) -> None:
-                """Needs nothing."""
 
-            def send(self, source: Source, room: str, text: str, **more: Any) -> Deferred[Any]:
-                return answer
+def test_history_of_long_texts(world: World) -> None:
+    """A page ends where it would be very long, on the side that was not asked for."""
+    text = "x" * 16_000
+    say(world, *[text] * 40)
+    most = PAGE_BYTES // 16_000
+    page = history(world)
+    assert (page["first"], page["last"], page["more"]) == (40 - most + 1, 40, True)
+    page = history(world, after=0)
+    assert (page["first"], page["last"], page["more"]) == (1, most, True)
 
-        client = Client.__new__(Client)
-        RecordingClient.__init__(client)
-        visit, none = Visit("r"), cast("Any", None)
-        client.session = PlainSession(Failing(), none, visit, client, none)
-        client.session._visitor = ANN
-        return client
 
-    def test_unavailable(self) -> None:
-        """A message that cannot be stored is answered with an error."""
-        client = self.session(fail(ChatError(Kind.UNAVAILABLE, "No.")))
-        client.says({"message": "x"})
-        assert client.heard() == [{"error": {"code": "unavailable", "detail": "No."}}]
+def test_history_waits_for_its_reader(world: World) -> None:
+    """One page waits for who does not read, not one for each time that it is asked for."""
+    say(world, "a")
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends(*[{"type": "history"}] * 5)
+    assert [frame["type"] for frame in client.heard()] == ["error"] * 4
+    client.read()
+    assert [frame["type"] for frame in client.heard()] == ["history"]
+    client.sends({"type": "history"})
+    assert [frame["type"] for frame in client.heard()] == ["error"]
+    client.reads = True
+    client.read()
+    client.sends({"type": "history"})
+    assert [frame["type"] for frame in client.heard()] == ["history"]
 
-    def test_a_bug(self) -> None:
-        """A bug is logged, and the client learns nothing of it."""
-        client = self.session(fail(ZeroDivisionError("secret")))
-        client.says({"message": "x"})
-        (answer,) = client.heard()
-        assert answer["error"]["code"] == "internal"
-        assert "secret" not in str(answer)
-        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+def resumed(world: World, since: Place) -> tuple[Any, list[int]]:
+    """What a client gets that has seen *since*."""
+    client = Client(world, since=since)
+    hello, answer, *messages = (f for f in client.heard() if f["type"] != "joined")
+    assert hello["type"] == "hello"
+    assert answer["type"] == "resumed"
+    return answer, seqs(messages)
+
+
+def test_resume(make_world: Callable[..., World]) -> None:
+    """Every outcome of the protocol's table."""
+    world = make_world(retention=Retention(5, 0))
+    say(world, "1", "2", "3")
+    epoch = place(world, 0).epoch
+    complete = {"type": "resumed", "complete": True}
+    lost = {"type": "resumed", "complete": False}
+    assert resumed(world, Place(epoch, 1)) == ({**complete, "from": 2, "to": 3}, [2, 3])
+    assert resumed(world, Place(epoch, 3)) == ({**complete, "from": 4, "to": 3}, [])
+    assert resumed(world, Place(epoch, 0)) == ({**complete, "from": 1, "to": 3}, [1, 2, 3])
+    anew = {**lost, "reason": "epoch", "epoch": epoch}
+    assert resumed(world, Place("other", 2)) == ({**anew, "to": 3}, [1, 2, 3])
+    # One that has seen more than there is.
+    assert resumed(world, Place(epoch, 4)) == ({**anew, "to": 3}, [1, 2, 3])
+    say(world, "4", "5", "6", "7")
+    trimmed = {**lost, "reason": "trimmed", "oldest": 3, "to": 7}
+    assert resumed(world, Place(epoch, 1)) == (trimmed, [3, 4, 5, 6, 7])
+    assert resumed(world, Place(epoch, 2))[0] == {**complete, "from": 3, "to": 7}
+
+
+def test_resume_where_numbering_began_anew(world: World) -> None:
+    """Then the newest page comes, and no more."""
+    say(world, *map(str, range(PAGE + 50)))
+    answer, numbers = resumed(world, Place("other", 3))
+    assert answer["reason"] == "epoch"
+    assert numbers == list(range(51, PAGE + 51))
+
+
+def test_resume_by_frame(world: World) -> None:
+    """On a connection that is there, as often as one likes, and live after that."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    epoch = client.heard()[0]["epoch"]
+    for _ in range(3):
+        client.sends({"type": "resume", "epoch": epoch, "seq": 1})
+        answer, *messages = client.hears("resumed", "message")
+        assert (answer["complete"], seqs(messages)) == (True, [2, 3])
+    say(world, "4")
+    assert seqs(client.heard()) == [4]
+
+
+def test_resume_while_the_room_talks(world: World) -> None:
+    """What is said meanwhile follows what was missed, once."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 1)._asdict()})
+    say(world, "4", "5")
+    assert client.hears("message", "resumed") == []
+    # One resume at a time.
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    assert client.hears("error")[0]["error"]["code"] == "rate_limited"
+    client.reads = True
+    client.read()
+    say(world, "6")
+    answer, *messages = client.hears("resumed", "message")
+    assert (answer["from"], answer["to"]) == (2, 5)
+    assert seqs(messages) == [2, 3, 4, 5, 6]
+
+
+def test_resume_by_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads slowly is written one page after the other."""
+    monkeypatch.setattr(recovery, "REPLAY_PAGE", 3)
+    say(world, *map(str, range(10)))
+    client = Client(world)
+    client.heard()
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    got = []
+    for _ in range(4):
+        client.read()
+        numbers = seqs(client.heard())
+        assert len(numbers) <= 3
+        got += numbers
+        say(world, "more") if len(got) < 9 else None
+    assert got == list(range(1, 13))
+
+
+def test_a_client_that_goes_while_it_reads(world: World) -> None:
+    """It leaves nothing behind."""
+    say(world, "1", "2", "3")
+    client = Client(world)
+    client.reads = False
+    client.sends({"type": "resume", **place(world, 0)._asdict()})
+    client.session.close()
+    client.reads = True
+    client.read()
+    assert world.hub.rooms() == {}
+    assert world.hub._watchers == {}
+    assert world.backend.messages._subscribed == {}
+
+
+def test_plain_history(world: World) -> None:
+    """A plain client that asks for it hears the newest messages first."""
+    say(world, "1", "2", "3")
+    client = RecordingClient()
+    session = PlainSession(world.chat, world.clock, ANN, JoinRequest("r", history=2), client)
+    run(session.open())
+    say(world, "4")
+    texts = [json.loads(frame) for frame in client.frames()]
+    assert texts == [{"message": text} for text in ("2", "3", "4")]
+
+
+def test_presence(world: World) -> None:
+    """Who is here; three tabs of one user are one user."""
+    tabs = [Client(world, name="Ann", key=KEY) for _ in range(3)]
+    other = Client(world, name="Bob")
+    other.heard()
+    other.sends({"type": "presence"})
+    (answer,) = other.heard()
+    assert (answer["users"], answer["connections"]) == (2, 4)
+    assert [user["name"] for user in answer["members"]] == ["Ann", "Bob"]
+    assert [f["user"]["name"] for f in tabs[0].hears("joined")] == ["Bob"]
+
+
+def test_joined_and_left(world: World) -> None:
+    """A user's first connection comes, and its last one goes."""
+    watcher = Client(world)
+    watcher.heard()
+    first, second = Client(world, name="Bob"), Client(world, name="Cid", key=KEY)
+    assert [f["user"]["name"] for f in watcher.hears("joined", "left")] == ["Bob", "Cid"]
+    first.session.close()
+    assert [f["user"]["name"] for f in watcher.hears("left")] == ["Bob"]
+    # Who may come again has not left at once.
+    second.session.close()
+    world.clock.advance(RETURN_WITHIN - 1)
+    Client(world, name="Cid", key=KEY).session.close()
+    world.clock.advance(RETURN_WITHIN - 1)
+    assert watcher.hears("joined", "left") == []
+    world.clock.advance(1)
+    assert [f["user"]["name"] for f in watcher.hears("left")] == ["Cid"]
+
+
+def test_large_rooms(world: World) -> None:
+    """In a large room there are numbers, once a second."""
+    clients = [Client(world) for _ in range(LARGE_ROOM + 3)]
+    first = clients[0]
+    assert len(first.hears("joined")) == LARGE_ROOM - 1
+    for client in clients[-2:]:
+        client.session.close()
+    assert first.heard() == []
+    world.clock.advance(1)
+    assert first.heard() == [
+        {"type": "presence", "users": LARGE_ROOM + 1, "connections": LARGE_ROOM + 1}
+    ]
+    world.clock.advance(10)
+    assert first.heard() == []
+    first.sends({"type": "presence"})
+    assert len(first.heard()[0]["members"]) == LARGE_ROOM
+    first.sends({"type": "typing"})
+    assert first.heard() == []
+
+
+def test_typing(world: World) -> None:
+    """It is passed on now and then, to all, and not stored."""
+    one, two = Client(world, name="Ann", key=KEY), Client(world)
+    tab = Client(world, name="Ann", key=KEY)
+    user = one.heard()[0]["user"]
+    two.heard()
+    one.sends(*[{"type": "typing"}] * 5)
+    tab.sends({"type": "typing"})
+    assert two.heard() == [{"type": "typing", "user": user, "ttl": 6_000}]
+    world.clock.advance(TYPING_EVERY)
+    tab.sends({"type": "typing"})
+    assert len(two.heard()) == 1
+    assert place(world, 0) == run(world.chat.place(SOMEBODY, "r"))
+
+
+def test_goaway(world: World) -> None:
+    """Before it goes, the server says when to be back."""
+    client = Client(world)
+    client.heard()
+    client.session.announce_restart(1_730)
+    assert client.heard() == [{"type": "goaway", "retry_ms": 1_730}]

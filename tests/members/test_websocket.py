@@ -17,10 +17,10 @@ from zope.interface.verify import verifyClass
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IClient
 from livechat.members.autobahn import MOST_AT_ONCE
-from livechat.members.backpressure import FAR_TOO_MUCH, SLOW
-from livechat.members.session import NOISE_RATE
+from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
+from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
-    GRACE,
+    CLOSE_WITHIN,
     MOST_FRAMES,
     PING_EVERY,
     PONG_WITHIN,
@@ -33,7 +33,7 @@ HI = client_frame(b'{"message": "hi"}')
 
 
 def say(port: Port, text: str, room: str = "r") -> None:
-    port.world.chat.send(port.world.source("198.51.100.1"), room, text)
+    port.world.chat.send(port.world.caller("198.51.100.1"), room, text)
 
 
 def test_rooms(port: Port) -> None:
@@ -212,7 +212,7 @@ def test_violations(port: Port, data: bytes, code: int) -> None:
     wire.send(HI)
     assert wire.received() == b""
     assert bystander.heard() == []
-    port.world.clock.advance(GRACE)
+    port.world.clock.advance(CLOSE_WITHIN)
     assert wire.aborted
 
 
@@ -247,10 +247,10 @@ def test_a_slow_reader(port: Port) -> None:
         say(port, "x" * 10_000)
     assert len(quick.heard()) == count
     assert not slow.closing
-    port.world.clock.advance(SLOW)
+    port.world.clock.advance(SOFT_SECONDS)
     assert slow.closed() == 4008
     assert port.world.hub.members("r") == 1
-    port.world.clock.advance(GRACE)
+    port.world.clock.advance(CLOSE_WITHIN)
     assert slow.aborted
 
 
@@ -262,7 +262,7 @@ def test_far_too_much(port: Port) -> None:
     while not wire.closing:
         say(port, "x" * 16_000)
         sent += 16_000
-    assert sent < (FAR_TOO_MUCH + 1) * MAX_UNSENT
+    assert sent < (HARD_LIMIT + 1) * MAX_UNSENT
     assert wire.closed() == 4008
 
 
@@ -273,13 +273,13 @@ def test_a_burst(port: Port) -> None:
     count = 4 * MAX_UNSENT // 10_000
     for number in range(count):
         say(port, f"{number}".ljust(10_000))
-    port.world.clock.advance(SLOW - 1)
+    port.world.clock.advance(SOFT_SECONDS - 1)
     heard = wire.heard()
     while len(heard) < count:
         wire.resume()
         heard += wire.heard()
     assert [int(text) for text in heard] == list(range(count))
-    port.world.clock.advance(SLOW)
+    port.world.clock.advance(SOFT_SECONDS)
     assert not wire.closing
 
 
@@ -290,7 +290,7 @@ def test_a_trickle(port: Port) -> None:
     for _ in range(4 * MAX_UNSENT // 10_000):
         say(port, "x" * 10_000)
     for _ in range(10):
-        port.world.clock.advance(SLOW / 10)
+        port.world.clock.advance(SOFT_SECONDS / 10)
         if not wire.closing:
             wire.resume()
     assert wire.closed() == 4008
@@ -303,7 +303,7 @@ def test_large_messages(make_world: Callable[..., World], port: Port) -> None:
     wire.transport.full = True
     for _ in range(3):
         say(large, "\x07" * 1_048_576)
-    large.world.clock.advance(2 * SLOW)
+    large.world.clock.advance(2 * SOFT_SECONDS)
     assert not wire.closing
     heard = wire.heard()
     while len(heard) < 3:
@@ -342,7 +342,7 @@ def test_pings(port: Port) -> None:
 def test_silence_is_bounded(port: Port) -> None:
     """A peer that is not there is gone after a ping's interval, its timeout and the grace."""
     wire = port.socket()
-    port.world.clock.pump([0.2] * int(5 * (PING_EVERY + PONG_WITHIN + GRACE + 1)))
+    port.world.clock.pump([0.2] * int(5 * (PING_EVERY + PONG_WITHIN + CLOSE_WITHIN + 1)))
     assert wire.aborted
 
 
@@ -368,7 +368,7 @@ def test_restart(port: Port) -> None:
 def test_restart_with_a_silent_peer(port: Port) -> None:
     """A peer that does not answer the close frame is cut off."""
     wire, _ = restarted(port)
-    port.world.clock.pump([0.2] * (5 * GRACE + 5))
+    port.world.clock.pump([0.2] * (5 * CLOSE_WITHIN + 5))
     assert wire.aborted
 
 
@@ -438,7 +438,7 @@ def test_a_close_takes_what_was_to_be_written_soon(port: Port) -> None:
 
 def test_a_replay_waits_for_its_reader(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page after page is written, each when the last one has gone out."""
-    monkeypatch.setattr(recovery, "PAGE", 2)
+    monkeypatch.setattr(recovery, "REPLAY_PAGE", 2)
     for number in range(5):
         say(port, str(number))
     epoch = port.world.store.epoch("r")
@@ -480,7 +480,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
     for method in ("subscribe", "read"):
         with monkeypatch.context() as patch:
-            patch.setattr(port.world.backend, method, away)
+            patch.setattr(port.world.backend.messages, method, away)
             ((opcode, payload),) = v1(port).frames()
         assert (opcode, payload) == (8, (1013).to_bytes(2, "big") + b"retry_ms=1000 Away.")
         assert port.world.hub.rooms() == {}
@@ -490,7 +490,7 @@ def test_the_store_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gone_before_it_was_let_in(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who hangs up while the room is being entered leaves nothing behind."""
     subscribing: Deferred[None] = Deferred()
-    monkeypatch.setattr(port.world.backend, "subscribe", lambda room: subscribing)
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", lambda room: subscribing)
     wire = port.connect()
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, Sec_WebSocket_Protocol="livechat.v1"))
     wire.hang_up()

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from livechat.net import certificates, tls, tls_port
+from livechat.net import certificates, tls_context, tls_port
 from livechat.net.tls_port import TLSPort
 
 _T = TypeVar("_T")
@@ -166,7 +166,7 @@ class PortTest(TestCase):
         self.patch(tls_port, "HANDSHAKE", self.handshake)
         self.patch(tls_port, "CLOSING", self.closing)
         certificate = certificates.load_or_make(self._directory)
-        context = tls.context(certificate.chain, certificate.key)
+        context = tls_context.context(certificate.chain, certificate.key)
         self.ends = Ends(type(self).protocol)
         self.port = self.make_port(reactor, self.ends, context)
         with socket.create_server(("127.0.0.1", 0)) as listening:

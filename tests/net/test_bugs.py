@@ -13,9 +13,9 @@ from twisted.logger import LogEvent, capturedLogs
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
 from livechat.members.autobahn import MOST_AT_ONCE
-from livechat.members.backpressure import SLOW
+from livechat.members.backpressure import SOFT_SECONDS
+from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
-from livechat.members.session import _Session
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
 from livechat.protocol.messages import Message
 from livechat.rooms.chat import Chat
@@ -77,9 +77,9 @@ def ended(wire: Wire) -> None:
     ("place", "name", "frame"),
     [
         (Chat, "send", HI),
-        (_Session, "control_received", client_frame(b"", 9)),
-        (_Session, "binary_received", client_frame(b"", 2)),
-        (_Session, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
+        (BaseSession, "control_received", client_frame(b"", 9)),
+        (BaseSession, "binary_received", client_frame(b"", 2)),
+        (BaseSession, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
         (Socket, "sendPong", client_frame(b"", 9)),
     ],
 )
@@ -134,7 +134,7 @@ def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     """Nor does who cannot be told that something failed wait for it."""
     wire = enter(port, "")
     storing: Deferred[Message] = Deferred()
-    monkeypatch.setattr(port.world.backend, "publish", lambda draft: storing)
+    monkeypatch.setattr(port.world.backend.messages, "publish", lambda draft: storing)
     wire.send(HI)
     monkeypatch.setattr(Socket, "write_soon", bug)
     storing.errback(ChatError(Kind.UNAVAILABLE, "Away."))
@@ -195,7 +195,8 @@ def test_in_a_comment(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logge
     """So do event streams."""
     feed, other = listen(port), listen(port)
     first, second = port.feeds._open
-    mine = first if first._send.__self__.channel is feed.channel else second  # type: ignore[union-attr]
+    push: Any = first._push
+    mine = first if push.__self__.channel is feed.channel else second
     comment = Feed.comment
     monkeypatch.setattr(Feed, "comment", lambda one: bug() if one is mine else comment(one))
     port.world.clock.advance(COMMENT_EVERY)
@@ -223,8 +224,8 @@ def test_in_slowness(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged
     wire.protocol.pauseProducing()
     wire.protocol.write(b"x" * (MAX_UNSENT + 1))
     with monkeypatch.context() as patch:
-        patch.setattr(wire.protocol, "_drop_waiting", bug)
-        port.world.clock.advance(SLOW)
+        patch.setattr(wire.protocol, "too_slow", bug)
+        port.world.clock.advance(SOFT_SECONDS)
     told(wire)
     assert len(logged) == 1
 
@@ -238,7 +239,7 @@ def test_in_going_on(
     wire.transport.full = True
     wire.send(client_frame(b"{") if kind == "socket" else b"")
     wire.frames() if kind == "socket" else None
-    monkeypatch.setattr(type(port.patience), "look", bug)
+    monkeypatch.setattr(type(port.backpressure), "check", bug)
     wire.transport.full = False
     wire.resume()
     monkeypatch.undo()

@@ -1,97 +1,247 @@
-"""`livechat.net.tls`."""
+"""`livechat.net.tls`: handshakes, those that fail, and new keys later on."""
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
-from pathlib import Path
+from typing import Any
 
-import pytest
-from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 
-from livechat.net import certificates, tls
-from tests.net.test_certificates import issue
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> SSL.Context:
-    certificate = certificates.load_or_make(tmp_path)
-    return tls.context(certificate.chain, certificate.key)
+from livechat.net import certificates, tls_context
+from livechat.net.records import MOST_RECORDS
+from livechat.net.tls import Connection
+from tests.net.forge import Forge
+from tests.net.peers import TLS12, TLS13, End, OpenSSL, PortTest, exactly, in_thread, lines
 
 
-def handshake(server_context: SSL.Context, client: ssl.SSLContext) -> ssl.SSLObject:
-    """Let Python's own TLS and ours shake hands, in memory."""
-    client.check_hostname = False
-    client.verify_mode = ssl.CERT_NONE
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = client.wrap_bio(there, back, server_hostname="localhost")
-    answering = SSL.Connection(server_context, None)
-    answering.set_accept_state()
-    for _ in range(10):
-        try:
-            asking.do_handshake()
-        except ssl.SSLWantReadError:
-            answering.bio_write(back.read())
-            try:
-                answering.do_handshake()
-            except SSL.WantReadError:
-                pass
-            finally:
-                there.write(answering.bio_read(100_000))
-        else:
-            return asking
-    raise AssertionError("no handshake")
+def ends(plain: socket.socket) -> bool:
+    """Whether the connection ends, in any way, before the test's patience does."""
+    try:
+        while plain.recv(1_000):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_versions(context: SSL.Context, version: ssl.TLSVersion) -> None:
-    """TLS 1.2 and 1.3 are spoken, with forward secrecy and authenticated encryption."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.minimum_version = client.maximum_version = version
-    cipher = handshake(context, client).cipher()
-    assert cipher is not None
-    assert "GCM" in cipher[0] or "CHACHA20" in cipher[0]
-    assert cipher[0].startswith(("ECDHE", "TLS_"))
+class FailingTest(PortTest):
+    """What is no handshake, or not ours."""
+
+    async def fails(self, said: bytes) -> str:
+        """The line in the log about somebody who says *said*."""
+        with capturedLogs() as events:
+            end, plain = await self.accept()
+            plain.sendall(said)
+            assert await in_thread(ends, plain)
+            assert await end.lost() is ConnectionLost
+        assert end.told == ["connectionMade", "connectionLost"]
+        assert end.received == b""
+        (line,) = lines(events)
+        return line
+
+    async def test_plain_http(self) -> None:
+        """Who speaks HTTP is told of in words that help."""
+        line = await self.fails(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert line == (
+            "No TLS with 127.0.0.1: it speaks plain HTTP; the address begins with "
+            "https:// or wss://."
+        )
+
+    async def test_garbage(self) -> None:
+        """Who speaks nothing that is known is told of in OpenSSL's words."""
+        line = await self.fails(b"\x00" * 16_384)
+        assert line.startswith("No TLS with 127.0.0.1: ")
+        assert "wrong version" in line or "packet" in line or "record" in line, line
+
+    async def test_old_versions(self) -> None:
+        """So is a client that speaks only what we do not."""
+        client = OpenSSL(self.reactor, self.address, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+        with capturedLogs() as events:
+            await client.shows("alert protocol version")
+            await client.end()
+            await self.ends.until(lambda: self.ends.made and self.ends.made[-1].reason)
+        (line,) = lines(events)
+        assert "unsupported protocol" in line
+
+    async def test_who_comes_and_goes(self) -> None:
+        """Who says nothing at all before it goes is no line in the log."""
+        with capturedLogs() as events:
+            for said in (b"", b"\x16\x03\x01"):
+                end, plain = await self.accept()
+                plain.sendall(said)
+                plain.close()
+                assert await end.lost() is ConnectionLost
+        assert lines(events) == []
 
 
-@pytest.mark.parametrize("ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA"])
-def test_weak_ciphers(context: SSL.Context, ciphers: str) -> None:
-    """Without forward secrecy, or without authenticated encryption, there is no handshake."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.maximum_version = ssl.TLSVersion.TLSv1_2
-    client.set_ciphers(ciphers)
-    with pytest.raises(SSL.Error):
-        handshake(context, client)
+class ContextTest(PortTest):
+    """Certificates that are renewed."""
+
+    async def test_renewed(self) -> None:
+        """New connections get the new certificate, those that are there go on with theirs."""
+        before, peer = await self.connect()
+        made = certificates.load_or_make(self._directory / "renewed")
+        self.port.context = tls_context.context(made.chain, made.key)
+        _, other = await self.connect()
+        assert peer.getpeercert(binary_form=True) != other.getpeercert(binary_form=True)
+        await in_thread(peer.sendall, b"still here")
+        await before.hears(b"still here")
+
+    async def test_resumption(self) -> None:
+        """Sessions are resumed, but for those that were begun with another context."""
+        made = certificates.load_or_make(self._directory / "renewed")
+        for version in (TLS12, TLS13):
+            end, peer = await self.connect(version)
+            # Tickets of TLS 1.3 come with what is read first.
+            end.transport.write(b".")
+            assert await in_thread(exactly, peer, 1) == b"."
+            session, context = peer.session, peer.context
+
+            async def resumed(session: Any, context: ssl.SSLContext) -> bool | None:
+                def wrap() -> ssl.SSLSocket:
+                    return context.wrap_socket(plain, session=session)
+
+                _, plain = await self.accept()
+                again = await in_thread(wrap)
+                self.addCleanup(again.close)
+                return again.session_reused
+
+            assert await resumed(session, context)
+            self.port.context = tls_context.context(made.chain, made.key)
+            assert not await resumed(session, context)
+
+    async def test_no_renegotiation(self) -> None:
+        """A client of TLS 1.2 that wants to begin anew is refused."""
+        client = OpenSSL(self.reactor, self.address, "-tls1_2")
+        await self.ends.until(lambda: self.ends.made and self.ends.made[-1].told)
+        end = self.ends.made[-1]
+        client.says("before\n")
+        await end.hears(b"before\n")
+        client.says("R\n")
+        await client.shows("no renegotiation")
+        await client.end()
+        assert await end.lost() in (ConnectionDone, ConnectionLost)
+        assert end.received == b"before\n"
 
 
-def test_old_versions(context: SSL.Context) -> None:
-    """TLS 1.1 is not spoken."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with pytest.warns(DeprecationWarning, match="deprecated"):
-        client.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning, match="deprecated"):
-        client.maximum_version = ssl.TLSVersion.TLSv1_1
-    client.set_ciphers("ALL:@SECLEVEL=0")
-    # Not for want of ciphers that it could be spoken with.
-    context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    with pytest.raises(SSL.Error):
-        handshake(context, client)
+class KeysTest(PortTest):
+    """Peers that change their keys, and mean no good by it."""
 
+    async def forging(self, receive_buffer: int = 0) -> tuple[End, ssl.SSLSocket, Forge]:
+        """A connection, and what makes more of its records."""
+        keys = self._directory / f"keys{len(self.ends.made)}"
+        end, peer = await self.connect(keys=keys, receive_buffer=receive_buffer)
+        return end, peer, Forge(keys, sent=1)
 
-@pytest.mark.parametrize(
-    ("offered", "chosen"),
-    [(["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (["h2"], None), ([], None)],
-)
-def test_protocol(context: SSL.Context, offered: list[str], chosen: str | None) -> None:
-    """Only HTTP/1.1 is ever chosen, which WebSockets need."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if offered:
-        client.set_alpn_protocols(offered)
-    assert handshake(context, client).selected_alpn_protocol() == chosen
+    def watch(self, end: End) -> list[str]:
+        """Which of the two the reactor calls from now on."""
+        called: list[str] = []
+        transport: Connection = end.transport
+        read, write = transport.doRead, transport.doWrite
 
+        def watched_read() -> Any:
+            called.append("doRead")
+            return read()
 
-def test_a_certificate_openssl_refuses(tmp_path: Path) -> None:
-    """A key that is another certificate's is refused."""
-    chain, _ = issue(tmp_path)
-    _, key = issue(tmp_path, name="other.example")
-    with pytest.raises(SSL.Error):
-        tls.context(chain, key)
+        def watched_write() -> Any:
+            called.append("doWrite")
+            return write()
+
+        self.patch(transport, "doRead", watched_read)
+        self.patch(transport, "doWrite", watched_write)
+        return called
+
+    async def turns(self, count: int = 50) -> None:
+        """Let the reactor turn so many times."""
+        for _ in range(count):
+            await deferLater(self.reactor, 0, lambda: None)
+
+    async def test_half_a_demand(self) -> None:
+        """Who demands new keys and does not end the sentence keeps no processor busy."""
+        end, peer, forge = await self.forging()
+        called = self.watch(end)
+        first, second = forge.key_update_in_two()
+        os.write(peer.fileno(), first)
+        await self.turns()
+        end.transport.write(b"one, ")
+        end.transport.write(b"two")
+        await self.turns()
+        assert len(called) < 10
+        os.write(peer.fileno(), second)
+        assert await in_thread(exactly, peer, 8) == b"one, two"
+        end.transport.write(b", three")
+        assert await in_thread(exactly, peer, 7) == b", three"
+
+    async def test_half_a_demand_of_one_who_pauses(self) -> None:
+        """What is written goes on when it is ended, and what follows waits for its turn."""
+        end, peer, forge = await self.forging()
+        first, second = forge.key_update_in_two()
+        os.write(peer.fileno(), first)
+        await self.turns()
+        end.transport.write(b"one")
+        await self.turns()
+        end.transport.pauseProducing()
+        os.write(peer.fileno(), second + forge.data(b"hello"))
+        assert await in_thread(exactly, peer, 3) == b"one"
+        await self.turns()
+        assert end.received == b""
+        end.transport.resumeProducing()
+        await end.hears(b"hello")
+
+    async def test_half_a_demand_and_something_else(self) -> None:
+        """What may not stand in between ends the connection."""
+        end, peer, forge = await self.forging()
+        os.write(peer.fileno(), forge.key_update_in_two()[0])
+        await self.turns()
+        end.transport.write(b"one")
+        os.write(peer.fileno(), forge.data(b"hello"))
+        assert await end.lost() is ConnectionLost
+        assert end.received == b""
+
+    async def test_demands_of_one_who_does_not_read(self) -> None:
+        """Who does not take the new keys it demands keeps no processor busy; nothing is lost."""
+        for size in range(100, 200):
+            end, peer, forge = await self.forging(receive_buffer=4_096)
+            sent, heard = await self.fill(end, peer, forge, size)
+            called = self.watch(end)
+            os.write(peer.fileno(), forge.data(b"more"))
+            await self.turns()
+            assert len(called) < 10
+            blocked = end.transport._shaking
+            assert len(await in_thread(exactly, peer, sent)) == sent
+            await end.hears(b"." * heard + b"more")
+            # Or the kernel was full in the middle of a piece, and not just before new keys:
+            # with pieces of other sizes it comes to that.
+            if blocked:
+                return
+        raise AssertionError("the kernel always took the new keys")
+
+    async def fill(self, end: End, peer: ssl.SSLSocket, forge: Forge, size: int) -> tuple[int, int]:
+        """Demand new keys before each piece, until the kernel takes no more; bytes each way."""
+        transport: Connection = end.transport
+        transport.setTcpNoDelay(True)
+        transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        count = 0
+        while not transport._tempDataBuffer:
+            count += 1
+            os.write(peer.fileno(), forge.key_update() + forge.data(b"."))
+            await end.hears(b"." * count)
+            transport.write(b"x" * size)
+        await self.turns()
+        return count * size, count
+
+    async def test_keys_without_end(self) -> None:
+        """Who sends new keys without end has no more than its turn."""
+        end, peer, forge = await self.forging()
+        count = 20 * MOST_RECORDS
+        said = b"".join(forge.key_update() for _ in range(count)) + forge.data(b"done")
+        end.transport.pauseProducing()
+        called = self.watch(end)
+        assert os.write(peer.fileno(), said) == len(said)
+        end.transport.resumeProducing()
+        await end.hears(b"done")
+        assert len(called) >= count / MOST_RECORDS

@@ -191,7 +191,7 @@ class ClosingTest(PortTest):
             assert await end.lost() is ConnectionAborted
             assert self.closing <= self.reactor.seconds() - began
             # All looks of that time, and of no second one.
-            assert end.transport._looks <= LOOKS + 1
+            assert end.transport._uptake.checks <= LOOKS + 1
 
     async def test_a_peer_that_goes_on_sending(self) -> None:
         """Sending is no closing."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import resource
-import socket
 from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from livechat.net.tls import _MOST_RECEIVED, _MOST_RECORDS, Connection
+from livechat.net.tls import Connection
 from tests.net.peers import TLS12, TLS13, OpenSSL, PortTest, exactly, in_thread
 
 MIB = 1024 * 1024
@@ -139,34 +138,6 @@ class SendingTest(PortTest):
         assert await in_thread(exactly, peer, 7) == b"early, "
         end.transport.write(b"late")
         assert await in_thread(exactly, peer, 4) == b"late"
-
-    async def test_records_that_came_together(self) -> None:
-        """They are delivered together, up to a bound that gives others their turn."""
-        end, peer = await self.connect()
-        # Or all but the first would wait for it to be acknowledged.
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end.transport.pauseProducing()
-        count = _MOST_RECORDS + 10
-
-        def send() -> None:
-            for _ in range(count):
-                peer.sendall(b"x")
-
-        await in_thread(send)
-        end.transport.resumeProducing()
-        await end.hears(b"x" * count)
-        assert end.deliveries == [_MOST_RECORDS, 10]
-
-    async def test_large_records_that_came_together(self) -> None:
-        """They are bounded in bytes too: a flood gives others their turn, and is not held."""
-        end, peer = await self.connect()
-        end.transport.pauseProducing()
-        count = 3 * _MOST_RECEIVED
-        sending = in_thread(peer.sendall, b"x" * count)
-        end.transport.resumeProducing()
-        await end.hears(b"x" * count)
-        await sending
-        assert max(end.deliveries) <= _MOST_RECEIVED
 
     async def test_paused_before_the_handshake(self) -> None:
         """A pause stops deliveries, not the handshake."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Message, Newest
 from livechat.rooms import activity
-from livechat.rooms.activity import BAR, BARS, LATELY, Activity
+from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS, Activity
 
 
 class ActivityTest(SynchronousTestCase):
@@ -19,7 +19,7 @@ class ActivityTest(SynchronousTestCase):
         self.activity = Activity(self.clock)
 
     def say(self, room: str, seq: int = 1) -> None:
-        self.activity.said(room, Message("x", seq, 1_000 * seq))
+        self.activity.record(room, Message("x", seq, 1_000 * seq))
 
     def rooms(self, **members: int) -> dict[str, Room]:
         return {room.name: room for room in self.activity.rooms(members)}
@@ -38,11 +38,11 @@ class ActivityTest(SynchronousTestCase):
         """A room is forgotten when it was quiet for long, one that is spoken in is not."""
         self.say("a")
         self.say("b")
-        self.clock.advance(LATELY - 1)
+        self.clock.advance(ACTIVE_FOR - 1)
         self.say("a", 2)
         self.clock.advance(1)
         assert self.rooms().keys() == {"a"}
-        self.clock.advance(LATELY)
+        self.clock.advance(ACTIVE_FOR)
         assert self.rooms() == {}
 
     def test_bound(self) -> None:

@@ -14,6 +14,7 @@ from livechat.interfaces import ISink
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Message, Place
 from livechat.rooms.hub import SLICE, Hub
+from livechat.system.time import Time
 from tests.support import TURN, RecordingClient, RecordingSink, TurnClock
 
 
@@ -47,7 +48,7 @@ def messages(*texts: str) -> list[Message]:
 class HubTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
 
     def deliver(self, room: str, *texts: str) -> None:
         """Deliver, and end the turn."""
@@ -182,7 +183,7 @@ class TurnsTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = TurnClock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
 
     def turn(self) -> None:
         """One turn of the reactor: what is called in it for later comes in the next one."""
@@ -309,33 +310,3 @@ class TurnsTest(SynchronousTestCase):
         self.hub.flush()
         assert all(member.texts() == ["x", "y"] for member in members)
         assert other.texts() == ["z"]
-
-
-def test_who_was_away_while_a_batch_waited() -> None:
-    """It has read what is in it, and does not get it again; the others do."""
-    clock = Clock()
-    hub = Hub(clock, clock.seconds)
-    one, other = CountingMember(), CountingMember()
-    for member in (one, other):
-        hub.join("a", member)
-    hub.deliver("a", "e", messages("x"))
-    # With this it is certain for whom that is.
-    hub.join("a", CountingMember())
-    hub.read("a", one)
-    assert hub.go_live("a", one, Place("e", 1))
-    clock.advance(0)
-    assert (one.texts(), other.texts()) == ([], ["x"])
-    hub.deliver("a", "e", [Message("y", 2, 0)])
-    clock.advance(0)
-    assert (one.texts(), other.texts()) == (["y"], ["y"])
-
-
-def test_who_is_behind_does_not_go_live() -> None:
-    """It has to read what was delivered meanwhile."""
-    hub = Hub(Clock(), float)
-    one, other = CountingMember(), CountingMember()
-    hub.join("a", other)
-    hub.join("a", one, reads=True)
-    hub.deliver("a", "e", messages("x", "y"))
-    assert not hub.go_live("a", one, Place("e", 1))
-    assert hub.go_live("a", one, Place("e", 2))

@@ -6,19 +6,27 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from livechat.identity.guests import Visitor, passer_by, regular
-from livechat.interfaces import ICompany
+from livechat.identity.actor import Actor
+from livechat.interfaces import IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
-from livechat.rooms.presence import AWAY, GRACE, MANY, TELL_EVERY, Presence
-from tests.support import RecordingClient
+from livechat.rooms.presence import LARGE_ROOM, MOST_AWAY, PUBLISH_EVERY, RETURN_WITHIN, Presence
+from livechat.system.time import Time
+from tests.support import RecordingClient, guest
 
-ANN, BOB = regular(b"", "a" * 16, "Ann"), regular(b"", "b" * 16, "Bob")
+
+def regular(name: str) -> Actor:
+    """A member with a key."""
+    return structs.replace(guest(name), returns=True)
+
+
+ANN, BOB = regular("Ann"), regular("Bob")
 
 
 class Elsewhere:
@@ -40,7 +48,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
         self.elsewhere = Elsewhere()
         backend: Any = self.elsewhere
         self.presence = Presence(self.clock, self.hub, backend)
@@ -60,13 +68,18 @@ def scene() -> Scene:
     return Scene()
 
 
-def share(*visitors: Visitor) -> Share:
-    return Share(tuple(each.user for each in visitors), len(visitors), len(visitors))
+def user(actor: Actor) -> User:
+    assert actor.user is not None
+    return actor.user
+
+
+def share(*actors: Actor) -> Share:
+    return Share(tuple(map(user, actors)), len(actors), len(actors))
 
 
 def test_is_told_of_others(scene: Scene) -> None:
     """It is what a backend tells of other processes."""
-    assert verifyObject(ICompany, scene.presence)
+    assert verifyObject(IPresenceSink, scene.presence)
 
 
 def test_others(scene: Scene) -> None:
@@ -90,13 +103,13 @@ def test_one_user_at_two_processes(scene: Scene) -> None:
     now = scene.presence.who("r")
     assert (now.users, now.connections) == (1, 2)
     scene.presence.leave("r", ANN)
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.heard() == []
     scene.presence.enter("r", ANN)
     scene.presence.present("r", [])
     assert scene.heard() == []
     scene.presence.leave("r", ANN)
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.heard() == [("left", "Ann")]
 
 
@@ -105,16 +118,16 @@ def test_what_others_are_told(scene: Scene) -> None:
     scene.presence.enter("r", ANN)
     scene.presence.enter("r", BOB)
     assert scene.elsewhere.shares == []
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", share(ANN, BOB))
     scene.presence.leave("r", ANN)
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     # One that may be back is still there, without a connection.
-    assert scene.elsewhere.shares.pop() == ("r", Share((ANN.user, BOB.user), 2, 1))
+    assert scene.elsewhere.shares.pop() == ("r", Share((user(ANN), user(BOB)), 2, 1))
     scene.presence.leave("r", BOB)
-    scene.clock.advance(GRACE - TELL_EVERY)
-    scene.clock.advance(TELL_EVERY)
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(RETURN_WITHIN - PUBLISH_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", Share())
     assert scene.presence._rooms == {}
     assert not scene.clock.getDelayedCalls()
@@ -122,16 +135,16 @@ def test_what_others_are_told(scene: Scene) -> None:
 
 def test_very_many(scene: Scene) -> None:
     """A share of very many names nobody, and numbers are told instead of names."""
-    for _ in range(MANY + 1):
-        scene.presence.enter("r", passer_by())
+    for _ in range(LARGE_ROOM + 1):
+        scene.presence.enter("r", guest("Ann"))
     scene.heard()
-    scene.clock.advance(TELL_EVERY)
-    assert scene.elsewhere.shares.pop() == ("r", Share((), MANY + 1, MANY + 1))
+    scene.clock.advance(PUBLISH_EVERY)
+    assert scene.elsewhere.shares.pop() == ("r", Share((), LARGE_ROOM + 1, LARGE_ROOM + 1))
     assert scene.heard() == [("presence", "")]
     scene.presence.present("r", [Share((), 500, 600)])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     now = scene.presence.who("r")
-    assert (now.users, now.connections) == (MANY + 501, MANY + 601)
+    assert (now.users, now.connections) == (LARGE_ROOM + 501, LARGE_ROOM + 601)
     assert scene.heard() == [("presence", "")]
 
 
@@ -139,10 +152,10 @@ def test_very_many_elsewhere(scene: Scene) -> None:
     """The room is large, wherever they are."""
     scene.presence.enter("r", ANN)
     scene.heard()
-    scene.presence.present("r", [Share((), MANY, MANY)])
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
     scene.presence.enter("r", BOB)
-    scene.presence.typing("r", BOB.user)
-    scene.clock.advance(TELL_EVERY)
+    scene.presence.typing("r", user(BOB))
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
 
 
@@ -158,7 +171,7 @@ def test_typing(scene: Scene) -> None:
     scene.heard()
     assert scene.presence.types("r", ANN)
     assert not scene.presence.types("r", ANN)
-    scene.presence.typing("r", BOB.user)
+    scene.presence.typing("r", user(BOB))
     assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
     assert scene.elsewhere.typed == [("r", "Ann")]
 
@@ -167,30 +180,30 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
     """The last numbers are told, and nobody is said to have joined who was there."""
     scene.presence.enter("r", ANN)
     scene.heard()
-    scene.presence.present("r", [Share((), MANY, MANY)])
-    scene.clock.advance(TELL_EVERY)
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
     # What has not changed is not told again.
-    scene.presence.present("r", [Share((), MANY, MANY)])
-    scene.clock.advance(TELL_EVERY)
+    scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == []
     scene.presence.present("r", [share(BOB)])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
     scene.presence.present("r", [])
-    scene.clock.advance(TELL_EVERY)
+    scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("left", "Bob")]
 
 
 def test_many_who_are_away(scene: Scene) -> None:
     """Those who come and go do not make a room large in which few are."""
-    for number in range(3 * MANY):
-        visitor = regular(b"", f"{number:016}")
-        scene.presence.enter("r", visitor)
-        scene.presence.leave("r", visitor)
+    for number in range(3 * LARGE_ROOM):
+        actor = regular(str(number))
+        scene.presence.enter("r", actor)
+        scene.presence.leave("r", actor)
     scene.heard()
-    assert scene.presence.who("r").users == AWAY
+    assert scene.presence.who("r").users == MOST_AWAY
     scene.presence.enter("r", BOB)
     assert scene.heard() == [("joined", "Bob")]
-    scene.clock.advance(GRACE)
+    scene.clock.advance(RETURN_WITHIN)
     assert scene.presence.who("r").users == 1

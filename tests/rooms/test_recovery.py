@@ -17,7 +17,8 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Message, Page, Place, Position
 from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
-from livechat.rooms.recovery import AGAIN, TAIL, TRIES, Replay
+from livechat.rooms.recovery import BUFFER_MESSAGES, MOST_RETRIES, RETRY_AFTER, Replay
+from livechat.system.time import Time
 from tests.support import RecordingClient, result
 from tests.support.transcripts import Transcript
 
@@ -30,6 +31,8 @@ class Stream:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        # The backend, and its log of messages.
+        self.messages = self
         self.epoch = "e0"
         self.stored: list[Message] = []
         self.oldest = 1
@@ -166,7 +169,7 @@ class Play:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.hub = Hub(Time(self.clock))
         self.stream = Stream(self.hub)
         self.members = [Member(self) for _ in range(2)]
         self.plain = RecordingClient()
@@ -193,7 +196,7 @@ class Play:
         self.stream.deliver(1_000)
         for _ in range(100):
             self.stream.fetch()
-            self.clock.advance(AGAIN)
+            self.clock.advance(RETRY_AFTER)
 
 
 _CALM = ("say", "say", "deliver", "deliver", "look", "fetch", "turn", "connect", "drop", "resume")
@@ -210,7 +213,7 @@ def plays(steps: list[tuple[str, int]], page: int) -> Play:
     """A play until its end; all that is told has been checked."""
     play = Play()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recovery, "PAGE", page)
+        patch.setattr(recovery, "REPLAY_PAGE", page)
         for what, which in steps:
             play.step(what, which)
         for member in tuple(play.members):
@@ -252,7 +255,7 @@ def test_what_cannot_be_read_is_read_later() -> None:
     member.connect()
     for _ in range(3):
         play.stream.fetch()
-        play.clock.advance(AGAIN)
+        play.clock.advance(RETRY_AFTER)
     assert member.data == b""
     play.stream.away = False
     play.stream.fetch()
@@ -266,10 +269,10 @@ def test_what_can_never_be_read() -> None:
     play.stream.away, play.stream.troubled = True, False
     member = play.members[0]
     member.connect()
-    for _ in range(TRIES + 1):
+    for _ in range(MOST_RETRIES + 1):
         assert member.refused is None
         play.stream.fetch()
-        play.clock.advance(AGAIN)
+        play.clock.advance(RETRY_AFTER)
     assert member.refused is not None
     assert not play.stream.busy()
     assert play.hub._watchers == {}
@@ -290,7 +293,7 @@ def test_a_history_that_lacks_what_was_delivered() -> None:
         reads += 1
         assert reads < 5
     play.stream.say()
-    play.clock.advance(AGAIN)
+    play.clock.advance(RETRY_AFTER)
     play.stream.fetch()
     assert not member.replaying
 
@@ -303,7 +306,7 @@ def test_who_goes_meanwhile() -> None:
     member.connect()
     play.stream.fetch()
     member.drop()
-    play.clock.advance(AGAIN)
+    play.clock.advance(RETRY_AFTER)
     assert not play.stream.busy()
     assert play.hub._watchers == {}
     assert not play.clock.getDelayedCalls()
@@ -316,9 +319,9 @@ def test_a_busy_room() -> None:
     member.connect()
     for _ in range(3):
         play.stream.look()
-        for _ in range(TAIL):
+        for _ in range(BUFFER_MESSAGES):
             play.stream.say()
-        play.stream.deliver(TAIL)
+        play.stream.deliver(BUFFER_MESSAGES)
         play.stream.fetch()
     assert not member.replaying
     play.clock.advance(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,17 +10,24 @@ from pathlib import Path
 from twisted.internet.address import IPv4Address
 
 from livechat.http.access_log import AccessLog
-from livechat.http.connection import HttpFactory
+from livechat.http.origins import Origins
+from livechat.http.request import Request
 from livechat.http.response import Headers
+from livechat.http.rules import Rules
+from livechat.http.site import Site
 from livechat.limits.connections import Connections
-from livechat.members.backpressure import Patience
+from livechat.members.backpressure import Backpressure
+from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
-from livechat.web import tree
+from livechat.web import root
+from livechat.web.api import is_told_by_code
+from livechat.web.html import Templates
 from livechat.web.monitors import Access
+from livechat.web.refusals import Refusals
 from livechat.web.server import Limit, Server
 from tests.support.requests import HANDSHAKE, Answer, request
 from tests.support.wire import Wire
@@ -52,41 +59,53 @@ class Port:
         proxies: Iterable[str] = (),
         names: Iterable[str] = ("*",),
         monitors: Access | None = None,
+        mounts: Mapping[str, object] | None = None,
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
-        self.patience = Patience(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.patience, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.patience)
-        server = Server(
-            started=world.clock.seconds(),
-            connections=self.connections,
-            backend="a test's",
-            shown=Shown(CERTIFICATE),
-            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
-        )
-        self.factory = HttpFactory(
-            world.clock,
-            tree=tree(
-                world.chat,
-                feeds=self.feeds,
-                operators=world.operators,
-                server=server,
-                clock=world.clock,
-                now=lambda: world.wall,
-                origins=frozenset(origins),
-                promises=lambda: headers,
-                names=lambda: tuple(names),
-                monitors=monitors or Access(),
-            ),
+        self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
+        chat, door = world.chat, world.door
+        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
+        known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
+        templates = Templates()
+        self.tree = root(
+            world.chat,
+            door=world.door,
+            feeds=self.feeds,
             sockets=self.sockets,
+            operators=world.operators,
+            server=self._server(),
+            templates=templates,
+            time=world.time,
+            origins=known,
+            monitors=monitors or Access(),
+            mounts=(mounts or {}).items(),
+        )
+        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer)
+        self.factory = Site(
+            self.tree,
+            Request,
+            clock=world.clock,
+            rules=rules,
             rate=world.rate,
             connections=self.connections,
             max_body=limit,
             access=access or AccessLog(None),
             proxies=Proxies(map(ip_network, proxies)),
+            back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
+            spares=is_told_by_code,
+        )
+
+    def _server(self) -> Server:
+        return Server(
+            started=self.world.clock.seconds(),
+            connections=self.connections,
+            backend="a test's",
+            shown=Shown(CERTIFICATE),
+            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

@@ -5,35 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 
 from argon2 import PasswordHasher
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Store
-from livechat.identity.guests import passer_by
+from livechat.backends.sqlite.messages import SqliteMessageLog
+from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
+from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
+from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.policy import Policy
+from livechat.system.time import Time
 from tests.support.lanes import Lane
-from tests.support.outcomes import result
+from tests.support.outcomes import result, run
 
-ANN = passer_by("Ann")
 FOREVER = Retention(0, 0)
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-class PromptBackend(SqliteBackend):
-    """Waits for no turn of the reactor to end, for tests that are not about turns."""
+def guest(name: str, rate: float = 0) -> Actor:
+    """A member without a key."""
+    door = Door(lambda: fail(AssertionError("there is no key")))
+    made: Actor = run(door.member(Source("192.0.2.1", Rate.of(rate)), Claim(name)))
+    return made
 
-    def _gather(self, before: int, turns: int, until: float) -> None:
-        self._write_group()
-        if isinstance(self._sink, Hub):
-            self._sink.flush()
+
+ANN = guest("Ann")
+SOMEBODY = Actor("guest", ANN.source, GUESTS_RIGHTS)
+ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
+
+
+def _prompt(log: SqliteMessageLog) -> None:
+    """Let *log* wait for no turn of the reactor to end, for tests that are not about turns."""
+
+    def gather(*_: object) -> None:
+        log._write_group()
+        if isinstance(log._sink, Hub):
+            log._sink.flush()
+
+    log._gather = gather  # type: ignore[method-assign, assignment]
 
 
 class World:
@@ -52,6 +71,7 @@ class World:
         rate: float = 0,
         rate_per_ip: float = 0,
         max_message: int = 16_384,
+        policy: Policy | None = None,
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -60,13 +80,15 @@ class World:
         self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
-        made = SqliteBackend if held else PromptBackend
-        self.backend = made(self.store, self.clock, self.writer, self.readers)
-        self.hub = Hub(self.clock, self.clock.seconds)
+        self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
+        if not held:
+            _prompt(self.backend.messages)
+        self.time = Time(self.clock, lambda: self.wall)
+        self.hub = Hub(self.time)
+        self.door = Door(self.backend.processes.secret)
         self.operators = Operators(
             directory / "operators.json",
-            self.clock,
-            lambda: self.wall,
+            self.time,
             hashing=Lane(),
             saving=Lane(),
             lasts=3_600,
@@ -76,14 +98,16 @@ class World:
         self.chat = Chat(
             self.backend,
             self.hub,
-            self.clock,
-            lambda: self.wall,
+            self.time,
             max_message=max_message,
             default_room="lobby",
             rate=rate,
             rate_per_ip=rate_per_ip,
+            policy=policy,
         )
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+        )
 
     @property
     def wall(self) -> float:
@@ -97,6 +121,10 @@ class World:
     def source(self, address: str) -> Source:
         """A new connection from *address*."""
         return Source(address, self.rate)
+
+    def caller(self, address: str, user: User | None = None) -> Actor:
+        """A client with a single request, on a new connection from *address*."""
+        return Actor("guest", self.source(address), GUESTS_RIGHTS, user)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

@@ -14,10 +14,11 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
-from livechat import service
+from livechat.daemon import assembly
+from livechat.identity.door import Door
 from livechat.limits.source import Source
-from livechat.members.backpressure import Patience
-from livechat.members.session import Visit
+from livechat.members.backpressure import Backpressure
+from livechat.members.base import JoinRequest
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
 
@@ -36,20 +37,21 @@ class EchoFactory(SocketFactory):
     """Makes them, for messages as long as the suite's."""
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, patience: Patience, *, max_frame: int
+        self,
+        chat: Chat,
+        door: Door,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        *,
+        max_frame: int,
     ) -> None:
-        super().__init__(chat, clock, patience, max_frame=max(max_frame, LONGEST))
+        super().__init__(chat, door, clock, backpressure, max_frame=max(max_frame, LONGEST))
 
-    async def enter(self, visit: Visit, source: Source) -> Socket:
-        socket = self._echo()
-        socket.factory = self
-        return socket
-
-    def _echo(self) -> Socket:
-        return Echo.with_options(self)()
+    async def enter(self, request: JoinRequest, source: Source) -> Socket:
+        return Echo.with_options(self)(self, request.encoding)
 
 
 if __name__ == "__main__":
-    setattr(service, "SocketFactory", EchoFactory)  # noqa: B010 - mypy knows it as another one
+    setattr(assembly, "SocketFactory", EchoFactory)  # noqa: B010 - mypy knows it as another one
     sys.argv[1:1] = ["--nodaemon", "--pidfile=", "livechat"]
     run()

@@ -254,12 +254,12 @@ def test_health(port: Port) -> None:
     """The process says that it lives, and whether it can take messages."""
     assert port.ask("GET", "/healthz").json() == {"status": "ok"}
     assert port.ask("GET", "/readyz").json() == {"status": "ready"}
-    port.world.backend._trouble = "no disk"
+    port.world.backend.health.trouble = "no disk"
     answer = port.ask("GET", "/readyz")
     assert (answer.status, answer.code()) == (503, "unavailable")
     assert "no disk" in answer.json()["detail"]
     assert port.ask("GET", "/healthz").status == 200
-    port.world.backend._trouble = None
+    port.world.backend.health.trouble = None
 
 
 def test_number_like_texts(port: Port) -> None:

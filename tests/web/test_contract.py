@@ -15,20 +15,18 @@ from openapi_spec_validator import validate
 
 from livechat.backends.retention import Retention
 from livechat.errors import Close, Kind
-from livechat.http.origins import Origins
+from livechat.http.endpoint import Endpoint
 from livechat.members.session import ASK_RATE
 from livechat.protocol import bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
-from livechat.rooms.presence import MANY
-from livechat.web import contract
-from livechat.web.api import Api
-from livechat.web.monitors import Access, Monitors
-from tests.members.test_session import Client as PlainClient
+from livechat.rooms.presence import LARGE_ROOM
+from livechat.web import contract, operations
+from tests.members.test_plain import Client as PlainClient
+from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
-from tests.support import HANDSHAKE, Answer, Port, World, request, run
-from tests.test_protocol import KEY, Client, say
+from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
@@ -98,8 +96,8 @@ def found(value: Any, key: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def openapi(world: World) -> Described:
-    return Described(contract.openapi(world.chat, shortest_shared=16))
+def openapi(port: Port) -> Described:
+    return Described(contract.openapi(port.world.chat, port.tree.places()))
 
 
 @pytest.fixture
@@ -141,16 +139,17 @@ def test_openapi_is_valid(openapi: Described) -> None:
     validate(openapi.document)
 
 
-def test_every_route(port: Port, openapi: Described) -> None:
-    """What can be asked is described, and nothing else."""
-    chat, origins = port.world.chat, Origins(frozenset(), tuple, port.world.clock)
+def test_every_endpoint(port: Port, openapi: Described) -> None:
+    """What can be asked by programs is described, and nothing else."""
+    pages = {"/", "/rooms/", "/rooms/{room}/", "/static/{name}"}
     assert {
         path: {method.upper() for method in item.keys() - {"parameters"}}
         for path, item in openapi.document["paths"].items()
     } == {
-        route.path: set(route.answers)
-        for part in (Api(chat, port.feeds, origins), Monitors(chat, Access()))
-        for route in part.routes()
+        place.path: set(place.answers)
+        for place in port.tree.places()
+        if isinstance(place, Endpoint)
+        if place.path not in pages and not place.path.startswith("/admin/")
     }
 
 
@@ -170,14 +169,14 @@ def test_limits(make_world: Callable[..., World]) -> None:
     """The limits are those of the chat."""
     chat = make_world(max_message=10, rate=3).chat
     for document, names in (
-        (contract.openapi(chat, shortest_shared=7), ["SendRequest"]),
+        (contract.openapi(chat, []), ["SendRequest"]),
         (contract.asyncapi(chat), ["Say", "PlainSay"]),
     ):
         for name in names:
             schema = document["components"]["schemas"][name]
             assert schema["properties"]["message"]["maxLength"] == 10
         assert document["info"]["x-limits"]["rate"] == 3
-    assert "{7,64}" in json.dumps(contract.openapi(chat, shortest_shared=7))
+    assert "{7,64}" in json.dumps(operations.send("send", chat, 7))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +227,7 @@ def test_answers(
     """What is answered is described, and so is what goes wrong."""
     say(port.world, "before", "it")
     ann = messages.User("1", "A")
-    port.world.chat.send(port.world.source("192.0.2.2"), "r", "x", user=ann)
+    port.world.chat.send(port.world.caller("192.0.2.2", ann), "r", "x")
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)
@@ -270,12 +269,12 @@ def test_failures(
     ask("POST", "/chat/send/", HELLO)
     for target in ("/chat/history/", f"/chat/events/r/?client={KEY}"):
         ask("GET", target)
-    world.backend._trouble = "no disk"
+    world.backend.health.trouble = "no disk"
     ask("GET", "/readyz")
     monkeypatch.setattr(world.chat, "history", None)
     ask("GET", "/chat/history/r/")
     assert codes == ["", "nonce_reused", "rate_limited", *["unavailable"] * 4, "internal"]
-    world.backend._trouble = None
+    world.backend.health.trouble = None
 
 
 ROOMS = ["r", "x" * 128, "x" * 129, "A.b_c~d-e", ".", "..", "...", "a b", "é", "*"]
@@ -427,13 +426,13 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     say(world, "of no user")
     Client(world, name="Bob").session.close()
     ann.sends(*[{"type": "presence"}] * int(ASK_RATE.burst))
-    ann.session.going(1_730)
+    ann.session.announce_restart(1_730)
     hears(ann)
     say(world, *"123456")
-    epoch, seq = run(world.chat.place("r"))
+    epoch, seq = run(world.chat.place(SOMEBODY, "r"))
     for since in (Place(epoch, seq), Place(epoch, seq - 1), Place(epoch, 1), Place("other", 1)):
         hears(Client(world, since=since))
-    for _ in range(MANY + 1):
+    for _ in range(LARGE_ROOM + 1):
         Client(world)
     world.clock.advance(1)
     hears(ann)

@@ -75,18 +75,25 @@ def test_finding_a_room(port: Port) -> None:
 def test_s_10_links_and_directories(tmp_path: Path) -> None:
     """Of a directory its files are served: nothing else, and nothing from elsewhere."""
     (tmp_path / "secret").write_text("secret")
-    static = tmp_path / "static"
+    static = tmp_path / "static" / "chat"
     (static / "more").mkdir(parents=True)
     (static / "a.css").write_text("a")
     (static / "b.css").symlink_to("a.css")
     (static / "c.css").symlink_to(tmp_path / "secret")
     (static / "d.css").symlink_to("nothing")
-    assert sorted(_files(static)) == ["a.css", "b.css"]
+    assert sorted(_files(static.parent)) == ["a.css", "b.css"]
+
+
+def test_no_file_name_twice() -> None:
+    """Addresses of files are flat, so a name is in one folder only; none is beside the folders."""
+    static = folder("static")
+    names = [path.name for path in static.rglob("*") if path.is_file()]
+    assert sorted(names) == sorted(_files(static))
 
 
 def test_static_files(port: Port) -> None:
     """Each file is served with its type, to any page, and not again to who has it."""
-    for path in folder("static").iterdir():
+    for path in folder("static").glob("*/*"):
         answer = port.ask("GET", f"/static/{path.name}", Origin="https://other.example")
         assert answer.body == path.read_bytes()
         assert answer.headers["content-type"] in {
@@ -120,7 +127,7 @@ def test_static_files(port: Port) -> None:
 )
 def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
     """Who takes gzip gets it, with a tag of its own; others do not."""
-    target, path = "/static/livechat.js", folder("static") / "livechat.js"
+    target, path = "/static/livechat.js", folder("static") / "client" / "livechat.js"
     answer = port.ask("GET", target, Accept_Encoding=accepted)
     body = gzip.decompress(answer.body) if compressed else answer.body
     assert body == path.read_bytes()
@@ -140,7 +147,7 @@ def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
 
 def test_the_scripts_load_only_what_is_there(port: Port) -> None:
     """What a module imports is served, as JavaScript."""
-    for path in folder("static").glob("*.js"):
+    for path in folder("static").rglob("*.js"):
         for module in re.findall(r'^import .* from "\./([^"]+)";', path.read_text(), re.MULTILINE):
             answer = port.ask("GET", f"/static/{module}")
             assert answer.headers["content-type"] == "text/javascript; charset=utf-8"

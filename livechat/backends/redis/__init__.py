@@ -2,7 +2,7 @@
 Rooms in Redis.  `backend` is the backend; `outbox` is what is sent, `rooms` what is
 heard, `stream` what this process has seen of a room, `history` what Redis has of it;
 `generation` what names its rooms' numberings, `keys` what everything is called; `roster`
-who else is there, `shelf` what all have; `link` the two `connections`, which are made again
+who else is there, `shelf` what all have; `connection` the two `connections`, which are made again
 by `keeping`; `rights` whether they may do all, `health` what is said of it; `urls` and
 `endpoints` where they go, `trust` whose certificate is there; `shards` for several Redis;
 `sweep` the removal of old messages.  The scripts that Redis runs are beside them.

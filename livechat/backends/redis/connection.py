@@ -1,12 +1,12 @@
 """
 Two connections to one Redis, one for commands and one for what it tells by itself,
-kept up (`livechat.backends.redis.reconnecting`) for as long as the link is.
+kept up (`livechat.backends.redis.reconnecting`) from `Connection.start` to `Connection.stop`.
 
 Nothing waits for a connection that is not there: a command fails at once, so that it
 is not carried out behind the back of whoever gave up on it.  A connection on which an
 answer is overdue, to the password too, or that does not answer a ping, is given up: TCP
 would go on for a quarter of an hour.  Then a new one is made, again and again, and when it
-is ready its owner is told: nothing of the old one, no subscription either, is remembered here.
+is ready its listener is told: nothing of the old one, no subscription either, is remembered here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,21 @@ from twisted.python.failure import Failure
 
 from livechat.backends.redis.reconnecting import Keeper
 from livechat.backends.redis.resp import (
-    Commands,
-    Connection,
-    LinkError,
+    CommandProtocol,
     RefusedError,
-    Subscriptions,
+    RespProtocol,
+    SubscriptionProtocol,
+    UnansweredError,
 )
 
-__all__ = ["Link", "LinkError", "Owner", "RefusedError", "Script", "answers"]
+__all__ = [
+    "Connection",
+    "ConnectionListener",
+    "RefusedError",
+    "Script",
+    "UnansweredError",
+    "answers",
+]
 
 _DIRECTORY: Final = Path(__file__).parent
 
@@ -50,8 +57,8 @@ class Script:
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
-class Owner(Protocol):
-    """Callbacks of a link.  Called in the reactor's thread; must not raise."""
+class ConnectionListener(Protocol):
+    """Callbacks of a connection.  Called in the reactor's thread; must not raise."""
 
     def commands_made(self) -> None:
         """Commands can be given: only those that make it ready, until it is."""
@@ -66,9 +73,9 @@ class Owner(Protocol):
         """Nothing is subscribed any more, or an attempt failed."""
 
     def subscribed(self, channel: bytes) -> None:
-        """From now on, `told` gets what is published there."""
+        """From now on, `published` gets what is published there."""
 
-    def told(self, channel: bytes, payload: bytes) -> None:
+    def published(self, channel: bytes, payload: bytes) -> None:
         """Something was published."""
 
 
@@ -77,22 +84,25 @@ class _Factory(Factory):
 
     noisy = False
 
-    def __init__(self, link: Link, connection: type[Connection]) -> None:
-        self._link = link
-        self._connection = connection
+    def __init__(self, owner: Connection, protocol: type[RespProtocol]) -> None:
+        self._owner = owner
+        self._protocol = protocol
 
     def buildProtocol(self, _: object) -> Any:
-        return self._connection(self._link)
+        return self._protocol(self._owner)
 
 
-class Link:
-    """Its owner is told when a connection is there, and when it is not."""
+class Connection:
+    """
+    The connection to one Redis, which is two: its listener is told when each is there, and
+    when it is not.
+    """
 
     def __init__(
         self,
         endpoint: IStreamClientEndpoint,
         clock: IReactorTime,
-        owner: Owner,
+        listener: ConnectionListener,
         *,
         scripts: Iterable[Script],
         user: str | None = None,
@@ -100,18 +110,20 @@ class Link:
         database: int | None = None,
     ) -> None:
         self.clock = clock
-        self.owner = owner
+        self._listener = listener
         self.user = user
         self.password = password
         self.database = database
         self._scripts = tuple(scripts)
-        self._commands: Commands | None = None
-        self._subscriptions: Subscriptions | None = None
+        self._commands: CommandProtocol | None = None
+        self._subscriptions: SubscriptionProtocol | None = None
         # Milliseconds between its clock and ours.
         self._ahead = 0
         self._keepers = (
-            Keeper(endpoint, _Factory(self, Commands), clock, owner.commands_lost),
-            Keeper(endpoint, _Factory(self, Subscriptions), clock, owner.subscriptions_lost),
+            Keeper(endpoint, _Factory(self, CommandProtocol), clock, listener.commands_lost),
+            Keeper(
+                endpoint, _Factory(self, SubscriptionProtocol), clock, listener.subscriptions_lost
+            ),
         )
         self._pinging = LoopingCall(self._ping)
         self._pinging.clock = clock
@@ -131,11 +143,11 @@ class Link:
 
     def command(self, *words: bytes) -> Deferred[Any]:
         """
-        Fails with `LinkError` or `RefusedError`.  Commands are carried out in the order
+        Fails with `UnansweredError` or `RefusedError`.  Commands are carried out in the order
         of the calls.
         """
         if self._commands is None:
-            return fail(LinkError("it is not connected", sent=False))
+            return fail(UnansweredError("it is not connected", sent=False))
         return self._commands.send(*words)
 
     def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Deferred[Any]:
@@ -190,41 +202,43 @@ class Link:
             if each is not None:
                 self.give_up(each, reason)
 
-    def give_up(self, connection: Connection, reason: str) -> None:
-        """It is of no use any more."""
-        connection.reason = connection.reason or reason
-        connection.transport.abortConnection()
+    def give_up(self, protocol: RespProtocol, reason: str) -> None:
+        protocol.reason = protocol.reason or reason
+        protocol.transport.abortConnection()
 
     def usable(self) -> None:
         """Commands do all that they are for: the next loss is not for the reason of the last."""
         self._keepers[0].pace.usable()
 
-    def heard(self) -> None:
-        """The same of subscriptions."""
-        self._keepers[1].pace.usable()
+    def made(self, protocol: RespProtocol) -> None:
+        if isinstance(protocol, CommandProtocol):
+            self._commands = protocol
+            self._listener.commands_made()
+        elif isinstance(protocol, SubscriptionProtocol):
+            self._subscriptions = protocol
+            self._listener.subscriptions_made()
 
-    def made(self, connection: Connection) -> None:
-        if isinstance(connection, Commands):
-            self._commands = connection
-            self.owner.commands_made()
-        elif isinstance(connection, Subscriptions):
-            self._subscriptions = connection
-            self.owner.subscriptions_made()
-
-    def lost(self, connection: Connection, reason: str) -> None:
-        """A connection has gone, signed in or not; tell the owner."""
-        if isinstance(connection, Commands):
+    def lost(self, protocol: RespProtocol, reason: str) -> None:
+        if isinstance(protocol, CommandProtocol):
             self._commands = None
-            self.owner.commands_lost(reason)
+            self._listener.commands_lost(reason)
         else:
             self._subscriptions = None
-            self.owner.subscriptions_lost(reason)
+            self._listener.subscriptions_lost(reason)
+
+    def subscribed(self, channel: bytes) -> None:
+        # The next loss of subscriptions is not for the reason of the last.
+        self._keepers[1].pace.usable()
+        self._listener.subscribed(channel)
+
+    def published(self, channel: bytes, payload: bytes) -> None:
+        self._listener.published(channel, payload)
 
     def _ping(self) -> None:
         if self._commands is not None:
             self.ask_time().addErrback(lambda _: None)
         if self._subscriptions is not None:
-            self._subscriptions.look()
+            self._subscriptions.check_alive()
 
 
 def answers(asked: Iterable[Deferred[Any]]) -> Deferred[list[Any]]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
 from livechat.backends.redis.keys import Keys
 
 RENEW: Final = Script("renew")
@@ -31,12 +31,12 @@ class Generation:
     @ivar name: a random word; empty until Redis was asked.
     """
 
-    def __init__(self, link: Link, keys: Keys, began: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, keys: Keys, began: Callable[[], None]) -> None:
         """
         @param began: called when another generation takes the place of a known one.
         """
         self.name = b""
-        self._link = link
+        self._connection = connection
         self._keys = keys
         self._began = began
 
@@ -49,31 +49,31 @@ class Generation:
         named = room.encode() + (b"\0" + word if word else b"")
         return blake2b(named, key=self.name, digest_size=8).hexdigest()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """
         Adopt the generation that Redis has.  A Redis that has lost it gets it back: its
         rooms have other words then.
 
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
         """
-        found: bytes = await self._link.command(b"GET", self._keys.generation) or b""
+        found: bytes = await self._connection.command(b"GET", self._keys.generation) or b""
         self._adopt(found or await self._renew(b"", self.name or _new()))
 
-    async def look_if_possible(self) -> None:
-        with suppress(LinkError, RefusedError):
-            await self.look()
+    async def refresh_if_possible(self) -> None:
+        with suppress(UnansweredError, RefusedError):
+            await self.refresh()
 
     async def begin_anew(self) -> None:
-        """Redis has lost messages that somebody has seen.  Fails as `look`."""
+        """Redis has lost messages that somebody has seen.  Fails as `refresh`."""
         self._adopt(await self._renew(self.name, _new()))
 
     async def _renew(self, before: bytes, after: bytes) -> bytes:
         keys = [self._keys.generation, self._keys.control]
-        found: bytes = await self._link.call(RENEW, keys, [before, after])
+        found: bytes = await self._connection.call(RENEW, keys, [before, after])
         return found
 
-    def told(self, news: bytes) -> None:
+    def hear(self, news: bytes) -> None:
         """Hear *news* of the control channel, of whatever they are."""
         word, _, name = news.partition(b" ")
         if word == _NEWS and name:

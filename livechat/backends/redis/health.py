@@ -9,7 +9,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError
+from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.limits.rates import LogLimit, Rate
 
 #: The two connections, each of which has its own reasons.
@@ -21,16 +21,16 @@ LINES: Final = Rate(per_second=0.05, burst=5)
 _SETTINGS: Final = (b"maxmemory-policy", b"appendonly", b"save")
 
 
-async def look_at_role(link: Link) -> None:
+async def check_role(connection: Connection) -> None:
     """
     See whether it is a replica.  One that takes writes would lose them; one that takes none is
     found out later too.
 
-    @raise LinkError: as `Link.command`.
+    @raise UnansweredError: as `Connection.command`.
     @raise RefusedError: it is one, or takes nothing.
     """
     try:
-        role = await link.command(b"INFO", b"replication")
+        role = await connection.command(b"INFO", b"replication")
     except RefusedError as reason:
         if reason.code != "NOPERM":
             raise
@@ -85,20 +85,20 @@ class Health:
             self._said = ""
             self._log.info("{name} can be used.", name=self._name)
 
-    async def warn(self, link: Link) -> None:
+    async def warn(self, connection: Connection) -> None:
         """Say once what its operator should know of how it is set up."""
         if self._warned:
             return
         self._warned = True
-        with suppress(LinkError, RefusedError):  # it may not let us look
-            for warning in warnings(await _settings(link)):
+        with suppress(UnansweredError, RefusedError):  # it may not let us look
+            for warning in warnings(await _settings(connection)):
                 self._log.warn("{name} {warning}", name=self._name, warning=warning)
 
 
-async def _settings(link: Link) -> dict[str, str]:
+async def _settings(connection: Connection) -> dict[str, str]:
     found = {}
     for name in _SETTINGS:
-        for key, value in _pairs(await link.command(b"CONFIG", b"GET", name)):
+        for key, value in _pairs(await connection.command(b"CONFIG", b"GET", name)):
             found[key.decode()] = value.decode()
     return found
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from livechat.backends.redis.connection import Link, Script, answers
+from livechat.backends.redis.connection import Connection, Script, answers
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.stream import Entry, Part, State, user_of_bytes
 from livechat.backends.retention import Retention
@@ -24,13 +24,15 @@ _STEP: Final = 500
 
 
 class History:
-    """Asks; everything may fail as `Link.command` does."""
+    """Asks; everything may fail as `Connection.command` does."""
 
-    def __init__(self, link: Link, keys: Keys, retention: Retention, wall: WallClock) -> None:
+    def __init__(
+        self, connection: Connection, keys: Keys, retention: Retention, wall: WallClock
+    ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed.
         """
-        self._link = link
+        self._connection = connection
         self._keys = keys
         self._retention = retention
         self._wall = wall
@@ -54,7 +56,7 @@ class History:
             b"%d" % (1000 * WORD_LASTS),
         ]
         keys = self._keys.numbering(room)
-        word, top, time, tag, oldest, found = await self._link.call(READ, keys, args)
+        word, top, time, tag, oldest, found = await self._connection.call(READ, keys, args)
         entries = [_entry(number, values, word) for number, values in found]
         return Part(State(top, time, tag, word), oldest, entries)
 
@@ -67,7 +69,7 @@ class History:
                 yield room, _state(fields)
 
     def _ask(self, room: str) -> Deferred[list[bytes | None]]:
-        return self._link.command(b"HMGET", self._keys.state(room), b"s", b"t", b"i", b"w")
+        return self._connection.command(b"HMGET", self._keys.state(room), b"s", b"t", b"i", b"w")
 
 
 def _entry(number: bytes, values: Sequence[bytes], word: bytes) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from livechat.backends.redis.connection import Link, RefusedError, Script
+from livechat.backends.redis.connection import Connection, RefusedError, Script
 from livechat.backends.redis.keys import FORMAT, Keys
 
 LAYOUT: Final = Script("layout")
@@ -16,16 +16,16 @@ class LayoutError(RefusedError):
     """Rooms are kept there in another layout than this livechat knows."""
 
 
-async def look_at_layout(link: Link, keys: Keys) -> None:
+async def check_layout(connection: Connection, keys: Keys) -> None:
     """
     Take the keys of the layout before this one over, once.
 
     @raise LayoutError: the keys there are of a layout that this livechat does not know.
-    @raise LinkError: as `Link.command`.
+    @raise UnansweredError: as `Connection.command`.
     @raise RefusedError: an older livechat is still running.
     """
     renamed = [name for pair in keys.renamed() for name in pair]
-    found: bytes = await link.call(
+    found: bytes = await connection.call(
         LAYOUT, [keys.format, keys.processes_before(), *renamed], [FORMAT]
     )
     if not found:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
 from livechat.backends.redis.keys import Keys
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IShelf
@@ -26,8 +26,8 @@ class Shelf:
     @ivar news: what is said on the control channel when it was replaced.
     """
 
-    def __init__(self, link: Link, keys: Keys, name: str) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, keys: Keys, name: str) -> None:
+        self._connection = connection
         self._control = keys.control
         self._key = keys.shelf(name)
         self.news = self._key
@@ -37,14 +37,14 @@ class Shelf:
         return Deferred.fromCoroutine(_reaching(self._read()))
 
     async def _read(self) -> bytes:
-        return await self._link.command(b"GET", self._key) or b""
+        return await self._connection.command(b"GET", self._key) or b""
 
     def replace(self, before: bytes, after: bytes) -> Deferred[bool]:
         return Deferred.fromCoroutine(_reaching(self._replace(before, after), writes=True))
 
     async def _replace(self, before: bytes, after: bytes) -> bool:
         keys, args = (self._key, self._control), (before, after, self.news)
-        return bool(await self._link.call(REPLACE, keys, args))
+        return bool(await self._connection.call(REPLACE, keys, args))
 
     def watch(self, changed: Callable[[], None]) -> None:
         self._watchers.append(changed)
@@ -58,7 +58,7 @@ class Shelf:
 async def _reaching(asking: Coroutine[Any, Any, _T], *, writes: bool = False) -> _T:
     try:
         return await asking
-    except (LinkError, RefusedError) as reason:
-        done = isinstance(reason, LinkError) and reason.sent and writes
+    except (UnansweredError, RefusedError) as reason:
+        done = isinstance(reason, UnansweredError) and reason.sent and writes
         kind = Kind.UNKNOWN if done else Kind.UNAVAILABLE
         raise ChatError(kind, f"Redis is away just now: {reason}.") from None

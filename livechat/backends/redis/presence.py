@@ -6,24 +6,25 @@ the room's channel when it changes: its load grows with rooms and processes, not
 connections.  It says everything again every `REFRESH` seconds, so what was lost on the
 way is made good by then, and a hash that nobody refreshes ends.
 
-The shares of a process that is not in the roster any more (`livechat.backends.redis.registry`)
+The shares of a process that is not in the registry any more (`livechat.backends.redis.registry`)
 do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script
+from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.stream import user_of_bytes, user_to_bytes
-from livechat.interfaces import ICompany
+from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 
@@ -31,7 +32,7 @@ COMPANY: Final = Script("presence")
 #: Seconds between two times at which a process says again who is where.
 REFRESH: Final = 20.0
 #: Seconds after which what was not said again is forgotten.
-LASTS: Final = 75
+SHARE_LASTS: Final = 75
 #: Seconds for which a room in which nothing was said keeps its numbering's word after its
 #: last member has left.
 WORD_LASTS: Final = 86_400
@@ -42,49 +43,67 @@ TYPING: Final = b"typing"
 _decoder: Final = msgspec.msgpack.Decoder(Share)
 
 
-class Company:
-    """Those of one process, and what it knows of the others."""
+@implementer(IPresenceRelay)
+class PresenceRelay:
+    """The shares of one process, and what it knows of the others'."""
 
     _log = Logger()
 
-    def __init__(self, link: Link, keys: Keys, clock: IReactorTime, process: bytes) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        clock: IReactorTime,
+        *,
+        process: bytes,
+        usable: Callable[[], bool],
+    ) -> None:
         """
-        @param process: its name in the roster.
+        @param process: its name in the registry.
+        @param usable: whether Redis can be asked.
         """
-        self._link = link
+        self._usable = usable
+        self._stopped = False
+        self._connection = connection
         self._keys = keys
         self._clock = clock
         self._process = process
-        self._listener: ICompany | None = None
+        self._sink: IPresenceSink | None = None
         self._mine: dict[str, Share] = {}
         # The others' shares of the rooms that are listened to, by room and process.
         self._others: dict[str, dict[bytes, Share]] = {}
         self._said_at = float("-inf")
 
-    def start(self, listener: ICompany | None) -> None:
-        self._listener = listener
+    def start(self, sink: IPresenceSink | None) -> None:
+        self._sink = sink
+
+    def stop(self) -> None:
+        """Say no more of who is here."""
+        self._stopped = True
 
     def share(self, room: str, share: Share) -> None:
-        """As `livechat.interfaces.IBackend.share`."""
-        if share.count or room in self._mine:
+        """As `livechat.interfaces.IPresenceRelay.share`."""
+        if not self._stopped and (share.count or room in self._mine):
             self._mine[room] = share
             self._say(room, share)
 
     def _say(self, room: str, share: Share) -> None:
         value = msgspec.msgpack.encode(share) if share.count else b""
         keys = [self._keys.company(room), self._keys.channel(room), self._keys.word(room)]
-        args = [self._process, value, b"%d" % (1000 * LASTS), b"%d" % (1000 * WORD_LASTS)]
+        args = [self._process, value, b"%d" % (1000 * SHARE_LASTS), b"%d" % (1000 * WORD_LASTS)]
         # What is lost is said again, that nobody is here any more as well.
-        self._link.call(COMPANY, keys, args).addCallbacks(self._said, _lost, (room, share))
+        self._connection.call(COMPANY, keys, args).addCallbacks(self._said, _lost, (room, share))
 
     def _said(self, _: object, room: str, share: Share) -> None:
         if not share.count and self._mine.get(room) == share:
             del self._mine[room]
 
     def typing(self, room: str, user: User) -> None:
-        """As `livechat.interfaces.IBackend.typing`."""
-        payload = b"%b %b %b" % (TYPING, self._process, user_to_bytes(user))
-        self._link.command(b"PUBLISH", self._keys.channel(room), payload).addErrback(_lost)
+        """As `livechat.interfaces.IPresenceRelay.typing`."""
+        if self._usable():
+            payload = b"%b %b %b" % (TYPING, self._process, user_to_bytes(user))
+            channel = self._keys.channel(room)
+            self._connection.command(b"PUBLISH", channel, payload).addErrback(_lost)
 
     def refresh(self, *, now: bool = False) -> None:
         """Say everything again, if it is time for that."""
@@ -93,39 +112,39 @@ class Company:
             for room, share in tuple(self._mine.items()):
                 self._say(room, share)
 
-    async def look_at(self, room: str) -> None:
+    async def find(self, room: str) -> None:
         """
-        The room is listened to from now on: see who is there.  Fails as `Link.command`.
+        The room is listened to from now on: see who is there.  Fails as `Connection.command`.
         """
-        found = await self._link.command(b"HGETALL", self._keys.company(room))
+        found = await self._connection.command(b"HGETALL", self._keys.company(room))
         shares = self._others[room] = {}
         for process, value in zip(found[::2], found[1::2], strict=True):
-            self._take(shares, process, value)
+            self._update(shares, process, value)
         self.tell(room)
 
     def forget(self, room: str) -> None:
         """The room is not listened to any more."""
         self._others.pop(room, None)
 
-    def told(self, room: str, payload: bytes) -> None:
+    def hear(self, room: str, payload: bytes) -> None:
         """
         A process says who is there, or that somebody writes.
 
         @raise ValueError: it says something else.
         """
         what, process, value = payload.split(b" ", 2)
-        if process == self._process or self._listener is None:
+        if process == self._process or self._sink is None:
             return
         if what == TYPING:
             user = user_of_bytes(value)
             if user is None:
                 raise ValueError("nobody writes")
-            self._listener.typing(room, user)
+            self._sink.typing(room, user)
         elif room in self._others:
-            self._take(self._others[room], process, value)
+            self._update(self._others[room], process, value)
             self.tell(room)
 
-    def _take(self, shares: dict[bytes, Share], process: bytes, value: bytes) -> None:
+    def _update(self, shares: dict[bytes, Share], process: bytes, value: bytes) -> None:
         if process == self._process:
             return
         try:
@@ -140,7 +159,7 @@ class Company:
             shares.pop(process, None)
 
     def alive(self, processes: Iterable[bytes]) -> None:
-        """These are in the roster, and no others."""
+        """These are in the registry, and no others."""
         there = frozenset(processes)
         if self._process not in there:
             # They have forgotten this one while it was silent.
@@ -150,15 +169,15 @@ class Company:
             if gone:
                 for process in gone:
                     del shares[process]
-                self._link.command(b"HDEL", self._keys.company(room), *gone).addErrback(_lost)
+                self._connection.command(b"HDEL", self._keys.company(room), *gone).addErrback(_lost)
                 self.tell(room)
 
     def tell(self, room: str) -> None:
-        """Tell the listener who is in a room that is listened to."""
-        if self._listener is not None:
-            self._listener.present(room, tuple(self._others.get(room, {}).values()))
+        """Tell the sink who is in a room that is listened to."""
+        if self._sink is not None:
+            self._sink.present(room, tuple(self._others.get(room, {}).values()))
 
 
 def _lost(failure: Failure) -> None:
     """It was not said; it will be again."""
-    failure.trap(LinkError, RefusedError)
+    failure.trap(UnansweredError, RefusedError)

@@ -13,11 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from zope.interface import implementer
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError, answers
+from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError, answers
 from livechat.backends.redis.keys import Keys
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IProcessRegistry
 from livechat.protocol.cluster import Report
 
 #: Seconds between two reports of a process.
@@ -32,7 +36,8 @@ FRESH: Final = 1.0
 _decoder: Final = msgspec.msgpack.Decoder(Report)
 
 
-class Roster:
+@implementer(IProcessRegistry)
+class ProcessRegistry:
     """
     The processes of one Redis.
 
@@ -41,33 +46,53 @@ class Roster:
 
     _log = Logger()
 
-    def __init__(
-        self, link: Link, keys: Keys, clock: IReactorTime, census: Callable[[], Report]
-    ) -> None:
-        self._link = link
+    def __init__(self, connection: Connection, keys: Keys, clock: IReactorTime) -> None:
+        self._connection = connection
+        self._keys = keys
         self._processes = keys.processes
         self._prefix = keys.process(b"")
         self._clock = clock
-        self._census = census
+        self._census: Callable[[], Report] | None = None
+        self._secret = b""
         self.name = secrets.token_hex(8).encode()
         self._key = self._prefix + self.name
         self._left = False
         self._others: list[Report] = []
         self._asked_at = float("-inf")
 
+    def start(self, census: Callable[[], Report]) -> None:
+        self._census = census
+
+    def secret(self) -> Deferred[bytes]:
+        if self._secret:
+            return succeed(self._secret)
+        return fail(ChatError(Kind.UNAVAILABLE, "Nobody can be recognized just now."))
+
+    async def find_secret(self) -> None:
+        """
+        Learn the secret.  A Redis that has lost it gets the one back by which users are known here.
+
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
+        """
+        command, key = self._connection.command, self._keys.secret
+        await command(b"SET", key, self._secret or secrets.token_bytes(32), b"NX")
+        self._secret = await command(b"GET", key)
+
     async def beat(self) -> None:
         """
         Report that this process is there; no-op once it has left.
 
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
         """
         if self._left:
             # A beat that had begun would bring the process back for the length of a lease.
             return
+        assert self._census is not None
         report = msgspec.msgpack.encode(self._census())
-        now, lease = self._link.time(self._clock.seconds()), int(1000 * LEASE)
-        command = self._link.command
+        now, lease = self._connection.time(self._clock.seconds()), int(1000 * LEASE)
+        command = self._connection.command
         await answers(
             (
                 command(b"SET", self._key, report, b"PX", b"%d" % lease),
@@ -80,36 +105,42 @@ class Roster:
         """
         Report no more.  The people of this process may be back elsewhere within `FAREWELL`.
 
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
         """
         self._left = True
-        command = self._link.command
-        until = b"%d" % (self._link.time(self._clock.seconds()) + int(1000 * FAREWELL))
+        command = self._connection.command
+        until = b"%d" % (self._connection.time(self._clock.seconds()) + int(1000 * FAREWELL))
         left = command(b"DEL", self._key), command(b"ZADD", self._processes, until, self._key)
         await answers(left)
 
     async def alive(self) -> list[bytes]:
         """The names of the processes that are there, or were just now.  As `beat`."""
-        now = self._link.time(self._clock.seconds())
-        keys = await self._link.command(b"ZRANGEBYSCORE", self._processes, b"%d" % now, b"+inf")
+        now = self._connection.time(self._clock.seconds())
+        keys = await self._connection.command(
+            b"ZRANGEBYSCORE", self._processes, b"%d" % now, b"+inf"
+        )
         return [key.removeprefix(self._prefix) for key in keys]
 
-    async def reports(self) -> Sequence[Report]:
+    def reports(self) -> Deferred[Sequence[Report]]:
+        return Deferred.fromCoroutine(self._reports())
+
+    async def _reports(self) -> Sequence[Report]:
         """What this process says, and what the others said last."""
+        assert self._census is not None
         if self._clock.seconds() >= self._asked_at + FRESH:
             self._asked_at = self._clock.seconds()
             try:
                 self._others = await self._read()
-            except (LinkError, RefusedError):
+            except (UnansweredError, RefusedError):
                 self._others = []
         return [self._census(), *self._others]
 
     async def _read(self) -> list[Report]:
-        keys = await self._link.command(b"ZRANGE", self._processes, b"0", b"-1")
+        keys = await self._connection.command(b"ZRANGE", self._processes, b"0", b"-1")
         others = [key for key in keys if key != self._key]
         found = []
-        for data in await self._link.command(b"MGET", *others) if others else ():
+        for data in await self._connection.command(b"MGET", *others) if others else ():
             if data is not None:
                 try:
                     found.append(_decoder.decode(data))

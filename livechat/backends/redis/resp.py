@@ -11,17 +11,14 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import txredisapi
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from livechat.backends.redis.reconnecting import in_words
-
-if TYPE_CHECKING:
-    from livechat.backends.redis.connection import Link
 
 #: Seconds for the answer to a command, or to a ping.
 REPLY: Final = 1.5
@@ -31,7 +28,7 @@ _OTHERS: Final = (b"unsubscribe", b"pong")
 _IN_SCRIPT: Final = re.compile(r"@user_script: *\d+: -?([A-Z]{2,}) ")
 
 
-class LinkError(Exception):
+class UnansweredError(Exception):
     """
     A command was not answered.
 
@@ -57,7 +54,35 @@ class RefusedError(Exception):
         return wrapped[1] if wrapped else text.partition(" ")[0]
 
 
-class Connection(txredisapi.HiredisProtocol):  # type: ignore[misc]
+class RespOwner(Protocol):
+    """Callbacks of a `RespProtocol`, and what it signs in with.  None of them raises."""
+
+    @property
+    def clock(self) -> IReactorTime: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def password(self) -> str | None: ...
+    @property
+    def database(self) -> int | None: ...
+
+    def made(self, protocol: RespProtocol) -> None:
+        """*protocol* has signed in."""
+
+    def lost(self, protocol: RespProtocol, reason: str) -> None:
+        """The connection of *protocol* has gone, signed in or not."""
+
+    def give_up(self, protocol: RespProtocol, reason: str) -> None:
+        """*protocol* is of no use any more."""
+
+    def subscribed(self, channel: bytes) -> None:
+        """From now on, `published` gets what is published on *channel*."""
+
+    def published(self, channel: bytes, payload: bytes) -> None:
+        """*payload* was published."""
+
+
+class RespProtocol(txredisapi.HiredisProtocol):  # type: ignore[misc]
     """
     Signs in as txredisapi does.  Takes replies as hiredis makes them: txredisapi goes through
     each once more.
@@ -69,33 +94,33 @@ class Connection(txredisapi.HiredisProtocol):  # type: ignore[misc]
     # Asked of its factory by txredisapi, which is the connection itself here.
     isLazy = False
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, owner: RespOwner) -> None:
         super().__init__(
             charset=None,
             convertNumbers=False,
-            username=link.user,
-            password=link.password,
-            dbid=link.database,
+            username=owner.user,
+            password=owner.password,
+            dbid=owner.database,
         )
         self.factory = self
-        self.link = link
+        self.owner = owner
         self.reason = ""
         self.signed_in = False
         self._signing_in: IDelayedCall | None = None
         self.whenConnected().addCallback(self._made)
 
     def connectionMade(self) -> Any:
-        self._signing_in = self.link.clock.callLater(REPLY, self._silent)
+        self._signing_in = self.owner.clock.callLater(REPLY, self._silent)
         return super().connectionMade()
 
     def _made(self, _: object) -> None:
         self._stop_waiting()
         self.signed_in = True
-        self.link.made(self)
+        self.owner.made(self)
 
     def _silent(self) -> None:
         self._signing_in = None
-        self.link.give_up(self, "it does not answer")
+        self.owner.give_up(self, "it does not answer")
 
     def _stop_waiting(self) -> None:
         if self._signing_in is not None:
@@ -115,46 +140,46 @@ class Connection(txredisapi.HiredisProtocol):  # type: ignore[misc]
             while (reply := self._reader.gets()) is not False:
                 self.replyReceived(reply)
         except txredisapi.InvalidData:
-            self.link.give_up(self, "it is no Redis, or one with TLS")
+            self.owner.give_up(self, "it is no Redis, or one with TLS")
 
     def unexpected(self) -> None:
         """A reply came to nothing that was asked."""
-        self.link.give_up(self, "it is no Redis: it answers what was not asked")
+        self.owner.give_up(self, "it is no Redis: it answers what was not asked")
 
     def connectionLost(self, reason: Failure) -> None:
         self._stop_waiting()
-        self.link.lost(self, self.reason or in_words(reason))
+        self.owner.lost(self, self.reason or in_words(reason))
         super().connectionLost(reason)
 
 
-class Commands(Connection):
+class CommandProtocol(RespProtocol):
     """The connection for commands."""
 
-    def __init__(self, link: Link) -> None:
-        super().__init__(link)
+    def __init__(self, owner: RespOwner) -> None:
+        super().__init__(owner)
         self._unanswered: deque[tuple[float, Deferred[Any]]] = deque()
         self._overdue: IDelayedCall | None = None
 
     def send(self, *words: bytes) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
-        clock = self.link.clock
+        clock = self.owner.clock
         self._unanswered.append((clock.seconds() + REPLY, answer))
         if self._overdue is None:
-            self._overdue = clock.callLater(REPLY, self._look)
+            self._overdue = clock.callLater(REPLY, self._check_overdue)
         self.transport.write(command(words))
         return answer
 
-    def _look(self) -> None:
+    def _check_overdue(self) -> None:
         """Answers come in the order of the commands, so the first one is due first."""
         self._overdue = None
         if not self._unanswered:
             return
-        clock = self.link.clock
+        clock = self.owner.clock
         left = self._unanswered[0][0] - clock.seconds()
         if left <= 0:
-            self.link.give_up(self, "it does not answer")
+            self.owner.give_up(self, "it does not answer")
         else:
-            self._overdue = clock.callLater(left, self._look)
+            self._overdue = clock.callLater(left, self._check_overdue)
 
     def replyReceived(self, reply: Any) -> None:
         if not self._unanswered:
@@ -177,41 +202,40 @@ class Commands(Connection):
         super().connectionLost(reason)
         unanswered, self._unanswered = self._unanswered, deque()
         for _, answer in unanswered:
-            answer.errback(LinkError("the connection was lost", sent=True))
+            answer.errback(UnansweredError("the connection was lost", sent=True))
 
 
-class Subscriptions(Connection):
+class SubscriptionProtocol(RespProtocol):
     """The connection on which Redis tells what is published."""
 
-    def __init__(self, link: Link) -> None:
-        super().__init__(link)
+    def __init__(self, owner: RespOwner) -> None:
+        super().__init__(owner)
         self._pinged: float | None = None
 
     def send(self, *words: bytes) -> None:
         self.transport.write(command(words))
 
-    def look(self) -> None:
+    def check_alive(self) -> None:
         """Ping, or see whether the last one was answered."""
-        now = self.link.clock.seconds()
+        now = self.owner.clock.seconds()
         if self._pinged is None:
             self._pinged = now
             self.send(b"PING")
         elif now - self._pinged >= REPLY:
-            self.link.give_up(self, "it does not answer")
+            self.owner.give_up(self, "it does not answer")
 
     def replyReceived(self, reply: Any) -> None:
         self._pinged = None
         kind = reply[0] if isinstance(reply, list) and len(reply) > 1 else None
         if kind == b"message":
-            self.link.owner.told(reply[1], reply[2])
+            self.owner.published(reply[1], reply[2])
         elif kind == b"subscribe":
-            self.link.heard()
-            self.link.owner.subscribed(reply[1])
+            self.owner.subscribed(reply[1])
         elif not self.signed_in:
             super().replyReceived(reply)
         elif isinstance(reply, Exception):
             # It may not listen, or there are too many connections.
-            self.link.give_up(self, str(reply))
+            self.owner.give_up(self, str(reply))
         elif kind not in _OTHERS:
             self.unexpected()
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from livechat.backends.redis.connection import Link, RefusedError, Script
+from livechat.backends.redis.connection import Connection, RefusedError, Script
 from livechat.backends.redis.keys import Keys
 
 RIGHTS: Final = Script("rights")
 
 
-async def look_at_rights(link: Link, keys: Keys) -> None:
+async def check_rights(connection: Connection, keys: Keys) -> None:
     """
     Try all that is done with commands.
 
-    @raise LinkError: as `Link.command`.
+    @raise UnansweredError: as `Connection.command`.
     @raise RefusedError: something may not be done, or Redis takes nothing.
     """
     # A script that Redis has forgotten is given whole, which is another command.
-    await link.command(b"EVAL", b"return 0", b"0")
-    refused = await link.call(RIGHTS, [keys.trial], [keys.trial_channel])
+    await connection.command(b"EVAL", b"return 0", b"0")
+    refused = await connection.call(RIGHTS, [keys.trial], [keys.trial_channel])
     if not isinstance(refused, list):
         raise RefusedError(f"ERR it is no Redis: it answers {_shown(refused)} to a script")
     if refused:
@@ -35,10 +35,10 @@ async def look_at_rights(link: Link, keys: Keys) -> None:
         raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
 
 
-def try_subscribing(link: Link, keys: Keys) -> None:
+def try_subscribing(connection: Connection, keys: Keys) -> None:
     """Try all that is done with subscriptions.  A refusal ends the connection with its reason."""
-    link.subscribe([keys.control, keys.trial_channel])
-    link.unsubscribe([keys.trial_channel])
+    connection.subscribe([keys.control, keys.trial_channel])
+    connection.unsubscribe([keys.trial_channel])
 
 
 def _shown(answer: Any) -> str:

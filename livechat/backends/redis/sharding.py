@@ -9,7 +9,15 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from livechat.interfaces import IBackend, ICompany, IShelf, ISink
+from livechat.interfaces import (
+    IBackend,
+    IMessageLog,
+    IPresenceRelay,
+    IPresenceSink,
+    IProcessRegistry,
+    IShelf,
+    ISink,
+)
 from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import Draft, Message, Newest, Page, User
 
@@ -33,29 +41,15 @@ def jump(key: int, count: int) -> int:
     return found
 
 
-@implementer(IBackend)
-class ShardedBackend:
-    """Each room is in one of several backends."""
+@implementer(IMessageLog)
+class _ShardedMessageLog:
+    """Each room is in the log of one shard."""
 
-    def __init__(self, backends: Sequence[IBackend]) -> None:
-        self._backends = backends
+    def __init__(self, logs: Sequence[IMessageLog]) -> None:
+        self._logs = logs
 
-    @property
-    def description(self) -> str:
-        return ", ".join(each.description for each in self._backends)
-
-    def _of(self, room: str) -> IBackend:
-        return self._backends[shard(room, len(self._backends))]
-
-    def start(
-        self, sink: ISink, census: Callable[[], Report], company: ICompany | None = None
-    ) -> None:
-        for each in self._backends:
-            each.start(sink, census, company)
-
-    def stop(self) -> Deferred[None]:
-        stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
-        return stopped.addCallback(lambda _: None)
+    def _of(self, room: str) -> IMessageLog:
+        return self._logs[shard(room, len(self._logs))]
 
     def subscribe(self, room: str) -> Deferred[None]:
         return self._of(room).subscribe(room)
@@ -75,16 +69,22 @@ class ShardedBackend:
     async def _newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         by_shard: dict[int, list[str]] = {}
         for room in rooms:
-            by_shard.setdefault(shard(room, len(self._backends)), []).append(room)
+            by_shard.setdefault(shard(room, len(self._logs)), []).append(room)
         found: dict[str, Newest] = {}
         for number, some in by_shard.items():
-            found |= await self._backends[number].newest(some)
+            found |= await self._logs[number].newest(some)
         return found
 
-    def reports(self) -> Deferred[Sequence[Report]]:
-        # Every process reports to all of them.
-        usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
-        return usable.reports()
+
+@implementer(IPresenceRelay)
+class _ShardedPresenceRelay:
+    """Who is in a room is told where the room is."""
+
+    def __init__(self, relays: Sequence[IPresenceRelay]) -> None:
+        self._relays = relays
+
+    def _of(self, room: str) -> IPresenceRelay:
+        return self._relays[shard(room, len(self._relays))]
 
     def share(self, room: str, share: Share) -> None:
         self._of(room).share(room, share)
@@ -92,8 +92,45 @@ class ShardedBackend:
     def typing(self, room: str, user: User) -> None:
         self._of(room).typing(room, user)
 
+
+@implementer(IProcessRegistry)
+class _ShardedProcessRegistry:
+    """Every process is registered at all shards."""
+
+    def __init__(self, backends: Sequence[IBackend]) -> None:
+        self._backends = backends
+
+    def reports(self) -> Deferred[Sequence[Report]]:
+        usable = next((each for each in self._backends if not each.trouble()), self._backends[0])
+        return usable.processes.reports()
+
     def secret(self) -> Deferred[bytes]:
-        return self._backends[0].secret()
+        return self._backends[0].processes.secret()
+
+
+@implementer(IBackend)
+class ShardedBackend:
+    """Each room is in one of several backends; what concerns all rooms, in the first."""
+
+    def __init__(self, backends: Sequence[IBackend]) -> None:
+        self._backends = backends
+        self.messages = _ShardedMessageLog([each.messages for each in backends])
+        self.presence = _ShardedPresenceRelay([each.presence for each in backends])
+        self.processes = _ShardedProcessRegistry(backends)
+
+    @property
+    def description(self) -> str:
+        return ", ".join(each.description for each in self._backends)
+
+    def start(
+        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+    ) -> None:
+        for each in self._backends:
+            each.start(sink, census, presence)
+
+    def stop(self) -> Deferred[None]:
+        stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
+        return stopped.addCallback(lambda _: None)
 
     def shelf(self, name: str) -> IShelf | None:
         return self._backends[0].shelf(name)

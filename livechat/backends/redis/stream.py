@@ -80,6 +80,17 @@ def user_of_bytes(data: bytes) -> User | None:
     return user_of_text(data.decode()) if data else None
 
 
+def published_entry(payload: bytes) -> tuple[bytes, Entry]:
+    """
+    Read what a room's channel was told by `publish.lua`: a generation, and a message.
+
+    @raise ValueError: it was told something else.
+    """
+    generation, word, seq, time, tag, size, rest = payload.split(b" ", 6)
+    user, text = rest[: int(size)], rest[int(size) :]
+    return generation, Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user), word)
+
+
 class Stream:
     """
     @ivar position: the number of the newest message that was let through.
@@ -103,7 +114,7 @@ class Stream:
         """Whether something is known to be missing."""
         return self.top > self.position
 
-    def take(self, entry: Entry) -> list[Entry]:
+    def push(self, entry: Entry) -> list[Entry]:
         """Hear of *entry*; returns what is to be delivered now, in order."""
         if entry.seq <= self.position:
             return []

@@ -9,7 +9,7 @@ from livechat.backends.redis.publisher import Sending
 from livechat.backends.redis.stream import Entry, Stream
 
 
-class Room:
+class Subscription:
     """
     What a process knows of a room that it listens to.
 
@@ -75,7 +75,7 @@ class Room:
         for tag, (sending, entry) in tuple(self.unseen.items()):
             if passed(stream, entry):
                 del self.unseen[tag]
-                sending.stored(entry)
+                sending.stored(entry.message())
 
 
 def passed(stream: Stream, entry: Entry) -> bool:

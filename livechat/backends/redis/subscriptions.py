@@ -28,18 +28,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import metrics
-from livechat.backends.redis.connection import Link, LinkError, RefusedError
+from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.history import History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.publisher import Sending
 from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, Stream
-from livechat.backends.redis.subscription import Room, passed
+from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink
 
 #: Seconds after which a room that cannot be entered is not waited for any longer.
-PATIENCE: Final = 2.0
+ENTER_WITHIN: Final = 2.0
 #: Seconds for which a room is listened to when its last member has left.
 LINGER: Final = 5.0
 #: Seconds in which what seems to be missing may still come by itself.
@@ -47,43 +47,48 @@ HOLE: Final = 0.1
 #: Seconds between two looks at all rooms.
 SWEEP_EVERY: Final = 5.0
 #: Messages that are read at a time where something is missing.
-PAGE: Final = 200
+READ_PAGE: Final = 200
 
 
-class Owner(Protocol):
-    """Whom the rooms ask, and tell."""
+class SubscriptionsHost(Protocol):
+    """The rest of the backend, as far as its subscriptions need it."""
 
-    async def see_company(self, room: str) -> None:
-        """Find out who is in *room* elsewhere; as `Link.command`."""
-
-    def forget_company(self, room: str) -> None:
-        """It does not matter any more."""
+    generation: Generation
 
     @property
     def ready(self) -> bool:
         """Whether Redis can be asked."""
 
-    generation: Generation
+    async def find_users(self, room: str) -> None:
+        """Find out who is in *room* elsewhere; as `Connection.command`."""
+
+    def forget_users(self, room: str) -> None:
+        """Forget who is in *room* elsewhere."""
 
     async def begin_anew(self) -> None:
-        """Redis has lost what it had; as `Link.command`."""
+        """Redis has lost messages; as `Connection.command`."""
 
 
-class Rooms:
+class Subscriptions:
     """All rooms that a process listens to."""
 
     _log = Logger()
 
     def __init__(
-        self, link: Link, keys: Keys, clock: IReactorTime, history: History, owner: Owner
+        self,
+        connection: Connection,
+        keys: Keys,
+        clock: IReactorTime,
+        history: History,
+        host: SubscriptionsHost,
     ) -> None:
-        self._link = link
+        self._connection = connection
         self._keys = keys
         self._clock = clock
         self._history = history
-        self._owner = owner
+        self._host = host
         self._sink: ISink | None = None
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, Subscription] = {}
         self._to_hear: list[str] = []
         self._turn: IDelayedCall | None = None
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self.sweep()))
@@ -94,12 +99,12 @@ class Rooms:
         self._sweeper.start(SWEEP_EVERY, now=False)
 
     def enter(self, name: str) -> Deferred[None]:
-        """As `livechat.interfaces.IBackend.subscribe`."""
+        """As `livechat.interfaces.IMessageLog.subscribe`."""
         room = self._rooms.get(name)
         if room is None:
-            if not self._owner.ready:
+            if not self._host.ready:
                 return fail(_not_entered())
-            room = self._rooms[name] = Room(name)
+            room = self._rooms[name] = Subscription(name)
             self._to_hear.append(name)
             if self._turn is None:
                 self._turn = self._clock.callLater(0, self._flush)
@@ -111,31 +116,33 @@ class Rooms:
         entered: Deferred[None] = Deferred(room.entering.remove)
         room.entering.append(entered)
         self._tend(room)
-        return entered.addTimeout(PATIENCE, self._clock, lambda *_: Failure(_not_entered()))
+        return entered.addTimeout(ENTER_WITHIN, self._clock, lambda *_: Failure(_not_entered()))
 
     def _flush(self) -> None:
         """Listen to the rooms that were entered in this turn of the reactor."""
         self._turn = None
         names, self._to_hear = self._to_hear, []
-        self._link.subscribe([self._keys.channel(name) for name in names if name in self._rooms])
+        self._connection.subscribe(
+            [self._keys.channel(name) for name in names if name in self._rooms]
+        )
 
     def leave(self, name: str) -> None:
-        """As `livechat.interfaces.IBackend.unsubscribe`."""
+        """As `livechat.interfaces.IMessageLog.unsubscribe`."""
         room = self._rooms.get(name)
         if room is not None and room.linger is None:
             room.linger = self._clock.callLater(LINGER, self._end, room)
 
-    def _end(self, room: Room) -> None:
+    def _end(self, room: Subscription) -> None:
         room.linger = None
         room.forget_answered()
         if room.entering or room.unseen:
             room.linger = self._clock.callLater(LINGER, self._end, room)
             return
         del self._rooms[room.name]
-        self._owner.forget_company(room.name)
+        self._host.forget_users(room.name)
         if room.hole is not None:
             room.hole.cancel()
-        self._link.unsubscribe([self._keys.channel(room.name)])
+        self._connection.unsubscribe([self._keys.channel(room.name)])
 
     def channels(self) -> list[bytes]:
         """What is to be listened to."""
@@ -159,8 +166,8 @@ class Rooms:
             room.listening = True
             self._check_soon(room)
 
-    def told(self, channel: bytes, entry: Entry) -> None:
-        """Redis tells of a message."""
+    def published(self, channel: bytes, entry: Entry) -> None:
+        """Redis has published a message."""
         room = self._rooms.get(self._keys.room(channel))
         if room is not None:
             self._hear(room, [entry])
@@ -170,17 +177,17 @@ class Rooms:
         room = self._rooms.get(name)
         if room is None:
             for sending, entry in stored:
-                sending.stored(entry)
+                sending.stored(entry.message())
             return
         stream = None if room.doubted else room.stream
         for sending, entry in stored:
             if stream is not None and passed(stream, entry):
-                sending.stored(entry)
+                sending.stored(entry.message())
             else:
                 room.unseen[entry.tag] = sending, entry
         self._hear(room, [entry for _, entry in stored])
 
-    def _hear(self, room: Room, entries: Sequence[Entry]) -> None:
+    def _hear(self, room: Subscription, entries: Sequence[Entry]) -> None:
         room.quiet = False
         if room.stream is None or room.doubted:
             if len(room.early) < MOST_AHEAD:
@@ -201,25 +208,25 @@ class Rooms:
                 room.early += entries[number + 1 :]
                 self._check_soon(room)
                 return
-            news += room.stream.take(entry)
+            news += room.stream.push(entry)
         self._deliver(room, news)
         if room.stream.hole and room.hole is None:
             room.hole = self._clock.callLater(HOLE, self._look_at_hole, room)
 
-    def _look_at_hole(self, room: Room) -> None:
+    def _look_at_hole(self, room: Subscription) -> None:
         room.hole = None
         if room.stream is not None and room.stream.hole:
             self._check_soon(room)
 
-    def _deliver(self, room: Room, news: Sequence[Entry]) -> None:
+    def _deliver(self, room: Subscription, news: Sequence[Entry]) -> None:
         assert self._sink is not None
         if news:
-            epoch = self._owner.generation.epoch(room.name, news[0].word)
+            epoch = self._host.generation.epoch(room.name, news[0].word)
             messages = [entry.message() for entry in news]
             self._sink.deliver(room.name, epoch, messages)
         for entry in news:
             if entry.tag in room.unseen:
-                room.unseen.pop(entry.tag)[0].stored(entry)
+                room.unseen.pop(entry.tag)[0].stored(entry.message())
 
     def check_all(self) -> None:
         """Look for what is missing in all rooms: it was not possible for a while."""
@@ -231,7 +238,7 @@ class Rooms:
         for room in tuple(self._rooms.values()):
             self._open_again(room)
 
-    def _open_again(self, room: Room, heard: Sequence[Entry] = ()) -> None:
+    def _open_again(self, room: Subscription, heard: Sequence[Entry] = ()) -> None:
         """
         Another numbering may have begun.
 
@@ -243,40 +250,40 @@ class Rooms:
             room.early += heard
         self._tend(room)
 
-    def _check_soon(self, room: Room) -> None:
+    def _check_soon(self, room: Subscription) -> None:
         room.check = True
         self._tend(room)
 
-    def _tend(self, room: Room) -> None:
-        if not room.tended and self._owner.ready and room.listening:
+    def _tend(self, room: Subscription) -> None:
+        if not room.tended and self._host.ready and room.listening:
             room.tended = True
             Deferred.fromCoroutine(self._attend(room)).addErrback(
                 lambda failure: self._log.failure("A room could not be read.", failure)
             )
 
-    async def _attend(self, room: Room) -> None:
+    async def _attend(self, room: Subscription) -> None:
         try:
             while self._rooms.get(room.name) is room:
-                generation = self._owner.generation.name
+                generation = self._host.generation.name
                 if room.stream is None:
                     await self._open(room)
                 elif room.check:
                     room.check = False
                     if not room.informed:
-                        await self._owner.see_company(room.name)
+                        await self._host.find_users(room.name)
                         room.informed = True
                     await self._check(room, room.stream)
                 else:
                     return
-                if generation != self._owner.generation.name:
+                if generation != self._host.generation.name:
                     self._open_again(room)
-        except (LinkError, RefusedError):
+        except (UnansweredError, RefusedError):
             # When the connection is there again, and at each sweep, it is tried again.
             room.check = True
         finally:
             room.tended = False
 
-    async def _open(self, room: Room) -> None:
+    async def _open(self, room: Subscription) -> None:
         """Begin to deliver: what is stored from now on, or after what was seen."""
         room.check = False
         before = room.before
@@ -285,7 +292,7 @@ class Rooms:
             stream, found = Stream(newest.seq, newest.tag, newest.time, newest.word), None
         else:
             stream, found = await self._follow(room.name, before)
-        await self._owner.see_company(room.name)
+        await self._host.find_users(room.name)
         room.informed = True
         room.stream, room.before = stream, None
         if found is not None:
@@ -300,28 +307,28 @@ class Rooms:
     async def _follow(self, name: str, before: Stream) -> tuple[Stream, Part]:
         """Where a room goes on whose numbering may be another one, and what comes first."""
         position, tag = before.position, before.tag
-        part = await self._history.read(name, max(0, position - 1), PAGE)
+        part = await self._history.read(name, max(0, position - 1), READ_PAGE)
         word = part.newest.word
         if tag and part.tag_of(position) == tag:
             return Stream(position, tag, before.time, word), part
         later = before.time if word == before.word else None
-        part = await self._history.read(name, 0, PAGE, later=later)
+        part = await self._history.read(name, 0, READ_PAGE, later=later)
         first = part.entries[0].seq if part.entries else part.newest.seq + 1
         return Stream(first - 1, b"", before.time, part.newest.word), part
 
-    async def _check(self, room: Room, stream: Stream) -> None:
+    async def _check(self, room: Subscription, stream: Stream) -> None:
         """See whether Redis has what it had, and read what is missing."""
         while True:
             position, tag = stream.position, stream.tag
             # From the newest one that was delivered, to see that it is the same.
-            part = await self._history.read(room.name, max(0, position - 1), PAGE)
+            part = await self._history.read(room.name, max(0, position - 1), READ_PAGE)
             if stream is not room.stream:
                 return
             if part.newest.word != stream.word:
                 self._open_again(room)
                 return
             if not Stream.fits(position, tag, part):
-                await self._owner.begin_anew()
+                await self._host.begin_anew()
                 return
             room.doubted = False
             if not self._fill(room, stream, part):
@@ -329,20 +336,20 @@ class Rooms:
         self._hear(room, room.take_early(stream.word))
         room.answer_passed(stream)
 
-    def _fill(self, room: Room, stream: Stream, part: Part) -> bool:
+    def _fill(self, room: Subscription, stream: Stream, part: Part) -> bool:
         """Deliver the beginning of what is missing; returns whether there is more."""
         position = stream.position
         if position < part.oldest - 1:
             self._pass_over(room, stream, part.oldest - 1)
         news = stream.read(part.entries, part.newest.seq)
-        metrics.healed.inc(len(news))
+        metrics.healed(len(news))
         self._deliver(room, news)
         if stream.position == position:
             # What was heard of is not there: the next check finds out why.
             stream.top = position
         return stream.hole
 
-    def _pass_over(self, room: Room, stream: Stream, seq: int) -> None:
+    def _pass_over(self, room: Subscription, stream: Stream, seq: int) -> None:
         self._log.warn(
             "Messages of {room} were trimmed before they could be delivered.", room=room.name
         )
@@ -359,11 +366,11 @@ class Rooms:
             elif room.quiet:
                 stood[room.name] = room.stream
             room.quiet = True
-        if self._owner.ready:
+        if self._host.ready:
             try:
-                await self._owner.generation.look()
+                await self._host.generation.refresh()
                 await self._look_at(stood)
-            except (LinkError, RefusedError):
+            except (UnansweredError, RefusedError):
                 pass  # it is looked at again when the connection is there
 
     async def _look_at(self, stood: Mapping[str, Stream]) -> None:

@@ -24,7 +24,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from livechat.backends.redis.connection import Link, LinkError, RefusedError, Script, answers
+from livechat.backends.redis.connection import (
+    Connection,
+    RefusedError,
+    Script,
+    UnansweredError,
+    answers,
+)
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
 from livechat.limits.rates import LogLimit, Rate
@@ -64,7 +70,7 @@ class Sweep:
 
     def __init__(
         self,
-        link: Link,
+        connection: Connection,
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,
@@ -78,7 +84,7 @@ class Sweep:
         @param process: a name that no other process has.
         @param ready: whether Redis can be asked.
         """
-        self._link = link
+        self._connection = connection
         self._keys = keys
         self._clock = clock
         self._wall = wall
@@ -104,12 +110,12 @@ class Sweep:
 
         Called before this process makes a generation: where there is none, there are no rooms.
 
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
         """
         if self._begun:
             return
-        command = self._link.command
+        command = self._connection.command
         kept = await command(b"GET", self._keys.clock)
         known = kept is not None or await command(b"EXISTS", self._keys.generation)
         self._hear(self._wall.start(_record(kept) if known else None))
@@ -128,7 +134,7 @@ class Sweep:
                 timer.stop()
         if self._leads and self._ready():
             self._leads = False
-            await self._link.call(LEAD, [self._keys.sweeper], [self._process, b"1"])
+            await self._connection.call(LEAD, [self._keys.sweeper], [self._process, b"1"])
 
     def _look(self) -> None:
         if self._ready():
@@ -143,7 +149,7 @@ class Sweep:
             return
         try:
             await self.step()
-        except LinkError:
+        except UnansweredError:
             pass
         except RefusedError as reason:
             more = self._refusals.due(self._clock.seconds())
@@ -156,11 +162,11 @@ class Sweep:
         """
         Do a little of the sweep, if this process leads it.
 
-        @raise LinkError: as `Link.command`.
-        @raise RefusedError: as `Link.command`.
+        @raise UnansweredError: as `Connection.command`.
+        @raise RefusedError: as `Connection.command`.
         """
         lease = b"%d" % (1000 * LEASE)
-        leads = await self._link.call(LEAD, [self._keys.sweeper], [self._process, lease])
+        leads = await self._connection.call(LEAD, [self._keys.sweeper], [self._process, lease])
         self._leads = bool(leads)
         if not self._leads:
             self._walk = self._search = None
@@ -184,11 +190,11 @@ class Sweep:
         record = self._wall.record()
         if now >= self._keep_at or (record.doubted and now + KEEP_DOUBT_EVERY < self._keep_at):
             self._keep_at = now + (KEEP_DOUBT_EVERY if record.doubted else KEEP_EVERY)
-            await self._link.command(b"SET", self._keys.clock, _text(record))
+            await self._connection.command(b"SET", self._keys.clock, _text(record))
 
     async def _search_streams(self) -> None:
         """Take over the streams that are not in the set."""
-        command = self._link.command
+        command = self._connection.command
         if self._search is None:
             if await command(b"EXISTS", self._keys.searched):
                 return
@@ -207,7 +213,7 @@ class Sweep:
         """Trim rooms in which everything is too old."""
         for _ in range(BATCHES):
             limit = (b"LIMIT", b"0", b"%d" % BATCH)
-            streams = await self._link.command(
+            streams = await self._connection.command(
                 b"ZRANGEBYSCORE", self._keys.idle, b"-inf", b"(%d" % since, *limit
             )
             await self._trim(streams, since)
@@ -222,7 +228,7 @@ class Sweep:
                 return
             self._walk, self._walk_at = b"0", now + WALK_EVERY
         for _ in range(BATCHES):
-            self._walk, found = await self._link.command(
+            self._walk, found = await self._connection.command(
                 b"ZSCAN", self._keys.idle, self._walk, b"COUNT", b"%d" % BATCH
             )
             await self._trim(found[::2], since)
@@ -234,7 +240,9 @@ class Sweep:
         args = [b"%d" % since, b"%d" % MOST]
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
-            await answers(self._link.call(TRIM, [each, self._keys.idle], args) for each in some)
+            await answers(
+                self._connection.call(TRIM, [each, self._keys.idle], args) for each in some
+            )
 
 
 def _text(record: Record) -> bytes:

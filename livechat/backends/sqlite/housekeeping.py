@@ -56,7 +56,7 @@ class Housekeeping:
         self._tidying = False
         self._timers = [
             LoopingCall(lambda: Deferred.fromCoroutine(self._sweep())),
-            LoopingCall(self._look),
+            LoopingCall(self._tick),
         ]
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class Housekeeping:
                 self._log.failure("Expired messages could not be removed.")
                 return
 
-    def _look(self) -> None:
+    def _tick(self) -> None:
         """Compare the clocks; tidy the file when it needs it and it is quiet."""
         line = self._store.clock.look()
         if line:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from livechat.backends.nonces import LASTS, MOST_IN_FILE, Known
+from livechat.backends.nonces import MOST_IN_FILE, NONCE_LASTS, Known
 from livechat.backends.retention import Retention
 
 #: Most rows that one transaction removes beyond those that it adds.
@@ -104,7 +104,7 @@ def forget_nonces(db: sqlite3.Connection, now: int, latest: int, most: int) -> N
     db.execute(
         "DELETE FROM nonces WHERE rowid IN (SELECT rowid FROM nonces ORDER BY rowid LIMIT ?)"
         " AND (time < ? OR time > ?)",
-        (most, now - 1000 * LASTS, latest),
+        (most, now - 1000 * NONCE_LASTS, latest),
     )
 
 

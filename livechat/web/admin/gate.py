@@ -25,8 +25,10 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Answer, Call, Route, form_fields, query
+from livechat.http.call import Call
+from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
+from livechat.identity.actor import Actor, operator
 from livechat.identity.operators import TOKEN, Operators, new_token
 from livechat.protocol.names import room_name
 from livechat.web.admin.events import EventStream
@@ -44,15 +46,17 @@ _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
 _QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
 
 
-class Visit(Struct, frozen=True):
+class OperatorCall(Struct, frozen=True):
     """
     A request of a signed-in operator.
 
+    @ivar actor: the operator.
     @ivar token: their session's.
     @ivar form: the fields of the form that they sent.
     """
 
     call: Call
+    actor: Actor
     token: str
     form: Mapping[str, str] = {}
 
@@ -62,9 +66,9 @@ class Visit(Struct, frozen=True):
         return form_token(self.token)
 
 
-Page = Callable[[Visit], Awaitable[Response]]
-Refused = Callable[[Visit, ChatError], Awaitable[Response]]
-Events = Callable[[Visit, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
+Page = Callable[[OperatorCall], Awaitable[Response]]
+Refused = Callable[[OperatorCall, ChatError], Awaitable[Response]]
+Events = Callable[[OperatorCall, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
 
 
 class Gate:
@@ -75,13 +79,6 @@ class Gate:
         self._clock = clock
         self._templates = templates
 
-    def routes(self) -> tuple[Route, ...]:
-        """The rows of signing in and out in the URL tree."""
-        return (
-            Route(_SIGN_IN, {"GET": self.ask, "POST": self.sign_in}, origins="own"),
-            Route("/admin/sign-out/", {"POST": self.form(self.sign_out)}, origins="own"),
-        )
-
     def page(self, page: Page) -> Answer:
         """A page that signed-in operators get; others are asked to sign in."""
 
@@ -89,8 +86,8 @@ class Gate:
             token = await self._session(call)
             if token is None:
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
-            visit = Visit(call, token)
-            return await self._or_error_page(visit, page(visit))
+            asked = OperatorCall(call, operator(call.source), token)
+            return await self._or_error_page(asked, page(asked))
 
         return answer
 
@@ -104,12 +101,12 @@ class Gate:
         """
 
         async def answer(call: Call) -> Response:
-            given, token = form_fields(call), await self._session(call)
+            given, token = call.form, await self._session(call)
             if token is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
-            visit = Visit(call, token, given)
-            return await self._or_error_page(visit, self._done(visit, done, refused))
+            asked = OperatorCall(call, operator(call.source), token, given)
+            return await self._or_error_page(asked, self._done(asked, done, refused))
 
         return answer
 
@@ -121,14 +118,14 @@ class Gate:
             if token is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
             stream = EventStream(self._clock, self._operators.lasting(token))
-            events = await begun(Visit(call, token), stream)
+            events = await begun(OperatorCall(call, operator(call.source), token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
         return answer
 
     async def ask(self, call: Call) -> Response:
         """The page that asks for the password."""
-        asked = query(call)
+        asked = call.query
         wanted = _safe(asked.get("next", ""))
         if await self._session(call) is not None:
             return see(wanted)
@@ -137,7 +134,7 @@ class Gate:
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
-        given, token = form_fields(call), _cookie(call)
+        given, token = call.form, _cookie(call)
         wanted = _safe(given.get("next", ""))
         draft = given.get("message", "") if _ROOM.match(wanted) else ""
         if (session := await self._session(call)) is not None:
@@ -152,10 +149,10 @@ class Gate:
             return self._sign_in_page(call, wanted, draft, error)
         return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
 
-    async def sign_out(self, visit: Visit) -> Response:
+    async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
-        await self._operators.sign_out(visit.token)
-        return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
+        await self._operators.sign_out(asked.token)
+        return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
 
     async def _session(self, call: Call) -> str | None:
         """The token of the session that *call* is in."""
@@ -194,20 +191,20 @@ class Gate:
             notice=notice,
         )
 
-    async def _done(self, visit: Visit, done: Page, refused: Refused | None) -> Response:
+    async def _done(self, asked: OperatorCall, done: Page, refused: Refused | None) -> Response:
         try:
-            _check(visit.form, visit.token)
-            return await done(visit)
+            _check(asked.form, asked.token)
+            return await done(asked)
         except ChatError as error:
             if refused is None:
                 raise
-            return await refused(visit, error)
+            return await refused(asked, error)
 
-    async def _or_error_page(self, visit: Visit, page: Awaitable[Response]) -> Response:
+    async def _or_error_page(self, asked: OperatorCall, page: Awaitable[Response]) -> Response:
         try:
             return await page
         except ChatError as error:
-            return self._templates.page("admin/error.html", error=error, token=visit.form_token)
+            return self._templates.page("admin/error.html", error=error, token=asked.form_token)
 
     async def _while_signed_in(
         self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
@@ -263,7 +260,7 @@ def _wanted(call: Call) -> str:
     """The page that was asked for, or the form's."""
     room = call.names.get("room")
     path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
-    return _safe(f"{path}?{call.query}")
+    return _safe(f"{path}?{call.query_text}")
 
 
 def _safe(wanted: str) -> str:

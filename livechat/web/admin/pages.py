@@ -8,30 +8,29 @@ alone come as data, because they come in masses.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
-
-from twisted.internet.interfaces import IReactorTime
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import Route, number, query, window
 from livechat.http.response import Response, see
-from livechat.identity.guests import OPERATOR
-from livechat.identity.operators import Operators
+from livechat.identity.actor import Actor
 from livechat.net.certificates import EXPIRES_SOON
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
 from livechat.protocol.messages import Message
 from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.protocol.wire import encode
-from livechat.rooms.activity import BAR, BARS, LATELY
-from livechat.rooms.chat import Chat, Window
+from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
+from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
+from livechat.rooms.history import Window
+from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail, event
-from livechat.web.admin.gate import Gate, Visit
+from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
+from livechat.web.queries import number, window
 from livechat.web.server import Server, memory
 
 #: Seconds between two looks at what has changed.
@@ -49,100 +48,78 @@ class Admin:
         self,
         chat: Chat,
         *,
-        operators: Operators,
         server: Server,
         templates: Templates,
-        clock: IReactorTime,
-        now: Callable[[], float],
+        time: Time,
     ) -> None:
-        """
-        @param now: the time in seconds since 1970, UTC.
-        """
         self._chat = chat
         self._server = server
         self._templates = templates
-        self._clock = clock
-        self._now = now
-        self._gate = Gate(operators, templates, clock)
+        self._time = time
         # The active rooms as some stream saw them last, and when; kept while there is one.
         self._rooms: list[Room] = []
         self._reports: Sequence[Report] = ()
         self._rooms_at = float("-inf")
         self._looking = 0
 
-    def routes(self) -> tuple[Route, ...]:
-        """The pages' rows in the URL tree."""
-        gate = self._gate
-        room = {"GET": gate.page(self.room), "POST": gate.form(self.send, self.not_sent)}
-        return (
-            Route("/admin/", {"GET": gate.page(self.overview)}, origins="own"),
-            Route("/admin/events", {"GET": gate.events(self.overview_events)}, origins="own"),
-            Route("/admin/rooms/", {"GET": gate.page(self.find)}, origins="own"),
-            Route("/admin/rooms/{room}/", room, origins="own"),
-            Route(
-                "/admin/rooms/{room}/events",
-                {"GET": gate.events(self.room_events)},
-                origins="own",
-            ),
-            *gate.routes(),
-        )
-
-    async def overview(self, visit: Visit) -> Response:
+    async def overview(self, asked: OperatorCall) -> Response:
         """Everything at a glance, and the active rooms."""
-        return await self._overview(visit, View.of(query(visit.call)))
+        return await self._overview(asked, View.of(asked.call.query))
 
     async def overview_events(
-        self, visit: Visit, stream: EventStream
+        self, asked: OperatorCall, stream: EventStream
     ) -> AsyncGenerator[bytes, None]:
         """The parts of the overview, each when it has changed."""
-        view = View.of(query(visit.call))
-        return self._overview_parts(stream, view)
+        view = View.of(asked.call.query)
+        return self._overview_parts(asked.actor, stream, view)
 
-    async def find(self, visit: Visit) -> Response:
+    async def find(self, asked: OperatorCall) -> Response:
         """The page of the room that was asked for by its name."""
-        named = query(visit.call).get("room", "").strip()
+        named = asked.call.query.get("room", "").strip()
         try:
             return see(f"/admin/rooms/{room_name(named)}/")
         except ChatError as error:
-            return await self._overview(visit, View(), named, error)
+            return await self._overview(asked, View(), named, error)
 
-    async def room(self, visit: Visit) -> Response:
+    async def room(self, asked: OperatorCall) -> Response:
         """A room: its newest messages, or earlier ones, and a form to say something."""
-        asked = query(visit.call)
-        sent = number(asked, "sent")
+        fields = asked.call.query
+        sent = number(fields, "sent")
         return await self._room(
-            visit,
-            window(asked, _MESSAGES),
+            asked,
+            window(fields, _MESSAGES),
             notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
         )
 
-    async def room_events(self, visit: Visit, stream: EventStream) -> AsyncGenerator[bytes, None]:
+    async def room_events(
+        self, asked: OperatorCall, stream: EventStream
+    ) -> AsyncGenerator[bytes, None]:
         """What is said in a room after the message that the page has, and the room's state."""
-        name = room_name(visit.call.names["room"])
-        back = visit.call.header("Last-Event-ID")
+        name = room_name(asked.call.names["room"])
+        back = asked.call.header("Last-Event-ID")
         if back is None:
-            seen = number(query(visit.call), "after") or 0
+            seen = number(asked.call.query, "after") or 0
         else:
             seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
         # Refused now, if it cannot be read: once the stream has begun it is too late.
-        await self._chat.history(name, Window(1))
-        return self._room_parts(stream, name, seen)
+        await self._chat.history(asked.actor, name, Window(1))
+        return self._room_parts(asked.actor, stream, name, seen)
 
-    async def send(self, visit: Visit) -> Response:
+    async def send(self, asked: OperatorCall) -> Response:
         """Say in a room what was typed."""
-        name = room_name(visit.call.names["room"])
-        text = _typed(visit)
+        name = room_name(asked.call.names["room"])
+        text = _typed(asked)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
-        message = await self._chat.send(visit.call.source, name, text, user=OPERATOR)
+        message = await self._chat.send(asked.actor, name, text)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
-    async def not_sent(self, visit: Visit, error: ChatError) -> Response:
+    async def not_sent(self, asked: OperatorCall, error: ChatError) -> Response:
         """The room's page with what was typed, and why it was not said."""
-        return await self._room(visit, Window(_MESSAGES), draft=_typed(visit), error=error)
+        return await self._room(asked, Window(_MESSAGES), draft=_typed(asked), error=error)
 
     async def _overview(
-        self, visit: Visit, view: View, named: str = "", error: ChatError | None = None
+        self, asked: OperatorCall, view: View, named: str = "", error: ChatError | None = None
     ) -> Response:
         """
         @param named: what was given as a room's name.
@@ -151,22 +128,28 @@ class Admin:
         return self._templates.page(
             "admin/overview.html",
             error=error,
-            token=visit.form_token,
+            token=asked.form_token,
             named=named,
             longest_filter=LONGEST_FILTER,
             longest_name=LONGEST_ROOM_NAME,
-            **self._at_a_glance(view, await self._chat.rooms(), await self._chat.reports()),
+            **self._at_a_glance(
+                view,
+                await self._chat.rooms(asked.actor),
+                await self._chat.reports(asked.actor),
+            ),
         )
 
-    async def _overview_parts(self, stream: EventStream, view: View) -> AsyncGenerator[bytes, None]:
+    async def _overview_parts(
+        self, actor: Actor, stream: EventStream, view: View
+    ) -> AsyncGenerator[bytes, None]:
         parts = _Parts(self._templates, ("tiles", "rooms", "server"))
         self._looking += 1
         try:
             while not stream.ended:
-                now = self._clock.seconds()
+                now = self._time.seconds()
                 if now >= self._rooms_at + _REFRESH:
-                    self._rooms, self._rooms_at = await self._chat.rooms(), now
-                    self._reports = await self._chat.reports()
+                    self._rooms, self._rooms_at = await self._chat.rooms(actor), now
+                    self._reports = await self._chat.reports(actor)
                 yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
                 await stream.rest(_REFRESH)
         finally:
@@ -179,7 +162,7 @@ class Admin:
     ) -> dict[str, Any]:
         """What the overview's templates are given."""
         server = self._server
-        now = self._now()
+        now = self._time.wall()
         expires_in = server.certificate.expires.timestamp() - now
         return {
             "listing": page_of(rooms, view),
@@ -190,10 +173,10 @@ class Admin:
             "processes": sorted(reports, key=lambda report: report.process),
             "this_process": reports[0].process,
             "chart_minutes": BARS * BAR // 60,
-            "active_minutes": int(LATELY / 60),
+            "active_minutes": int(ACTIVE_FOR / 60),
             "trouble": self._chat.trouble(),
             "memory": memory(),
-            "uptime": self._clock.seconds() - server.started,
+            "uptime": self._time.seconds() - server.started,
             "now": now,
             "server": server,
             "expires_in": expires_in,
@@ -204,19 +187,19 @@ class Admin:
 
     async def _room(
         self,
-        visit: Visit,
+        asked: OperatorCall,
         part: Window,
         *,
         notice: str = "",
         draft: str = "",
         error: ChatError | None = None,
     ) -> Response:
-        name = room_name(visit.call.names["room"])
+        name = room_name(asked.call.names["room"])
         messages: list[Message] = []
         older = newer = unread = None
         newest = 0
         try:
-            found = await self._chat.history(name, part)
+            found = await self._chat.history(asked.actor, name, part)
             messages = [message async for page in found.pages() for message in page]
         except ChatError as reason:
             # The form must be there all the same, with what was typed.
@@ -226,10 +209,10 @@ class Admin:
         return self._templates.page(
             "admin/room.html",
             error=error,
-            token=visit.form_token,
-            host=visit.call.asked.host,
-            room=await self._chat.room(name),
-            now=self._now(),
+            token=asked.form_token,
+            host=asked.call.asked.host,
+            room=await self._chat.room(asked.actor, name),
+            now=self._time.wall(),
             messages=messages,
             live=part == Window(_MESSAGES) and unread is None,
             newest=newest,
@@ -239,11 +222,11 @@ class Admin:
             notice=notice,
             draft=draft,
             longest=self._chat.max_message,
-            self_signed=self._server.certificate.self_signed and not visit.call.proxied,
+            self_signed=self._server.certificate.self_signed and not asked.call.proxied,
         )
 
     async def _room_parts(
-        self, stream: EventStream, name: str, seen: int
+        self, actor: Actor, stream: EventStream, name: str, seen: int
     ) -> AsyncGenerator[bytes, None]:
         """
         First what was missed, then what comes: no message twice, and none missing
@@ -254,8 +237,8 @@ class Admin:
         parts = _Parts(self._templates, ("room_tiles",))
         tail = Tail(stream)
         try:
-            await self._chat.watch(name, tail)
-            found = await self._chat.history(name, Window(_MESSAGES))
+            await self._chat.watch(actor, name, tail)
+            found = await self._chat.history(actor, name, Window(_MESSAGES))
             tail.follow(found.position.epoch)
             if seen > found.position.seq:
                 # The page shows another numbering, of before the database was replaced.
@@ -271,8 +254,8 @@ class Admin:
                     if message.seq > seen:
                         seen = message.seq
                         pieces.append(event("message", encode(message).decode(), seen))
-                room = await self._chat.room(name)
-                pieces.append(parts.changed({"room": room, "now": self._now()}))
+                room = await self._chat.room(actor, name)
+                pieces.append(parts.changed({"room": room, "now": self._time.wall()}))
                 yield b"".join(pieces)
                 await stream.sleep(_PAUSE)
                 await stream.rest(_REFRESH - _PAUSE)
@@ -284,9 +267,9 @@ class Admin:
             self._chat.unwatch(name, tail)
 
 
-def _typed(visit: Visit) -> str:
+def _typed(asked: OperatorCall) -> str:
     """The form's message, with lines that end as everywhere, and not as in HTTP."""
-    return visit.form.get("message", "").replace("\r\n", "\n")
+    return asked.form.get("message", "").replace("\r\n", "\n")
 
 
 class _Parts:

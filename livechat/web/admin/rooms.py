@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from msgspec import Struct, structs
 
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import number
 from livechat.protocol.cluster import Room
+from livechat.web.queries import number
 
 #: Rooms of a page.
 PAGE: Final = 50

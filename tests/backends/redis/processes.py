@@ -117,7 +117,7 @@ class ProcessesTest(TestCase):
         self.here, self.there = self.process(), self.process()
         await self.usable()
         for each in (self.here, self.there):
-            await each.backend.subscribe("r")
+            await each.backend.messages.subscribe("r")
         self.numbers = count()
         self.answered: list[str] = []
         self.refused: list[Kind] = []
@@ -149,7 +149,7 @@ class ProcessesTest(TestCase):
             error: Any = failure.value
             self.refused.append(error.kind)
 
-        sent = process.backend.publish(Draft("r", text))
+        sent = process.backend.messages.publish(Draft("r", text))
         return sent.addCallbacks(lambda _: self.answered.append(text), refused)
 
     async def traffic(self, much: int, each: Callable[[int], None] = lambda _: None) -> None:
@@ -163,10 +163,10 @@ class ProcessesTest(TestCase):
         await gatherResults(sent)
 
     async def stored(self) -> list[str]:
-        page = await self.here.backend.read("r", 0, 100_000)
+        page = await self.here.backend.messages.read("r", 0, 100_000)
         found = list(page.messages)
         while found and found[-1].seq < page.position.seq:
-            found += (await self.here.backend.read("r", found[-1].seq, 100_000)).messages
+            found += (await self.here.backend.messages.read("r", found[-1].seq, 100_000)).messages
         return [message.message for message in found]
 
     async def all_is_well(self) -> list[str]:

@@ -70,7 +70,10 @@ class RedisFaultsTest(ProcessesTest):
         await self.kill()
         await self.traffic(20)
         assert self.refused == [Kind.UNAVAILABLE] * 20
-        for call in (self.here.backend.read("r", 0, 1), self.here.backend.subscribe("other")):
+        for call in (
+            self.here.backend.messages.read("r", 0, 1),
+            self.here.backend.messages.subscribe("other"),
+        ):
             error = await call.addCallbacks(lambda _: None, lambda failure: failure.value)
             assert error.kind is Kind.UNAVAILABLE
         self.server.start()
@@ -107,7 +110,7 @@ class RedisFaultsTest(ProcessesTest):
             assert process.seqs() == [*range(1, 11), 1]
             assert len(process.epochs()) == 2
         assert self.here.epochs() == self.there.epochs()
-        page = await self.here.backend.read("r", 0, 10)
+        page = await self.here.backend.messages.read("r", 0, 10)
         assert page.position.epoch == self.here.epochs()[1]
 
     async def test_redis_has_lost_the_end(self) -> None:
@@ -148,7 +151,7 @@ class WarningsTest(ProcessesTest):
             third = self.process()
             await third.usable()
             await until(lambda: len(warned(events)) == 2)
-            third.backend._link.drop("a test")
+            third.backend._connection.drop("a test")
             await third.troubled("a test")
             await third.usable()
             await third.backend.beat()

@@ -14,7 +14,7 @@ from twisted.protocols import portforward
 
 from livechat.backends.redis import connect
 from livechat.backends.redis.connection import PING_EVERY, Script
-from livechat.backends.redis.publisher import PATIENCE
+from livechat.backends.redis.publisher import WAIT
 from livechat.backends.redis.resp import REPLY
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
@@ -137,7 +137,7 @@ class SilenceTest(ProcessesTest):
         self.patch(_ClientFactory, "protocol", _LossyClient)
         self.there = self.process()
         await self.there.usable()
-        await self.there.backend.subscribe("r")
+        await self.there.backend.messages.subscribe("r")
         await self.traffic(200)
         assert len(await self.all_is_well()) == 200
 
@@ -160,7 +160,7 @@ class SilenceTest(ProcessesTest):
         before = self.reactor.seconds()
         sent = [self.send(self.there, f"unheard {n}") for n in range(20)]
         await gatherResults(sent)
-        assert self.reactor.seconds() - before < PATIENCE + 0.5
+        assert self.reactor.seconds() - before < WAIT + 0.5
         # It has another one by now, by which it sent them again.
         assert set(self.refused) <= {Kind.UNKNOWN}
         await until(lambda: self.there.backend.trouble() is None)
@@ -171,7 +171,7 @@ class SilenceTest(ProcessesTest):
     async def test_sent_again(self) -> None:
         """What was stored, and the answer was swallowed, is not stored a second time."""
         client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
-        sent = self.there.backend.publish(Draft("r", "once"))
+        sent = self.there.backend.messages.publish(Draft("r", "once"))
         await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1" or self._swallow(client))
         message = await sent
         assert (message.seq, message.message) == (1, "once")

@@ -57,8 +57,8 @@ class SecuredTest(TestCase):
         url = f"rediss://ann:p%40ss%20word@localhost:{self.port}/3"
         process = self.reach(url, self.certificate)
         await process.usable()
-        await process.backend.subscribe("r")
-        await process.backend.publish(Draft("r", "hello"))
+        await process.backend.messages.subscribe("r")
+        await process.backend.messages.publish(Draft("r", "hello"))
         assert process.heard() == ["hello"]
         assert self.server.ask("-n", "3", "EXISTS", "lc:{r}:s") == "1"
         assert self.server.ask("-n", "0", "EXISTS", "lc:{r}:s") == "0"

@@ -18,12 +18,12 @@ class NumberingTest(ProcessesTest):
     """Another numbering is another epoch, at once, and nothing of it is missed."""
 
     async def epoch(self, room: str = "r") -> str:
-        return (await self.there.backend.read(room, 0, 0)).position.epoch
+        return (await self.there.backend.messages.read(room, 0, 0)).position.epoch
 
     async def burst(self, process: Process, much: int) -> list[int]:
         """Say *much* at once; returns the numbers in the answers."""
         drafts = [Draft("r", f"new {number}") for number in range(much)]
-        return [m.seq for m in await gatherResults(map(process.backend.publish, drafts))]
+        return [m.seq for m in await gatherResults(map(process.backend.messages.publish, drafts))]
 
     async def begins_anew(self) -> None:
         """After five messages, more come than there were before."""
@@ -63,7 +63,7 @@ class NumberingTest(ProcessesTest):
         await self.all_is_well()
         before = await self.epoch()
         self.server.ask("DEL", "lc:{r}:m")
-        assert len((await self.here.backend.read("r", 0, 10)).messages) == 5
+        assert len((await self.here.backend.messages.read("r", 0, 10)).messages) == 5
         assert await self.epoch() != before
         assert await self.burst(self.here, 3) == [6, 7, 8]
         for process in (self.here, self.there):
@@ -86,10 +86,10 @@ class NumberingTest(ProcessesTest):
         """An answer of a numbering that has ended changes nothing, and is not waited for."""
         await self.traffic(5)
         await self.all_is_well()
-        room = self.there.backend._rooms._rooms["r"]
+        room = self.there.backend._subscriptions._rooms["r"]
         assert room.stream is not None
         stale = (await self.here.backend.history.read("r", 0, 10)).entries[2]
-        self.there.backend._rooms.told(b"lc:0:{r}", stale._replace(word=b"ended"))
+        self.there.backend._subscriptions.published(b"lc:0:{r}", stale._replace(word=b"ended"))
         await self.traffic(5)
         assert len(await self.all_is_well()) == 10
         assert len(self.there.epochs()) == 1
@@ -99,16 +99,18 @@ class NumberingTest(ProcessesTest):
         await self.traffic(5)
         await self.all_is_well()
         newest = (await self.here.backend.history.read("r", 4, 1)).entries[0]
-        self.there.backend._rooms.told(b"lc:0:{r}", newest._replace(tag=b"other"))
+        self.there.backend._subscriptions.published(b"lc:0:{r}", newest._replace(tag=b"other"))
         await self.traffic(5)
         assert len(await self.all_is_well()) == 10
 
     async def test_a_nonce_of_a_lost_message(self) -> None:
         """The message is stored again: nobody could see the one that had the nonce."""
-        first = await self.here.backend.publish(Draft("r", "a", None, "n"))
-        assert isinstance(await self.here.backend.publish(Draft("r", "a", None, "n")), Repeated)
+        first = await self.here.backend.messages.publish(Draft("r", "a", None, "n"))
+        assert isinstance(
+            await self.here.backend.messages.publish(Draft("r", "a", None, "n")), Repeated
+        )
         self.server.ask("DEL", "lc:{r}:s", "lc:{r}:m")
-        again = await self.here.backend.publish(Draft("r", "a", None, "n"))
+        again = await self.here.backend.messages.publish(Draft("r", "a", None, "n"))
         assert not isinstance(again, Repeated)
         assert again.seq == first.seq
         for process in (self.here, self.there):
@@ -119,9 +121,11 @@ class NumberingTest(ProcessesTest):
         """A room without messages keeps its epoch over the first one, at both processes."""
         for room, process in (("one", self.here), ("two", self.there)):
             before = await self.epoch(room)
-            await gatherResults([each.backend.subscribe(room) for each in (self.here, self.there)])
+            await gatherResults(
+                [each.backend.messages.subscribe(room) for each in (self.here, self.there)]
+            )
             assert await self.epoch(room) == before
-            await process.backend.publish(Draft(room, "first"))
+            await process.backend.messages.publish(Draft(room, "first"))
             await self.both_hear(room)
             assert self.here.epochs(room) == self.there.epochs(room) == [before]
             assert await self.epoch(room) == before
@@ -131,10 +135,10 @@ class NumberingTest(ProcessesTest):
 
     async def test_an_empty_room_leaves_nothing(self) -> None:
         """The key of its word ends by itself, and with the first message."""
-        await self.here.backend.subscribe("new")
+        await self.here.backend.messages.subscribe("new")
         left = int(self.server.ask("PTTL", "lc:{new}:w"))
         assert 0 < left <= 1000 * history.WORD_LASTS
-        await self.here.backend.publish(Draft("new", "first"))
+        await self.here.backend.messages.publish(Draft("new", "first"))
         assert self.server.ask("EXISTS", "lc:{new}:w") == "0"
 
     async def test_an_empty_room_that_is_lost(self) -> None:
@@ -156,7 +160,7 @@ class NumberingTest(ProcessesTest):
         assert await self.epoch() == expected
         third = self.process()
         await third.usable()
-        await third.backend.subscribe("r")
+        await third.backend.messages.subscribe("r")
         await self.traffic(5)
         await self.hears(third, 5)
         assert third.epochs() == [expected]
@@ -174,8 +178,8 @@ class NumberingTest(ProcessesTest):
         await self.traffic(5)
         before = await self.epoch()
         self.server.ask("DEL", "lc:{!}:generation")
-        await self.here.backend.generation.look()
-        await self.there.backend.generation.look()
+        await self.here.backend.generation.refresh()
+        await self.there.backend.generation.refresh()
         assert await self.epoch() == before
         self.server.ask("DEL", "lc:{!}:generation")
         await self.here.backend.begin_anew()
@@ -191,7 +195,7 @@ class NumberingTest(ProcessesTest):
         await self.all_is_well()
         listener = self.process()
         await listener.usable()
-        await listener.backend.subscribe("r")
+        await listener.backend.messages.subscribe("r")
         saved = self.server.directory.parent / "saved"
         shutil.copytree(self.server.directory / "appendonlydir", saved / "appendonlydir")
         await self.traffic(10)

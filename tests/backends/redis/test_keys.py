@@ -52,18 +52,20 @@ class InstallationsTest(ProcessesTest):
 
     async def apart(self, other: Process) -> None:
         await other.usable()
-        await other.backend.subscribe("r")
+        await other.backend.messages.subscribe("r")
         listener = Listener()
-        assert other.backend._company is not None
-        other.backend._company.start(listener)  # type: ignore[arg-type]
+        assert other.backend.presence is not None
+        other.backend.presence.start(listener)  # type: ignore[arg-type]
         generation = other.backend.generation.name
         assert generation != self.here.backend.generation.name
         await self.traffic(10)
-        self.here.backend.share("r", Share((User("1", "Ann"),), 1))
-        self.here.backend.typing("r", User("1", "Ann"))
+        self.here.backend.presence.share("r", Share((User("1", "Ann"),), 1))
+        self.here.backend.presence.typing("r", User("1", "Ann"))
         await self.here.backend.begin_anew()
         await self.all_is_well()
-        told = [gatherResults([other.backend.publish(Draft("r", f"{n}")) for n in range(5)])]
+        told = [
+            gatherResults([other.backend.messages.publish(Draft("r", f"{n}")) for n in range(5)])
+        ]
         await gatherResults(told)
         # Pushes that were sent before this answer have arrived.
         await other.backend.beat()
@@ -73,8 +75,8 @@ class InstallationsTest(ProcessesTest):
         assert other.backend.generation.name == generation
         assert listener.heard == []
         assert len(self.here.heard()) == 10
-        assert await self.here.backend.secret() != await other.backend.secret()
-        assert len(await other.backend.reports()) == 1
+        assert await self.here.backend.processes.secret() != await other.backend.processes.secret()
+        assert len(await other.backend.processes.reports()) == 1
 
     async def test_another_database(self) -> None:
         """Channels know no databases."""

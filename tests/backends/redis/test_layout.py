@@ -31,9 +31,9 @@ class LayoutTest(ProcessesTest):
         )
         after = self.process()
         await after.usable()
-        assert await after.backend.secret() == b"12345678901234567890123456789012"
+        assert await after.backend.processes.secret() == b"12345678901234567890123456789012"
         assert await after.backend.shelf("operators").read() == b"signed-in"
-        page = await after.backend.read("r", 0, 10)
+        page = await after.backend.messages.read("r", 0, 10)
         assert [message.message for message in page.messages] == ["old"]
         assert page.position.epoch == after.backend.generation.epoch("r", b"")
         assert after.backend.generation.name == b"abc"
@@ -43,7 +43,7 @@ class LayoutTest(ProcessesTest):
         self.server.ask("SET", "lc:secret", "other")
         again = self.process()
         await again.usable()
-        assert await again.backend.secret() == b"12345678901234567890123456789012"
+        assert await again.backend.processes.secret() == b"12345678901234567890123456789012"
 
     async def test_not_taken_over_by_another_prefix(self) -> None:
         """The names of before are those of the default prefix."""
@@ -51,7 +51,7 @@ class LayoutTest(ProcessesTest):
         other = Process(connect(self.url, self.reactor, Retention(), prefix="other"))
         self.addCleanup(other.backend.stop)
         await other.usable()
-        assert await other.backend.secret() != b"12345678901234567890123456789012"
+        assert await other.backend.processes.secret() != b"12345678901234567890123456789012"
         assert self.server.ask("EXISTS", "lc:secret") == "1"
 
     async def test_an_older_livechat_is_there(self) -> None:

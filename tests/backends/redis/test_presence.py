@@ -8,7 +8,7 @@ from typing import Any
 from zope.interface import implementer
 
 from livechat.backends.redis import presence, registry
-from livechat.interfaces import ICompany
+from livechat.interfaces import IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 from tests.backends.redis.processes import Process, ProcessesTest, until
@@ -17,7 +17,7 @@ ANN = Share((User("1", "Ann Lee"),), 1, 2)
 BOB = Share((User("2", "Bob"),), 1, 1)
 
 
-@implementer(ICompany)
+@implementer(IPresenceSink)
 class Listener:
     """Remembers what other processes say."""
 
@@ -32,7 +32,7 @@ class Listener:
         self.typed.append((room, user))
 
 
-class CompanyTest(ProcessesTest):
+class PresenceRelayTest(ProcessesTest):
     """Two processes that say who is where."""
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -41,7 +41,7 @@ class CompanyTest(ProcessesTest):
 
     def listens(self, process: Process) -> Listener:
         listener = Listener()
-        known: Any = process.backend._company
+        known: Any = process.backend.presence
         known.start(listener)
         return listener
 
@@ -52,34 +52,34 @@ class CompanyTest(ProcessesTest):
     async def test_told(self) -> None:
         """What changes at one is told to the other, and not to itself."""
         there = self.listens(self.there)
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
-        self.there.backend.share("r", BOB)
+        self.there.backend.presence.share("r", BOB)
         await self.hears(BOB)
-        self.there.backend.share("r", Share())
+        self.there.backend.presence.share("r", Share())
         await self.hears()
         assert there.shares.get("r", []) == []
         assert self.server.ask("EXISTS", "lc:{r}:p") == "0"
 
     async def test_known_when_one_comes(self) -> None:
         """Who subscribes to a room knows by then who is there."""
-        self.there.backend.share("other", ANN)
+        self.there.backend.presence.share("other", ANN)
         await until(lambda: self.server.ask("EXISTS", "lc:{other}:p") == "1")
-        await self.here.backend.subscribe("other")
+        await self.here.backend.messages.subscribe("other")
         assert self.listener.shares["other"] == [ANN]
 
     async def test_typing(self) -> None:
         """Who types is told to the other process, and stored nowhere."""
-        self.there.backend.typing("r", User("1", "Ann Lee"))
+        self.there.backend.presence.typing("r", User("1", "Ann Lee"))
         await until(lambda: self.listener.typed)
         assert self.listener.typed == [("r", User("1", "Ann Lee"))]
-        assert (await self.here.backend.read("r", 0, 10)).position.seq == 0
+        assert (await self.here.backend.messages.read("r", 0, 10)).position.seq == 0
 
     async def test_killed(self) -> None:
         """The people of a process that was killed are gone when its lease ends."""
         self.patch(registry, "LEASE", 0.3)
         await self.there.backend.beat()
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         self.there.backend._beating.stop()
         while self.listener.shares["r"]:
@@ -90,7 +90,7 @@ class CompanyTest(ProcessesTest):
         """Those of one that has stopped are there a while longer: they may be back by then."""
         third = self.process()
         await third.usable()
-        third.backend.share("r", ANN)
+        third.backend.presence.share("r", ANN)
         await self.hears(ANN)
         self.patch(registry, "FAREWELL", 0.3)
         await third.backend.stop()
@@ -102,7 +102,7 @@ class CompanyTest(ProcessesTest):
     async def test_what_was_lost_is_said_again(self) -> None:
         """What was said while Redis was away is known when it is back."""
         await self.kill()
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         self.server.start()
         await self.usable()
         await self.hears(ANN)
@@ -110,33 +110,33 @@ class CompanyTest(ProcessesTest):
     async def test_that_nobody_is_there_is_said_again(self) -> None:
         """Whether Redis was away, or did not reach the one that is to know."""
         for cut in (False, True):
-            self.there.backend.share("r", ANN)
+            self.there.backend.presence.share("r", ANN)
             await self.hears(ANN)
             if cut:
-                told, self.here.backend.told = self.here.backend.told, lambda *_: None  # type: ignore[method-assign]
-                self.there.backend.share("r", Share())
+                told, self.here.backend.published = self.here.backend.published, lambda *_: None  # type: ignore[method-assign]
+                self.there.backend.presence.share("r", Share())
                 await until(lambda: self.server.ask("EXISTS", "lc:{r}:p") == "0")
                 self.server.ask("CLIENT", "KILL", "TYPE", "pubsub")
-                self.here.backend.told = told  # type: ignore[method-assign]
+                self.here.backend.published = told  # type: ignore[method-assign]
             else:
                 await self.kill()
-                self.there.backend.share("r", Share())
+                self.there.backend.presence.share("r", Share())
                 self.server.start()
                 await self.usable()
             await self.hears()
 
     async def test_a_room_that_is_listened_to_still(self) -> None:
         """Who comes again knows who is there, though the process has heard it all along."""
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
-        self.here.backend.unsubscribe("r")
+        self.here.backend.messages.unsubscribe("r")
         self.listener.shares.clear()
-        await self.here.backend.subscribe("r")
+        await self.here.backend.messages.subscribe("r")
         assert self.listener.shares["r"] == [ANN]
 
     async def test_one_that_was_taken_for_dead(self) -> None:
         """It says who is there as soon as it can."""
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         for key in self.server.ask("ZRANGE", "lc:{!}:processes", "0", "-1").split():
             self.server.ask("ZREM", "lc:{!}:processes", key)
@@ -147,24 +147,24 @@ class CompanyTest(ProcessesTest):
 
     async def test_a_lost_push(self) -> None:
         """A push that gets lost is made good by what is said again."""
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
-        told, lost = self.here.backend.told, []
-        self.here.backend.told = lambda *payload: lost.append(payload)  # type: ignore[method-assign]
-        self.there.backend.share("r", BOB)
+        told, lost = self.here.backend.published, []
+        self.here.backend.published = lambda *payload: lost.append(payload)  # type: ignore[method-assign]
+        self.there.backend.presence.share("r", BOB)
         await until(lambda: lost)
         self.patch(presence, "REFRESH", 0.0)
-        self.here.backend.told = told  # type: ignore[method-assign]
+        self.here.backend.published = told  # type: ignore[method-assign]
         await self.there.backend.beat()
         await self.hears(BOB)
 
     async def test_another_version(self) -> None:
         """What is not understood is left out."""
-        self.there.backend.share("r", ANN)
+        self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)
         self.server.ask("PUBLISH", "lc:0:{r}", "company other nonsense")
         self.server.ask("PUBLISH", "lc:0:{r}", "company")
         self.server.ask("PUBLISH", "lc:0:{r}", "typing other nobody")
-        self.there.backend.share("r", BOB)
+        self.there.backend.presence.share("r", BOB)
         await self.hears(BOB)
         assert self.listener.typed == []

@@ -8,15 +8,15 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
-from livechat.backends.redis import publisher
+from livechat.backends import waiting
 from livechat.backends.redis.connection import RefusedError
-from livechat.backends.redis.publisher import PATIENCE, Sending
+from livechat.backends.redis.publisher import WAIT, Sending
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 
 
-class OutboxTest(ProcessesTest):
+class PublisherTest(ProcessesTest):
     """
     What is sent is stored once, or not at all, and its sender knows.
 
@@ -45,7 +45,7 @@ class OutboxTest(ProcessesTest):
         before = self.reactor.seconds()
         sent = [self.send(self.here, f"still {number}") for number in range(20)]
         await gatherResults(sent)
-        assert self.reactor.seconds() - before < PATIENCE + 0.5
+        assert self.reactor.seconds() - before < WAIT + 0.5
         assert set(self.refused) == {Kind.UNKNOWN}
         assert len(self.refused) == 20
         await self.send(self.here, "no")
@@ -77,12 +77,12 @@ class OutboxTest(ProcessesTest):
 
     async def test_too_much(self) -> None:
         """More than may be under way is refused, and only that."""
-        self.patch(publisher, "QUEUE", 10)
+        self.patch(waiting, "MESSAGES", 10)
         sent = [self.send(self.here, f"{number}") for number in range(15)]
         await gatherResults(sent)
         assert self.refused == [Kind.OVERLOADED] * 5
         assert await self.all_is_well() == [f"{number}" for number in range(10)]
-        self.patch(publisher, "QUEUE_CHARACTERS", 10)
+        self.patch(waiting, "CHARACTERS", 10)
         await self.send(self.here, "x" * 11)
         assert self.refused[5:] == [Kind.OVERLOADED]
         await self.send(self.here, "x" * 10)
@@ -101,35 +101,35 @@ class OutboxTest(ProcessesTest):
         await small.usable()
         for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
             tag = b"tag%d" % later
-            deadline = self.reactor.seconds() + PATIENCE
-            first, again = (Sending(Draft("s", "x"), b"x", tag, deadline) for _ in range(2))
+            deadline = self.reactor.seconds() + WAIT
+            first, again = (Sending(Draft("s", "x"), deadline, b"x", tag) for _ in range(2))
             found: list[Any] = []
             told = [sending.answer for sending in (first, again)]
             assert told[0] is not None
             assert told[1] is not None
-            small.backend._outbox._send([first])
+            small.backend._publisher._send([first])
             await told[0]
             for number in range(3):
-                await small.backend.publish(Draft("s", f"{number}"))
+                await small.backend.messages.publish(Draft("s", f"{number}"))
             # Long after, everything that is kept is younger, or it is older than the first time.
             again.deadline = deadline + later
             told[1].addErrback(note, found)
-            small.backend._outbox._send([again], again=True)
+            small.backend._publisher._send([again], again=True)
             await told[1]
             assert found == expected
-        page = await small.backend.read("s", 0, 10)
+        page = await small.backend.messages.read("s", 0, 10)
         assert page.position.seq == 4 + 4 + 1
 
     async def test_sent_again_and_found(self) -> None:
         """What is there is found by its tag, and what is not is stored now."""
-        deadline = self.reactor.seconds() + PATIENCE
-        one, two, three = (Sending(Draft("s", "x"), b"x", b"tag", deadline) for _ in range(3))
+        deadline = self.reactor.seconds() + WAIT
+        one, two, three = (Sending(Draft("s", "x"), deadline, b"x", b"tag") for _ in range(3))
         three.tag = b"other"
         answers = []
         for sending, again in ((one, False), (two, True), (three, True)):
             told = sending.answer
             assert told is not None
-            self.here.backend._outbox._send([sending], again=again)
+            self.here.backend._publisher._send([sending], again=again)
             answers.append(await told)
         assert [message.seq for message in answers] == [1, 1, 2]
 
@@ -138,7 +138,7 @@ class OutboxTest(ProcessesTest):
         self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
         drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
         found: list[Any] = []
-        sent = [self.here.backend.publish(draft) for draft in drafts]
+        sent = [self.here.backend.messages.publish(draft) for draft in drafts]
         await gatherResults([each.addErrback(note, found) for each in sent])
         assert found == [Kind.UNAVAILABLE]
         assert await self.all_is_well() == ["one", "three"]
@@ -149,26 +149,23 @@ class OutboxTest(ProcessesTest):
 
         def again(patience: float) -> Deferred[Any]:
             deadline = self.reactor.seconds() + patience
-            sending = Sending(Draft("s", "x"), b"x", b"tag", deadline)
+            sending = Sending(Draft("s", "x"), deadline, b"x", b"tag")
             told = sending.answer
             assert told is not None
-            self.here.backend._outbox._sendings.append(sending)
-            self.here.backend._outbox._send([sending], again=True)
+            self.here.backend._publisher._waitlist.add(sending)
+            self.here.backend._publisher._send([sending], again=True)
             return told.addErrback(note, found)
 
-        await self.here.backend.publish(Draft("s", "before"))
+        await self.here.backend.messages.publish(Draft("s", "before"))
         await again(-1)
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
-        await again(PATIENCE)
+        await again(WAIT)
         assert found == [Kind.UNKNOWN, Kind.UNAVAILABLE]
         self.server.ask("ACL", "SETUSER", "default", "-evalsha")
-        await again(PATIENCE)
+        await again(WAIT)
         await self.kill()
-        told = again(PATIENCE)
+        told = again(WAIT)
         assert not told.called
-        self.here.backend._outbox._impatience = self.reactor.callLater(
-            PATIENCE, self.here.backend._outbox._lose_patience
-        )
         await told
         assert found[2:] == [Kind.UNKNOWN] * 2
 
@@ -176,9 +173,11 @@ class OutboxTest(ProcessesTest):
         """Of an error that is not Redis's own it is not known what came before it."""
         for code, kind in (("upstream failure", Kind.UNKNOWN), ("LOADING", Kind.UNAVAILABLE)):
             self.patch(
-                self.here.backend._link, "call", lambda *_, code=code: fail(RefusedError(code))
+                self.here.backend._connection,
+                "call",
+                lambda *_, code=code: fail(RefusedError(code)),
             )
-            self.patch(self.here.backend, "not_taken", lambda _: None)
+            self.patch(self.here.backend, "write_refused", lambda _: None)
             await self.send(self.here, "x")
             assert self.refused[-1:] == [kind]
 

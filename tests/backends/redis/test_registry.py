@@ -10,13 +10,13 @@ from tests.backends.redis.processes import Process, ProcessesTest
 from tests.contract import REPORT
 
 
-class RosterTest(ProcessesTest):
+class ProcessRegistryTest(ProcessesTest):
     """What processes know of each other."""
 
     async def known(self, process: Process) -> list[str]:
         """Whom it knows just now."""
-        process.backend._roster._asked_at = float("-inf")  # type: ignore[union-attr]
-        return [report.process for report in await process.backend.reports()]
+        process.backend.processes._asked_at = float("-inf")
+        return [report.process for report in await process.backend.processes.reports()]
 
     async def until_known(self, process: Process, *expected: str) -> None:
         while await self.known(process) != list(expected):
@@ -32,7 +32,7 @@ class RosterTest(ProcessesTest):
         assert await self.known(self.there) == ["there", "here"]
         self.here.report = structs.replace(REPORT, process="now")
         assert await self.known(self.here) == ["now", "there"]
-        (_, other) = await self.here.backend.reports()
+        (_, other) = await self.here.backend.processes.reports()
         assert other == self.there.report
 
     async def test_who_goes(self) -> None:
@@ -50,7 +50,7 @@ class RosterTest(ProcessesTest):
         third = self.process()
         third.report = structs.replace(REPORT, process="third")
         await third.usable()
-        left = third.backend._roster
+        left = third.backend.processes
         assert left is not None
         await left.leave()
         await left.beat()
@@ -62,7 +62,7 @@ class RosterTest(ProcessesTest):
         third = self.process()
         await third.usable()
         await third.backend.beat()
-        left, seen = third.backend._roster, self.here.backend._roster
+        left, seen = third.backend.processes, self.here.backend.processes
         assert left is not None
         assert seen is not None
         await third.backend.stop()

@@ -142,8 +142,8 @@ class RefusalsTest(TestCase):
         mend()
         await process.usable()
         assert self.reactor.seconds() - before < SOON
-        await process.backend.subscribe("r")
-        await process.backend.publish(Draft("r", "hello"))
+        await process.backend.messages.subscribe("r")
+        await process.backend.messages.publish(Draft("r", "hello"))
         assert process.heard() == ["hello"]
 
     async def test_a_wrong_password(self) -> None:

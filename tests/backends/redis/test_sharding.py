@@ -72,13 +72,13 @@ class ShardedContractTest(RedisContract, TestCase):
         backend = await self.begin()
         rooms = [str(number) for number in range(30)]
         for room in rooms:
-            await backend.publish(Draft(room, "x"))
+            await backend.messages.publish(Draft(room, "x"))
         for number, server in enumerate(self._servers):
             held = {room for room in rooms if server.ask("EXISTS", f"lc:{{{room}}}:s") == "1"}
             assert held == {room for room in rooms if shard(room, 3) == number}
-        await backend._backends[1]._link.stop()
+        await backend._backends[1]._connection.stop()
         assert "of 3 Redis, 1 cannot be used" in str(backend.trouble())
         for room in rooms:
-            answer = backend.publish(Draft(room, "y"))
+            answer = backend.messages.publish(Draft(room, "y"))
             error = await answer.addCallbacks(lambda _: None, lambda failure: failure.value)
             assert (error is not None) == (shard(room, 3) == 1)

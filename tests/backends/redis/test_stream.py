@@ -18,46 +18,46 @@ def seqs(entries: list[Entry]) -> list[int]:
 
 def test_in_order() -> None:
     stream = Stream(4, b"tag4", 1_004)
-    assert seqs(stream.take(entry(5))) == [5]
-    assert seqs(stream.take(entry(6))) == [6]
+    assert seqs(stream.push(entry(5))) == [5]
+    assert seqs(stream.push(entry(6))) == [6]
     assert (stream.position, stream.tag, stream.time, stream.hole) == (6, b"tag6", 1_006, False)
 
 
 def test_what_was_there_before() -> None:
     stream = Stream(4, b"tag4", 1_004)
-    assert stream.take(entry(4)) == stream.take(entry(1)) == []
+    assert stream.push(entry(4)) == stream.push(entry(1)) == []
     assert not stream.hole
 
 
 def test_a_hole() -> None:
     """What comes behind a hole waits for what is missing."""
     stream = Stream(0, b"", 0)
-    assert stream.take(entry(3)) == stream.take(entry(2)) == []
+    assert stream.push(entry(3)) == stream.push(entry(2)) == []
     assert stream.hole
-    assert seqs(stream.take(entry(1))) == [1, 2, 3]
+    assert seqs(stream.push(entry(1))) == [1, 2, 3]
     assert not stream.hole
 
 
 def test_a_hole_that_is_read() -> None:
     """What is read fills it; what had come meanwhile comes once."""
     stream = Stream(2, b"tag2", 1_002)
-    stream.take(entry(5))
-    stream.take(entry(7))
+    stream.push(entry(5))
+    stream.push(entry(7))
     assert seqs(stream.read([entry(seq) for seq in (2, 3, 4, 5)], top=8)) == [3, 4, 5]
     assert stream.hole
-    assert seqs(stream.take(entry(6))) == [6, 7]
+    assert seqs(stream.push(entry(6))) == [6, 7]
     assert stream.hole, "8 was not heard of"
-    assert seqs(stream.take(entry(8))) == [8]
+    assert seqs(stream.push(entry(8))) == [8]
     assert not stream.hole
 
 
 def test_what_is_gone() -> None:
     """What was trimmed before it came is passed over."""
     stream = Stream(2, b"tag2", 1_002)
-    stream.take(entry(9))
+    stream.push(entry(9))
     assert seqs(stream.pass_over(7)) == []
     assert (stream.position, stream.tag) == (7, b"")
-    assert seqs(stream.take(entry(8))) == [8, 9]
+    assert seqs(stream.push(entry(8))) == [8, 9]
     assert stream.pass_over(3) == []
     assert stream.position == 9
 
@@ -67,8 +67,8 @@ def test_bounded() -> None:
     stream = Stream(0, b"", 0)
     count = 2 * MOST_AHEAD
     for seq in range(2, count + 2):
-        stream.take(entry(seq))
-    assert len(stream.take(entry(1))) == MOST_AHEAD + 1
+        stream.push(entry(seq))
+    assert len(stream.push(entry(1))) == MOST_AHEAD + 1
     assert stream.hole
     rest = stream.read([entry(seq) for seq in range(stream.position + 1, count + 2)], count + 1)
     assert len(rest) == count - MOST_AHEAD
@@ -80,7 +80,7 @@ def test_once_and_in_order(heard: list[int], read_at: list[int]) -> None:
     stream = Stream(0, b"", 0)
     delivered: list[int] = []
     for number, seq in enumerate(heard):
-        delivered += seqs(stream.take(entry(seq)))
+        delivered += seqs(stream.push(entry(seq)))
         if number in read_at:
             some = [entry(each) for each in range(stream.position + 1, stream.position + 4)]
             delivered += seqs(stream.read(some, stream.position + 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livechat.backends.redis.publisher import Sending
 from livechat.backends.redis.stream import Entry, Stream
-from livechat.backends.redis.subscription import Room, passed
+from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft
 
@@ -18,9 +18,9 @@ def test_passed() -> None:
 
 def test_forget_answered() -> None:
     """Only messages whose senders still wait are remembered."""
-    room = Room("r")
+    room = Subscription("r")
     for tag in (b"waits", b"answered"):
-        sending = Sending(Draft("r", "x"), b"x", tag, 0.0)
+        sending = Sending(Draft("r", "x"), 0.0, b"x", tag)
         room.unseen[tag] = sending, Entry(1, 1, tag, "x")
     answer = sending.answer
     assert answer is not None

@@ -15,7 +15,7 @@ from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
 
 
-class RoomsTest(ProcessesTest):
+class SubscriptionsTest(ProcessesTest):
     """
     What is missing is found, and read back.
 
@@ -23,7 +23,7 @@ class RoomsTest(ProcessesTest):
 
     async def test_lost_pushes(self) -> None:
         """What Redis tells and nobody hears is read back, without that anybody notices."""
-        told = self.there.backend.told
+        told = self.there.backend.published
         counts = Counter[bytes]()
 
         def lossy(channel: bytes, payload: bytes) -> None:
@@ -31,27 +31,29 @@ class RoomsTest(ProcessesTest):
             if counts[channel] % 7 not in (0, 3, 4):
                 told(channel, payload)
 
-        self.there.backend.told = lossy  # type: ignore[method-assign]
+        self.there.backend.published = lossy  # type: ignore[method-assign]
         await self.traffic(200)
         assert len(await self.all_is_well()) == 200
 
     async def test_the_last_push_is_lost(self) -> None:
         """After it nothing comes that would show the hole: it is found by looking."""
-        self.there.backend.told = lambda *_: None  # type: ignore[method-assign]
+        self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
         await self.send(self.here, "hello")
         while not self.there.heard():
-            await self.there.backend._rooms.sweep()
+            await self.there.backend._subscriptions.sweep()
             await deferLater(self.reactor, 0)
         await self.all_is_well()
 
     async def test_sent_while_the_room_is_opened(self) -> None:
         """What is stored before it is known where the room stands is answered at once."""
-        entering = self.here.backend.subscribe("new")
-        sent = [self.here.backend.publish(Draft("new", str(number))) for number in range(3)]
+        entering = self.here.backend.messages.subscribe("new")
+        sent = [
+            self.here.backend.messages.publish(Draft("new", str(number))) for number in range(3)
+        ]
         await entering
         before = self.reactor.seconds()
         assert [message.seq for message in await gatherResults(sent)] == [1, 2, 3]
-        assert self.reactor.seconds() < before + subscriptions.PATIENCE / 2
+        assert self.reactor.seconds() < before + subscriptions.ENTER_WITHIN / 2
 
     async def test_subscriptions_are_cut(self) -> None:
         """Connections that are cut in mid-traffic are made again, and what was missed is read."""
@@ -68,7 +70,7 @@ class RoomsTest(ProcessesTest):
         """After a connection was lost nothing is delivered before Redis has been looked at."""
         await self.traffic(5)
         await self.all_is_well()
-        there = self.there.backend._rooms
+        there = self.there.backend._subscriptions
         there.doubt()
         await gatherResults([self.send(self.here, f"later {number}") for number in range(5)])
         await self.there.backend.beat()
@@ -80,15 +82,15 @@ class RoomsTest(ProcessesTest):
         """What the history has no more cannot be delivered; the rest is, and senders are told."""
         small = self.process(messages=5)
         await until(lambda: small.backend.trouble() is None)
-        await small.backend.subscribe("r")
-        told = small.backend.told
-        small.backend.told = lambda *_: None  # type: ignore[method-assign]
-        await gatherResults([small.backend.publish(Draft("r", str(n))) for n in range(3)])
+        await small.backend.messages.subscribe("r")
+        told = small.backend.published
+        small.backend.published = lambda *_: None  # type: ignore[method-assign]
+        await gatherResults([small.backend.messages.publish(Draft("r", str(n))) for n in range(3)])
         small.sink.delivered.clear()
         for number in range(3, 20):
             await self.send(self.here, str(number))
-        await small.backend.publish(Draft("r", "20"))
-        small.backend.told = told  # type: ignore[method-assign]
+        await small.backend.messages.publish(Draft("r", "20"))
+        small.backend.published = told  # type: ignore[method-assign]
         await until(lambda: small.heard()[-1:] == ["20"])
         assert small.heard() == ["16", "17", "18", "19", "20"]
 
@@ -96,16 +98,16 @@ class RoomsTest(ProcessesTest):
         """A message that was stored, and lost before it was delivered, holds nothing up."""
         self.patch(subscriptions, "LINGER", 0.1)
         await self.send(self.here, "a")
-        lost = Sending(Draft("r", "lost"), b"lost", b"tag", 0.0)
+        lost = Sending(Draft("r", "lost"), 0.0, b"lost", b"tag")
         told = lost.answer
         assert told is not None
         told.addErrback(lambda failure: failure.trap(ChatError))
         lost.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
-        there = self.here.backend._rooms._rooms["r"]
+        there = self.here.backend._subscriptions._rooms["r"]
         there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
-        await self.here.backend._rooms.sweep()
+        await self.here.backend._subscriptions.sweep()
         assert there.unseen == {}
         there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
-        self.here.backend.unsubscribe("r")
-        await until(lambda: not self.here.backend._rooms._rooms)
+        self.here.backend.messages.unsubscribe("r")
+        await until(lambda: not self.here.backend._subscriptions._rooms)
         await until(lambda: self.server.ask("PUBSUB", "NUMSUB", "lc:0:{r}").split()[-1] == "1")

@@ -46,7 +46,7 @@ class SweepTest(ProcessesTest):
         return made
 
     async def say(self, *rooms: str) -> None:
-        await gatherResults([self.backend.publish(Draft(room, "x")) for room in rooms])
+        await gatherResults([self.backend.messages.publish(Draft(room, "x")) for room in rooms])
 
     async def sweep(self, backend: RedisBackend | None = None, steps: int = 1) -> None:
         for _ in range(steps):
@@ -81,7 +81,7 @@ class SweepTest(ProcessesTest):
         await self.sweep()
         assert self.known() == {"other"}
         assert self.server.ask("EXISTS", "lc:{room7}:s") == "0"
-        assert (await self.backend.publish(Draft("room7", "y"))).seq == 2
+        assert (await self.backend.messages.publish(Draft("room7", "y"))).seq == 2
 
     async def test_rooms_that_go_on(self) -> None:
         """Old messages go where newer ones stay, some at a time."""
@@ -93,7 +93,7 @@ class SweepTest(ProcessesTest):
         for left in (17, 7, 2, 2):
             await self.sweep()
             assert self.length() == left
-        page = await self.backend.read("r", 0, 9)
+        page = await self.backend.messages.read("r", 0, 9)
         assert [message.seq for message in page.messages] == [26, 27]
 
     async def test_storing_removes_nothing_for_its_age(self) -> None:
@@ -103,7 +103,7 @@ class SweepTest(ProcessesTest):
         await self.say("r")
         assert self.length() == 2
         assert self.server.ask("PTTL", "lc:{r}:s") == "-1"
-        assert (await self.backend.read("r", 0, 9)).position.oldest == 2
+        assert (await self.backend.messages.read("r", 0, 9)).position.oldest == 2
 
     async def test_one_leads(self) -> None:
         """One process sweeps; when it stops, or is killed, another one does."""
@@ -163,14 +163,21 @@ class SweepTest(ProcessesTest):
         self.ahead = 40 * DAY
         await self.run_for(1)
         await self.run_for(HOLD - 1)
-        assert (await self.backend.publish(Draft("r", "x"))).time == 1000 * (NOW + HOLD)
+        assert (await self.backend.messages.publish(Draft("r", "x"))).time == 1000 * (NOW + HOLD)
         await self.run_for(3)
-        assert (await self.backend.publish(Draft("r", "x"))).time > 1000 * (NOW + 39 * DAY)
-        assert [m.seq for m in (await self.backend.read("r", 0, 9)).messages] == [3]
+        assert (await self.backend.messages.publish(Draft("r", "x"))).time > 1000 * (NOW + 39 * DAY)
+        assert [m.seq for m in (await self.backend.messages.read("r", 0, 9)).messages] == [3]
         self.ahead = 0
         await self.run_for(1)
-        assert (await self.backend.publish(Draft("r", "x"))).time == 1000 * (NOW + self.later)
-        assert [m.seq for m in (await self.backend.read("r", 0, 9)).messages] == [1, 2, 3, 4]
+        assert (await self.backend.messages.publish(Draft("r", "x"))).time == 1000 * (
+            NOW + self.later
+        )
+        assert [m.seq for m in (await self.backend.messages.read("r", 0, 9)).messages] == [
+            1,
+            2,
+            3,
+            4,
+        ]
         assert self.length() == 4
 
     async def test_stamps_of_a_wrong_clock(self) -> None:
@@ -187,7 +194,7 @@ class SweepTest(ProcessesTest):
         self.later += 1
         await self.say("other")
         self.later += AGE + 1
-        assert (await self.backend.read("r", 0, 9)).position.oldest == 4
+        assert (await self.backend.messages.read("r", 0, 9)).position.oldest == 4
         await self.sweep()
         assert self.length() == 2
         assert self.known() == {"r"}
@@ -220,7 +227,7 @@ class SweepTest(ProcessesTest):
         await self.backend.stop()
         self.backend = (await self.another()).backend
         assert self.backend.wall.trusted
-        assert len((await self.backend.read("r", 0, 9)).messages) == 1
+        assert len((await self.backend.messages.read("r", 0, 9)).messages) == 1
 
     async def test_rooms_without_a_known_time(self) -> None:
         """Where nobody has kept one nothing is removed for a day."""

@@ -28,7 +28,7 @@ def said(world: World) -> bool:
 
 def say(world: World, much: int = 200) -> None:
     for _ in range(much):
-        result(world.backend.publish(Draft("r", TEXT.decode() * 3)))
+        result(world.backend.messages.publish(Draft("r", TEXT.decode() * 3)))
 
 
 def log(world: World) -> Path:
@@ -96,10 +96,10 @@ def test_a_clock_that_jumps(make_world: Callable[..., World]) -> None:
     lines = [event["line"] for event in events if "line" in event]
     assert len(lines) == 1
     assert "40 days" in lines[0]
-    assert result(world.backend.read("r", 0, 9)).messages == ()
+    assert result(world.backend.messages.read("r", 0, 9)).messages == ()
     world.wall -= 40 * DAY
     world.clock.advance(1)
-    assert len(result(world.backend.read("r", 0, 9)).messages) == 3
+    assert len(result(world.backend.messages.read("r", 0, 9)).messages) == 3
 
 
 def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) -> None:
@@ -114,5 +114,5 @@ def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) ->
     world.store = again
     with capturedLogs() as events:
         world.backend = sqlite.SqliteBackend(world.store, world.clock, world.writer, world.readers)
-        world.backend.start(world.hub, lambda: world.chat.report("x", 0, 0))
+        world.backend.start(world.hub, lambda: world.chat.directory.report("x", 0, 0))
     assert ["40 days" in event["line"] for event in events if "line" in event] == [True]

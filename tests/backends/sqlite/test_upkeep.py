@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livechat.backends.nonces import LASTS
+from livechat.backends.nonces import NONCE_LASTS
 from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.database import Store
 from livechat.protocol.messages import Draft, Message
@@ -66,7 +66,7 @@ def test_nonces_are_removed(disk: Disk) -> None:
     store = disk.store()
     store.write([Draft("r", str(number), None, str(number)) for number in range(5)])
     disk.change(f"UPDATE nonces SET time = time + {int(1000 * DAY)} WHERE rowid < 3")
-    disk.now += LASTS + 1
+    disk.now += NONCE_LASTS + 1
     store.sweep()
     disk.close()
     with closing(sqlite3.connect(disk.path)) as db:

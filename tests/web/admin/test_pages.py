@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import OPERATOR, Actor
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import PAGE
@@ -25,12 +25,12 @@ HOSTILE = [
 
 
 def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
-    result(world.chat.send(world.source("198.51.100.1"), room, text, user=user))
+    result(world.chat.send(world.caller("198.51.100.1", user), room, text))
 
 
 def join(world: World, room: str) -> RecordingClient:
     client = RecordingClient()
-    run(world.chat.join(room, client, ANN))
+    run(world.chat.join(ANN, room, client))
     return client
 
 
@@ -56,11 +56,11 @@ def test_overview_of_several_processes(
 ) -> None:
     """What is shown is of all of them together, and of each."""
     join(world, "r")
-    here = world.chat.report("here/1", 1_789_999_900_000, 5)
+    here = world.chat.directory.report("here/1", 1_789_999_900_000, 5)
     other = Report(
         "<b>/2", 1_789_996_400_000, 7, 2.0, here.chart, (Room("r", 3), Room("elsewhere", 4, 1.0))
     )
-    monkeypatch.setattr(world.backend, "reports", lambda: succeed([here, other]))
+    monkeypatch.setattr(world.backend.processes, "reports", lambda: succeed([here, other]))
     text = page(browser, "/admin/")
     assert names(text) == ["elsewhere", "r"]
     tiles = re.findall(r"<dt>(\w[\w ]*)</dt>\n<dd><strong>([^<]*)</strong> <small>([^<]*)", text)
@@ -98,7 +98,7 @@ def test_an_overview_of_nothing(browser: Browser) -> None:
 
 def test_trouble(browser: Browser, world: World) -> None:
     """When messages cannot be stored the overview says so, and why."""
-    world.backend._trouble = "messages cannot be stored: disk <full>"
+    world.backend.health.trouble = "messages cannot be stored: disk <full>"
     text = page(browser, "/admin/")
     assert "Trouble" in text
     assert "disk &lt;full&gt;" in text
@@ -242,7 +242,7 @@ def test_from_an_operator(browser: Browser, world: World) -> None:
         browser.get("/admin/rooms/r/")
         browser.post(target, message="hi", name="Eve", client="x" * 16, role="admin", user="Eve")
     assert client.frames() == [b'{"message":"hi"}'] * 2
-    said = result(world.backend.read("r", 0, 9)).messages
+    said = result(world.backend.messages.read("r", 0, 9)).messages
     assert [each.user for each in said] == [OPERATOR] * 2
 
 
@@ -299,7 +299,7 @@ def test_messages_that_cannot_be_sent(
         assert (empty.status, "Type a message first." in empty.body.decode()) == (400, True)
     assert browser.post("/admin/rooms/r/").status == 400
     refusal = ChatError(Kind.UNAVAILABLE, "The message could not be stored.")
-    monkeypatch.setattr(world.backend, "publish", lambda draft: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "publish", lambda draft: fail(refusal))
     away = browser.post("/admin/rooms/r/", message="kept")
     assert (away.status, away.headers["retry-after"]) == (503, "1")
     assert "could not be stored" in away.body.decode()
@@ -325,9 +325,9 @@ def test_a_room_whose_history_cannot_be_read(
 ) -> None:
     """The form is there all the same, and what was typed."""
     refusal = ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
-    monkeypatch.setattr(world.backend, "read", lambda *_: fail(refusal))
-    monkeypatch.setattr(world.backend, "newest", lambda _: fail(refusal))
-    monkeypatch.setattr(world.backend, "publish", lambda _: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "newest", lambda _: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "publish", lambda _: fail(refusal))
     text = page(browser, "/admin/rooms/r/")
     assert "The history cannot be read just now." in text
     assert "data-live" not in text
@@ -421,7 +421,7 @@ def test_a_message_while_a_stream_begins(browser: Browser, world: World) -> None
     """What is said while the history is read comes after it, once."""
     say(world, "a")
     lane = Lane(held=True)
-    world.backend._readers = lane
+    world.backend.messages._readers = lane
     stream = browser.events("/admin/rooms/r/events")
     say(world, "b")
     while lane.busy():
@@ -438,9 +438,9 @@ def test_watchers_are_no_members(browser: Browser, world: World) -> None:
     stream = browser.events("/admin/rooms/r/events")
     assert "<strong>0</strong> <small>here now" in dict(stream.events())["room_tiles"]
     assert names(page(browser, "/admin/")) == []
-    assert "r" in world.backend._subscribed
+    assert "r" in world.backend.messages._subscribed
     stream.hang_up()
-    assert world.backend._subscribed == {}
+    assert world.backend.messages._subscribed == {}
     assert world.hub._watchers == {}
     assert world.operators._open == {}
 
@@ -480,9 +480,9 @@ def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.Monkey
     asked: list[int] = []
     rooms = world.chat.rooms
 
-    async def counted() -> list[Room]:
+    async def counted(actor: Actor) -> list[Room]:
         asked.append(1)
-        return await rooms()
+        return await rooms(actor)
 
     monkeypatch.setattr(world.chat, "rooms", counted)
     streams = [browser.events("/admin/events") for _ in range(5)]
@@ -517,7 +517,7 @@ def test_a_stream_of_what_cannot_be_read(
 ) -> None:
     """Where a room cannot be read no stream begins, so that no page is called live."""
     refusal = ChatError(Kind.UNAVAILABLE, "away")
-    monkeypatch.setattr(world.backend, "read", lambda *_: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
     assert browser.events("/admin/rooms/r/events").answer().code() == "unavailable"
 
 
@@ -526,7 +526,7 @@ def test_the_backend_goes_away(
 ) -> None:
     """A stream whose room cannot be watched ends in good order: the browser comes back."""
     refusal = ChatError(Kind.UNAVAILABLE, "away")
-    monkeypatch.setattr(world.backend, "subscribe", lambda room: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "subscribe", lambda room: fail(refusal))
     answer = browser.events("/admin/rooms/r/events").answer()
     assert (answer.status, answer.body) == (200, b"retry: 1000\n:\n\n")
     assert world.hub._watchers == {}

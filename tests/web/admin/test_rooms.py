@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livechat.errors import ChatError, Kind
-from livechat.http.endpoint import fields
+from livechat.http.call import fields
 from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Newest
 from livechat.web.admin.rooms import PAGE, View, page_of

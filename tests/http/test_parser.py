@@ -1,10 +1,10 @@
-"""How `livechat.http.connection` ends lines: with CR and LF, and nothing else."""
+"""`livechat.http.parser`."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support import Port, request
+from tests.support import HANDSHAKE, Port, request
 
 JSON = {"Content_Type": "application/json"}
 CHUNKED = request("POST", "/chat/send/", Content_Length="", Transfer_Encoding="chunked", **JSON)
@@ -75,3 +75,50 @@ def test_pipelined(port: Port) -> None:
     first, second = wire.answers()
     assert (first.status, second.status) == (200, 400)
     assert wire.closing
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/9.9 x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
+    ],
+)
+def test_no_http(port: Port, data: bytes) -> None:
+    """What is no valid request gets a problem with its reason, and the connection closes."""
+    wire = port.connect()
+    wire.send(data + request("GET", "/healthz"))
+    answer = wire.answer()
+    assert answer.status == 400
+    assert answer.code() == "bad_request"
+    assert answer.headers["connection"] == "close"
+    assert wire.closing
+    wire.send(request("GET", "/healthz"))
+    assert wire.received() == b"", "a request behind it was run"
+
+
+def test_headers_that_two_parsers_read_differently(port: Port) -> None:
+    """Bytes at which only some parsers split lines are refused."""
+    for byte in "\x0b\x0c\x1c\x1d\x1e\x85":
+        wire = port.connect()
+        odd = {"X_Odd": f"a{byte}Sec-WebSocket-Extensions: permessage-deflate{byte}Host: evil"}
+        odd |= {"Sec_WebSocket_Protocol": f"a,a,{byte}b"}
+        wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **odd))
+        assert wire.answer().code() == "bad_request"
+    named = {"X_Odd": "Ån Å".encode().decode("latin-1")}
+    assert port.ask("GET", "/healthz", **named).status == 200

@@ -1,0 +1,1 @@
+"""Extensions of livechat, to start from; docs/extending.md explains them."""

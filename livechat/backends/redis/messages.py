@@ -1,0 +1,132 @@
+"""The message log of a Redis: what is sent, heard and read goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from livechat.backends.redis.connection import RefusedError, UnansweredError
+from livechat.backends.redis.generation import Generation
+from livechat.backends.redis.history import History
+from livechat.backends.redis.presence import PresenceRelay
+from livechat.backends.redis.publisher import Publisher
+from livechat.backends.redis.subscriptions import Subscriptions
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IMessageLog
+from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.messages import Draft, Message, Newest, Page, Position
+
+_T = TypeVar("_T")
+
+#: How often the log says that a history cannot be read: people ask for it as they like.
+UNREADABLE: Final = Rate(per_second=0.05, burst=5)
+
+
+class Usability(Protocol):
+    """Whether a Redis can be used now."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether Redis can be asked."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether changes are taken: they could be told to this process, too."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun."""
+
+
+@implementer(IMessageLog)
+class RedisMessageLog:
+    """The rooms of one Redis, to those in this process."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        redis: Usability,
+        *,
+        generation: Generation,
+        history: History,
+        publisher: Publisher,
+        subscriptions: Subscriptions,
+        presence: PresenceRelay,
+    ) -> None:
+        self._clock = clock
+        self._redis = redis
+        self._generation = generation
+        self._history = history
+        self._publisher = publisher
+        self._subscriptions = subscriptions
+        self._presence = presence
+        self._unreadable = LogLimit(UNREADABLE)
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        if self._redis.stopping:
+            return fail(_away("The room cannot be entered"))
+        entered = self._subscriptions.enter(room)
+        if entered.called:
+            # It was listened to already; but to who is there, perhaps by nobody.
+            self._presence.tell(room)
+        return entered
+
+    def unsubscribe(self, room: str) -> None:
+        self._subscriptions.leave(room)
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        if not self._redis.writable:
+            return fail(_away("The message could not be stored"))
+        return self._publisher.publish(draft)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._reading(self._page(room, after, limit))
+
+    async def _page(self, room: str, after: int, limit: int) -> Page:
+        while True:
+            generation = self._generation.name
+            part = await self._history.read(room, after, limit)
+            if generation == self._generation.name:
+                break
+        epoch = self._generation.epoch(room, part.newest.word)
+        messages = tuple(entry.message() for entry in part.entries)
+        return Page(Position(epoch, part.newest.seq, part.oldest), messages)
+
+    def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        return self._reading(self._newest(rooms))
+
+    async def _newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
+        found: dict[str, Newest] = {}
+        async for name, state in self._history.states(rooms):
+            if state.seq:
+                found[name] = Newest(state.seq, state.time)
+        return found
+
+    def _reading(self, reading: Coroutine[Any, Any, _T]) -> Deferred[_T]:
+        if self._redis.stopping or not self._redis.ready:
+            reading.close()
+            return fail(_away("The history cannot be read"))
+        return Deferred.fromCoroutine(self._in_words(reading))
+
+    async def _in_words(self, reading: Coroutine[Any, Any, _T]) -> _T:
+        """What *reading* returns, or why people cannot have it."""
+        try:
+            return await reading
+        except (UnansweredError, RefusedError) as reason:
+            more = self._unreadable.due(self._clock.seconds())
+            if more is not None:
+                self._log.error(
+                    "The history cannot be read: {reason}{more}", reason=str(reason), more=more
+                )
+            raise _away("The history cannot be read") from None
+
+
+def _away(what: str) -> ChatError:
+    return ChatError(Kind.UNAVAILABLE, f"{what} just now.")

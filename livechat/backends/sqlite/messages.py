@@ -1,0 +1,213 @@
+"""
+The message log of the embedded backend.
+
+Messages are stored in *groups*.  A writer thread commits one group at a time,
+durably; whatever arrives meanwhile is the next group.  When the writer is idle, a
+group ends with the first turn of the reactor that brings nothing more, or soon anyway.  So a lone
+message waits for one commit, a flood shares one, and nobody waits for a timer:
+
+    publish ──> queue ──group──> writer thread ──stored──> sink, then the senders
+
+The queue is bounded in messages, characters and time (`livechat.backends.waiting`).  A message
+that could not be stored is refused and forgotten, never written later.  A group that is on its
+way when its time is up is `unknown` to its senders: it is delivered if it was stored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, ParamSpec, TypeVar
+
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.health import Health
+from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IMessageLog, ISink
+from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated
+from livechat.system.threads import Lane, within
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+#: Most messages in one transaction, and where their characters end it.  A room's
+#: share of a group is one write to each member, so this bounds that write too.
+GROUP: Final = 1_000
+GROUP_CHARACTERS: Final = 64 * 1024
+#: Most turns for which a group gathers while the writer is idle, and in how many seconds the
+#: last of them begins.  What was sent together often arrives in two or three turns, and each
+#: group is a write to every member; but turns are long where much is going on.
+TURNS: Final = 8
+GATHERING: Final = 0.01
+#: Seconds for which a sender, or a reader of a history, waits.
+WAIT: Final = 5.0
+
+
+@implementer(IMessageLog)
+class SqliteMessageLog:
+    """The messages of a `Store`, and their way into it."""
+
+    _log = Logger()
+
+    def __init__(
+        self, store: Store, clock: IReactorTime, health: Health, *, writer: Lane, readers: Lane
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._health = health
+        self._writer = writer
+        self._readers = readers
+        self._sink: ISink | None = None
+        # The epochs of the rooms that have members here.
+        self._subscribed: dict[str, str] = {}
+        self._waitlist: Waitlist[Waiting] = Waitlist(clock, WAIT, self._late)
+        # Messages that were not handed to the writer yet, and the group that was.
+        self._queue: deque[Waiting] = deque()
+        self._group: Sequence[Waiting] = ()
+        self._gathering: IDelayedCall | None = None
+        self._stopping: Deferred[None] | None = None
+
+    def start(self, sink: ISink) -> None:
+        self._sink = sink
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no message waits to be stored."""
+        return not self._group and not self._queue
+
+    def subscribe(self, room: str) -> Deferred[None]:
+        if room not in self._subscribed:
+            self._subscribed[room] = self._store.epoch(room)
+        return succeed(None)
+
+    def unsubscribe(self, room: str) -> None:
+        self._subscribed.pop(room, None)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._reading(self._store.read, room, after, limit)
+
+    def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
+        return self._reading(self._store.newest, rooms)
+
+    def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        if self._stopping is not None:
+            return fail(_stopping())
+        called = self._readers.call(f, *args, **kwargs)
+        return within(WAIT, self._clock, called).addErrback(self._not_read)
+
+    def _not_read(self, failure: Failure) -> Any:
+        failure.trap(sqlite3.Error, TimeoutError)
+        self._log.error("The history cannot be read: {reason}", reason=failure.getErrorMessage())
+        raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
+
+    def publish(self, draft: Draft) -> Deferred[Message]:
+        if self._stopping is not None:
+            return fail(_stopping())
+        try:
+            waiting = Waiting(draft, self._waitlist.admit(draft))
+        except ChatError as reason:
+            return fail(reason)
+        answer = self._waitlist.add(waiting)
+        self._queue.append(waiting)
+        if not self._group and self._gathering is None:
+            self._gather(0, TURNS, self._clock.seconds() + GATHERING)
+        return answer
+
+    def _gather(self, before: int, turns: int, until: float) -> None:
+        """At the end of a turn: go on if it brought more than was there *before*."""
+        now = len(self._queue)
+        if now > before and turns and self._clock.seconds() <= until:
+            self._gathering = self._clock.callLater(0, self._gather, now, turns - 1, until)
+        else:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        """Hand what has gathered to the writer; it has nothing to do just now."""
+        self._gathering = None
+        group: list[Waiting] = []
+        characters = 0
+        while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
+            waiting = self._queue.popleft()
+            characters += len(waiting.draft.message)
+            group.append(waiting)
+        self._group = group
+        drafts = [waiting.draft for waiting in self._group]
+        self._writer.call(self._store.write, drafts).addCallbacks(
+            self._written, self._not_written
+        ).addErrback(self._broken).addBoth(self._group_done)
+
+    def _written(self, results: Sequence[Message | Exception]) -> None:
+        self._health.fine()
+        by_room: dict[str, list[Message]] = {}
+        for waiting, result in zip(self._group, results, strict=True):
+            if isinstance(result, Message) and not isinstance(result, Repeated):
+                by_room.setdefault(waiting.draft.room, []).append(result)
+        assert self._sink is not None
+        for room, messages in by_room.items():
+            epoch = self._subscribed.get(room)
+            if epoch is not None:
+                self._sink.deliver(room, epoch, messages)
+        for waiting, result in zip(self._group, results, strict=True):
+            if isinstance(result, Message):
+                waiting.stored(result)
+            elif isinstance(result, ChatError):
+                waiting.refused(result)
+            else:
+                waiting.refused(unstorable())
+
+    def _not_written(self, failure: Failure) -> None:
+        failure.trap(sqlite3.Error)
+        self._health.failed(failure.getErrorMessage())
+        for waiting in self._group:
+            waiting.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
+
+    def _broken(self, failure: Failure) -> None:
+        """A bug: nobody must wait for ever because of it."""
+        self._log.failure("A group of messages could not be stored or delivered.", failure)
+        for waiting in self._group:
+            waiting.refused(unknown())
+
+    def _group_done(self, _: object) -> None:
+        self._group = ()
+        self._waitlist.settle()
+        if self._queue:
+            self._write_group()
+        elif self._stopping is not None:
+            self._stopping.callback(None)
+
+    def _late(self, waiting: Waiting) -> None:
+        """Refuse a message in time.  Groups are older than the queue, so it is at its front."""
+        if self._queue and self._queue[0] is waiting:
+            self._queue.popleft()
+            waiting.refused(late())
+        else:
+            waiting.refused(unknown())
+
+    def stop(self) -> Deferred[None]:
+        """Fires when everybody was answered: a hung disk does not hang the daemon."""
+        self._stopping = Deferred()
+        if not self._group and self._gathering is None:
+            self._stopping.callback(None)
+        # Past that time the queue is refused.
+        return self._stopping.addTimeout(WAIT + 1, self._clock).addBoth(self._stopped)
+
+    def _stopped(self, _: object) -> None:
+        for waiting in self._group:
+            waiting.refused(unknown())
+        for waiting in self._queue:
+            waiting.refused(_stopping())
+        self._queue.clear()
+        self._waitlist.stop()
+        if self._gathering is not None and self._gathering.active():
+            self._gathering.cancel()
+
+
+def _stopping() -> ChatError:
+    return ChatError(Kind.UNAVAILABLE, "The server is stopping.")

@@ -1,0 +1,148 @@
+"""
+Senders that wait for their messages to be stored: bounded in number, characters and time.
+
+Both backends share it.  A sender is answered once, whatever comes first: its message is
+stored, it is refused, or its time is up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from livechat.errors import ChatError, Kind
+from livechat.protocol.messages import Draft, Message
+
+#: Most messages, and characters of them, that wait to be stored.
+MESSAGES: Final = 10_000
+CHARACTERS: Final = 32 * 1024 * 1024
+
+
+class Waiting:
+    """
+    A message whose sender waits.
+
+    @ivar deadline: the second of the reactor's clock until which the sender waits.
+    @ivar answer: None once the sender was answered.
+    """
+
+    __slots__ = ("answer", "deadline", "draft")
+
+    def __init__(self, draft: Draft, deadline: float) -> None:
+        self.draft = draft
+        self.deadline = deadline
+        self.answer: Deferred[Message] | None = Deferred()
+
+    def stored(self, message: Message) -> None:
+        """Answer that it is stored; no-op if the sender was answered."""
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.callback(message)
+
+    def refused(self, reason: BaseException) -> None:
+        """Answer that it is not; no-op if the sender was answered."""
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.errback(reason)
+
+
+_W = TypeVar("_W", bound=Waiting)
+
+
+class Waitlist(Generic[_W]):
+    """
+    All senders of a process that wait, in the order of their calls.
+
+    Deadlines are equally long, so the first sender is out of time first.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_W], None]) -> None:
+        """
+        @param seconds: how long a sender waits.
+        @param late: refuses a message whose sender is out of time.
+        """
+        self._clock = clock
+        self._seconds = seconds
+        self._late = late
+        self._all: deque[_W] = deque()
+        self._characters = 0
+        self._timer: IDelayedCall | None = None
+        self._emptied: Deferred[None] | None = None
+
+    def admit(self, draft: Draft) -> float:
+        """
+        Return the deadline of *draft*, which is sent now.
+
+        @raise ChatError: too much is waiting already.
+        """
+        if len(self._all) >= MESSAGES or self._characters + len(draft.message) > CHARACTERS:
+            raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
+        return self._clock.seconds() + self._seconds
+
+    def add(self, waiting: _W) -> Deferred[Message]:
+        """Let the sender of *waiting* wait; returns its answer."""
+        answer = waiting.answer
+        assert answer is not None
+        self._all.append(waiting)
+        self._characters += len(waiting.draft.message)
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._seconds, self._end)
+        return answer
+
+    def settle(self) -> None:
+        """Forget those at the front that were answered."""
+        while self._all and self._all[0].answer is None:
+            self._characters -= len(self._all.popleft().draft.message)
+        if self._emptied is not None and not self._all:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def _end(self) -> None:
+        """Answer senders who have waited long enough."""
+        self._timer = None
+        now = self._clock.seconds()
+        self.settle()
+        while self._all and self._all[0].deadline <= now:
+            self._late(self._all[0])
+            self.settle()
+        if self._all:
+            left = max(0.0, self._all[0].deadline - now)
+            self._timer = self._clock.callLater(left, self._end)
+
+    def emptied(self) -> Deferred[None]:
+        """Fires when everybody was answered, when the last one's time is up at the latest."""
+        self.settle()
+        if not self._all:
+            return succeed(None)
+        self._emptied = Deferred()
+        return self._emptied
+
+    def stop(self) -> None:
+        """End; nobody is answered any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def late() -> ChatError:
+    """The refusal of a message that was not stored before its sender's time was up."""
+    return ChatError(Kind.UNAVAILABLE, "The message could not be stored in time.")
+
+
+def not_stored() -> ChatError:
+    """The refusal of a message that is not stored."""
+    return ChatError(Kind.UNAVAILABLE, "The message could not be stored just now.")
+
+
+def unknown() -> ChatError:
+    """The refusal of a message that may be stored."""
+    return ChatError(Kind.UNKNOWN, "The message may have been stored.")
+
+
+def unstorable() -> ChatError:
+    """The refusal of a message that no store takes."""
+    return ChatError(Kind.BAD_MESSAGE, "This text cannot be stored.")

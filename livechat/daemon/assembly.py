@@ -1,0 +1,336 @@
+"""
+The parts, put together by small builders.
+
+    core        backend, hub, chat, operators: all that needs no port
+    transports  the members' connections, and the counts that they share
+    site        what has an address, over HTTP
+    build       the daemon: these on a TLS port, as services
+    supervise   a daemon that starts others
+
+A command without a port can use `core`, and start its `services`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from OpenSSL import SSL
+from twisted.application.service import MultiService, Service
+
+from livechat import backends, extensions, web
+from livechat.config import Config, Options
+from livechat.daemon.lifeline import Lifeline
+from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
+from livechat.daemon.services import Accounts, Announcement, OrderedService, Port, Storage, Vitals
+from livechat.daemon.supervisor import Workers, command
+from livechat.extensions import Extensions
+from livechat.http.access_log import AccessLog
+from livechat.http.origins import Origins
+from livechat.http.plain import Redirects
+from livechat.http.request import Request
+from livechat.http.rules import Rules
+from livechat.http.site import Site
+from livechat.identity.door import Door
+from livechat.identity.operators import Operators
+from livechat.identity.passwords import Password
+from livechat.interfaces import IBackend
+from livechat.limits.connections import Connections
+from livechat.limits.rates import Rate
+from livechat.members.backpressure import Backpressure
+from livechat.members.base import reconnect_ms
+from livechat.members.event_stream import Feeds
+from livechat.members.websocket import SocketFactory
+from livechat.net.certificates import Certificate, Shown
+from livechat.net.listening import bind, reserve
+from livechat.net.proxies import Proxies
+from livechat.net.proxy_protocol import PrefacedPort
+from livechat.net.tls_port import TLSPort
+from livechat.protocol.wire import wire_limit
+from livechat.rooms.chat import Chat
+from livechat.rooms.hub import Hub
+from livechat.system.process import allow_files
+from livechat.system.threads import Threads
+from livechat.system.time import Time
+from livechat.web import mounts
+from livechat.web.api import is_told_by_code
+from livechat.web.html import Templates
+from livechat.web.monitors import Access
+from livechat.web.refusals import Refusals
+from livechat.web.server import Server, limits
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+
+class Core(Struct, frozen=True, kw_only=True):
+    """The rooms and their operators, without a port."""
+
+    config: Config
+    reactor: PosixReactorBase
+    time: Time
+    extensions: Extensions
+    backend: IBackend
+    hub: Hub
+    chat: Chat
+    door: Door
+    operators: Operators
+    password: Password
+
+
+class Transports(Struct, frozen=True):
+    """The members' connections, and the counts that they share."""
+
+    connections: Connections
+    backpressure: Backpressure
+    feeds: Feeds
+    sockets: SocketFactory
+
+
+def core(config: Config, reactor: PosixReactorBase) -> Core:
+    """
+    Build all that needs no port.
+
+    @raise StartError: an extension is broken, or a file cannot be used.
+    """
+    time = Time(reactor)
+    found = extensions.load(config)
+    backend = backends.load(config, reactor, found.backend)
+    password = operators_password(config)
+    operators = Operators(
+        config.state / "operators.json",
+        time,
+        hashing=Threads(reactor, 1, "hashing"),
+        saving=Threads(reactor, 1, "saving"),
+        lasts=config.admin_session,
+        shelf=backend.shelf("operators"),
+    )
+    operators.load(password)
+    hub = Hub(time)
+    chat = Chat(
+        backend,
+        hub,
+        time,
+        max_message=config.max_message,
+        default_room=config.default_room,
+        rate=config.rate,
+        rate_per_ip=config.rate_per_ip,
+    )
+    return Core(
+        config=config,
+        reactor=reactor,
+        time=time,
+        extensions=found,
+        backend=backend,
+        hub=hub,
+        chat=chat,
+        door=Door(backend.processes.secret),
+        operators=operators,
+        password=password,
+    )
+
+
+def services(core: Core, connections: Connections) -> tuple[Service, ...]:
+    """
+    Make the services that run *core*, in the order in which they start.
+
+    @param connections: their number is in the process's report.
+    """
+    process = f"{socket.gethostname()}/{os.getpid()}"
+    started = int(1000 * core.time.wall())
+    return (
+        Accounts(core.operators),
+        Storage(
+            core.backend,
+            core.hub,
+            lambda: core.chat.directory.report(process, started, len(connections)),
+            core.chat.presence,
+        ),
+    )
+
+
+def transports(core: Core) -> Transports:
+    """Build the members' connections."""
+    config, limit = core.config, wire_limit(core.config.max_message)
+    backpressure = Backpressure(core.reactor, max_frame=limit, max_unsent=config.max_unsent)
+    return Transports(
+        Connections(config.max_connections, config.max_connections_per_ip),
+        backpressure,
+        Feeds(core.chat, core.door, core.reactor, backpressure),
+        SocketFactory(core.chat, core.door, core.reactor, backpressure, max_frame=limit),
+    )
+
+
+def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Site:
+    """
+    Build everything that has an address over HTTP.
+
+    @param shown: the certificate in use.
+    @raise StartError: a resource cannot be mounted.
+    """
+    config, templates = core.config, Templates()
+    origins = Origins(config.origin, lambda: _names(config, shown), core.time)
+    tree = web.root(
+        core.chat,
+        door=core.door,
+        feeds=members.feeds,
+        sockets=members.sockets,
+        operators=core.operators,
+        server=_server(core, members, shown),
+        templates=templates,
+        time=core.time,
+        origins=origins,
+        monitors=Access(config.metrics, config.metrics_token),
+        mounts=(
+            *mounts.load(config.mount, core.reactor),
+            *core.extensions.resources(core.chat).items(),
+        ),
+    )
+    rules = Rules(
+        origins,
+        lambda: _promises(shown.certificate),
+        lambda: _names(config, shown),
+        Refusals(templates).answer,
+    )
+    return Site(
+        tree,
+        Request,
+        clock=core.reactor,
+        rules=rules,
+        rate=Rate.of(config.rate),
+        connections=members.connections,
+        max_body=wire_limit(config.max_message),
+        access=AccessLog(config.access_log),
+        proxies=proxies,
+        back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
+        spares=is_told_by_code,
+    )
+
+
+def _server(core: Core, members: Transports, shown: Shown) -> Server:
+    return Server(
+        started=core.time.seconds(),
+        backend=core.backend.description,
+        shown=shown,
+        connections=members.connections,
+        limits=limits(core.config),
+    )
+
+
+def build(config: Config, reactor: PosixReactorBase) -> MultiService:
+    """
+    Build the daemon, ready to be started.
+
+    @raise StartError: the port is taken, a file cannot be used, ...
+    """
+    listening = bind(config.interface, config.port, shared=config.worker > 0)
+    try:
+        return _build(config, reactor, listening)
+    except BaseException:
+        for each in listening:
+            each.close()
+        raise
+
+
+def _build(
+    config: Config, reactor: PosixReactorBase, listening: Sequence[socket.socket]
+) -> MultiService:
+    allow_files(config.max_connections)
+    shown = Shown(find_certificate(config))
+    secured = secure(shown.certificate)
+    made = core(config, reactor)
+    members = transports(made)
+    proxies = Proxies(config.trust_proxy)
+    http = site(made, members, shown, proxies)
+    port = _port(made, http, shown, secured, proxies)
+    # The first is stopped last: without it SIGHUP would kill.
+    renewal = Renewal(
+        config,
+        made.operators,
+        shown=shown,
+        port=port,
+        reactor=reactor,
+        files=Threads(reactor, 1, "renewal"),
+    )
+    return in_order(
+        renewal,
+        *services(made, members.connections),
+        Vitals(
+            reactor,
+            made.chat,
+            made.hub,
+            connections=members.connections,
+            backpressure=members.backpressure,
+            sockets=members.sockets,
+            feeds=members.feeds,
+        ),
+        Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
+        Lifeline(reactor, config.worker)
+        if config.worker
+        else Announcement(
+            config,
+            shown.certificate,
+            made.password,
+            listening,
+            made.backend.description,
+            extensions=made.extensions.names,
+        ),
+    )
+
+
+def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
+    plain = Redirects(lambda: _names(core.config, shown))
+    if core.config.proxy_protocol:
+        return PrefacedPort(core.reactor, http, secured, proxies, plain)
+    return TLSPort(core.reactor, http, secured, plain)
+
+
+def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> MultiService:
+    """
+    Build a daemon that starts others, with the same options, and watches over them.
+
+    @raise StartError: they could not start.
+    """
+    reserved = reserve(config.interface, config.port)
+    try:
+        certificate = find_certificate(config)
+        secure(certificate)
+        found = extensions.load(config)
+        backend = backends.load(config, reactor, found.backend)
+        mounts.load(config.mount, reactor)
+        password = operators_password(config)
+        port = reserved[0].getsockname()[1]
+        return in_order(
+            Announcement(
+                config, certificate, password, reserved, backend.description, extensions=found.names
+            ),
+            Workers(reactor, command(options, port), config.workers, reserved, port),
+        )
+    except BaseException:
+        for each in reserved:
+            each.close()
+        raise
+
+
+def in_order(*parts: Service) -> MultiService:
+    """Make a service of *parts*, which start in this order and stop in reverse."""
+    daemon = OrderedService()
+    for part in parts:
+        part.setServiceParent(daemon)
+    return daemon
+
+
+def _names(config: Config, shown: Shown) -> tuple[str, ...]:
+    """Return the names by which the server is known."""
+    return (*shown.certificate.names, *config.host)
+
+
+def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
+    """Return the headers of every answer that bind browsers."""
+    if certificate.self_signed:
+        # A browser that was bound once would never again let anybody in.
+        return ()
+    return (("Strict-Transport-Security", "max-age=31536000"),)

@@ -1,0 +1,170 @@
+"""
+What holds for every request, whatever it asks for: one valid ``Host``, which names this server,
+an address that there is, and a page that may ask.
+
+That is decided once, before a resource is asked to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from livechat.errors import ChatError, Kind
+from livechat.http import call
+from livechat.http.forwarded import forwarded
+from livechat.http.origins import Asked, Origins
+from livechat.http.response import Headers, Response, problem
+from livechat.protocol.origins import is_among, is_host, without_port
+
+#: Seconds that a browser may remember the answer to a preflight.
+_PREFLIGHT_AGE: Final = 600
+#: Names of the server that a refusal lists.
+_LISTED: Final = 8
+#: Characters of a name that a refusal repeats (RFC 1035, section 2.3.4).
+LONGEST_HOST: Final = 253
+#: Headers that pages of other origins may read.
+_EXPOSED: Final = "Livechat-Epoch, Livechat-Seq, Livechat-Time, Link, Retry-After"
+#: Headers that pages of other origins may send.
+_ACCEPTED: Final = "Content-Type, Idempotency-Key, Last-Event-ID"
+
+#: Renders an error for a request with these headers.
+Render = Callable[[ChatError, call.Headers], Response]
+
+
+class Audience(Struct, frozen=True):
+    """
+    The clients that may ask a resource.
+
+    @ivar origins: the pages that may ask: the server's own; those and the ones of
+        allowed origins; or all, as if there were no origins.
+    @ivar hostless: requests of HTTP/1.0 need no ``Host``, which monitors do not send.
+    @ivar any_name: whether clients may ask by a name that is not the server's: the page
+        that says so needs its style.
+    """
+
+    origins: Literal["own", "allowed", "any"] = "allowed"
+    hostless: bool = False
+    any_name: bool = False
+
+
+class Rules:
+    """Decides who may ask, and what is added to each answer."""
+
+    def __init__(
+        self,
+        origins: Origins,
+        promises: Callable[[], Headers] = tuple,
+        names: Callable[[], tuple[str, ...]] = lambda: ("*",),
+        render: Render = lambda error, _: problem(error),
+    ) -> None:
+        """
+        @param origins: decides which pages may ask.
+        @param promises: headers for every answer.
+        @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
+        """
+        self._origins = origins
+        self._names = names
+        self.promises = promises
+        self._render = render
+
+    def address(
+        self,
+        audience: Audience | None,
+        headers: call.Headers,
+        *,
+        old: bool = False,
+        proxied: bool = False,
+    ) -> tuple[Audience, Asked]:
+        """
+        The clients that may ask, and the address that this one asked for.
+
+        @param audience: the resource's; None if there is none at the path.
+        @param old: the request is of HTTP/1.0, which knows no ``Host``.
+        @param proxied: a trusted proxy passes it on.
+        @raise ChatError: there is no such address here.
+        """
+        optional = old and audience is not None and audience.hostless
+        asked = _asked(headers, proxied, optional=optional)
+        if asked.host and (audience is None or not audience.any_name):
+            names = self._names()
+            if not is_among(asked.host, names):
+                raise _misdirected(asked.host, names)
+        if audience is None:
+            raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
+        return audience, asked
+
+    def asking(
+        self, audience: Audience, method: str, headers: call.Headers, asked: Asked
+    ) -> str | None:
+        """
+        The origin of the page that asks, with which the answer is shared; None if it is not.
+
+        @raise ChatError: this page may not ask.
+        """
+        if audience.origins == "any":
+            return None
+        shared = audience.origins == "allowed"
+        found = self._origins.check(method, headers, asked, shared=shared)
+        return found if shared else None
+
+    def refusal(
+        self, error: ChatError, headers: call.Headers, shared_with: str | None = None
+    ) -> Response:
+        """
+        The answer to a request that is refused.
+
+        @param headers: the request's, as far as they are known.
+        """
+        return self.complete(self._render(error, headers), shared_with)
+
+    def complete(self, answer: Response, shared_with: str | None) -> Response:
+        """*answer* with the headers that all have, and those that share it with an origin."""
+        shared: Headers = ()
+        if shared_with is not None:
+            shared = (
+                ("Access-Control-Allow-Origin", shared_with),
+                ("Access-Control-Expose-Headers", _EXPOSED),
+                ("Vary", "Origin"),
+            )
+        more = shared + self.promises()
+        return answer.plus(*more) if more else answer
+
+
+def preflight(methods: str) -> Headers:
+    """The headers that let a page of an allowed origin use *methods*."""
+    return (
+        ("Access-Control-Allow-Methods", methods),
+        ("Access-Control-Allow-Headers", _ACCEPTED),
+        ("Access-Control-Max-Age", str(_PREFLIGHT_AGE)),
+    )
+
+
+def _asked(headers: call.Headers, proxied: bool, *, optional: bool) -> Asked:
+    """
+    The address that the client asked for; empty where it need not say.
+
+    @raise ChatError: it cannot be understood.
+    """
+    hosts = headers.get("host", ())
+    if not hosts and optional:
+        return Asked("")
+    if len(hosts) != 1 or not is_host(hosts[0]):
+        raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
+    if not proxied:
+        return Asked(hosts[0])
+    told = forwarded(headers)
+    return Asked(told.host or hosts[0], told.scheme or "https", certain=told.host is not None)
+
+
+def _misdirected(host: str, names: tuple[str, ...]) -> ChatError:
+    listed = ", ".join(names[:_LISTED])
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    name = without_port(host)[:LONGEST_HOST]
+    return ChatError(
+        Kind.MISDIRECTED,
+        f"This server is not called {name}. Its names are {listed or 'none'}{more}; "
+        f"the option --host {name} would add this one.",
+    )

@@ -1,0 +1,142 @@
+"""
+The port's site: a tree of resources, and the connections on which it is asked.
+
+It is Twisted's, with bounded connections, an access log without secrets, and paths that are
+split before they are decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.web import http, server
+from twisted.web.http_headers import Headers
+from twisted.web.resource import getChildForRequest
+
+from livechat import metrics
+from livechat.errors import ChatError, Kind
+from livechat.http import call
+from livechat.http.access_log import AccessLog
+from livechat.http.connection import Channel
+from livechat.http.response import Response
+from livechat.http.rules import Rules
+from livechat.http.tree import Place
+from livechat.limits.connections import Connections
+from livechat.limits.rates import Rate, address_key
+from livechat.limits.source import Source
+from livechat.net.proxies import Proxies
+
+#: Sessions that mounted resources may hold at once (`twisted.web.server.Request.getSession`).
+MOST_SESSIONS: Final = 10_000
+
+
+class Site(server.Site):
+    """
+    The port's connections, and what they may ask for.
+
+    @ivar rules: what holds for every request.
+    @ivar max_body: the most bytes that a request's body may have.
+    @ivar channels: the connections that speak HTTP.
+    @ivar connections: counts these and the WebSockets.
+    @ivar stopping: the port stops; what is not a whole request yet is refused.
+    """
+
+    noisy = False
+    stopping = False
+    protocol = Channel  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        root: Place,
+        request: Callable[..., http.Request],
+        *,
+        clock: IReactorTime,
+        rules: Rules,
+        rate: Rate,
+        connections: Connections,
+        max_body: int,
+        access: AccessLog,
+        proxies: Proxies,
+        back_in: Callable[[], int],
+        spares: Callable[[bytes, bytes, Headers], bool],
+    ) -> None:
+        """
+        @param request: makes a connection's requests.
+        @param rate: of the messages of a connection.
+        @param back_in: milliseconds after which a client should be back when the port stops.
+        @param spares: tells of a request that another protocol refuses, by its own means.
+        """
+        # No idle timeout: it would start anew with each byte of a request that drips.
+        super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
+        self.rules = rules
+        self.max_body = max_body
+        self.channels: set[Channel] = set()
+        self.proxies = proxies
+        self.connections = connections
+        self.spares = spares
+        self._access = access
+        self._rate = rate
+        self._back_in = back_in
+
+    def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
+        host = getattr(address, "host", "")
+        trusted = self.proxies.trusts(host)
+        admission = self.connections.enter(None if trusted else address_key(host))
+        if admission is None:
+            metrics.turned_away()
+            return None
+        channel = super().buildProtocol(address)
+        assert isinstance(channel, Channel)
+        channel.max_body = self.max_body
+        channel.admission = admission
+        channel.source = self.source(host)
+        channel.peer = host if trusted else None
+        return channel
+
+    def source(self, address: str) -> Source:
+        """A new source of requests at *address*."""
+        return Source(address, self._rate)
+
+    def going(self) -> ChatError:
+        """How a request is refused when the port stops."""
+        detail = "The server is restarting; come back."
+        return ChatError(Kind.UNAVAILABLE, detail, retry_after=self._back_in() / 1000)
+
+    def refusal(self, error: ChatError, headers: call.Headers) -> Response:
+        return self.rules.refusal(error, headers)
+
+    def getResourceFor(self, request: http.Request) -> Place:
+        """The place in the tree that *request* names."""
+        found: Place = getChildForRequest(self.resource, request)
+        return found
+
+    def makeSession(self) -> server.Session:
+        """
+        A session for a mounted resource.
+
+        @raise ChatError: there are too many.
+        """
+        if len(self.sessions) >= MOST_SESSIONS:
+            raise ChatError(Kind.OVERLOADED, "The server has as many sessions as it takes.")
+        made: server.Session = super().makeSession()
+        return made
+
+    def startFactory(self) -> None:
+        """Not Twisted's: its access log would tell the time by the reactor's clock."""
+
+    def stopFactory(self) -> None:
+        self._access.close()
+
+    def log(self, request: http.Request) -> None:
+        metrics.answered(request.method.decode(errors="replace"), request.code)
+        self._access.write(request)
+
+    def log_refused(
+        self, source: Source, method: bytes, target: bytes, status: int, size: int
+    ) -> None:
+        """Count and log a request that was refused before all of it was there."""
+        metrics.answered(method.decode("latin-1"), status)
+        asked = f"{method.decode('latin-1')} {target.decode('latin-1')}".strip()
+        self._access.write_refused(source.address, asked, status, size)

@@ -1,0 +1,174 @@
+"""
+What every session is: one client's state, with no I/O in it.
+
+What a client sends goes in; calls of `livechat.rooms.chat` and replies come out.  A *visit*
+says how the client wants to be in its room.
+
+A client that misbehaves gets an error for each bad frame, and stays.  But errors cost as
+much as messages do, so each connection has a budget for them, which no option switches off:
+
+    a frame that was refused, or is no message    one of `NOISE_RATE`
+    a ping, of the protocol or of RFC 6455        the same
+    a continuation of a fragmented message        one of `FRAGMENT_RATE`
+
+A client that overdraws it is a flood, and is closed with 1008.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from random import randrange
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat.errors import ChatError, Kind, internal
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
+from livechat.interfaces import IClient
+from livechat.limits.rates import Bucket, Rate
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Place
+from livechat.rooms.chat import Chat
+
+#: Malformed and control frames of one connection, and messages over its rate.
+NOISE_RATE: Final = Rate(per_second=20, burst=200)
+#: Continuation frames of one connection: 16 KiB in pieces of 1 KiB, 20 times a
+#: second, is well below it.
+FRAGMENT_RATE: Final = Rate(per_second=500, burst=1_000)
+#: Seconds between two signs of life of the server.
+HEARTBEAT: Final = 25
+#: Milliseconds after which the first clients are asked to reconnect when the server stops,
+#: and those over which the others follow: so many a second, or more where that takes too long.
+FIRST_RECONNECT: Final = 500
+RECONNECTS_PER_SECOND: Final = 200
+LAST_RECONNECT: Final = 30_000
+
+
+def reconnect_ms(count: int) -> int:
+    """
+    Return the milliseconds after which one of *count* clients should reconnect: at random,
+    so that they do not come together.
+    """
+    spread = min(LAST_RECONNECT, 1_000 * count // RECONNECTS_PER_SECOND)
+    return FIRST_RECONNECT + randrange(spread + 1)  # noqa: S311 - no secret
+
+
+class JoinRequest(Struct, frozen=True):
+    """
+    A client's wishes when it enters a room, and what it says of itself.
+
+    @ivar encoding: the one that it understands.
+    @ivar since: the place up to which it has seen all.
+    @ivar history: how many of the newest messages come first.
+    """
+
+    room: str
+    encoding: Encoding = Encoding.PLAIN
+    claim: Claim = Claim()
+    since: Place | None = None
+    history: int = 0
+
+
+class BaseSession(ABC):
+    """A client in a room."""
+
+    __slots__ = (
+        "_actor", "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_request",
+        "room",
+    )  # fmt: skip
+
+    _log = Logger()
+
+    def __init__(
+        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
+    ) -> None:
+        self._chat = chat
+        self._clock = clock
+        self._actor = actor
+        self._client = client
+        self._request = request
+        self._noise = Bucket(NOISE_RATE)
+        self._fragments = Bucket(FRAGMENT_RATE)
+        self._inside = False
+        self.room = request.room
+
+    @abstractmethod
+    async def open(self) -> None:
+        """
+        Enter the room.
+
+        @raise ChatError: the room cannot be entered now.
+        """
+
+    async def _enter(self, *, reads: bool) -> None:
+        """
+        @param reads: whether the client reads from the history before it goes live.
+        """
+        await self._chat.join(self._actor, self.room, self._client, reads=reads)
+        self._inside = True
+
+    def close(self) -> None:
+        """Leave the room: the connection is gone, or about to close."""
+        if self._inside:
+            self._inside = False
+            self._chat.leave(self._actor, self.room, self._client)
+
+    @abstractmethod
+    def text_received(self, data: bytes) -> None:
+        """Handle a whole text message, whose UTF-8 is valid."""
+
+    def binary_received(self) -> None:
+        """Refuse a whole binary message."""
+        self._refuse(ChatError(Kind.NOT_TEXT, "Send text frames; this one was binary."))
+
+    def control_received(self) -> None:
+        """Count a ping or pong."""
+        self._spend(self._noise)
+
+    def fragment_received(self) -> None:
+        """Count a frame that continues a message."""
+        self._spend(self._fragments)
+
+    @abstractmethod
+    def announce_restart(self, retry_ms: int) -> None:
+        """Ask the client to reconnect after *retry_ms*: the server is about to close."""
+
+    @abstractmethod
+    def _send_error(self, error: ChatError, nonce: str | None) -> None:
+        """Send an error; *nonce* is that of the refused message."""
+
+    def _failed(self, failure: Failure, nonce: str | None = None) -> None:
+        # Not the client's fault, so it costs nothing of its budget.
+        error = failure.value
+        if not isinstance(error, ChatError):
+            self._log.failure("A client could not be answered.", failure)
+            error = internal()
+        try:
+            self._send_error(error, nonce)
+        except Exception:  # noqa: BLE001 - else the client waits for ever
+            self._cut_off()
+
+    def _refuse(self, error: ChatError, nonce: str | None = None) -> None:
+        if self._spend(self._noise):
+            self._send_error(error, nonce)
+
+    def _spend(self, bucket: Bucket) -> bool:
+        if not bucket.admit(self._clock.seconds()):
+            return True
+        self._client.flooded("too many frames that were refused or carry no message")
+        return False
+
+    def _start_replay(self, replay: Coroutine[Any, Any, None]) -> Deferred[None]:
+        """Read what was missed, concurrently with everything else."""
+        return Deferred.fromCoroutine(replay).addErrback(self._cut_off)
+
+    def _cut_off(self, failure: Failure | None = None) -> None:
+        """Close with 4002 after a bug: else the client waits for ever."""
+        self._log.failure("A client is cut off: it cannot be told all.", failure)
+        self._client.turn_away(internal())

@@ -1,0 +1,44 @@
+"""Plain mode: a session that sends and gets ``{"message": "text"}``."""
+
+from __future__ import annotations
+
+from livechat import metrics
+from livechat.errors import ChatError
+from livechat.members.base import BaseSession
+from livechat.protocol.plain import decode_plain, error_frame
+
+
+class PlainSession(BaseSession):
+    """A client that sends and gets ``{"message": "text"}``."""
+
+    __slots__ = ()
+
+    async def open(self) -> None:
+        replay = refusal = None
+        if self._request.history:
+            try:
+                replay = self._chat.replay(self._actor, self.room, self._client)
+            except ChatError as error:
+                refusal = error
+        await self._enter(reads=replay is not None)
+        if replay is not None:
+            self._start_replay(replay.newest(self._request.history))
+        elif refusal is not None:
+            self._send_error(refusal, None)
+
+    def text_received(self, data: bytes) -> None:
+        try:
+            text = decode_plain(data)
+            stored = self._chat.send(self._actor, self.room, text)
+        except ChatError as error:
+            self._refuse(error)
+        else:
+            stored.addErrback(self._failed)
+
+    def announce_restart(self, retry_ms: int) -> None:
+        """No-op: plain mode has no frame for it."""
+
+    def _send_error(self, error: ChatError, nonce: str | None) -> None:
+        metrics.refused(error.kind.code)
+        # Refusals often come in masses: the next one may go out with this one.
+        self._client.write_soon(error_frame(error))

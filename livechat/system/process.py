@@ -1,0 +1,42 @@
+"""Settings of the process itself."""
+
+from __future__ import annotations
+
+import gc
+import resource
+from typing import Final
+
+from twisted.logger import Logger
+
+_log = Logger(namespace="livechat")
+
+#: File descriptors besides those of connections.
+SPARE_FILES: Final = 64
+#: Objects made after which Python looks for garbage in cycles, and how much less often
+#: among those that it has left once or twice.
+GARBAGE: Final = (50_000, 20, 100)
+
+
+def collect_garbage_rarely() -> None:
+    """
+    Have Python look for garbage in cycles less often, and not in the objects of now.
+
+    There is little of it, and to look for it means to look at every connection.
+    """
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
+
+
+def allow_files(connections: int) -> None:
+    """Raise the limit of open files to what so many connections need, as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES if connections else hard
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        _log.warn(
+            "The system allows {hard} open files, too few for {connections} connections.",
+            hard=hard,
+            connections=connections,
+        )
+        wanted = hard
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,248 @@
+"""
+What each endpoint is for, as operations of OpenAPI: parameters, headers, and what can go wrong.
+
+The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` puts them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Any, Final
+
+from livechat.errors import Kind
+from livechat.http.call import FORM
+from livechat.identity import guests
+from livechat.protocol import looks, names
+from livechat.protocol import v1 as frames
+from livechat.protocol.wire import wire_limit
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE
+
+Document = dict[str, Any]
+
+#: With every request, whatever it asks for.
+ANYWHERE: Final = (
+    Kind.BAD_REQUEST, Kind.BAD_HOST, Kind.MISDIRECTED, Kind.TOO_SLOW, Kind.BODY_TOO_LARGE,
+    Kind.TOO_MANY_CONNECTIONS, Kind.INTERNAL, Kind.OVERLOADED,
+)  # fmt: skip
+IN_A_ROOM: Final = (Kind.BAD_ORIGIN, Kind.BAD_ROOM, Kind.BAD_QUERY, Kind.UNAVAILABLE)
+SENDING: Final = (
+    *IN_A_ROOM, Kind.BAD_JSON, Kind.BAD_FORM, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG,
+    Kind.UNSUPPORTED_MEDIA_TYPE, Kind.NONCE_REUSED, Kind.RATE_LIMITED, Kind.UNKNOWN,
+)  # fmt: skip
+UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
+
+TEXT: Final[Document] = {"type": "string"}
+NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
+PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
+ROOM: Final[Document] = {
+    "type": "string",
+    "pattern": f"^{names.ROOM_NAME}$",
+}
+QUERY: Final[dict[str, tuple[Document, str]]] = {
+    "room": (ROOM, "The same one, if the path or the body names one too."),
+    "name": (
+        {"type": "string", "maxLength": guests.LONGEST_NAME, "pattern": f"^{guests.NAME}$"},
+        "By which others see who this is, without control characters, and with something to be"
+        " seen at both ends; made up if it is missing, or reserved "
+        f"({', '.join(looks.RESERVED)}, and what looks like these).",
+    ),
+    "client": (
+        {"type": "string", "pattern": f"^{guests.KEY}$"},
+        "Chosen at random, kept and told to nobody else: makes this the same user each time.",
+    ),
+    "limit": (
+        NUMBER | {"default": PAGE},
+        f"How many messages; no more than {LONGEST_PAGE} come, however many are asked for.",
+    ),
+    "before": (NUMBER, "The last messages before this number. Not together with `after`."),
+    "after": (NUMBER, "The first messages after this number. Not together with `before`."),
+    "since": (PLACE, "`epoch:seq`, of what was seen last: what came after it comes first."),
+    "history": (
+        NUMBER | {"default": 0},
+        f"Plain mode: so many of the newest messages come first, at most {PAGE}.",
+    ),
+}
+AS_USER: Final = ("name", "client")
+
+
+def reference(name: str) -> Document:
+    """A schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def structure(**properties: Document) -> Document:
+    """The schema of an object that has all these."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def codes(kinds: Collection[Kind]) -> Document:
+    """The schema of an error's code."""
+    return {"enum": [kind.code for kind in Kind if kind in kinds]}
+
+
+def send(name: str, chat: Chat, shortest_shared: int) -> Document:
+    """
+    Sending a message.
+
+    @param shortest_shared: characters that an ``Idempotency-Key`` has at least, where it
+        counts among those of all who bring no key of their own.
+    """
+    body = {"schema": reference("SendRequest")}
+    key = _parameter(
+        "header",
+        "Idempotency-Key",
+        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
+        "The same one from the same user in the same room is the same message. With `client` it "
+        "may be shorter, from 1 character on.",
+    )
+    stored = _answer("It is stored.", reference("Sent"))
+    stored["200"]["headers"] = {
+        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
+        "Livechat-Time": {
+            "required": True,
+            "description": "When it was stored, in milliseconds since 1970, UTC.",
+            "schema": {"type": "integer"},
+        },
+    }
+    parameters = [*_query("room", *AS_USER), key]
+    return _operation(name, "Store and deliver a message.", stored, SENDING, parameters) | {
+        "requestBody": {
+            "required": True,
+            "description": f"At most {wire_limit(chat.max_message)} bytes.",
+            "content": {"application/json": body, FORM: body},
+        }
+    }
+
+
+def history(name: str) -> Document:
+    """Reading a history."""
+    headers = {
+        "Livechat-Epoch": {"required": True, "schema": TEXT},
+        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
+        "Link": {"description": "`prev` and `next`, where there are such.", "schema": TEXT},
+    }
+    found = _answer("A part of it; the newest one, unless said.", reference("ChatHistory"))
+    found["200"]["headers"] = headers
+    parameters = _query("room", "limit", "before", "after")
+    return _operation(name, "What was said in a room.", found, IN_A_ROOM, parameters)
+
+
+def events() -> Document:
+    """A room as server-sent events."""
+    last = _parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")
+    return _operation(
+        "events",
+        "A room as server-sent events: `/asyncapi.json` says which.",
+        _answer("Events, until the client or the server goes.", TEXT, "text/event-stream"),
+        IN_A_ROOM,
+        [*_query("since", *AS_USER), last],
+    )
+
+
+def allowance() -> Document:
+    """Asking whether a page may use the chat."""
+    return _operation(
+        "origin",
+        "Whether the page that asks may use the chat; any page may ask.",
+        _answer("What holds for the request's `Origin`.", reference("Allowance")),
+        (),
+        [_parameter("header", "Origin", TEXT, "The page's, as browsers send it.")],
+    )
+
+
+def socket() -> Document:
+    """A room as a WebSocket."""
+    asked = _parameter("header", "Sec-WebSocket-Protocol", TEXT, f"`{frames.V1}`, or nothing.")
+    return _operation(
+        "socket",
+        "A room as a WebSocket (RFC 6455): `/asyncapi.json` says what it carries.",
+        {"101": {"description": "Frames follow."}},
+        UPGRADING,
+        [*_query("since", "history", *AS_USER), asked],
+    )
+
+
+def healthy() -> Document:
+    """Whether the process is alive."""
+    ok = structure(status={"const": "ok"})
+    return _state("healthy", "The process is alive.", ok)
+
+
+def ready() -> Document:
+    """Whether it takes messages."""
+    known = structure(status={"const": "ready"})
+    return _state("ready", "It takes messages.", known, Kind.UNAVAILABLE)
+
+
+def openapi() -> Document:
+    """The description of the endpoints."""
+    return _state("openapi", "This document.", {"type": "object"})
+
+
+def asyncapi() -> Document:
+    """The description of frames."""
+    return _state("asyncapi", "WebSockets and events.", {"type": "object"})
+
+
+def _state(name: str, summary: str, schema: Document, *kinds: Kind) -> Document:
+    return _operation(name, summary, _answer(summary, schema), kinds)
+
+
+def metrics() -> Document:
+    """Figures, for monitors."""
+    token = _parameter("header", "Authorization", TEXT, "`Bearer` and the operator's token.")
+    return _operation(
+        "metrics",
+        "What is counted, as Prometheus reads it; for those who may.",
+        _answer("Figures.", TEXT, "text/plain"),
+        (Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.NOT_FOUND),
+        [token],
+    )
+
+
+def _operation(
+    name: str,
+    summary: str,
+    answers: Document,
+    kinds: Collection[Kind],
+    parameters: Collection[Document] = (),
+) -> Document:
+    """What can always go wrong need not be among *kinds*."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in Kind:
+        if kind in ANYWHERE or kind in kinds:
+            by_status.setdefault(kind.status, []).append(kind)
+    problems = {str(status): _problem(status, found) for status, found in by_status.items()}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": answers | problems,
+    }
+
+
+def _answer(text: str, schema: Document, media: str = "application/json") -> Document:
+    return {"200": {"description": text, "content": {media: {"schema": schema}}}}
+
+
+def _problem(status: int, kinds: Collection[Kind]) -> Document:
+    told = {"properties": {"status": {"const": status}, "code": codes(kinds)}}
+    schema = {"allOf": [reference("Problem"), told]}
+    found: Document = {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+    if any(kind.retry for kind in kinds):
+        seconds = {"type": "integer", "minimum": 1}
+        found["headers"] = {"Retry-After": {"description": "In seconds.", "schema": seconds}}
+    return found
+
+
+def _parameter(where: str, name: str, schema: Document, text: str) -> Document:
+    return {"in": where, "name": name, "schema": schema, "description": text}
+
+
+def _query(*fields: str) -> list[Document]:
+    return [_parameter("query", field, *QUERY[field]) for field in fields]

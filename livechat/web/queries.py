@@ -1,0 +1,102 @@
+"""Queries, forms and headers of requests, as typed values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from livechat.errors import ChatError, Kind
+from livechat.http.call import FORM, Call
+from livechat.identity.door import Claim
+from livechat.identity.guests import checked_key, checked_name
+from livechat.protocol.bodies import SendRequest, decode_send_request
+from livechat.protocol.v1 import LONGEST_NONCE
+from livechat.rooms.history import Window
+
+#: Below 2^53, so that JavaScript can hold it.
+_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+def number(asked: Mapping[str, str], name: str) -> int | None:
+    """
+    A field that is a whole number; None if it is missing.
+
+    @raise ChatError: it is something else.
+    """
+    text = asked.get(name)
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ChatError(Kind.BAD_QUERY, f"'{name}' must be a whole number, 0 or more.")
+    return int(text)
+
+
+def window(asked: Mapping[str, str], usual: int) -> Window:
+    """
+    The part of a history that a query's fields ask for.
+
+    @param usual: how many messages, unless ``limit`` says.
+    @raise ChatError: there is no such part.
+    """
+    limit = number(asked, "limit")
+    before, after = number(asked, "before"), number(asked, "after")
+    if before is not None and after is not None:
+        raise ChatError(Kind.BAD_QUERY, "Give 'before' or 'after', not both.")
+    return Window(usual if limit is None else limit, before, after)
+
+
+def claim(asked: Mapping[str, str]) -> Claim:
+    """
+    The name and the key by which a guest wants to be known.
+
+    @raise ChatError: one of them is not allowed.
+    """
+    name, key = asked.get("name"), asked.get("client")
+    return Claim(
+        None if name is None else checked_name(name),
+        None if key is None else checked_key(key),
+    )
+
+
+def send_request(call: Call) -> SendRequest:
+    """
+    The message in a body, which is JSON or a form.
+
+    @raise ChatError: it is neither, or has no message.
+    """
+    if call.media_type == "application/json":
+        return decode_send_request(call.body)
+    if call.media_type != FORM:
+        raise ChatError(
+            Kind.UNSUPPORTED_MEDIA_TYPE,
+            f"Send application/json or {FORM}, in UTF-8.",
+            headers=(("Accept", f"application/json, {FORM}"),),
+        )
+    given = call.form
+    if "message" not in given:
+        hint = ""
+        if call.body.lstrip().startswith(b"{"):
+            hint = " This looks like JSON: say so with 'Content-Type: application/json'."
+        raise ChatError(Kind.BAD_MESSAGE, f"The form has no field called message.{hint}")
+    return SendRequest(given["message"], given.get("room"))
+
+
+def idempotency_key(call: Call, shortest: int) -> str | None:
+    """
+    The nonce of a message that is sent by HTTP.
+
+    @param shortest: characters that it must have.
+    @raise ChatError: it is none.
+    """
+    given = call.header("Idempotency-Key")
+    if given is None:
+        return None
+    # The header is a string in quotes in the draft of its specification, and bare elsewhere.
+    nonce = given.strip().removeprefix('"').removesuffix('"')
+    if not (shortest <= len(nonce) <= LONGEST_NONCE and nonce.isascii() and nonce.isprintable()):
+        raise ChatError(
+            Kind.BAD_REQUEST,
+            f"Idempotency-Key has {shortest} to {LONGEST_NONCE} printable characters of ASCII.",
+        )
+    return nonce

@@ -1,0 +1,305 @@
+"""`livechat.backends.sqlite.messages`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from livechat.backends import waiting as bounds
+from livechat.backends.retention import Retention
+from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.housekeeping import SWEEP_EVERY
+from livechat.backends.sqlite.messages import (
+    GATHERING,
+    GROUP,
+    GROUP_CHARACTERS,
+    TURNS,
+    WAIT,
+)
+from livechat.errors import Kind
+from livechat.protocol.messages import Draft
+from tests.support import RecordingSink, World, kind, result
+
+
+class FailingStore:
+    """A store whose disk is full while `full` is set."""
+
+    full = False
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, drafts: list[Draft]) -> Any:
+        if self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._store.write(drafts)
+
+    def probe(self) -> None:
+        self.write([])
+
+
+@pytest.fixture
+def full_disk(world: World) -> Any:
+    """The world's store, whose disk can be filled."""
+    store = FailingStore(world.store)
+    world.backend.messages._store = store  # type: ignore[assignment]
+    return store
+
+
+def publish(world: World, text: str = "x") -> Deferred[Any]:
+    return world.backend.messages.publish(Draft("r", text))
+
+
+def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> None:
+    """While one group is written the next gathers; each is one call of the writer."""
+    world = make_world(held=True)
+    first = publish(world, "a")
+    world.turn()
+    second, third = publish(world, "b"), publish(world, "c")
+    world.write()
+    assert result(first).seq == 1
+    assert not second.called
+    world.write()
+    assert (result(second).seq, result(third).seq) == (2, 3)
+
+
+def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> None:
+    """A group ends with the first turn that brings nothing more, and soon in any case."""
+    world = make_world(held=True)
+    store, groups = world.backend.messages._store, []
+
+    class Watched(FailingStore):
+        def write(self, drafts: list[Draft]) -> Any:
+            groups.append([draft.message for draft in drafts])
+            return super().write(drafts)
+
+    world.backend.messages._store = Watched(store)  # type: ignore[assignment]
+    publish(world, "a")
+    # In the same turn, and in the one after it, which ends by itself.
+    publish(world, "b")
+    world.clock.callLater(0, publish, world, "c")
+    world.write()
+    assert groups == [["a", "b", "c"]]
+
+    def go_on(turns: int) -> None:
+        if turns:
+            world.clock.callLater(0, go_on, turns - 1)
+            publish(world, "x")
+
+    go_on(2 * TURNS)
+    world.write()
+    assert len(groups[1]) == TURNS + 1
+
+
+def test_long_turns(make_world: Callable[..., World]) -> None:
+    """Where turns are long a group does not gather for many of them."""
+    world = make_world(held=True)
+    first = publish(world)
+    for _ in range(3):
+        world.clock.callLater(0, publish, world)
+        world.clock.advance(GATHERING)
+    world.writer.step()
+    assert first.called
+
+
+def test_groups_are_bounded(make_world: Callable[..., World]) -> None:
+    """A group ends where its messages or their characters become many."""
+    world = make_world(held=True)
+    publish(world)
+    world.turn()
+    for _ in range(GROUP + 1):
+        publish(world)
+    long = [publish(world, "x" * (GROUP_CHARACTERS // 2)) for _ in range(4)]
+    sizes = []
+    while not long[-1].called:
+        world.write()
+        sizes.append(len(world.backend.messages._group))
+    assert max(sizes) == GROUP
+    assert sizes[-3:] == [3, 2, 0]
+
+
+def test_the_queue_is_bounded(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When too much waits, more is refused at once; what waits is stored."""
+    monkeypatch.setattr(bounds, "MESSAGES", 6)
+    monkeypatch.setattr(bounds, "CHARACTERS", 100)
+    world = make_world(held=True)
+    waiting = [publish(world)]
+    world.turn()
+    waiting += [publish(world) for _ in range(5)]
+    assert kind(publish(world)) is Kind.OVERLOADED
+    for _ in range(3):
+        world.write()
+    assert [result(each).seq for each in waiting] == [1, 2, 3, 4, 5, 6]
+    publish(world)
+    world.turn()
+    publish(world, "x" * 98)
+    assert kind(publish(world, "xx")) is Kind.OVERLOADED
+
+
+def test_deadline(make_world: Callable[..., World]) -> None:
+    """Who waited too long is told: refused if it was not begun, unknown if it was."""
+    world = make_world(held=True)
+    begun = publish(world, "a")
+    world.turn()
+    queued = publish(world, "b")
+    world.clock.advance(WAIT / 2)
+    later = publish(world, "c")
+    world.clock.advance(WAIT / 2)
+    assert kind(begun) is Kind.UNKNOWN
+    assert kind(queued) is Kind.UNAVAILABLE
+    sink = RecordingSink()
+    world.backend.messages._sink = sink
+    world.backend.messages.subscribe("r")
+    world.write()
+    world.write()
+    world.write()
+    assert result(later).seq == 2
+    assert sink.texts("r") == ["a", "c"], "what was refused was written later"
+
+
+class TroubleTest(SynchronousTestCase):
+    """Writing that fails."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, world: World, full_disk: FailingStore) -> None:
+        self.world, self.disk = world, full_disk
+
+    def test_refused_and_recovered(self) -> None:
+        """A full disk refuses those whom it meets; with room again, sending works again."""
+        assert result(publish(self.world)).seq == 1
+        self.disk.full = True
+        assert kind(publish(self.world)) is Kind.UNAVAILABLE
+        trouble = self.world.backend.trouble()
+        assert trouble is not None
+        assert "disk is full" in trouble
+        self.disk.full = False
+        assert result(publish(self.world)).seq == 2
+        assert self.world.backend.trouble() is None
+
+    def test_reading_goes_on(self) -> None:
+        """While nothing can be stored, what was stored can be read."""
+        publish(self.world)
+        self.disk.full = True
+        assert kind(publish(self.world)) is Kind.UNAVAILABLE
+        assert len(result(self.world.backend.messages.read("r", 0, 9)).messages) == 1
+
+
+class UnreadableTest(SynchronousTestCase):
+    """Reading that fails."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.world = World(tmp_path / "state")
+
+    def test_unreadable(self) -> None:
+        """A file that cannot be read is the reader's trouble."""
+        world = self.world
+        world.store.close()
+        world.store._path.write_bytes(b"no database")
+        assert kind(world.backend.messages.read("r", 0, 9)) is Kind.UNAVAILABLE
+        world.backend.messages._store = FailingStore(world.store)  # type: ignore[assignment]
+        world.close()
+
+
+class BugTest(SynchronousTestCase):
+    """What is not the disk's fault."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, world: World) -> None:
+        self.world = world
+
+    def test_a_sink_that_raises(self) -> None:
+        """A group that cannot be handed on is answered, logged, and stops nothing."""
+
+        class Broken(RecordingSink):
+            def deliver(self, *args: Any) -> None:
+                raise ZeroDivisionError
+
+        self.world.backend.messages._sink = Broken()
+        self.world.backend.messages.subscribe("r")
+        assert kind(publish(self.world)) is Kind.UNKNOWN
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        self.world.backend.messages.unsubscribe("r")
+        assert result(publish(self.world)).seq == 2
+
+    def test_a_writer_that_raises(self) -> None:
+        """A bug in writing is logged as one, is no trouble of the disk, and is answered."""
+
+        class Buggy(FailingStore):
+            def write(self, drafts: list[Draft]) -> Any:
+                raise ZeroDivisionError
+
+        store = self.world.backend.messages._store
+        self.world.backend.messages._store = Buggy(store)  # type: ignore[assignment]
+        assert kind(publish(self.world)) is Kind.UNKNOWN
+        assert self.world.backend.trouble() is None
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        self.world.backend.messages._store = store
+        assert result(publish(self.world)).seq == 1
+
+    def test_sweeps_that_fail(self) -> None:
+        """A sweep that fails says so, and the next one is made all the same."""
+        swept: list[type[Exception]] = [ZeroDivisionError, sqlite3.OperationalError]
+
+        class Failing(FailingStore):
+            def sweep(self, start: int) -> None:
+                raise swept.pop()("no")
+
+        keeping: Any = self.world.backend._housekeeping
+        keeping._store = Failing(self.world.store)
+        self.world.clock.advance(SWEEP_EVERY)
+        assert self.world.backend.trouble() == "messages cannot be stored: no"
+        self.world.clock.advance(SWEEP_EVERY)
+        assert swept == []
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+
+def test_deadline_goes_on(make_world: Callable[..., World]) -> None:
+    """Everybody who waits is answered when his own time is up."""
+    world = make_world(held=True)
+    first = publish(world)
+    world.clock.advance(WAIT - 1)
+    second, third = publish(world), publish(world)
+    world.clock.advance(1)
+    assert kind(first) is Kind.UNKNOWN
+    assert not second.called
+    world.clock.advance(WAIT - 1)
+    assert kind(second) is kind(third) is Kind.UNAVAILABLE
+
+
+def test_stopping_with_a_hung_disk(make_world: Callable[..., World]) -> None:
+    """Stopping does not wait for ever; who waits is told."""
+    world = make_world(held=True)
+    begun = publish(world, "a")
+    world.turn()
+    queued = publish(world, "b")
+    stopped = world.backend.stop()
+    world.clock.advance(WAIT)
+    world.clock.advance(1)
+    assert stopped.called
+    assert kind(begun) is Kind.UNKNOWN
+    assert kind(queued) is Kind.UNAVAILABLE
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> None:
+    """What no history shows any more is removed while nobody sends."""
+    world = make_world(retention=Retention(0, 60))
+    for _ in range(1_200):
+        publish(world)
+    world.clock.advance(3_600)
+    database = sqlite3.connect(world.store._path)
+    assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    assert database.execute("SELECT count(*) FROM recent").fetchone() == (0,)
+    database.close()

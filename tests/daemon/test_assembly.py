@@ -1,0 +1,54 @@
+"""`livechat.daemon.assembly`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.trial.unittest import TestCase
+
+from livechat.daemon.assembly import _promises, core, in_order, services
+from livechat.limits.connections import Connections
+from livechat.net import certificates
+from livechat.rooms.history import Window
+from tests.net.test_certificates import issue
+from tests.support import ADMIN, SOMEBODY
+from tests.test_service import config
+
+
+class CoreTest(TestCase):
+    """The core, as a command without a port uses it, on a real reactor and a real disk."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        self.reactor: Any = reactor
+
+    async def test_without_a_port(self) -> None:
+        """A command sends, reads, and signs in; nothing listens, and all is stopped in the end."""
+        made = core(config(self.directory), self.reactor)
+        running = in_order(*services(made, Connections(0, 0)))
+        running.startService()
+        try:
+            await made.chat.send(SOMEBODY, "r", "hi")
+            history = await made.chat.history(SOMEBODY, "r", Window())
+            assert [message.message async for page in history.pages() for message in page] == ["hi"]
+            password = (self.directory / "state" / "admin-password").read_text().strip()
+            token = await made.operators.sign_in("192.0.2.1", password)
+            assert made.operators.lasting(token) > 0
+            (report,) = await made.chat.reports(ADMIN)
+            assert report.connections == 0
+        finally:
+            await running.stopService()
+
+
+def test_promises(tmp_path: Path) -> None:
+    """Browsers are bound to HTTPS only by a certificate that is not self-signed."""
+    assert _promises(certificates.load_or_make(tmp_path)) == ()
+    ((name, _),) = _promises(certificates.load(*issue(tmp_path)))
+    assert name == "Strict-Transport-Security"

@@ -1,0 +1,63 @@
+"""`livechat.http.call`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.errors import ChatError, Kind
+from livechat.http import call as module
+from livechat.http.call import Call, fields
+from livechat.limits.rates import Rate
+from livechat.limits.source import Source
+
+
+def call(query: str = "", body: bytes = b"", **headers: str) -> Call:
+    given = {name.replace("_", "-"): (value,) for name, value in headers.items()}
+    return Call("GET", "/", query, given, body, Source("192.0.2.1", Rate.of(0)))
+
+
+def test_fields() -> None:
+    """A form's fields are decoded; what is ambiguous or no UTF-8 is refused."""
+    assert fields("a=1&b=%C3%A9+x&c=") == {"a": "1", "b": "é x", "c": ""}
+    assert fields("") == {}
+    for text in ("a=1&a=2", "a=%ff", "&".join(f"f{n}=" for n in range(101))):
+        with pytest.raises(ValueError, match=r".+"):
+            fields(text)
+
+
+def test_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query, the form and a header's tokens are read once, however often they are asked for."""
+    asked = call("a=1", b"b=2", content_type=module.FORM, upgrade="h2c, WebSocket")
+    assert (asked.query, asked.form, asked.media_type) == ({"a": "1"}, {"b": "2"}, module.FORM)
+    assert asked.tokens("upgrade") == ("h2c", "WebSocket")
+    assert asked.lists("upgrade", "websocket")
+    assert not asked.lists("connection", "upgrade")
+    monkeypatch.setattr(module, "fields", None)
+    assert (asked.query, asked.form) == ({"a": "1"}, {"b": "2"})
+    assert asked.tokens("upgrade") is asked.tokens("upgrade")
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "media", "kind"),
+    [
+        ("a=1&a=2", b"", "", Kind.BAD_QUERY),
+        ("", b"a=%ff", module.FORM, Kind.BAD_FORM),
+        ("", b"\xff", module.FORM, Kind.BAD_FORM),
+        ("", b"{}", "application/json", Kind.UNSUPPORTED_MEDIA_TYPE),
+    ],
+)
+def test_unreadable(query: str, body: bytes, media: str, kind: Kind) -> None:
+    """What cannot be read is refused each time that it is asked for."""
+    asked = call(query, body, content_type=media)
+    for _ in range(2):
+        with pytest.raises(ChatError) as raised:
+            _ = asked.query, asked.form
+        assert raised.value.kind == kind
+
+
+def test_repeated_header() -> None:
+    """A header that must not be repeated is refused where it is."""
+    asked = Call("GET", "/", "", {"x": ("1", "2")}, b"", Source("192.0.2.1", Rate.of(0)))
+    assert asked.joined("x") == "1, 2"
+    with pytest.raises(ChatError):
+        asked.header("X")

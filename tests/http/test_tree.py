@@ -1,0 +1,68 @@
+"""`livechat.http.tree`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.http.call import Call
+from livechat.http.endpoint import Endpoint
+from livechat.http.response import Response, json
+from livechat.http.tree import Place
+from tests.support import Port
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nowhere", "//chat/send/", "/chat//send/", "/CHAT/SEND/", "/chat",
+        "/chat/send/a/b", "/chat%2Fsend/", "/static/", "/static/..", "/static/../setup.py",
+        "/static/%2e%2e/setup.py", "/static/livechat.css%00", "/static/%ff", "/ws/chat/", "/ws/",
+        "/./healthz", "/healthz/x", "/ws?redirect=https://example.org",
+    ],
+)  # fmt: skip
+def test_unknown_paths(port: Port, path: str) -> None:
+    """What is not in the tree is not there: no redirect, no listing, no near miss."""
+    answer = port.ask("GET", path)
+    assert answer.status in {400, 404}
+    assert answer.code()
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/chat/history", "/chat/history/r", "/ws/chat/r"])
+def test_last_slash(port: Port, path: str) -> None:
+    """A path means the same with and without its last slash."""
+    with_slash, without = port.ask("GET", path + "/"), port.ask("GET", path)
+    assert with_slash.status == without.status
+    assert with_slash.body == without.body
+
+
+def test_names_are_decoded(port: Port) -> None:
+    """What a path calls by name comes decoded, once."""
+
+    async def show(call: Call) -> Response:
+        return json(dict(call.names))
+
+    port.tree.put("/a/{x}/{y}/", Endpoint({"GET": show}))
+    assert port.ask("GET", "/a/%41%252F/b").body == b'{"x":"A%2F","y":"b"}'
+
+
+def test_encoded_paths(port: Port) -> None:
+    """A path that is written in another way is another path, but for names in it."""
+    for path in ("/%68ealthz", "/chat/%68istory/", "/%61dmin/"):
+        assert port.ask("GET", path).code() == "not_found"
+    assert port.ask("GET", "/chat/history/%72/").status == 200
+    assert port.ask("GET", "/chat/history/a%2Fb/").code() == "bad_room"
+    assert port.ask("GET", "/chat/history/%ff/").code() == "bad_request"
+    assert port.ask("GET", "/chat/history/%ff/x").code() == "not_found"
+
+
+def test_put() -> None:
+    """Each place is for one, and below a leaf there is none."""
+    tree, leaf = Place(), Place()
+    leaf.isLeaf = True
+    tree.put("/a/{x}/b", Place())
+    tree.put("/c/", leaf)
+    for taken in ("/a/{x}/b/", "/a/{x}", "/a", "/c", "/c/d", "/c/d/e", "/"):
+        with pytest.raises(ValueError, match=r"/"):
+            tree.put(taken, Place())
+    assert [place.path for place in tree.places()] == ["/", "/", "/", "/a/{x}/b", "/c/"]

@@ -1,0 +1,98 @@
+"""`livechat.members.plain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from livechat.errors import Kind
+from livechat.identity.door import Claim
+from livechat.members.base import NOISE_RATE, JoinRequest
+from livechat.members.plain import PlainSession
+from tests.protocol.test_plain import HOSTILE
+from tests.support import RecordingClient, World, run
+
+
+class Client(RecordingClient):
+    """A client with its session."""
+
+    def __init__(self, world: World, room: str = "r") -> None:
+        super().__init__()
+        actor = run(world.door.member(world.source("192.0.2.1"), Claim()))
+        self.session = PlainSession(world.chat, world.clock, actor, JoinRequest(room), self)
+        run(self.session.open())
+
+    def says(self, value: Any) -> None:
+        self.session.text_received(json.dumps(value).encode())
+
+    def heard(self) -> list[Any]:
+        return [json.loads(frame) for frame in self.frames()]
+
+
+def test_everyone_hears(world: World) -> None:
+    """What one says, all in the room hear, the sender too; nobody in another room does."""
+    one, two, other = Client(world), Client(world), Client(world, "other")
+    one.says({"message": "hi"})
+    assert one.heard() == two.heard() == [{"message": "hi"}]
+    assert other.heard() == []
+
+
+@pytest.mark.parametrize(("data", "kind"), HOSTILE)
+def test_bad_frames(world: World, data: bytes, kind: Kind) -> None:
+    """A bad frame is answered to its sender alone, who can go on."""
+    one, two = Client(world), Client(world)
+    one.session.text_received(data)
+    (answer,) = one.heard()
+    assert set(answer) == {"error"}
+    assert set(answer["error"]) == {"code", "detail"}
+    assert answer["error"]["code"] == kind.code
+    assert two.heard() == []
+    one.says({"message": "hi"})
+    assert one.heard() == two.heard() == [{"message": "hi"}]
+    assert one.flood is None
+
+
+def test_binary(world: World) -> None:
+    """A binary frame is answered with an error."""
+    one = Client(world)
+    one.session.binary_received()
+    assert one.heard()[0]["error"]["code"] == "not_text"
+
+
+def test_too_long(make_world: Callable[..., World]) -> None:
+    """A text over the limit is answered with an error."""
+    one = Client(make_world(max_message=10))
+    one.says({"message": "x" * 11})
+    assert one.heard()[0]["error"]["code"] == "message_too_long"
+
+
+def test_too_fast(make_world: Callable[..., World]) -> None:
+    """Messages over the rate are answered with an error and not delivered."""
+    one = Client(make_world(rate=1))
+    for _ in range(3):
+        one.says({"message": "x"})
+    first, second, third = one.heard()
+    assert first == second == {"message": "x"}
+    assert third["error"]["code"] == "rate_limited"
+
+
+def test_far_too_fast(make_world: Callable[..., World]) -> None:
+    """Messages over the rate are told so for a while; going on like that is a flood."""
+    one = Client(make_world(rate=1))
+    for _ in range(2 + int(NOISE_RATE.burst)):
+        one.says({"message": "x"})
+    assert one.flood is None
+    one.says({"message": "x"})
+    assert one.flood is not None
+
+
+def test_no_rate_no_flood(world: World) -> None:
+    """Without a rate, messages in masses are no flood."""
+    one = Client(world)
+    for _ in range(5_000):
+        one.says({"message": "x"})
+    assert len(one.heard()) == 5_000
+    assert one.flood is None

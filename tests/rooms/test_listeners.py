@@ -1,0 +1,144 @@
+"""`livechat.rooms.listeners`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+from zope.interface import implementer
+
+from livechat.interfaces import IListener
+from livechat.protocol.messages import Message, User
+from livechat.rooms.listeners import LOG_EVERY, LONGEST, SLICE, SLOW, Listeners
+from tests.support.clocks import TURN, TurnClock
+
+ANN = User("1", "Ann")
+
+
+def message(seq: int) -> Message:
+    return Message("hi", seq, 0)
+
+
+@implementer(IListener)
+class Recorder:
+    """Remembers what it was told, after *seconds*, and raises what it is to raise."""
+
+    def __init__(self, clock: Clock, seconds: float = 0, error: Exception | None = None) -> None:
+        self.told: list[Any] = []
+        self.clock, self.seconds, self.error = clock, seconds, error
+
+    def stored(self, room: str, message: Message) -> None:
+        self._take("stored", room, message.seq)
+
+    def joined(self, room: str, user: User) -> None:
+        self._take("joined", room, user.name)
+
+    def left(self, room: str, user: User) -> None:
+        self._take("left", room, user.name)
+
+    def _take(self, *event: object) -> None:
+        self.told.append(event)
+        self.clock.rightNow += self.seconds
+        if self.error is not None:
+            raise self.error
+
+
+def lines(logs: Any, level: LogLevel) -> list[str]:
+    return [each["log_format"].format(**each) for each in logs if each["log_level"] is level]
+
+
+def test_failing_listener() -> None:
+    """A listener that raises costs only what it was told: others hear all, and so does it."""
+    clock = Clock()
+    bad, good = Recorder(clock, error=ZeroDivisionError("x")), Recorder(clock)
+    listeners = Listeners([bad, good], clock)
+    with capturedLogs() as logs:
+        for seq in range(1, 101):
+            listeners.stored("r", message(seq))
+        clock.advance(0)
+    assert good.told == bad.told == [("stored", "r", seq) for seq in range(1, 101)]
+    assert len(lines(logs, LogLevel.critical)) == 1
+
+
+def test_failures_are_logged_again() -> None:
+    """A listener that goes on failing is logged from time to time, with the count."""
+    clock = Clock()
+    listeners = Listeners([Recorder(clock, error=ValueError())], clock)
+    with capturedLogs() as logs:
+        for seq in (1, 2, 3):
+            listeners.stored("r", message(seq))
+        clock.advance(0)
+        clock.advance(LOG_EVERY)
+        listeners.stored("r", message(4))
+        clock.advance(0)
+    first, second = lines(logs, LogLevel.critical)
+    assert first.endswith("failed.")
+    assert "2 more" in second
+
+
+def test_full_queue() -> None:
+    """More than may wait is dropped, and said once; what waits keeps its order."""
+    clock = Clock()
+    recorder = Recorder(clock)
+    listeners = Listeners([recorder], clock)
+    with capturedLogs() as logs:
+        for seq in range(1, LONGEST + 11):
+            listeners.stored("r", message(seq))
+        clock.advance(0)
+        listeners.stored("r", message(99_999))
+        clock.advance(0)
+    seqs = [seq for _, _, seq in recorder.told]
+    assert seqs == [*range(1, LONGEST + 1), 99_999]
+    assert lines(logs, LogLevel.error) == [
+        f"Listeners are too slow: {LONGEST} events wait, and others are dropped."
+    ]
+
+
+def test_slices() -> None:
+    """Others have their turns between what takes long."""
+    clock = TurnClock()
+    recorder = Recorder(clock, seconds=SLICE / 2)
+    listeners = Listeners([recorder], clock)
+    for seq in range(1, 7):
+        listeners.stored("r", message(seq))
+    counts = []
+    while len(recorder.told) < 6:
+        clock.advance(TURN)
+        counts.append(len(recorder.told))
+    assert counts == [2, 4, 6]
+    assert not clock.getDelayedCalls()
+
+
+def test_blocking_listener() -> None:
+    """A listener that holds everybody up is named in the log."""
+    clock = Clock()
+    listeners = Listeners([Recorder(clock, seconds=2 * SLOW)], clock)
+    with capturedLogs() as logs:
+        listeners.stored("r", message(1))
+        listeners.stored("r", message(2))
+        clock.advance(0)
+        clock.advance(0)
+    (line,) = lines(logs, LogLevel.warn)
+    assert "Recorder" in line
+    assert "took 0.20 s" in line
+
+
+def test_after_everybody() -> None:
+    """Nobody is told in the turn in which something happens."""
+    clock = Clock()
+    recorder = Recorder(clock)
+    listeners = Listeners([recorder], clock)
+    listeners.joined("r", ANN)
+    listeners.stored("r", message(1))
+    listeners.left("r", ANN)
+    assert recorder.told == []
+    clock.advance(0)
+    assert recorder.told == [("joined", "r", "Ann"), ("stored", "r", 1), ("left", "r", "Ann")]
+
+
+def test_nobody_listens() -> None:
+    """Without listeners nothing is kept, and no turn is taken."""
+    clock = Clock()
+    Listeners([], clock).stored("r", message(1))
+    assert not clock.getDelayedCalls()

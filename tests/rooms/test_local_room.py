@@ -1,0 +1,175 @@
+"""`livechat.rooms.local_room`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.protocol.encoding import Encoding
+from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.v1 import Joined
+from livechat.rooms.local_room import LocalRoom
+from tests.support import RecordingClient
+
+
+class Member(RecordingClient):
+    def __init__(self, encoding: Encoding = Encoding.V1) -> None:
+        super().__init__()
+        self.encoding = encoding
+
+    def heard(self) -> list[Any]:
+        """Texts, and the types of other frames."""
+        found = [json.loads(frame) for frame in self.frames()]
+        return [frame.get("message", frame.get("type")) for frame in found]
+
+
+class Broken(Member):
+    """Can be written to no more, nor be told so."""
+
+    def write(self, frames: bytes) -> None:
+        raise OSError
+
+    turn_away = write  # type: ignore[assignment]
+
+
+@pytest.fixture
+def room() -> LocalRoom:
+    return LocalRoom("r")
+
+
+def join(room: LocalRoom, *members: Member, reads: bool = False) -> None:
+    for member in members:
+        room.add(member, reads=reads)
+
+
+def deliver(room: LocalRoom, first: int, *texts: str, epoch: str = "e") -> None:
+    room.deliver(epoch, [Message(text, seq, 9) for seq, text in enumerate(texts, first)])
+
+
+def write(room: LocalRoom) -> None:
+    while room.batches:
+        room.write(1)
+
+
+def test_a_broken_member(room: LocalRoom) -> None:
+    """It is removed and cut; the others get everything."""
+    before, broken, after = Member(), Broken(), Member()
+    join(room, before, broken, after)
+    deliver(room, 1, "x")
+    with capturedLogs() as logged:
+        write(room)
+    assert len(logged) == 2
+    assert broken.aborted
+    assert broken not in room
+    assert before.heard() == after.heard() == ["x"]
+
+
+def test_a_broken_member_that_becomes_live(room: LocalRoom) -> None:
+    """Nor does it cost the others a delivery that it becomes live with."""
+    broken, other = Broken(), Member()
+    join(room, broken, reads=True)
+    join(room, other)
+    assert room.go_live(broken, Place("another", 5))
+    with capturedLogs():
+        deliver(room, 1, "x")
+        write(room)
+    assert other.heard() == ["x"]
+    assert len(room) == 1
+
+
+def test_readers_are_those_of_the_delivery(room: LocalRoom) -> None:
+    """A batch is for the members that were there, and still are."""
+    before, between, gone = Member(), Member(), Member()
+    join(room, before, gone)
+    deliver(room, 1, "x")
+    join(room, between)
+    deliver(room, 2, "y")
+    room.remove(gone)
+    write(room)
+    assert (before.heard(), between.heard(), gone.heard()) == (["x", "y"], ["y"], [])
+
+
+def test_away_while_a_batch_waited(room: LocalRoom) -> None:
+    """A member that has read the batch's messages meanwhile does not get them again."""
+    one, other = Member(), Member()
+    join(room, one, other)
+    deliver(room, 1, "x")
+    # From now on it is fixed for whom that is.
+    join(room, Member())
+    room.read(one)
+    assert room.go_live(one, Place("e", 1))
+    write(room)
+    assert (one.heard(), other.heard()) == ([], ["x"])
+    deliver(room, 2, "y")
+    write(room)
+    assert one.heard() == other.heard() == ["y"]
+
+
+def test_behind(room: LocalRoom) -> None:
+    """A member that lacks what was delivered meanwhile has to read on."""
+    one, other = Member(), Member()
+    join(room, other)
+    join(room, one, reads=True)
+    deliver(room, 1, "x", "y")
+    assert not room.go_live(one, Place("e", 1))
+    assert room.go_live(one, Place("e", 2))
+
+
+def test_early(room: LocalRoom) -> None:
+    """A member that is ahead of deliveries gets what it has not read, and nothing twice."""
+    one, two = Member(), Member()
+    join(room, one, two, reads=True)
+    assert room.go_live(one, Place("e", 2))
+    assert room.go_live(two, Place("e", 3))
+    deliver(room, 1, "a", "b", "c", "d")
+    write(room)
+    assert (one.heard(), two.heard()) == (["c", "d"], ["d"])
+    assert room.early == {}
+
+
+@pytest.mark.parametrize(("seq", "epoch"), [(5, "e"), (1, "another")])
+def test_gaps(room: LocalRoom, seq: int, epoch: str) -> None:
+    """Where deliveries do not follow each other, members that know numbers are told."""
+    v1, plain = Member(), Member(Encoding.PLAIN)
+    join(room, v1, plain)
+    deliver(room, 1, "a")
+    deliver(room, seq, "b", epoch=epoch)
+    write(room)
+    assert v1.heard() == ["a", "resumed", "b"]
+    assert plain.heard() == ["a", "b"]
+    assert room.place == Place(epoch, seq)
+
+
+def test_broadcast(room: LocalRoom) -> None:
+    """Frames are for members that understand them, those that read too."""
+    v1, reading, plain = Member(), Member(), Member(Encoding.PLAIN)
+    join(room, v1, reading, plain)
+    room.read(reading)
+    room.broadcast(Joined(User("1", "Ann")))
+    write(room)
+    assert v1.heard() == reading.heard() == ["joined"]
+    assert plain.heard() == []
+
+
+def test_nobody_understands(room: LocalRoom) -> None:
+    """A frame that nobody understands makes no batch."""
+    join(room, Member(Encoding.PLAIN))
+    room.broadcast(Joined(User("1", "Ann")))
+    assert room.batches == []
+
+
+def test_pieces(room: LocalRoom) -> None:
+    """A batch goes on where it stopped, and is handed back with what it was worth."""
+    members = [Member() for _ in range(5)]
+    join(room, *members)
+    deliver(room, 1, "x", "y")
+    assert room.write(3) == (3, None)
+    room.remove(members[3])
+    done, batch = room.write(3)
+    assert done == 2
+    assert batch is not None
+    assert (batch.messages, batch.written, batch.since) == (2, 4, 9)
+    assert [member.heard() for member in members] == [["x", "y"]] * 3 + [[], ["x", "y"]]

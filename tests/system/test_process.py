@@ -1,0 +1,35 @@
+"""`livechat.system.process`."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.system.process import allow_files
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "connections", "expected"),
+    [
+        (1_024, 65_536, 10_000, 10_064),
+        (1_024, 4_096, 10_000, 4_096),
+        (1_024, 4_096, 0, 4_096),
+        (1_024, resource.RLIM_INFINITY, 10_000, 10_064),
+        (65_536, 65_536, 10_000, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 0, None),
+    ],
+)
+def test_open_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, connections: int, expected: int | None
+) -> None:
+    """The process allows itself the files that its connections need, as far as it may."""
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, values: limits.append(values))
+    with capturedLogs() as events:
+        allow_files(connections)
+    assert limits == ([] if expected is None else [(expected, hard)])
+    too_few = hard != resource.RLIM_INFINITY and connections + 64 > hard
+    assert len(events) == too_few

@@ -1,0 +1,27 @@
+"""`livechat.web.queries`."""
+
+from __future__ import annotations
+
+import pytest
+
+from livechat.errors import ChatError, Kind
+from livechat.rooms.history import Window
+from livechat.web.queries import number, window
+
+
+def test_number() -> None:
+    """A whole number, or none; nothing else that Python would read as one."""
+    assert number({"n": "007"}, "n") == 7
+    assert number({}, "n") is None
+    for text in ("", "-1", "+1", "1_0", " 1", "1.0", "\u0663", "9" * 16):
+        with pytest.raises(ChatError) as raised:
+            number({"n": text}, "n")
+        assert raised.value.kind == Kind.BAD_QUERY
+
+
+def test_window() -> None:
+    """The newest messages, unless the query says otherwise; one side only."""
+    assert window({}, 50) == Window(50)
+    assert window({"limit": "3", "after": "9"}, 50) == Window(3, after=9)
+    with pytest.raises(ChatError):
+        window({"before": "1", "after": "9"}, 50)
