@@ -179,8 +179,9 @@ class ISharedMap(Interface):
 
     def catch_up() -> Deferred[None]:
         """
-        Fires once this copy has every change that was stored before the call, at any process;
-        or when that cannot be found out.
+        Fires once this copy has every change that was stored before the call, at any process.
+
+        Fails with ``unavailable`` if that cannot be found out.
         """
 
     def watch(changed: Callable[[Collection[str]], None]) -> None:
@@ -201,8 +202,14 @@ class IBackend(Interface):
     presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
     processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
 
-    def shelf(name: str) -> IShelf | None:
-        """The document of this name; None where this process is the only one."""
+    def shared_map(name: str, *, most: int, largest: int) -> ISharedMap:
+        """
+        Return the map of this name.  May be called before `start`.
+
+        @param name: ASCII letters.
+        @param most: keys that it holds.
+        @param largest: bytes of a value.
+        """
 
     def start(
         sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
@@ -224,30 +231,6 @@ class IBackend(Interface):
 
     def trouble() -> str | None:
         """Why messages cannot be stored just now, in a few words; None if they can."""
-
-
-class IShelf(Interface):
-    """
-    A small document that all processes have, and any of them may replace.
-
-    Every Deferred fails with `livechat.errors.ChatError` while it cannot be reached.
-    """
-
-    def read() -> Deferred[bytes]:
-        """What it is; empty if nobody has put anything there."""
-
-    def replace(before: bytes, after: bytes) -> Deferred[bool]:
-        """
-        Put *after* there if *before* is there still; fires with whether that is so.
-
-        What has failed may have happened.
-        """
-
-    def watch(changed: Callable[[], None]) -> None:
-        """
-        Call *changed* whenever some process has replaced it, and when it can be reached again;
-        seldom too often.
-        """
 
 
 class IMember(Interface):
