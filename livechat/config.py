@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from twisted.python import usage
 
-from livechat import option_values as values
+from livechat import option_values
 from livechat.errors import StartError
 from livechat.protocol.origins import origin
 
@@ -70,27 +70,29 @@ class Config:
 
     directory: Path
     worker: int
-    port: int = _option("10443", values.integer(0, 65535), "The TLS port; 0 takes a free one.")
+    port: int = _option(
+        "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
+    )
     interface: str = _option(
         "loopback",
-        values.address,
+        option_values.address,
         "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
         "loopback for 127.0.0.1 and ::1.",
     )
     certificate: Path | None = _option(
         None,
-        values.path,
+        option_values.path,
         "PEM file with the certificate and its chain. "
         "Without it certs/livechat.crt is used, and made if it is missing.",
     )
     private_key: Path | None = _option(
         None,
-        values.path,
+        option_values.path,
         "PEM file with the certificate's private key. Without it: the file of --certificate.",
     )
     state: Path = _option(
         "state",
-        values.path,
+        option_values.path,
         "The directory of the database, and of what operators need to sign in.",
     )
     redis: tuple[str, ...] = _option(
@@ -103,52 +105,56 @@ class Config:
     )
     redis_ca: Path | None = _option(
         None,
-        values.path,
+        option_values.path,
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
     redis_prefix: str = _option(
         "lc",
-        values.prefix,
+        option_values.prefix,
         "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
         "Installations that share a Redis have different ones, or different databases.",
     )
     backend: str | None = _option(
         None,
-        values.url,
+        option_values.url,
         "URL of the place that rooms are kept in, of a kind that an extension brings, such as "
         "memory:. Without one: --redis, or --state.",
         private=True,
     )
     extension: tuple[str, ...] = _option(
         None,
-        values.dotted_name,
+        option_values.dotted,
         "Dotted name of an extension to load, besides those that are installed as plugins; may be "
         "repeated (in the environment: separated by blanks).",
         many=_distinct,
     )
     workers: int = _option(
         "1",
-        values.integer(1, 256),
+        option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
     )
     mount: tuple[tuple[str, str], ...] = _option(
         None,
-        values.mount,
+        option_values.mount,
         "A path and the dotted name of a web resource (an IResource, or a function that makes one) "
         "that is beside the chat, such as /docs=acme.docs.resource; may be repeated (in the "
         "environment: separated by blanks).",
         many=_distinct,
     )
-    default_room: str = _option("lobby", values.room, "The room of HTTP requests that name none.")
+    default_room: str = _option(
+        "lobby", option_values.room, "The room of HTTP requests that name none."
+    )
     history_limit: int = _option(
-        "1000", values.integer(0, 10**12), "Messages kept in each room; 0 is no limit."
+        "1000", option_values.integer(0, 10**12), "Messages kept in each room; 0 is no limit."
     )
     history_age: int = _option(
-        "30d", values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
+        "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
     )
     max_message: int = _option(
-        "16384", values.integer(1, 1 << 20), "Most bytes of UTF-8 in a message, up to 1048576."
+        "16384",
+        option_values.integer(1, 1 << 20),
+        "Most bytes of UTF-8 in a message, up to 1048576.",
     )
     origin: frozenset[str] = _option(
         None,
@@ -159,42 +165,42 @@ class Config:
     )
     host: frozenset[str] = _option(
         None,
-        values.host,
+        option_values.host,
         "A name by which clients may ask for this server, besides its certificate's, addresses and "
         "localhost; * for any, may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
         None,
-        values.network,
+        option_values.network,
         "An address or network of proxies, whose X-Forwarded-For, -Host and -Proto, or Forwarded, "
         "are believed; may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     proxy_protocol: bool = _option(
         "off",
-        values.switch,
+        option_values.switch,
         "Whether connections of --trust-proxy begin with a header of the PROXY protocol (on, off).",
     )
     rate: float = _option(
         "20",
-        values.rate,
+        option_values.rate,
         "Messages per second per connection, with bursts of twice that; 0: no limit.",
     )
     rate_per_ip: float = _option(
         "200",
-        values.rate,
+        option_values.rate,
         "Messages per second per address, with bursts of twice that; 0: no limit.",
     )
     max_connections: int = _option(
-        "10000", values.integer(0, 10**7), "Connections in all; 0 is no limit."
+        "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."
     )
     max_connections_per_ip: int = _option(
-        "200", values.integer(0, 10**7), "Connections of one address; 0 is no limit."
+        "200", option_values.integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
     max_unsent: int = _option(
         "1048576",
-        values.integer(1, 1 << 30),
+        option_values.integer(1, 1 << 30),
         "Bytes that may wait for a member that does not read: over it, it is closed.",
     )
     admin_password: str | None = _option(
@@ -202,28 +208,30 @@ class Config:
     )
     admin_password_file: Path | None = _option(
         None,
-        values.path,
+        option_values.path,
         "File with the admin page's password, or with its argon2id hash. "
         "Without it, admin-password in the state directory, which is made if it is missing.",
     )
     admin_session: int = _option(
-        "12h", values.lifetime, "Time after which an operator has to sign in again (s, m, h, d)."
+        "12h",
+        option_values.lifetime,
+        "Time after which an operator has to sign in again (s, m, h, d).",
     )
     metrics: Literal["loopback", "open", "off"] = _option(
         "loopback",
-        values.metrics_access,
+        option_values.metrics,
         "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
     )
     metrics_token: str | None = _option(
         None,
-        values.token,
+        option_values.token,
         "A token of at least 16 characters with which /metrics may be read from anywhere, as "
         "Authorization: Bearer; only in the environment.",
         secret=True,
     )
     access_log: Path | None = _option(
         None,
-        values.log_path,
+        option_values.log_path,
         "File to which a line is added for each HTTP request; - is the log itself.",
     )
 
@@ -237,24 +245,24 @@ class Config:
         @param directory: the daemon's working directory.
         @raise StartError: a value is not allowed; the text says which and why.
         """
-        found: dict[str, Any] = {"directory": directory}
-        found["worker"] = int(environment.get(WORKER, 0))
+        values: dict[str, Any] = {"directory": directory}
+        values["worker"] = int(environment.get(WORKER, 0))
         for option in options():
-            found[option.name] = _value(option, given, environment)
-        for name, value in found.items():
-            if isinstance(value, Path) and value is not values.STANDARD_LOG:
-                found[name] = directory / value
-        if found["private_key"] is not None and found["certificate"] is None:
+            values[option.name] = _value(option, given, environment)
+        for name, value in values.items():
+            if isinstance(value, Path) and value is not option_values.STANDARD_LOG:
+                values[name] = directory / value
+        if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")
-        if found["proxy_protocol"] and not found["trust_proxy"]:
+        if values["proxy_protocol"] and not values["trust_proxy"]:
             raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
-        if found["backend"] is not None and found["redis"]:
+        if values["backend"] is not None and values["redis"]:
             raise StartError("--backend: --redis is given as well")
-        if found["workers"] > 1 and not (found["redis"] or found["backend"]):
+        if values["workers"] > 1 and not (values["redis"] or values["backend"]):
             raise StartError("--workers: more than one need --redis, which has the rooms of all")
-        if found["admin_password"] is not None and found["admin_password_file"] is not None:
+        if values["admin_password"] is not None and values["admin_password_file"] is not None:
             raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
-        return cls(**found)
+        return cls(**values)
 
 
 def options() -> list[Field[Any]]:

@@ -1,7 +1,7 @@
 """
-The values of options, from their texts.
+Values of options: functions from an option's text to its value.
 
-Each function returns a value, or raises a ValueError whose text follows the option's name.
+Each raises ValueError with a sentence that begins with "must" or "is".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from livechat.errors import ChatError
 from livechat.protocol.names import room_name
 from livechat.protocol.origins import is_host
 
-#: The access log that is the daemon's own log, and no file.
+#: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
 _SHORTEST_TOKEN: Final = 16
 #: Seconds by the letter that a duration may end in.
@@ -26,7 +26,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
-    """Return a function that reads a whole number in these bounds."""
+    """Make the parser of a whole number in a range."""
 
     def parse(text: str) -> int:
         if re.fullmatch(r"[0-9]{1,15}", text) is None or not least <= int(text) <= most:
@@ -37,14 +37,14 @@ def integer(least: int, most: int) -> Callable[[str], int]:
 
 
 def rate(text: str) -> float:
-    """Events a second."""
+    """Parse a number of messages a second; 0 is no limit."""
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) is None:
         raise ValueError("must be a number, such as 20 or 0.5; 0 is no limit")
     return float(text)
 
 
 def duration(text: str) -> int:
-    """Seconds, from a number with a unit."""
+    """Parse a time, in seconds; 0 is no limit."""
     found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
     if found is None:
         raise ValueError("must be a time, such as 90s, 15m, 12h or 30d; 0 is no limit")
@@ -52,7 +52,7 @@ def duration(text: str) -> int:
 
 
 def lifetime(text: str) -> int:
-    """A duration of at least a minute."""
+    """Parse a time of at least a minute, in seconds."""
     with suppress(ValueError):
         if duration(text) >= 60:
             return duration(text)
@@ -60,7 +60,7 @@ def lifetime(text: str) -> int:
 
 
 def address(text: str) -> str:
-    """An address to listen on."""
+    """Parse an IP address to listen on, or the word ``loopback``."""
     if text == "loopback":
         return text
     try:
@@ -72,28 +72,28 @@ def address(text: str) -> str:
 
 
 def switch(text: str) -> bool:
-    """On or off."""
+    """Parse ``on`` or ``off``."""
     if text not in ("on", "off"):
         raise ValueError("must be on or off")
     return text == "on"
 
 
-def metrics_access(text: str) -> str:
-    """The clients that may read the metrics."""
+def metrics(text: str) -> str:
+    """Parse the clients that may read the figures."""
     if text not in ("loopback", "open", "off"):
         raise ValueError("must be loopback, open or off")
     return text
 
 
 def token(text: str) -> str:
-    """A secret that can be sent in a header."""
+    """Parse a secret that clients send."""
     if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable():
         raise ValueError(f"must have at least {_SHORTEST_TOKEN} printable characters of ASCII")
     return text
 
 
 def network(text: str) -> IPv4Network | IPv6Network:
-    """A network of IP addresses."""
+    """Parse an address or a network."""
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -103,7 +103,7 @@ def network(text: str) -> IPv4Network | IPv6Network:
 
 
 def host(text: str) -> str:
-    """A name of this server, with a wildcard at most at its beginning."""
+    """Parse a name of the server, which may begin with ``*.``."""
     # Which port it is makes no difference, and one that was given would never be met.
     if text != "*" and (":" in text or not is_host(text.removeprefix("*."))):
         raise ValueError("must be a name, such as chat.example.org or *.example.org, or *")
@@ -111,14 +111,14 @@ def host(text: str) -> str:
 
 
 def prefix(text: str) -> str:
-    """The beginning of names in Redis."""
+    """Parse the beginning of keys in Redis."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text) is None:
         raise ValueError("must be 1 to 32 of A-Z a-z 0-9 _ -")
     return text
 
 
 def mount(text: str) -> tuple[str, str]:
-    """A path, and the dotted name of a resource."""
+    """Parse a path and the dotted name of its resource."""
     path, equals, name = text.partition("=")
     if not path.startswith("/") or not equals or not name:
         raise ValueError("must be a path and a dotted name, such as /docs=acme.docs.resource")
@@ -126,7 +126,7 @@ def mount(text: str) -> tuple[str, str]:
 
 
 def room(text: str) -> str:
-    """A room's name."""
+    """Parse a room's name."""
     try:
         return room_name(text)
     except ChatError as error:
@@ -134,26 +134,26 @@ def room(text: str) -> str:
 
 
 def path(text: str) -> Path:
-    """A path of the file system."""
+    """Parse a path, which need not be there."""
     if not text or "\0" in text:
         raise ValueError("must be a path")
     return Path(text)
 
 
-def dotted_name(text: str) -> str:
-    """The dotted name of an object in a module."""
+def dotted(text: str) -> str:
+    """Parse a dotted name."""
     if not all(part.isidentifier() for part in text.split(".")):
         raise ValueError("must be a dotted name, such as package.module.Extension")
     return text
 
 
 def url(text: str) -> str:
-    """The URL of a backend."""
+    """Parse the URL of an extension's backend."""
     if re.match(r"[a-z][a-z0-9+.-]*:", text) is None:
         raise ValueError("must be a URL of a kind that an extension brings, such as memory:")
     return text
 
 
 def log_path(text: str) -> Path:
-    """The path of a log file, or the daemon's own log."""
+    """Parse the path of a log, or ``-`` for the log of the daemon."""
     return STANDARD_LOG if text == "-" else path(text)

@@ -1,4 +1,4 @@
-"""`livechat.option_values`; how options use them is in `tests.test_config`."""
+"""`livechat.option_values`; `tests/test_config.py` has their options."""
 
 from __future__ import annotations
 
@@ -10,59 +10,33 @@ import pytest
 
 from livechat import option_values as values
 
+#: Each parser, a text and its value, and texts that it refuses.
+CASES: list[tuple[Callable[[str], Any], str, object, tuple[str, ...]]] = [
+    (values.integer(0, 9), "7", 7, ("10", "-1", "١", "7.0", "", " 7", "1" * 16)),
+    (values.rate, "0.5", 0.5, ("-1", "1e9", "nan", "inf", "", ".5")),
+    (values.duration, "15m", 900, ("m", "1w", "-1s", "1.5h", "")),
+    (values.lifetime, "1m", 60, ("0", "59s", "never", "")),
+    (values.address, "::1", "::1", ("localhost", "1.2.3", "", "1.2.3.4:5")),
+    (values.switch, "on", True, ("yes", "ON", "")),
+    (values.metrics, "open", "open", ("closed", "")),
+    (values.token, "x" * 16, "x" * 16, ("x" * 15, "x" * 15 + "é", "x" * 15 + "\n")),
+    (values.host, "*.example.org", "*.example.org", ("a:1", "a/b", "", "*.*")),
+    (values.prefix, "lc-2", "lc-2", ("", "a b", "{a}", "a" * 33)),
+    (values.mount, "/a=b.c", ("/a", "b.c"), ("a=b.c", "/a", "/a=", "=b")),
+    (values.room, "lobby", "lobby", ("", "..", "a b", "a" * 129)),
+    (values.path, "a/b", Path("a/b"), ("", "a\0b")),
+    (values.dotted, "a.B", "a.B", ("", "a.", ".a", "a-b", "a..b")),
+    (values.url, "memory:", "memory:", ("", "memory", "1:", "Memory:")),
+    (values.log_path, "-", values.STANDARD_LOG, ("",)),
+]
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("1d", 86_400)],
-)
-def test_durations(text: str, seconds: int) -> None:
-    """A time is a number and a unit, seconds without one."""
-    assert values.duration(text) == seconds
 
-
-@pytest.mark.parametrize(
-    ("parse", "text", "value"),
-    [
-        (values.integer(0, 9), "9", 9),
-        (values.rate, "0.5", 0.5),
-        (values.address, "0:0::1", "::1"),
-        (values.switch, "off", False),
-        (values.host, "*.example.org", "*.example.org"),
-        (values.mount, "/a=b.c=d", ("/a", "b.c=d")),
-        (values.log_path, "-", values.STANDARD_LOG),
-        (values.log_path, "a.log", Path("a.log")),
-    ],
-)
-def test_values(parse: Callable[[str], Any], text: str, value: object) -> None:
-    """A text is a value."""
+@pytest.mark.parametrize(("parse", "text", "value", "refused"), CASES, ids=lambda each: "")
+def test_values(
+    parse: Callable[[str], Any], text: str, value: object, refused: tuple[str, ...]
+) -> None:
+    """A text gives its value, and a wrong one a sentence that says what it must be."""
     assert parse(text) == value
-
-
-@pytest.mark.parametrize(
-    ("parse", "text"),
-    [
-        (values.integer(0, 9), "10"),
-        (values.integer(0, 9), "1e0"),
-        (values.integer(0, 9), "٣"),
-        (values.rate, "inf"),
-        (values.duration, "9" * 10),
-        (values.lifetime, "59s"),
-        (values.address, "localhost"),
-        (values.switch, "yes"),
-        (values.metrics_access, "all"),
-        (values.token, "x" * 15),
-        (values.token, "x" * 15 + "\n"),
-        (values.network, "10.0.0.1/8"),
-        (values.host, "example.org:443"),
-        (values.prefix, ""),
-        (values.mount, "a=b.c"),
-        (values.room, "a b"),
-        (values.path, "a\0b"),
-        (values.dotted_name, "a..b"),
-        (values.url, "memory"),
-    ],
-)
-def test_refused(parse: Callable[[str], Any], text: str) -> None:
-    """Any other text is refused in words that follow the option's name."""
-    with pytest.raises(ValueError, match=r"^(must|is) "):
-        parse(text)
+    for wrong in refused:
+        with pytest.raises(ValueError, match=r"^(must|is) "):
+            parse(wrong)

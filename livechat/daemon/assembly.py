@@ -37,6 +37,7 @@ from livechat.http.site import Site
 from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -102,11 +103,10 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     password = operators_password(config)
     operators = Operators(
         config.state / "operators.json",
+        Sessions(operators_map(backend), time, config.admin_session),
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
-        lasts=config.admin_session,
-        shelf=backend.shelf("operators"),
     )
     operators.load(password)
     hub = Hub(time)
