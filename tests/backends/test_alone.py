@@ -20,7 +20,7 @@ from livechat.errors import Kind
 from livechat.interfaces import IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
-from tests.contract import REPORT
+from tests.map_contract import REPORT
 from tests.support import kind, result
 
 

@@ -67,7 +67,7 @@ class Keys:
     def nonce(self, room: str, nonce: str) -> bytes:
         return self._of(room, f"n:{nonce}")
 
-    def company(self, room: str) -> bytes:
+    def presence(self, room: str) -> bytes:
         return self._of(room, "p")
 
     def numbering(self, room: str) -> list[bytes]:
