@@ -1,8 +1,7 @@
 """
 May this actor do that here?
 
-Today's rule: an actor may do what its rights say, in every room.  Extensions may refuse more,
-never less.
+An actor may do what its rights say, in every room.  Extensions may refuse more, never less.
 """
 
 from __future__ import annotations
@@ -53,15 +52,13 @@ class Policy:
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*."""
-        if "send" not in actor.rights:
-            self.require(actor, "send")
-        if self._extra:
-            for each in self._extra:
-                self._ask(each.send, actor, draft)
+        self.require(actor, "send")
+        for each in self._extra:
+            self._ask(each.send, actor, draft)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """
-        Ask one extension; what it does wrong costs only this call.
+        Ask one extension.  A failure of it is logged, and costs only this call.
 
         @raise ChatError: it refuses, or does not work.
         """
@@ -69,7 +66,7 @@ class Policy:
             answer = question(actor, about)
         except ChatError:
             raise
-        except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
+        except Exception:  # noqa: BLE001 - other people's code may raise anything
             self._log.failure("The policy {question} failed.", question=question)
         else:
             if answer is None:
