@@ -87,15 +87,7 @@ class World:
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
         self.door = Door(self.backend.processes.secret)
-        self.operators = Operators(
-            directory / "operators.json",
-            Sessions(operators_map(self.backend), self.time, 3_600),
-            self.time,
-            hashing=Lane(),
-            saving=Lane(),
-            hasher=CHEAP,
-        )
-        self.operators.load(Password(PASSWORD, "a test"))
+        self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,
             self.hub,
@@ -109,6 +101,18 @@ class World:
         self.backend.start(
             self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
         )
+
+    def _operators(self, path: Path) -> Operators:
+        made = Operators(
+            path,
+            Sessions(operators_map(self.backend), self.time, 3_600),
+            self.time,
+            hashing=Lane(),
+            saving=Lane(),
+            hasher=CHEAP,
+        )
+        made.load(Password(PASSWORD, "a test"))
+        return made
 
     @property
     def wall(self) -> float:
