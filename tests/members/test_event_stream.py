@@ -43,8 +43,7 @@ def ids(data: bytes) -> list[str]:
 
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
-    sender = port.world.source("192.0.2.1")
-    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r"), sender))
+    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r")))
 
 
 def test_feed(port: Port) -> None:
