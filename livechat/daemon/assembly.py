@@ -38,6 +38,7 @@ from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -105,11 +106,10 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     password = operators_password(config)
     operators = Operators(
         config.state / "operators.json",
+        Sessions(operators_map(backend), time, config.admin_session),
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
-        lasts=config.admin_session,
-        shelf=backend.shelf("operators"),
     )
     operators.load(password)
     hub = Hub(time)
@@ -178,13 +178,6 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    server = Server(
-        started=core.time.seconds(),
-        backend=core.backend.description,
-        shown=shown,
-        connections=members.connections,
-        limits=limits(config),
-    )
     origins = Origins(config.origin, lambda: _names(config, shown), core.time)
     tree = web.root(
         core.chat,
@@ -192,7 +185,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
-        server=server,
+        server=_server(core, members, shown),
         templates=templates,
         time=core.time,
         origins=origins,
@@ -220,6 +213,16 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+    )
+
+
+def _server(core: Core, members: Transports, shown: Shown) -> Server:
+    return Server(
+        started=core.time.seconds(),
+        backend=core.backend.description,
+        shown=shown,
+        connections=members.connections,
+        limits=limits(core.config),
     )
 
 

@@ -40,7 +40,7 @@ class CoreTest(TestCase):
             assert [message.message async for page in history.pages() for message in page] == ["hi"]
             password = (self.directory / "state" / "admin-password").read_text().strip()
             token = await made.operators.sign_in("192.0.2.1", password)
-            assert made.operators.lasting(token) > 0
+            assert made.operators.sessions.lasting(token) > 0
             (report,) = await made.chat.reports(ADMIN)
             assert report.connections == 0
         finally:

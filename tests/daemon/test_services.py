@@ -74,7 +74,7 @@ def announced(directory: Path, **options: str) -> str:
         announcement.startService()
     for listening in port._listening:
         listening.close()
-    storage._backend._store.release()
+    storage._backend._database.release()
     return "\n".join(event["log_format"].format(**event) for event in events)
 
 

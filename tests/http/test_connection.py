@@ -355,7 +355,7 @@ def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None
         wire.hang_up()
     port.world.clock.advance(1)
     assert len(port.world.clock.getDelayedCalls()) == before
-    assert port.world.operators._open == {}
+    assert port.world.operators.sessions._open == {}
     assert len(port.connections) == 0
 
 

@@ -263,7 +263,7 @@ def test_the_head_of_a_stream(port: Port, browser: Browser) -> None:
     """HEAD of a stream begins none."""
     answer = port.ask("HEAD", "/admin/events", **browser.headers())
     assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
-    assert port.world.operators._open == {}
+    assert port.world.operators.sessions._open == {}
 
 
 def test_a_stream_over_http_1_0(port: Port, browser: Browser) -> None:

@@ -11,12 +11,13 @@ from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
 from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.interfaces import IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
@@ -81,7 +82,7 @@ class World:
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self._ahead = 1_790_000_000.0 - 1_000_000
-        self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
+        self.store = Database(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
@@ -92,10 +93,10 @@ class World:
         self.door = Door(self.backend.processes.secret)
         self.operators = Operators(
             directory / "operators.json",
+            Sessions(operators_map(self.backend), self.time, 3_600),
             self.time,
             hashing=Lane(),
             saving=Lane(),
-            lasts=3_600,
             hasher=CHEAP,
         )
         self.operators.load(Password(PASSWORD, "a test"))

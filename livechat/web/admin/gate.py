@@ -29,7 +29,8 @@ from livechat.http.call import Call
 from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
 from livechat.identity.actor import Actor, operator
-from livechat.identity.operators import TOKEN, Operators, new_token
+from livechat.identity.operators import Operators, new_token
+from livechat.identity.sessions import TOKEN
 from livechat.protocol.names import room_name
 from livechat.web.admin.events import EventStream
 from livechat.web.html import Templates
@@ -117,7 +118,7 @@ class Gate:
             token = await self._session(call)
             if token is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
-            stream = EventStream(self._clock, self._operators.lasting(token))
+            stream = EventStream(self._clock, self._operators.sessions.lasting(token))
             events = await begun(OperatorCall(call, operator(call.source), token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
@@ -147,17 +148,21 @@ class Gate:
             new = await self._operators.sign_in(call.source.address, given.get("password", ""))
         except ChatError as error:
             return self._sign_in_page(call, wanted, draft, error)
-        return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
+        return self._back(
+            new, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
+        )
 
     async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
-        await self._operators.sign_out(asked.token)
+        await self._operators.sessions.end(asked.token)
         return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
 
     async def _session(self, call: Call) -> str | None:
         """The token of the session that *call* is in."""
         token = _cookie(call)
-        return token if token is not None and await self._operators.look_up(token) else None
+        return (
+            token if token is not None and await self._operators.sessions.look_up(token) else None
+        )
 
     def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
         """Where the operator wanted to go, with what they had typed there."""
@@ -209,7 +214,7 @@ class Gate:
     async def _while_signed_in(
         self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
-        with self._operators.during(token, stream.end):
+        with self._operators.sessions.during(token, stream.end):
             async with aclosing(events):
                 async for each in events:
                     yield each

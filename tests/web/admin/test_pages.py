@@ -442,7 +442,7 @@ def test_watchers_are_no_members(browser: Browser, world: World) -> None:
     stream.hang_up()
     assert world.backend.messages._subscribed == {}
     assert world.hub._watchers == {}
-    assert world.operators._open == {}
+    assert world.operators.sessions._open == {}
 
 
 def test_nobody_looks(browser: Browser, world: World) -> None:
