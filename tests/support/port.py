@@ -67,9 +67,9 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        chat, door = world.chat, world.door
-        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
+        chat = world.chat
+        self.sockets = SocketFactory(chat, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, world.clock, self.backpressure)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         templates = Templates()
         self.tree = self._tree(known, templates, monitors or Access(), mounts or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -17,11 +18,13 @@ from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
+from livechat.interfaces import IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
 from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 from tests.support.lanes import Lane
@@ -73,6 +76,7 @@ class World:
         rate_per_ip: float = 0,
         max_message: int = 16_384,
         policy: Policy | None = None,
+        listeners: Sequence[IListener] = (),
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -97,6 +101,7 @@ class World:
             rate=rate,
             rate_per_ip=rate_per_ip,
             policy=policy,
+            listeners=Listeners(listeners, self.time),
         )
         self.backend.start(
             self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
