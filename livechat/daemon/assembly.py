@@ -121,7 +121,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         rate_per_ip=config.rate_per_ip,
-        policy=Policy(found.policies),
+        policy=Policy(found.policies, time),
         listeners=Listeners(found.listeners, time),
     )
     authentication = Authentication(found.authenticators, time) if found.authenticators else None

@@ -7,14 +7,19 @@ An actor may do what its rights say, in every room.  Extensions may refuse more,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
+from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft
+
+#: Seconds between two lines in the log on policies that do not work.
+LOG_EVERY: Final = 10.0
 
 
 class Policy:
@@ -26,12 +31,14 @@ class Policy:
 
     _log = Logger()
 
-    def __init__(self, extra: Sequence[IPolicy] = ()) -> None:
+    def __init__(self, extra: Sequence[IPolicy], clock: IReactorTime) -> None:
         """
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
         """
         self._extra = tuple(extra)
+        self._clock = clock
+        self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
 
     def require(self, actor: Actor, right: Right) -> None:
         """Refuse *actor* unless it has *right*; extensions are not asked."""
@@ -67,13 +74,18 @@ class Policy:
         except ChatError:
             raise
         except Exception:  # noqa: BLE001 - other people's code may raise anything
-            self._log.failure("The policy {question} failed.", question=question)
-        else:
-            if answer is None:
-                return
+            if (more := self._failures.due(self._clock.seconds())) is not None:
+                self._log.failure(
+                    "The policy {question} failed{more}.", question=question, more=more
+                )
+            raise internal() from None
+        if answer is None:
+            return
+        if (more := self._failures.due(self._clock.seconds())) is not None:
             self._log.error(
-                "The policy {question} returned {answer}: it must return None, or raise ChatError.",
-                question=question,
+                "The policy {policy} returned {answer}, not None{more}.",
+                policy=question,
                 answer=answer,
+                more=more,
             )
         raise internal()
