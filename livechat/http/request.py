@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
+from time import time
 from typing import Any, ClassVar, Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -19,7 +21,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http, server
+from twisted.web import server
+from twisted.web.http import NO_BODY_CODES, datetimeToString
+from twisted.web.http import Request as HttpRequest
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -28,7 +32,7 @@ from livechat.http import call
 from livechat.http.access_log import bare
 from livechat.http.call import Call
 from livechat.http.connection import Channel
-from livechat.http.response import BASICS, Feed, Response, Successor, Upgrade
+from livechat.http.response import BASICS, PHRASES, Feed, Response, Successor, Upgrade
 from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
@@ -37,6 +41,8 @@ from livechat.protocol.origins import is_host
 # The target of a client that takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | re.IGNORECASE)
+#: A date as HTTP has it, which is the same for all answers of a second.
+_date = lru_cache(maxsize=1)(datetimeToString)
 #: Bytes that a mounted resource may write while its client reads none.
 MOST_UNREAD: Final = 1 << 26
 
@@ -235,21 +241,48 @@ class Request(server.Request):
             return internal()
 
     async def _answer(self, response: Response) -> None:
-        self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
-        self.setHeader(b"Date", http.datetimeToString())
-        self._end_with_answer()
-        for name, value in response.all_headers():
-            self.responseHeaders.addRawHeader(name.encode(), value.encode())
-        if isinstance(response.body, bytes):
-            if response.status not in http.NO_BODY_CODES:
-                self.setHeader(b"Content-Length", b"%d" % len(response.body))
-            self.send(response.body)
-        elif not isinstance(response.body, AsyncGenerator):
-            await self._feed(response.body)
+        body = response.body
+        self._start(response, len(body) if isinstance(body, bytes) else None)
+        if isinstance(body, bytes):
+            if body and self.method != b"HEAD":
+                self.send(body)
+        elif not isinstance(body, AsyncGenerator):
+            await self._feed(body)
         elif self.method != b"HEAD":
-            await self._stream(response.body, response.end)
+            await self._stream(body, response.end)
         if not self.gone:
             self.finish()
+
+    def _start(self, response: Response, length: int | None) -> None:
+        """
+        Begin an endpoint's answer: its head goes out with the body, or with what is first of it.
+
+        Twisted would look at each header several times.
+
+        @param length: the body's, if it is known.
+        """
+        self.setResponseCode(response.status, PHRASES[response.status])
+        self._end_with_answer()
+        if response.status in NO_BODY_CODES:
+            framing = b""
+        elif length is not None:
+            framing = b"Content-Length: %d\r\n" % length
+        else:
+            self.chunked = self.clientproto == b"HTTP/1.1" and self.method != b"HEAD"
+            framing = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
+        self.startedWriting = 1
+        self.channel.begin_answer(
+            b"%b %d %b\r\nDate: %b\r\n%b%b%b\r\n"
+            % (
+                self.clientproto,
+                response.status,
+                self.code_message,
+                _date(int(time())),
+                b"" if self.channel.persistent else b"Connection: close\r\n",
+                response.head(),
+                framing,
+            )
+        )
 
     def _end_with_answer(self) -> None:
         """
@@ -297,7 +330,7 @@ class Request(server.Request):
     def lend(self) -> None:
         """Let a mounted resource answer."""
         self._lent = True
-        self.setHeader(b"Date", http.datetimeToString())
+        self.setHeader(b"Date", _date(int(time())))
         for name, value in (*BASICS, *self.site.rules.promises()):
             self.setHeader(name.encode(), value.encode())
         self._end_with_answer()
@@ -319,7 +352,7 @@ class Request(server.Request):
 
     def send(self, data: bytes) -> None:
         """Write a part of an endpoint's answer."""
-        http.Request.write(self, data)
+        HttpRequest.write(self, data)
 
     def write(self, data: bytes) -> None:
         """Write a part of a mounted resource's answer."""
