@@ -16,7 +16,7 @@ from twisted.scripts import twistd
 from zope.interface import implementer
 
 from livechat import backends
-from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
@@ -111,6 +111,7 @@ class UnstoredBackend:
     description = "no store at all"
 
     def __init__(self, clock: IReactorTime) -> None:
+        self._maps = LoneMaps(time)
         self.messages = UnstoredMessageLog(clock)
         self.presence = LonePresenceRelay()
         self.processes = LoneProcessRegistry(lambda: b"none")
@@ -125,8 +126,8 @@ class UnstoredBackend:
         self.messages.stop()
         return succeed(None)
 
-    def shelf(self, name: str) -> None:
-        """None: nobody else is there."""
+    def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
+        return self._maps.get(name, most=most, largest=largest)
 
     def trouble(self) -> str | None:
         return None

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, execute, succeed
 from zope.interface import implementer
 
-from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.backends.nonces import Known, Nonces
 from livechat.backends.retention import Retention
 from livechat.backends.waiting import not_stored, unstorable
@@ -46,6 +46,7 @@ class MemoryBackend:
         self._kept: dict[str, deque[Message]] = defaultdict(deque)
         self._newest: dict[str, Newest] = {}
         self._nonces, self._secret = Nonces(elapsed), secrets.token_bytes(32)
+        self._maps = LoneMaps(lambda: self._now() / 1000)
         self._sink: ISink | None = None
         self.messages, self.presence = self, LonePresenceRelay()
         self.processes = LoneProcessRegistry(lambda: self._secret)
@@ -65,8 +66,8 @@ class MemoryBackend:
     def trouble(self) -> str | None:
         return None
 
-    def shelf(self, name: str) -> None:
-        return None
+    def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
+        return self._maps.get(name, most=most, largest=largest)
 
     def subscribe(self, room: str) -> Deferred[None]:
         return succeed(None)

@@ -4,7 +4,7 @@ The one error family.
 Whatever a client can be told went wrong is a `ChatError`: a `Kind`, which is
 what programs look at, and a detail, which is what people read.  It is raised
 where the rule is broken and rendered in few places only: as a frame by
-`livechat.protocol.plain.error_frame` and `livechat.protocol.v1.error`, as an HTTP answer by
+`livechat.protocol.plain.error_frame` and `livechat.protocol.v1.error_of`, as an HTTP answer by
 `livechat.web.refusals`, in a page of its own by `livechat.web.html.Templates.page`.
 
 If a client could not act on it, it is not a `ChatError`: a bug stays the

@@ -64,8 +64,8 @@ class IMessageLog(Interface):
         """
         From when this fires, `ISink.deliver` gets every message of *room*.
 
-        Called for every member that joins and every watcher, not only for the
-        first: each call fires when the room is delivered, and a room that is already costs nothing.
+        Called for every member that joins and every watcher, not only for the first: one
+        whose room is delivered already costs nothing.
         """
 
     def unsubscribe(room: str) -> None:
@@ -98,10 +98,7 @@ class IMessageLog(Interface):
         """
 
     def newest(rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        """
-        Find the newest message of each of *rooms*, which may be ten thousand.  A room in
-        which nothing was ever said is left out.
-        """
+        """Find the newest messages of up to ten thousand rooms; rooms without any are left out."""
 
 
 class IPresenceRelay(Interface):
@@ -109,9 +106,9 @@ class IPresenceRelay(Interface):
 
     def share(room: str, share: Share) -> None:
         """
-        Tell the other processes who is in *room* here, from now on.  It may take them a few
-        seconds to notice, and longer while they cannot be reached.  When this process is
-        killed they forget it within 20 seconds; when it stops, after ten.
+        Tell the other processes who is in *room* here, from now on: within a few seconds, if they
+        can be reached.  They forget it within 20 seconds if this process is killed, after ten
+        if it stops.
         """
 
     def typing(room: str, user: User) -> None:
@@ -124,17 +121,14 @@ class IProcessRegistry(Interface):
     def reports() -> Deferred[Sequence[Report]]:
         """
         Collect the reports of all processes: this one's of now, the others' of a few seconds
-        ago.  A process that was killed is left out after 15 seconds.
-
-        Never fails: others that cannot be asked are left out.
+        ago.  Never fails: processes that cannot be asked are left out, and after 15 seconds one
+        that was killed.
         """
 
     def secret() -> Deferred[bytes]:
         """
         Return random bytes that all processes of these rooms have, and nobody else.  They stay
-        the same as long as the rooms do.
-
-        Fails with ``unavailable`` while they cannot be read.
+        as long as the rooms do.  Fails with ``unavailable`` while they cannot be read.
         """
 
 
@@ -143,8 +137,8 @@ class ISharedMap(Interface):
     A small map of which every process holds a whole copy in memory.
 
     Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within
-    a second at every process that is not cut off (`IBackend.trouble`).  A process that is
-    keeps its copy, and can change nothing.
+    a second at every process.  One that is cut off (`IBackend.trouble`) keeps its copy, and
+    can change nothing.
     """
 
     def get(key: str) -> bytes | None:
@@ -169,9 +163,8 @@ class ISharedMap(Interface):
             Otherwise nothing is changed, and the Deferred fires with False.
 
         Fails with ``unavailable`` if nothing was changed; with ``unknown`` if it may have
-        been, and with it in force here if `get` says so; with ``overloaded`` if the map is
-        full: nothing is dropped for a new key.  Raises ValueError for a key or a value that is
-        too long.
+        been, and is in force here if `get` says so; with ``overloaded`` if the map is full,
+        from which nothing is dropped.  Raises ValueError if the key or the value is too long.
         """
 
     def drop(key: str) -> Deferred[None]:
@@ -180,29 +173,32 @@ class ISharedMap(Interface):
     def catch_up() -> Deferred[None]:
         """
         Fires once this copy has every change that was stored before the call, at any process;
-        or when that cannot be found out.
+        fails with ``unavailable`` if that cannot be found out.
         """
 
     def watch(changed: Callable[[Collection[str]], None]) -> None:
         """
-        Call *changed* with the keys whose values have changed; and with none when the map can
-        be changed again after it could not.  May fire spuriously.  The end of a value is
-        not a change.
+        Call *changed* with the keys that have changed, and with none when the map can be changed
+        again after it could not.  May fire spuriously.  That a value ends is no change.
         """
 
 
 class IBackend(Interface):
-    """
-    Where the rooms are: a log of messages, the other processes, and what all of them know.
-    """
+    """Where the rooms are: a log of messages, the other processes, and what all of them know."""
 
     description: str = Attribute("Where the rooms are, for people; no secrets.")
     messages: IMessageLog = Attribute("The rooms' messages.")
     presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
     processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
 
-    def shelf(name: str) -> IShelf | None:
-        """The document of this name; None where this process is the only one."""
+    def shared_map(name: str, *, most: int, largest: int) -> ISharedMap:
+        """
+        Return the map of this name; may be called before `start`.
+
+        @param name: ASCII letters.
+        @param most: keys that it holds.
+        @param largest: bytes of a value.
+        """
 
     def start(
         sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
@@ -217,37 +213,12 @@ class IBackend(Interface):
 
     def stop() -> Deferred[None]:
         """
-        End.  Messages that were handed to `IMessageLog.publish` before are stored, delivered
-        and answered if that takes a few seconds, and refused if it takes longer.  A
-        second call does nothing.
+        End.  Messages that were published before are stored, delivered and answered if that
+        takes a few seconds, and refused if it takes longer.  A second call does nothing.
         """
 
     def trouble() -> str | None:
         """Why messages cannot be stored just now, in a few words; None if they can."""
-
-
-class IShelf(Interface):
-    """
-    A small document that all processes have, and any of them may replace.
-
-    Every Deferred fails with `livechat.errors.ChatError` while it cannot be reached.
-    """
-
-    def read() -> Deferred[bytes]:
-        """What it is; empty if nobody has put anything there."""
-
-    def replace(before: bytes, after: bytes) -> Deferred[bool]:
-        """
-        Put *after* there if *before* is there still; fires with whether that is so.
-
-        What has failed may have happened.
-        """
-
-    def watch(changed: Callable[[], None]) -> None:
-        """
-        Call *changed* whenever some process has replaced it, and when it can be reached again;
-        seldom too often.
-        """
 
 
 class IMember(Interface):

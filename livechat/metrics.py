@@ -5,14 +5,13 @@ Every figure stands here, and is counted where it happens.  No label holds what 
 neither rooms nor users nor addresses.
 
 Of several processes on one port any may be asked, and answers for all: they write their figures
-into files of one directory (`SHARED`), which is given to them, with a number for each (`NUMBER`),
-before this is loaded.  One that takes another's place goes on with its figures.
+into files of one directory, once they are told to (`share`).  One that takes another's place goes
+on with its figures.
 """
 
 from __future__ import annotations
 
-import os
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 from prometheus_client import (
@@ -27,46 +26,14 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from twisted.internet.interfaces import IReactorTime
 
-#: In the environment: the directory for the figures of several processes.
+#: In the environment, where Prometheus's library looks: the directory for the figures of
+#: several processes.
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
-NUMBER: Final = "LIVECHAT_METRICS_NUMBER"
-#: Seconds between two looks at what is not counted but is.
+#: Seconds between two measurements of what is not counted.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OF_PEERS: Final = frozenset({1000, 1001, 1005, 1006})
-
-if SHARED in os.environ:
-    # As its documentation has it for uWSGI.  By default a file bears the number of the process,
-    # and those that are gone would be read for ever.
-    values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
-        lambda: os.environ[NUMBER]
-    )
-
-_REGISTRY: Final = CollectorRegistry()
-ProcessCollector(namespace="livechat", registry=_REGISTRY)
-
-_refusals: Final = Counter(
-    "livechat_refusals", "What was refused, by the error's code.", ["code"], registry=_REGISTRY
-)
-_closes: Final = Counter(
-    "livechat_closes",
-    "WebSockets that closed, by the code of who began it; 1006 is a break.",
-    ["code", "by"],
-    registry=_REGISTRY,
-)
-_requests: Final = Counter(
-    "livechat_requests", "HTTP requests that were answered.", ["method", "status"],
-    registry=_REGISTRY,
-)  # fmt: skip
-turned_away: Final = Counter(
-    "livechat_turned_away",
-    "Connections that were closed unheard, beyond those that are told why.",
-    registry=_REGISTRY,
-)
-handshakes_failed: Final = Counter(
-    "livechat_handshakes_failed", "TLS handshakes that failed.", registry=_REGISTRY
-)
 
 
 class Tally:
@@ -74,121 +41,199 @@ class Tally:
     Counts what happens for each message, where a counter's lock would cost as much as to write
     it to somebody.
 
-    @ivar count: what the counter does not know of yet; it is told every `LOOK_EVERY` seconds.
+    @ivar count: what its counter does not have yet; it is settled every `LOOK_EVERY` seconds.
     """
 
-    __slots__ = ("_counter", "count")
+    __slots__ = ("count",)
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
+    def __init__(self) -> None:
         self.count = 0
 
-    def settle(self) -> None:
-        """Tell the counter."""
+    def settle(self, counter: Counter) -> None:
+        """Add the count to *counter*."""
         count, self.count = self.count, 0
-        self._counter.inc(count)
+        counter.inc(count)
 
 
-stored: Final = Tally(Counter("livechat_stored", "Messages that were stored.", registry=_REGISTRY))
-delivered: Final = Tally(
-    Counter("livechat_delivered", "Messages that were written, to each member.", registry=_REGISTRY)
-)
-stored_to_written: Final = Histogram(
-    "livechat_stored_to_written_seconds",
-    "From when a message was stored until it was written to all members here: of each turn's "
-    "messages the one that took longest.",
-    buckets=_QUICK,
-    registry=_REGISTRY,
-)
-healed: Final = Counter(
-    "livechat_healed",
-    "Messages that Redis did not tell of, and that were read where they were missing.",
-    registry=_REGISTRY,
-)
-lag: Final = Histogram(
-    "livechat_reactor_lag_seconds",
-    "By how much a timer was late.",
-    buckets=_QUICK,
-    registry=_REGISTRY,
-)
+#: Messages that were stored; and that were written, counted for each member.
+stored: Final = Tally()
+delivered: Final = Tally()
 
 
-def _gauge(name: str, text: str) -> Gauge:
-    return Gauge(f"livechat_{name}", text, registry=_REGISTRY, multiprocess_mode="livesum")
+class _Figures:
+    """All figures of this process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(namespace="livechat", registry=self.registry)
+        refusals = self._counter("refusals", "What was refused, by the error's code.", "code")
+        closes = self._counter(
+            "closes",
+            "WebSockets that closed, by the code of who began it; 1006 is a break.",
+            "code",
+            "by",
+        )
+        requests = self._counter(
+            "requests", "HTTP requests that were answered.", "method", "status"
+        )
+        # To find the counter of a label anew costs as much as to refuse a frame.
+        self.refused = cache(refusals.labels)
+        self.closed = cache(closes.labels)
+        self.answered = cache(requests.labels)
+        self.turned_away = self._counter(
+            "turned_away", "Connections that were closed unheard, beyond those that are told why."
+        )
+        self.handshakes_failed = self._counter("handshakes_failed", "TLS handshakes that failed.")
+        self.stored = self._counter("stored", "Messages that were stored.")
+        self.delivered = self._counter("delivered", "Messages that were written, to each member.")
+        self.healed = self._counter(
+            "healed",
+            "Messages that Redis did not tell of, and that were read where they were missing.",
+        )
+        self.stored_to_written = self._histogram(
+            "stored_to_written_seconds",
+            "From when a message was stored until it was written to all members here: of each "
+            "turn's messages the one that took longest.",
+        )
+        self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
+        self.gauges = {
+            name: self._gauge(name, text)
+            for name, text in {
+                "connections": "Connections.",
+                "members": "Members of rooms.",
+                "rooms": "Rooms that have members.",
+                "unsent_bytes": "Bytes that wait for members to read them.",
+                "slow_members": "Members for whom more than --max-unsent waits.",
+                "storing": "Processes that can store messages.",
+            }.items()
+        }
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"livechat_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(f"livechat_{name}", text, buckets=_QUICK, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"livechat_{name}", text, registry=self.registry, multiprocess_mode="livesum")
+
+    def settle(self) -> None:
+        """Count what the tallies have."""
+        stored.settle(self.stored)
+        delivered.settle(self.delivered)
 
 
-connections: Final = _gauge("connections", "Connections.")
-members: Final = _gauge("members", "Members of rooms.")
-rooms: Final = _gauge("rooms", "Rooms that have members.")
-unsent_bytes: Final = _gauge("unsent_bytes", "Bytes that wait for members to read them.")
-slow: Final = _gauge("slow_members", "Members for whom more than --max-unsent waits.")
-up: Final = _gauge("storing", "Processes that can store messages.")
+class _Process:
+    """
+    The state of this process: its figures, made when the first one is counted.
 
-# To find the counter of a label anew costs as much as to refuse a frame.
-_refused: Final = cache(_refusals.labels)
-_closed: Final = cache(_closes.labels)
-_answered: Final = cache(_requests.labels)
+    @ivar directory: that of the figures of several processes, if this is one of them.
+    """
+
+    directory: str | None = None
+
+    @cached_property
+    def figures(self) -> _Figures:
+        if self.directory is None:
+            # The library goes by the environment, which others may have set for others.
+            values.ValueClass = values.MutexValue
+        return _Figures()
+
+
+_process: Final = _Process()
+
+
+def share(directory: str, number: int) -> None:
+    """
+    Write the figures of this process, which is one of several, into files.
+
+    It has to be called before anything is counted.
+
+    @param directory: the value of `SHARED` in the environment.
+    @param number: tells this process from the others, and is that of one that it replaces.
+    """
+    assert "figures" not in vars(_process), "something was counted"
+    # As its documentation has it for uWSGI.  By default a file bears the number of the process,
+    # and those that are gone would be read for ever.
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    _process.directory = directory
 
 
 def refused(code: str) -> None:
-    """Somebody is told of an error."""
-    _refused(code).inc()
+    """Count an error that somebody is told of."""
+    _process.figures.refused(code).inc()
 
 
 def closed(code: int, *, here: bool) -> None:
     """
-    A WebSocket is closed.
+    Count a WebSocket that closed.
 
     @param here: by the server; else the code is the peer's, who may choose any.
     """
     known = str(code) if here or code in _OF_PEERS else "other"
-    _closed(known, "server" if here else "peer").inc()
+    _process.figures.closed(known, "server" if here else "peer").inc()
 
 
 def answered(method: str, status: int) -> None:
-    """An HTTP request is."""
-    _answered(method if method in _METHODS else "other", str(status)).inc()
+    """Count an answered HTTP request."""
+    _process.figures.answered(method if method in _METHODS else "other", str(status)).inc()
+
+
+def turned_away() -> None:
+    """Count a connection that was closed unheard."""
+    _process.figures.turned_away.inc()
+
+
+def handshake_failed() -> None:
+    """Count a TLS handshake that failed."""
+    _process.figures.handshakes_failed.inc()
+
+
+def healed(count: int) -> None:
+    """Count messages that Redis did not tell of."""
+    _process.figures.healed.inc(count)
 
 
 def written(now: float, time_ms: int, count: int) -> None:
     """
-    A turn's messages were written.
+    Count a turn's messages that were written.
 
     @param now: in seconds since 1970.
     @param time_ms: when the first of them was stored.
     @param count: the messages, each as often as there are members to whom it was written.
     """
     delivered.count += count
-    stored_to_written.observe(max(0.0, now - time_ms / 1000))
+    _process.figures.stored_to_written.observe(max(0.0, now - time_ms / 1000))
+
+
+def measured(**gauges: float) -> None:
+    """Set gauges, by their names without ``livechat_``."""
+    for name, value in gauges.items():
+        _process.figures.gauges[name].set(value)
 
 
 class Pulse:
-    """Looks at the reactor: a timer that is late was kept waiting by something."""
+    """Measures the reactor's lag: a timer that is late was kept waiting by something."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._due = clock.seconds() + LOOK_EVERY
 
     def look(self) -> None:
-        """It is time to; call it every `LOOK_EVERY` seconds."""
+        """Measure; call it every `LOOK_EVERY` seconds."""
         now = self._clock.seconds()
         late = max(0.0, now - self._due)
-        lag.observe(late)
+        _process.figures.lag.observe(late)
         # As a LoopingCall counts: what is late once must not make the next ones look in time.
         self._due += LOOK_EVERY * (1 + late // LOOK_EVERY)
-        _settle()
-
-
-def _settle() -> None:
-    stored.settle()
-    delivered.settle()
+        _process.figures.settle()
 
 
 def text() -> bytes:
     """All figures, of all processes on the port; those of the others may be a second old."""
-    _settle()
-    if SHARED not in os.environ:
-        return generate_latest(_REGISTRY)
+    _process.figures.settle()
+    if _process.directory is None:
+        return generate_latest(_process.figures.registry)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, path=_process.directory)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import MultiService
 
+from livechat import metrics
 from livechat.config import Config, Options
 from livechat.daemon.assembly import build, supervise
 from livechat.errors import StartError
@@ -40,6 +41,8 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     reactor.seconds = time.monotonic
     try:
         config = Config.of(options, os.environ, _working_directory(options))
+        if config.worker:
+            metrics.share(os.environ[metrics.SHARED], config.worker)
         several = config.workers > 1 and not config.worker
         daemon = supervise(config, options, reactor) if several else build(config, reactor)
     except StartError as reason:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.identity.door import Claim, Door
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
-from livechat.members.base import Visit
+from livechat.members.base import JoinRequest
 from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
@@ -214,17 +215,23 @@ class Stage(Protocol):
         """Let time pass until something is so, which it must be soon."""
 
 
-class Actor(RecordingClient):
+class Player(RecordingClient):
     """A client in a scene."""
 
     encoding = Encoding.V1
 
-    def __init__(self, stage: Stage, chat: Chat, visit: Visit) -> None:
+    session: Session
+
+    def __init__(self, stage: Stage, chat: Chat, request: JoinRequest) -> None:
         super().__init__()
         self.pending: list[Any] = []
-        source = Source("192.0.2.1", Rate.of(0))
-        self.session = Session(chat, stage.clock, visit, self, source)
-        self.entering = Deferred.fromCoroutine(self.session.open())
+        self.entering = Deferred.fromCoroutine(self._enter(stage, chat, request))
+
+    async def _enter(self, stage: Stage, chat: Chat, request: JoinRequest) -> None:
+        door = Door(lambda: succeed(b"a secret"))
+        actor = await door.member(Source("192.0.2.1", Rate.of(0)), request.claim)
+        self.session = Session(chat, stage.clock, actor, request, self)
+        await self.session.open()
 
     def look(self) -> list[Any]:
         """All that it has had and nobody has asked for."""
@@ -243,7 +250,7 @@ class Scene:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._room = f"scene{next(_rooms)}"
-        self._actors: dict[str, Actor] = {}
+        self._actors: dict[str, Player] = {}
         self._epoch = ""
 
     def play(self, steps: tuple[Step, ...]) -> None:
@@ -253,11 +260,12 @@ class Scene:
             self._goes(who)
 
     def _comes(self, who: str, asked: dict[str, Any]) -> None:
-        since = asked.get("since")
-        if since is not None:
-            asked = asked | {"since": Place(*self._with_epoch(list(since)))}
+        asked = dict(asked)
+        if asked.get("since") is not None:
+            asked["since"] = Place(*self._with_epoch(list(asked["since"])))
         chat = self._stage.chat(0 if who < "m" else 1)
-        actor = Actor(self._stage, chat, Visit(self._room, Encoding.V1, **asked))
+        claim = Claim(asked.pop("name", None), asked.pop("key", None))
+        actor = Player(self._stage, chat, JoinRequest(self._room, Encoding.V1, claim, **asked))
         self._actors[who] = actor
         self._stage.until(lambda: actor.entering.called and actor.look())
         (hello,) = actor.take({"hello"})

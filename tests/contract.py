@@ -16,40 +16,20 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import OPERATOR
-from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry
-from livechat.protocol.cluster import Report, Room
+from livechat.identity.actor import OPERATOR
+from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
-from tests.support import RecordingSink
-
-#: What a process says of itself.
-REPORT = Report("here/1", 1_790_000_000_000, 3, 0.5, (0.0, 0.5), (Room("r", 2, 1.5, Newest(7, 8)),))
+from tests.map_contract import REPORT, MapContract, shared_map
 
 
-class BackendContract:
+class BackendContract(MapContract):
     """
-    Tests of one backend, which the subclass makes.
+    Tests of one backend, which the subclass makes (`MapContract`).
 
-    @ivar make: a new backend with a ``history_limit`` and a ``history_age``, on the
-        same store as the last one, which has stopped.
-    @ivar set_time: lets it be so many seconds later than at the beginning.
     @ivar set_clock: lets the wall clock be so many seconds ahead of that.
     """
 
-    make: Callable[..., Any]
-    set_time: Callable[[float], None]
     set_clock: Callable[[float], None]
-
-    async def begin(self, **options: int) -> Any:
-        backend = self.make(**options)
-        self.sink = RecordingSink()
-        backend.start(self.sink, lambda: REPORT)
-        self.addCleanup(backend.stop)  # type: ignore[attr-defined]
-        await self.ready(backend)
-        return backend
-
-    async def ready(self, backend: Any) -> None:
-        """Wait until *backend* has reached its store, if that takes time."""
 
     async def all(self, backend: Any, room: str, after: int = 0) -> list[Message]:
         """Every message of a room after *after*, page by page."""
@@ -68,6 +48,7 @@ class BackendContract:
         assert verifyObject(IMessageLog, backend.messages)
         assert verifyObject(IPresenceRelay, backend.presence)
         assert verifyObject(IProcessRegistry, backend.processes)
+        assert verifyObject(ISharedMap, shared_map(backend))
         assert backend.trouble() is None
 
     async def test_reports(self) -> None:

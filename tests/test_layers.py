@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOT = Path(livechat.__file__).parent
 FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
+    {"option_values"},
     {"interfaces", "config", "system"},
     {"identity", "backends", "extensions", "net"},
     {"rooms", "http"},
@@ -89,6 +91,42 @@ def test_core(module: str) -> None:
         assert not imported.startswith(NOT_IN_CORE), f"{module} imports {imported}"
         if imported in MODULES and part(imported):
             assert part(imported) in CORE, f"{module} imports {imported}, not in the core"
+
+
+def doings(path: Path) -> list[str]:
+    """What a module does when it is imported, other than to define names."""
+    found = []
+    for node in ast.parse(path.read_text()).body:
+        match node:
+            case ast.Import() | ast.ImportFrom() | ast.ClassDef() | ast.AnnAssign():
+                pass
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Assign(targets=targets) if not any(map(_is_elsewhere, targets)):
+                pass
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                pass
+            case _:
+                found.append(ast.unparse(node))
+    return found
+
+
+def _is_elsewhere(target: ast.expr) -> bool:
+    return isinstance(target, ast.Attribute | ast.Subscript)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_importing_does_nothing(module: str) -> None:
+    """A module defines names, and neither changes others' nor goes by the environment."""
+    assert doings(MODULES[module]) == []
+
+
+def test_that_guard_works(tmp_path: Path) -> None:
+    """The check sees calls, branches and changes of others' names."""
+    path = tmp_path / "x.py"
+    for line in ("f()", "if SHARED in os.environ:\n    x = 1", "values.ValueClass = y", "d[1] = 2"):
+        path.write_text(f"import values\nx: int = f()\n{line}\n")
+        assert doings(path) == [line]
 
 
 def test_http_knows_no_chat() -> None:

@@ -6,8 +6,10 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest, values
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
@@ -115,3 +117,25 @@ def test_no_names(make_world: Callable[..., World]) -> None:
     wire = port.socket("a-secret-room")
     wire.says("a-secret-text")
     assert b"secret" not in metrics.text().lower()
+
+
+def test_an_environment_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory for figures that somebody else has set does not matter to a lone process."""
+    monkeypatch.setenv(metrics.SHARED, "/nowhere")
+    monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue())
+    process = metrics._Process()
+    process.figures.turned_away.inc()
+    assert b"livechat_turned_away_total 1.0" in generate_latest(process.figures.registry)
+
+
+def test_several_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Any process answers for all, and one that takes another's place goes on with its figures."""
+    monkeypatch.setenv(metrics.SHARED, str(tmp_path))
+    monkeypatch.setattr(values, "ValueClass", None)
+    for number in (1, 2, 2):
+        monkeypatch.setattr(metrics, "_process", metrics._Process())
+        metrics.share(str(tmp_path), number)
+        metrics.turned_away()
+        with pytest.raises(AssertionError):
+            metrics.share(str(tmp_path), 3)
+    assert value("livechat_turned_away_total") == 3

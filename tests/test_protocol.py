@@ -95,8 +95,7 @@ class Play:
     def step(self, what: str, player: Player) -> None:
         if what == "say":
             self.said += 1
-            sender = self.world.source("192.0.2.2")
-            self.world.chat.send(sender, "r", str(self.said))
+            self.world.chat.send(self.world.caller("192.0.2.2"), "r", str(self.said))
         elif what == "turn":
             self.world.clock.advance(0)
         elif what == "store":

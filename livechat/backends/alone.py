@@ -1,15 +1,30 @@
-"""What processes share, where there is only one: nothing is told to anybody."""
+"""
+What processes share, where there is only one: nothing is told to anybody.
+
+A change of a map is in force at once, and stored soon.  One that cannot be stored stays in
+force until the process ends, and is stored with a later one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import EllipsisType
+from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.interfaces import IPresenceRelay, IProcessRegistry
+from livechat.backends.maps import Entry, MapCopy
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import User
+from livechat.system.threads import within
+
+#: Seconds for which storing a change is waited for.
+STORE_WITHIN: Final = 2.0
 
 
 @implementer(IPresenceRelay)
@@ -40,3 +55,156 @@ class LoneProcessRegistry:
 
     def secret(self) -> Deferred[bytes]:
         return succeed(self._secret())
+
+
+class MapStore(Protocol):
+    """Keeps maps for the next process."""
+
+    def read(self, name: str) -> Mapping[str, Entry]:
+        """All entries of the map *name*."""
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        """Store *entries* of the map *name*; None in place of those to be removed."""
+
+
+class _NoStore:
+    """Keeps nothing."""
+
+    def read(self, name: str) -> Mapping[str, Entry]:
+        return {}
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        return succeed(None)
+
+
+class LoneMaps:
+    """The maps of one process."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        store: MapStore | None = None,
+        clock: IReactorTime | None = None,
+    ) -> None:
+        """
+        @param now: the time in seconds since 1970, UTC, as far as it is believed.
+        @param store: None: maps end with the process.
+        @param clock: by which a store may be late.
+        """
+        self._now = now
+        self._store = store or _NoStore()
+        self._clock = clock
+        self._maps: dict[str, LoneMap] = {}
+
+    def get(self, name: str, *, most: int, largest: int) -> LoneMap:
+        """As `livechat.interfaces.IBackend.shared_map`."""
+        if name not in self._maps:
+            self._maps[name] = LoneMap(
+                name, self._now, self._store, self._clock, most=most, largest=largest
+            )
+        return self._maps[name]
+
+    def recovered(self) -> None:
+        """Changes can be stored again."""
+        for each in self._maps.values():
+            each.recovered()
+
+
+@implementer(ISharedMap)
+class LoneMap(MapCopy):
+    """A map that one process has, and a store keeps."""
+
+    def __init__(
+        self,
+        name: str,
+        now: Callable[[], float],
+        store: MapStore,
+        clock: IReactorTime | None,
+        *,
+        most: int,
+        largest: int,
+    ) -> None:
+        super().__init__(name, now, most=most, largest=largest)
+        self._clock = clock
+        self._store = store
+        self.replace(store.read(name))
+        # Keys whose entries are to be stored, and those who wait for it.
+        self._unstored: dict[str, None] = {}
+        self._waiting: list[Deferred[None]] = []
+        self._storing = False
+
+    def put(
+        self,
+        key: str,
+        value: bytes,
+        until: int | None = None,
+        *,
+        expect: bytes | EllipsisType | None = ...,
+    ) -> Deferred[bool]:
+        self.check(key, value)
+        if expect is not ... and self.get(key) != expect:
+            return succeed(False)
+        if self.is_full(key):
+            for over in self.over():
+                self._change(over, None)
+            if self.is_full(key):
+                return fail(self.full())
+        self._change(key, Entry(value, until or 0))
+        return self._stored([key]).addCallback(lambda _: True)
+
+    def drop(self, key: str) -> Deferred[None]:
+        if self.entry(key) is None:
+            return succeed(None)
+        self._change(key, None)
+        return self._stored([key])
+
+    def catch_up(self) -> Deferred[None]:
+        return succeed(None)
+
+    def _change(self, key: str, entry: Entry | None) -> None:
+        self.set(key, entry)
+        self._unstored[key] = None
+
+    def _stored(self, changed: Collection[str]) -> Deferred[None]:
+        """Store what has changed, and tell of *changed*."""
+        stored: Deferred[None] = Deferred()
+        self._waiting.append(stored)
+        self.tell(changed)
+        self._store_all()
+        if self._clock is not None:
+            stored = within(STORE_WITHIN, self._clock, stored)
+        return stored.addErrback(_not_stored)
+
+    def recovered(self) -> None:
+        """Changes can be stored again."""
+        self._store_all()
+        self.tell(())
+
+    def _store_all(self) -> None:
+        """Store what is not stored yet; no-op while that is under way, or there is nothing."""
+        if self._storing or not self._unstored:
+            return
+        keys, self._unstored = self._unstored, {}
+        waiting, self._waiting = self._waiting, []
+        self._storing = True
+        entries = {key: self.entry(key) for key in keys}
+        self._store.write(self._name, entries).addCallbacks(
+            lambda _: None, self._store_later, errbackArgs=(keys,)
+        ).addBoth(self._done, waiting)
+
+    def _store_later(self, failure: Failure, keys: dict[str, None]) -> Failure:
+        self._unstored = {**keys, **self._unstored}
+        return failure
+
+    def _done(self, result: Failure | None, waiting: Sequence[Deferred[None]]) -> None:
+        self._storing = False
+        for each in waiting:
+            each.callback(result)
+        if self._waiting:
+            self._store_all()
+
+
+def _not_stored(failure: Failure) -> None:
+    late = isinstance(failure.value, TimeoutError)
+    reason = "it takes too long" if late else failure.getErrorMessage()
+    raise ChatError(Kind.UNKNOWN, f"This holds until a restart; it could not be stored: {reason}.")

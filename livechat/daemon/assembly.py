@@ -34,8 +34,10 @@ from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -75,6 +77,7 @@ class Core(Struct, frozen=True, kw_only=True):
     backend: IBackend
     hub: Hub
     chat: Chat
+    door: Door
     operators: Operators
     password: Password
 
@@ -100,11 +103,10 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     password = operators_password(config)
     operators = Operators(
         config.state / "operators.json",
+        Sessions(operators_map(backend), time, config.admin_session),
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
-        lasts=config.admin_session,
-        shelf=backend.shelf("operators"),
     )
     operators.load(password)
     hub = Hub(time)
@@ -125,6 +127,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
+        door=Door(backend.processes.secret),
         operators=operators,
         password=password,
     )
@@ -143,7 +146,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
         Storage(
             core.backend,
             core.hub,
-            lambda: core.chat.report(process, started, len(connections)),
+            lambda: core.chat.directory.report(process, started, len(connections)),
             core.chat.presence,
         ),
     )
@@ -156,8 +159,8 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.reactor, backpressure),
-        SocketFactory(core.chat, core.reactor, backpressure, max_frame=limit),
+        Feeds(core.chat, core.door, core.reactor, backpressure),
+        SocketFactory(core.chat, core.door, core.reactor, backpressure, max_frame=limit),
     )
 
 
@@ -169,23 +172,17 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    server = Server(
-        started=core.time.seconds(),
-        backend=core.backend.description,
-        shown=shown,
-        connections=members.connections,
-        limits=limits(config),
-    )
     promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
     origins = Origins(config.origin, names, core.time)
     mounted = mounts.load(config.mount, core.reactor)
     mounted += core.extensions.resources(core.chat).items()
     tree = web.root(
         core.chat,
+        door=core.door,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
-        server=server,
+        server=_server(core, members, shown),
         templates=templates,
         time=core.time,
         origins=origins,
@@ -204,6 +201,16 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+    )
+
+
+def _server(core: Core, members: Transports, shown: Shown) -> Server:
+    return Server(
+        started=core.time.seconds(),
+        backend=core.backend.description,
+        shown=shown,
+        connections=members.connections,
+        limits=limits(core.config),
     )
 
 

@@ -143,12 +143,14 @@ class Vitals(Service):
     def _look(self, pulse: metrics.Pulse) -> None:
         pulse.look()
         rooms = self._hub.rooms()
-        metrics.connections.set(len(self._connections))
-        metrics.rooms.set(len(rooms))
-        metrics.members.set(sum(rooms.values()))
-        metrics.unsent_bytes.set(self._sockets.unsent() + self._feeds.unsent())
-        metrics.slow.set(len(self._backpressure))
-        metrics.up.set(self._chat.trouble() is None)
+        metrics.measured(
+            connections=len(self._connections),
+            rooms=len(rooms),
+            members=sum(rooms.values()),
+            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
+            slow_members=len(self._backpressure),
+            storing=self._chat.trouble() is None,
+        )
 
 
 class Port(Service):

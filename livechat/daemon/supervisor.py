@@ -138,7 +138,6 @@ class Workers(Service):
                 env={
                     **os.environ,
                     WORKER: str(worker.number),
-                    metrics.NUMBER: str(worker.number),
                     metrics.SHARED: str(self._figures),
                 },
                 childFDs={0: "w", 1: "r", 2: "r"},

@@ -85,7 +85,7 @@ class Site(server.Site):
         trusted = self.proxies.trusts(host)
         admission = self.connections.enter(None if trusted else address_key(host))
         if admission is None:
-            metrics.turned_away.inc()
+            metrics.turned_away()
             return None
         channel = super().buildProtocol(address)
         assert isinstance(channel, Channel)

@@ -89,9 +89,13 @@ class Place(Resource):
         return self._named
 
 
-#: What is at a path at which nothing is.
-NOTHING = Place()
-NOTHING.isLeaf = True
+class _Nothing(Place):
+    """The place of all paths at which there is nothing."""
+
+    isLeaf = True
+
+
+NOTHING = _Nothing()
 
 
 def _decoded(segment: bytes) -> str:

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
-from livechat.identity.guests import OPERATOR, cleaned_name
+from livechat.identity.actor import OPERATOR
+from livechat.identity.guests import cleaned_name
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.looks import is_reserved

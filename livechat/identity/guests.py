@@ -1,21 +1,17 @@
 """
-Who somebody is: a guest, with a name that anybody may have, but for those that are reserved;
-or an operator.
+Guests: users with a name that anybody may have, but for those that are reserved.
 
-A guest's id is the connection's; or, for one who brings a *key*, which it has chosen at
-random and tells to nobody else, a keyed hash of that: so it is the same each time, at
-every process, and says nothing of the key.  An operator's has a colon, which no guest's has.
+A guest's id is that of its connection.  A guest with a *key*, chosen at random and told to
+nobody else, has a keyed hash of the key instead: the same each time, at every process, and it
+says nothing of the key.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Final
-
-from msgspec import Struct
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.looks import UNSEEN, UNSEEN_END, is_reserved, seen, trimmed
@@ -46,21 +42,6 @@ _NAME: Final = re.compile(NAME)
 _BANNED_ONES: Final = re.compile(f"[{_BANNED}]+")
 #: Characters of a site's name for somebody that are looked at.
 _LOOKED_AT: Final = 1_000
-#: Author of messages sent from the admin page: operators share one password, and so one user.
-OPERATOR: Final = User("livechat:operator", "Operator", "operator")
-
-
-class Visitor(Struct, frozen=True):
-    """
-    A connection, and whose it is.
-
-    @ivar connection: names it; nobody else has it.
-    @ivar returns: the user will be the same when it comes back.
-    """
-
-    connection: str
-    user: User
-    returns: bool
 
 
 def checked_name(name: str) -> str:
@@ -101,22 +82,24 @@ def checked_key(key: str) -> str:
     return key
 
 
-def passer_by(name: str | None = None) -> Visitor:
-    """A guest who will be somebody else next time."""
-    connection = secrets.token_urlsafe(9)
-    return Visitor(connection, User(connection, _called(name, connection)), returns=False)
-
-
-def regular(secret: bytes, key: str, name: str | None = None) -> Visitor:
+def passer_by(connection: str, name: str | None = None) -> User:
     """
-    The guest whose *key* this is.
+    A guest who will be somebody else next time.
+
+    @param connection: the name of its connection, which is its id as well.
+    """
+    return User(connection, _called(name, connection))
+
+
+def regular(secret: bytes, key: str, name: str | None = None) -> User:
+    """
+    The guest with this *key*, the same user each time.
 
     @param secret: at most 64 bytes, which all processes have.
     """
     digest = blake2b(key.encode(), key=secret, digest_size=12, person=b"guest").digest()
     known_as = urlsafe_b64encode(digest).decode()
-    connection = secrets.token_urlsafe(9)
-    return Visitor(connection, User(known_as, _called(name, known_as)), returns=True)
+    return User(known_as, _called(name, known_as))
 
 
 def _called(name: str | None, known_as: str) -> str:

@@ -5,7 +5,7 @@ Autobahn speaks the WebSocket protocol (RFC 6455) whole and well.  But most of w
 a chat server does with it is always the same, and there its generality costs more
 than all the rest:
 
-    opening       livechat.web.api has checked the handshake already: it is answered
+    opening       the HTTP server has checked the handshake already: it is answered
                   here, without being written down and parsed again
     options       are read from the class, not copied to each connection and
                   formatted for a log that nobody keeps
@@ -65,13 +65,13 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
     @classmethod
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
-        """The class with the options of *factory*, as they are now."""
+        """Make a class with the options of *factory*, as they are now."""
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
         return type(cls.__name__, (cls,), options)
 
     def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
         """
-        Answer the handshake and be open.
+        Answer the handshake; the connection is open then.
 
         @param transport: the connection it came on.
         @param key: its ``Sec-WebSocket-Key``.
@@ -95,7 +95,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         self._connectionLost(reason)  # type: ignore[arg-type]
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        # Neither is ever asked for here: they are for test suites of the protocol.
+        # *sync* and *chopsize* are for test suites of the protocol, and never asked for here.
         self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
@@ -115,12 +115,12 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     @abstractmethod
     def held_up(self) -> None:
         """
-        It has had its turn, and there is more: call `go_on` in another one, and let nothing
-        be received until then.
+        Schedule `go_on` for another turn, and receive nothing until then: there is more to
+        read, and this connection has had its turn.
         """
 
     def go_on(self) -> None:
-        """Read on where `held_up` was called."""
+        """Read on after `held_up`."""
         data, self.data = self.data, b""
         self.dataReceived(data)
 
@@ -133,8 +133,8 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
     def _take_texts(self, data: bytes) -> bytes:
         """
-        Take the text messages that *data* begins with, as far as they are of the kind
-        that nearly all are; returns the rest, of which nothing was looked at.
+        Handle the text messages that *data* begins with, as far as they are of the usual kind;
+        return the rest unread.
         """
         at, end = 0, len(data)
         while at < end and self._frames and data[at] == _TEXT and self.state == _OPEN:
@@ -162,7 +162,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
 
 
 def _unmasked(mask: bytes, payload: bytes) -> bytes:
-    """*payload* without its mask (RFC 6455, section 5.3)."""
+    """Return *payload* without its mask (RFC 6455, section 5.3)."""
     size = len(payload)
     pattern = (mask * (size // 4 + 1))[:size]
     plain = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")

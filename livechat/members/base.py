@@ -28,10 +28,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind, internal
-from livechat.identity.guests import Visitor
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
-from livechat.limits.source import Source
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
@@ -59,21 +59,18 @@ def reconnect_ms(count: int) -> int:
     return FIRST_RECONNECT + randrange(spread + 1)  # noqa: S311 - no secret
 
 
-class Visit(Struct, frozen=True):
+class JoinRequest(Struct, frozen=True):
     """
-    A client's wishes when it enters a room.
+    A client's wishes when it enters a room, and what it says of itself.
 
     @ivar encoding: the one that it understands.
-    @ivar name: shown to others.
-    @ivar key: makes it the same user each time (`livechat.identity.guests`).
     @ivar since: the place up to which it has seen all.
     @ivar history: how many of the newest messages come first.
     """
 
     room: str
     encoding: Encoding = Encoding.PLAIN
-    name: str | None = None
-    key: str | None = None
+    claim: Claim = Claim()
     since: Place | None = None
     history: int = 0
 
@@ -82,42 +79,45 @@ class BaseSession(ABC):
     """A client in a room."""
 
     __slots__ = (
-        "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_source", "_visit",
-        "_visitor", "room",
+        "_actor", "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_request",
+        "room",
     )  # fmt: skip
 
     _log = Logger()
-    _visitor: Visitor
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
     ) -> None:
         self._chat = chat
         self._clock = clock
+        self._actor = actor
         self._client = client
-        self._source = source
-        self._visit = visit
+        self._request = request
         self._noise = Bucket(NOISE_RATE)
         self._fragments = Bucket(FRAGMENT_RATE)
         self._inside = False
-        self.room = visit.room
+        self.room = request.room
 
+    @abstractmethod
     async def open(self) -> None:
         """
         Enter the room.
 
         @raise ChatError: the room cannot be entered now.
         """
-        reads = self._reads()
-        self._visitor = await self._chat.visitor(self._visit.name, self._visit.key)
-        await self._chat.join(self.room, self._client, self._visitor, reads=reads)
+
+    async def _enter(self, *, reads: bool) -> None:
+        """
+        @param reads: whether the client reads from the history before it goes live.
+        """
+        await self._chat.join(self._actor, self.room, self._client, reads=reads)
         self._inside = True
 
     def close(self) -> None:
         """Leave the room: the connection is gone, or about to close."""
         if self._inside:
             self._inside = False
-            self._chat.leave(self.room, self._client, self._visitor)
+            self._chat.leave(self._actor, self.room, self._client)
 
     @abstractmethod
     def text_received(self, data: bytes) -> None:
@@ -138,10 +138,6 @@ class BaseSession(ABC):
     @abstractmethod
     def announce_restart(self, retry_ms: int) -> None:
         """Ask the client to reconnect after *retry_ms*: the server is about to close."""
-
-    def _reads(self) -> bool:
-        """Tell whether the client reads from the history before it goes live."""
-        return self._visit.history > 0
 
     @abstractmethod
     def _send_error(self, error: ChatError, nonce: str | None) -> None:

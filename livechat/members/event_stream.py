@@ -18,15 +18,16 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError
+from livechat.identity.door import Door
 from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.backpressure import Backpressure
-from livechat.members.base import HEARTBEAT, Visit, reconnect_ms
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import make_session
 from livechat.protocol.encoding import Encoding, encode_frame
-from livechat.protocol.v1 import error
+from livechat.protocol.v1 import error_of
 from livechat.rooms.chat import Chat
 
 #: Seconds between two comments.
@@ -40,10 +41,12 @@ class Feed(Outgoing):
 
     _kind = "stream"
 
-    def __init__(self, feeds: Feeds, chat: Chat, visit: Visit, source: Source) -> None:
+    def __init__(self, feeds: Feeds, request: JoinRequest, source: Source) -> None:
         super().__init__(Encoding.EVENTS, feeds.backpressure, feeds.flushes)
         self._feeds = feeds
-        self._session = make_session(chat, feeds.clock, visit, self, source)
+        self._request = request
+        self._source = source
+        self._session: BaseSession | None = None
         self._over: Deferred[None] = Deferred()
         # Nothing was read since the last comment, or since one was due.
         self._stuck = False
@@ -55,6 +58,7 @@ class Feed(Outgoing):
 
         @raise ChatError: it cannot be entered now.
         """
+        self._session = await self._feeds.session(self._request, self._source, self)
         await self._session.open()
 
     def begin(self, send: Callable[[bytes], None], cut: Callable[[], None]) -> Deferred[None]:
@@ -75,13 +79,15 @@ class Feed(Outgoing):
     def end(self) -> None:
         """Ask the client to reconnect, and be over.  No-op a second time."""
         if not self._stopped:
-            self._session.announce_restart(reconnect_ms(len(self._feeds)))
+            if self._session is not None:
+                self._session.announce_restart(reconnect_ms(len(self._feeds)))
             self._finish()
 
     def _finish(self) -> None:
         self._stop()
         try:
-            self._session.close()
+            if self._session is not None:
+                self._session.close()
         except Exception:  # noqa: BLE001 - the answer must end all the same
             self._log.failure("A stream that is over met a bug.")
         self._feeds.closed(self)
@@ -106,7 +112,7 @@ class Feed(Outgoing):
 
     def turn_away(self, reason: ChatError) -> None:
         metrics.refused(reason.kind.code)
-        self.write(encode_frame(self.encoding, error(reason)))
+        self.write(encode_frame(self.encoding, error_of(reason)))
         self.end()
 
     def flooded(self, reason: str) -> None:
@@ -127,8 +133,11 @@ class Feeds:
     @ivar flushes: those with something to write before this turn ends.
     """
 
-    def __init__(self, chat: Chat, clock: IReactorTime, backpressure: Backpressure) -> None:
+    def __init__(
+        self, chat: Chat, door: Door, clock: IReactorTime, backpressure: Backpressure
+    ) -> None:
         self._chat = chat
+        self._door = door
         self.clock = clock
         self.backpressure = backpressure
         self.flushes = flushes(clock)
@@ -144,9 +153,18 @@ class Feeds:
         """Count the bytes that wait to be read."""
         return sum(feed.unsent for feed in self._open)
 
-    def feed(self, visit: Visit, source: Source) -> Feed:
+    def feed(self, request: JoinRequest, source: Source) -> Feed:
         """Make a stream that has yet to enter its room."""
-        return Feed(self, self._chat, visit, source)
+        return Feed(self, request, source)
+
+    async def session(self, request: JoinRequest, source: Source, feed: Feed) -> BaseSession:
+        """
+        Make the session of *feed*.
+
+        @raise ChatError: its client cannot be known again now.
+        """
+        actor = await self._door.member(source, request.claim)
+        return make_session(self._chat, self.clock, actor, request, feed)
 
     def opened(self, feed: Feed) -> None:
         """Count *feed* in: it has begun."""

@@ -35,7 +35,7 @@ def _nowhere(frames: bytes) -> None:
 @implementer(IPushProducer)
 class Outgoing(ABC):
     """
-    A member, as far as it is written to.
+    The outgoing side of a member.
 
     @ivar encoding: the form in which it gets messages and frames.
     @ivar unsent: bytes that wait for the peer to read.

@@ -14,15 +14,22 @@ class PlainSession(BaseSession):
     __slots__ = ()
 
     async def open(self) -> None:
-        await super().open()
-        if self._visit.history:
-            replay = self._chat.replay(self.room, self._client)
-            self._start_replay(replay.newest(self._visit.history))
+        replay = refusal = None
+        if self._request.history:
+            try:
+                replay = self._chat.replay(self._actor, self.room, self._client)
+            except ChatError as error:
+                refusal = error
+        await self._enter(reads=replay is not None)
+        if replay is not None:
+            self._start_replay(replay.newest(self._request.history))
+        elif refusal is not None:
+            self._send_error(refusal, None)
 
     def text_received(self, data: bytes) -> None:
         try:
             text = decode_plain(data)
-            stored = self._chat.send(self._source, self.room, text, user=self._visitor.user)
+            stored = self._chat.send(self._actor, self.room, text)
         except ChatError as error:
             self._refuse(error)
         else:

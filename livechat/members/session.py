@@ -14,16 +14,17 @@ from twisted.internet.interfaces import IReactorTime
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
-from livechat.limits.source import Source
-from livechat.members.base import HEARTBEAT, BaseSession, Visit
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place, Repeated
 from livechat.protocol.wire import encode
-from livechat.rooms.chat import PAGE, Chat, History, Window, check_seen
+from livechat.rooms.chat import Chat, check_seen
+from livechat.rooms.history import PAGE, History, Window
 
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
@@ -37,42 +38,42 @@ class Session(BaseSession):
     __slots__ = ("_asked", "_asking", "_replaying")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
     ) -> None:
-        super().__init__(chat, clock, visit, client, source)
+        super().__init__(chat, clock, actor, request, client)
         self._asked = Bucket(ASK_RATE)
         self._asking = False
         self._replaying = False
 
     async def open(self) -> None:
-        await super().open()
+        await self._enter(reads=True)
         try:
-            self._greet(await self._chat.place(self.room))
+            self._greet(await self._chat.place(self._actor, self.room))
         except BaseException:
             self.close()
             raise
 
     def _greet(self, place: Place) -> None:
         """Send the room's place, and go on from what the client has seen."""
+        user, connection, since = self._actor.user, self._actor.connection, self._request.since
+        assert user is not None
+        assert connection is not None
         hello = v1.Hello(
             self.room,
-            self._visitor.connection,
-            self._visitor.user,
+            connection,
+            user,
             place.epoch,
             place.seq,
             self._chat.limits,
             HEARTBEAT,
             self._chat.now(),
         )
-        seen = self._visit.since or place
-        self._client.write(encode_frame(self._client.encoding, hello, seen))
+        self._client.write(encode_frame(self._client.encoding, hello, since or place))
         if self._client.encoding == Encoding.EVENTS:
             # A client that only listens cannot ask for it.
-            self._write(self._chat.presence.who(self.room))
-        if self._visit.since is None:
+            self._write(self._chat.who(self._actor, self.room))
+        if since is None or not self._resume(since):
             self._chat.go_live(self.room, self._client, place)
-        else:
-            self._resume(self._visit.since)
 
     def announce_restart(self, retry_ms: int) -> None:
         self._write(v1.GoAway(retry_ms))
@@ -92,25 +93,16 @@ class Session(BaseSession):
                 self._answer_ping()
             case v1.AskPresence():
                 if self._may_ask():
-                    self._write(self._chat.presence.who(self.room))
+                    self._write(self._chat.who(self._actor, self.room))
             case v1.AskHistory():
                 self._ask_history(frame)
             case v1.Resume():
                 self._ask_resume(frame)
 
-    def _reads(self) -> bool:
-        return True
-
     def _say(self, frame: v1.Say) -> None:
         try:
             check_seen(frame.message)
-            stored = self._chat.send(
-                self._source,
-                self.room,
-                frame.message,
-                user=self._visitor.user,
-                nonce=frame.nonce,
-            )
+            stored = self._chat.send(self._actor, self.room, frame.message, nonce=frame.nonce)
         except ChatError as error:
             self._refuse(error, frame.nonce)
         else:
@@ -125,9 +117,14 @@ class Session(BaseSession):
             self._cut_off()
 
     def _types(self) -> None:
-        # No error tells of too many, but a flood of them must end.
-        if not self._chat.presence.types(self.room, self._visitor):
-            self._spend(self._noise)
+        try:
+            passed_on = self._chat.types(self._actor, self.room)
+        except ChatError as error:
+            self._refuse(error)
+        else:
+            # No error tells of too many, but a flood of them must end.
+            if not passed_on:
+                self._spend(self._noise)
 
     def _answer_ping(self) -> None:
         if self._spend(self._noise):
@@ -156,7 +153,7 @@ class Session(BaseSession):
         try:
             # A client that does not read has one page waiting at most.
             await self._client.drained()
-            found = await self._chat.history(self.room, window)
+            found = await self._chat.history(self._actor, self.room, window)
             messages: list[Message] = []
             async for page in found.pages():
                 messages += page
@@ -171,10 +168,16 @@ class Session(BaseSession):
         elif self._may_ask():
             self._resume(frame.place)
 
-    def _resume(self, since: Place) -> None:
+    def _resume(self, since: Place) -> bool:
+        """Read what follows *since*; return whether the client may."""
+        try:
+            replay = self._chat.replay(self._actor, self.room, self._client)
+        except ChatError:
+            self._write(v1.Resumed(False, "forbidden"))
+            return False
         self._replaying = True
-        replay = self._chat.replay(self.room, self._client)
         self._start_replay(replay.resume(since)).addBoth(self._resumed)
+        return True
 
     def _resumed(self, _: object) -> None:
         self._replaying = False
@@ -184,15 +187,15 @@ class Session(BaseSession):
 
     def _send_error(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
-        self._client.write_soon(encode_frame(self._client.encoding, v1.error(error, nonce)))
+        self._client.write_soon(encode_frame(self._client.encoding, v1.error_of(error, nonce)))
 
 
 def make_session(
-    chat: Chat, clock: IReactorTime, visit: Visit, client: IClient, source: Source
+    chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
 ) -> PlainSession | Session:
-    """Make the session for *visit*."""
-    made = PlainSession if visit.encoding == Encoding.PLAIN else Session
-    return made(chat, clock, visit, client, source)
+    """Make the session for *request*."""
+    made = PlainSession if request.encoding == Encoding.PLAIN else Session
+    return made(chat, clock, actor, request, client)
 
 
 def _page(found: History, messages: list[Message], *, forward: bool) -> v1.History:

@@ -27,13 +27,14 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code
+from livechat.identity.door import Door
 from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
 from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Backpressure
-from livechat.members.base import HEARTBEAT, BaseSession, Visit, reconnect_ms
+from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import make_session
 from livechat.members.turns import NextTurn
@@ -280,7 +281,13 @@ class SocketFactory(WebSocketServerFactory):
     log = make_logger("critical")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, backpressure: Backpressure, *, max_frame: int
+        self,
+        chat: Chat,
+        door: Door,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        *,
+        max_frame: int,
     ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
@@ -297,6 +304,7 @@ class SocketFactory(WebSocketServerFactory):
             clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
         )
         self._chat = chat
+        self._door = door
         self._clock = clock
         self.setProtocolOptions(
             versions=[13],
@@ -311,14 +319,15 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, visit: Visit, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, source: Source) -> Socket:
         """
         Make a member of a room, whose connection is yet to be given to it (`Socket.open`).
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
-        socket = self._socket(self, visit.encoding)
-        socket.session = make_session(self._chat, self._clock, visit, socket, source)
+        socket = self._socket(self, request.encoding)
+        actor = await self._door.member(source, request.claim)
+        socket.session = make_session(self._chat, self._clock, actor, request, socket)
         await socket.session.open()
         return socket
 

@@ -105,7 +105,7 @@ class TLSPort:
 
     def handshake_failed(self, connection: Connection, reason: str) -> None:
         """Count it, and log it if none just was."""
-        metrics.handshakes_failed.inc()
+        metrics.handshake_failed()
         more = self._failures.due(self.reactor.seconds())
         if more is not None:
             self._log.info(
@@ -121,7 +121,7 @@ class TLSPort:
         gives one away that it keeps for that, to close those who wait.
         """
         if "address" in event:
-            metrics.turned_away.inc()
+            metrics.turned_away()
         # A client that is gone before it is let in is nobody's fault.
         if event.get("acceptError") == "ECONNABORTED":
             return

@@ -1,5 +1,5 @@
 """
-How text looks: whether anything of it is to be seen, and which names look alike.
+How text looks: whether any of it is visible, and which names look alike.
 
 *Unseen* are control characters, blanks, the braille blank, and what Unicode calls ignorable.
 A mark is seen on a letter or symbol, and alone it is not.
@@ -15,7 +15,7 @@ import re
 from typing import Final
 from unicodedata import category, combining, normalize
 
-#: Names that say who speaks for the server, or who reads: not for guests.
+#: Names that speak for the server, or address the reader: not for guests.
 RESERVED: Final = ("operator", "moderator", "admin", "livechat", "system", "you")
 
 # All of these are ranges for a regular expression.  Those beyond U+FFFF are characters: their
@@ -33,9 +33,9 @@ _IGNORABLE: Final = (
 _BLANK: Final = (
     r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\u2800\ufff9-\ufffb"
 )
-#: What is unseen, wherever it stands.
+#: Characters that are unseen wherever they stand.
 UNSEEN: Final = SHAPING + _IGNORABLE + _BLANK
-#: What is unseen at the end of a text, whatever is before it.
+#: Characters that are unseen at the end of a text, whatever is before them.
 UNSEEN_END: Final = _IGNORABLE + _BLANK
 
 # Characters that look like a letter of the reserved names, by their numbers (UTS #39, Unicode 15.1,
@@ -74,7 +74,7 @@ _VIRAMA: Final = 9
 
 
 def _marks(first: int, behind: int) -> str:
-    """The combining marks from *first* on, as ranges."""
+    """Return the combining marks from *first* on, as ranges."""
     ranges: list[list[int]] = []
     categories = map(category, map(chr, range(first, behind)))
     for number in (n for n, each in enumerate(categories, first) if each[0] == "M"):
@@ -111,7 +111,7 @@ def skeleton(name: str) -> str:
 
 def trimmed(name: str) -> bool:
     """
-    Whether *name* begins and ends with something that is to be seen.
+    Tell whether *name* begins and ends with a visible character.
 
     A character that shapes the one before it belongs to it: the selector of a heart that is
     an emoji, or of an ideograph; a joiner behind a virama (RFC 5892, appendix A.1 and A.2).
@@ -148,7 +148,7 @@ def is_reserved(name: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    """*name* without all by which it could look like another one and still differ."""
+    """Strip *name* of all by which it could look like another one and still differ."""
     letters = _UNSEEN_OR_MARKS.sub("", normalize("NFKD", name)).translate(_LATIN).casefold()
     return letters.replace("l", "i").replace("rn", "m")
 

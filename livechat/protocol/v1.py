@@ -26,7 +26,7 @@ LARGEST: Final = 2**53 - 1
 LONGEST_NONCE: Final = 64
 _EPOCH: Final = r"[A-Za-z0-9_-]{1,64}"
 
-#: How a place is written.
+#: Pattern of a place as text.
 PLACE: Final = rf"({_EPOCH}):([0-9]{{1,16}})"
 _PLACE: Final = re.compile(PLACE, re.ASCII)
 
@@ -264,7 +264,7 @@ _say: Final = msgspec.json.Decoder(Say)
 
 def decode_frame(data: bytes) -> ClientFrame:
     """
-    What a client wants.
+    Decode a client's frame.
 
     @param data: the frame's payload, known to be UTF-8.
     @raise ChatError: it is none of the protocol's frames.
@@ -287,7 +287,7 @@ def decode_frame(data: bytes) -> ClientFrame:
 
 
 def _refused(found: str) -> ChatError:
-    """What msgspec says of a frame, in the words of this protocol."""
+    """Translate msgspec's error into the words of this protocol."""
     if found.startswith("Invalid value") and found.endswith("`$.type`"):
         return ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
     what, at, key = found.partition(" - at `$.")
@@ -300,9 +300,9 @@ def _refused(found: str) -> ChatError:
     return ChatError(Kind.BAD_MESSAGE, 'Send a JSON object, such as {"message": "text"}.')
 
 
-def place(text: str) -> Place:
+def place_of_text(text: str) -> Place:
     """
-    The place that ``epoch:seq`` names, as in ``?since=`` and ``Last-Event-ID``.
+    Read a place from ``epoch:seq``, as in ``?since=`` and ``Last-Event-ID``.
 
     @raise ChatError: it is no place.
     """
@@ -312,8 +312,8 @@ def place(text: str) -> Place:
     return Place(found[1], int(found[2]))
 
 
-def error(found: ChatError, nonce: str | None = None) -> Error:
-    """A `ChatError`, as a frame."""
-    wait = found.retry_after
+def error_of(reason: ChatError, nonce: str | None = None) -> Error:
+    """Make the frame for a `ChatError`."""
+    wait = reason.retry_after
     retry_ms = None if wait is None else max(1, round(1000 * wait))
-    return Error(ErrorText(found.kind.code, found.detail, retry_ms), nonce)
+    return Error(ErrorText(reason.kind.code, reason.detail, retry_ms), nonce)

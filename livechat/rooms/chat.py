@@ -8,94 +8,35 @@ has happened; sockets, HTTP and pages all come through here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final
 
-from msgspec import Struct, structs
 from twisted.internet.defer import Deferred
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import Visitor, passer_by, regular
-from livechat.interfaces import IBackend, IClient, IMember, IMessageLog, ISink
+from livechat.identity.actor import Actor
+from livechat.interfaces import IBackend, IClient, IMember, ISink
 from livechat.limits.rates import Buckets, Rate
-from livechat.limits.source import Source
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
-from livechat.protocol.messages import Draft, Message, Newest, Place, Position, Repeated, User
-from livechat.protocol.v1 import Limits
+from livechat.protocol.messages import Draft, Message, Place, Repeated
+from livechat.protocol.v1 import Limits, Present
 from livechat.rooms.activity import Activity
-from livechat.rooms.directory import rooms_of_all
+from livechat.rooms.directory import Directory
+from livechat.rooms.history import PAGE, History, Window
 from livechat.rooms.hub import Hub
+from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
-from livechat.rooms.recovery import NEWEST_PAGE, Replay
+from livechat.rooms.recovery import Replay
 from livechat.system.time import Time
-
-#: Messages in a history unless said, and at most.
-PAGE: Final = NEWEST_PAGE
-LONGEST_PAGE: Final = 1_000
-#: Of a room in which nothing was ever said.
-_NEVER: Final = Newest(0, 0)
-
-
-class Window(Struct, frozen=True):
-    """
-    Which part of a history: the first `limit` messages after `after`, or the
-    last `limit` before `before`, or, with neither, the newest.
-    """
-
-    limit: int = PAGE
-    before: int | None = None
-    after: int | None = None
-
-
-class History:
-    """
-    Consecutive messages of a room, read as they are wanted.
-
-    @ivar position: where the stream stood.
-    @ivar first: the number of the first message.
-    @ivar last: that of the last one; ``first - 1`` if there is none.
-    @ivar older: the number before which there are others, or None.
-    @ivar newer: the number after which there are others, or None.
-    """
-
-    def __init__(
-        self, log: IMessageLog, room: str, position: Position, first: int, last: int
-    ) -> None:
-        self._messages = log
-        self._room = room
-        self.position = position
-        self.first = first
-        self.last = last
-        some = first <= last
-        self.older = first if some and first > position.oldest else None
-        self.newer = last if some and last < position.seq else None
-
-    async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
-        """
-        The messages, oldest first, in pages that are small in memory.
-
-        Ends early if the rest has expired meanwhile.
-
-        @raise ChatError: the backend cannot read.
-        """
-        after = self.first - 1
-        while after < self.last:
-            page = await self._messages.read(self._room, after, self.last - after)
-            messages = tuple(each for each in page.messages if each.seq <= self.last)
-            if not messages:
-                return
-            yield messages
-            after = messages[-1].seq
 
 
 class Chat:
     """
-    The rooms, as clients may use them.
+    The rooms, as actors may use them.
 
-    @ivar activity: what was said lately.
+    @ivar directory: which rooms and processes there are, for this process itself.
     @ivar presence: who is there.
     @ivar limits: what a client may do.
     """
@@ -110,19 +51,21 @@ class Chat:
         default_room: str,
         rate: float,
         rate_per_ip: float,
+        policy: Policy | None = None,
     ) -> None:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
         @param rate_per_ip: messages a second of an address; 0 is no limit.
+        @param policy: decides what actors may do; without one, their rights do.
         """
         self._backend = backend
         self._hub = hub
         self._time = time
-        self.activity = Activity(time)
+        self._policy = policy or Policy()
+        self._activity = Activity(time)
+        self.directory = Directory(backend, hub, self._activity)
         self.presence = Presence(time, hub, backend.presence)
-        # What the backend knows of active rooms in which nothing was said lately.
-        self._quiet: dict[str, Newest] = {}
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
@@ -132,48 +75,40 @@ class Chat:
         """The time in milliseconds since 1970, UTC."""
         return int(1000 * self._time.wall())
 
-    async def visitor(self, name: str | None, key: str | None) -> Visitor:
-        """
-        Who comes, by the *name* and the *key* that it gives, if it gives any.
-
-        @raise ChatError: it has a key, and the backend cannot be asked whose that is.
-        """
-        if key is None:
-            return passer_by(name)
-        return regular(await self._backend.processes.secret(), key, name)
-
-    async def join(
-        self, room: str, member: IMember, visitor: Visitor, *, reads: bool = False
-    ) -> None:
+    async def join(self, actor: Actor, room: str, member: IMember, *, reads: bool = False) -> None:
         """
         Make *member* one of *room*: from when this returns, it gets every message.
 
+        @param actor: a member's, which has a user (`livechat.identity.door.Door.member`).
         @param reads: nothing until it has gone live, and everything from there on.
-        @raise ChatError: the backend cannot deliver the room; *member* is not in it.
+        @raise ChatError: the actor may not, or the backend cannot deliver the room; *member* is
+            not in it.
         """
+        self._policy.join(actor, room)
         self._hub.join(room, member, reads=reads)
         try:
             await self._backend.messages.subscribe(room)
-            self.presence.enter(room, visitor)
+            self.presence.enter(room, actor)
         except BaseException:
             self._take_out(room, member)
             raise
 
-    def leave(self, room: str, member: IMember, visitor: Visitor) -> None:
-        """Take *member*, who has joined, out of *room*."""
+    def leave(self, actor: Actor, room: str, member: IMember) -> None:
+        """Take *member*, which has joined, out of *room*."""
         self._take_out(room, member)
-        self.presence.leave(room, visitor)
+        self.presence.leave(room, actor)
 
     def _take_out(self, room: str, member: IMember) -> None:
         if self._hub.leave(room, member):
             self._backend.messages.unsubscribe(room)
 
-    async def place(self, room: str) -> Place:
+    async def place(self, actor: Actor, room: str) -> Place:
         """
         Where *room* stands: what is said from now on comes behind it.
 
-        @raise ChatError: the backend cannot read.
+        @raise ChatError: the actor may not be there, or the backend cannot read.
         """
+        self._policy.require(actor, "join")
         known = self._hub.place(room)
         if known is None:
             position = (await self._backend.messages.read(room, 0, 0)).position
@@ -184,17 +119,43 @@ class Chat:
         """Deliver to *member* what follows *place*, which is where the room stands."""
         self._hub.go_live(room, member, place)
 
-    def replay(self, room: str, client: IClient) -> Replay:
-        """A way for *client*, a member of *room*, to read what it missed."""
+    def replay(self, actor: Actor, room: str, client: IClient) -> Replay:
+        """
+        A way for *client*, a member of *room*, to read what it missed.
+
+        @raise ChatError: the actor may not read.
+        """
+        self._policy.read(actor, room)
         return Replay(self._backend, self._hub, self._time, room, client)
 
-    async def watch(self, room: str, watcher: ISink) -> None:
+    def who(self, actor: Actor, room: str) -> Present:
+        """
+        The users in *room*.
+
+        @raise ChatError: the actor may not be there.
+        """
+        self._policy.require(actor, "join")
+        return self.presence.who(room)
+
+    def types(self, actor: Actor, room: str) -> bool:
+        """
+        Pass on that *actor*, a member of *room*, writes something.
+
+        @return: whether it was time for that.
+        @raise ChatError: the actor may not send.
+        """
+        self._policy.require(actor, "send")
+        return self.presence.types(room, actor)
+
+    async def watch(self, actor: Actor, room: str, watcher: ISink) -> None:
         """
         Show *watcher* what is said in *room*, from when this returns, without
         making it a member.
 
-        @raise ChatError: the backend cannot deliver the room; it is not watched.
+        @raise ChatError: the actor may not, or the backend cannot deliver the room; it is not
+            watched.
         """
+        self._policy.join(actor, room)
         self._hub.watch(room, watcher)
         try:
             await self._backend.messages.subscribe(room)
@@ -208,25 +169,15 @@ class Chat:
             self._backend.messages.unsubscribe(room)
 
     def send(
-        self,
-        source: Source,
-        room: str,
-        text: str,
-        *,
-        user: User | None = None,
-        nonce: str | None = None,
-        anonymous: bool = False,
+        self, actor: Actor, room: str, text: str, *, nonce: str | None = None
     ) -> Deferred[Message]:
         """
         Say *text* in *room*.  Fires once it is stored and delivered.
 
-        One source's messages are stored in the order of the calls.
+        The messages of one connection are stored in the order of the calls.
 
-        @param user: whose message it is.
         @param nonce: the same one from the same user in the same room is the same message
             (`livechat.interfaces.IBackend.publish`).
-        @param anonymous: the user will be another one next time, and the nonce counts among
-            those of all such.
         @raise ChatError: at once, if it may not be sent.
         """
         try:
@@ -241,6 +192,7 @@ class Chat:
                 f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
             )
         now = self._time.seconds()
+        source = actor.source
         wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
         if wait:
             raise ChatError(
@@ -249,90 +201,52 @@ class Chat:
                 retry_after=wait,
             )
         if nonce is not None:
-            nonce = _scoped(None if anonymous else user, nonce)
-        draft = Draft(room, text, user, nonce, source.key)
+            nonce = _scoped(actor, nonce)
+        draft = Draft(room, text, actor.user, nonce, source.key)
+        self._policy.send(actor, draft)
         return self._backend.messages.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
             metrics.stored.count += 1
-            self.activity.record(room, message)
+            self._activity.record(room, message)
         return message
 
-    async def history(self, room: str, window: Window) -> History:
+    async def history(self, actor: Actor, room: str, window: Window) -> History:
         """
         What was said in *room*.  An unknown room has an empty history.
 
-        @raise ChatError: the backend cannot read.
+        @raise ChatError: the actor may not read, or the backend cannot.
         """
-        limit = min(window.limit, LONGEST_PAGE)
-        position = (await self._backend.messages.read(room, 0, 0)).position
-        if window.after is not None:
-            first = max(window.after + 1, position.oldest)
-            last = min(first + limit - 1, position.seq)
-        else:
-            newest = position.seq if window.before is None else window.before - 1
-            last = min(newest, position.seq)
-            first = max(last - limit + 1, position.oldest)
-        return History(self._backend.messages, room, position, first, max(last, first - 1))
+        self._policy.read(actor, room)
+        return await History.of(self._backend.messages, room, window)
 
-    async def rooms(self) -> list[Room]:
+    async def rooms(self, actor: Actor) -> list[Room]:
         """
-        The active rooms, in no order: those that have members, in whatever process, and
-        those in which something was said lately.
+        The active rooms, in no order.
+
+        @raise ChatError: the actor may not list them.
         """
-        rooms = rooms_of_all(report.rooms for report in await self._backend.processes.reports())
-        quiet = {room.name for room in rooms if room.newest is None}
-        for name in self._quiet.keys() - quiet:
-            del self._quiet[name]
-        unknown = [name for name in quiet if name not in self._quiet]
-        if unknown:
-            self._quiet |= await self._newest(unknown)
-        return [
-            structs.replace(room, newest=self._quiet.get(room.name))
-            if room.newest is None
-            else room
-            for room in rooms
-        ]
+        self._policy.require(actor, "manage")
+        return await self.directory.rooms()
 
-    async def room(self, name: str) -> Room:
-        """One room, active or not."""
-        reports = await self._backend.processes.reports()
-        shares = (room for report in reports for room in report.rooms if room.name == name)
-        room = next(iter(rooms_of_all([shares])), Room(name, 0))
-        if room.newest is not None:
-            return room
-        return structs.replace(room, newest=(await self._newest([name])).get(name))
-
-    async def reports(self) -> Sequence[Report]:
-        """What the processes that serve these rooms say of themselves, this one first."""
-        return await self._backend.processes.reports()
-
-    def report(self, process: str, started: int, connections: int) -> Report:
+    async def room(self, actor: Actor, name: str) -> Room:
         """
-        What this process says of itself.
+        One room, active or not.
 
-        @param process: its name, which no other has.
-        @param started: in milliseconds since 1970, UTC.
-        @param connections: how many it has.
+        @raise ChatError: the actor may not be there.
         """
-        return Report(
-            process,
-            started,
-            connections,
-            self.activity.rate(),
-            tuple(self.activity.chart()),
-            tuple(self.activity.rooms(self._hub.rooms())),
-        )
+        self._policy.require(actor, "join")
+        return await self.directory.room(name)
 
-    async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
-        """What the backend knows of *rooms*: nothing, while it is away."""
-        # Who looks at the rooms then must see them all the same.
-        try:
-            found = await self._backend.messages.newest(rooms)
-        except ChatError:
-            return {}
-        return {room: found.get(room, _NEVER) for room in rooms}
+    async def reports(self, actor: Actor) -> Sequence[Report]:
+        """
+        What the processes that serve these rooms say of themselves, this one first.
+
+        @raise ChatError: the actor may not see that.
+        """
+        self._policy.require(actor, "manage")
+        return await self.directory.reports()
 
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""
@@ -347,7 +261,13 @@ def check_seen(text: str) -> None:
         raise ChatError(Kind.EMPTY_MESSAGE, "There is nothing to be seen in this message.")
 
 
-def _scoped(user: User | None, nonce: str) -> str:
-    """*nonce* as it is among those of all users; who has no user shares them with all such."""
-    known_as = b"" if user is None else user.id.encode()
+def _scoped(actor: Actor, nonce: str) -> str:
+    """
+    *nonce* as it is among those of all users.
+
+    Who will be another user at the next request shares its nonces with all such: a request that
+    is sent again must be known by its nonce alone.
+    """
+    lasts = actor.returns or actor.connection is not None
+    known_as = actor.user.id.encode() if lasts and actor.user is not None else b""
     return blake2b(nonce.encode(), key=known_as, digest_size=12).hexdigest()

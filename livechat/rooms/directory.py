@@ -1,12 +1,90 @@
-"""The rooms of all processes, put together from their reports."""
+"""Which rooms there are, and which processes serve them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec import structs
 
+from livechat.errors import ChatError
+from livechat.interfaces import IBackend
 from livechat.protocol.cluster import Report, Room
+from livechat.protocol.messages import Newest
+from livechat.rooms.activity import Activity
+from livechat.rooms.hub import Hub
+
+#: Of a room in which nothing was ever said.
+_NEVER: Final = Newest(0, 0)
+
+
+class Directory:
+    """The rooms of all processes, as far as somebody is there or something was said lately."""
+
+    def __init__(self, backend: IBackend, hub: Hub, activity: Activity) -> None:
+        self._backend = backend
+        self._hub = hub
+        self._activity = activity
+        # What the backend knows of active rooms in which nothing was said lately.
+        self._quiet: dict[str, Newest] = {}
+
+    async def rooms(self) -> list[Room]:
+        """
+        The active rooms, in no order: those that have members, in whatever process, and
+        those in which something was said lately.
+        """
+        rooms = rooms_of_all(report.rooms for report in await self._backend.processes.reports())
+        quiet = {room.name for room in rooms if room.newest is None}
+        for name in self._quiet.keys() - quiet:
+            del self._quiet[name]
+        unknown = [name for name in quiet if name not in self._quiet]
+        if unknown:
+            self._quiet |= await self._newest(unknown)
+        return [
+            structs.replace(room, newest=self._quiet.get(room.name))
+            if room.newest is None
+            else room
+            for room in rooms
+        ]
+
+    async def room(self, name: str) -> Room:
+        """One room, active or not."""
+        reports = await self._backend.processes.reports()
+        shares = (room for report in reports for room in report.rooms if room.name == name)
+        room = next(iter(rooms_of_all([shares])), Room(name, 0))
+        if room.newest is not None:
+            return room
+        return structs.replace(room, newest=(await self._newest([name])).get(name))
+
+    async def reports(self) -> Sequence[Report]:
+        """What the processes that serve these rooms say of themselves, this one first."""
+        return await self._backend.processes.reports()
+
+    def report(self, process: str, started: int, connections: int) -> Report:
+        """
+        What this process says of itself.
+
+        @param process: its name, which no other has.
+        @param started: in milliseconds since 1970, UTC.
+        @param connections: how many it has.
+        """
+        return Report(
+            process,
+            started,
+            connections,
+            self._activity.rate(),
+            tuple(self._activity.chart()),
+            tuple(self._activity.rooms(self._hub.rooms())),
+        )
+
+    async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
+        """What the backend knows of *rooms*: nothing, while it is away."""
+        # The rooms are to be seen all the same.
+        try:
+            found = await self._backend.messages.newest(rooms)
+        except ChatError:
+            return {}
+        return {room: found.get(room, _NEVER) for room in rooms}
 
 
 def rooms_of_all(shares: Iterable[Iterable[Room]]) -> list[Room]:

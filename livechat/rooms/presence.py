@@ -27,7 +27,7 @@ from msgspec import structs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from livechat.identity.guests import Visitor
+from livechat.identity.actor import Actor
 from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
@@ -125,10 +125,10 @@ class Presence:
         self._large: dict[str, None] = {}
         self._timer: IDelayedCall | None = None
 
-    def enter(self, name: str, visitor: Visitor) -> None:
+    def enter(self, name: str, actor: Actor) -> None:
         """Count a connection in."""
         room = self._rooms.setdefault(name, _Attendance())
-        user = visitor.user
+        user = _user(actor)
         here = room.here.get(user.id)
         if here is None:
             here = room.here[user.id] = _LocalUser(user)
@@ -141,16 +141,16 @@ class Presence:
         self._gone.stop((name, user.id))
         self._change(name, room)
 
-    def leave(self, name: str, visitor: Visitor) -> None:
+    def leave(self, name: str, actor: Actor) -> None:
         """Count a connection out."""
-        room = self._rooms[name]
-        here = room.here[visitor.user.id]
+        room, known_as = self._rooms[name], _user(actor).id
+        here = room.here[known_as]
         here.connections -= 1
         room.connections -= 1
         if not here.connections:
-            if visitor.returns:
-                room.away[visitor.user.id] = None
-                self._gone.start((name, visitor.user.id))
+            if actor.returns:
+                room.away[known_as] = None
+                self._gone.start((name, known_as))
                 if len(room.away) > MOST_AWAY:
                     first = next(iter(room.away))
                     self._gone.stop((name, first))
@@ -195,14 +195,14 @@ class Presence:
         if there is not None and there.count() <= LARGE_ROOM:
             self._hub.broadcast(room, Typing(user, TYPING_TTL))
 
-    def types(self, name: str, visitor: Visitor) -> bool:
+    def types(self, name: str, actor: Actor) -> bool:
         """
-        Announce that *visitor* is typing, in a room that is not large.
+        Announce that *actor* is typing, in a room that is not large.
 
         @return: False if the last announcement still holds.
         """
         room = self._rooms[name]
-        here = room.here[visitor.user.id]
+        here = room.here[_user(actor).id]
         now = self._clock.seconds()
         if now < here.typed + TYPING_EVERY:
             return False
@@ -254,3 +254,9 @@ class Presence:
     def _forget(self, name: str, room: _Attendance) -> None:
         if not room.here and not (room.others and self._hub.members(name)):
             self._rooms.pop(name, None)
+
+
+def _user(actor: Actor) -> User:
+    """The user of a member, which always has one."""
+    assert actor.user is not None
+    return actor.user

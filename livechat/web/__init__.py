@@ -9,6 +9,7 @@ from livechat.http.endpoint import Endpoint
 from livechat.http.origins import Origins
 from livechat.http.rules import Audience
 from livechat.http.tree import Place
+from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -34,6 +35,7 @@ _FILES: Final = Audience("any", any_name=True)
 def root(
     chat: Chat,
     *,
+    door: Door,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -47,11 +49,12 @@ def root(
     """
     The tree's root.
 
+    @param door: makes actors of clients.
     @param monitors: who gets the figures.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
     """
-    api = Api(chat, feeds, sockets, origins)
+    api = Api(chat, door, feeds, sockets, origins)
     gate = Gate(operators, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)

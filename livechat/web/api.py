@@ -17,16 +17,18 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.origins import Origins, named
 from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
-from livechat.members.base import Visit
+from livechat.identity.door import Claim, Door
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import V1, place
+from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat, History, Window
-from livechat.web.queries import idempotency_key, name_and_key, number, send_request, window
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE, History, Window
+from livechat.web.queries import claim, idempotency_key, number, send_request, window
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
 SHORTEST_SHARED: Final = 16
@@ -41,8 +43,11 @@ _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
-    def __init__(self, chat: Chat, feeds: Feeds, sockets: SocketFactory, origins: Origins) -> None:
+    def __init__(
+        self, chat: Chat, door: Door, feeds: Feeds, sockets: SocketFactory, origins: Origins
+    ) -> None:
         self._chat = chat
+        self._door = door
         self._feeds = feeds
         self._sockets = sockets
         self._origins = origins
@@ -56,16 +61,10 @@ class Api:
         """Store and deliver a message, then say so."""
         request = send_request(call)
         room = self._room(call, request.room)
-        asked = call.query
-        name, key = name_and_key(asked)
-        user = None
-        if name is not None or key is not None:
-            user = (await self._chat.visitor(name, key)).user
-        # Without a key all users share their nonces.
-        nonce = idempotency_key(call, shortest=1 if key is not None else SHORTEST_SHARED)
-        stored = await self._chat.send(
-            call.source, room, request.message, user=user, nonce=nonce, anonymous=key is None
-        )
+        actor = await self._door.caller(call.source, claim(call.query))
+        # Those who will be others the next time share their nonces.
+        nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
+        stored = await self._chat.send(actor, room, request.message, nonce=nonce)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
 
@@ -73,7 +72,8 @@ class Api:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
         part = window(call.query, PAGE)
-        found = await self._chat.history(room, part)
+        actor = await self._door.caller(call.source, Claim())
+        found = await self._chat.history(actor, room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
             ("Livechat-Seq", str(found.position.seq)),
@@ -83,7 +83,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_visit(call, Encoding.EVENTS), call.source)
+        feed = self._feeds.feed(_join_request(call, Encoding.EVENTS), call.source)
         if call.method != "HEAD":
             await feed.enter()
         headers = (
@@ -97,20 +97,20 @@ class Api:
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
         spoken = V1 if V1 in call.tokens("sec-websocket-protocol") else None
-        visit: Visit | ChatError
+        request: JoinRequest | ChatError
         try:
-            visit = _visit(call, Encoding.PLAIN if spoken is None else Encoding.V1)
+            request = _join_request(call, Encoding.PLAIN if spoken is None else Encoding.V1)
         except ChatError as error:
             if spoken is None:
                 raise
-            visit = error
+            request = error
         key = _checked_handshake(call)
 
         async def enter() -> Socket:
             # Clients of v1 see by a code why they are closed, and cannot see an HTTP answer.
-            if isinstance(visit, ChatError):
-                raise visit
-            return await self._sockets.enter(visit, call.source)
+            if isinstance(request, ChatError):
+                raise request
+            return await self._sockets.enter(request, call.source)
 
         if spoken is None:
             return Upgrade(enter, key)
@@ -195,7 +195,7 @@ def _checked_handshake(call: Call) -> str:
     return key
 
 
-def _visit(call: Call, encoding: Encoding) -> Visit:
+def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
     """How a client wants to be in the room that the path names."""
     room = room_name(call.names["room"])
     try:
@@ -205,13 +205,13 @@ def _visit(call: Call, encoding: Encoding) -> Visit:
             raise
         # In plain mode a query that cannot be read has always been ignored.
         asked = {}
-    name, key = name_and_key(asked)
+    claimed = claim(asked)
     if encoding == Encoding.PLAIN:
         count = min(number(asked, "history") or 0, PAGE)
-        return Visit(room, encoding, name, key, history=count)
+        return JoinRequest(room, encoding, claimed, history=count)
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return Visit(room, encoding, name, key, None if since is None else place(since))
+    return JoinRequest(room, encoding, claimed, None if since is None else place_of_text(since))
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:

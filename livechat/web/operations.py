@@ -16,7 +16,8 @@ from livechat.identity import guests
 from livechat.protocol import looks, names
 from livechat.protocol import v1 as frames
 from livechat.protocol.wire import wire_limit
-from livechat.rooms.chat import LONGEST_PAGE, PAGE, Chat
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import LONGEST_PAGE, PAGE
 
 Document = dict[str, Any]
 

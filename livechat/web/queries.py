@@ -8,10 +8,11 @@ from typing import Final
 
 from livechat.errors import ChatError, Kind
 from livechat.http.call import FORM, Call
+from livechat.identity.door import Claim
 from livechat.identity.guests import checked_key, checked_name
 from livechat.protocol.bodies import SendRequest, decode_send_request
 from livechat.protocol.v1 import LONGEST_NONCE
-from livechat.rooms.chat import Window
+from livechat.rooms.history import Window
 
 #: Below 2^53, so that JavaScript can hold it.
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -45,14 +46,14 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     return Window(usual if limit is None else limit, before, after)
 
 
-def name_and_key(asked: Mapping[str, str]) -> tuple[str | None, str | None]:
+def claim(asked: Mapping[str, str]) -> Claim:
     """
     The name and the key by which a guest wants to be known.
 
     @raise ChatError: one of them is not allowed.
     """
     name, key = asked.get("name"), asked.get("client")
-    return (
+    return Claim(
         None if name is None else checked_name(name),
         None if key is None else checked_key(key),
     )

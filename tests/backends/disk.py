@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Message
 
 NOW = 1_790_000_000.0
@@ -22,12 +22,12 @@ class Disk:
         self.now = NOW
         # By how much the wall clock is wrong.
         self.ahead = 0.0
-        self._stores: list[Store] = []
+        self._stores: list[Database] = []
 
-    def store(self, messages: int = 0, seconds: int = 0) -> Store:
+    def store(self, messages: int = 0, seconds: int = 0) -> Database:
         """A store that took the place of the last one."""
         self.close()
-        store = Store(
+        store = Database(
             self.directory,
             Retention(messages, seconds),
             lambda: self.now + self.ahead,
@@ -59,11 +59,11 @@ class Disk:
             store.release()
 
 
-def say(store: Store, *texts: str, room: str = "r") -> list[int]:
+def say(store: Database, *texts: str, room: str = "r") -> list[int]:
     written = store.write([Draft(room, text) for text in texts])
     assert all(isinstance(each, Message) for each in written)
     return [each.seq for each in written if isinstance(each, Message)]
 
 
-def shown(store: Store, after: int = 0, room: str = "r") -> list[int]:
+def shown(store: Database, after: int = 0, room: str = "r") -> list[int]:
     return [message.seq for message in store.read(room, after, 10_000).messages]

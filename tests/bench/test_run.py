@@ -25,7 +25,7 @@ from bench.unstored import EPOCH, UnstoredBackend
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
 from livechat.protocol.messages import Draft, Message, Newest
-from tests.contract import REPORT
+from tests.map_contract import REPORT
 from tests.support import RecordingSink, kind, result
 
 FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")

@@ -10,11 +10,10 @@ from twisted.trial.unittest import TestCase
 
 from livechat.daemon.assembly import _promises, core, in_order, services
 from livechat.limits.connections import Connections
-from livechat.limits.rates import Rate
-from livechat.limits.source import Source
 from livechat.net import certificates
-from livechat.rooms.chat import Window
+from livechat.rooms.history import Window
 from tests.net.test_certificates import issue
+from tests.support import ADMIN, SOMEBODY
 from tests.test_service import config
 
 
@@ -36,13 +35,13 @@ class CoreTest(TestCase):
         running = in_order(*services(made, Connections(0, 0)))
         running.startService()
         try:
-            await made.chat.send(Source("127.0.0.1", Rate.of(0)), "r", "hi")
-            history = await made.chat.history("r", Window())
+            await made.chat.send(SOMEBODY, "r", "hi")
+            history = await made.chat.history(SOMEBODY, "r", Window())
             assert [message.message async for page in history.pages() for message in page] == ["hi"]
             password = (self.directory / "state" / "admin-password").read_text().strip()
             token = await made.operators.sign_in("192.0.2.1", password)
-            assert made.operators.lasting(token) > 0
-            (report,) = await made.chat.reports()
+            assert made.operators.sessions.lasting(token) > 0
+            (report,) = await made.chat.reports(ADMIN)
             assert report.connections == 0
         finally:
             await running.stopService()

@@ -57,7 +57,7 @@ class RenewalTest(SynchronousTestCase):
         self.daemon = build(config(self.directory), memory_reactor())
         storage: Any = self.daemon.getServiceNamed("storage")
         port: Any = self.daemon.getServiceNamed("port")
-        self.addCleanup(storage._backend._store.release)
+        self.addCleanup(storage._backend._database.release)
         for listening in port._listening:
             self.addCleanup(listening.close)
         self.renewal: Any = self.daemon.getServiceNamed("renewal")

@@ -17,10 +17,10 @@ from livechat.daemon.services import DRAIN, OrderedService, Port
 from livechat.http.connection import _Stage
 from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
-from livechat.rooms.chat import Window
+from livechat.rooms.history import Window
 from tests import support
 from tests.net.test_certificates import issue
-from tests.support import HANDSHAKE, request, run
+from tests.support import HANDSHAKE, SOMEBODY, request, run
 from tests.test_service import config, memory_reactor
 
 
@@ -74,7 +74,7 @@ def announced(directory: Path, **options: str) -> str:
         announcement.startService()
     for listening in port._listening:
         listening.close()
-    storage._backend._store.release()
+    storage._backend._database.release()
     return "\n".join(event["log_format"].format(**event) for event in events)
 
 
@@ -205,7 +205,7 @@ def test_asking_while_it_stops(port: support.Port, stopping: Port, kind: str, be
     assert not wire.closing
     wire.send(data[before:])
     sent_back(wire, kind)
-    assert run(port.world.chat.history("r", Window())).last == 0
+    assert run(port.world.chat.history(SOMEBODY, "r", Window())).last == 0
     wire.hang_up()
     assert stopped.called
 

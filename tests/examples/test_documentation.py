@@ -45,7 +45,7 @@ def test_examples(path: Path) -> None:
 def check_command(command: str) -> None:
     """The options exist, and so do all names of the examples."""
     given = set(re.findall(r"--([a-z-]+)", command)) - {"pidfile"}
-    assert given <= {flag(option) for option in options()} | {"mount"}
+    assert given <= {flag(option) for option in options()}
     for name in re.findall(r"\bexamples\.[\w.]+", command):
         find(name, "a document")
 

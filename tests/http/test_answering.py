@@ -19,7 +19,7 @@ def test_head(port: Port) -> None:
 
 def test_a_slow_reader_of_a_history(port: Port) -> None:
     """A long history is written as fast as its reader reads, a little at a time."""
-    sender = port.world.source("192.0.2.1")
+    sender = port.world.caller("192.0.2.1")
     for _ in range(60):
         port.world.chat.send(sender, "lobby", "x" * 16_000)
     wire = port.connect()
@@ -48,7 +48,7 @@ def test_the_head_of_a_stream(port: Port, browser: Browser) -> None:
     """HEAD of a stream begins none."""
     answer = port.ask("HEAD", "/admin/events", **browser.headers())
     assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
-    assert port.world.operators._open == {}
+    assert port.world.operators.sessions._open == {}
 
 
 def test_a_stream_over_http_1_0(port: Port, browser: Browser) -> None:

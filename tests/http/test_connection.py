@@ -214,7 +214,7 @@ def test_requests_without_reading_answers(port: Port) -> None:
 def test_pipelined_histories(port: Port) -> None:
     """A history that is asked for behind an unread answer waits for it to be read."""
     for _ in range(60):
-        port.world.chat.send(port.world.source("a"), "lobby", "x" * 16_000)
+        port.world.chat.send(port.world.caller("a"), "lobby", "x" * 16_000)
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/healthz") + request("GET", "/chat/history/") * 2)
@@ -229,7 +229,7 @@ def test_pipelined_histories(port: Port) -> None:
 def test_a_reader_that_never_reads(port: Port) -> None:
     """An answer has a deadline as well."""
     for _ in range(60):
-        port.world.chat.send(port.world.source("a"), "lobby", "x" * 16_000)
+        port.world.chat.send(port.world.caller("a"), "lobby", "x" * 16_000)
     wire = port.connect()
     wire.transport.full = True
     wire.send(request("GET", "/chat/history/"))
@@ -308,7 +308,7 @@ def test_frames_while_joining(port: Port, monkeypatch: pytest.MonkeyPatch) -> No
     wire.send(client_frame(b'{"message": "early"}'))
     assert wire.received() == b""
     port.world.backend.messages._subscribed["r"] = "e"
-    port.world.chat.send(port.world.source("a"), "r", "meanwhile")
+    port.world.chat.send(port.world.caller("a"), "r", "meanwhile")
     entering.callback(None)
     assert wire.answer().status == 101
     assert wire.heard() == ["meanwhile", "early"]
@@ -355,7 +355,7 @@ def test_a_stream_ends_with_its_connection(port: Port, browser: Browser) -> None
         wire.hang_up()
     port.world.clock.advance(1)
     assert len(port.world.clock.getDelayedCalls()) == before
-    assert port.world.operators._open == {}
+    assert port.world.operators.sessions._open == {}
     assert len(port.connections) == 0
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livechat.errors import ChatError
+from livechat.identity.actor import OPERATOR
 from livechat.identity.guests import (
     LONGEST_NAME,
-    OPERATOR,
     checked_key,
     checked_name,
     cleaned_name,
@@ -73,10 +73,9 @@ def test_any_name(name: str) -> None:
 def test_reserved_names(name: str) -> None:
     """A guest gets another in place of one that is the server's; with a key, the same each time."""
     assert checked_name(name) == name
-    guest = passer_by(name)
-    assert re.fullmatch("guest-[0-9a-f]{4}", guest.user.name)
-    again = regular(b"s", KEY, name)
-    assert again.user == regular(b"s", KEY).user
+    guest = passer_by("c1", name)
+    assert re.fullmatch("guest-[0-9a-f]{4}", guest.name)
+    assert regular(b"s", KEY, name) == regular(b"s", KEY)
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 65, "abcdefghijklmno p", "ä" * 20, "x" * 15])
@@ -86,36 +85,32 @@ def test_no_keys(key: str) -> None:
         checked_key(key)
 
 
-def test_who_passes_by() -> None:
-    """Without a key everybody is somebody else each time, and has a name all the same."""
-    one, two = passer_by(), passer_by()
-    assert one.user.id != two.user.id
-    assert one.user.id == one.connection
-    assert one.user.name.startswith("guest-")
-    assert passer_by("Ann").user.name == "Ann"
-    assert not one.returns
+def test_without_a_key() -> None:
+    """The id is that of the connection, and there is a name all the same."""
+    one, two = passer_by("c1"), passer_by("c2")
+    assert (one.id, two.id) == ("c1", "c2")
+    assert one.name.startswith("guest-")
+    assert passer_by("c1", "Ann").name == "Ann"
 
 
-def test_who_comes_again() -> None:
-    """With a key it is the same user each time, of whom the key cannot be learnt."""
+def test_with_a_key() -> None:
+    """It is the same user each time, of whom the key cannot be learnt."""
     one, two = regular(b"s", KEY, "Ann"), regular(b"s", checked_key(KEY))
-    assert one.user.id == two.user.id
-    assert one.connection != two.connection
-    assert one.returns
-    assert KEY not in one.user.id
-    assert regular(b"t", KEY).user.id != one.user.id
-    assert regular(b"s", KEY + "x").user.id != one.user.id
+    assert one.id == two.id
+    assert KEY not in one.id
+    assert regular(b"t", KEY).id != one.id
+    assert regular(b"s", KEY + "x").id != one.id
     # A name that was made up stays, too.
-    assert regular(b"s", KEY).user == two.user
+    assert regular(b"s", KEY) == two
 
 
 def test_no_guest_is_an_operator() -> None:
     """No guest has a role or an operator's id, whatever it says of itself."""
     for name in ("Operator", "operator", "x operator"):
-        for guest in (passer_by(name), regular(b"s", "livechat-operator", name)):
-            assert guest.user.role is None
+        for guest in (passer_by("c1", name), regular(b"s", "livechat-operator", name)):
+            assert guest.role is None
             # It has a character that no guest's id can have.
-            assert not {":"} & {*guest.user.id}
+            assert not {":"} & {*guest.id}
     assert ":" in OPERATOR.id
 
 

@@ -88,6 +88,13 @@ def refused(directory: Path, *options: str, **environment: str) -> list[str]:
             ["--workers=2", "--redis=redis://localhost:1", "--extension=nothere.Extension"],
             "livechat: --extension: there is no module 'nothere'",
         ),
+        (
+            [
+                "--mount=/site=examples.mounted_site.resource",
+                "--extension=examples.mounted_site.Site",
+            ],
+            "livechat: ",
+        ),
     ],
 )
 def test_broken(tmp_path: Path, options: list[str], line: str) -> None:
@@ -177,6 +184,19 @@ def test_to_slack(start: Start, hook: tuple[str, queue.Queue[str]]) -> None:
     assert posted.get(timeout=PATIENCE) == "[r] Ann: &lt;!channel&gt;"
     assert posted.get(timeout=PATIENCE) == "[r] somebody: hi"
     assert posted.empty()
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--mount=/site=examples.mounted_site.resource", "--extension=examples.mounted_site.Site"],
+)
+def test_mounted_site(start: Start, option: str) -> None:
+    """A directory is served beside the chat, and an extension's page knows the rooms."""
+    daemon = start(option)
+    assert "A site with a chat" in daemon.curl("-f", f"{daemon.url}/site/index.html")
+    assert "wscat" in daemon.curl("-f", daemon.url)
+    if "extension" in option:
+        assert daemon.curl("-f", f"{daemon.url}/chat-health") == "The chat is open.\n"
 
 
 #: The proxies of the machine that tests run on.

@@ -56,7 +56,8 @@ def test_source(source: Path) -> None:
     assert names >= {
         "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
         "LICENSE", "templates/front.html", "static/chat/livechat.css", "tests/contract.py",
-        "tests/clients/install", "docs/architecture.md", "deploy/livechat.service",
+        "tests/clients/install", "docs/architecture.md", "examples/word_filter.py",
+        "examples/site/index.html", "deploy/livechat.service",
     }  # fmt: skip
     assert not any("node_modules" in name or name.endswith((".key", ".pyc")) for name in names)
 

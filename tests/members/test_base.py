@@ -10,14 +10,14 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.errors import ChatError, Kind
-from livechat.limits.source import Source
+from livechat.identity.actor import Actor
 from livechat.members.base import (
     FIRST_RECONNECT,
     FRAGMENT_RATE,
     LAST_RECONNECT,
     NOISE_RATE,
     RECONNECTS_PER_SECOND,
-    Visit,
+    JoinRequest,
     reconnect_ms,
 )
 from livechat.members.plain import PlainSession
@@ -74,14 +74,13 @@ class FailingChatTest(SynchronousTestCase):
             def __init__(self) -> None:
                 """Needs nothing."""
 
-            def send(self, source: Source, room: str, text: str, **more: Any) -> Deferred[Any]:
+            def send(self, actor: Actor, room: str, text: str, **more: Any) -> Deferred[Any]:
                 return answer
 
         client = Client.__new__(Client)
         RecordingClient.__init__(client)
-        visit, none = Visit("r"), cast("Any", None)
-        client.session = PlainSession(Failing(), none, visit, client, none)
-        client.session._visitor = ANN
+        none = cast("Any", None)
+        client.session = PlainSession(Failing(), none, ANN, JoinRequest("r"), client)
         return client
 
     def test_unavailable(self) -> None:

@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
+from livechat.errors import ChatError, Kind
 from livechat.http.connection import _Stage
 from livechat.interfaces import IClient
 from livechat.members.backpressure import SOFT_SECONDS
-from livechat.members.base import Visit
+from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.protocol.messages import Page, Position
-from tests.support import MAX_UNSENT, Port, Wire, request
+from tests.support import MAX_UNSENT, Port, Wire, request, run
 
 
 def feed(port: Port, target: str = "/chat/events/r/", **headers: str) -> Wire:
@@ -44,7 +45,20 @@ def ids(data: bytes) -> list[str]:
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
     sender = port.world.source("192.0.2.1")
-    assert verifyObject(IClient, port.feeds.feed(Visit("r"), sender))
+    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r"), sender))
+
+
+def test_turned_away_before_it_began(port: Port) -> None:
+    """It counts as no open stream, and the answer ends at once."""
+    feed = port.feeds.feed(JoinRequest("r"), port.world.source("192.0.2.1"))
+    run(feed.enter())
+    feed.turn_away(ChatError(Kind.UNAVAILABLE, "Away."))
+    written: list[bytes] = []
+    over = feed.begin(written.append, lambda: None)
+    assert over.called
+    assert written == []
+    assert len(port.feeds) == 0
+    assert port.world.hub.rooms() == {}
 
 
 def test_feed(port: Port) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from livechat.errors import Kind
-from livechat.members.base import NOISE_RATE, Visit
+from livechat.identity.door import Claim
+from livechat.members.base import NOISE_RATE, JoinRequest
 from livechat.members.plain import PlainSession
 from tests.protocol.test_plain import HOSTILE
 from tests.support import RecordingClient, World, run
@@ -20,8 +21,8 @@ class Client(RecordingClient):
 
     def __init__(self, world: World, room: str = "r") -> None:
         super().__init__()
-        sender = world.source("192.0.2.1")
-        self.session = PlainSession(world.chat, world.clock, Visit(room), self, sender)
+        actor = run(world.door.member(world.source("192.0.2.1"), Claim()))
+        self.session = PlainSession(world.chat, world.clock, actor, JoinRequest(room), self)
         run(self.session.open())
 
     def says(self, value: Any) -> None:

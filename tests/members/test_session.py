@@ -11,18 +11,20 @@ from twisted.internet.defer import Deferred
 
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
-from livechat.members.base import NOISE_RATE, Visit
+from livechat.identity.door import Claim
+from livechat.members.base import NOISE_RATE, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms import recovery
-from livechat.rooms.chat import PAGE, Chat
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
 from tests.members.test_plain import Client as PlainClient
 from tests.protocol.test_v1 import HOSTILE
-from tests.support import RecordingClient, World, run
+from tests.support import ANN, SOMEBODY, RecordingClient, World, run
 
 KEY = "k" * 16
 
@@ -32,13 +34,27 @@ class Client(RecordingClient):
 
     encoding = Encoding.V1
 
-    def __init__(self, world: World, room: str = "r", **visit: Any) -> None:
+    session: Session
+
+    def __init__(
+        self,
+        world: World,
+        room: str = "r",
+        *,
+        name: str | None = None,
+        key: str | None = None,
+        since: Place | None = None,
+    ) -> None:
         super().__init__()
         self.world = world
-        asked = Visit(room, Encoding.V1, **visit)
-        sender = world.source("192.0.2.1")
-        self.session = Session(world.chat, world.clock, asked, self, sender)
-        self.opening = Deferred.fromCoroutine(self.session.open())
+        request = JoinRequest(room, Encoding.V1, Claim(name, key), since)
+        self.opening = Deferred.fromCoroutine(self._open(request))
+
+    async def _open(self, request: JoinRequest) -> None:
+        world = self.world
+        actor = await world.door.member(world.source("192.0.2.1"), request.claim)
+        self.session = Session(world.chat, world.clock, actor, request, self)
+        await self.session.open()
 
     def sends(self, *frames: Any) -> None:
         for frame in frames:
@@ -57,12 +73,12 @@ class Client(RecordingClient):
 
 def say(world: World, *texts: str) -> None:
     for text in texts:
-        world.chat.send(world.source("192.0.2.2"), "r", text)
+        world.chat.send(world.caller("192.0.2.2"), "r", text)
     world.hub.flush()
 
 
 def place(world: World, seq: int) -> Place:
-    return Place(run(world.chat.place("r")).epoch, seq)
+    return Place(run(world.chat.place(SOMEBODY, "r")).epoch, seq)
 
 
 def seqs(frames: Iterable[Any]) -> list[int]:
@@ -98,7 +114,9 @@ def test_hello(make_world: Callable[..., World]) -> None:
     client = Client(world, name="Ann", key=KEY)
     hello = client.heard()[0]
     assert hello.pop("connection")
-    assert hello.pop("user") == {"id": client.session._visitor.user.id, "name": "Ann"}
+    ann = client.session._actor.user
+    assert ann is not None
+    assert hello.pop("user") == {"id": ann.id, "name": "Ann"}
     assert hello == {
         "type": "hello",
         "room": "r",
@@ -411,9 +429,7 @@ def test_plain_history(world: World) -> None:
     """A plain client that asks for it hears the newest messages first."""
     say(world, "1", "2", "3")
     client = RecordingClient()
-    sender = world.source("192.0.2.1")
-    visit = Visit("r", history=2)
-    session = PlainSession(world.chat, world.clock, visit, client, sender)
+    session = PlainSession(world.chat, world.clock, ANN, JoinRequest("r", history=2), client)
     run(session.open())
     say(world, "4")
     texts = [json.loads(frame) for frame in client.frames()]
@@ -482,7 +498,7 @@ def test_typing(world: World) -> None:
     world.clock.advance(TYPING_EVERY)
     tab.sends({"type": "typing"})
     assert len(two.heard()) == 1
-    assert place(world, 0) == run(world.chat.place("r"))
+    assert place(world, 0) == run(world.chat.place(SOMEBODY, "r"))
 
 
 def test_goaway(world: World) -> None:

@@ -33,7 +33,7 @@ HI = client_frame(b'{"message": "hi"}')
 
 
 def say(port: Port, text: str, room: str = "r") -> None:
-    port.world.chat.send(port.world.source("198.51.100.1"), room, text)
+    port.world.chat.send(port.world.caller("198.51.100.1"), room, text)
 
 
 def test_rooms(port: Port) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import OPERATOR
 from livechat.protocol import v1 as frames
 from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
 from livechat.protocol.messages import Message, Place, User

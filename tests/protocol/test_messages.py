@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import OPERATOR
 from livechat.protocol.messages import User, user_of_text, user_to_text
 
 

@@ -11,7 +11,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, User
-from livechat.protocol.v1 import decode_frame, place
+from livechat.protocol.v1 import decode_frame, place_of_text
 from tests.support import server_frame
 
 ANN = User("42", "Ann")
@@ -123,7 +123,7 @@ WRITTEN = [
     (frames.Typing(ANN, 6), {"type": "typing", "user": {"id": "42", "name": "Ann"}, "ttl": 6}),
     (frames.GoAway(9), {"type": "goaway", "retry_ms": 9}),
     (
-        frames.error(ChatError(Kind.RATE_LIMITED, "Wait.", retry_after=0.8), "n"),
+        frames.error_of(ChatError(Kind.RATE_LIMITED, "Wait.", retry_after=0.8), "n"),
         {
             "type": "error",
             "error": {"code": "rate_limited", "detail": "Wait.", "retry_ms": 800},
@@ -131,7 +131,7 @@ WRITTEN = [
         },
     ),
     (
-        frames.error(ChatError(Kind.BAD_JSON, "No.")),
+        frames.error_of(ChatError(Kind.BAD_JSON, "No.")),
         {"type": "error", "error": {"code": "bad_json", "detail": "No."}},
     ),
     (
@@ -157,7 +157,7 @@ def test_written(frame: frames.ServerFrame, expected: Any) -> None:
 @pytest.mark.parametrize("text", ["k:7", "a-_Z:7", "k:0", f"k:{2**53 - 1}"])
 def test_places(text: str) -> None:
     """A place is written as it is read."""
-    found = place(text)
+    found = place_of_text(text)
     assert f"{found.epoch}:{found.seq}" == text
 
 
@@ -184,4 +184,4 @@ def test_places(text: str) -> None:
 def test_no_places(text: str) -> None:
     """What is no place is refused."""
     with pytest.raises(ChatError):
-        place(text)
+        place_of_text(text)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+
+from livechat.errors import ChatError, Kind
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Newest
 from livechat.rooms.directory import chart_of_all, rooms_of_all
+from tests.rooms.test_chat import say
+from tests.support import (
+    ADMIN,
+    ANN,
+    SOMEBODY,
+    Lane,
+    RecordingClient,
+    World,
+    result,
+    run,
+)
 
 
 def report(*rooms: Room, chart: tuple[float, ...] = ()) -> Report:
@@ -29,3 +44,79 @@ def test_rooms_of_all() -> None:
 def test_chart_of_all() -> None:
     """Charts add up, bar by bar."""
     assert chart_of_all([report(chart=(1, 2)), report(chart=(0, 3))]) == [1, 5]
+
+
+def rooms(world: World) -> dict[str, tuple[int, Newest | None]]:
+    return {room.name: (room.members, room.newest) for room in run(world.chat.rooms(ADMIN))}
+
+
+def test_active_rooms(world: World) -> None:
+    """Rooms with members, and those spoken in lately, with what was said there last."""
+    say(world, "before", room="quiet")
+    say(world, "x", room="over")
+    world.clock.advance(1_000)
+    run(world.chat.join(ANN, "quiet", RecordingClient()))
+    run(world.chat.join(ANN, "new", RecordingClient()))
+    say(world, "a", "b", room="busy")
+    found = rooms(world)
+    time = int(world.wall * 1_000)
+    assert found == {
+        "quiet": (1, Newest(1, time - 1_000_000)),
+        "new": (1, Newest(0, 0)),
+        "busy": (0, Newest(2, time)),
+    }
+
+
+def test_active_rooms_are_looked_up_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend is asked about a quiet room when somebody looks, and not again."""
+    client = RecordingClient()
+    run(world.chat.join(ANN, "r", client))
+    assert rooms(world) == {"r": (1, Newest(0, 0))}
+    asked: list[list[str]] = []
+
+    def newest(names: list[str]) -> Deferred[dict[str, Newest]]:
+        asked.append(names)
+        return succeed({})
+
+    monkeypatch.setattr(world.backend.messages, "newest", newest)
+    assert rooms(world) == {"r": (1, Newest(0, 0))}
+    assert asked == []
+    world.chat.leave(ANN, "r", client)
+    assert rooms(world) == {}
+    run(world.chat.join(ANN, "r", client))
+    rooms(world)
+    assert asked == [["r"]]
+
+
+def test_active_rooms_while_the_backend_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks then sees who is there."""
+    run(world.chat.join(ANN, "r", RecordingClient()))
+    monkeypatch.setattr(
+        world.backend.messages, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
+    )
+    assert rooms(world) == {"r": (1, None)}
+    assert run(world.chat.room(SOMEBODY, "r")).members == 1
+
+
+def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
+    """The same if nothing answers, after a while."""
+    run(world.chat.join(ANN, "r", RecordingClient()))
+    lane = Lane(held=True)
+    world.backend.messages._readers = lane
+    asked = Deferred.fromCoroutine(world.chat.rooms(ADMIN))
+    world.clock.advance(4)
+    assert not asked.called
+    world.clock.advance(1)
+    assert [room.newest for room in result(asked)] == [None]
+    lane.step()
+
+
+def test_one_room(world: World) -> None:
+    """Any room can be looked at."""
+    say(world, "a", room="said")
+    time = int(world.wall * 1_000)
+    world.clock.advance(10_000)
+    assert run(world.chat.room(SOMEBODY, "said")).newest == Newest(1, time)
+    assert run(world.chat.room(SOMEBODY, "never")).newest == Newest(0, 0)

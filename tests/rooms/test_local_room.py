@@ -9,10 +9,10 @@ import pytest
 from twisted.logger import capturedLogs
 
 from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Message, Place
+from livechat.protocol.messages import Message, Place, User
 from livechat.protocol.v1 import Joined
 from livechat.rooms.local_room import LocalRoom
-from tests.support import ANN, RecordingClient
+from tests.support import RecordingClient
 
 
 class Member(RecordingClient):
@@ -148,7 +148,7 @@ def test_broadcast(room: LocalRoom) -> None:
     v1, reading, plain = Member(), Member(), Member(Encoding.PLAIN)
     join(room, v1, reading, plain)
     room.read(reading)
-    room.broadcast(Joined(ANN.user))
+    room.broadcast(Joined(User("1", "Ann")))
     write(room)
     assert v1.heard() == reading.heard() == ["joined"]
     assert plain.heard() == []
@@ -157,7 +157,7 @@ def test_broadcast(room: LocalRoom) -> None:
 def test_nobody_understands(room: LocalRoom) -> None:
     """A frame that nobody understands makes no batch."""
     join(room, Member(Encoding.PLAIN))
-    room.broadcast(Joined(ANN.user))
+    room.broadcast(Joined(User("1", "Ann")))
     assert room.batches == []
 
 

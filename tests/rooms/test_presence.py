@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from livechat.identity.guests import Visitor, passer_by, regular
+from livechat.identity.actor import Actor
 from livechat.interfaces import IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.encoding import Encoding
@@ -17,9 +18,15 @@ from livechat.protocol.messages import User
 from livechat.rooms.hub import Hub
 from livechat.rooms.presence import LARGE_ROOM, MOST_AWAY, PUBLISH_EVERY, RETURN_WITHIN, Presence
 from livechat.system.time import Time
-from tests.support import RecordingClient
+from tests.support import RecordingClient, guest
 
-ANN, BOB = regular(b"", "a" * 16, "Ann"), regular(b"", "b" * 16, "Bob")
+
+def regular(name: str) -> Actor:
+    """A member with a key."""
+    return structs.replace(guest(name), returns=True)
+
+
+ANN, BOB = regular("Ann"), regular("Bob")
 
 
 class Elsewhere:
@@ -61,8 +68,13 @@ def scene() -> Scene:
     return Scene()
 
 
-def share(*visitors: Visitor) -> Share:
-    return Share(tuple(each.user for each in visitors), len(visitors), len(visitors))
+def user(actor: Actor) -> User:
+    assert actor.user is not None
+    return actor.user
+
+
+def share(*actors: Actor) -> Share:
+    return Share(tuple(map(user, actors)), len(actors), len(actors))
 
 
 def test_is_told_of_others(scene: Scene) -> None:
@@ -111,7 +123,7 @@ def test_what_others_are_told(scene: Scene) -> None:
     scene.presence.leave("r", ANN)
     scene.clock.advance(PUBLISH_EVERY)
     # One that may be back is still there, without a connection.
-    assert scene.elsewhere.shares.pop() == ("r", Share((ANN.user, BOB.user), 2, 1))
+    assert scene.elsewhere.shares.pop() == ("r", Share((user(ANN), user(BOB)), 2, 1))
     scene.presence.leave("r", BOB)
     scene.clock.advance(RETURN_WITHIN - PUBLISH_EVERY)
     scene.clock.advance(PUBLISH_EVERY)
@@ -124,7 +136,7 @@ def test_what_others_are_told(scene: Scene) -> None:
 def test_very_many(scene: Scene) -> None:
     """A share of very many names nobody, and numbers are told instead of names."""
     for _ in range(LARGE_ROOM + 1):
-        scene.presence.enter("r", passer_by())
+        scene.presence.enter("r", guest("Ann"))
     scene.heard()
     scene.clock.advance(PUBLISH_EVERY)
     assert scene.elsewhere.shares.pop() == ("r", Share((), LARGE_ROOM + 1, LARGE_ROOM + 1))
@@ -142,7 +154,7 @@ def test_very_many_elsewhere(scene: Scene) -> None:
     scene.heard()
     scene.presence.present("r", [Share((), LARGE_ROOM, LARGE_ROOM)])
     scene.presence.enter("r", BOB)
-    scene.presence.typing("r", BOB.user)
+    scene.presence.typing("r", user(BOB))
     scene.clock.advance(PUBLISH_EVERY)
     assert scene.heard() == [("presence", "")]
 
@@ -159,7 +171,7 @@ def test_typing(scene: Scene) -> None:
     scene.heard()
     assert scene.presence.types("r", ANN)
     assert not scene.presence.types("r", ANN)
-    scene.presence.typing("r", BOB.user)
+    scene.presence.typing("r", user(BOB))
     assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
     assert scene.elsewhere.typed == [("r", "Ann")]
 
@@ -186,9 +198,9 @@ def test_a_large_room_becomes_small(scene: Scene) -> None:
 def test_many_who_are_away(scene: Scene) -> None:
     """Those who come and go do not make a room large in which few are."""
     for number in range(3 * LARGE_ROOM):
-        visitor = regular(b"", f"{number:016}")
-        scene.presence.enter("r", visitor)
-        scene.presence.leave("r", visitor)
+        actor = regular(str(number))
+        scene.presence.enter("r", actor)
+        scene.presence.leave("r", actor)
     scene.heard()
     assert scene.presence.who("r").users == MOST_AWAY
     scene.presence.enter("r", BOB)

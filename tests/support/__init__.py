@@ -9,14 +9,16 @@ from tests.support.port import MAX_UNSENT, Port
 from tests.support.recording import RecordingClient, RecordingSink
 from tests.support.requests import HANDSHAKE, Answer, request
 from tests.support.wire import Wire
-from tests.support.world import ANN, CHEAP, PASSWORD, World
+from tests.support.world import ADMIN, ANN, CHEAP, PASSWORD, SOMEBODY, World, guest
 
 __all__ = [
+    "ADMIN",
     "ANN",
     "CHEAP",
     "HANDSHAKE",
     "MAX_UNSENT",
     "PASSWORD",
+    "SOMEBODY",
     "TURN",
     "Answer",
     "Browser",
@@ -28,6 +30,7 @@ __all__ = [
     "Wire",
     "World",
     "client_frame",
+    "guest",
     "kind",
     "request",
     "result",

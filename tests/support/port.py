@@ -66,34 +66,30 @@ class Port:
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
-        self.sockets = SocketFactory(world.chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(world.chat, world.clock, self.backpressure)
-        server = Server(
-            started=world.clock.seconds(),
-            connections=self.connections,
-            backend="a test's",
-            shown=Shown(CERTIFICATE),
-            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
-        )
+        chat, door = world.chat, world.door
+        self.sockets = SocketFactory(chat, door, world.clock, self.backpressure, max_frame=limit)
+        self.feeds = Feeds(chat, door, world.clock, self.backpressure)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         templates = Templates()
         self.tree = root(
             world.chat,
+            door=world.door,
             feeds=self.feeds,
             sockets=self.sockets,
             operators=world.operators,
-            server=server,
+            server=self._server(),
             templates=templates,
             time=world.time,
             origins=known,
             monitors=monitors or Access(),
             mounts=(mounts or {}).items(),
         )
+        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer)
         self.factory = Site(
             self.tree,
             Request,
             clock=world.clock,
-            rules=Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer),
+            rules=rules,
             rate=world.rate,
             connections=self.connections,
             max_body=limit,
@@ -101,6 +97,15 @@ class Port:
             proxies=Proxies(map(ip_network, proxies)),
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
+        )
+
+    def _server(self) -> Server:
+        return Server(
+            started=self.world.clock.seconds(),
+            connections=self.connections,
+            backend="a test's",
+            shown=Shown(CERTIFICATE),
+            limits=(Limit("Message", "16,384 bytes", "--max-message"),),
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

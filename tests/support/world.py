@@ -5,28 +5,44 @@ from __future__ import annotations
 from pathlib import Path
 
 from argon2 import PasswordHasher
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
-from livechat.identity.guests import passer_by
+from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
+from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.sessions import Sessions, operators_map
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
+from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 from tests.support.lanes import Lane
-from tests.support.outcomes import result
+from tests.support.outcomes import result, run
 
-ANN = passer_by("Ann")
 FOREVER = Retention(0, 0)
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def guest(name: str, rate: float = 0) -> Actor:
+    """A member without a key."""
+    door = Door(lambda: fail(AssertionError("there is no key")))
+    made: Actor = run(door.member(Source("192.0.2.1", Rate.of(rate)), Claim(name)))
+    return made
+
+
+ANN = guest("Ann")
+SOMEBODY = Actor("guest", ANN.source, GUESTS_RIGHTS)
+ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
 
 
 def _prompt(log: SqliteMessageLog) -> None:
@@ -56,12 +72,13 @@ class World:
         rate: float = 0,
         rate_per_ip: float = 0,
         max_message: int = 16_384,
+        policy: Policy | None = None,
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
         self.clock.advance(1_000_000)
         self._ahead = 1_790_000_000.0 - 1_000_000
-        self.store = Store(directory, retention, lambda: self.wall, self.clock.seconds)
+        self.store = Database(directory, retention, lambda: self.wall, self.clock.seconds)
         self.store.prepare()
         self.writer, self.readers = Lane(held), Lane()
         self.backend = SqliteBackend(self.store, self.clock, self.writer, self.readers)
@@ -69,12 +86,13 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
+        self.door = Door(self.backend.processes.secret)
         self.operators = Operators(
             directory / "operators.json",
+            Sessions(operators_map(self.backend), self.time, 3_600),
             self.time,
             hashing=Lane(),
             saving=Lane(),
-            lasts=3_600,
             hasher=CHEAP,
         )
         self.operators.load(Password(PASSWORD, "a test"))
@@ -86,8 +104,11 @@ class World:
             default_room="lobby",
             rate=rate,
             rate_per_ip=rate_per_ip,
+            policy=policy,
         )
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+        )
 
     @property
     def wall(self) -> float:
@@ -101,6 +122,10 @@ class World:
     def source(self, address: str) -> Source:
         """A new connection from *address*."""
         return Source(address, self.rate)
+
+    def caller(self, address: str, user: User | None = None) -> Actor:
+        """A client with a single request, on a new connection from *address*."""
+        return Actor("guest", self.source(address), GUESTS_RIGHTS, user)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

@@ -26,7 +26,7 @@ from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
-from tests.support import HANDSHAKE, Answer, Port, World, request, run
+from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
@@ -227,7 +227,7 @@ def test_answers(
     """What is answered is described, and so is what goes wrong."""
     say(port.world, "before", "it")
     ann = messages.User("1", "A")
-    port.world.chat.send(port.world.source("192.0.2.2"), "r", "x", user=ann)
+    port.world.chat.send(port.world.caller("192.0.2.2", ann), "r", "x")
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)
@@ -429,7 +429,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     ann.session.announce_restart(1_730)
     hears(ann)
     say(world, *"123456")
-    epoch, seq = run(world.chat.place("r"))
+    epoch, seq = run(world.chat.place(SOMEBODY, "r"))
     for since in (Place(epoch, seq), Place(epoch, seq - 1), Place(epoch, 1), Place("other", 1)):
         hears(Client(world, since=since))
     for _ in range(LARGE_ROOM + 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livechat.errors import ChatError, Kind
-from livechat.rooms.chat import Window
+from livechat.rooms.history import Window
 from livechat.web.queries import number, window
 
 

@@ -1,11 +1,24 @@
 """
-Rooms in Redis.  `backend` is the backend; `outbox` is what is sent, `rooms` what is
-heard, `stream` what this process has seen of a room, `history` what Redis has of it;
-`generation` what names its rooms' numberings, `keys` what everything is called; `roster`
-who else is there, `shelf` what all have; `connection` the two `connections`, which are made again
-by `keeping`; `rights` whether they may do all, `health` what is said of it; `urls` and
-`endpoints` where they go, `trust` whose certificate is there; `shards` for several Redis;
-`sweep` the removal of old messages.  The scripts that Redis runs are beside them.
+Rooms in Redis, or in several.
+
+    backend        the backend: makes the parts, and says whether Redis can be used
+    messages       the message log, of the next five
+    publisher      messages on their way into Redis
+    subscriptions  the rooms that this process listens to; `subscription` is one of them
+    stream         what a process has seen of a room, without I/O
+    history        the messages that Redis has
+    generation     what names the rooms' numberings
+    presence       who is in the rooms, at which process
+    registry       the processes, and their common secret
+    maps           shared maps; `shelf` is what the version before had in place of one
+    sweep          the removal of old messages
+    connection     the connections to a Redis; `resp` is what goes over them, `reconnecting` keeps
+                   them up, `address`, `endpoints` and `trust` say where they go and to whom
+    health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
+    keys           the names of keys and channels; `layout` whether Redis has these
+    sharding       several Redis
+
+Redis runs the scripts beside the modules, each with `history.lua` before it.
 """
 
 from __future__ import annotations

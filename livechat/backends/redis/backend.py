@@ -45,9 +45,9 @@ from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, chec
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
-from livechat.backends.redis.maps import REPLACE, Shelf
+from livechat.backends.redis.maps import ADOPT, CHANGE, Maps, RedisMap
 from livechat.backends.redis.messages import RedisMessageLog
-from livechat.backends.redis.presence import COMPANY, SHARE, TYPING, PresenceRelay
+from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher, Sending
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
@@ -67,7 +67,7 @@ LOST: Final = 1
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-_SCRIPTS: Final = (PUBLISH, READ, REPLACE, COMPANY, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
+_SCRIPTS: Final = (PUBLISH, READ, CHANGE, ADOPT, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
 
 
 @implementer(IBackend)
@@ -154,7 +154,7 @@ class RedisBackend:
             subscriptions=self._subscriptions,
             presence=self.presence,
         )
-        self._shelves: dict[str, Shelf] = {}
+        self._maps = Maps(*parts, self.wall, lambda: self.writable)
 
     def start(
         self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
@@ -169,10 +169,8 @@ class RedisBackend:
     def writable(self) -> bool:
         return self.ready and not self.stopping and self._unheard <= LOST
 
-    def shelf(self, name: str) -> Shelf:
-        if name not in self._shelves:
-            self._shelves[name] = Shelf(self._connection, self._keys, name)
-        return self._shelves[name]
+    def shared_map(self, name: str, *, most: int, largest: int) -> RedisMap:
+        return self._maps.get(name, most=most, largest=largest)
 
     def trouble(self) -> str | None:
         return self._health.trouble()
@@ -246,8 +244,7 @@ class RedisBackend:
             await self._health.warn(self._connection)
             self._publisher.send_again()
             self._subscriptions.check_all()
-            for shelf in self._shelves.values():
-                shelf.changed()
+            self._maps.recovered()
             self.presence.refresh(now=True)
             await self.beat()
 
@@ -261,6 +258,7 @@ class RedisBackend:
         await self._sweep.begin()
         await self.generation.refresh()
         await self.processes.find_secret()
+        await self._maps.refresh()
         await self._find_last_stored()
 
     async def _find_last_stored(self) -> None:
@@ -291,7 +289,9 @@ class RedisBackend:
         if channel == self._keys.trial_channel:
             self._unheard = 0
             self._health.fine(SUBSCRIPTIONS)
-        elif channel != self._keys.control:
+        elif channel == self._keys.control:
+            self._maps.refresh_soon()
+        else:
             self._subscriptions.listening(channel)
 
     def published(self, channel: bytes, payload: bytes) -> None:
@@ -316,11 +316,8 @@ class RedisBackend:
 
     def _controlled(self, news: bytes) -> None:
         """Another process, or this one, tells all."""
-        for shelf in self._shelves.values():
-            if news == shelf.news:
-                shelf.changed()
-                return
-        self.generation.hear(news)
+        if not self._maps.hear(news):
+            self.generation.hear(news)
 
     async def beat(self) -> None:
         """Tell the others that this process is there; and see whether Redis takes anything."""
@@ -357,6 +354,7 @@ class RedisBackend:
         await self._publisher.emptied()
         self._publisher.stop()
         self._subscriptions.stop()
+        self._maps.stop()
         if self._beating.running:
             self._beating.stop()
         with suppress(UnansweredError, RefusedError):

@@ -15,7 +15,9 @@ go in as they are: they have neither braces nor a `!` (`livechat.protocol.names`
     lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.presence`)
     lc:DB:{room}     the room's channel
 
-    lc:{!}:format, generation, secret, processes, process:…, shelf:…
+    lc:{!}:format, generation, secret, processes, process:…
+    lc:{!}:map:…     a hash: a shared map (`change.lua`)
+    lc:{!}:shelf:…   what a map was in the version before
     lc:{!}:idle      a sorted set: all streams, by the time of their newest message
     lc:{!}:clock     how far Redis's clock was trusted (`livechat.system.wallclock.Record`)
     lc:{!}:sweeper, searched
@@ -65,7 +67,7 @@ class Keys:
     def nonce(self, room: str, nonce: str) -> bytes:
         return self._of(room, f"n:{nonce}")
 
-    def company(self, room: str) -> bytes:
+    def presence(self, room: str) -> bytes:
         return self._of(room, "p")
 
     def numbering(self, room: str) -> list[bytes]:
@@ -137,6 +139,9 @@ class Keys:
 
     def process(self, name: bytes) -> bytes:
         return self._ours("process:") + name
+
+    def map(self, name: str) -> bytes:
+        return self._ours(f"map:{name}")
 
     def shelf(self, name: str) -> bytes:
         return self._ours(f"shelf:{name}")

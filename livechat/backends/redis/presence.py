@@ -28,7 +28,7 @@ from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 
-COMPANY: Final = Script("presence")
+PRESENCE: Final = Script("presence")
 #: Seconds between two times at which a process says again who is where.
 REFRESH: Final = 20.0
 #: Seconds after which what was not said again is forgotten.
@@ -89,10 +89,10 @@ class PresenceRelay:
 
     def _say(self, room: str, share: Share) -> None:
         value = msgspec.msgpack.encode(share) if share.count else b""
-        keys = [self._keys.company(room), self._keys.channel(room), self._keys.word(room)]
+        keys = [self._keys.presence(room), self._keys.channel(room), self._keys.word(room)]
         args = [self._process, value, b"%d" % (1000 * SHARE_LASTS), b"%d" % (1000 * WORD_LASTS)]
         # What is lost is said again, that nobody is here any more as well.
-        self._connection.call(COMPANY, keys, args).addCallbacks(self._said, _lost, (room, share))
+        self._connection.call(PRESENCE, keys, args).addCallbacks(self._said, _lost, (room, share))
 
     def _said(self, _: object, room: str, share: Share) -> None:
         if not share.count and self._mine.get(room) == share:
@@ -116,7 +116,7 @@ class PresenceRelay:
         """
         The room is listened to from now on: see who is there.  Fails as `Connection.command`.
         """
-        found = await self._connection.command(b"HGETALL", self._keys.company(room))
+        found = await self._connection.command(b"HGETALL", self._keys.presence(room))
         shares = self._others[room] = {}
         for process, value in zip(found[::2], found[1::2], strict=True):
             self._update(shares, process, value)
@@ -169,7 +169,9 @@ class PresenceRelay:
             if gone:
                 for process in gone:
                     del shares[process]
-                self._connection.command(b"HDEL", self._keys.company(room), *gone).addErrback(_lost)
+                self._connection.command(b"HDEL", self._keys.presence(room), *gone).addErrback(
+                    _lost
+                )
                 self.tell(room)
 
     def tell(self, room: str) -> None:

@@ -11,7 +11,7 @@ local tried = {
     {'PERSIST', key}, {'RENAMENX', key, key}, {'SCAN', '0', 'MATCH', key, 'COUNT', '1'},
     {'DEL', key},
     {'HSET', key, 'a', ''}, {'HMGET', key, 'a'}, {'HGETALL', key},
-    {'HDEL', key, 'a'},
+    {'HLEN', key}, {'HDEL', key, 'a'},
     {'XADD', key, '1-0', 'a', ''}, {'XRANGE', key, '-', '+'}, {'XREVRANGE', key, '+', '-'},
     {'XTRIM', key, 'MINID', '1'}, {'PEXPIRE', key, '60000'}, {'DEL', key},
     {'ZADD', key, '1', 'a'}, {'ZRANGE', key, '0', '-1'}, {'ZRANGEBYSCORE', key, '1', '2'},

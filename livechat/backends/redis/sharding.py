@@ -15,7 +15,7 @@ from livechat.interfaces import (
     IPresenceRelay,
     IPresenceSink,
     IProcessRegistry,
-    IShelf,
+    ISharedMap,
     ISink,
 )
 from livechat.protocol.cluster import Report, Share
@@ -132,8 +132,8 @@ class ShardedBackend:
         stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])
         return stopped.addCallback(lambda _: None)
 
-    def shelf(self, name: str) -> IShelf | None:
-        return self._backends[0].shelf(name)
+    def shared_map(self, name: str, *, most: int, largest: int) -> ISharedMap:
+        return self._backends[0].shared_map(name, most=most, largest=largest)
 
     def trouble(self) -> str | None:
         troubles = [trouble for each in self._backends if (trouble := each.trouble())]

@@ -342,7 +342,7 @@ class Subscriptions:
         if position < part.oldest - 1:
             self._pass_over(room, stream, part.oldest - 1)
         news = stream.read(part.entries, part.newest.seq)
-        metrics.healed.inc(len(news))
+        metrics.healed(len(news))
         self._deliver(room, news)
         if stream.position == position:
             # What was heard of is not there: the next check finds out why.

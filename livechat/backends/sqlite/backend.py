@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.alone import LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.maps import Entry
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
 from livechat.backends.sqlite.housekeeping import Housekeeping
 from livechat.backends.sqlite.messages import SqliteMessageLog
@@ -39,10 +41,10 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     @raise livechat.errors.StartError: the directory or its file cannot be used.
     """
     retention = Retention(config.history_limit, config.history_age)
-    store = Store(config.state, retention, time, monotonic)
-    store.prepare()
-    if store.broken is not None:
-        aside, reason = store.broken
+    database = Database(config.state, retention, time, monotonic)
+    database.prepare()
+    if database.broken is not None:
+        aside, reason = database.broken
         _log.critical(
             "The database was broken ({reason}). It is {aside} now, and the rooms begin anew, "
             "without what was said. What can be had of it: sqlite3 {aside} .recover",
@@ -50,25 +52,49 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
             aside=aside,
         )
     return SqliteBackend(
-        store, reactor, Threads(reactor, 1, "writer"), Threads(reactor, READERS, "reader")
+        database, reactor, Threads(reactor, 1, "writer"), Threads(reactor, READERS, "reader")
     )
+
+
+class _MapStore:
+    """Maps in the file."""
+
+    def __init__(self, database: Database, writer: Lane, failed: Callable[[str], None]) -> None:
+        self.read = database.read_map
+        self._database = database
+        self._writer = writer
+        self._failed = failed
+
+    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+        written = self._writer.call(self._database.write_map, name, entries)
+        return written.addErrback(self._not_written)
+
+    def _not_written(self, failure: Failure) -> Failure:
+        self._failed(failure.getErrorMessage())
+        return failure
 
 
 @implementer(IBackend)
 class SqliteBackend:
-    """Rooms in a `Store`."""
+    """Rooms in a `Database`."""
 
-    def __init__(self, store: Store, clock: IReactorTime, writer: Lane, readers: Lane) -> None:
-        self.description = f"SQLite in {store.directory}"
-        self._store = store
+    def __init__(
+        self, database: Database, clock: IReactorTime, writer: Lane, readers: Lane
+    ) -> None:
+        self.description = f"SQLite in {database.directory}"
+        self._database = database
         self._writer = writer
         self._readers = readers
-        self.health = Health(clock, lambda: writer.call(self._store.probe))
-        self.messages = SqliteMessageLog(store, clock, self.health, writer=writer, readers=readers)
+        self.health = Health(clock, lambda: writer.call(database.probe), self._recovered)
+        store = _MapStore(database, writer, self.health.failed)
+        self._maps = LoneMaps(database.clock.now, store, clock)
+        self.messages = SqliteMessageLog(
+            database, clock, self.health, writer=writer, readers=readers
+        )
         self.presence = LonePresenceRelay()
-        self.processes = LoneProcessRegistry(store.secret)
+        self.processes = LoneProcessRegistry(database.secret)
         self._housekeeping = Housekeeping(
-            store,
+            database,
             clock,
             writer,
             quiet=lambda: self.messages.quiet,
@@ -85,8 +111,11 @@ class SqliteBackend:
         self._readers.start()
         self._housekeeping.start()
 
-    def shelf(self, name: str) -> None:
-        """None: nobody else is there."""
+    def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
+        return self._maps.get(name, most=most, largest=largest)
+
+    def _recovered(self) -> None:
+        self._maps.recovered()
 
     def trouble(self) -> str | None:
         return self.health.trouble
@@ -101,7 +130,7 @@ class SqliteBackend:
     def _stopped(self, _: object) -> None:
         self.health.stop()
         if not self._writer.busy():
-            self._store.close()
+            self._database.close()
         self._writer.stop()
         self._readers.stop()
-        self._store.release()
+        self._database.release()

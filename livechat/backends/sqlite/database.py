@@ -7,85 +7,43 @@ A room is a row with its newest number (`top`), the oldest number whose message
 may still be in the file (`bottom`) and the time of its newest message.  The
 row outlives its messages, so numbering goes on after all of them have expired.
 
-Messages are written to `recent` first, which holds them in the order in which they
-came, and moved to `messages`, which is ordered by room, when many have gathered.
-To write them there at once would rewrite, in each group, a page of the file for each
-room that has spoken: with 200 rooms a message took 15 microseconds of a core, and
-now takes 4.  A room's messages in `recent` are newer than all in `messages`.
-
 What a history shows is exact at every moment: reads (`livechat.backends.sqlite.reading`) leave out
 what is over the limit or too old.  The rows themselves go later, in small steps: whenever
 messages are moved, and in `sweep` (`livechat.backends.sqlite.upkeep`).
-
-A message's time is that of the wall clock as far as it is believed (`livechat.system.wallclock`),
-and not before that of the one before it, unless that one was stamped by a clock that was wrong.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 from base64 import urlsafe_b64encode
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from livechat.backends.nonces import Known, Nonces
+from livechat.backends.maps import Entry
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite import quarantine, schema, upkeep
-from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, as_text, connect, unstorable
+from livechat.backends.sqlite import maps, quarantine, schema, upkeep
+from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
+from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
 from livechat.protocol.messages import Draft, Message, Newest, Page
 from livechat.system.wallclock import Record, WallClock
 
-#: So many messages in `recent` are moved, which takes some 20 ms.
-_MANY: Final = 8_000
 #: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
 _KEEP_EVERY: Final = 3_600.0
 
-# Python's sqlite3 lets other threads run at each step of a statement and then waits for
-# its turn again: behind a busy reactor that is what a group of messages costs.  So each
-# of these does all of a group's rooms, or a `_CHUNK` of its messages, in one step.
-_GIVE_NUMBERS: Final = """
-INSERT INTO rooms (name, top, bottom, time)
-SELECT key, value, 1, :now FROM json_each(:counts) WHERE true
-ON CONFLICT (name) DO UPDATE SET top = top + excluded.top,
-    time = CASE WHEN time > :latest THEN excluded.time ELSE max(time, excluded.time) END
-"""
-_GIVEN: Final = """
-SELECT json_group_object(name, json_array(id, top, time))
-FROM rooms WHERE name IN (SELECT key FROM json_each(:counts))
-"""
-_CHUNK: Final = 100
-_COLUMNS: Final = 5
 
-_MOVE: Final = """
-INSERT INTO messages
-SELECT room, seq, recent.time, message, user FROM recent JOIN rooms ON rooms.id = room
-WHERE seq >= bottom ORDER BY room, seq
-"""
-
-
-@cache
-def _insert(count: int) -> str:
-    """Stores *count* messages."""
-    rows = ", ".join(["(?, ?, ?, ?, ?)"] * count)
-    return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
-
-
-class Store:
+class Database:
     """
     The database file of one process.
 
-    `write`, `probe`, `sweep`, `tidy` and `close` belong to one thread at a time; `read`
-    and `newest` may run in any number of others; `clock` is looked at in yet another.  A method
-    that fails leaves the store usable: the next call opens the file again.
+    `write`, `write_map`, `probe`, `sweep`, `tidy` and `close` belong to one thread at a time;
+    `read`, `read_map` and `newest` may run in any number of others; `clock` is looked at in yet
+    another.  A method that fails leaves the database usable: the next call opens the file again.
     """
 
     def __init__(
@@ -108,23 +66,21 @@ class Store:
         self.clock = WallClock(wall, elapsed)
         self._kept = Record()
         self._reader = Reader(self._path, retention, self.epoch, self.clock.milliseconds)
-        self._writer: sqlite3.Connection | None = None
-        # Open as long as the store is, and idle.  Without it, a write that fails would
+        self._connection: sqlite3.Connection | None = None
+        # Open as long as the database is, and idle.  Without it, a write that fails would
         # close the last connection, and SQLite its index of the log with it: to make
         # that anew takes room on the disk, so on a full one nobody could read any more.
         self._keeper: sqlite3.Connection | None = None
-        # How many messages are in `recent`.
-        self._gathered = 0
         self._lock: int | None = None
         # Where a broken file was moved, and what was wrong with it.
         self.broken: tuple[Path, str] | None = None
         # The line of the clock for the log, at the start.
         self.doubt = ""
-        # There may be something to `tidy`; messages were removed since the last sweep.
-        self.untidy = self._removed = False
+        # There may be something to `tidy`.
+        self.untidy = False
         self._secret = b""
         self._elapsed = elapsed
-        self._nonces = Nonces(elapsed)
+        self._writer = self._make_writer()
 
     def prepare(self) -> None:
         """
@@ -159,6 +115,11 @@ class Store:
         except (OSError, sqlite3.Error) as reason:
             raise StartError(f"--state: cannot use {self._path}: {reason}") from None
 
+    def _make_writer(self) -> Writer:
+        return Writer(
+            self._transaction, self._retention, self.clock, self._elapsed, lambda: self._secret
+        )
+
     def _check(self) -> None:
         """
         @raise sqlite3.Error: the file is broken, or cannot be used.
@@ -180,7 +141,7 @@ class Store:
             raise StartError(
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
             ) from None
-        self._secret, self._nonces = b"", Nonces(self._elapsed)
+        self._secret, self._writer = b"", self._make_writer()
         self.broken = aside, " ".join(str(reason).split())
 
     def release(self) -> None:
@@ -202,90 +163,31 @@ class Store:
         return blake2b(key=self._secret, digest_size=32, person=b"secret").digest()
 
     def write(self, drafts: Sequence[Draft]) -> list[Message | Exception]:
-        """
-        Store *drafts* in one transaction, on disk when this returns.
-
-        @return: for each draft its message, or why this one could not be stored.
-        @raise sqlite3.Error: nothing of it was stored.
-        """
-        if self._gathered >= _MANY:
-            # It needs more room on the disk than these messages, who can do without.
-            with suppress(sqlite3.Error):
-                self._move()
-        bad = {index: reason for index, reason in enumerate(map(unstorable, drafts)) if reason}
-        known, repeats = self._nonces.look_up(drafts, bad)
-        old = {*bad, *known, *repeats}
-        new = {index: draft for index, draft in enumerate(drafts) if index not in old}
-        stored = dict(zip(new, self._write_group([*new.values()]), strict=True))
-        for index, first in repeats.items():
-            known[index] = Known.of(drafts[first], stored[first]).answer(drafts[index])
-        return [bad.get(i) or known.get(i) or stored[i] for i in range(len(drafts))]
-
-    def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
-        if not drafts:
-            return []
-        counts = Counter(draft.room for draft in drafts)
-        now = self.clock.milliseconds()
-        with self._transaction() as db:
-            given = {
-                "counts": json.dumps(counts),
-                "now": now,
-                "latest": self.clock.latest_milliseconds(),
-            }
-            db.execute(_GIVE_NUMBERS, given)
-            rooms = json.loads(db.execute(_GIVEN, given).fetchone()[0])
-            last = {}
-            for name, (_, top, _) in rooms.items():
-                last[name] = top - counts[name]
-            messages: list[Message] = []
-            values: list[object] = []
-            for draft in drafts:
-                last[draft.room] = seq = last[draft.room] + 1
-                room, _, time = rooms[draft.room]
-                messages.append(Message(draft.message, seq, time, draft.user))
-                values += (room, seq, time, draft.message, as_text(draft.user))
-            for start in range(0, len(values), _COLUMNS * _CHUNK):
-                chunk = values[start : start + _COLUMNS * _CHUNK]
-                db.execute(_insert(len(chunk) // _COLUMNS), chunk)
-            used = [
-                Known.of(draft, message, self._secret)
-                for draft, message in zip(drafts, messages, strict=True)
-                if draft.nonce is not None
-            ]
-            if used:
-                rows = [each.row() for each in used]
-                db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
-        self._gathered += len(messages)
-        self._nonces.add(used, now)
-        return messages
-
-    def _move(self) -> None:
-        """Move `recent` to `messages`, and remove some of what no history shows there."""
-        with self._transaction() as db:
-            budget = self._gathered + upkeep.TRIM_STEP
-            for room, top, bottom in db.execute(
-                "SELECT id, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
-            ).fetchall():
-                oldest = self._retention.first_by_count(top)
-                removed = upkeep.remove(db, room, bottom, oldest, budget)
-                budget -= removed
-                self._removed = self._removed or removed > 0
-            db.execute(_MOVE)
-            db.execute("DELETE FROM recent")
-            self._forget_nonces(db, self._gathered + upkeep.TRIM_STEP)
-        self._gathered = 0
-
-    def _forget_nonces(self, db: sqlite3.Connection, most: int) -> None:
-        upkeep.forget_nonces(db, self.clock.milliseconds(), self.clock.latest_milliseconds(), most)
-
-    def _remember_nonces(self, db: sqlite3.Connection) -> None:
-        """What was used before a restart is used still."""
-        self._nonces.add(upkeep.nonces(db), self.clock.milliseconds())
+        """As `Writer.write`."""
+        return self._writer.write(drafts)
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
         with self._transaction() as db:
             db.execute("REPLACE INTO meta VALUES ('probe', ?)", (os.urandom(8),))
+
+    def read_map(self, name: str) -> dict[str, Entry]:
+        """
+        Read all entries of a map.
+
+        @raise sqlite3.Error: the file cannot be read.
+        """
+        with self._reader.reading() as db:
+            return maps.read(db, name)
+
+    def write_map(self, name: str, entries: Mapping[str, Entry | None]) -> None:
+        """
+        Store entries of a map, on disk when this returns; None in place of those to be removed.
+
+        @raise sqlite3.Error: none of them was stored.
+        """
+        with self._transaction() as db:
+            maps.write(db, name, entries)
 
     def read(self, room: str, after: int, limit: int) -> Page:
         """As `Reader.read`."""
@@ -301,17 +203,15 @@ class Store:
 
         @return: where to go on; None at the end.
         """
-        if self._gathered:
-            self._move()
-        trusted = self.clock.trusted
-        since = self._retention.first_time(self.clock.milliseconds()) if trusted else 0
+        self._writer.move()
         with self._transaction() as db:
             if not start:
                 self._keep_clock(db)
-            self._forget_nonces(db, upkeep.TRIM_STEP)
-            swept = upkeep.sweep(db, self._retention, start, since)
-        if self._removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
-            self.untidy, self._removed = True, False
+                if self.clock.trusted:
+                    maps.remove_ended(db, self.clock.now())
+            swept = self._writer.sweep(db, start)
+        if self._writer.removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
+            self.untidy, self._writer.removed = True, False
         return swept.go_on
 
     def tidy(self) -> None:
@@ -320,7 +220,7 @@ class Store:
 
         `untidy` says whether there is more of it.
         """
-        db = self._writer or self._open()
+        db = self._connection or self._open()
         try:
             self.untidy = upkeep.shrink(db) or not upkeep.truncate(db, BUSY_TIMEOUT)
         except BaseException:
@@ -350,14 +250,14 @@ class Store:
             keeper.close()
 
     def _stop_writing(self) -> None:
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
+        if self._connection is not None:
+            writer, self._connection = self._connection, None
             writer.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, on disk at the end; after an error the file is opened anew."""
-        db = self._writer or self._open()
+        db = self._connection or self._open()
         try:
             db.execute("BEGIN IMMEDIATE")
             yield db
@@ -383,13 +283,13 @@ class Store:
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
             if not self._secret:
                 self._start_clock(db)
-                self._remember_nonces(db)
+                self._writer.remember_nonces(db)
             self._secret = found[0]
-            self._gathered = db.execute("SELECT count(*) FROM recent").fetchone()[0]
+            self._writer.opened(db)
         except BaseException:
             db.close()
             raise
-        self._writer = db
+        self._connection = db
         if self._keeper is None:
             self._keeper = connect(self._path, "mode=rw")
             self._keeper.execute("SELECT count(*) FROM meta").fetchone()

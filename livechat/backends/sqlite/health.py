@@ -27,10 +27,17 @@ class Health:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, probe: Callable[[], Deferred[Any]]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        probe: Callable[[], Deferred[Any]],
+        recovered: Callable[[], None],
+    ) -> None:
         """
         @param probe: tries to write.
+        @param recovered: called when the trouble has ended.
         """
+        self._recovered = recovered
         self.trouble: str | None = None
         self._clock = clock
         self._probe = probe
@@ -50,6 +57,7 @@ class Health:
         if self.trouble is not None:
             self._log.info("Messages can be stored again.")
             self.trouble = None
+            self._recovered()
 
     def _try_again(self) -> None:
         self._probing = None

@@ -16,7 +16,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.system.threads import Lane
 
 #: Seconds between two sweeps for expired messages.
@@ -34,7 +34,7 @@ class Housekeeping:
 
     def __init__(
         self,
-        store: Store,
+        database: Database,
         clock: IReactorTime,
         writer: Lane,
         *,
@@ -45,7 +45,7 @@ class Housekeeping:
         @param quiet: whether no message waits to be stored.
         @param failed: told why the file cannot be written.
         """
-        self._store = store
+        self._database = database
         self._clock = clock
         self._writer = writer
         self._quiet = quiet
@@ -60,7 +60,7 @@ class Housekeeping:
         ]
 
     def start(self) -> None:
-        doubt = self._store.doubt
+        doubt = self._database.doubt
         if doubt:
             self._log.warn("{line}", line=doubt)
         sweeping, looking = self._timers
@@ -80,7 +80,7 @@ class Housekeeping:
         start: int | None = 0
         while start is not None and not self._stopped:
             try:
-                start = await self._writer.call(self._store.sweep, start)
+                start = await self._writer.call(self._database.sweep, start)
             except sqlite3.Error as reason:
                 self._failed(str(reason))
                 return
@@ -90,10 +90,10 @@ class Housekeeping:
 
     def _tick(self) -> None:
         """Compare the clocks; tidy the file when it needs it and it is quiet."""
-        line = self._store.clock.look()
+        line = self._database.clock.look()
         if line:
             self._log.warn("{line}", line=line)
-        if not self._store.untidy:
+        if not self._database.untidy:
             self._untidy_since = None
             return
         now = self._clock.seconds()
@@ -102,11 +102,13 @@ class Housekeeping:
         long_enough = now - self._untidy_since >= TIDY_WITHIN
         if not self._tidying and (long_enough or self._quiet()):
             self._tidying = True
-            self._writer.call(self._store.tidy).addErrback(self._not_tidied).addBoth(self._tidied)
+            self._writer.call(self._database.tidy).addErrback(self._not_tidied).addBoth(
+                self._tidied
+            )
 
     def _not_tidied(self, failure: Failure) -> None:
         """The next sweep that finds a reason to asks for it again."""
-        self._store.untidy = False
+        self._database.untidy = False
         self._log.error("The file cannot be tidied: {reason}", reason=failure.getErrorMessage())
 
     def _tidied(self, _: object) -> None:

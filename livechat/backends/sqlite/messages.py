@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
 from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
 from livechat.errors import ChatError, Kind
@@ -52,14 +52,20 @@ WAIT: Final = 5.0
 
 @implementer(IMessageLog)
 class SqliteMessageLog:
-    """The messages of a `Store`, and their way into it."""
+    """The messages of a `Database`, and their way into it."""
 
     _log = Logger()
 
     def __init__(
-        self, store: Store, clock: IReactorTime, health: Health, *, writer: Lane, readers: Lane
+        self,
+        database: Database,
+        clock: IReactorTime,
+        health: Health,
+        *,
+        writer: Lane,
+        readers: Lane,
     ) -> None:
-        self._store = store
+        self._database = database
         self._clock = clock
         self._health = health
         self._writer = writer
@@ -84,17 +90,17 @@ class SqliteMessageLog:
 
     def subscribe(self, room: str) -> Deferred[None]:
         if room not in self._subscribed:
-            self._subscribed[room] = self._store.epoch(room)
+            self._subscribed[room] = self._database.epoch(room)
         return succeed(None)
 
     def unsubscribe(self, room: str) -> None:
         self._subscribed.pop(room, None)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        return self._reading(self._store.read, room, after, limit)
+        return self._reading(self._database.read, room, after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        return self._reading(self._store.newest, rooms)
+        return self._reading(self._database.newest, rooms)
 
     def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         if self._stopping is not None:
@@ -139,7 +145,7 @@ class SqliteMessageLog:
             group.append(waiting)
         self._group = group
         drafts = [waiting.draft for waiting in self._group]
-        self._writer.call(self._store.write, drafts).addCallbacks(
+        self._writer.call(self._database.write, drafts).addCallbacks(
             self._written, self._not_written
         ).addErrback(self._broken).addBoth(self._group_done)
 

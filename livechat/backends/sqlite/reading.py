@@ -108,11 +108,11 @@ class Reader:
 
     def read(self, room: str, after: int, limit: int) -> Page:
         """
-        As `livechat.interfaces.IBackend.read` says.
+        As `livechat.interfaces.IMessageLog.read` says.
 
         @raise sqlite3.Error: the file cannot be read.
         """
-        with self._reading() as db:
+        with self.reading() as db:
             found = db.execute("SELECT id, top, bottom, time FROM rooms WHERE name = ?", (room,))
             row = found.fetchone()
             if row is None:
@@ -135,11 +135,11 @@ class Reader:
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
-        As `livechat.interfaces.IBackend.newest` says.
+        As `livechat.interfaces.IMessageLog.newest` says.
 
         @raise sqlite3.Error: the file cannot be read.
         """
-        with self._reading() as db:
+        with self.reading() as db:
             found = db.execute(
                 "SELECT name, top, time FROM rooms WHERE name IN (SELECT value FROM json_each(?))",
                 (json.dumps(rooms),),
@@ -147,7 +147,7 @@ class Reader:
             return {name: Newest(top, time) for name, top, time in found}
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
         """One unchanging view of the file."""
         # A connection for each read is cheap while another one is open.
         db = connect(self._path, "mode=rw")

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
@@ -65,6 +65,16 @@ CREATE TABLE clock (
     held    REAL NOT NULL
 ) STRICT;
 """
+# `livechat.interfaces.ISharedMap`; 0 where a value has no end.
+_MAPS: Final = """
+CREATE TABLE maps (
+    map     TEXT NOT NULL,
+    key     TEXT NOT NULL,
+    value   BLOB NOT NULL,
+    until   INTEGER NOT NULL,
+    PRIMARY KEY (map, key)
+) WITHOUT ROWID, STRICT;
+"""
 #: Makes each version of the one before it.
 _STEPS: Final = {
     2: """
@@ -82,6 +92,7 @@ _STEPS: Final = {
         {_NONCES}
     """,
     4: _CLOCK,
+    5: _MAPS,
 }
 
 
@@ -117,7 +128,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK}"
+        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK} {_MAPS}"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))

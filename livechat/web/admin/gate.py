@@ -28,7 +28,9 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
-from livechat.identity.operators import TOKEN, Operators, new_token
+from livechat.identity.actor import Actor, operator
+from livechat.identity.operators import Operators, new_token
+from livechat.identity.sessions import TOKEN
 from livechat.protocol.names import room_name
 from livechat.web.admin.events import EventStream
 from livechat.web.html import Templates
@@ -45,15 +47,17 @@ _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
 _QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
 
 
-class Visit(Struct, frozen=True):
+class OperatorCall(Struct, frozen=True):
     """
     A request of a signed-in operator.
 
+    @ivar actor: the operator.
     @ivar token: their session's.
     @ivar form: the fields of the form that they sent.
     """
 
     call: Call
+    actor: Actor
     token: str
     form: Mapping[str, str] = {}
 
@@ -63,9 +67,9 @@ class Visit(Struct, frozen=True):
         return form_token(self.token)
 
 
-Page = Callable[[Visit], Awaitable[Response]]
-Refused = Callable[[Visit, ChatError], Awaitable[Response]]
-Events = Callable[[Visit, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
+Page = Callable[[OperatorCall], Awaitable[Response]]
+Refused = Callable[[OperatorCall, ChatError], Awaitable[Response]]
+Events = Callable[[OperatorCall, EventStream], Awaitable[AsyncGenerator[bytes, None]]]
 
 
 class Gate:
@@ -83,8 +87,8 @@ class Gate:
             token = await self._session(call)
             if token is None:
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
-            visit = Visit(call, token)
-            return await self._or_error_page(visit, page(visit))
+            asked = OperatorCall(call, operator(call.source), token)
+            return await self._or_error_page(asked, page(asked))
 
         return answer
 
@@ -102,8 +106,8 @@ class Gate:
             if token is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
-            visit = Visit(call, token, given)
-            return await self._or_error_page(visit, self._done(visit, done, refused))
+            asked = OperatorCall(call, operator(call.source), token, given)
+            return await self._or_error_page(asked, self._done(asked, done, refused))
 
         return answer
 
@@ -114,8 +118,8 @@ class Gate:
             token = await self._session(call)
             if token is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
-            stream = EventStream(self._clock, self._operators.lasting(token))
-            events = await begun(Visit(call, token), stream)
+            stream = EventStream(self._clock, self._operators.sessions.lasting(token))
+            events = await begun(OperatorCall(call, operator(call.source), token), stream)
             return stream.answer(self._while_signed_in(token, stream, events))
 
         return answer
@@ -144,17 +148,21 @@ class Gate:
             new = await self._operators.sign_in(call.source.address, given.get("password", ""))
         except ChatError as error:
             return self._sign_in_page(call, wanted, draft, error)
-        return self._back(new, wanted, draft, _set_cookie(call, new, self._operators.lasts))
+        return self._back(
+            new, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
+        )
 
-    async def sign_out(self, visit: Visit) -> Response:
+    async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
-        await self._operators.sign_out(visit.token)
-        return see(f"{_SIGN_IN}?out=1", _set_cookie(visit.call, "", 0))
+        await self._operators.sessions.end(asked.token)
+        return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
 
     async def _session(self, call: Call) -> str | None:
         """The token of the session that *call* is in."""
         token = _cookie(call)
-        return token if token is not None and await self._operators.look_up(token) else None
+        return (
+            token if token is not None and await self._operators.sessions.look_up(token) else None
+        )
 
     def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
         """Where the operator wanted to go, with what they had typed there."""
@@ -188,25 +196,25 @@ class Gate:
             notice=notice,
         )
 
-    async def _done(self, visit: Visit, done: Page, refused: Refused | None) -> Response:
+    async def _done(self, asked: OperatorCall, done: Page, refused: Refused | None) -> Response:
         try:
-            _check(visit.form, visit.token)
-            return await done(visit)
+            _check(asked.form, asked.token)
+            return await done(asked)
         except ChatError as error:
             if refused is None:
                 raise
-            return await refused(visit, error)
+            return await refused(asked, error)
 
-    async def _or_error_page(self, visit: Visit, page: Awaitable[Response]) -> Response:
+    async def _or_error_page(self, asked: OperatorCall, page: Awaitable[Response]) -> Response:
         try:
             return await page
         except ChatError as error:
-            return self._templates.page("admin/error.html", error=error, token=visit.form_token)
+            return self._templates.page("admin/error.html", error=error, token=asked.form_token)
 
     async def _while_signed_in(
         self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
-        with self._operators.during(token, stream.end):
+        with self._operators.sessions.during(token, stream.end):
             async with aclosing(events):
                 async for each in events:
                     yield each

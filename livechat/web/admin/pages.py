@@ -14,7 +14,7 @@ from typing import Any, Final
 from livechat import __version__
 from livechat.errors import ChatError, Kind
 from livechat.http.response import Response, see
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import Actor
 from livechat.net.certificates import EXPIRES_SOON
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
@@ -22,11 +22,12 @@ from livechat.protocol.messages import Message
 from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.protocol.wire import encode
 from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
-from livechat.rooms.chat import Chat, Window
+from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
+from livechat.rooms.history import Window
 from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail, event
-from livechat.web.admin.gate import Visit
+from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
 from livechat.web.queries import number, window
@@ -61,62 +62,64 @@ class Admin:
         self._rooms_at = float("-inf")
         self._looking = 0
 
-    async def overview(self, visit: Visit) -> Response:
+    async def overview(self, asked: OperatorCall) -> Response:
         """Everything at a glance, and the active rooms."""
-        return await self._overview(visit, View.of(visit.call.query))
+        return await self._overview(asked, View.of(asked.call.query))
 
     async def overview_events(
-        self, visit: Visit, stream: EventStream
+        self, asked: OperatorCall, stream: EventStream
     ) -> AsyncGenerator[bytes, None]:
         """The parts of the overview, each when it has changed."""
-        view = View.of(visit.call.query)
-        return self._overview_parts(stream, view)
+        view = View.of(asked.call.query)
+        return self._overview_parts(asked.actor, stream, view)
 
-    async def find(self, visit: Visit) -> Response:
+    async def find(self, asked: OperatorCall) -> Response:
         """The page of the room that was asked for by its name."""
-        named = visit.call.query.get("room", "").strip()
+        named = asked.call.query.get("room", "").strip()
         try:
             return see(f"/admin/rooms/{room_name(named)}/")
         except ChatError as error:
-            return await self._overview(visit, View(), named, error)
+            return await self._overview(asked, View(), named, error)
 
-    async def room(self, visit: Visit) -> Response:
+    async def room(self, asked: OperatorCall) -> Response:
         """A room: its newest messages, or earlier ones, and a form to say something."""
-        asked = visit.call.query
-        sent = number(asked, "sent")
+        fields = asked.call.query
+        sent = number(fields, "sent")
         return await self._room(
-            visit,
-            window(asked, _MESSAGES),
+            asked,
+            window(fields, _MESSAGES),
             notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
         )
 
-    async def room_events(self, visit: Visit, stream: EventStream) -> AsyncGenerator[bytes, None]:
+    async def room_events(
+        self, asked: OperatorCall, stream: EventStream
+    ) -> AsyncGenerator[bytes, None]:
         """What is said in a room after the message that the page has, and the room's state."""
-        name = room_name(visit.call.names["room"])
-        back = visit.call.header("Last-Event-ID")
+        name = room_name(asked.call.names["room"])
+        back = asked.call.header("Last-Event-ID")
         if back is None:
-            seen = number(visit.call.query, "after") or 0
+            seen = number(asked.call.query, "after") or 0
         else:
             seen = number({"Last-Event-ID": back}, "Last-Event-ID") or 0
         # Refused now, if it cannot be read: once the stream has begun it is too late.
-        await self._chat.history(name, Window(1))
-        return self._room_parts(stream, name, seen)
+        await self._chat.history(asked.actor, name, Window(1))
+        return self._room_parts(asked.actor, stream, name, seen)
 
-    async def send(self, visit: Visit) -> Response:
+    async def send(self, asked: OperatorCall) -> Response:
         """Say in a room what was typed."""
-        name = room_name(visit.call.names["room"])
-        text = _typed(visit)
+        name = room_name(asked.call.names["room"])
+        text = _typed(asked)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
-        message = await self._chat.send(visit.call.source, name, text, user=OPERATOR)
+        message = await self._chat.send(asked.actor, name, text)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
 
-    async def not_sent(self, visit: Visit, error: ChatError) -> Response:
+    async def not_sent(self, asked: OperatorCall, error: ChatError) -> Response:
         """The room's page with what was typed, and why it was not said."""
-        return await self._room(visit, Window(_MESSAGES), draft=_typed(visit), error=error)
+        return await self._room(asked, Window(_MESSAGES), draft=_typed(asked), error=error)
 
     async def _overview(
-        self, visit: Visit, view: View, named: str = "", error: ChatError | None = None
+        self, asked: OperatorCall, view: View, named: str = "", error: ChatError | None = None
     ) -> Response:
         """
         @param named: what was given as a room's name.
@@ -125,22 +128,28 @@ class Admin:
         return self._templates.page(
             "admin/overview.html",
             error=error,
-            token=visit.form_token,
+            token=asked.form_token,
             named=named,
             longest_filter=LONGEST_FILTER,
             longest_name=LONGEST_ROOM_NAME,
-            **self._at_a_glance(view, await self._chat.rooms(), await self._chat.reports()),
+            **self._at_a_glance(
+                view,
+                await self._chat.rooms(asked.actor),
+                await self._chat.reports(asked.actor),
+            ),
         )
 
-    async def _overview_parts(self, stream: EventStream, view: View) -> AsyncGenerator[bytes, None]:
+    async def _overview_parts(
+        self, actor: Actor, stream: EventStream, view: View
+    ) -> AsyncGenerator[bytes, None]:
         parts = _Parts(self._templates, ("tiles", "rooms", "server"))
         self._looking += 1
         try:
             while not stream.ended:
                 now = self._time.seconds()
                 if now >= self._rooms_at + _REFRESH:
-                    self._rooms, self._rooms_at = await self._chat.rooms(), now
-                    self._reports = await self._chat.reports()
+                    self._rooms, self._rooms_at = await self._chat.rooms(actor), now
+                    self._reports = await self._chat.reports(actor)
                 yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
                 await stream.rest(_REFRESH)
         finally:
@@ -178,19 +187,19 @@ class Admin:
 
     async def _room(
         self,
-        visit: Visit,
+        asked: OperatorCall,
         part: Window,
         *,
         notice: str = "",
         draft: str = "",
         error: ChatError | None = None,
     ) -> Response:
-        name = room_name(visit.call.names["room"])
+        name = room_name(asked.call.names["room"])
         messages: list[Message] = []
         older = newer = unread = None
         newest = 0
         try:
-            found = await self._chat.history(name, part)
+            found = await self._chat.history(asked.actor, name, part)
             messages = [message async for page in found.pages() for message in page]
         except ChatError as reason:
             # The form must be there all the same, with what was typed.
@@ -200,9 +209,9 @@ class Admin:
         return self._templates.page(
             "admin/room.html",
             error=error,
-            token=visit.form_token,
-            host=visit.call.asked.host,
-            room=await self._chat.room(name),
+            token=asked.form_token,
+            host=asked.call.asked.host,
+            room=await self._chat.room(asked.actor, name),
             now=self._time.wall(),
             messages=messages,
             live=part == Window(_MESSAGES) and unread is None,
@@ -213,11 +222,11 @@ class Admin:
             notice=notice,
             draft=draft,
             longest=self._chat.max_message,
-            self_signed=self._server.certificate.self_signed and not visit.call.proxied,
+            self_signed=self._server.certificate.self_signed and not asked.call.proxied,
         )
 
     async def _room_parts(
-        self, stream: EventStream, name: str, seen: int
+        self, actor: Actor, stream: EventStream, name: str, seen: int
     ) -> AsyncGenerator[bytes, None]:
         """
         First what was missed, then what comes: no message twice, and none missing
@@ -228,8 +237,8 @@ class Admin:
         parts = _Parts(self._templates, ("room_tiles",))
         tail = Tail(stream)
         try:
-            await self._chat.watch(name, tail)
-            found = await self._chat.history(name, Window(_MESSAGES))
+            await self._chat.watch(actor, name, tail)
+            found = await self._chat.history(actor, name, Window(_MESSAGES))
             tail.follow(found.position.epoch)
             if seen > found.position.seq:
                 # The page shows another numbering, of before the database was replaced.
@@ -245,7 +254,7 @@ class Admin:
                     if message.seq > seen:
                         seen = message.seq
                         pieces.append(event("message", encode(message).decode(), seen))
-                room = await self._chat.room(name)
+                room = await self._chat.room(actor, name)
                 pieces.append(parts.changed({"room": room, "now": self._time.wall()}))
                 yield b"".join(pieces)
                 await stream.sleep(_PAUSE)
@@ -258,9 +267,9 @@ class Admin:
             self._chat.unwatch(name, tail)
 
 
-def _typed(visit: Visit) -> str:
+def _typed(asked: OperatorCall) -> str:
     """The form's message, with lines that end as everywhere, and not as in HTTP."""
-    return visit.form.get("message", "").replace("\r\n", "\n")
+    return asked.form.get("message", "").replace("\r\n", "\n")
 
 
 class _Parts:

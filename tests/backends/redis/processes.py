@@ -20,7 +20,8 @@ from livechat.errors import Kind
 from livechat.interfaces import IBackend
 from livechat.protocol.messages import Draft
 from tests.backends.redis.server import RedisServer
-from tests.contract import REPORT, BackendContract
+from tests.contract import BackendContract
+from tests.map_contract import REPORT
 from tests.support import RecordingSink
 
 

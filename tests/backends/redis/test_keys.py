@@ -21,7 +21,7 @@ def test_names(keys: Keys) -> None:
     """All keys of a room have the same hash tag, and its channel gives its name back."""
     for room in ("r", "a.b", "~", "x" * 128):
         assert keys.room(keys.channel(room)) == room
-        for key in (*keys.numbering(room), keys.nonce(room, "n"), keys.company(room)):
+        for key in (*keys.numbering(room), keys.nonce(room, "n"), keys.presence(room)):
             assert key.startswith(f"{keys.prefix}:{{{room}}}:".encode())
     assert keys.control == f"{keys.prefix}:{keys.database}:{{!}}".encode()
     for key in (keys.format, keys.generation, keys.secret, keys.processes, keys.shelf("x")):

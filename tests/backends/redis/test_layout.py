@@ -24,15 +24,16 @@ class LayoutTest(ProcessesTest):
         self.before(
             "SET lc:generation abc",
             "SET lc:secret 12345678901234567890123456789012",
-            "SET lc:shelf:operators signed-in",
+            'SET lc:shelf:operators {"sessions":{"h":1790000000}}',
             "ZADD lc:processes 1 lc:process:gone",
             "XADD lc:{r}:s 1-0 t 1790000000000 i tag m old",
             "HSET lc:{r}:m s 1 t 1790000000000 i tag",
         )
         after = self.process()
+        operators = after.backend.shared_map("operators", most=9, largest=32)
         await after.usable()
         assert await after.backend.processes.secret() == b"12345678901234567890123456789012"
-        assert await after.backend.shelf("operators").read() == b"signed-in"
+        assert operators.items() == [("sessions:h", b"1790000000")]
         page = await after.backend.messages.read("r", 0, 10)
         assert [message.message for message in page.messages] == ["old"]
         assert page.position.epoch == after.backend.generation.epoch("r", b"")

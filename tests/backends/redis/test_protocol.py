@@ -17,8 +17,7 @@ from livechat.backends.redis import connect, subscriptions
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
-from livechat.limits.source import Source
-from livechat.members.base import Visit
+from livechat.members.base import JoinRequest
 from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
@@ -26,7 +25,7 @@ from livechat.rooms.hub import Hub
 from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
-from tests.support import RecordingClient
+from tests.support import SOMEBODY, RecordingClient, guest
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
@@ -50,7 +49,7 @@ class Process:
             rate=0,
             rate_per_ip=0,
         )
-        self.source = Source("192.0.2.2", Rate.of(0))
+        self.sender = SOMEBODY
         self.deaf = 0
         told = self.backend.published
 
@@ -61,7 +60,8 @@ class Process:
                 told(channel, payload)
 
         self.backend.published = lossy  # type: ignore[method-assign]
-        self.backend.start(self.hub, lambda: self.chat.report("here/1", 0, 0), self.chat.presence)
+        directory = self.chat.directory
+        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
 
     def lose(self) -> None:
         """Do not hear the next one."""
@@ -78,8 +78,8 @@ class Player(RecordingClient):
         self.process = process
         self.transcript = transcript
         transcript.connect()
-        visit = Visit(room, Encoding.V1, since=transcript.place)
-        self.session = Session(process.chat, process.reactor, visit, self, process.source)
+        request = JoinRequest(room, Encoding.V1, since=transcript.place)
+        self.session = Session(process.chat, process.reactor, guest("Ann"), request, self)
         self.opened = False
         self.gone = False
         Deferred.fromCoroutine(self.session.open()).addCallback(self._entered)
@@ -133,7 +133,7 @@ class Play:
         player = self.players.get(which)
         if what == "say":
             text = str(len(self.answers))
-            self.answers.append(process.chat.send(process.source, self.room, text))
+            self.answers.append(process.chat.send(process.sender, self.room, text))
         elif what == "spin":
             self.spin(turns=which + 1)
         elif what == "lose":

@@ -7,7 +7,7 @@ from twisted.internet.task import deferLater
 
 from livechat.backends.redis import registry
 from tests.backends.redis.processes import Process, ProcessesTest
-from tests.contract import REPORT
+from tests.map_contract import REPORT
 
 
 class ProcessRegistryTest(ProcessesTest):

@@ -80,8 +80,9 @@ class RightsTest(ProcessesTest):
         await gatherResults([self.here.backend.messages.publish(nonce) for _ in range(2)])
         self.here.backend.presence.share("r", Share((User("id", "Ann"),), 1))
         self.here.backend.presence.typing("r", User("id", "Ann"))
-        shelf = self.here.backend.shelf("x")
-        assert await shelf.replace(await shelf.read(), b"x")
+        shared = self.here.backend.shared_map("x", most=9, largest=9)
+        await shared.put("k", b"1")
+        await shared.drop("k")
         await self.here.backend.messages.newest(["r"])
         await self.here.backend.processes.reports()
         await self.here.backend.begin_anew()
@@ -160,12 +161,13 @@ class RightsTest(ProcessesTest):
         await self.traffic(10)
         await self.all_is_well()
 
-    async def test_what_can_be_replaced_and_not_told(self) -> None:
-        """A document that was replaced, and a generation that began, are so."""
+    async def test_what_can_be_changed_and_not_told(self) -> None:
+        """A map that was changed, and a generation that began, are so."""
         self.only_when_asked()
-        shelf = self.here.backend.shelf("x")
+        shared = self.here.backend.shared_map("x", most=9, largest=9)
         self.allow("resetchannels")
-        assert await shelf.replace(b"", b"new")
+        await shared.put("k", b"1")
+        assert shared.get("k") == b"1"
         before = self.here.backend.generation.name
         await self.here.backend.begin_anew()
         assert self.here.backend.generation.name not in (before, b"")

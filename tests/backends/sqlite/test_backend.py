@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import READERS, SqliteBackend
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.system.threads import Threads
 from tests.contract import BackendContract
 
@@ -35,7 +35,7 @@ class SqliteContractTest(BackendContract, TestCase):
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
-        store = Store(
+        store = Database(
             self._directory,
             Retention(history_limit, history_age),
             lambda: 1_790_000_000.0 + self._later + self._ahead,

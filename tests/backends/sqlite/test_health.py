@@ -13,7 +13,8 @@ def test_health() -> None:
     """The end of the trouble is noticed even if nobody sends, and logged once."""
     clock = Clock()
     outcomes: list[Deferred[None]] = [succeed(None), fail(OSError("still full"))]
-    health = Health(clock, outcomes.pop)
+    health = Health(clock, outcomes.pop, lambda: recovered.append(True))
+    recovered: list[bool] = []
     with capturedLogs() as events:
         health.failed("disk is full")
         health.failed("disk is full")
@@ -22,6 +23,8 @@ def test_health() -> None:
         assert "still full" in str(health.trouble)
         clock.advance(PROBE_EVERY)
         assert health.trouble is None
+        health.fine()
+    assert recovered == [True]
     assert [event["log_level"].name for event in events] == ["error", "info"]
     assert clock.getDelayedCalls() == []
 
@@ -29,7 +32,7 @@ def test_health() -> None:
 def test_end() -> None:
     """No probe outlives the backend."""
     clock = Clock()
-    health = Health(clock, lambda: succeed(None))
+    health = Health(clock, lambda: succeed(None), lambda: None)
     health.failed("x")
     health.stop()
     health.failed("x")

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import backend as sqlite
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.housekeeping import LOOK_EVERY, SWEEP_EVERY, TIDY_WITHIN
 from livechat.protocol.messages import Draft
 from livechat.system.wallclock import DAY, HOLD
@@ -107,12 +107,12 @@ def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) ->
     say(world, 3)
     result(world.backend.stop())
     world.wall += 40 * DAY
-    again = Store(
+    again = Database(
         world.store.directory, Retention(0, int(30 * DAY)), lambda: world.wall, world.clock.seconds
     )
     again.prepare()
     world.store = again
     with capturedLogs() as events:
         world.backend = sqlite.SqliteBackend(world.store, world.clock, world.writer, world.readers)
-        world.backend.start(world.hub, lambda: world.chat.report("x", 0, 0))
+        world.backend.start(world.hub, lambda: world.chat.directory.report("x", 0, 0))
     assert ["40 days" in event["line"] for event in events if "line" in event] == [True]

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.backends import waiting as bounds
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.housekeeping import SWEEP_EVERY
 from livechat.backends.sqlite.messages import (
     GATHERING,
@@ -32,7 +32,7 @@ class FailingStore:
 
     full = False
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
@@ -51,7 +51,7 @@ class FailingStore:
 def full_disk(world: World) -> Any:
     """The world's store, whose disk can be filled."""
     store = FailingStore(world.store)
-    world.backend.messages._store = store  # type: ignore[assignment]
+    world.backend.messages._database = store  # type: ignore[assignment]
     return store
 
 
@@ -75,14 +75,14 @@ def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> 
 def test_a_group_is_what_arrives_together(make_world: Callable[..., World]) -> None:
     """A group ends with the first turn that brings nothing more, and soon in any case."""
     world = make_world(held=True)
-    store, groups = world.backend.messages._store, []
+    store, groups = world.backend.messages._database, []
 
     class Watched(FailingStore):
         def write(self, drafts: list[Draft]) -> Any:
             groups.append([draft.message for draft in drafts])
             return super().write(drafts)
 
-    world.backend.messages._store = Watched(store)  # type: ignore[assignment]
+    world.backend.messages._database = Watched(store)  # type: ignore[assignment]
     publish(world, "a")
     # In the same turn, and in the one after it, which ends by itself.
     publish(world, "b")
@@ -208,7 +208,7 @@ class UnreadableTest(SynchronousTestCase):
         world.store.close()
         world.store._path.write_bytes(b"no database")
         assert kind(world.backend.messages.read("r", 0, 9)) is Kind.UNAVAILABLE
-        world.backend.messages._store = FailingStore(world.store)  # type: ignore[assignment]
+        world.backend.messages._database = FailingStore(world.store)  # type: ignore[assignment]
         world.close()
 
 
@@ -240,12 +240,12 @@ class BugTest(SynchronousTestCase):
             def write(self, drafts: list[Draft]) -> Any:
                 raise ZeroDivisionError
 
-        store = self.world.backend.messages._store
-        self.world.backend.messages._store = Buggy(store)  # type: ignore[assignment]
+        store = self.world.backend.messages._database
+        self.world.backend.messages._database = Buggy(store)  # type: ignore[assignment]
         assert kind(publish(self.world)) is Kind.UNKNOWN
         assert self.world.backend.trouble() is None
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
-        self.world.backend.messages._store = store
+        self.world.backend.messages._database = store
         assert result(publish(self.world)).seq == 1
 
     def test_sweeps_that_fail(self) -> None:
@@ -257,7 +257,7 @@ class BugTest(SynchronousTestCase):
                 raise swept.pop()("no")
 
         keeping: Any = self.world.backend._housekeeping
-        keeping._store = Failing(self.world.store)
+        keeping._database = Failing(self.world.store)
         self.world.clock.advance(SWEEP_EVERY)
         assert self.world.backend.trouble() == "messages cannot be stored: no"
         self.world.clock.advance(SWEEP_EVERY)

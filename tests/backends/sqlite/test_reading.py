@@ -23,10 +23,10 @@ def test_expired_but_not_removed(disk: Disk) -> None:
         say(store, "x")
         disk.now += 1
         if number == 150:
-            store._move()
+            store._writer._move()
     assert shown(store) == list(range(201, 301))
     steps: list[str] = []
-    with store._reader._reading() as db:
+    with store._reader.reading() as db:
         db.set_trace_callback(steps.append)
         since = store._retention.first_time(store.clock.milliseconds())
         assert first_since(db, 1, 1, 300, since) == 201

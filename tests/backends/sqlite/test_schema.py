@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from livechat.backends.sqlite import schema
 from livechat.errors import StartError
 from livechat.system.wallclock import DAY
 from tests.backends.disk import Disk, say, shown
@@ -16,9 +18,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 5")
+    disk.change("PRAGMA user_version = 6")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 5; this one knows 4\)"
+        StartError, match=r"newer livechat \(schema 6; this one knows 5\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -50,7 +52,9 @@ def test_no_database(disk: Disk, content: bytes) -> None:
 
 def downgrade(disk: Disk, version: int) -> None:
     """Make the file what an earlier livechat would have made."""
-    disk.change("DROP TABLE clock")
+    disk.change("DROP TABLE maps")
+    if version < 4:
+        disk.change("DROP TABLE clock")
     if version < 3:
         disk.change("DROP TABLE nonces")
         disk.change("ALTER TABLE messages DROP COLUMN user")
@@ -61,7 +65,7 @@ def downgrade(disk: Disk, version: int) -> None:
     disk.change(f"PRAGMA user_version = {version}")
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")
@@ -71,6 +75,25 @@ def test_older_schema(disk: Disk, version: int) -> None:
     store = disk.store()
     assert say(store, "c") == [3]
     assert shown(store) == [1, 2, 3]
+    assert tables(disk) == new
+
+
+def test_killed_while_it_is_upgraded(disk: Disk) -> None:
+    """An upgrade that was not finished is made again by the next start."""
+    say(disk.store(), "a")
+    new = tables(disk)
+    disk.close()
+    downgrade(disk, 2)
+    before = tables(disk)
+    child = os.fork()
+    if not child:
+        db = sqlite3.connect(disk.path, isolation_level=None)
+        steps = "".join(schema._STEPS[number] for number in (3, 4, 5))
+        db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = 5;")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert tables(disk) == before
+    assert shown(disk.store()) == [1]
     assert tables(disk) == new
 
 

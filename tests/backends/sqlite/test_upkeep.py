@@ -11,7 +11,7 @@ import pytest
 
 from livechat.backends.nonces import NONCE_LASTS
 from livechat.backends.sqlite import upkeep
-from livechat.backends.sqlite.database import Store
+from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Message
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.disk import Disk, say, shown
@@ -26,14 +26,14 @@ def log(disk: Disk) -> Path:
     return Path(f"{disk.path}-wal")
 
 
-def sweep(store: Store) -> None:
+def sweep(store: Database) -> None:
     store.clock.look()
     start: int | None = 0
     while start is not None:
         start = store.sweep(start)
 
 
-def tidy(store: Store) -> None:
+def tidy(store: Database) -> None:
     """As long as it can be done."""
     for _ in range(1_000):
         if store.untidy:
@@ -166,8 +166,8 @@ class TestClocks:
         assert times == sorted(times)
 
 
-def messages(store: Store, much: int) -> str:
-    """Store texts that no other file has; returns what they begin with."""
+def messages(store: Database, much: int) -> str:
+    """Database texts that no other file has; returns what they begin with."""
     text = "what was said and has expired "
     for number in range(0, much, 100):
         written = store.write([Draft("r", f"{text}{number + n}" * 10) for n in range(100)])

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.guests import OPERATOR
+from livechat.identity.actor import OPERATOR, Actor
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import PAGE
@@ -25,12 +25,12 @@ HOSTILE = [
 
 
 def say(world: World, text: str, room: str = "r", user: User | None = None) -> None:
-    result(world.chat.send(world.source("198.51.100.1"), room, text, user=user))
+    result(world.chat.send(world.caller("198.51.100.1", user), room, text))
 
 
 def join(world: World, room: str) -> RecordingClient:
     client = RecordingClient()
-    run(world.chat.join(room, client, ANN))
+    run(world.chat.join(ANN, room, client))
     return client
 
 
@@ -56,7 +56,7 @@ def test_overview_of_several_processes(
 ) -> None:
     """What is shown is of all of them together, and of each."""
     join(world, "r")
-    here = world.chat.report("here/1", 1_789_999_900_000, 5)
+    here = world.chat.directory.report("here/1", 1_789_999_900_000, 5)
     other = Report(
         "<b>/2", 1_789_996_400_000, 7, 2.0, here.chart, (Room("r", 3), Room("elsewhere", 4, 1.0))
     )
@@ -442,7 +442,7 @@ def test_watchers_are_no_members(browser: Browser, world: World) -> None:
     stream.hang_up()
     assert world.backend.messages._subscribed == {}
     assert world.hub._watchers == {}
-    assert world.operators._open == {}
+    assert world.operators.sessions._open == {}
 
 
 def test_nobody_looks(browser: Browser, world: World) -> None:
@@ -480,9 +480,9 @@ def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.Monkey
     asked: list[int] = []
     rooms = world.chat.rooms
 
-    async def counted() -> list[Room]:
+    async def counted(actor: Actor) -> list[Room]:
         asked.append(1)
-        return await rooms()
+        return await rooms(actor)
 
     monkeypatch.setattr(world.chat, "rooms", counted)
     streams = [browser.events("/admin/events") for _ in range(5)]

@@ -1,0 +1,82 @@
+"""
+May this actor do that here?
+
+Today's rule: an actor may do what its rights say, in every room.  Extensions may refuse more,
+never less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.logger import Logger
+
+from livechat.errors import ChatError, Kind, internal
+from livechat.identity.actor import Actor, Right
+from livechat.interfaces import IPolicy
+from livechat.protocol.messages import Draft
+
+
+class Policy:
+    """
+    The rights of actors, and the policies of extensions.
+
+    Every method returns, or refuses by raising a `ChatError`.
+    """
+
+    _log = Logger()
+
+    def __init__(self, extra: Sequence[IPolicy] = ()) -> None:
+        """
+        @param extra: policies of extensions.  They are asked in this order, and only for what
+            the actor has the right to.
+        """
+        self._extra = tuple(extra)
+
+    def require(self, actor: Actor, right: Right) -> None:
+        """Refuse *actor* unless it has *right*; extensions are not asked."""
+        if right not in actor.rights:
+            raise ChatError(Kind.FORBIDDEN, f"This needs the right '{right}', which you lack.")
+
+    def join(self, actor: Actor, room: str) -> None:
+        """*actor* is about to enter *room*, or to watch it."""
+        self.require(actor, "join")
+        for each in self._extra:
+            self._ask(each.join, actor, room)
+
+    def read(self, actor: Actor, room: str) -> None:
+        """*actor* is about to read the history of *room*."""
+        self.require(actor, "history")
+        for each in self._extra:
+            self._ask(each.read, actor, room)
+
+    def send(self, actor: Actor, draft: Draft) -> None:
+        """*actor* is about to send *draft*."""
+        if "send" not in actor.rights:
+            self.require(actor, "send")
+        if self._extra:
+            for each in self._extra:
+                self._ask(each.send, actor, draft)
+
+    def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
+        """
+        Ask one extension; what it does wrong costs only this call.
+
+        @raise ChatError: it refuses, or does not work.
+        """
+        try:
+            answer = question(actor, about)
+        except ChatError:
+            raise
+        except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
+            self._log.failure("The policy {question} failed.", question=question)
+        else:
+            if answer is None:
+                return
+            self._log.error(
+                "The policy {question} returned {answer}: it must return None, or raise ChatError.",
+                question=question,
+                answer=answer,
+            )
+        raise internal()

@@ -1,0 +1,29 @@
+"""`livechat.backends.redis.shelf`."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.backends.redis.shelf import LARGEST, document_entries
+
+
+def test_entries() -> None:
+    """As the version before wrote it."""
+    document = b'{"sessions":{"h1":1790000000,"h2":5},"addresses":["192.0.2.1","2001:db8::/64"]}'
+    assert document_entries(document) == {
+        "sessions:h1": b"1790000000",
+        "sessions:h2": b"5",
+        "addresses:192.0.2.1": b"0",
+        "addresses:2001:db8::/64": b"1",
+    }
+
+
+@pytest.mark.parametrize(
+    "document", [b"{", b"\xff", b"[]", b'{"sessions":1}', b" " * LARGEST + b"{}"]
+)
+def test_damaged(document: bytes) -> None:
+    """It is nothing, and the log says so."""
+    with capturedLogs() as events:
+        assert document_entries(document) == {}
+    assert "damaged" in events[0]["log_format"]
