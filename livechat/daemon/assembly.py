@@ -34,6 +34,7 @@ from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -53,6 +54,8 @@ from livechat.net.tls_port import TLSPort
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
+from livechat.rooms.policy import Policy
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
@@ -118,7 +121,10 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         rate_per_ip=config.rate_per_ip,
+        policy=Policy(found.policies),
+        listeners=Listeners(found.listeners, time),
     )
+    authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
         reactor=reactor,
@@ -127,7 +133,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
-        door=Door(backend.processes.secret),
+        door=Door(backend.processes.secret, authentication),
         operators=operators,
         password=password,
     )
@@ -159,8 +165,8 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.door, core.reactor, backpressure),
-        SocketFactory(core.chat, core.door, core.reactor, backpressure, max_frame=limit),
+        Feeds(core.chat, core.reactor, backpressure),
+        SocketFactory(core.chat, core.reactor, backpressure, max_frame=limit),
     )
 
 

@@ -26,6 +26,7 @@ from livechat.rooms.activity import Activity
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import PAGE, History, Window
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
@@ -52,12 +53,14 @@ class Chat:
         rate: float,
         rate_per_ip: float,
         policy: Policy | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
         @param rate_per_ip: messages a second of an address; 0 is no limit.
         @param policy: decides what actors may do; without one, their rights do.
+        @param listeners: other people's code, told of what happens.
         """
         self._backend = backend
         self._hub = hub
@@ -65,7 +68,8 @@ class Chat:
         self._policy = policy or Policy()
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
-        self.presence = Presence(time, hub, backend.presence)
+        self._listeners = listeners or Listeners((), time)
+        self.presence = Presence(time, hub, backend.presence, self._listeners)
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
@@ -210,6 +214,7 @@ class Chat:
         if not isinstance(message, Repeated):
             metrics.stored.count += 1
             self._activity.record(room, message)
+            self._listeners.stored(room, message)
         return message
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:
