@@ -178,7 +178,10 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    origins = Origins(config.origin, lambda: _names(config, shown), core.time)
+    promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
+    origins = Origins(config.origin, names, core.time)
+    mounted = mounts.load(config.mount, core.reactor)
+    mounted += core.extensions.resources(core.chat).items()
     tree = web.root(
         core.chat,
         door=core.door,
@@ -190,22 +193,13 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        mounts=(
-            *mounts.load(config.mount, core.reactor),
-            *core.extensions.resources(core.chat).items(),
-        ),
-    )
-    rules = Rules(
-        origins,
-        lambda: _promises(shown.certificate),
-        lambda: _names(config, shown),
-        Refusals(templates).answer,
+        mounts=mounted,
     )
     return Site(
         tree,
         Request,
         clock=core.reactor,
-        rules=rules,
+        rules=Rules(origins, promises, names, Refusals(templates).answer),
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),
