@@ -10,10 +10,7 @@ twistd's ``--rundir`` if that is given.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -21,133 +18,12 @@ from typing import Any, ClassVar, Final, Literal
 
 from twisted.python import usage
 
-from livechat.errors import ChatError, StartError
-from livechat.protocol.names import room_name
-from livechat.protocol.origins import is_host, origin
+from livechat import option_values
+from livechat.errors import StartError
+from livechat.protocol.origins import origin
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
-#: Where an access log may go besides a file: the daemon's own log.
-STANDARD_LOG: Final = Path("-")
-_SHORTEST_TOKEN: Final = 16
-#: Seconds by the letter that a duration may end in.
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _integer(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if re.fullmatch(r"[0-9]{1,15}", text) is None or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _rate(text: str) -> float:
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) is None:
-        raise ValueError("must be a number, such as 20 or 0.5; 0 is no limit")
-    return float(text)
-
-
-def _duration(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
-    if found is None:
-        raise ValueError("must be a time, such as 90s, 15m, 12h or 30d; 0 is no limit")
-    return int(found[1]) * _UNITS[found[2] or "s"]
-
-
-def _lifetime(text: str) -> int:
-    with suppress(ValueError):
-        if _duration(text) >= 60:
-            return _duration(text)
-    raise ValueError("must be a time of at least a minute, such as 30m or 12h")
-
-
-def _address(text: str) -> str:
-    if text == "loopback":
-        return text
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ValueError(
-            "must be an IP address, such as 0.0.0.0 or ::, or the word loopback"
-        ) from None
-
-
-def _switch(text: str) -> bool:
-    if text not in ("on", "off"):
-        raise ValueError("must be on or off")
-    return text == "on"
-
-
-def _metrics(text: str) -> str:
-    if text not in ("loopback", "open", "off"):
-        raise ValueError("must be loopback, open or off")
-    return text
-
-
-def _token(text: str) -> str:
-    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable():
-        raise ValueError(f"must have at least {_SHORTEST_TOKEN} printable characters of ASCII")
-    return text
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        raise ValueError(
-            "must be an address, or a network such as 10.0.0.0/8 or fd00::/8"
-        ) from None
-
-
-def _host(text: str) -> str:
-    # Which port it is makes no difference, and one that was given would never be met.
-    if text != "*" and (":" in text or not is_host(text.removeprefix("*."))):
-        raise ValueError("must be a name, such as chat.example.org or *.example.org, or *")
-    return text
-
-
-def _prefix(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text) is None:
-        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 _ -")
-    return text
-
-
-def _mount(text: str) -> tuple[str, str]:
-    path, equals, name = text.partition("=")
-    if not path.startswith("/") or not equals or not name:
-        raise ValueError("must be a path and a dotted name, such as /docs=acme.docs.resource")
-    return path, name
-
-
-def _room(text: str) -> str:
-    try:
-        return room_name(text)
-    except ChatError as error:
-        raise ValueError(f"is not a valid room name: {error.detail}") from None
-
-
-def _path(text: str) -> Path:
-    if not text or "\0" in text:
-        raise ValueError("must be a path")
-    return Path(text)
-
-
-def _dotted(text: str) -> str:
-    if not all(part.isidentifier() for part in text.split(".")):
-        raise ValueError("must be a dotted name, such as package.module.Extension")
-    return text
-
-
-def _url(text: str) -> str:
-    if re.match(r"[a-z][a-z0-9+.-]*:", text) is None:
-        raise ValueError("must be a URL of a kind that an extension brings, such as memory:")
-    return text
-
-
-def _log_path(text: str) -> Path:
-    return STANDARD_LOG if text == "-" else _path(text)
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -194,26 +70,30 @@ class Config:
 
     directory: Path
     worker: int
-    port: int = _option("10443", _integer(0, 65535), "The TLS port; 0 takes a free one.")
+    port: int = _option(
+        "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
+    )
     interface: str = _option(
         "loopback",
-        _address,
+        option_values.address,
         "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
         "loopback for 127.0.0.1 and ::1.",
     )
     certificate: Path | None = _option(
         None,
-        _path,
+        option_values.path,
         "PEM file with the certificate and its chain. "
         "Without it certs/livechat.crt is used, and made if it is missing.",
     )
     private_key: Path | None = _option(
         None,
-        _path,
+        option_values.path,
         "PEM file with the certificate's private key. Without it: the file of --certificate.",
     )
     state: Path = _option(
-        "state", _path, "The directory of the database, and of what operators need to sign in."
+        "state",
+        option_values.path,
+        "The directory of the database, and of what operators need to sign in.",
     )
     redis: tuple[str, ...] = _option(
         "",
@@ -225,52 +105,56 @@ class Config:
     )
     redis_ca: Path | None = _option(
         None,
-        _path,
+        option_values.path,
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
     redis_prefix: str = _option(
         "lc",
-        _prefix,
+        option_values.prefix,
         "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
         "Installations that share a Redis have different ones, or different databases.",
     )
     backend: str | None = _option(
         None,
-        _url,
+        option_values.url,
         "URL of the place that rooms are kept in, of a kind that an extension brings, such as "
         "memory:. Without one: --redis, or --state.",
         private=True,
     )
     extension: tuple[str, ...] = _option(
         None,
-        _dotted,
+        option_values.dotted,
         "Dotted name of an extension to load, besides those that are installed as plugins; may be "
         "repeated (in the environment: separated by blanks).",
         many=_distinct,
     )
     workers: int = _option(
         "1",
-        _integer(1, 256),
+        option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
     )
     mount: tuple[tuple[str, str], ...] = _option(
         None,
-        _mount,
+        option_values.mount,
         "A path and the dotted name of a web resource (an IResource, or a function that makes one) "
         "that is beside the chat, such as /docs=acme.docs.resource; may be repeated (in the "
         "environment: separated by blanks).",
         many=_distinct,
     )
-    default_room: str = _option("lobby", _room, "The room of HTTP requests that name none.")
+    default_room: str = _option(
+        "lobby", option_values.room, "The room of HTTP requests that name none."
+    )
     history_limit: int = _option(
-        "1000", _integer(0, 10**12), "Messages kept in each room; 0 is no limit."
+        "1000", option_values.integer(0, 10**12), "Messages kept in each room; 0 is no limit."
     )
     history_age: int = _option(
-        "30d", _duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
+        "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
     )
     max_message: int = _option(
-        "16384", _integer(1, 1 << 20), "Most bytes of UTF-8 in a message, up to 1048576."
+        "16384",
+        option_values.integer(1, 1 << 20),
+        "Most bytes of UTF-8 in a message, up to 1048576.",
     )
     origin: frozenset[str] = _option(
         None,
@@ -281,38 +165,42 @@ class Config:
     )
     host: frozenset[str] = _option(
         None,
-        _host,
+        option_values.host,
         "A name by which clients may ask for this server, besides its certificate's, addresses and "
         "localhost; * for any, may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
         None,
-        _network,
+        option_values.network,
         "An address or network of proxies, whose X-Forwarded-For, -Host and -Proto, or Forwarded, "
         "are believed; may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     proxy_protocol: bool = _option(
         "off",
-        _switch,
+        option_values.switch,
         "Whether connections of --trust-proxy begin with a header of the PROXY protocol (on, off).",
     )
     rate: float = _option(
-        "20", _rate, "Messages per second per connection, with bursts of twice that; 0: no limit."
+        "20",
+        option_values.rate,
+        "Messages per second per connection, with bursts of twice that; 0: no limit.",
     )
     rate_per_ip: float = _option(
-        "200", _rate, "Messages per second per address, with bursts of twice that; 0: no limit."
+        "200",
+        option_values.rate,
+        "Messages per second per address, with bursts of twice that; 0: no limit.",
     )
     max_connections: int = _option(
-        "10000", _integer(0, 10**7), "Connections in all; 0 is no limit."
+        "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."
     )
     max_connections_per_ip: int = _option(
-        "200", _integer(0, 10**7), "Connections of one address; 0 is no limit."
+        "200", option_values.integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
     max_unsent: int = _option(
         "1048576",
-        _integer(1, 1 << 30),
+        option_values.integer(1, 1 << 30),
         "Bytes that may wait for a member that does not read: over it, it is closed.",
     )
     admin_password: str | None = _option(
@@ -320,27 +208,31 @@ class Config:
     )
     admin_password_file: Path | None = _option(
         None,
-        _path,
+        option_values.path,
         "File with the admin page's password, or with its argon2id hash. "
         "Without it, admin-password in the state directory, which is made if it is missing.",
     )
     admin_session: int = _option(
-        "12h", _lifetime, "Time after which an operator has to sign in again (s, m, h, d)."
+        "12h",
+        option_values.lifetime,
+        "Time after which an operator has to sign in again (s, m, h, d).",
     )
     metrics: Literal["loopback", "open", "off"] = _option(
         "loopback",
-        _metrics,
+        option_values.metrics,
         "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
     )
     metrics_token: str | None = _option(
         None,
-        _token,
+        option_values.token,
         "A token of at least 16 characters with which /metrics may be read from anywhere, as "
         "Authorization: Bearer; only in the environment.",
         secret=True,
     )
     access_log: Path | None = _option(
-        None, _log_path, "File to which a line is added for each HTTP request; - is the log itself."
+        None,
+        option_values.log_path,
+        "File to which a line is added for each HTTP request; - is the log itself.",
     )
 
     @classmethod
@@ -358,7 +250,7 @@ class Config:
         for option in options():
             values[option.name] = _value(option, given, environment)
         for name, value in values.items():
-            if isinstance(value, Path) and value is not STANDARD_LOG:
+            if isinstance(value, Path) and value is not option_values.STANDARD_LOG:
                 values[name] = directory / value
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")

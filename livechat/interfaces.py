@@ -395,4 +395,7 @@ class IListener(Interface):
         """*user* had no connection of this process in *room*, and has one now."""
 
     def left(room: str, user: User) -> None:
-        """*user* has no connection of this process in *room* any more."""
+        """
+        *user* has no connection of this process in *room* any more.  Told ten seconds later of
+        a user who may come back.
+        """

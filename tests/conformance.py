@@ -222,14 +222,14 @@ class Player(RecordingClient):
 
     session: Session
 
-    def __init__(self, stage: Stage, chat: Chat, request: JoinRequest) -> None:
+    def __init__(self, stage: Stage, chat: Chat, request: JoinRequest, claim: Claim) -> None:
         super().__init__()
         self.pending: list[Any] = []
-        self.entering = Deferred.fromCoroutine(self._enter(stage, chat, request))
+        self.entering = Deferred.fromCoroutine(self._enter(stage, chat, request, claim))
 
-    async def _enter(self, stage: Stage, chat: Chat, request: JoinRequest) -> None:
+    async def _enter(self, stage: Stage, chat: Chat, request: JoinRequest, claim: Claim) -> None:
         door = Door(lambda: succeed(b"a secret"))
-        actor = await door.member(Source("192.0.2.1", Rate.of(0)), request.claim)
+        actor = await door.member(Source("192.0.2.1", Rate.of(0)), claim)
         self.session = Session(chat, stage.clock, actor, request, self)
         await self.session.open()
 
@@ -265,7 +265,7 @@ class Scene:
             asked["since"] = Place(*self._with_epoch(list(asked["since"])))
         chat = self._stage.chat(0 if who < "m" else 1)
         claim = Claim(asked.pop("name", None), asked.pop("key", None))
-        actor = Player(self._stage, chat, JoinRequest(self._room, Encoding.V1, claim, **asked))
+        actor = Player(self._stage, chat, JoinRequest(self._room, Encoding.V1, **asked), claim)
         self._actors[who] = actor
         self._stage.until(lambda: actor.entering.called and actor.look())
         (hello,) = actor.take({"hello"})

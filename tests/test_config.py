@@ -105,15 +105,6 @@ def test_bad_origins(value: str) -> None:
         config(LIVECHAT_ORIGIN=f"https://a {value}")
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("1d", 86_400)],
-)
-def test_durations(text: str, seconds: int) -> None:
-    """A time is a number and a unit, seconds without one."""
-    assert config({"history-age": text}).history_age == seconds
-
-
 def test_no_limits() -> None:
     """Rates, connections and history can be without limits; sizes cannot."""
     names = [

@@ -19,6 +19,7 @@ ROOT = Path(livechat.__file__).parent
 FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
+    {"option_values"},
     {"interfaces", "config", "system"},
     {"identity", "backends", "extensions", "net"},
     {"rooms", "http"},

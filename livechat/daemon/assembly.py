@@ -34,6 +34,7 @@ from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -53,6 +54,8 @@ from livechat.net.tls_port import TLSPort
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
+from livechat.rooms.policy import Policy
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
@@ -118,7 +121,10 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         rate_per_ip=config.rate_per_ip,
+        policy=Policy(found.policies, time),
+        listeners=Listeners(found.listeners, time),
     )
+    authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
         reactor=reactor,
@@ -127,7 +133,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
-        door=Door(backend.processes.secret),
+        door=Door(backend.processes.secret, authentication),
         operators=operators,
         password=password,
     )
@@ -159,8 +165,8 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.door, core.reactor, backpressure),
-        SocketFactory(core.chat, core.door, core.reactor, backpressure, max_frame=limit),
+        Feeds(core.chat, core.reactor, backpressure),
+        SocketFactory(core.chat, core.reactor, backpressure, max_frame=limit),
     )
 
 
@@ -172,7 +178,10 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    origins = Origins(config.origin, lambda: _names(config, shown), core.time)
+    promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
+    origins = Origins(config.origin, names, core.time)
+    mounted = mounts.load(config.mount, core.reactor)
+    mounted += core.extensions.resources(core.chat).items()
     tree = web.root(
         core.chat,
         door=core.door,
@@ -184,22 +193,13 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        mounts=(
-            *mounts.load(config.mount, core.reactor),
-            *core.extensions.resources(core.chat).items(),
-        ),
-    )
-    rules = Rules(
-        origins,
-        lambda: _promises(shown.certificate),
-        lambda: _names(config, shown),
-        Refusals(templates).answer,
+        mounts=mounted,
     )
     return Site(
         tree,
         Request,
         clock=core.reactor,
-        rules=rules,
+        rules=Rules(origins, promises, names, Refusals(templates).answer),
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),

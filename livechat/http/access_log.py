@@ -18,8 +18,8 @@ from typing import Final
 from twisted.logger import Logger
 from twisted.web.http import Request, datetimeToLogString
 
-from livechat.config import STANDARD_LOG
 from livechat.errors import StartError
+from livechat.option_values import STANDARD_LOG
 
 #: A user and password before a host, in a URL in full or without its scheme.
 _USERINFO: Final = re.compile(r"^((?:[^/?#]*?//)?)[^/?#]*@")

@@ -1,5 +1,5 @@
 """
-An `Actor` is whoever asks for something: a client or an operator.
+An `Actor` is a client or an operator, asking for something.
 
 It is made once, at the door (a handshake, an HTTP request, an operator's session), and is the
 first argument of every method of `livechat.rooms.chat.Chat`.
@@ -22,6 +22,7 @@ Right = Literal["join", "history", "send", "moderate", "manage"]
 Rights = frozenset[Right]
 
 GUESTS_RIGHTS: Final[Rights] = frozenset(("join", "history", "send"))
+USERS_RIGHTS: Final = GUESTS_RIGHTS
 OPERATORS_RIGHTS: Final[Rights] = GUESTS_RIGHTS | {"moderate", "manage"}
 #: Author of messages sent from the admin page: operators share one password, and so one user.
 OPERATOR: Final = User("livechat:operator", "Operator", "operator")
@@ -32,7 +33,8 @@ class Actor(Struct, frozen=True):
     """
     A client or an operator: identity, address, rate and rights.
 
-    @ivar kind: how the identity is known: a guest's own word for it, or an operator's session.
+    @ivar kind: how the identity is known: a guest's own word for it, an authenticator's, or an
+        operator's session.
     @ivar source: the connection, with its address and its rate.
     @ivar rights: kept here, so that a send costs one look-up.
     @ivar user: as others see it; None where the client gave neither a name nor a key.
@@ -40,7 +42,7 @@ class Actor(Struct, frozen=True):
     @ivar connection: the name of the connection of a member; None for a single request.
     """
 
-    kind: Literal["guest", "operator"]
+    kind: Literal["guest", "user", "operator"]
     source: Source
     rights: Rights
     user: User | None = None

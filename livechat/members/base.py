@@ -29,7 +29,6 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor
-from livechat.identity.door import Claim
 from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
 from livechat.protocol.encoding import Encoding
@@ -61,7 +60,7 @@ def reconnect_ms(count: int) -> int:
 
 class JoinRequest(Struct, frozen=True):
     """
-    A client's wishes when it enters a room, and what it says of itself.
+    A client's wishes when it enters a room.
 
     @ivar encoding: the one that it understands.
     @ivar since: the place up to which it has seen all.
@@ -70,7 +69,6 @@ class JoinRequest(Struct, frozen=True):
 
     room: str
     encoding: Encoding = Encoding.PLAIN
-    claim: Claim = Claim()
     since: Place | None = None
     history: int = 0
 

@@ -18,10 +18,9 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError
-from livechat.identity.door import Door
+from livechat.identity.actor import Actor
 from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
-from livechat.limits.source import Source
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
@@ -41,24 +40,23 @@ class Feed(Outgoing):
 
     _kind = "stream"
 
-    def __init__(self, feeds: Feeds, request: JoinRequest, source: Source) -> None:
+    def __init__(self, feeds: Feeds, request: JoinRequest) -> None:
         super().__init__(Encoding.EVENTS, feeds.backpressure, feeds.flushes)
         self._feeds = feeds
         self._request = request
-        self._source = source
         self._session: BaseSession | None = None
         self._over: Deferred[None] = Deferred()
         # Nothing was read since the last comment, or since one was due.
         self._stuck = False
         self._cut: Callable[[], None] | None = None
 
-    async def enter(self) -> None:
+    async def enter(self, actor: Actor) -> None:
         """
-        Enter the room.  Then `begin` or `end` must follow.
+        Enter the room as *actor*.  Then `begin` or `end` must follow.
 
         @raise ChatError: it cannot be entered now.
         """
-        self._session = await self._feeds.session(self._request, self._source, self)
+        self._session = self._feeds.session(actor, self._request, self)
         await self._session.open()
 
     def begin(self, send: Callable[[bytes], None], cut: Callable[[], None]) -> Deferred[None]:
@@ -133,11 +131,8 @@ class Feeds:
     @ivar flushes: those with something to write before this turn ends.
     """
 
-    def __init__(
-        self, chat: Chat, door: Door, clock: IReactorTime, backpressure: Backpressure
-    ) -> None:
+    def __init__(self, chat: Chat, clock: IReactorTime, backpressure: Backpressure) -> None:
         self._chat = chat
-        self._door = door
         self.clock = clock
         self.backpressure = backpressure
         self.flushes = flushes(clock)
@@ -153,17 +148,12 @@ class Feeds:
         """Count the bytes that wait to be read."""
         return sum(feed.unsent for feed in self._open)
 
-    def feed(self, request: JoinRequest, source: Source) -> Feed:
+    def feed(self, request: JoinRequest) -> Feed:
         """Make a stream that has yet to enter its room."""
-        return Feed(self, request, source)
+        return Feed(self, request)
 
-    async def session(self, request: JoinRequest, source: Source, feed: Feed) -> BaseSession:
-        """
-        Make the session of *feed*.
-
-        @raise ChatError: its client cannot be known again now.
-        """
-        actor = await self._door.member(source, request.claim)
+    def session(self, actor: Actor, request: JoinRequest, feed: Feed) -> BaseSession:
+        """Make the session of *feed*."""
         return make_session(self._chat, self.clock, actor, request, feed)
 
     def opened(self, feed: Feed) -> None:

@@ -27,11 +27,10 @@ from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code
-from livechat.identity.door import Door
+from livechat.identity.actor import Actor
 from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
-from livechat.limits.source import Source
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
@@ -283,7 +282,6 @@ class SocketFactory(WebSocketServerFactory):
     def __init__(
         self,
         chat: Chat,
-        door: Door,
         clock: IReactorTime,
         backpressure: Backpressure,
         *,
@@ -304,7 +302,6 @@ class SocketFactory(WebSocketServerFactory):
             clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
         )
         self._chat = chat
-        self._door = door
         self._clock = clock
         self.setProtocolOptions(
             versions=[13],
@@ -319,14 +316,13 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._socket = Socket.with_options(self)
 
-    async def enter(self, request: JoinRequest, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, actor: Actor) -> Socket:
         """
         Make a member of a room, whose connection is yet to be given to it (`Socket.open`).
 
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
         socket = self._socket(self, request.encoding)
-        actor = await self._door.member(source, request.claim)
         socket.session = make_session(self._chat, self._clock, actor, request, socket)
         await socket.session.open()
         return socket

@@ -145,7 +145,7 @@ class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="re
 
     @ivar complete: everything follows; otherwise *reason* says what does not.
     @ivar reason: ``trimmed``: what is older than *oldest* is gone; ``epoch``: numbering
-        began anew, as *epoch*; ``forbidden``, which nothing is yet.
+        began anew, as *epoch*; ``forbidden``: the client may not read.
     @ivar first: the number of the first message that follows.
     @ivar to: the newest number.
     """

@@ -34,6 +34,7 @@ from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 from livechat.protocol.v1 import Joined, Left, Present, Typing
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
 
 #: Seconds for which a user without connections stays present.
 RETURN_WITHIN: Final = 10.0
@@ -114,7 +115,17 @@ class _Attendance:
 class Presence:
     """Presence in all rooms of this process."""
 
-    def __init__(self, clock: IReactorTime, hub: Hub, relay: IPresenceRelay) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        relay: IPresenceRelay,
+        listeners: Listeners | None = None,
+    ) -> None:
+        """
+        @param listeners: other people's code, told of the users of this process.
+        """
+        self._listeners = listeners or Listeners((), clock)
         self._clock = clock
         self._hub = hub
         self._relay = relay
@@ -132,6 +143,7 @@ class Presence:
         here = room.here.get(user.id)
         if here is None:
             here = room.here[user.id] = _LocalUser(user)
+            self._listeners.joined(name, user)
             if not room.others or user.id not in room.elsewhere():
                 self._announce(name, room, Joined(user))
         here.user = user
@@ -167,6 +179,7 @@ class Presence:
 
     def _remove(self, name: str, room: _Attendance, here: _LocalUser) -> None:
         del room.here[here.user.id]
+        self._listeners.left(name, here.user)
         room.away.pop(here.user.id, None)
         if not room.others or here.user.id not in room.elsewhere():
             self._announce(name, room, Left(here.user))

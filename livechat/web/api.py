@@ -61,8 +61,8 @@ class Api:
         """Store and deliver a message, then say so."""
         request = send_request(call)
         room = self._room(call, request.room)
-        actor = await self._door.caller(call.source, claim(call.query))
-        # Those who will be others the next time share their nonces.
+        actor = await self._door.caller(call.source, claim(call, call.query))
+        # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
         stored = await self._chat.send(actor, room, request.message, nonce=nonce)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
@@ -72,7 +72,7 @@ class Api:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
         part = window(call.query, PAGE)
-        actor = await self._door.caller(call.source, Claim())
+        actor = await self._door.caller(call.source, claim(call, {}))
         found = await self._chat.history(actor, room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
@@ -83,9 +83,10 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        feed = self._feeds.feed(_join_request(call, Encoding.EVENTS), call.source)
+        request, claimed = _join_request(call, Encoding.EVENTS)
+        feed = self._feeds.feed(request)
         if call.method != "HEAD":
-            await feed.enter()
+            await feed.enter(await self._door.member(call.source, claimed))
         headers = (
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-store"),
@@ -97,20 +98,21 @@ class Api:
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
         spoken = V1 if V1 in call.tokens("sec-websocket-protocol") else None
-        request: JoinRequest | ChatError
+        asked: tuple[JoinRequest, Claim] | ChatError
         try:
-            request = _join_request(call, Encoding.PLAIN if spoken is None else Encoding.V1)
+            asked = _join_request(call, Encoding.PLAIN if spoken is None else Encoding.V1)
         except ChatError as error:
             if spoken is None:
                 raise
-            request = error
+            asked = error
         key = _checked_handshake(call)
 
         async def enter() -> Socket:
             # Clients of v1 see by a code why they are closed, and cannot see an HTTP answer.
-            if isinstance(request, ChatError):
-                raise request
-            return await self._sockets.enter(request, call.source)
+            if isinstance(asked, ChatError):
+                raise asked
+            request, claimed = asked
+            return await self._sockets.enter(request, await self._door.member(call.source, claimed))
 
         if spoken is None:
             return Upgrade(enter, key)
@@ -195,8 +197,12 @@ def _checked_handshake(call: Call) -> str:
     return key
 
 
-def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
-    """How a client wants to be in the room that the path names."""
+def _join_request(call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
+    """
+    The client's wishes for the room that the path names, and what it says of itself.
+
+    @raise ChatError: it asks for what there is not.
+    """
     room = room_name(call.names["room"])
     try:
         asked = call.query
@@ -205,13 +211,14 @@ def _join_request(call: Call, encoding: Encoding) -> JoinRequest:
             raise
         # In plain mode a query that cannot be read has always been ignored.
         asked = {}
-    claimed = claim(asked)
+    claimed = claim(call, asked)
     if encoding == Encoding.PLAIN:
         count = min(number(asked, "history") or 0, PAGE)
-        return JoinRequest(room, encoding, claimed, history=count)
+        return JoinRequest(room, encoding, history=count), claimed
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
-    return JoinRequest(room, encoding, claimed, None if since is None else place_of_text(since))
+    seen = None if since is None else place_of_text(since)
+    return JoinRequest(room, encoding, seen), claimed
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:

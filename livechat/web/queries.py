@@ -46,16 +46,19 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     return Window(usual if limit is None else limit, before, after)
 
 
-def claim(asked: Mapping[str, str]) -> Claim:
+def claim(call: Call, asked: Mapping[str, str]) -> Claim:
     """
-    The name and the key by which a guest wants to be known.
+    The name and the key by which a guest wants to be known, and what an authenticator looks at.
 
+    @param asked: the query's fields, as far as they count.
     @raise ChatError: one of them is not allowed.
     """
     name, key = asked.get("name"), asked.get("client")
     return Claim(
         None if name is None else checked_name(name),
         None if key is None else checked_key(key),
+        call.headers,
+        call.proxied,
     )
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.config import STANDARD_LOG
 from livechat.errors import StartError
 from livechat.http.access_log import AccessLog
+from livechat.option_values import STANDARD_LOG
 from tests.support import HANDSHAKE, Port, request
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import GUESTS_RIGHTS, Actor
+from livechat.identity.authentication import Authentication
 from livechat.identity.door import Claim, Door
+from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
+from livechat.protocol.messages import User
 from tests.support import kind, run
 
 SOURCE = Source("192.0.2.1", Rate.of(0))
@@ -60,3 +65,54 @@ def test_a_single_request() -> None:
     assert (ann.user.name, ann.returns, ann.connection) == ("Ann", False, None)
     again = caller(Claim("Ann", KEY))
     assert (again.user, again.returns) == (member(Claim("Ann", KEY)).user, True)
+
+
+@implementer(IAuthenticator)
+class Header:
+    """Knows clients by a header."""
+
+    def __init__(self) -> None:
+        self.asked: list[Credentials] = []
+
+    def authenticate(self, credentials: Credentials) -> Identity | None:
+        self.asked.append(credentials)
+        if credentials.header("X-Bad"):
+            raise ChatError(Kind.FORBIDDEN, "Not you.")
+        known_as = credentials.header("X-User")
+        return Identity(known_as, "Ann") if known_as else None
+
+
+def door(authenticator: IAuthenticator) -> Door:
+    return Door(lambda: succeed(b"s"), Authentication([authenticator], Clock()))
+
+
+def test_turned_away() -> None:
+    """A client that an authenticator turns away gets no actor, whatever it claims to be."""
+    made = door(Header())
+    for claim in (Claim(headers={"x-bad": ("1",)}), Claim("Ann", KEY, {"x-bad": ("1",)})):
+        for enters in (made.member, made.caller):
+            assert kind(Deferred.fromCoroutine(enters(SOURCE, claim))) is Kind.FORBIDDEN
+
+
+def test_known_to_an_authenticator() -> None:
+    """The site's word counts, and the client's own does not; the user is the same each time."""
+    made, claim = door(Header()), Claim("Eve", KEY, {"x-user": ("42",)})
+    one, two, single = (
+        run(enters(SOURCE, claim)) for enters in (made.member,) * 2 + (made.caller,)
+    )
+    assert one.user == two.user == single.user == User("42", "Ann")
+    assert {each.kind for each in (one, two, single)} == {"user"}
+    assert one.returns
+    assert single.returns
+    assert one.connection != two.connection
+    assert single.connection is None
+
+
+def test_unknown_to_authenticators() -> None:
+    """A client that no authenticator knows is a guest; they see what it brings."""
+    header = Header()
+    made = door(header)
+    guest = run(made.member(SOURCE, Claim("Bob", headers={"x": ("1",)}, proxied=True)))
+    assert (guest.kind, guest.user.name) == ("guest", "Bob")
+    assert header.asked == [Credentials({"x": ("1",)}, "192.0.2.1", proxied=True)]
+    assert run(made.caller(SOURCE, Claim())).user is None

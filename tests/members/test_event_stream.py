@@ -17,7 +17,7 @@ from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.protocol.messages import Page, Position
-from tests.support import MAX_UNSENT, Port, Wire, request, run
+from tests.support import ANN, MAX_UNSENT, Port, Wire, request, run
 
 
 def feed(port: Port, target: str = "/chat/events/r/", **headers: str) -> Wire:
@@ -44,14 +44,13 @@ def ids(data: bytes) -> list[str]:
 
 def test_is_a_client(port: Port) -> None:
     """A feed is what a session writes to."""
-    sender = port.world.source("192.0.2.1")
-    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r"), sender))
+    assert verifyObject(IClient, port.feeds.feed(JoinRequest("r")))
 
 
 def test_turned_away_before_it_began(port: Port) -> None:
     """It counts as no open stream, and the answer ends at once."""
-    feed = port.feeds.feed(JoinRequest("r"), port.world.source("192.0.2.1"))
-    run(feed.enter())
+    feed = port.feeds.feed(JoinRequest("r"))
+    run(feed.enter(ANN))
     feed.turn_away(ChatError(Kind.UNAVAILABLE, "Away."))
     written: list[bytes] = []
     over = feed.begin(written.append, lambda: None)

@@ -47,12 +47,12 @@ class Client(RecordingClient):
     ) -> None:
         super().__init__()
         self.world = world
-        request = JoinRequest(room, Encoding.V1, Claim(name, key), since)
-        self.opening = Deferred.fromCoroutine(self._open(request))
+        request = JoinRequest(room, Encoding.V1, since)
+        self.opening = Deferred.fromCoroutine(self._open(request, Claim(name, key)))
 
-    async def _open(self, request: JoinRequest) -> None:
+    async def _open(self, request: JoinRequest, claim: Claim) -> None:
         world = self.world
-        actor = await world.door.member(world.source("192.0.2.1"), request.claim)
+        actor = await world.door.member(world.source("192.0.2.1"), claim)
         self.session = Session(world.chat, world.clock, actor, request, self)
         await self.session.open()
 

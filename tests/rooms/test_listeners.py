@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+from msgspec import structs
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from zope.interface import implementer
 
+from livechat.errors import ChatError
 from livechat.interfaces import IListener
 from livechat.protocol.messages import Message, User
 from livechat.rooms.listeners import LOG_EVERY, LONGEST, SLICE, SLOW, Listeners
-from tests.support.clocks import TURN, TurnClock
+from livechat.rooms.presence import RETURN_WITHIN
+from tests.support import ANN as MEMBER
+from tests.support import SOMEBODY, TURN, RecordingClient, TurnClock, World, result, run
 
 ANN = User("1", "Ann")
 
@@ -142,3 +148,40 @@ def test_nobody_listens() -> None:
     clock = Clock()
     Listeners([], clock).stored("r", message(1))
     assert not clock.getDelayedCalls()
+
+
+def test_messages(make_world: Callable[..., World]) -> None:
+    """A message is told once it is stored, and once, whether it was sent twice or refused."""
+    clock = Clock()
+    recorder = Recorder(clock)
+    world = make_world(listeners=[recorder], held=True, max_message=10)
+    sent = world.chat.send(SOMEBODY, "r", "hi", nonce="n")
+    world.turn()
+    assert recorder.told == []
+    world.write()
+    world.turn()
+    again = world.chat.send(SOMEBODY, "r", "hi", nonce="n")
+    with pytest.raises(ChatError):
+        world.chat.send(SOMEBODY, "r", "x" * 11)
+    world.write()
+    world.turn()
+    assert result(sent).seq == result(again).seq == 1
+    assert recorder.told == [("stored", "r", 1)]
+
+
+def test_users(make_world: Callable[..., World]) -> None:
+    """A user joins with its first connection, and leaves with its last, if it is not back soon."""
+    clock = Clock()
+    recorder = Recorder(clock)
+    world = make_world(listeners=[recorder])
+    ann = structs.replace(MEMBER, returns=True)
+    members = [RecordingClient(), RecordingClient()]
+    for member in members:
+        run(world.chat.join(ann, "r", member))
+    for member in members:
+        world.chat.leave(ann, "r", member)
+    world.turn()
+    assert recorder.told == [("joined", "r", "Ann")]
+    world.clock.advance(RETURN_WITHIN)
+    world.turn()
+    assert recorder.told[1:] == [("left", "r", "Ann")]

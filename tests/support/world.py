@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -17,11 +18,13 @@ from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
+from livechat.interfaces import IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.listeners import Listeners
 from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 from tests.support.lanes import Lane
@@ -73,6 +76,7 @@ class World:
         rate_per_ip: float = 0,
         max_message: int = 16_384,
         policy: Policy | None = None,
+        listeners: Sequence[IListener] = (),
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -87,15 +91,7 @@ class World:
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
         self.door = Door(self.backend.processes.secret)
-        self.operators = Operators(
-            directory / "operators.json",
-            Sessions(operators_map(self.backend), self.time, 3_600),
-            self.time,
-            hashing=Lane(),
-            saving=Lane(),
-            hasher=CHEAP,
-        )
-        self.operators.load(Password(PASSWORD, "a test"))
+        self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,
             self.hub,
@@ -105,10 +101,23 @@ class World:
             rate=rate,
             rate_per_ip=rate_per_ip,
             policy=policy,
+            listeners=Listeners(listeners, self.time),
         )
         self.backend.start(
             self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
         )
+
+    def _operators(self, path: Path) -> Operators:
+        made = Operators(
+            path,
+            Sessions(operators_map(self.backend), self.time, 3_600),
+            self.time,
+            hashing=Lane(),
+            saving=Lane(),
+            hasher=CHEAP,
+        )
+        made.load(Password(PASSWORD, "a test"))
+        return made
 
     @property
     def wall(self) -> float:

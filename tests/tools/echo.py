@@ -15,8 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.scripts.twistd import run
 
 from livechat.daemon import assembly
-from livechat.identity.door import Door
-from livechat.limits.source import Source
+from livechat.identity.actor import Actor
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import JoinRequest
 from livechat.members.websocket import Socket, SocketFactory
@@ -37,17 +36,11 @@ class EchoFactory(SocketFactory):
     """Makes them, for messages as long as the suite's."""
 
     def __init__(
-        self,
-        chat: Chat,
-        door: Door,
-        clock: IReactorTime,
-        backpressure: Backpressure,
-        *,
-        max_frame: int,
+        self, chat: Chat, clock: IReactorTime, backpressure: Backpressure, *, max_frame: int
     ) -> None:
-        super().__init__(chat, door, clock, backpressure, max_frame=max(max_frame, LONGEST))
+        super().__init__(chat, clock, backpressure, max_frame=max(max_frame, LONGEST))
 
-    async def enter(self, request: JoinRequest, source: Source) -> Socket:
+    async def enter(self, request: JoinRequest, actor: Actor) -> Socket:
         return Echo.with_options(self)(self, request.encoding)
 
 
