@@ -8,14 +8,19 @@ never less.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
+from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft
+
+#: Seconds between two failures of policies in the log.
+LOG_EVERY: Final = 10.0
 
 
 class Policy:
@@ -27,12 +32,17 @@ class Policy:
 
     _log = Logger()
 
-    def __init__(self, extra: Sequence[IPolicy] = ()) -> None:
+    def __init__(
+        self, extra: Sequence[IPolicy] = (), seconds: Callable[[], float] = monotonic
+    ) -> None:
         """
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
+        @param seconds: the time by which the log of their failures is limited.
         """
         self._extra = tuple(extra)
+        self._seconds = seconds
+        self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
 
     def require(self, actor: Actor, right: Right) -> None:
         """Refuse *actor* unless it has *right*; extensions are not asked."""
@@ -70,13 +80,19 @@ class Policy:
         except ChatError:
             raise
         except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
-            self._log.failure("The policy {question} failed.", question=question)
+            if (more := self._failures.due(self._seconds())) is not None:
+                self._log.failure(
+                    "The policy {question} failed{more}.", question=question, more=more
+                )
         else:
             if answer is None:
                 return
-            self._log.error(
-                "The policy {question} returned {answer}: it must return None, or raise ChatError.",
-                question=question,
-                answer=answer,
-            )
-        raise internal()
+            if (more := self._failures.due(self._seconds())) is not None:
+                self._log.error(
+                    "The policy {question} returned {answer}: it must return None, or raise"
+                    " ChatError{more}.",
+                    question=question,
+                    answer=answer,
+                    more=more,
+                )
+        raise internal() from None

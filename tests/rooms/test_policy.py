@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from msgspec import structs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +23,7 @@ from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Draft, Place
 from livechat.rooms.history import Window
-from livechat.rooms.policy import Policy
+from livechat.rooms.policy import LOG_EVERY, Policy
 from tests.support import (
     ADMIN,
     ANN,
@@ -121,6 +122,16 @@ class BrokenPolicyTest(SynchronousTestCase):
         assert error.kind is Kind.INTERNAL
         assert "zero" not in error.detail
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+    def test_does_not_fill_the_log(self) -> None:
+        """A client that makes a policy fail a thousand times is a line each ten seconds."""
+        clock = Clock()
+        rules = Policy(cast("list[IPolicy]", [Extra(lambda: 1 // 0)]), clock.seconds)
+        for _ in range(2):
+            for _ in range(1_000):
+                assert raised(lambda: rules.send(ANN, DRAFT)).kind is Kind.INTERNAL
+            assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+            clock.advance(LOG_EVERY)
 
     def test_refuses_without_a_kind(self) -> None:
         def nonsense() -> None:
