@@ -101,6 +101,13 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
 
     @raise StartError: an extension is broken, or a file cannot be used.
     """
+    made = _core(config, reactor)
+    made.operators.load(made.password)
+    return made
+
+
+def _core(config: Config, reactor: PosixReactorBase) -> Core:
+    """As `core`, but with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
@@ -112,7 +119,6 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
     )
-    operators.load(password)
     hub = Hub(time)
     chat = Chat(
         backend,
@@ -122,7 +128,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         rate_per_ip=config.rate_per_ip,
-        policy=Policy(found.policies, time.seconds),
+        policy=Policy(found.policies, time),
         listeners=Listeners(found.listeners, time),
     )
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
@@ -179,19 +185,14 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    origins = Origins(config.origin, lambda: _names(config, shown), core.time)
+    promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
+    origins = Origins(config.origin, names, core.time)
     tree = _tree(core, members, shown, origins, templates)
-    rules = Rules(
-        origins,
-        lambda: _promises(shown.certificate),
-        lambda: _names(config, shown),
-        Refusals(templates).answer,
-    )
     return Site(
         tree,
         Request,
         clock=core.reactor,
-        rules=rules,
+        rules=Rules(origins, promises, names, Refusals(templates).answer),
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),
@@ -315,7 +316,8 @@ def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> Mu
     try:
         shown = Shown(find_certificate(config))
         secure(shown.certificate)
-        made = core(config, reactor)
+        # Not `core`: sessions that a new password ends are the workers' to end.
+        made = _core(config, reactor)
         # Else each worker would end, again and again, at what is found wrong here.
         origins = Origins(config.origin, lambda: _names(config, shown), made.time)
         _tree(made, transports(made), shown, origins, Templates())

@@ -102,8 +102,7 @@ class Channel(Parser):
     _unread: http.Request | None = None
     _stage = _Stage.HEAD
     _deadline: IDelayedCall | None = None
-    # An answer's head goes out with the body, or what is first of it: each write is a
-    # TLS record and a system call.
+    # Of an answer, until the first of its body is written.
     _head = b""
 
     @property
@@ -228,7 +227,16 @@ class Channel(Parser):
         lines = [b"%b %b %b" % (version, code, reason)]
         for name, values in headers.getAllRawHeaders():
             lines += (b"%b: %b" % (name, value) for value in values)
-        self._head = b"\r\n".join((*lines, b"", b""))
+        self.begin_answer(b"\r\n".join((*lines, b"", b"")))
+
+    def begin_answer(self, head: bytes) -> None:
+        """
+        Answer with *head*, all of it, and what is written then.
+
+        It goes out with the body, or what is first of it: each write is a TLS record and a
+        system call.
+        """
+        self._head = head
 
     def write(self, data: bytes) -> None:
         self.writeSequence((data,))

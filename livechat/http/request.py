@@ -1,5 +1,5 @@
 """
-A request and its answer, on a `livechat.http.connection.Channel`.
+A request, on a `livechat.http.connection.Channel`, from its head to the resource that answers.
 
 It is Twisted's, with a body that stays in memory, within the channel's bound.  Endpoints are
 given a `Call` and return a `Response`; mounted resources use it as any resource does.
@@ -8,27 +8,24 @@ given a `Call` and return a `Response`; mounted resources use it as any resource
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, ClassVar, Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import http, server
 from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.http import call
 from livechat.http.access_log import bare
+from livechat.http.answering import Answering, date
 from livechat.http.call import Call
-from livechat.http.connection import Channel
-from livechat.http.response import BASICS, Feed, Response, Successor, Upgrade
+from livechat.http.response import BASICS, Response, Successor, Upgrade
 from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
@@ -41,29 +38,24 @@ _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.ASCII | re.DOTALL | 
 MOST_UNREAD: Final = 1 << 26
 
 
-class Request(server.Request):
+class Request(Answering):
     """
-    A request, from its head to its answer.
+    A request of an endpoint, or of a mounted resource.
 
     @ivar call: the request as endpoints see it; known once it may be answered.
     @ivar names: the names in its path, decoded.
-    @ivar gone: whether the connection was lost meanwhile.
     """
 
     _log = Logger()
-    channel: Channel
-    site: Site
     content: BytesIO
     call: Call
     # Only mounted resources have sessions, and all share them.
     sitepath: ClassVar[list[bytes]] = []
-    gone = False
     _headers: dict[str, tuple[str, ...]]
     _lent = False
     _has_failed = False
     _shared_with: str | None = None
     _source: Source | None = None
-    _end: Callable[[], None] | None = None
     _unread = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -78,11 +70,6 @@ class Request(server.Request):
             self.channel.refuse_body()
         else:
             self.content.write(data)
-
-    def connectionLost(self, reason: Failure) -> None:
-        self.gone = True
-        self.end()
-        super().connectionLost(reason)
 
     def process(self) -> None:
         """Find the resource that the path names, see whether it may be asked, and ask it."""
@@ -146,7 +133,7 @@ class Request(server.Request):
     def refuse(self, error: ChatError) -> None:
         """Answer with *error*."""
         answer = self.site.rules.refusal(error, self._headers, self._shared_with)
-        Deferred.fromCoroutine(self._answer(answer)).addErrback(self.broken)
+        Deferred.fromCoroutine(self.answer(answer)).addErrback(self.broken)
 
     async def _serve(self, answering: Awaitable[Response | Upgrade]) -> None:
         rules = self.site.rules
@@ -165,7 +152,7 @@ class Request(server.Request):
             else:
                 answer = self._admitted(rules.complete(found, self._shared_with))
         if answer is not None and not self.gone:
-            await self._answer(answer)
+            await self.answer(answer)
 
     def _admitted(self, answer: Response) -> Response | None:
         """*answer*; of a feed, None if its client has gone, or why it may not begin."""
@@ -234,73 +221,13 @@ class Request(server.Request):
             self._log.failure("A handshake met a bug.")
             return internal()
 
-    async def _answer(self, response: Response) -> None:
-        self.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode())
-        self.setHeader(b"Date", http.datetimeToString())
-        self._end_with_answer()
-        for name, value in response.all_headers():
-            self.responseHeaders.addRawHeader(name.encode(), value.encode())
-        if isinstance(response.body, bytes):
-            if response.status not in http.NO_BODY_CODES:
-                self.setHeader(b"Content-Length", b"%d" % len(response.body))
-            self.send(response.body)
-        elif not isinstance(response.body, AsyncGenerator):
-            await self._feed(response.body)
-        elif self.method != b"HEAD":
-            await self._stream(response.body, response.end)
-        if not self.gone:
-            self.finish()
-
-    def _end_with_answer(self) -> None:
-        """
-        Close the connection behind the answer, where it must.  A client whose handshake is refused
-        waits for nothing else on it, and would hold it as long as HTTP keeps one.
-        """
-        handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
-        if handshake or self.site.stopping or not self.channel.persistent:
-            self.channel.persistent = False
-            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-
-    async def _feed(self, feed: Feed) -> None:
-        """Let *feed* write until it, or the connection, ends."""
-        if self.method == b"HEAD":
-            feed.end()
-            return
-        self._end = feed.end
-        self.channel.begin_feed()
-        self.registerProducer(feed, True)
-        await feed.begin(self.send, self.channel.transport.abortConnection)
-        if not self.gone:
-            self.unregisterProducer()
-
-    async def _stream(
-        self, body: AsyncGenerator[bytes, None], end: Callable[[], None] | None
-    ) -> None:
-        """Write the pieces as fast as the client reads them, and not faster."""
-        pace = _Pace()
-        self.registerProducer(pace, True)
-        if end is not None:
-            self._end = end
-            self.channel.begin_stream()
-        try:
-            async with aclosing(body) as pieces:
-                async for piece in pieces:
-                    await pace.ready()
-                    if self.gone:
-                        return
-                    self.send(piece)
-        finally:
-            self.end()
-            if not self.gone:
-                self.unregisterProducer()
-
     def lend(self) -> None:
         """Let a mounted resource answer."""
         self._lent = True
-        self.setHeader(b"Date", http.datetimeToString())
+        self.setHeader(b"Date", date())
         for name, value in (*BASICS, *self.site.rules.promises()):
             self.setHeader(name.encode(), value.encode())
-        self._end_with_answer()
+        self.close_behind()
 
     def encode_with(self, encoder: Any) -> None:
         """Let *encoder*, if it is one, change what a mounted resource writes."""
@@ -316,10 +243,6 @@ class Request(server.Request):
         # Twisted asks for GET where HEAD is not known.
         self._inFakeHead = False
         self.method = self.call.method.encode("latin-1")
-
-    def send(self, data: bytes) -> None:
-        """Write a part of an endpoint's answer."""
-        http.Request.write(self, data)
 
     def write(self, data: bytes) -> None:
         """Write a part of a mounted resource's answer."""
@@ -341,12 +264,6 @@ class Request(server.Request):
         """Tell whether the client asked with https, as far as proxies tell."""
         return self.call.asked.scheme == "https"
 
-    def end(self) -> None:
-        """End an answer that would go on."""
-        end, self._end = self._end, None
-        if end is not None:
-            end()
-
     def broken(self, failure: Failure) -> None:
         """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
         method, path = self.method.decode("latin-1"), bare(self.path.decode("latin-1"))
@@ -362,32 +279,4 @@ class Request(server.Request):
         self.channel.persistent = False
         self.responseHeaders = Headers()
         answer = self._refusal(internal())
-        Deferred.fromCoroutine(self._answer(answer)).addErrback(self.broken)
-
-
-@implementer(IPushProducer)
-class _Pace:
-    """Tells when the client has read enough for more to be written."""
-
-    def __init__(self) -> None:
-        self._paused = False
-        self._waiting: Deferred[None] | None = None
-
-    def ready(self) -> Deferred[None]:
-        """Fires when the next piece may be written, or nobody is there any more."""
-        if not self._paused:
-            return succeed(None)
-        self._waiting = Deferred()
-        return self._waiting
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
-
-    def stopProducing(self) -> None:
-        self.resumeProducing()
+        Deferred.fromCoroutine(self.answer(answer)).addErrback(self.broken)

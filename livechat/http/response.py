@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from livechat import metrics
@@ -20,6 +20,8 @@ from livechat.protocol.wire import encode
 
 Headers = tuple[tuple[str, str], ...]
 
+#: The reason that stands behind each status.
+PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 #: Sent with every answer, also of mounted resources, unless they say otherwise.
 BASICS: Final[Headers] = (("X-Content-Type-Options", "nosniff"),)
 #: Sent with every answer of endpoints; a page replaces the policy by its own.
@@ -30,6 +32,8 @@ SAFETY: Final[Headers] = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 )
+_SAFETY_NAMES: Final = frozenset(name.lower() for name, _ in SAFETY)
+_SAFETY_LINES: Final = "".join(f"{name}: {value}\r\n" for name, value in SAFETY)
 _JSON: Final = ("Content-Type", "application/json")
 _PROBLEM: Final = ("Content-Type", "application/problem+json")
 _NO_STORE: Final = ("Cache-Control", "no-store")
@@ -77,22 +81,35 @@ class Response(Struct, frozen=True):
     headers: Headers = ()
     end: Callable[[], None] | None = None
 
-    def all_headers(self) -> Headers:
-        """Its headers, with those that every answer has."""
+    def head(self) -> bytes:
+        """
+        Its headers as lines, with those that every answer has.
+
+        @raise ValueError: a header has a line break.
+        """
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        if not lines.count("\n") == lines.count("\r") == len(self.headers):
+            raise ValueError(f"A header has a line break: {self.headers!r}")
         own = {name.lower() for name, _ in self.headers}
-        return self.headers + tuple(each for each in SAFETY if each[0].lower() not in own)
+        if own.isdisjoint(_SAFETY_NAMES):
+            return (lines + _SAFETY_LINES).encode()
+        others = (f"{name}: {value}\r\n" for name, value in SAFETY if name.lower() not in own)
+        return "".join((lines, *others)).encode()
 
     def plus(self, *headers: tuple[str, str]) -> Response:
         """The same with more headers."""
-        return structs.replace(self, headers=self.headers + headers)
+        return Response(self.status, self.body, self.headers + headers, self.end)
 
     def as_last(self, *, with_body: bool = True) -> bytes:
         """All of it as HTTP/1.1, after which the connection closes; its body must be bytes."""
         assert isinstance(self.body, bytes)
-        lines = [f"HTTP/1.1 {self.status:d} {HTTPStatus(self.status).phrase}"]
-        lines += (f"{name}: {value}" for name, value in self.all_headers())
-        lines += (f"Content-Length: {len(self.body)}", "Connection: close", "", "")
-        return "\r\n".join(lines).encode() + (self.body if with_body else b"")
+        return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+            self.status,
+            PHRASES[self.status],
+            self.head(),
+            len(self.body),
+            self.body if with_body else b"",
+        )
 
 
 class Successor(Protocol):

@@ -1,16 +1,15 @@
 """
 May this actor do that here?
 
-Today's rule: an actor may do what its rights say, in every room.  Extensions may refuse more,
-never less.
+An actor may do what its rights say, in every room.  Extensions may refuse more, never less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import Any, Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
@@ -19,7 +18,7 @@ from livechat.interfaces import IPolicy
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft
 
-#: Seconds between two failures of policies in the log.
+#: Seconds between two lines in the log on policies that do not work.
 LOG_EVERY: Final = 10.0
 
 
@@ -32,16 +31,13 @@ class Policy:
 
     _log = Logger()
 
-    def __init__(
-        self, extra: Sequence[IPolicy] = (), seconds: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, extra: Sequence[IPolicy], clock: IReactorTime) -> None:
         """
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
-        @param seconds: the time by which the log of their failures is limited.
         """
         self._extra = tuple(extra)
-        self._seconds = seconds
+        self._clock = clock
         self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
 
     def require(self, actor: Actor, right: Right) -> None:
@@ -63,15 +59,13 @@ class Policy:
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*."""
-        if "send" not in actor.rights:
-            self.require(actor, "send")
-        if self._extra:
-            for each in self._extra:
-                self._ask(each.send, actor, draft)
+        self.require(actor, "send")
+        for each in self._extra:
+            self._ask(each.send, actor, draft)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """
-        Ask one extension; what it does wrong costs only this call.
+        Ask one extension.  A failure of it is logged, and costs only this call.
 
         @raise ChatError: it refuses, or does not work.
         """
@@ -79,20 +73,19 @@ class Policy:
             answer = question(actor, about)
         except ChatError:
             raise
-        except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
-            if (more := self._failures.due(self._seconds())) is not None:
+        except Exception:  # noqa: BLE001 - other people's code may raise anything
+            if (more := self._failures.due(self._clock.seconds())) is not None:
                 self._log.failure(
                     "The policy {question} failed{more}.", question=question, more=more
                 )
-        else:
-            if answer is None:
-                return
-            if (more := self._failures.due(self._seconds())) is not None:
-                self._log.error(
-                    "The policy {question} returned {answer}: it must return None, or raise"
-                    " ChatError{more}.",
-                    question=question,
-                    answer=answer,
-                    more=more,
-                )
-        raise internal() from None
+            raise internal() from None
+        if answer is None:
+            return
+        if (more := self._failures.due(self._clock.seconds())) is not None:
+            self._log.error(
+                "The policy {policy} returned {answer}, not None{more}.",
+                policy=question,
+                answer=answer,
+                more=more,
+            )
+        raise internal()

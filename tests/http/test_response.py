@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from livechat.errors import ChatError, Kind
 from livechat.http.response import SAFETY, Response, problem
 
 
 def test_own_headers_override() -> None:
     """A header that an answer brings replaces the one that all have."""
-    own = Response(headers=(("content-security-policy", "default-src 'self'"),)).all_headers()
-    policies = [value for name, value in own if name.lower() == "content-security-policy"]
-    assert policies == ["default-src 'self'"]
-    assert len(own) == len(SAFETY)
+    own = Response(headers=(("content-security-policy", "default-src 'self'"),)).head()
+    lines = own.decode().split("\r\n")
+    policies = [line for line in lines if line.lower().startswith("content-security-policy")]
+    assert policies == ["content-security-policy: default-src 'self'"]
+    assert len(lines) == len(SAFETY) + 1
+    assert Response().head().decode().split("\r\n")[:-1] == [f"{n}: {v}" for n, v in SAFETY]
+
+
+@pytest.mark.parametrize("text", ["a\nX: b", "a\r\nX: b", "a\rb", "\n", "a\r"])
+def test_line_breaks(text: str) -> None:
+    """No header can become two, whatever it is made of."""
+    for header in (("X", text), (text, "x")):
+        with pytest.raises(ValueError, match="line break"):
+            Response(headers=(header,)).head()
 
 
 def test_problem() -> None:

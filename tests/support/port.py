@@ -15,6 +15,7 @@ from livechat.http.request import Request
 from livechat.http.response import Headers
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.http.tree import Place
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
@@ -71,19 +72,7 @@ class Port:
         self.feeds = Feeds(chat, world.clock, self.backpressure)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         templates = Templates()
-        self.tree = root(
-            world.chat,
-            door=world.door,
-            feeds=self.feeds,
-            sockets=self.sockets,
-            operators=world.operators,
-            server=self._server(),
-            templates=templates,
-            time=world.time,
-            origins=known,
-            monitors=monitors or Access(),
-            mounts=(mounts or {}).items(),
-        )
+        self.tree = self._tree(known, templates, monitors or Access(), mounts or {})
         rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer)
         self.factory = Site(
             self.tree,
@@ -97,6 +86,23 @@ class Port:
             proxies=Proxies(map(ip_network, proxies)),
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
+        )
+
+    def _tree(
+        self, origins: Origins, templates: Templates, monitors: Access, mounts: Mapping[str, object]
+    ) -> Place:
+        return root(
+            self.world.chat,
+            door=self.world.door,
+            feeds=self.feeds,
+            sockets=self.sockets,
+            operators=self.world.operators,
+            server=self._server(),
+            templates=templates,
+            time=self.world.time,
+            origins=origins,
+            monitors=monitors,
+            mounts=mounts.items(),
         )
 
     def _server(self) -> Server:

@@ -94,15 +94,7 @@ class World:
         self.hub = Hub(self.time)
         authentication = Authentication(authenticators, self.clock) if authenticators else None
         self.door = Door(self.backend.processes.secret, authentication)
-        self.operators = Operators(
-            directory / "operators.json",
-            Sessions(operators_map(self.backend), self.time, 3_600),
-            self.time,
-            hashing=Lane(),
-            saving=Lane(),
-            hasher=CHEAP,
-        )
-        self.operators.load(Password(PASSWORD, "a test"))
+        self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,
             self.hub,
@@ -117,6 +109,18 @@ class World:
         self.backend.start(
             self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
         )
+
+    def _operators(self, path: Path) -> Operators:
+        made = Operators(
+            path,
+            Sessions(operators_map(self.backend), self.time, 3_600),
+            self.time,
+            hashing=Lane(),
+            saving=Lane(),
+            hasher=CHEAP,
+        )
+        made.load(Password(PASSWORD, "a test"))
+        return made
 
     @property
     def wall(self) -> float:
