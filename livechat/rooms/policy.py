@@ -75,9 +75,7 @@ class Policy:
             raise
         except Exception:  # noqa: BLE001 - other people's code may raise anything
             if (more := self._failures.due(self._clock.seconds())) is not None:
-                self._log.failure(
-                    "The policy {question} failed{more}.", question=question, more=more
-                )
+                self._log.failure("The policy {policy} failed{more}.", policy=question, more=more)
             raise internal() from None
         if answer is None:
             return
