@@ -340,7 +340,7 @@ class IAuthenticator(Interface):
         """
         The client's identity; None leaves it to the next authenticator, or makes it a guest.
 
-        Asked for each WebSocket, event stream and ``POST /chat/send/``.  May take
+        Asked for each WebSocket, event stream, message and history by HTTP.  May take
         `livechat.identity.authentication.TIMEOUT` seconds, but must not block.  A `ChatError`
         turns the client away with that error, any other exception with ``internal``.
         """
