@@ -75,8 +75,8 @@ class IMessageLog(Interface):
         """
         Store a message under the next number of its room, then deliver it.
 
-        Messages get their numbers in the order of the calls.  Fires after the
-        message is as safe as the backend can make it and the sink has it.
+        Messages get their numbers in the order of the calls.  Fires after the message is as
+        safe as the backend can make it and the sink has it.
 
         A draft whose nonce was used in its room within the last ten minutes (or less, where
         there were very many) is not stored again: the Deferred fires with the
@@ -106,9 +106,8 @@ class IPresenceRelay(Interface):
 
     def share(room: str, share: Share) -> None:
         """
-        Tell the other processes who is in *room* here, from now on: within a few seconds, if they
-        can be reached.  They forget it within 20 seconds if this process is killed, after ten
-        if it stops.
+        Tell the other processes who is in *room* here, within seconds if they can be reached.
+        They forget it within 20 seconds if this process is killed, after ten if it stops.
         """
 
     def typing(room: str, user: User) -> None:
@@ -120,9 +119,8 @@ class IProcessRegistry(Interface):
 
     def reports() -> Deferred[Sequence[Report]]:
         """
-        Collect the reports of all processes: this one's of now, the others' of a few seconds
-        ago.  Never fails: processes that cannot be asked are left out, and after 15 seconds one
-        that was killed.
+        Collect the reports of all processes: this one's of now, others' of a few seconds ago.
+        Never fails: processes that cannot be asked, or were killed 15 seconds ago, are left out.
         """
 
     def secret() -> Deferred[bytes]:
@@ -136,9 +134,8 @@ class ISharedMap(Interface):
     """
     A small map of which every process holds a whole copy in memory.
 
-    Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within
-    a second at every process.  One that is cut off (`IBackend.trouble`) keeps its copy, and
-    can change nothing.
+    Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within a
+    second everywhere.  A process that is cut off (`IBackend.trouble`) keeps its copy.
     """
 
     def get(key: str) -> bytes | None:

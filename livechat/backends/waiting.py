@@ -32,7 +32,7 @@ class Waiting:
 
     __slots__ = ("answer", "deadline", "draft")
 
-    def __init__(self, draft: Draft, deadline: float) -> None:
+    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
         self.draft = draft
         self.deadline = deadline
         self.answer: Deferred[Message] | None = Deferred()
@@ -73,31 +73,30 @@ class Waitlist(Generic[_W]):
         self._timer: IDelayedCall | None = None
         self._emptied: Deferred[None] | None = None
 
-    def admit(self, draft: Draft) -> float:
+    def add(self, waiting: _W) -> Deferred[Message]:
         """
-        Return the deadline of *draft*, which is sent now.
+        Let the sender of *waiting* wait from now on; returns its answer.
 
         @raise ChatError: too much is waiting already.
         """
-        if len(self._all) >= MESSAGES or self._characters + len(draft.message) > CHARACTERS:
+        characters = self._characters + len(waiting.draft.message)
+        if characters > CHARACTERS or len(self._all) >= MESSAGES:
             raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
-        return self._clock.seconds() + self._seconds
-
-    def add(self, waiting: _W) -> Deferred[Message]:
-        """Let the sender of *waiting* wait; returns its answer."""
         answer = waiting.answer
         assert answer is not None
+        self._characters = characters
+        waiting.deadline = self._clock.seconds() + self._seconds
         self._all.append(waiting)
-        self._characters += len(waiting.draft.message)
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._end)
         return answer
 
     def settle(self) -> None:
         """Forget those at the front that were answered."""
-        while self._all and self._all[0].answer is None:
-            self._characters -= len(self._all.popleft().draft.message)
-        if self._emptied is not None and not self._all:
+        waiting = self._all
+        while waiting and waiting[0].answer is None:
+            self._characters -= len(waiting.popleft().draft.message)
+        if self._emptied is not None and not waiting:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 

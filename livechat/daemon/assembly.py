@@ -34,6 +34,7 @@ from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
+from livechat.http.tree import Place
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.operators import Operators
@@ -100,6 +101,13 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
 
     @raise StartError: an extension is broken, or a file cannot be used.
     """
+    made = _core(config, reactor)
+    made.operators.load(made.password)
+    return made
+
+
+def _core(config: Config, reactor: PosixReactorBase) -> Core:
+    """As `core`, but with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
@@ -111,7 +119,6 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
     )
-    operators.load(password)
     hub = Hub(time)
     chat = Chat(
         backend,
@@ -121,7 +128,7 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         rate_per_ip=config.rate_per_ip,
-        policy=Policy(found.policies),
+        policy=Policy(found.policies, time),
         listeners=Listeners(found.listeners, time),
     )
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
@@ -180,21 +187,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     config, templates = core.config, Templates()
     promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
     origins = Origins(config.origin, names, core.time)
-    mounted = mounts.load(config.mount, core.reactor)
-    mounted += core.extensions.resources(core.chat).items()
-    tree = web.root(
-        core.chat,
-        door=core.door,
-        feeds=members.feeds,
-        sockets=members.sockets,
-        operators=core.operators,
-        server=_server(core, members, shown),
-        templates=templates,
-        time=core.time,
-        origins=origins,
-        monitors=Access(config.metrics, config.metrics_token),
-        mounts=mounted,
-    )
+    tree = _tree(core, members, shown, origins, templates)
     return Site(
         tree,
         Request,
@@ -207,6 +200,31 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+    )
+
+
+def _tree(
+    core: Core, members: Transports, shown: Shown, origins: Origins, templates: Templates
+) -> Place:
+    """
+    @raise StartError: a resource cannot be mounted.
+    """
+    config = core.config
+    return web.root(
+        core.chat,
+        door=core.door,
+        feeds=members.feeds,
+        sockets=members.sockets,
+        operators=core.operators,
+        server=_server(core, members, shown),
+        templates=templates,
+        time=core.time,
+        origins=origins,
+        monitors=Access(config.metrics, config.metrics_token),
+        mounts=(
+            *mounts.load(config.mount, core.reactor),
+            *core.extensions.resources(core.chat).items(),
+        ),
     )
 
 
@@ -296,16 +314,22 @@ def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> Mu
     """
     reserved = reserve(config.interface, config.port)
     try:
-        certificate = find_certificate(config)
-        secure(certificate)
-        found = extensions.load(config)
-        backend = backends.load(config, reactor, found.backend)
-        mounts.load(config.mount, reactor)
-        password = operators_password(config)
+        shown = Shown(find_certificate(config))
+        secure(shown.certificate)
+        # Not `core`: sessions that a new password ends are the workers' to end.
+        made = _core(config, reactor)
+        # Else each worker would end, again and again, at what is found wrong here.
+        origins = Origins(config.origin, lambda: _names(config, shown), made.time)
+        _tree(made, transports(made), shown, origins, Templates())
         port = reserved[0].getsockname()[1]
         return in_order(
             Announcement(
-                config, certificate, password, reserved, backend.description, extensions=found.names
+                config,
+                shown.certificate,
+                made.password,
+                reserved,
+                made.backend.description,
+                extensions=made.extensions.names,
             ),
             Workers(reactor, command(options, port), config.workers, reserved, port),
         )

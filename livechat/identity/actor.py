@@ -1,5 +1,5 @@
 """
-An `Actor` is whoever asks for something: a client or an operator.
+An `Actor` is a client or an operator, asking for something.
 
 It is made once, at the door (a handshake, an HTTP request, an operator's session), and is the
 first argument of every method of `livechat.rooms.chat.Chat`.

@@ -117,7 +117,7 @@ class Operators:
             raise StartError(f"--state: cannot read {self._path}: {reason.strerror}") from None
         renewed = self._new_hash(password)
         if renewed is not None:
-            if self._file.password or len(self.sessions):
+            if self._file.password or self.sessions.count():
                 self.sessions.end_all_soon()
             self._file = _File(renewed)
             try:

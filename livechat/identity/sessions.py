@@ -68,7 +68,8 @@ class Sessions:
         # What goes on for a session, by its key: how to end it.
         self._open: dict[str, set[Callable[[], None]]] = {}
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many there are."""
         return len(self._of(_SESSION))
 
     def _of(self, kind: str) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """
-The rules: who may join, send and read what, and how often.
+The rules: what an actor may join, send and read, and how often.
 
-The only place where the backend, the hub and the limits meet.  Everything that
-can be refused by a rule is refused here, by raising `ChatError` before anything
-has happened; sockets, HTTP and pages all come through here.
+The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
+refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
+through.  A message is checked in this order: its shape, its rates, the actor's rights, and then
+the policies of extensions.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Chat:
         self._backend = backend
         self._hub = hub
         self._time = time
-        self._policy = policy or Policy()
+        self._policy = policy or Policy((), time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
         self._listeners = listeners or Listeners((), time)
@@ -268,10 +269,10 @@ def check_seen(text: str) -> None:
 
 def _scoped(actor: Actor, nonce: str) -> str:
     """
-    *nonce* as it is among those of all users.
+    Make *nonce* one among those of all users.
 
-    Who will be another user at the next request shares its nonces with all such: a request that
-    is sent again must be known by its nonce alone.
+    A guest without a key is another user at its next request.  So such guests share their
+    nonces: a repeated request must be known by its nonce alone.
     """
     lasts = actor.returns or actor.connection is not None
     known_as = actor.user.id.encode() if lasts and actor.user is not None else b""

@@ -1,21 +1,25 @@
 """
 May this actor do that here?
 
-Today's rule: an actor may do what its rights say, in every room.  Extensions may refuse more,
-never less.
+An actor may do what its rights say, in every room.  Extensions may refuse more, never less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
+from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft
+
+#: Seconds between two lines in the log on policies that do not work.
+LOG_EVERY: Final = 10.0
 
 
 class Policy:
@@ -27,12 +31,14 @@ class Policy:
 
     _log = Logger()
 
-    def __init__(self, extra: Sequence[IPolicy] = ()) -> None:
+    def __init__(self, extra: Sequence[IPolicy], clock: IReactorTime) -> None:
         """
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
         """
         self._extra = tuple(extra)
+        self._clock = clock
+        self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
 
     def require(self, actor: Actor, right: Right) -> None:
         """Refuse *actor* unless it has *right*; extensions are not asked."""
@@ -53,15 +59,13 @@ class Policy:
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*."""
-        if "send" not in actor.rights:
-            self.require(actor, "send")
-        if self._extra:
-            for each in self._extra:
-                self._ask(each.send, actor, draft)
+        self.require(actor, "send")
+        for each in self._extra:
+            self._ask(each.send, actor, draft)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """
-        Ask one extension; what it does wrong costs only this call.
+        Ask one extension.  A failure of it is logged, and costs only this call.
 
         @raise ChatError: it refuses, or does not work.
         """
@@ -69,14 +73,17 @@ class Policy:
             answer = question(actor, about)
         except ChatError:
             raise
-        except Exception:  # noqa: BLE001 - other people's code; what was asked for is refused
-            self._log.failure("The policy {question} failed.", question=question)
-        else:
-            if answer is None:
-                return
+        except Exception:  # noqa: BLE001 - other people's code may raise anything
+            if (more := self._failures.due(self._clock.seconds())) is not None:
+                self._log.failure("The policy {policy} failed{more}.", policy=question, more=more)
+            raise internal() from None
+        if answer is None:
+            return
+        if (more := self._failures.due(self._clock.seconds())) is not None:
             self._log.error(
-                "The policy {question} returned {answer}: it must return None, or raise ChatError.",
-                question=question,
+                "The policy {policy} returned {answer}, not None{more}.",
+                policy=question,
                 answer=answer,
+                more=more,
             )
         raise internal()

@@ -62,7 +62,7 @@ class Api:
         request = send_request(call)
         room = self._room(call, request.room)
         actor = await self._door.caller(call.source, claim(call, call.query))
-        # Those who will be others the next time share their nonces.
+        # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
         stored = await self._chat.send(actor, room, request.message, nonce=nonce)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))

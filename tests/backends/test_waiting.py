@@ -24,8 +24,7 @@ class List:
         )
 
     def send(self, text: str = "x") -> Waiting:
-        draft = Draft("r", text)
-        one = Waiting(draft, self.all.admit(draft))
+        one = Waiting(Draft("r", text))
         self.all.add(one)
         return one
 

@@ -59,7 +59,7 @@ def test_expired_sessions_are_forgotten(desk: Desk) -> None:
     desk.sign_in()
     desk.wall += LASTS
     desk.sign_in()
-    assert len(desk.sessions) == 1
+    assert desk.sessions.count() == 1
 
 
 def test_what_goes_on_for_a_session(desk: Desk) -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PATIENCE, Daemon
 
 Start = Callable[..., Daemon]
@@ -90,10 +92,19 @@ def refused(directory: Path, *options: str, **environment: str) -> list[str]:
         ),
         (
             [
+                "--workers=2",
+                "--redis=redis://localhost:1",
+                "--mount=/site/x=examples.mounted_site.resource",
+                "--extension=examples.mounted_site.Site",
+            ],
+            "livechat: something is mounted above or below /site",
+        ),
+        (
+            [
                 "--mount=/site=examples.mounted_site.resource",
                 "--extension=examples.mounted_site.Site",
             ],
-            "livechat: ",
+            "livechat: something is mounted above or below /site",
         ),
     ],
 )
@@ -197,6 +208,29 @@ def test_mounted_site(start: Start, option: str) -> None:
     assert "wscat" in daemon.curl("-f", daemon.url)
     if "extension" in option:
         assert daemon.curl("-f", f"{daemon.url}/chat-health") == "The chat is open.\n"
+
+
+def test_workers(start: Start, hook: tuple[str, queue.Queue[str]], tmp_path: Path) -> None:
+    """Each worker has the extension, and each message is passed on once, by one of them."""
+    address, posted = hook
+    with RedisServer(tmp_path / "redis") as redis:
+        daemon = start(
+            "--extension=examples.to_slack.ToSlack",
+            f"--redis={redis.url}",
+            "--workers=2",
+            "--max-connections-per-ip=0",
+            SLACK_WEBHOOK=address,
+        )
+        assert daemon.log.text.count("Loaded --extension examples.to_slack.ToSlack.") == 1
+        for number in (1, 2):
+            daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
+        with ExitStack() as stack:
+            members = [stack.enter_context(member) for member in daemon.members(6)]
+            for number, member in enumerate(members):
+                member.send(json.dumps({"message": str(number)}))
+            heard = {posted.get(timeout=PATIENCE).rpartition(" ")[2] for _ in members}
+        assert heard == {str(number) for number in range(len(members))}
+        assert posted.empty()
 
 
 #: The proxies of the machine that tests run on.

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from msgspec import structs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +23,7 @@ from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Draft, Place
 from livechat.rooms.history import Window
-from livechat.rooms.policy import Policy
+from livechat.rooms.policy import LOG_EVERY, Policy
 from tests.support import (
     ADMIN,
     ANN,
@@ -57,7 +58,7 @@ class Extra:
 
 
 def policy(*extra: Extra) -> Policy:
-    return Policy(cast("list[IPolicy]", extra))
+    return Policy(cast("list[IPolicy]", extra), Clock())
 
 
 def gives(answer: Any) -> Callable[[], Any]:
@@ -122,6 +123,17 @@ class BrokenPolicyTest(SynchronousTestCase):
         assert "zero" not in error.detail
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
 
+    def test_raises_each_time(self) -> None:
+        """The log is not filled; each call is refused all the same."""
+        clock = Clock()
+        broken = Policy(cast("list[IPolicy]", [Extra(lambda: 1 // 0)]), clock)
+        for _ in range(1_000):
+            assert raised(lambda: broken.send(ANN, DRAFT)).kind is Kind.INTERNAL
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+        clock.advance(LOG_EVERY)
+        assert raised(lambda: broken.send(ANN, DRAFT)).kind is Kind.INTERNAL
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
     def test_refuses_without_a_kind(self) -> None:
         def nonsense() -> None:
             raise ChatError(cast("Any", "no"), "No.")
@@ -139,7 +151,7 @@ class BrokenPolicyTest(SynchronousTestCase):
         for rules in [policy(Extra(gives(each))) for each in answers]:
             assert raised(partial(rules.send, ANN, DRAFT)).kind is Kind.INTERNAL
         assert len(events) == 4
-        assert all("must return None" in event["log_format"] for event in events)
+        assert all("not None" in event["log_format"] for event in events)
 
 
 def test_what_each_method_needs(world: World) -> None:

@@ -14,11 +14,12 @@ from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
+from livechat.identity.authentication import Authentication
 from livechat.identity.door import Claim, Door
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
-from livechat.interfaces import IListener
+from livechat.interfaces import IAuthenticator, IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
@@ -77,6 +78,7 @@ class World:
         max_message: int = 16_384,
         policy: Policy | None = None,
         listeners: Sequence[IListener] = (),
+        authenticators: Sequence[IAuthenticator] = (),
     ) -> None:
         self.rate = Rate.of(rate)
         self.clock = Clock()
@@ -90,7 +92,8 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
-        self.door = Door(self.backend.processes.secret)
+        authentication = Authentication(authenticators, self.clock) if authenticators else None
+        self.door = Door(self.backend.processes.secret, authentication)
         self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,

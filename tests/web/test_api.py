@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
 
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import Credentials, IAuthenticator, Identity
 from tests.protocol.test_plain import HOSTILE
-from tests.support import HANDSHAKE, Answer, Port
+from tests.support import HANDSHAKE, Answer, Port, World, request
 
 JSON = {"Content_Type": "application/json"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -275,3 +280,93 @@ def test_not_to_be_cached(port: Port) -> None:
     """No answer of the API is kept by anybody in between."""
     for target in ("/chat/history/", "/healthz", "/nowhere"):
         assert port.ask("GET", target).headers["cache-control"] == "no-store"
+
+
+@implementer(IAuthenticator)
+class ByHeader:
+    """Knows clients by a header; those with another one are turned away, or wait for ever."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Deferred[Identity | None]] = []
+
+    def authenticate(self, credentials: Credentials) -> Any:
+        if credentials.header("X-Bad"):
+            raise ChatError(Kind.FORBIDDEN, "Not you.")
+        if credentials.header("X-Wait"):
+            self.waiting.append(Deferred())
+            return self.waiting[-1]
+        known_as = credentials.header("X-User")
+        return Identity(known_as) if known_as else None
+
+
+@pytest.fixture
+def guarded(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Port, ByHeader]:
+    """A port with an authenticator."""
+    by_header = ByHeader()
+    world = make_world(authenticators=[by_header])
+    monkeypatch.setattr("txaio.config.loop", world.clock)
+    return Port(world), by_header
+
+
+WAYS = [
+    ("POST", "/chat/send/r/", b"message=hi", FORM),
+    ("GET", "/chat/history/r/", b"", {}),
+    ("GET", "/chat/events/r/", b"", {}),
+    ("GET", "/ws/chat/r/", b"", HANDSHAKE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers"), WAYS)
+def test_turned_away(
+    guarded: tuple[Port, ByHeader], method: str, path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    """A client that an authenticator turns away gets in by no way, and is told why."""
+    port, _ = guarded
+    answer = port.ask(method, path, body, **headers, X_Bad="1")
+    assert (answer.status, answer.code()) == (403, "forbidden")
+    assert answer.json()["detail"] == "Not you."
+    assert port.world.hub.rooms() == {}
+
+
+def test_turned_away_from_v1(guarded: tuple[Port, ByHeader]) -> None:
+    """A client of the protocol is told by a code, which browsers show."""
+    port, _ = guarded
+    wire = port.connect()
+    told = {"Sec_WebSocket_Protocol": "livechat.v1", "X_Bad": "1"}
+    wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **told))
+    assert wire.answer().status == 101
+    assert wire.closed() == 4403
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers"), WAYS)
+def test_gone_while_it_is_asked(
+    guarded: tuple[Port, ByHeader], method: str, path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    """A client that hangs up before its authenticator has answered leaves nothing behind."""
+    port, by_header = guarded
+    wire = port.connect()
+    wire.send(request(method, path, body, **headers, X_Wait="1"))
+    wire.hang_up()
+    (waiting,) = by_header.waiting
+    if not waiting.called:
+        waiting.callback(Identity("42"))
+    assert port.world.hub.rooms() == {}
+    assert len(port.connections) == len(port.sockets.sockets) == len(port.feeds) == 0
+
+
+def test_known_by_an_authenticator(guarded: tuple[Port, ByHeader]) -> None:
+    """A site's user is the same by every way, whatever name and key it gives."""
+    port, _ = guarded
+    asked = "?name=Eve&client=abcdefghijklmnop"
+    assert (
+        port.ask("POST", f"/chat/send/r/{asked}", b"message=hi", **FORM, X_User="ann").status == 200
+    )
+    (item,) = history(port, "r/")
+    assert item["user"] == {"id": "ann", "name": "ann"}
+    wire = port.connect()
+    wire.send(request("GET", f"/chat/events/r/{asked}", X_User="ann"))
+    (_, hello), *_ = wire.events()
+    assert json.loads(hello)["user"] == {"id": "ann", "name": "ann"}
+    wire.hang_up()

@@ -79,7 +79,7 @@ class Sending(Waiting):
 
     __slots__ = ("tag", "text")
 
-    def __init__(self, draft: Draft, deadline: float, text: bytes, tag: bytes) -> None:
+    def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float = 0.0) -> None:
         super().__init__(draft, deadline)
         self.text = text
         self.tag = tag
@@ -135,15 +135,13 @@ class Publisher:
     def publish(self, draft: Draft) -> Deferred[Message]:
         """As `livechat.interfaces.IMessageLog.publish`; only while there is a connection."""
         try:
-            text = draft.message.encode()
-            deadline = self._waitlist.admit(draft)
+            tag = f"{self._tag}{next(self._tags):x}".encode()
+            sending = Sending(draft, draft.message.encode(), tag)
+            answer = self._waitlist.add(sending)
         except UnicodeEncodeError:
             return fail(unstorable())
         except ChatError as reason:
             return fail(reason)
-        tag = f"{self._tag}{next(self._tags):x}".encode()
-        sending = Sending(draft, deadline, text, tag)
-        answer = self._waitlist.add(sending)
         self._queue.append(sending)
         if self._turn is None:
             self._turn = self._clock.callLater(0, self._flush)

@@ -116,11 +116,11 @@ class SqliteMessageLog:
     def publish(self, draft: Draft) -> Deferred[Message]:
         if self._stopping is not None:
             return fail(_stopping())
+        waiting = Waiting(draft)
         try:
-            waiting = Waiting(draft, self._waitlist.admit(draft))
+            answer = self._waitlist.add(waiting)
         except ChatError as reason:
             return fail(reason)
-        answer = self._waitlist.add(waiting)
         self._queue.append(waiting)
         if not self._group and self._gathering is None:
             self._gather(0, TURNS, self._clock.seconds() + GATHERING)

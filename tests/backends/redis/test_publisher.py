@@ -102,7 +102,7 @@ class PublisherTest(ProcessesTest):
         for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
             tag = b"tag%d" % later
             deadline = self.reactor.seconds() + WAIT
-            first, again = (Sending(Draft("s", "x"), deadline, b"x", tag) for _ in range(2))
+            first, again = (Sending(Draft("s", "x"), b"x", tag, deadline) for _ in range(2))
             found: list[Any] = []
             told = [sending.answer for sending in (first, again)]
             assert told[0] is not None
@@ -123,7 +123,7 @@ class PublisherTest(ProcessesTest):
     async def test_sent_again_and_found(self) -> None:
         """What is there is found by its tag, and what is not is stored now."""
         deadline = self.reactor.seconds() + WAIT
-        one, two, three = (Sending(Draft("s", "x"), deadline, b"x", b"tag") for _ in range(3))
+        one, two, three = (Sending(Draft("s", "x"), b"x", b"tag", deadline) for _ in range(3))
         three.tag = b"other"
         answers = []
         for sending, again in ((one, False), (two, True), (three, True)):
@@ -148,11 +148,9 @@ class PublisherTest(ProcessesTest):
         found: list[Any] = []
 
         def again(patience: float) -> Deferred[Any]:
-            deadline = self.reactor.seconds() + patience
-            sending = Sending(Draft("s", "x"), deadline, b"x", b"tag")
-            told = sending.answer
-            assert told is not None
-            self.here.backend._publisher._waitlist.add(sending)
+            sending = Sending(Draft("s", "x"), b"x", b"tag")
+            told: Deferred[Any] = self.here.backend._publisher._waitlist.add(sending)
+            sending.deadline = self.reactor.seconds() + patience
             self.here.backend._publisher._send([sending], again=True)
             return told.addErrback(note, found)
 

@@ -20,7 +20,7 @@ def test_forget_answered() -> None:
     """Only messages whose senders still wait are remembered."""
     room = Subscription("r")
     for tag in (b"waits", b"answered"):
-        sending = Sending(Draft("r", "x"), 0.0, b"x", tag)
+        sending = Sending(Draft("r", "x"), b"x", tag)
         room.unseen[tag] = sending, Entry(1, 1, tag, "x")
     answer = sending.answer
     assert answer is not None

@@ -98,7 +98,7 @@ class SubscriptionsTest(ProcessesTest):
         """A message that was stored, and lost before it was delivered, holds nothing up."""
         self.patch(subscriptions, "LINGER", 0.1)
         await self.send(self.here, "a")
-        lost = Sending(Draft("r", "lost"), 0.0, b"lost", b"tag")
+        lost = Sending(Draft("r", "lost"), b"lost", b"tag")
         told = lost.answer
         assert told is not None
         told.addErrback(lambda failure: failure.trap(ChatError))
