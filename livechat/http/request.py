@@ -246,13 +246,13 @@ class Request(Answering):
 
     def write(self, data: bytes) -> None:
         """Write a part of a mounted resource's answer."""
-        if self._unread > MOST_UNREAD:
-            # It was cut off, of which its resource is told when the connection is gone.
+        if self.gone or self._unread > MOST_UNREAD:
+            # Its resource is told by `notifyFinish`, once the connection is gone.
             return
         if not self.startedWriting:
             self.channel.begin_stream()
         super().write(data)
-        if self.gone or self.producer is not None or not self.channel.stalled:
+        if self.producer is not None or not self.channel.stalled:
             self._unread = 0
             return
         self._unread += len(data)
@@ -268,7 +268,7 @@ class Request(Answering):
         """Answer with 500 after a bug; an answer that was begun is cut off, which says so too."""
         method, path = self.method.decode("latin-1"), bare(self.path.decode("latin-1"))
         self._log.failure("{method} {path} met a bug.", failure, method=method, path=path)
-        if self.gone:
+        if self.gone or self.finished:
             return
         if self.startedWriting or self._has_failed:
             self.channel.transport.abortConnection()

@@ -207,6 +207,32 @@ def test_bug(world: World, method: str, begun: bool) -> None:
     wire.hang_up()
 
 
+def test_late(world: World) -> None:
+    """A resource that writes to a client that has gone, or raises behind its answer, harms none."""
+    asked: list[Any] = []
+    port = mounted(world, keeping(asked, NOT_DONE_YET))
+    wire = port.connect()
+    wire.send(request("GET", "/site"))
+    lost = asked[0].notifyFinish()
+    wire.hang_up()
+    asked[0].write(b"x")
+    lost.addErrback(lambda failure: asked.append(failure.type))
+    assert len(asked) == 2
+
+    def done(request: Any) -> bytes:
+        request.write(b"done")
+        request.finish()
+        raise ZeroDivisionError
+
+    port = mounted(world, done)
+    wire = port.connect()
+    with capturedLogs() as events:
+        wire.send(request("GET", "/site") + request("GET", "/healthz"))
+    first, second = wire.answers()
+    assert (first.body, second.json()) == (b"done", {"status": "ok"})
+    assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
+
+
 @pytest.mark.parametrize("answer", ["text", None, 7])
 def test_no_bytes(world: World, answer: Any) -> None:
     """So is one that answers what can be sent to nobody."""
