@@ -133,7 +133,8 @@ class ChatError(Exception):
     ) -> None:
         super().__init__(kind.code, detail)
         self.kind = kind
-        self.detail = detail
+        # Half a surrogate pair, in other people's words, could be told to no client.
+        self.detail = detail.encode(errors="replace").decode()
         self.retry_after = RETRY_AFTER if retry_after is None and kind.retry else retry_after
         self.headers = headers
 

@@ -30,3 +30,9 @@ def test_close_codes() -> None:
     """Every close code may be sent (RFC 6455, section 7.4)."""
     for code in Close:
         assert code in (1000, 1001, 1008, 1009, 1012, 1013) or 4000 <= code <= 4999
+
+
+def test_detail_can_be_told() -> None:
+    """A detail that is no Unicode is repaired: it comes from other people's policies, too."""
+    error = ChatError(Kind.BAD_MESSAGE, "not this: \ud800")
+    assert error.detail == "not this: ?"
