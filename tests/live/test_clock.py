@@ -27,7 +27,7 @@ wallclock.HOLD = 1.0
 wallclock.DAY = 3_600.0
 housekeeping.SWEEP_EVERY = housekeeping.LOOK_EVERY = 0.2
 
-sweep = database.Store.sweep
+sweep = database.Database.sweep
 
 
 def counted(*args):
@@ -36,7 +36,7 @@ def counted(*args):
     return following
 
 
-database.Store.sweep = counted
+database.Database.sweep = counted
 
 from twisted.scripts.twistd import run
 
