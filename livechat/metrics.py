@@ -219,7 +219,7 @@ class Pulse:
         self._clock = clock
         self._due = clock.seconds() + LOOK_EVERY
 
-    def look(self) -> None:
+    def measure(self) -> None:
         """Measure; call it every `LOOK_EVERY` seconds."""
         now = self._clock.seconds()
         late = max(0.0, now - self._due)

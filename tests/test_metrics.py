@@ -106,7 +106,7 @@ def test_pulse() -> None:
         # In time; late, twice by as much; in time again; and after two that were left out.
         for seconds in (1.0, 1.5, 1.0, 0.5, 3.25):
             clock.advance(metrics.LOOK_EVERY * seconds)
-            pulse.look()
+            pulse.measure()
 
 
 def test_no_names(make_world: Callable[..., World]) -> None:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.maps import Entry, MapCopy
+from livechat.backends.maps import MapCopy, MapEntry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.cluster import Report, Share
@@ -60,20 +60,20 @@ class LoneProcessRegistry:
 class MapStore(Protocol):
     """Keeps maps for the next process."""
 
-    def read(self, name: str) -> Mapping[str, Entry]:
+    def read(self, name: str) -> Mapping[str, MapEntry]:
         """All entries of the map *name*."""
 
-    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
         """Store *entries* of the map *name*; None in place of those to be removed."""
 
 
 class _NoStore:
     """Keeps nothing."""
 
-    def read(self, name: str) -> Mapping[str, Entry]:
+    def read(self, name: str) -> Mapping[str, MapEntry]:
         return {}
 
-    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
         return succeed(None)
 
 
@@ -149,7 +149,7 @@ class LoneMap(MapCopy):
                 self._change(over, None)
             if self.is_full(key):
                 return fail(self.full())
-        self._change(key, Entry(value, until or 0))
+        self._change(key, MapEntry(value, until or 0))
         return self._stored([key]).addCallback(lambda _: True)
 
     def drop(self, key: str) -> Deferred[None]:
@@ -161,7 +161,7 @@ class LoneMap(MapCopy):
     def catch_up(self) -> Deferred[None]:
         return succeed(None)
 
-    def _change(self, key: str, entry: Entry | None) -> None:
+    def _change(self, key: str, entry: MapEntry | None) -> None:
         self.set(key, entry)
         self._unstored[key] = None
 

@@ -11,7 +11,7 @@ from livechat.errors import ChatError, Kind
 LONGEST_KEY: Final = 256
 
 
-class Entry(NamedTuple):
+class MapEntry(NamedTuple):
     """
     @ivar value: JSON.
     @ivar until: the second since 1970 with which it ends; 0: never.
@@ -34,7 +34,7 @@ class MapCopy:
         self._most = most
         self._now = now
         self._largest = largest
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, MapEntry] = {}
         self._watchers: list[Callable[[Collection[str]], None]] = []
 
     def get(self, key: str) -> bytes | None:
@@ -44,11 +44,11 @@ class MapCopy:
     def items(self) -> list[tuple[str, bytes]]:
         return [(key, one.value) for key, one in self._entries.items() if not self._is_over(one)]
 
-    def entry(self, key: str) -> Entry | None:
+    def entry(self, key: str) -> MapEntry | None:
         """The entry of *key*, over or not."""
         return self._entries.get(key)
 
-    def _is_over(self, entry: Entry) -> bool:
+    def _is_over(self, entry: MapEntry) -> bool:
         return 0 < entry.until <= self._now()
 
     def over(self) -> list[str]:
@@ -72,14 +72,14 @@ class MapCopy:
         """The refusal of a key for which there is no room."""
         return ChatError(Kind.OVERLOADED, f"There is no room for more {self._name}.")
 
-    def set(self, key: str, entry: Entry | None) -> None:
+    def set(self, key: str, entry: MapEntry | None) -> None:
         """Set the entry of *key*, or remove it; tells nobody."""
         if entry is None:
             self._entries.pop(key, None)
         else:
             self._entries[key] = entry
 
-    def replace(self, entries: Mapping[str, Entry]) -> list[str]:
+    def replace(self, entries: Mapping[str, MapEntry]) -> list[str]:
         """Let *entries* be all there are; returns the keys that have changed, and tells nobody."""
         before, self._entries = self._entries, dict(entries)
         keys = before.keys() | entries.keys()

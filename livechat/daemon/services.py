@@ -141,7 +141,7 @@ class Vitals(Service):
             self._looking.stop()
 
     def _look(self, pulse: metrics.Pulse) -> None:
-        pulse.look()
+        pulse.measure()
         rooms = self._hub.rooms()
         metrics.measured(
             connections=len(self._connections),

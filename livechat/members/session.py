@@ -24,7 +24,7 @@ from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place, Repeated
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat, check_seen
-from livechat.rooms.history import PAGE, History, Window
+from livechat.rooms.history import HISTORY_PAGE, History, Window
 
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
@@ -145,7 +145,7 @@ class Session(BaseSession):
             self._refuse(ChatError(Kind.RATE_LIMITED, "The last page is not there yet."))
         elif self._may_ask():
             self._asking = True
-            limit = PAGE if frame.limit is None else min(frame.limit, PAGE)
+            limit = HISTORY_PAGE if frame.limit is None else min(frame.limit, HISTORY_PAGE)
             found = self._history(Window(limit, frame.before, frame.after))
             Deferred.fromCoroutine(found).addErrback(self._failed)
 

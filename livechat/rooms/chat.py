@@ -25,7 +25,7 @@ from livechat.protocol.messages import Draft, Message, Place, Repeated
 from livechat.protocol.v1 import Limits, Present
 from livechat.rooms.activity import Activity
 from livechat.rooms.directory import Directory
-from livechat.rooms.history import PAGE, History, Window
+from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.policy import Policy
@@ -74,7 +74,7 @@ class Chat:
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
-        self.limits = Limits(max_message, rate, Rate.of(rate).burst if rate else 0, PAGE)
+        self.limits = Limits(max_message, rate, Rate.of(rate).burst if rate else 0, HISTORY_PAGE)
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""

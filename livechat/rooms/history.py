@@ -12,8 +12,8 @@ from livechat.protocol.messages import Message, Position
 from livechat.rooms.recovery import NEWEST_PAGE
 
 #: Messages of a history unless said, and at most.
-PAGE: Final = NEWEST_PAGE
-LONGEST_PAGE: Final = 1_000
+HISTORY_PAGE: Final = NEWEST_PAGE
+LONGEST_HISTORY: Final = 1_000
 
 
 class Window(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Window(Struct, frozen=True):
     last `limit` before `before`, or, with neither, the newest.
     """
 
-    limit: int = PAGE
+    limit: int = HISTORY_PAGE
     before: int | None = None
     after: int | None = None
 
@@ -57,7 +57,7 @@ class History:
 
         @raise ChatError: the log cannot be read.
         """
-        limit = min(window.limit, LONGEST_PAGE)
+        limit = min(window.limit, LONGEST_HISTORY)
         position = (await log.read(room, 0, 0)).position
         if window.after is not None:
             first = max(window.after + 1, position.oldest)

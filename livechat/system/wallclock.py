@@ -25,7 +25,7 @@ so that neither frequent restarts nor nights without power postpone it for ever.
 A machine that sleeps each night jumps each morning.  So a forward jump of up to `PAUSE` in all
 does not begin the wait anew.
 
-No I/O happens here: `WallClock.look` is called about once a second.
+No I/O happens here: `WallClock.compare` is called about once a second.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class WallClock:
         apart = f": it is {_distance(now - last)} the last trusted time" if last else ""
         return f"The wall clock cannot be trusted yet{apart}. {_waits(self._held)}"
 
-    def look(self) -> str:
+    def compare(self) -> str:
         """
         Compare the clocks.
 

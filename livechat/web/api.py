@@ -27,7 +27,7 @@ from livechat.protocol.names import room_name
 from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
-from livechat.rooms.history import LONGEST_PAGE, PAGE, History, Window
+from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
 from livechat.web.queries import claim, idempotency_key, number, send_request, window
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
@@ -71,7 +71,7 @@ class Api:
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
-        part = window(call.query, PAGE)
+        part = window(call.query, HISTORY_PAGE)
         actor = await self._door.caller(call.source, claim(call, {}))
         found = await self._chat.history(actor, room, part)
         headers = (
@@ -213,7 +213,7 @@ def _join_request(call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
         asked = {}
     claimed = claim(call, asked)
     if encoding == Encoding.PLAIN:
-        count = min(number(asked, "history") or 0, PAGE)
+        count = min(number(asked, "history") or 0, HISTORY_PAGE)
         return JoinRequest(room, encoding, history=count), claimed
     since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
     since = since or asked.get("since")
@@ -232,7 +232,7 @@ async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
 
 def _links(room: str, part: Window, found: History) -> Headers:
     """Where the neighbouring parts of the history are (RFC 8288)."""
-    limit = min(part.limit, LONGEST_PAGE)
+    limit = min(part.limit, LONGEST_HISTORY)
     links = []
     if found.older is not None:
         links.append(("prev", {"before": found.older, "limit": limit}))

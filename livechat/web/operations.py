@@ -17,7 +17,7 @@ from livechat.protocol import looks, names
 from livechat.protocol import v1 as frames
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
-from livechat.rooms.history import LONGEST_PAGE, PAGE
+from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY
 
 Document = dict[str, Any]
 
@@ -55,15 +55,15 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         "Chosen at random, kept and told to nobody else: makes this the same user each time.",
     ),
     "limit": (
-        NUMBER | {"default": PAGE},
-        f"How many messages; no more than {LONGEST_PAGE} come, however many are asked for.",
+        NUMBER | {"default": HISTORY_PAGE},
+        f"How many messages; no more than {LONGEST_HISTORY} come, however many are asked for.",
     ),
     "before": (NUMBER, "The last messages before this number. Not together with `after`."),
     "after": (NUMBER, "The first messages after this number. Not together with `before`."),
     "since": (PLACE, "`epoch:seq`, of what was seen last: what came after it comes first."),
     "history": (
         NUMBER | {"default": 0},
-        f"Plain mode: so many of the newest messages come first, at most {PAGE}.",
+        f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
     ),
 }
 AS_USER: Final = ("name", "client")

@@ -15,7 +15,7 @@ from livechat.backends.alone import (
     LonePresenceRelay,
     LoneProcessRegistry,
 )
-from livechat.backends.maps import Entry
+from livechat.backends.maps import MapEntry
 from livechat.errors import Kind
 from livechat.interfaces import IPresenceRelay, IProcessRegistry
 from livechat.protocol.cluster import Share
@@ -41,13 +41,13 @@ class Keeping:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.asked: list[tuple[Mapping[str, Entry | None], Deferred[None]]] = []
+        self.asked: list[tuple[Mapping[str, MapEntry | None], Deferred[None]]] = []
         self.map = LoneMap("x", lambda: 100.0, self, self.clock, most=3, largest=9)
 
-    def read(self, name: str) -> dict[str, Entry]:
+    def read(self, name: str) -> dict[str, MapEntry]:
         return {}
 
-    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
         answer: Deferred[None] = Deferred()
         self.asked.append((entries, answer))
         return answer

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.backends.maps import LONGEST_KEY, Entry, MapCopy
+from livechat.backends.maps import LONGEST_KEY, MapCopy, MapEntry
 
 
 def test_copy() -> None:
     """What is over is hidden, and counts until somebody needs its room."""
     now = [100.0]
     copy = MapCopy("x", lambda: now[0], most=2, largest=3)
-    copy.set("a", Entry(b"1", 101))
-    copy.set("b", Entry(b"2"))
+    copy.set("a", MapEntry(b"1", 101))
+    copy.set("b", MapEntry(b"2"))
     assert copy.get("a") == b"1"
     now[0] = 101.0
     assert copy.get("a") is None
@@ -33,6 +33,8 @@ def test_too_long(key: str, value: bytes) -> None:
 def test_replaced() -> None:
     """Only what has changed is told."""
     copy = MapCopy("x", lambda: 0, most=9, largest=9)
-    copy.replace({"same": Entry(b"1"), "other": Entry(b"1"), "gone": Entry(b"1")})
-    changed = copy.replace({"same": Entry(b"1"), "other": Entry(b"1", 7), "new": Entry(b"1")})
+    copy.replace({"same": MapEntry(b"1"), "other": MapEntry(b"1"), "gone": MapEntry(b"1")})
+    changed = copy.replace(
+        {"same": MapEntry(b"1"), "other": MapEntry(b"1", 7), "new": MapEntry(b"1")}
+    )
     assert sorted(changed) == ["gone", "new", "other"]

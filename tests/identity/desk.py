@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from livechat.backends.alone import LoneMap, _NoStore
-from livechat.backends.maps import Entry
+from livechat.backends.maps import MapEntry
 from livechat.errors import ChatError, Kind
 from livechat.identity.operators import (
     Operators,
@@ -42,18 +42,18 @@ class Desk:
         self.time = Time(self.clock, lambda: self.wall)
         self.lane, self.disk = Lane(), Lane()
         #: What the map's store has, while it is not full.
-        self.kept: dict[str, Entry] = {}
+        self.kept: dict[str, MapEntry] = {}
         self.full = False
         self.shared = shared
         self.operators = self.again()
 
-    def read(self, name: str) -> dict[str, Entry]:
+    def read(self, name: str) -> dict[str, MapEntry]:
         return self.kept
 
-    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
         return self.disk.call(self._write, entries)
 
-    def _write(self, entries: Mapping[str, Entry | None]) -> None:
+    def _write(self, entries: Mapping[str, MapEntry | None]) -> None:
         if self.full:
             raise OSError("no space left")
         for key, entry in entries.items():

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Route, expect
 
-from livechat.web.admin.rooms import PAGE
+from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
 from tests.live.daemon import Daemon, Wscat
 from tests.live.visitor import say
@@ -258,22 +258,24 @@ def test_the_list(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """Filter, sort and turn pages without a reload; the address says what is shown."""
     operator = tab()
     page = operator.page
-    many = [daemon.socket(f"list-{number:03}") for number in range(PAGE + 5)]
+    many = [daemon.socket(f"list-{number:03}") for number in range(ROOMS_PER_PAGE + 5)]
     operator.sign_in()
     operator.live()
     page.evaluate("window.same = true")
     page.get_by_label("Filter by name").fill("list-")
-    expect(page.get_by_text(f"{PAGE + 5} of")).to_be_visible()
+    expect(page.get_by_text(f"{ROOMS_PER_PAGE + 5} of")).to_be_visible()
     page.get_by_role("link", name="Room", exact=True).click()
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("Room")
     page.get_by_role("link", name="Next").click()
     expect(page.locator(".rooms tbody tr")).to_have_count(5)
     assert page.url.endswith("/admin/?q=list-&sort=name&page=2")
-    assert operator.rooms() == [f"list-{number:03}" for number in range(PAGE, PAGE + 5)]
+    assert operator.rooms() == [
+        f"list-{number:03}" for number in range(ROOMS_PER_PAGE, ROOMS_PER_PAGE + 5)
+    ]
     many.append(daemon.socket("list-zzz"))
     expect(page.get_by_role("link", name="list-zzz")).to_be_visible()
     page.go_back()
-    expect(page.locator(".rooms tbody tr")).to_have_count(PAGE)
+    expect(page.locator(".rooms tbody tr")).to_have_count(ROOMS_PER_PAGE)
     page.get_by_label("Filter by name").fill("zzz")
     expect(page.locator(".rooms tbody tr")).to_have_count(1)
     assert page.url.endswith("/admin/?q=zzz&sort=name")

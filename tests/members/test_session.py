@@ -19,7 +19,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms import recovery
 from livechat.rooms.chat import Chat
-from livechat.rooms.history import PAGE
+from livechat.rooms.history import HISTORY_PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
 from tests.members.test_plain import Client as PlainClient
@@ -122,7 +122,7 @@ def test_hello(make_world: Callable[..., World]) -> None:
         "room": "r",
         "epoch": place(world, 0).epoch,
         "seq": 2,
-        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": PAGE},
+        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": HISTORY_PAGE},
         "heartbeat": 25,
         "time": 1_790_000_000_000,
     }
@@ -354,10 +354,10 @@ def test_resume(make_world: Callable[..., World]) -> None:
 
 def test_resume_where_numbering_began_anew(world: World) -> None:
     """Then the newest page comes, and no more."""
-    say(world, *map(str, range(PAGE + 50)))
+    say(world, *map(str, range(HISTORY_PAGE + 50)))
     answer, numbers = resumed(world, Place("other", 3))
     assert answer["reason"] == "epoch"
-    assert numbers == list(range(51, PAGE + 51))
+    assert numbers == list(range(51, HISTORY_PAGE + 51))
 
 
 def test_resume_by_frame(world: World) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from livechat.backends.retention import Retention
-from livechat.rooms.history import LONGEST_PAGE, History, Window
+from livechat.rooms.history import LONGEST_HISTORY, History, Window
 from tests.rooms.test_chat import say, seqs
 from tests.support import (
     SOMEBODY,
@@ -22,7 +22,7 @@ from tests.support import (
         (Window(), range(51, 151)),
         (Window(limit=3), [148, 149, 150]),
         (Window(limit=0), []),
-        (Window(limit=LONGEST_PAGE + 1), range(1, 151)),
+        (Window(limit=LONGEST_HISTORY + 1), range(1, 151)),
         (Window(limit=3, after=0), [1, 2, 3]),
         (Window(limit=3, after=148), [149, 150]),
         (Window(limit=3, after=150), []),
@@ -44,8 +44,8 @@ def test_windows(world: World, window: Window, expected: list[int]) -> None:
 
 def test_longest_page(world: World) -> None:
     """However much is asked for, a history has no more than its longest page."""
-    say(world, *("x" for _ in range(LONGEST_PAGE + 5)))
-    assert seqs(world, Window(limit=5_000)) == list(range(6, LONGEST_PAGE + 6))
+    say(world, *("x" for _ in range(LONGEST_HISTORY + 5)))
+    assert seqs(world, Window(limit=5_000)) == list(range(6, LONGEST_HISTORY + 6))
 
 
 def test_unknown_room(world: World) -> None:

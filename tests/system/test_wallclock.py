@@ -34,7 +34,7 @@ class Machine:
         """Pass time, in which the process looks at its clocks."""
         for _ in range(round(seconds / each)):
             self.monotonic.advance(each)
-            self._hear(self.clock.look())
+            self._hear(self.clock.compare())
 
     def restart(self, away: float = 0.0) -> WallClock:
         """End the process, and start another one after some time."""

@@ -18,7 +18,7 @@ READ: Final = Script("read")
 #: Characters after which a part ends.
 CHARACTERS: Final = 256 * 1024
 #: Seconds for which a room that was read, and in which nothing was said, keeps its word.
-WORD_LASTS: Final = 600
+READ_WORD_LASTS: Final = 600
 #: Rooms that are asked for together.
 _STEP: Final = 500
 
@@ -53,7 +53,7 @@ class History:
             b"%d" % self._retention.messages,
             b"%d" % (1000 * self._retention.seconds),
             secrets.token_urlsafe(9).encode(),
-            b"%d" % (1000 * WORD_LASTS),
+            b"%d" % (1000 * READ_WORD_LASTS),
         ]
         keys = self._keys.numbering(room)
         word, top, time, tag, oldest, found = await self._connection.call(READ, keys, args)

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.maps import Entry, MapCopy
+from livechat.backends.maps import MapCopy, MapEntry
 from livechat.backends.redis.connection import (
     Connection,
     RefusedError,
@@ -92,7 +92,7 @@ class RedisMap(MapCopy):
         self._wall = wall
         self._writable = writable
         self._version = Version()
-        self._ahead: dict[int, tuple[str, Entry | None]] = {}
+        self._ahead: dict[int, tuple[str, MapEntry | None]] = {}
         self._hole: IDelayedCall | None = None
         # Whether the map is to be read, and is being read.
         self._stale = self._reading = False
@@ -109,13 +109,13 @@ class RedisMap(MapCopy):
     ) -> Deferred[bool]:
         self.check(key, value)
         expected = b"" if expect is ... else b"-" if expect is None else b"=" + expect
-        return Deferred.fromCoroutine(self._change(key, Entry(value, until or 0), expected))
+        return Deferred.fromCoroutine(self._change(key, MapEntry(value, until or 0), expected))
 
     def drop(self, key: str) -> Deferred[None]:
         dropped = Deferred.fromCoroutine(self._change(key, None, b""))
         return dropped.addCallback(lambda _: None)
 
-    async def _change(self, key: str, entry: Entry | None, expected: bytes) -> bool:
+    async def _change(self, key: str, entry: MapEntry | None, expected: bytes) -> bool:
         if not self._writable():
             raise _away("it is not usable")
         packed = b"" if entry is None else _packed(entry)
@@ -140,7 +140,7 @@ class RedisMap(MapCopy):
             await self._in_force(Version(word, number), key, entry)
         return True
 
-    async def _in_force(self, version: Version, key: str, entry: Entry | None) -> None:
+    async def _in_force(self, version: Version, key: str, entry: MapEntry | None) -> None:
         """Wait until this copy has a change that Redis has."""
         self._hear(version, key, entry)
         if not self._has(version):
@@ -168,7 +168,7 @@ class RedisMap(MapCopy):
         entry = _unpacked(packed) if packed else None
         self._hear(Version(word, int(number)), key.decode(), entry)
 
-    def _hear(self, version: Version, key: str, entry: Entry | None) -> None:
+    def _hear(self, version: Version, key: str, entry: MapEntry | None) -> None:
         if version.word != self._version.word:
             self._read_soon()
         elif version.number > self._version.number:
@@ -263,7 +263,7 @@ class RedisMap(MapCopy):
         args = [self._name.encode(), secrets.token_urlsafe(9).encode()]
         args.append(b"%d" % (1000 * DOCUMENT_LASTS))
         for key, value in document_entries(document).items():
-            args += key.encode(), _packed(Entry(value))
+            args += key.encode(), _packed(MapEntry(value))
         await self._connection.call(ADOPT, [self._key, shelf, self._keys.control], args)
         return True
 
@@ -333,13 +333,13 @@ class Maps:
             each.stop()
 
 
-def _packed(entry: Entry) -> bytes:
+def _packed(entry: MapEntry) -> bytes:
     return b"%d %b" % (entry.until, entry.value)
 
 
-def _unpacked(packed: bytes) -> Entry:
+def _unpacked(packed: bytes) -> MapEntry:
     until, _, value = packed.partition(b" ")
-    return Entry(value, int(until))
+    return MapEntry(value, int(until))
 
 
 def _version(packed: bytes) -> Version:

@@ -138,7 +138,7 @@ class Sweep:
 
     def _look(self) -> None:
         if self._ready():
-            self._hear(self._wall.look())
+            self._hear(self._wall.compare())
 
     def _hear(self, line: str) -> None:
         if line:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
-from livechat.backends.maps import Entry
+from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
@@ -65,7 +65,7 @@ class _MapStore:
         self._writer = writer
         self._failed = failed
 
-    def write(self, name: str, entries: Mapping[str, Entry | None]) -> Deferred[None]:
+    def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
         written = self._writer.call(self._database.write_map, name, entries)
         return written.addErrback(self._not_written)
 

@@ -24,7 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from livechat.backends.maps import Entry
+from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import maps, quarantine, schema, upkeep
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
@@ -171,7 +171,7 @@ class Database:
         with self._transaction() as db:
             db.execute("REPLACE INTO meta VALUES ('probe', ?)", (os.urandom(8),))
 
-    def read_map(self, name: str) -> dict[str, Entry]:
+    def read_map(self, name: str) -> dict[str, MapEntry]:
         """
         Read all entries of a map.
 
@@ -180,7 +180,7 @@ class Database:
         with self._reader.reading() as db:
             return maps.read(db, name)
 
-    def write_map(self, name: str, entries: Mapping[str, Entry | None]) -> None:
+    def write_map(self, name: str, entries: Mapping[str, MapEntry | None]) -> None:
         """
         Store entries of a map, on disk when this returns; None in place of those to be removed.
 

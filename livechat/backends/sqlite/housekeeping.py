@@ -90,7 +90,7 @@ class Housekeeping:
 
     def _tick(self) -> None:
         """Compare the clocks; tidy the file when it needs it and it is quiet."""
-        line = self._database.clock.look()
+        line = self._database.clock.compare()
         if line:
             self._log.warn("{line}", line=line)
         if not self._database.untidy:

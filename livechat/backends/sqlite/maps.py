@@ -5,16 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from livechat.backends.maps import Entry
+from livechat.backends.maps import MapEntry
 
 
-def read(db: sqlite3.Connection, name: str) -> dict[str, Entry]:
+def read(db: sqlite3.Connection, name: str) -> dict[str, MapEntry]:
     """All entries of the map *name*."""
     found = db.execute("SELECT key, value, until FROM maps WHERE map = ?", (name,))
-    return {key: Entry(value, until) for key, value, until in found}
+    return {key: MapEntry(value, until) for key, value, until in found}
 
 
-def write(db: sqlite3.Connection, name: str, entries: Mapping[str, Entry | None]) -> None:
+def write(db: sqlite3.Connection, name: str, entries: Mapping[str, MapEntry | None]) -> None:
     """Store *entries* of the map *name*; None in place of those to be removed."""
     db.executemany(
         "DELETE FROM maps WHERE map = ? AND key = ?",

@@ -152,7 +152,7 @@ class Tail:
         self._messages.extend(messages)
         self._stream.news()
 
-    def take(self) -> list[Message]:
+    def drain(self) -> list[Message]:
         """What came since the last time, oldest first."""
         taken = list(self._messages)
         self._messages.clear()

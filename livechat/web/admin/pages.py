@@ -259,7 +259,7 @@ class Admin:
                 yield b"".join(pieces)
                 await stream.sleep(_PAUSE)
                 await stream.rest(_REFRESH - _PAUSE)
-                waiting = tail.take()
+                waiting = tail.drain()
         except ChatError:
             # The backend is away.  The stream ends here, and the browser comes back.
             return

@@ -14,7 +14,7 @@ from livechat.protocol.cluster import Room
 from livechat.web.queries import number
 
 #: Rooms of a page.
-PAGE: Final = 50
+ROOMS_PER_PAGE: Final = 50
 #: Characters of a filter.
 LONGEST_FILTER: Final = 128
 #: What one can sort by: its name in a query, and its value.
@@ -112,12 +112,14 @@ def page_of(rooms: Sequence[Room], view: View) -> Listing:
     """The part of *rooms* that *view* shows."""
     wanted = view.filter.lower()
     found = [room for room in rooms if wanted in room.name.lower()] if wanted else rooms
-    pages = max(1, -(-len(found) // PAGE))
+    pages = max(1, -(-len(found) // ROOMS_PER_PAGE))
     page = min(view.page, pages)
     # Not sorted whole: nearly always it is the first page of very many that is looked at.
     choose = nlargest if view.sort == "name" and view.turned else nsmallest
-    first = choose(page * PAGE, found, key=_order(view))
-    return Listing(view.at(page), first[(page - 1) * PAGE :], len(found), len(rooms), pages)
+    first = choose(page * ROOMS_PER_PAGE, found, key=_order(view))
+    return Listing(
+        view.at(page), first[(page - 1) * ROOMS_PER_PAGE :], len(found), len(rooms), pages
+    )
 
 
 def _order(view: View) -> Callable[[Room], tuple[float, str]]:

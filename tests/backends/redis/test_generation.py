@@ -137,7 +137,7 @@ class NumberingTest(ProcessesTest):
         """The key of its word ends by itself, and with the first message."""
         await self.here.backend.messages.subscribe("new")
         left = int(self.server.ask("PTTL", "lc:{new}:w"))
-        assert 0 < left <= 1000 * history.WORD_LASTS
+        assert 0 < left <= 1000 * history.READ_WORD_LASTS
         await self.here.backend.messages.publish(Draft("new", "first"))
         assert self.server.ask("EXISTS", "lc:{new}:w") == "0"
 

@@ -50,7 +50,7 @@ class SweepTest(ProcessesTest):
 
     async def sweep(self, backend: RedisBackend | None = None, steps: int = 1) -> None:
         for _ in range(steps):
-            (backend or self.backend).wall.look()
+            (backend or self.backend).wall.compare()
             await (backend or self.backend)._sweep.step()
 
     async def run_for(self, seconds: float) -> None:
@@ -58,7 +58,7 @@ class SweepTest(ProcessesTest):
         end = self.later + seconds
         while self.later < end:
             self.later = min(end, self.later + HOLD)
-            self.backend.wall.look()
+            self.backend.wall.compare()
         await self.sweep()
 
     def length(self, room: str = "r") -> int:

@@ -27,7 +27,7 @@ def log(disk: Disk) -> Path:
 
 
 def sweep(store: Database) -> None:
-    store.clock.look()
+    store.clock.compare()
     start: int | None = 0
     while start is not None:
         start = store.sweep(start)
@@ -87,7 +87,7 @@ class TestClocks:
         while seconds > 0:
             self.disk.now += min(seconds, HOLD)
             seconds -= HOLD
-            self.store.clock.look()
+            self.store.clock.compare()
         self.store.sweep()
 
     def test_ahead_for_a_minute(self) -> None:

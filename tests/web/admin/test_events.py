@@ -123,11 +123,11 @@ def test_tail(clock: Clock) -> None:
     assert not rest.called
     clock.advance(0)
     assert rest.called
-    assert [message.seq for message in tail.take()] == [1, 2]
-    assert tail.take() == []
+    assert [message.seq for message in tail.drain()] == [1, 2]
+    assert tail.drain() == []
     for seq in range(10 * TAIL):
         tail.deliver("r", "e", [Message("x", seq, 0)])
-    assert [message.seq for message in tail.take()] == list(range(9 * TAIL, 10 * TAIL))
+    assert [message.seq for message in tail.drain()] == list(range(9 * TAIL, 10 * TAIL))
 
 
 def test_a_tail_whose_numbers_begin_anew(clock: Clock) -> None:

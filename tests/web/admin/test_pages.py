@@ -13,7 +13,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR, Actor
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Message, User
-from livechat.web.admin.rooms import PAGE
+from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
 #: What must be shown as text.
@@ -125,9 +125,9 @@ def test_many_rooms(browser: Browser, world: World) -> None:
     for number in range(10_000):
         join(world, f"{number:05}")
     text = page(browser, "/admin/?sort=name")
-    assert names(text) == [f"{number:05}" for number in range(PAGE)]
+    assert names(text) == [f"{number:05}" for number in range(ROOMS_PER_PAGE)]
     assert "10,000 active rooms" in text
-    assert f"Page 1 of {10_000 // PAGE}" in text
+    assert f"Page 1 of {10_000 // ROOMS_PER_PAGE}" in text
     assert names(page(browser, "/admin/?sort=name&page=200"))[-1] == "09999"
     assert names(page(browser, "/admin/?sort=name&page=201"))[-1] == "09999"
 

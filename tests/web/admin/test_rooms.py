@@ -8,7 +8,7 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import fields
 from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Newest
-from livechat.web.admin.rooms import PAGE, View, page_of
+from livechat.web.admin.rooms import ROOMS_PER_PAGE, View, page_of
 
 
 def room(name: str, members: int = 0, seq: int = 0, rate: float = 0.0, time: int = 0) -> Room:
@@ -66,7 +66,7 @@ def test_bad_views(query: str) -> None:
 
 def test_pages() -> None:
     """Every room stands on one page."""
-    rooms = [room(f"{number:04}") for number in range(3 * PAGE - 1)]
+    rooms = [room(f"{number:04}") for number in range(3 * ROOMS_PER_PAGE - 1)]
     seen = []
     for page in (1, 2, 3):
         found = page_of(rooms, View(sort="name", page=page))
