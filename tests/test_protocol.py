@@ -125,7 +125,7 @@ class Play:
 
 @given(steps=_STEPS, limit=some.sampled_from((0, 4)), page=some.sampled_from((2, 500)))
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_interleaving(
     make_world: Callable[..., World],

@@ -228,7 +228,7 @@ def plays(steps: list[tuple[str, int]], page: int) -> Play:
 
 
 @given(some.lists(_STEPS, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
     """Every number once, in order, in every interleaving."""
     play = plays(steps, page)
@@ -240,7 +240,7 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
     """What is trimmed, or lost with a numbering that began anew, is said to be missing."""
     plays(steps, page)
