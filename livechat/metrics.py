@@ -157,6 +157,8 @@ def share(directory: str, number: int) -> None:
     # and those that are gone would be read for ever.
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     _process.directory = directory
+    # Makes the figures, and so opens their files, while nobody is served yet.
+    _process.figures.settle()
 
 
 def refused(code: str) -> None:
