@@ -307,7 +307,7 @@ def find(name: str, option: str) -> object:
 
 
 def _is_twisteds(error: BaseException) -> bool:
-    """Whether `reflect.namedAny` raised it, and no module that it has imported."""
+    """Tell whether `reflect.namedAny` raised it, and no module that it has imported."""
     return traceback.extract_tb(error.__traceback__)[-1].filename == reflect.__file__
 
 

@@ -65,7 +65,7 @@ class MapCopy:
             raise ValueError(f"a value has at most {self._largest} bytes, not {len(value)}")
 
     def is_full(self, key: str) -> bool:
-        """Whether there is no room for *key*."""
+        """Tell whether the map has no room for *key*."""
         return len(self._entries) >= self._most and key not in self._entries
 
     def full(self) -> ChatError:
@@ -80,7 +80,7 @@ class MapCopy:
             self._entries[key] = entry
 
     def replace(self, entries: Mapping[str, MapEntry]) -> list[str]:
-        """Let *entries* be all there are; returns the keys that have changed, and tells nobody."""
+        """Replace all entries by *entries*; return the changed keys, and tell no watcher."""
         before, self._entries = self._entries, dict(entries)
         keys = before.keys() | entries.keys()
         return [key for key in keys if before.get(key) != entries.get(key)]

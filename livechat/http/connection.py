@@ -107,7 +107,7 @@ class Channel(Parser):
 
     @property
     def stalled(self) -> bool:
-        """Whether the client does not read what was written."""
+        """Tell whether the client leaves written bytes unread."""
         stalled: bool = self._waitingForTransport
         return stalled
 

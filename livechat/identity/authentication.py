@@ -39,7 +39,7 @@ class Authentication:
         self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
 
     def __bool__(self) -> bool:
-        """Whether there is any to ask."""
+        """Tell whether an authenticator is installed."""
         return bool(self._authenticators)
 
     async def user(self, credentials: Credentials) -> User | None:

@@ -224,7 +224,7 @@ class Operators:
         return new_hash(self._hasher, self._file.password, password)
 
     def _fits(self, password: str) -> bool:
-        """Whether it is the password.  Blocks."""
+        """Tell whether it is the password.  Blocks."""
         return fits(self._hasher, self._file.password, password)
 
     async def _save(self) -> None:

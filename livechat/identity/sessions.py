@@ -78,7 +78,7 @@ class Sessions:
         return {key: _time(value) for key, value in items if key.startswith(kind)}
 
     def knows(self, address: str) -> bool:
-        """Whether the right password came from *address*."""
+        """Tell whether the right password came from *address*."""
         return self._map.get(_ADDRESS + address) is not None
 
     def take_over(self, sessions: Mapping[str, int], addresses: Sequence[str]) -> Deferred[None]:

@@ -1,4 +1,4 @@
-"""Whether the peer of a socket still takes what it was sent."""
+"""Tells whether the peer of a socket still takes bytes that it was sent."""
 
 from __future__ import annotations
 

@@ -28,19 +28,19 @@ UNREADABLE: Final = Rate(per_second=0.05, burst=5)
 
 
 class Usability(Protocol):
-    """Whether a Redis can be used now."""
+    """The state of a connection to Redis: commands, changes, the end."""
 
     @property
     def ready(self) -> bool:
-        """Whether Redis can be asked."""
+        """Tell whether Redis takes commands."""
 
     @property
     def writable(self) -> bool:
-        """Whether changes are taken: they could be told to this process, too."""
+        """Tell whether changes are taken: this process would hear of them, too."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the end has begun."""
+        """Tell whether the backend is stopping."""
 
 
 @implementer(IMessageLog)
@@ -116,7 +116,7 @@ class RedisMessageLog:
         return Deferred.fromCoroutine(self._in_words(reading))
 
     async def _in_words(self, reading: Coroutine[Any, Any, _T]) -> _T:
-        """What *reading* returns, or why people cannot have it."""
+        """Return the result of *reading*; turn its failure into an error for clients."""
         try:
             return await reading
         except (UnansweredError, RefusedError) as reason:

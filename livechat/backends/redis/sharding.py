@@ -78,7 +78,7 @@ class _ShardedMessageLog:
 
 @implementer(IPresenceRelay)
 class _ShardedPresenceRelay:
-    """Who is in a room is told where the room is."""
+    """Relay presence through the Redis that holds the room."""
 
     def __init__(self, relays: Sequence[IPresenceRelay]) -> None:
         self._relays = relays

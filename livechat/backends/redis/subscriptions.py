@@ -57,7 +57,7 @@ class SubscriptionsHost(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether Redis can be asked."""
+        """Tell whether Redis takes commands."""
 
     async def find_users(self, room: str) -> None:
         """Find out who is in *room* elsewhere; as `Connection.command`."""

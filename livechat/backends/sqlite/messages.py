@@ -85,7 +85,7 @@ class SqliteMessageLog:
 
     @property
     def quiet(self) -> bool:
-        """Whether no message waits to be stored."""
+        """Tell whether no message waits to be stored."""
         return not self._group and not self._queue
 
     def subscribe(self, room: str) -> Deferred[None]:
