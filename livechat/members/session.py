@@ -15,7 +15,6 @@ from twisted.internet.interfaces import IReactorTime
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
-from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
@@ -25,6 +24,7 @@ from livechat.protocol.messages import Message, Place, Repeated
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat, check_seen
 from livechat.rooms.history import HISTORY_PAGE, History, Window
+from livechat.rooms.member import IClient
 
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)

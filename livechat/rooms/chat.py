@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
-from livechat.interfaces import IBackend, IClient, IMember, ISink
+from livechat.interfaces import IBackend, ISink
 from livechat.limits.rates import Buckets, Rate
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
@@ -28,6 +28,7 @@ from livechat.rooms.directory import Directory
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
+from livechat.rooms.member import IClient, IMember
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay

@@ -6,7 +6,7 @@ import json
 
 from livechat.identity.actor import OPERATOR
 from livechat.protocol import v1 as frames
-from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
+from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
 from livechat.protocol.messages import Message, Place, User
 from tests.support import server_frame
 
@@ -17,22 +17,22 @@ def test_an_operator() -> None:
     """Only an operator has a role; a plain member is told of neither."""
     message = Message("hi", 1, 2, OPERATOR)
     user = {"id": "livechat:operator", "name": "Operator", "role": "operator"}
-    _, payload, _ = server_frame(encode_messages(Encoding.V1, "k", [message]))
+    _, payload, _ = server_frame(encode_entries(Encoding.V1, "k", [message]))
     assert json.loads(payload)["user"] == user
-    _, data = encode_messages(Encoding.EVENTS, "k", [message]).split(b"data: ")
+    _, data = encode_entries(Encoding.EVENTS, "k", [message]).split(b"data: ")
     assert json.loads(data)["user"] == user
-    plain = encode_messages(Encoding.PLAIN, "k", [message])
-    assert plain == encode_messages(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
+    plain = encode_entries(Encoding.PLAIN, "k", [message])
+    assert plain == encode_entries(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
 
 
 def test_messages() -> None:
     """One message in each encoding."""
     said = [Message("hi\nthere", 7, 8, ANN), Message("x", 8, 9)]
-    plain = encode_messages(Encoding.PLAIN, "k", said)
+    plain = encode_entries(Encoding.PLAIN, "k", said)
     _, payload, rest = server_frame(plain)
     assert json.loads(payload) == {"message": "hi\nthere"}
     assert json.loads(server_frame(rest)[1]) == {"message": "x"}
-    framed = encode_messages(Encoding.V1, "k", said)
+    framed = encode_entries(Encoding.V1, "k", said)
     _, payload, rest = server_frame(framed)
     first = {
         "type": "message",
@@ -45,7 +45,7 @@ def test_messages() -> None:
     assert json.loads(server_frame(rest)[1]) == {
         "type": "message", "message": "x", "seq": 8, "time": 9,
     }  # fmt: skip
-    events = encode_messages(Encoding.EVENTS, "k", said).decode().split("\n\n")
+    events = encode_entries(Encoding.EVENTS, "k", said).decode().split("\n\n")
     assert events[2] == ""
     name, number, data = events[0].split("\n")
     assert (name, number) == ("event: message", "id: k:7")

@@ -8,9 +8,10 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from livechat.errors import ChatError
-from livechat.interfaces import IClient, ISink
+from livechat.interfaces import ISink
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Message
+from livechat.rooms.member import IClient
 from tests.support.frames import server_frame
 
 
