@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, State, Stream
+from livechat.backends.redis.entries import Entry, Part, State
+from livechat.backends.redis.stream import MOST_AHEAD, Stream
 
 
 def entry(seq: int, tag: bytes = b"") -> Entry:

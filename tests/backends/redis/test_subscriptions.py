@@ -9,7 +9,7 @@ from twisted.internet.task import deferLater
 
 from livechat.backends.redis import subscriptions
 from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import Entry
+from livechat.backends.redis.entries import Entry
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until
