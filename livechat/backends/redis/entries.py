@@ -128,8 +128,7 @@ def stored_entry(number: bytes, kept: Sequence[bytes] | bytes, word: bytes) -> E
     """
     seq = int(number.partition(b"-")[0])
     if isinstance(kept, bytes):
-        time, tag, sizes, rest = kept.split(b" ", 3)
-        return _entry(seq, time, tag, sizes, rest, word)
+        return _entry(seq, word, kept)
     user, kind, extra = None, RecordKind.MESSAGE, b""
     for name, value in zip(kept[6::2], kept[7::2], strict=True):
         if name == _USER:
@@ -147,11 +146,12 @@ def published_entry(payload: bytes) -> tuple[bytes, Entry]:
 
     @raise ValueError: it was told something else.
     """
-    generation, word, seq, time, tag, sizes, rest = payload.split(b" ", 6)
-    return generation, _entry(int(seq), time, tag, sizes, rest, word)
+    generation, word, seq, record = payload.split(b" ", 3)
+    return generation, _entry(int(seq), word, record)
 
 
-def _entry(seq: int, time: bytes, tag: bytes, sizes: bytes, rest: bytes, word: bytes) -> Entry:
+def _entry(seq: int, word: bytes, record: bytes) -> Entry:
+    time, tag, sizes, rest = record.split(b" ", 3)
     size, _, others = sizes.partition(b"/")
     begins = int(size)
     user = user_of_bytes(rest[:begins])

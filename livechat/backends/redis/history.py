@@ -9,8 +9,8 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from livechat.backends.redis.connection import Connection, Script, answers
-from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.entries import Part, State, stored_entry
+from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
 from livechat.system.wallclock import WallClock
 

@@ -271,7 +271,7 @@ class Publisher:
         word = answer[0]
         parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
-            if verdict == _STORED or verdict == _BEFORE:
+            if verdict in (_STORED, _BEFORE):
                 entry, message = sending.entry(seq, time, word), sending.message(seq, time)
                 (stored if verdict == _STORED else before).append((sending, entry, message))
             elif verdict == _REPEATED:
@@ -315,7 +315,9 @@ class Publisher:
             self._listener.write_refused(refusal)
             self._refuse(refused, not_stored())
 
-    def _not_answered(self, failure: Failure, group: Sequence[Sending | Change], again: bool) -> None:
+    def _not_answered(
+        self, failure: Failure, group: Sequence[Sending | Change], again: bool
+    ) -> None:
         reason = failure.value
         if isinstance(reason, UnansweredError) and (reason.sent or again):
             self._unsure += (each for each in group if each.answer is not None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import Entry, Stream
+from livechat.backends.redis.acts import Sending
+from livechat.backends.redis.entries import Entry
+from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Message
 
 
 def test_passed() -> None:
@@ -21,7 +22,7 @@ def test_forget_answered() -> None:
     room = Subscription("r")
     for tag in (b"waits", b"answered"):
         sending = Sending(Draft("r", "x"), b"x", tag)
-        room.unseen[tag] = sending, Entry(1, 1, tag, "x")
+        room.unseen[tag] = sending, Entry(1, 1, tag, "x"), Message("x", 1, 1)
     answer = sending.answer
     assert answer is not None
     answer.addErrback(lambda failure: failure.trap(ChatError))
