@@ -1,47 +1,59 @@
 """
-Senders that wait for their messages to be stored: bounded in number, characters and time.
+Senders that wait for their acts to be stored: bounded in number, characters and time.
 
-Both backends share it.  A sender is answered once, whatever comes first: its message is
-stored, it is refused, or its time is up.
+Both backends share it.  An act is a message, or an amendment of messages.  A sender is answered
+once, whatever comes first: its act is stored, it is refused, or its time is up.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft, Message
+from livechat.protocol.messages import Act, Amended, Message, Retraction
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
 CHARACTERS: Final = 32 * 1024 * 1024
+#: Characters that retracting a message counts as: it is about as much work.
+_RETRACTING: Final = 64
+
+
+def size(act: Act) -> int:
+    """Estimate how much there is to store, in characters."""
+    if isinstance(act, Retraction):
+        return _RETRACTING * len(act.refs)
+    return len(act.message) + (len(bytes(act.data)) if act.data is not None else 0)
 
 
 class Waiting:
     """
-    A message whose sender waits.
+    An act whose sender waits.
 
+    @ivar size: of the act, in characters.
     @ivar deadline: the second of the reactor's clock until which the sender waits.
-    @ivar answer: None once the sender was answered.
+    @ivar answer: fires with the message, or the amendment's result; None once the sender was
+        answered.
     """
 
-    __slots__ = ("answer", "deadline", "draft")
+    __slots__ = ("act", "answer", "deadline", "size")
 
-    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
-        self.draft = draft
+    def __init__(self, act: Act, deadline: float = 0.0) -> None:
+        self.act = act
+        self.size = size(act)
         self.deadline = deadline
-        self.answer: Deferred[Message] | None = Deferred()
+        self.answer: Deferred[Any] | None = Deferred()
 
-    def stored(self, message: Message) -> None:
+    def stored(self, result: Message | Amended) -> None:
         """Answer that it is stored; no-op if the sender was answered."""
         answer, self.answer = self.answer, None
         if answer is not None:
-            answer.callback(message)
+            answer.callback(result)
 
     def refused(self, reason: BaseException) -> None:
         """Answer that it is not; no-op if the sender was answered."""
@@ -63,7 +75,7 @@ class Waitlist(Generic[_W]):
     def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_W], None]) -> None:
         """
         @param seconds: how long a sender waits.
-        @param late: refuses a message whose sender is out of time.
+        @param late: refuses an act whose sender is out of time.
         """
         self._clock = clock
         self._seconds = seconds
@@ -73,13 +85,13 @@ class Waitlist(Generic[_W]):
         self._timer: IDelayedCall | None = None
         self._emptied: Deferred[None] | None = None
 
-    def add(self, waiting: _W) -> Deferred[Message]:
+    def add(self, waiting: _W) -> Deferred[Any]:
         """
         Let the sender of *waiting* wait from now on; returns its answer.
 
         @raise ChatError: too much is waiting already.
         """
-        characters = self._characters + len(waiting.draft.message)
+        characters = self._characters + waiting.size
         if characters > CHARACTERS or len(self._all) >= MESSAGES:
             raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
         answer = waiting.answer
@@ -95,7 +107,7 @@ class Waitlist(Generic[_W]):
         """Forget those at the front that were answered."""
         waiting = self._all
         while waiting and waiting[0].answer is None:
-            self._characters -= len(waiting.popleft().draft.message)
+            self._characters -= waiting.popleft().size
         if self._emptied is not None and not waiting:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)

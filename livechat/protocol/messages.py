@@ -135,6 +135,8 @@ class Retraction(Struct, frozen=True):
 
 
 Amendment = Edit | Retraction
+#: What a nonce may be used for.
+Act = Draft | Amendment
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
