@@ -31,7 +31,17 @@ from livechat.backends.sqlite.health import Health
 from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog, ISink
-from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated
+from livechat.protocol.messages import (
+    Act,
+    Amended,
+    Amendment,
+    Draft,
+    Entry,
+    Message,
+    Newest,
+    Page,
+    Repeated,
+)
 from livechat.system.threads import Lane, within
 
 _P = ParamSpec("_P")
@@ -114,9 +124,15 @@ class SqliteMessageLog:
         raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
 
     def publish(self, draft: Draft) -> Deferred[Message]:
+        return self._store(draft)
+
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        return self._store(amendment)
+
+    def _store(self, act: Act) -> Deferred[Any]:
         if self._stopping is not None:
             return fail(_stopping())
-        waiting = Waiting(draft)
+        waiting = Waiting(act)
         try:
             answer = self._waitlist.add(waiting)
         except ChatError as reason:
@@ -141,27 +157,28 @@ class SqliteMessageLog:
         characters = 0
         while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
             waiting = self._queue.popleft()
-            characters += len(waiting.draft.message)
+            characters += waiting.size
             group.append(waiting)
         self._group = group
-        drafts = [waiting.draft for waiting in self._group]
-        self._writer.call(self._database.write, drafts).addCallbacks(
+        acts = [waiting.act for waiting in self._group]
+        self._writer.call(self._database.write, acts).addCallbacks(
             self._written, self._not_written
         ).addErrback(self._broken).addBoth(self._group_done)
 
-    def _written(self, results: Sequence[Message | Exception]) -> None:
+    def _written(self, results: Sequence[Message | Amended | Exception]) -> None:
         self._health.fine()
-        by_room: dict[str, list[Message]] = {}
+        by_room: dict[str, list[Entry]] = {}
         for waiting, result in zip(self._group, results, strict=True):
-            if isinstance(result, Message) and not isinstance(result, Repeated):
-                by_room.setdefault(waiting.draft.room, []).append(result)
+            entry = _new_entry(result)
+            if entry is not None:
+                by_room.setdefault(waiting.act.room, []).append(entry)
         assert self._sink is not None
-        for room, messages in by_room.items():
+        for room, entries in by_room.items():
             epoch = self._subscribed.get(room)
             if epoch is not None:
-                self._sink.deliver(room, epoch, messages)
+                self._sink.deliver(room, epoch, entries)
         for waiting, result in zip(self._group, results, strict=True):
-            if isinstance(result, Message):
+            if not isinstance(result, Exception):
                 waiting.stored(result)
             elif isinstance(result, ChatError):
                 waiting.refused(result)
@@ -217,3 +234,12 @@ class SqliteMessageLog:
 
 def _stopping() -> ChatError:
     return ChatError(Kind.UNAVAILABLE, "The server is stopping.")
+
+
+def _new_entry(result: Message | Amended | Exception) -> Entry | None:
+    """The entry that a room is told of; None if there is none, or it was told of it before."""
+    if isinstance(result, Amended):
+        return None if result.repeated else result.event
+    if isinstance(result, Message) and not isinstance(result, Repeated):
+        return result
+    return None
