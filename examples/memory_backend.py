@@ -26,7 +26,6 @@ from livechat.extensions import ExtensionBase
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
 from livechat.protocol.messages import (
-    Act,
     Amended,
     Amendment,
     Draft,
@@ -40,6 +39,7 @@ from livechat.protocol.messages import (
     Position,
     Retracted,
     Retraction,
+    Submission,
     characters,
 )
 
@@ -197,7 +197,7 @@ class MemoryBackend:
         return blake2b(room.encode(), key=self._secret, digest_size=9).hexdigest()
 
 
-def _check_text(act: Act) -> None:
+def _check_text(act: Submission) -> None:
     try:
         _ = isinstance(act, Retraction) or act.message.encode()
     except UnicodeEncodeError:

@@ -17,15 +17,13 @@ def check_edit(edit: Edit, found: Message | None, edits: int) -> Message:
     @raise ChatError: it cannot be edited so.
     """
     if found is None:
-        raise _missing()
+        raise missing()
     if found.user is None or found.user.subject != edit.author:
-        raise _foreign()
+        raise foreign()
     if found.time < edit.since:
-        raise ChatError(Kind.TOO_LATE, "This message is too old to be edited.")
+        raise too_late()
     if edits >= MOST_EDITS:
-        raise ChatError(
-            Kind.TOO_MANY_EDITS, f"A message can be edited {MOST_EDITS} times; this one was."
-        )
+        raise too_many_edits()
     return found
 
 
@@ -37,16 +35,30 @@ def check_retraction(retraction: Retraction, found: Sequence[Message]) -> By:
     @raise ChatError: there is none, or one is another's.  Then none is retracted.
     """
     if not found:
-        raise _missing()
+        raise missing()
     own = all(each.user is not None and each.user.subject == retraction.author for each in found)
     if not own and not retraction.moderates:
-        raise _foreign()
+        raise foreign()
     return "author" if own else "moderator"
 
 
-def _missing() -> ChatError:
+def missing() -> ChatError:
+    """The refusal where there is no message to be changed."""
     return ChatError(Kind.NOT_FOUND, "There is no such message, or not any more.")
 
 
-def _foreign() -> ChatError:
+def foreign() -> ChatError:
+    """The refusal of a change of another's message."""
     return ChatError(Kind.FORBIDDEN, "This is not your message.")
+
+
+def too_late() -> ChatError:
+    """The refusal of an edit of an old message."""
+    return ChatError(Kind.TOO_LATE, "This message is too old to be edited.")
+
+
+def too_many_edits() -> ChatError:
+    """The refusal of one edit more."""
+    return ChatError(
+        Kind.TOO_MANY_EDITS, f"A message can be edited {MOST_EDITS} times; this one was."
+    )

@@ -21,7 +21,6 @@ import msgspec
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import (
-    Act,
     Amended,
     Draft,
     Edit,
@@ -29,6 +28,7 @@ from livechat.protocol.messages import (
     Message,
     Repeated,
     Retracted,
+    Submission,
 )
 
 #: Seconds for which a nonce is remembered.
@@ -57,7 +57,7 @@ class Known(NamedTuple):
     owner: bytes = b""
 
     @classmethod
-    def of(cls, act: Act, stored: Message | Amended, secret: bytes) -> Known:
+    def of(cls, act: Submission, stored: Message | Amended, secret: bytes) -> Known:
         """
         @param secret: without it nobody finds out from which address it came, or what it said.
         """
@@ -74,19 +74,19 @@ class Known(NamedTuple):
         """Read the row of a file; one of an older livechat has no owner."""
         return cls(key[:_DIGEST], seq, time, digest, key[_DIGEST:])
 
-    def answer(self, act: Act, secret: bytes) -> Repeated | Amended | ChatError:
+    def answer(self, act: Submission, secret: bytes) -> Repeated | Amended | ChatError:
         """What becomes of *act*, which uses it again."""
         if self.digest != digest(act, secret):
             return reused()
         return repeated(act, self.seq, self.time)
 
 
-def key(act: Act) -> bytes:
+def key(act: Submission) -> bytes:
     """What names the nonce of *act*."""
     return blake2b(f"{act.room} {act.nonce}".encode(), digest_size=_DIGEST).digest()
 
 
-def digest(act: Act, secret: bytes) -> bytes:
+def digest(act: Submission, secret: bytes) -> bytes:
     """
     What tells an act from others, whoever asks for them.
 
@@ -101,7 +101,7 @@ def digest(act: Act, secret: bytes) -> bytes:
     return blake2b(msgspec.json.encode(said), key=secret, digest_size=_DIGEST).digest()
 
 
-def repeated(act: Act, seq: int, time: int) -> Repeated | Amended:
+def repeated(act: Submission, seq: int, time: int) -> Repeated | Amended:
     """The result of an act that was stored before, as this entry."""
     if isinstance(act, Draft):
         return Repeated(act.message, seq, time, act.user, act.reply_to, act.data)
@@ -136,7 +136,7 @@ class Nonces:
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, act: Act) -> Repeated | Amended | ChatError | None:
+    def find(self, act: Submission) -> Repeated | Amended | ChatError | None:
         """What becomes of *act*; None if its nonce is new."""
         known, forgotten = self._known.get(key(act), _NONE)
         if known and self._elapsed() <= forgotten:
@@ -144,7 +144,7 @@ class Nonces:
         return None
 
     def look_up(
-        self, acts: Sequence[Act], skip: Container[int]
+        self, acts: Sequence[Submission], skip: Container[int]
     ) -> tuple[dict[int, Repeated | Amended | ChatError], dict[int, int]]:
         """
         Find those of *acts* whose nonces were used: what becomes of them; and for those used

@@ -1,8 +1,8 @@
 """
-Senders that wait for their acts to be stored: bounded in number, characters and time.
+Senders that wait for their messages to be stored: bounded in number, characters and time.
 
-Both backends share it.  An act is a message, or an amendment of messages.  A sender is answered
-once, whatever comes first: its act is stored, it is refused, or its time is up.
+Both backends share it.  A sender is answered once, whatever comes first: its message is
+stored, it is refused, or its time is up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Act, Amended, Message, Retraction
+from livechat.protocol.messages import Amendment, Draft, Retraction, Submission
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
@@ -24,45 +24,64 @@ CHARACTERS: Final = 32 * 1024 * 1024
 _RETRACTING: Final = 64
 
 
-def size(act: Act) -> int:
+def size(submission: Submission) -> int:
     """Estimate how much there is to store, in characters."""
-    if isinstance(act, Retraction):
-        return _RETRACTING * len(act.refs)
-    return len(act.message) + (len(bytes(act.data)) if act.data is not None else 0)
+    if isinstance(submission, Retraction):
+        return _RETRACTING * len(submission.refs)
+    data = submission.data
+    return len(submission.message) + (len(bytes(data)) if data is not None else 0)
 
 
-class Waiting:
+class Act:
     """
-    An act whose sender waits.
+    An act whose actor waits until it is stored.
 
-    @ivar size: of the act, in characters.
-    @ivar deadline: the second of the reactor's clock until which the sender waits.
-    @ivar answer: fires with the message, or the amendment's result; None once the sender was
-        answered.
+    @ivar characters: how long it is.
+    @ivar deadline: the second of the reactor's clock until which the actor waits.
+    @ivar answer: None once the actor was answered.
     """
 
-    __slots__ = ("act", "answer", "deadline", "size")
+    __slots__ = ("answer", "characters", "deadline")
 
-    def __init__(self, act: Act, deadline: float = 0.0) -> None:
-        self.act = act
-        self.size = size(act)
+    def __init__(self, characters: int, deadline: float = 0.0) -> None:
+        self.characters = characters
         self.deadline = deadline
         self.answer: Deferred[Any] | None = Deferred()
 
-    def stored(self, result: Message | Amended) -> None:
-        """Answer that it is stored; no-op if the sender was answered."""
+    def stored(self, result: Any) -> None:
+        """Answer that it is stored; no-op if the actor was answered."""
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.callback(result)
 
     def refused(self, reason: BaseException) -> None:
-        """Answer that it is not; no-op if the sender was answered."""
+        """Answer that it is not; no-op if the actor was answered."""
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.errback(reason)
 
 
-_W = TypeVar("_W", bound=Waiting)
+class Waiting(Act):
+    """A message whose sender waits.  The answer is the stored `Message`."""
+
+    __slots__ = ("draft",)
+
+    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
+        super().__init__(size(draft), deadline)
+        self.draft = draft
+
+
+class Amending(Act):
+    """An edit or a retraction whose actor waits.  The answer is an `Amended`."""
+
+    __slots__ = ("amendment",)
+
+    def __init__(self, amendment: Amendment, deadline: float = 0.0) -> None:
+        super().__init__(size(amendment), deadline)
+        self.amendment = amendment
+
+
+_W = TypeVar("_W", bound=Act)
 
 
 class Waitlist(Generic[_W]):
@@ -75,7 +94,7 @@ class Waitlist(Generic[_W]):
     def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_W], None]) -> None:
         """
         @param seconds: how long a sender waits.
-        @param late: refuses an act whose sender is out of time.
+        @param late: refuses a message whose sender is out of time.
         """
         self._clock = clock
         self._seconds = seconds
@@ -91,7 +110,7 @@ class Waitlist(Generic[_W]):
 
         @raise ChatError: too much is waiting already.
         """
-        characters = self._characters + waiting.size
+        characters = self._characters + waiting.characters
         if characters > CHARACTERS or len(self._all) >= MESSAGES:
             raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
         answer = waiting.answer
@@ -107,7 +126,7 @@ class Waitlist(Generic[_W]):
         """Forget those at the front that were answered."""
         waiting = self._all
         while waiting and waiting[0].answer is None:
-            self._characters -= waiting.popleft().size
+            self._characters -= waiting.popleft().characters
         if self._emptied is not None and not waiting:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)

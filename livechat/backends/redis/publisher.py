@@ -77,11 +77,10 @@ class Sending(Waiting):
     @ivar tag: tells it from all other messages.
     """
 
-    __slots__ = ("draft", "tag", "text")
+    __slots__ = ("tag", "text")
 
     def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float = 0.0) -> None:
         super().__init__(draft, deadline)
-        self.draft = draft
         self.text = text
         self.tag = tag
 

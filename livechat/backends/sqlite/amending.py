@@ -28,7 +28,6 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.reading import as_text, as_user
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
-    Act,
     Amended,
     Draft,
     Edit,
@@ -36,6 +35,7 @@ from livechat.protocol.messages import (
     Message,
     Retracted,
     Retraction,
+    Submission,
 )
 
 #: The time of a room's next entry.
@@ -152,7 +152,7 @@ class Plan:
     def __init__(
         self,
         db: sqlite3.Connection,
-        acts: Sequence[Act],
+        acts: Sequence[Submission],
         retention: Retention,
         moment: dict[str, int],
     ) -> None:
@@ -170,7 +170,7 @@ class Plan:
         self._look_up(db, acts)
         self.results: list[Message | Amended | ChatError] = [self._decide(act) for act in acts]
 
-    def _look_up(self, db: sqlite3.Connection, acts: Iterable[Act]) -> None:
+    def _look_up(self, db: sqlite3.Connection, acts: Iterable[Submission]) -> None:
         """Read the entries in the file that amendments name."""
         named: set[tuple[int, int]] = set()
         by_id: dict[int, _Room] = {}
@@ -187,7 +187,7 @@ class Plan:
                 for number, seq, *row in db.execute(_FIND.format(table=table), wanted):
                     by_id[number].old[seq] = Row(*row)
 
-    def _decide(self, act: Act) -> Message | Amended | ChatError:
+    def _decide(self, act: Submission) -> Message | Amended | ChatError:
         room = self._rooms[act.room]
         if isinstance(act, Draft):
             return _publish(room, act)

@@ -28,11 +28,10 @@ from zope.interface import implementer
 
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
-from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
+from livechat.backends.waiting import Act, Waitlist, late, size, unknown, unstorable
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog, ISink
 from livechat.protocol.messages import (
-    Act,
     Amended,
     Amendment,
     Draft,
@@ -41,6 +40,7 @@ from livechat.protocol.messages import (
     Newest,
     Page,
     Repeated,
+    Submission,
 )
 from livechat.system.threads import Lane, within
 
@@ -58,6 +58,16 @@ TURNS: Final = 8
 GATHERING: Final = 0.01
 #: Seconds for which a sender, or a reader of a history, waits.
 WAIT: Final = 5.0
+
+
+class _Queued(Act):
+    """A message, an edit or a retraction, whose sender waits."""
+
+    __slots__ = ("submission",)
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(size(submission))
+        self.submission = submission
 
 
 @implementer(IMessageLog)
@@ -83,10 +93,10 @@ class SqliteMessageLog:
         self._sink: ISink | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
-        self._waitlist: Waitlist[Waiting] = Waitlist(clock, WAIT, self._late)
+        self._waitlist: Waitlist[_Queued] = Waitlist(clock, WAIT, self._late)
         # Messages that were not handed to the writer yet, and the group that was.
-        self._queue: deque[Waiting] = deque()
-        self._group: Sequence[Waiting] = ()
+        self._queue: deque[_Queued] = deque()
+        self._group: Sequence[_Queued] = ()
         self._gathering: IDelayedCall | None = None
         self._stopping: Deferred[None] | None = None
 
@@ -129,10 +139,10 @@ class SqliteMessageLog:
     def amend(self, amendment: Amendment) -> Deferred[Amended]:
         return self._store(amendment)
 
-    def _store(self, act: Act) -> Deferred[Any]:
+    def _store(self, submission: Submission) -> Deferred[Any]:
         if self._stopping is not None:
             return fail(_stopping())
-        waiting = Waiting(act)
+        waiting = _Queued(submission)
         try:
             answer = self._waitlist.add(waiting)
         except ChatError as reason:
@@ -153,15 +163,15 @@ class SqliteMessageLog:
     def _write_group(self) -> None:
         """Hand what has gathered to the writer; it has nothing to do just now."""
         self._gathering = None
-        group: list[Waiting] = []
+        group: list[_Queued] = []
         characters = 0
         while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
             waiting = self._queue.popleft()
-            characters += waiting.size
+            characters += waiting.characters
             group.append(waiting)
         self._group = group
-        acts = [waiting.act for waiting in self._group]
-        self._writer.call(self._database.write, acts).addCallbacks(
+        submissions = [waiting.submission for waiting in self._group]
+        self._writer.call(self._database.write, submissions).addCallbacks(
             self._written, self._not_written
         ).addErrback(self._broken).addBoth(self._group_done)
 
@@ -171,7 +181,7 @@ class SqliteMessageLog:
         for waiting, result in zip(self._group, results, strict=True):
             entry = _new_entry(result)
             if entry is not None:
-                by_room.setdefault(waiting.act.room, []).append(entry)
+                by_room.setdefault(waiting.submission.room, []).append(entry)
         assert self._sink is not None
         for room, entries in by_room.items():
             epoch = self._subscribed.get(room)
@@ -205,7 +215,7 @@ class SqliteMessageLog:
         elif self._stopping is not None:
             self._stopping.callback(None)
 
-    def _late(self, waiting: Waiting) -> None:
+    def _late(self, waiting: _Queued) -> None:
         """Refuse a message in time.  Groups are older than the queue, so it is at its front."""
         if self._queue and self._queue[0] is waiting:
             self._queue.popleft()

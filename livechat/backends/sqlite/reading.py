@@ -19,12 +19,12 @@ from urllib.parse import quote
 from livechat.backends.records import Record, to_entry
 from livechat.backends.retention import Retention
 from livechat.protocol.messages import (
-    Act,
     Entry,
     Newest,
     Page,
     Position,
     Retraction,
+    Submission,
     User,
     characters,
     user_of_text,
@@ -174,7 +174,7 @@ def as_user(text: str | None) -> User | None:
     return None if text is None else user_of_text(text)
 
 
-def unstorable(act: Act) -> UnicodeError | None:
+def unstorable(act: Submission) -> UnicodeError | None:
     """Why no database takes this text, whatever the disk says; None if one does."""
     if isinstance(act, Retraction):
         return None

@@ -27,7 +27,7 @@ from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.amending import STAMP, Plan
 from livechat.backends.sqlite.reading import as_text, unstorable
 from livechat.errors import ChatError
-from livechat.protocol.messages import Act, Amended, Draft, Message
+from livechat.protocol.messages import Amended, Draft, Message, Submission
 from livechat.system.wallclock import WallClock
 
 #: So many messages in `recent` are moved, which takes some 20 ms.
@@ -73,7 +73,7 @@ def _store(db: sqlite3.Connection, columns: str, values: list[object]) -> None:
         db.execute(_insert(columns, len(chunk) // width), chunk)
 
 
-def _is_plain(act: Act) -> bool:
+def _is_plain(act: Submission) -> bool:
     """Whether a text and its author are all of it."""
     return type(act) is Draft and act.reply_to is None and act.data is None
 
@@ -117,7 +117,7 @@ class Writer:
         """Nonces that were used before a restart are used still."""
         self._nonces.add(upkeep.nonces(db), self._clock.milliseconds())
 
-    def write(self, acts: Sequence[Act]) -> list[Message | Amended | Exception]:
+    def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """
         Store *acts* in one transaction, on disk when this returns.
 
@@ -141,7 +141,7 @@ class Writer:
             known[index] = result
         return [bad.get(i) or known.get(i) or stored[i] for i in range(len(acts))]
 
-    def _write_group(self, acts: Sequence[Act]) -> Sequence[Message | Amended | ChatError]:
+    def _write_group(self, acts: Sequence[Submission]) -> Sequence[Message | Amended | ChatError]:
         if not acts:
             return []
         now = self._clock.milliseconds()
