@@ -28,8 +28,11 @@ class RecordingSink:
     def entries(self, room: str) -> list[Entry]:
         return [entry for where, _, entry in self.delivered if where == room]
 
+    def messages(self, room: str) -> list[Message]:
+        return [each for each in self.entries(room) if isinstance(each, Message)]
+
     def texts(self, room: str) -> list[str]:
-        return [each.message for each in self.entries(room) if isinstance(each, Message)]
+        return [each.message for each in self.messages(room)]
 
 
 @implementer(IClient)

@@ -37,6 +37,7 @@ from livechat.protocol.messages import (
     Retraction,
     Submission,
 )
+from livechat.protocol.wire import NO_DATA
 
 #: The time of a room's next entry.
 STAMP: Final = "CASE WHEN rooms.time > :latest THEN :now ELSE max(rooms.time, :now) END"
@@ -251,7 +252,7 @@ def _edit(room: _Room, edit: Edit) -> Amended:
         room.empty(extra.event)
     after = Extra(
         reply_to=extra.reply_to,
-        data=edit.data,
+        data=edit.data or NO_DATA,
         edited=room.time,
         edits=extra.edits + 1,
         event=event.seq,
