@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from livechat.backends.amending import foreign, missing, too_late, too_many_edits
 from livechat.backends.nonces import repeated, reused
-from livechat.backends.records import Extra, RecordKind, extra_of_text, extra_to_text, to_record
+from livechat.backends.records import RecordKind, extra_of_text, to_record
 from livechat.backends.redis.connection import RefusedError, Script
 from livechat.backends.redis.entries import Entry, stored_entry
 from livechat.backends.waiting import Amending, Waiting
@@ -69,8 +69,7 @@ class Sending(Waiting):
         self.tag = tag
         self.extra = b""
         if draft.reply_to is not None or draft.data is not None:
-            extra = extra_to_text(Extra(reply_to=draft.reply_to, data=draft.data))
-            self.extra = (extra or "").encode()
+            self.extra = _extra(self.message(0, 0))
 
     @property
     def room(self) -> str:
@@ -123,7 +122,7 @@ class Change(Amending):
                 b"%d" % MOST_EDITS,
                 given.message.encode(),
                 data,
-                _extra(given),
+                _extra(Edited(0, 0, given.ref, given.message, given.data)),
             ]
         refs = [b"%d" % ref for ref in given.refs]
         return [*args, b"retract", b"1" if given.moderates else b"", *refs]
@@ -143,18 +142,20 @@ class Change(Amending):
         if verdict == _OTHER:
             return reused()
         if verdict == _REPEATED:
-            return Result(repeated(self.amendment, seq, time))
+            again = repeated(self.amendment, seq, time)
+            assert isinstance(again, Amended)
+            return Result(again)
         given = self.amendment
         event: Edited | Retracted
         if isinstance(given, Edit):
-            kind, text, extra = RecordKind.EDITED, given.message, _extra(given)
+            kind, text = RecordKind.EDITED, given.message
             event = Edited(seq, time, given.ref, text, given.data)
         else:
-            kind, text, rest = RecordKind.RETRACTED, "", extra_of_text(extra)
-            event = Retracted(seq, time, rest.refs or given.refs, rest.by)
+            kind, text, known = RecordKind.RETRACTED, "", extra_of_text(extra)
+            event = Retracted(seq, time, known.refs or given.refs, known.by)
         changed = (stored_entry(number, kept, word).entry() for number, kept in before)
         messages = tuple(each for each in changed if isinstance(each, Message))
-        entry = Entry(seq, time, self.tag, text, None, word, kind, extra)
+        entry = Entry(seq, time, self.tag, text, None, word, kind, _extra(event))
         return Result(Amended(event, messages), entry, new=verdict == _STORED)
 
 
@@ -171,9 +172,8 @@ class Result(NamedTuple):
     new: bool = False
 
 
-def _extra(edit: Edit) -> bytes:
-    event = Edited(0, 0, edit.ref, edit.message, edit.data)
-    return str(to_record(event).extra or "").encode()
+def _extra(entry: Message | Edited | Retracted) -> bytes:
+    return str(to_record(entry).extra or "").encode()
 
 
 #: An act, its entry, and what its actor is to be told.

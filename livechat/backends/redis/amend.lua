@@ -184,7 +184,7 @@ else
     local own, refs = true, {}
     for at = 16, #ARGV do
         local found = message(tonumber(ARGV[at]))
-        if found then
+        if found and not changed[found.seq] then
             before[#before + 1] = found.entry
             refs[#refs + 1] = digits(found.seq)
             own = own and author ~= '' and subject(found.parts.user) == author
