@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from livechat.protocol.messages import By, Edited, Entry, Event, Gone, Message, Retracted, User
+from livechat.protocol.wire import NO_DATA
 
 
 class RecordKind(IntEnum):
@@ -36,13 +37,20 @@ class Extra(Struct, frozen=True, omit_defaults=True):
     """
 
     reply_to: int | None = None
-    data: Raw | None = None
+    # msgspec cannot read `Raw` or None.
+    data: Raw = NO_DATA
     edited: int | None = None
     edits: int = 0
     event: int = 0
     ref: int = 0
     refs: tuple[int, ...] = ()
     by: By = "author"
+
+    @property
+    def given(self) -> Raw | None:
+        """The data, if there are any."""
+        # A copy, or they would keep all of the text that they were read from.
+        return self.data.copy() if bytes(self.data) else None
 
 
 class Record(NamedTuple):
@@ -83,13 +91,13 @@ def to_record(entry: Entry) -> Record:
         case Message():
             if entry.reply_to is None and entry.data is None:
                 return Record(RecordKind.MESSAGE, entry.message)
-            extra = Extra(reply_to=entry.reply_to, data=entry.data)
+            extra = Extra(reply_to=entry.reply_to, data=entry.data or NO_DATA)
             return Record(RecordKind.MESSAGE, entry.message, extra_to_text(extra))
         case Retracted():
             extra = Extra(refs=entry.refs, by=entry.by)
             return Record(RecordKind.RETRACTED, "", extra_to_text(extra))
         case Edited():
-            extra = Extra(ref=entry.ref, data=entry.data)
+            extra = Extra(ref=entry.ref, data=entry.data or NO_DATA)
             return Record(RecordKind.EDITED, entry.text, extra_to_text(extra))
         case Gone():
             return Record(RecordKind.GONE, "")
@@ -106,7 +114,7 @@ def to_entry(record: Record, seq: int, time: int, user: User | None) -> Entry:
         if not extra:
             return Message(text, seq, time, user)
         rest = extra_of_text(extra)
-        return Message(text, seq, time, user, rest.reply_to, rest.data, rest.edited)
+        return Message(text, seq, time, user, rest.reply_to, rest.given, rest.edited)
     return _to_event(RecordKind(kind), seq, time, text, extra_of_text(extra))
 
 
@@ -114,5 +122,5 @@ def _to_event(kind: RecordKind, seq: int, time: int, text: str, rest: Extra) -> 
     if kind is RecordKind.RETRACTED:
         return Retracted(seq, time, rest.refs, rest.by)
     if kind is RecordKind.EDITED:
-        return Edited(seq, time, rest.ref, text, rest.data)
+        return Edited(seq, time, rest.ref, text, rest.given)
     return Gone(seq, time)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import MOST_REFS, Message, Place, User
-from livechat.protocol.wire import check_depth, explained
+from livechat.protocol.wire import DEEPEST_DATA, LARGEST_DATA, check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -32,6 +32,15 @@ _PLACE: Final = re.compile(PLACE, re.ASCII)
 
 Number = Annotated[int, Meta(ge=0, le=LARGEST)]
 Ref = Annotated[int, Meta(ge=1, le=LARGEST)]
+#: A JSON object, or nothing; checked by `livechat.protocol.wire.checked_data`.
+Data = Annotated[
+    Raw,
+    Meta(
+        description="A JSON object, for the clients; without insignificant white space at most "
+        f"{LARGEST_DATA} bytes; nested at most {DEEPEST_DATA} deep.",
+        extra_json_schema={"type": "object"},
+    ),
+]
 Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
 Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 
@@ -48,7 +57,7 @@ class Say(Struct, frozen=True, tag_field="type", tag="message"):
     message: str
     nonce: Nonce | None = None
     reply_to: Ref | None = None
-    data: Raw | None = None
+    data: Data = field(default_factory=Raw)
 
 
 class Edit(Struct, frozen=True, tag_field="type", tag="edit"):
@@ -62,7 +71,7 @@ class Edit(Struct, frozen=True, tag_field="type", tag="edit"):
 
     ref: Ref
     message: str
-    data: Raw | None = None
+    data: Data = field(default_factory=Raw)
     nonce: Nonce | None = None
 
 
@@ -328,7 +337,9 @@ ServerFrame = (
 )
 
 _client_frame: Final[msgspec.json.Decoder[ClientFrame]] = msgspec.json.Decoder(ClientFrame)
+_action: Final[msgspec.json.Decoder[Action]] = msgspec.json.Decoder(Action)
 _say: Final = msgspec.json.Decoder(Say)
+_F = TypeVar("_F")
 
 
 def decode_frame(data: bytes) -> ClientFrame:
@@ -338,9 +349,27 @@ def decode_frame(data: bytes) -> ClientFrame:
     @param data: the frame's payload, known to be UTF-8.
     @raise ChatError: it is none of the protocol's frames.
     """
+    return _decoded(data, _client_frame)
+
+
+def decode_action(data: bytes) -> Action:
+    """
+    Decode the body of ``POST /chat/actions/{room}/``.
+
+    @raise ChatError: it is no action.
+    """
+    try:
+        # msgspec looks at the strings that it returns, not at those it skips.
+        data.decode()
+    except UnicodeDecodeError as reason:
+        raise explained(reason) from None
+    return _decoded(data, _action)
+
+
+def _decoded(data: bytes, decoder: msgspec.json.Decoder[_F]) -> _F | Say:
     check_depth(data)
     try:
-        return _client_frame.decode(data)
+        return decoder.decode(data)
     except msgspec.ValidationError as reason:
         if str(reason) != "Object missing required field `type`":
             raise _refused(str(reason)) from None

@@ -32,6 +32,7 @@ from livechat.interfaces import IBackend, ISink
 from livechat.protocol.encoding import encode_entries, encode_frame
 from livechat.protocol.messages import Entry, Page, Place, Position, characters
 from livechat.protocol.v1 import Resumed
+from livechat.rooms.history import first_of_newest
 from livechat.rooms.hub import Hub
 from livechat.rooms.member import IClient
 
@@ -104,7 +105,7 @@ class Replay:
         self._hub.read(self._room, self._client)
         with suppress(GoneError):
             position = (await self._read(0, 0)).position
-            first = max(position.oldest, position.seq - count + 1)
+            first = await first_of_newest(self._read, position, position.seq, count)
             await self._catch_up(Place(position.epoch, first - 1), answer=False)
 
     async def _catch_up(self, place: Place, *, answer: bool) -> None:
