@@ -55,7 +55,12 @@ def test_rows(disk: Disk, moved: bool) -> None:
     assert table(disk, "recent") == []
     rows = [(row[1], row[3], row[4], row[5]) for row in table(disk, "messages")]
     assert rows == [(1, "", None, 3), (2, "b", "1 Ann", 0), (3, "", None, 3), (4, "", None, 1)]
-    assert [row[6] for row in table(disk, "messages")] == [None, None, None, '{"refs":[1]}']
+    assert [row[6] for row in table(disk, "messages")] == [
+        None,
+        None,
+        None,
+        '{"refs":[1],"by":"moderator"}',
+    ]
     assert table(disk, "rooms")[0][5] == 4
 
 
@@ -63,7 +68,7 @@ def test_one_group(disk: Disk) -> None:
     """What a group says and takes back is written to no file at all."""
     store = disk.store()
     group: list[Submission] = [
-        draft("secret-a"), edit(1, "secret-b"), edit(1, "secret-c"), draft("d"), retract(1),
+        draft("private-a"), edit(1, "private-b"), edit(1, "private-c"), draft("d"), retract(1),
         retract(1), edit(4, "e"),
     ]  # fmt: skip
     results = store.write(group)
@@ -71,7 +76,7 @@ def test_one_group(disk: Disk) -> None:
     assert all(isinstance(each, Message | Amended) for each in results)
     found = store.read("r", 0, 9).entries
     assert [type(each) for each in found] == [Gone, Gone, Gone, Message, Retracted, Edited]
-    assert [path for path in disk.directory.iterdir() if b"secret" in path.read_bytes()] == []
+    assert [path for path in disk.directory.iterdir() if b"private" in path.read_bytes()] == []
 
 
 def test_a_group_of_refusals(disk: Disk) -> None:
