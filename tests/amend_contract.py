@@ -6,7 +6,6 @@ A backend's tests mix `AmendContract` into a trial `TestCase`, beside `tests.con
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Raw, structs
@@ -30,7 +29,7 @@ from livechat.protocol.messages import (
     Retraction,
     User,
 )
-from tests.support import RecordingSink
+from tests.map_contract import MapContract
 
 ANN = User("1", "Ann")
 BOB = User("2", "Bob")
@@ -49,7 +48,7 @@ def edit(ref: int, text: str, user: User = ANN, **more: Any) -> Edit:
 
 
 def retract(*refs: int, user: User | None = ANN, **more: Any) -> Retraction:
-    return Retraction("r", refs, user and user.subject, **more)
+    return Retraction("r", refs, None if user is None else user.subject, **more)
 
 
 async def refused(call: Deferred[Any]) -> Kind:
@@ -59,12 +58,8 @@ async def refused(call: Deferred[Any]) -> Kind:
     return error.kind
 
 
-class AmendContract:
+class AmendContract(MapContract):
     """Tests of one backend, which the class that mixes it in makes."""
-
-    begin: Callable[..., Awaitable[Any]]
-    set_time: Callable[[float], None]
-    sink: RecordingSink
 
     async def entries(self, backend: Any, limit: int = 1_000, after: int = 0) -> list[Entry]:
         """The entries of the room `r`, page by page: without holes, and as many as there are."""
@@ -147,6 +142,7 @@ class AmendContract:
         await backend.messages.amend(edit(1, "c"))
         edited = await backend.messages.amend(edit(1, "d", data=Raw(DATA[0])))
         first, second, *_ = await self.entries(backend)
+        assert isinstance(first, Message)
         amended = await backend.messages.amend(retract(1))
         event = Retracted(5, amended.event.time, (1,), "author")
         assert amended == Amended(event, (first,))
