@@ -147,7 +147,10 @@ def published_entry(payload: bytes) -> tuple[bytes, Entry]:
     @raise ValueError: it was told something else.
     """
     generation, word, seq, record = payload.split(b" ", 3)
-    return generation, _entry(int(seq), word, record)
+    entry = _entry(int(seq), word, record)
+    if entry.kind or entry.extra:
+        entry.entry()  # anybody may have told it, and it must not fail later
+    return generation, entry
 
 
 def _entry(seq: int, word: bytes, record: bytes) -> Entry:

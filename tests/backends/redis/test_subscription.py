@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from livechat.backends.records import RecordKind
 from livechat.backends.redis.acts import Sending
 from livechat.backends.redis.entries import Entry
-from livechat.backends.redis.stream import Stream
+from livechat.backends.redis.stream import MOST_AHEAD, Stream
 from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message
@@ -29,3 +30,16 @@ def test_forget_answered() -> None:
     sending.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
     room.forget_answered()
     assert room.unseen.keys() == {b"waits"}
+
+
+def test_taken_back_before_it_is_opened() -> None:
+    """An event changes what waits, also where there is no place for it."""
+    room = Subscription("r")
+    room.wait(Entry(seq, 1, b"tag%d" % seq, "text") for seq in range(1, MOST_AHEAD + 1))
+    room.check = False
+    extra = b'{"refs":[1,3]}'
+    room.wait([Entry(5_000, 1, b"tag", "", None, b"", RecordKind.RETRACTED, extra)])
+    early = room.take_early(b"")
+    assert [each.text for each in early[:4]] == ["", "text", "", "text"]
+    assert len(early) == MOST_AHEAD
+    assert room.check
