@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from livechat.backends.records import Extra, extra_of_text
 from livechat.backends.redis.acts import Change, Nodes
@@ -70,10 +70,14 @@ class AmendTest(ProcessesTest):
                 found.add(key)
         return found
 
+    @staticmethod
+    async def reached(process: Process, seq: int) -> None:
+        await until(lambda: process.seqs()[-1:] == [seq])
+
     async def in_step(self, seq: int, epochs: int = 1) -> None:
         """Both processes have got all up to *seq*, once and in order, in so many epochs."""
         for process in (self.here, self.there):
-            await until(lambda process=process: process.seqs()[-1:] == [seq])
+            await self.reached(process, seq)
             assert process.seqs() == list(range(1, seq + 1))
             assert len(process.epochs()) == epochs
 
@@ -189,24 +193,24 @@ class SameNumberingTest(AmendTest):
         sending = self.here.backend._publisher
         for nonce in (None, "n"):
             draft = Draft("s", "a", ANN, nonce)
-            first = await self.sent(lambda draft=draft: sending.publish(draft))
+            first = await self.sent(sending.publish(draft))
             retraction = Retraction("s", (first.seq,), ANN.subject)
             await self.here.backend.messages.amend(retraction)
-            again = await self.sent_again(draft)
+            again = await self.sent_again()
             assert again.seq == first.seq
             page = await self.here.backend.messages.read("s", first.seq - 1, 9)
             assert [type(each) for each in page.entries] == [Gone, Retracted]
 
-    async def sent(self, publish: Callable[[], Deferred[Any]]) -> Any:
-        """Publish, and keep the act as it went out."""
-        publisher = self.here.backend._publisher
-        answer = publish()
-        (self.act,) = publisher._queue
+    async def sent(self, answer: Deferred[Any]) -> Any:
+        """Keep the act that was just sent, and wait for its answer."""
+        (self.act,) = self.here.backend._publisher._queue
         return await answer
 
-    async def sent_again(self, _: object) -> Any:
+    async def sent_again(self) -> Any:
+        """Send it again, as if its connection had been lost."""
         act = self.act
-        act.answer = answer = Deferred()
+        answer: Deferred[Any] = Deferred()
+        act.answer = answer
         act.deadline = self.reactor.seconds() + WAIT
         self.here.backend._publisher._unsure.append(act)
         self.here.backend._publisher.send_again()
@@ -216,14 +220,14 @@ class SameNumberingTest(AmendTest):
         """They are done once, under their number; also where they were changed again since."""
         await self.said("a", "b")
         for amendment in (edit(1, "c"), edit(1, "d", nonce="n"), retract(1), retract(2, nonce="m")):
-            first = await self.sent(lambda amendment=amendment: self.amend(amendment))
-            again = await self.sent_again(amendment)
+            first = await self.sent(self.amend(amendment))
+            again = await self.sent_again()
             assert again == Amended(first.event)
             kept, act = await self.entries(), self.act
             if isinstance(amendment, Edit):
                 await self.amend(edit(1, "other"))
                 self.act = act
-                assert (await self.sent_again(amendment)).event == first.event
+                assert (await self.sent_again()).event == first.event
                 assert len(await self.entries()) == len(kept) + 1
             else:
                 assert first.before != ()
@@ -237,7 +241,7 @@ class SameNumberingTest(AmendTest):
             process.backend.published = lambda *_: None  # type: ignore[method-assign]
         rooms = self.here.backend._subscriptions
         stored = rooms.stored
-        rooms.stored = lambda *_, **__: None  # type: ignore[method-assign,assignment]
+        rooms.stored = lambda *_, **__: None  # type: ignore[method-assign]
         answer = self.here.backend.messages.publish(Draft("r", "a", ANN))
         (self.act,) = self.here.backend._publisher._queue
         answer.addErrback(lambda _: None)
@@ -246,12 +250,12 @@ class SameNumberingTest(AmendTest):
         amended = self.amend(retract(1), self.there)
         await until(lambda: self.server.ask("HLEN", "lc:{r}:x") == "1")
         rooms.stored = stored  # type: ignore[method-assign]
-        assert (await self.sent_again(None)).seq == 1
+        assert (await self.sent_again()).seq == 1
         await self.there.backend._subscriptions.sweep()
         await self.there.backend._subscriptions.sweep()
         await amended
         for process in (self.here, self.there):
-            await until(lambda process=process: len(process.seqs()) == 2)
+            await self.reached(process, 2)
             assert [type(each) for each in process.sink.entries("r")] == [Gone, Retracted]
 
     async def test_what_never_reaches_redis(self) -> None:
@@ -300,7 +304,7 @@ class LostEndTest(AmendTest):
         await self.usable()
         await self.said("c")
         for process in (self.here, self.there):
-            await until(lambda process=process: process.heard()[-1:] == ["c"])
+            await self.hears(process, 3)
             assert process.seqs() == [1, 2, 3, 3]
             assert len(process.epochs()) == 2
         assert [getattr(each, "message", "") for each in await self.entries()] == ["a", "b", "c"]
@@ -337,9 +341,7 @@ class RacingTest(AmendTest):
                 self.amend(retract(ref, moderates=True), self.here),
                 self.amend(edit(ref, f"other {ref}"), self.there),
             ]
-            results.append(
-                [await call.addErrback(lambda failure: failure.value.kind) for call in calls]
-            )
+            results.append([await call.addErrback(kind) for call in calls])
             if ref % 4 == 0:
                 await deferLater(self.reactor, 0)
         for found in results:
@@ -418,9 +420,16 @@ class TrimmedTest(AmendTest):
         assert self.kept() == (1, 5)
         found = await self.entries()
         assert [type(each) for each in found] == [Gone] * 5 + [Retracted]
-        (await self.said("a"), await self.amend(retract(7)))
+        await self.said("a")
+        await self.amend(retract(7))
         assert len(await self.entries()) == 8
         await self.in_step(8)
+
+
+def kind(failure: Failure) -> Kind:
+    error: Any = failure.value
+    found: Kind = error.kind
+    return found
 
 
 def test_arguments() -> None:
