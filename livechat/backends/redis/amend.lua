@@ -74,6 +74,16 @@ local function record_of(parts)
     return table.concat({parts.time, parts.tag, sizes, parts.user .. parts.extra .. parts.text}, ' ')
 end
 
+-- The record of an entry of the stream that is not changed.
+local function record_as_is(entry)
+    local kept = entry[2]
+    local user = kept[7] == 'u' and kept[8] or ''
+    if #kept > 8 or #kept == 8 and kept[7] ~= 'u' then
+        return record_of(parts_of(entry))
+    end
+    return kept[2] .. ' ' .. kept[4] .. ' ' .. #user .. '/0/0 ' .. user .. kept[6]
+end
+
 if again then
     local entries, complete = stored_since(room, again)
     local entry = entries[tag] or known and entry_from(room, known.seq)
@@ -204,20 +214,20 @@ end
 -- All entries of the stream that may share a node with a changed one, by number.
 local taken = {}
 
--- Every byte of a node is of an entry of it, so these are at least as many.
+-- Bytes of an entry in its node, at least: Redis packs numbers of up to 20 digits into 10.
 local function bytes_of(entry)
-    local sum = 0
-    for at = 6, #entry[2], 2 do
+    local sum = #entry[2][6] <= 20 and 8 or 20
+    for at = 4, #entry[2], 2 do
         sum = sum + #entry[2][at]
     end
-    return sum + 16
+    return sum
 end
 
 local function take_near(seq, command, step)
     local last = step > 0 and '+' or '-'
-    local count, bytes = 0, 0
+    local count, bytes, asked = 0, 0, 2
     while true do
-        local some = redis.call(command, room.stream, digits(seq), last, 'COUNT', 20)
+        local some = redis.call(command, room.stream, digits(seq), last, 'COUNT', asked)
         for _, entry in ipairs(some) do
             if count >= node_entries or bytes >= node_bytes then
                 return
@@ -226,9 +236,11 @@ local function take_near(seq, command, step)
             taken[seq_of(entry)] = entry
             seq = seq_of(entry) + step
         end
-        if #some < 20 or seq < 0 then
+        if #some < asked or seq < 0 then
             return
         end
+        -- Few where entries are long, and many where they are short.
+        asked = 2 * asked
     end
 end
 
@@ -242,7 +254,7 @@ end
 local fields, ids = {}, {}
 for seq, entry in pairs(taken) do
     ids[#ids + 1] = entry[1]
-    changed[seq] = changed[seq] or record_of(parts_of(entry))
+    changed[seq] = changed[seq] or record_as_is(entry)
 end
 for seq, record in pairs(changed) do
     fields[#fields + 1] = digits(seq)
