@@ -103,6 +103,26 @@ def test_restarts(start: Callable[..., Daemon], operator: Callable[..., Operator
     assert one.sign_in("another password") == 303
 
 
+def test_a_broken_database(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """Messages begin anew, and nobody is signed out; without maps a restart signs out."""
+    daemon = start(**SET)
+    one = operator(daemon)
+    one.sign_in()
+    daemon.kill()
+    (daemon.directory / "state" / "livechat.sqlite3").write_bytes(b"no database" * 10_000)
+    one.daemon = start(f"--port={daemon.port}", **SET)
+    one.daemon.log.wait_for("The database was broken")
+    assert one.signed_in()
+    one.daemon.stop()
+    without = f"--port={daemon.port}", "--without-maps=on"
+    one.daemon = start(*without, **SET)
+    assert not one.signed_in()
+    assert one.sign_in() == 303
+    one.daemon.stop()
+    one.daemon = start(*without, **SET)
+    assert not one.signed_in()
+
+
 def test_a_new_password(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """SIGHUP takes a new password, drops nobody who chats, and keeps the old one if it is bad."""
     secret = start().directory / "secret"
