@@ -45,12 +45,14 @@ from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, chec
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
-from livechat.backends.redis.maps import ADOPT, CHANGE, Maps, RedisMap
+from livechat.backends.redis.map_store import CHANGE, RESTORE
+from livechat.backends.redis.maps import Maps
 from livechat.backends.redis.messages import RedisMessageLog
 from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher, Sending
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
+from livechat.backends.redis.shared_map import RedisMap
 from livechat.backends.redis.stream import Entry, Stream, published_entry
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
@@ -67,7 +69,7 @@ LOST: Final = 1
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-_SCRIPTS: Final = (PUBLISH, READ, CHANGE, ADOPT, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
+_SCRIPTS: Final = (PUBLISH, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
 
 
 @implementer(IBackend)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
-from livechat.backends.redis.maps import DOCUMENT_LASTS, RedisMap, Version
+from livechat.backends.maps import MapEntry
+from livechat.backends.redis.map_store import FORMER_LASTS, Reading
+from livechat.backends.redis.map_version import Version
+from livechat.backends.redis.shared_map import RedisMap
 from livechat.errors import ChatError, Kind
 from tests.backends.redis.processes import Process, ProcessesTest, until
 
@@ -111,46 +115,67 @@ class RedisMapTest(ProcessesTest):
         await self.agree()
         assert self.two.get("b") == b"2"
 
-    async def test_begun_anew(self) -> None:
-        """Another beginning of the map is not mixed up with the one before."""
-        for number in range(5):
-            await self.one.put(f"{number}", b"1")
-        await self.agree()
-        self.server.ask("FLUSHALL")
-        await self.one.put("new", b"1")
-        await until(lambda: self.two.items() == [("new", b"1")])
-        await self.agree()
-
-    async def test_what_is_over_leaves_redis(self) -> None:
-        """A change takes with it what is over."""
-        await self.one.put("over", b"1", 1)
-        await self.one.put("a", b"1")
-        assert self.server.ask("HEXISTS", "lc:{!}:map:x", "over") == "0"
+    async def test_what_is_over_leaves(self) -> None:
+        """A change takes with it what is over, from Redis and from every copy."""
+        await gatherResults([self.one.put(f"over{n}", b"1", 1) for n in range(300)])
+        for _ in range(3):
+            await self.two.catch_up()
+            await self.two.put("a", b"1")
+        assert self.server.ask("HKEYS", "lc:{!}:shared:x") == "a"
+        await until(lambda: self.one._version == self.two._version)
+        assert self.one.entries().keys() == self.two.entries().keys() == {"a"}
 
     async def test_news_that_are_none(self) -> None:
         """What no livechat says is passed over."""
         for news in (
-            "map",
-            "map x",
-            "map x w 1",
-            "map x w one 1 a",
-            "map x w 1 1 \xff",
-            "map other w 1 0 ",
+            "shared",
+            "shared x",
+            "shared x w 1",
+            "shared x - w one t 1 a",
+            "shared x - w 1 t 1 \xff",
+            "shared x - w 1 t x a",
+            "shared x - w 1 t 1 ano entry",
+            "shared other - w 1 t 1 a",
         ):
             self.server.ask("PUBLISH", "lc:0:{!}", news)
         await self.one.put("a", b"1")
         await self.agree()
 
-    async def test_old_reply(self) -> None:
-        """A whole map that was read before a change does not undo it."""
+    async def test_changes_while_it_is_read(self) -> None:
+        """A reading in steps is completed by what is heard meanwhile."""
+        await gatherResults([self.one.put(f"{n}", b"1", 2**40) for n in range(999)])
+        third = self.process()
+        three = map_of(third)
+        for turn in range(5):
+            await third.usable()
+            changes: list[Deferred[Any]] = [
+                self.one.put(f"{n}", b"%d" % turn) for n in range(0, 999, 90)
+            ]
+            changes.append(self.one.drop(f"{90 * turn + 1}"))
+            three._version = Version()
+            await gatherResults([*changes, three.catch_up()])
+            await until(lambda: three._version == self.one._version)
+            assert three.entries() == self.one.entries()
+
+    async def test_changes_that_are_not_heard_while_it_is_read(self) -> None:
+        """The map is read at once then, and as it was at one moment."""
+        await gatherResults([self.one.put(f"{n}", b"1") for n in range(999)])
+        third = self.process()
+        third.backend.published = lambda *_: None  # type: ignore[method-assign]
+        three = map_of(third)
+        await third.usable()
+        read = three._store.read
+
+        async def read_slowly() -> Reading:
+            reading = await read()
+            await self.one.put("a", b"1")
+            return reading._replace(ended=self.one._version)
+
+        three._store.read = read_slowly  # type: ignore[method-assign]
         await self.one.put("a", b"1")
-        reading = self.one._read()
-        self.one._hear(Version(self.one._version.word, 2), "a", None)
-        self.server.ask("HSET", "lc:{!}:map:x", "", f"{self.one._version.word.decode()} 2")
-        self.server.ask("HDEL", "lc:{!}:map:x", "a")
-        await reading
-        assert self.one.items() == []
-        assert self.one._version.number == 2
+        await three.catch_up()
+        assert three._version == self.one._version
+        assert three.entries() == self.one.entries()
 
 
 #: As the version before has kept it.
@@ -189,12 +214,26 @@ class DocumentTest(ProcessesTest):
         one = map_of(self.here, "operators")
         await one.catch_up()
         assert self.server.ask("GET", "lc:{!}:shelf:operators") == DOCUMENT
-        assert 0 < int(self.server.ask("TTL", "lc:{!}:shelf:operators")) <= DOCUMENT_LASTS
+        assert 0 < int(self.server.ask("TTL", "lc:{!}:shelf:operators")) <= FORMER_LASTS
         self.server.ask("SET", "lc:{!}:shelf:operators", "{}")
         self.server.ask("PUBLISH", "lc:0:{!}", "lc:{!}:shelf:operators")
         await self.here.backend.beat()
         await one.put("sessions:h3", b"1")
         assert sorted(one.items()) == [*ENTRIES, ("sessions:h3", b"1")]
+
+    async def test_a_map_of_the_version_before(self) -> None:
+        """It is taken over in place of the document that it was made of."""
+        self.server.ask("HSET", "lc:{!}:map:new", "", "w 7", "a", "5 1", "b", "0 2")
+        self.server.ask("SET", "lc:{!}:shelf:new", DOCUMENT)
+        one = map_of(self.here, "new")
+        await one.catch_up()
+        assert one.entries() == {"a": MapEntry(b"1", 5), "b": MapEntry(b"2")}
+        await one.drop("b")
+        assert self.server.ask("HEXISTS", "lc:{!}:map:new", "b") == "1"
+        assert 0 < int(self.server.ask("TTL", "lc:{!}:map:new")) <= FORMER_LASTS
+        two = map_of(self.there, "new")
+        await two.catch_up()
+        assert two.entries() == one.entries()
 
     async def test_damaged(self) -> None:
         """Nobody is signed in by one that is damaged, and the map works."""
