@@ -127,16 +127,22 @@ class MapContract:
     async def test_map_of_many(self) -> None:
         """A full map of many keys is changed as one of few is: nothing is dropped on the way."""
         backend = await self.begin()
-        shared = shared_map(backend, most=2_000)
-        await gatherResults([shared.put(f"{n}", b"%d" % n, NOW + 60 + n) for n in range(2_000)])
-        await gatherResults([shared.drop(f"{n}") for n in range(0, 2_000, 2)])
-        await gatherResults([shared.put(f"{n}", b"x") for n in range(0, 2_000, 2)])
+        shared = shared_map(backend, most=600)
+        for start in range(0, 600, 100):
+            some = range(start, start + 100)
+            await gatherResults([shared.put(f"{n}", b"%d" % n, NOW + 60 + n) for n in some])
+        with pytest.raises(ChatError, match="no room"):
+            await shared.put("one too many", b"1")
+        for start in range(0, 600, 200):
+            some = range(start, start + 200, 2)
+            await gatherResults([shared.drop(f"{n}") for n in some])
+            await gatherResults([shared.put(f"{n}", b"x") for n in some])
         await backend.stop()
         backend = self.make()
-        shared = shared_map(backend, most=2_000)
+        shared = shared_map(backend, most=600)
         await self.start(backend)
         await shared.catch_up()
-        assert dict(shared.items()) == {f"{n}": b"%d" % n if n % 2 else b"x" for n in range(2_000)}
+        assert dict(shared.items()) == {f"{n}": b"%d" % n if n % 2 else b"x" for n in range(600)}
 
     async def test_map_is_watched(self) -> None:
         """Watchers are told of keys that change, after the change, and not of others."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from livechat.backends.maps import MapEntry
 from livechat.backends.redis.connection import Connection, Script, answers
@@ -89,23 +89,23 @@ class MapStore:
     async def read(self) -> Reading:
         """Read the map in steps."""
         begun = await self.version()
-        found: dict[bytes, bytes] = {}
+        entries: dict[str, MapEntry] = {}
         cursor = b"0"
         while True:
             cursor, flat = await self._connection.command(
                 b"HSCAN", self._key, cursor, b"COUNT", b"%d" % self._step
             )
-            found.update(zip(flat[::2], flat[1::2], strict=True))
+            entries.update(_entries(flat))
             if cursor == b"0":
                 break
-        return Reading(begun, _entries(found), await self.version())
+        return Reading(begun, entries, await self.version())
 
     async def read_at_once(self) -> Reading:
         """Read the map as it is at one moment."""
         flat: list[bytes] = await self._connection.command(b"HGETALL", self._key)
         found = dict(zip(flat[::2], flat[1::2], strict=True))
         version = Version.unpacked(found.get(b""))
-        return Reading(version, _entries(found), version)
+        return Reading(version, _entries(flat), version)
 
     def takes_steps(self, count: int) -> bool:
         """Tell whether so many keys are written in several steps."""
@@ -138,9 +138,8 @@ class MapStore:
     async def former(self) -> dict[str, MapEntry]:
         """What versions before have left: a map of their own, or a document."""
         flat = await self._connection.command(b"HGETALL", self._keys.former_map(self._text))
-        found = dict(zip(flat[::2], flat[1::2], strict=True))
-        if found:
-            return _entries(found)
+        if flat:
+            return _entries(flat)
         document: bytes | None = await self._connection.command(
             b"GET", self._keys.shelf(self._text)
         )
@@ -158,8 +157,9 @@ class MapStore:
             await self._connection.command(b"PEXPIRE", key, lasts)
 
 
-def _entries(found: Mapping[bytes, Any]) -> dict[str, MapEntry]:
-    return {key.decode(): unpacked_entry(packed) for key, packed in found.items() if key}
+def _entries(flat: Sequence[bytes]) -> dict[str, MapEntry]:
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return {key.decode(): unpacked_entry(packed) for key, packed in pairs if key}
 
 
 def new_word() -> bytes:

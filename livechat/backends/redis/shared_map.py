@@ -14,12 +14,12 @@ has just started knows nothing, and puts back nothing (`livechat.backends.redis.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import uniform
 from types import EllipsisType
 from typing import Any, Final
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, fail
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, TimeoutError, fail  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -85,8 +85,8 @@ class RedisMap(MapCopy):
         self._pause: Deferred[None] | None = None
         self._refreshing = DeferredLock()
         self._refresh_waits = False
-        # Changes of this process that are to be in force here.
-        self._expected: dict[Deferred[None], Version] = {}
+        # Changes of this process that are to be in force here, by word and number.
+        self._expected: dict[tuple[bytes, int], list[Deferred[None]]] = {}
 
     def put(
         self,
@@ -118,30 +118,38 @@ class RedisMap(MapCopy):
                 over=self.over(),
             )
             verdict, news = await _in_words(changed)
-            if verdict == _FULL:
-                raise self.full()
             if verdict == _CHANGED:
                 await self._in_force(Change.unpacked(news))
                 return True
             if verdict != _NOTHING or self.entry(key) is not None:
                 await self.catch_up()
-            if verdict != _BEHIND:
+            if verdict in (_OTHER, _NOTHING):
                 return bool(verdict == _NOTHING)
-        raise _away("it loses what it has")
+            # Changes of one moment all know the same ended keys: later ones know more.
+            if verdict == _FULL and self.is_full(key) and not self.over():
+                raise self.full()
+        raise self.full() if verdict == _FULL else _away("it loses what it has")
 
     async def _in_force(self, change: Change) -> None:
         """Wait until this copy has a change that Redis has."""
         self._hear(change)
-        if not self._version.has(change.made):
-            expected: Deferred[None] = Deferred()
-            self._expected[expected] = change.made
-            expected.addBoth(self._not_expected, expected)
-            late = _unknown("the change is not heard of")
-            await expected.addTimeout(IN_FORCE_WITHIN, self._clock, lambda *_: Failure(late))
+        if not await self._comes(change.made, IN_FORCE_WITHIN):
+            raise _unknown("the change is not heard of")
 
-    def _not_expected(self, result: Any, expected: Deferred[None]) -> Any:
-        self._expected.pop(expected, None)
-        return result
+    async def _comes(self, version: Version, seconds: float) -> bool:
+        """Tell whether this copy has the change that made *version* within so many seconds."""
+        if not self._version.has(version):
+            expected: Deferred[None] = Deferred()
+            expected.addTimeout(seconds, self._clock)
+            waiting = self._expected.setdefault(version[:2], [])
+            waiting.append(expected)
+            try:
+                await expected
+            except TimeoutError:
+                waiting.remove(expected)
+                if not waiting:
+                    self._expected.pop(version[:2], None)
+        return self._version.has(version)
 
     def hear(self, news: bytes) -> None:
         """
@@ -167,24 +175,27 @@ class RedisMap(MapCopy):
         else:
             if len(self._ahead) < REMEMBERED:
                 self._ahead[made.number] = change
+            else:
+                self.refresh_soon()
             self._advance([])
-            if self._ahead and self._hole is None:
-                self._hole = self._clock.callLater(HOLE, self._fill)
 
     def _advance(self, changed: list[str]) -> None:
         """Apply what follows; tell of it, and of what has *changed* before."""
+        made = []
         while (change := self._ahead.pop(self._version.number + 1, None)) is not None:
             if change.before != self._version.tag:
                 self.refresh_soon()
                 break
-            changed += self._apply(change)
+            self._apply(change)
+            changed += (change.key, *change.over)
+            made.append(change.made[:2])
         if changed:
             self.tell(changed)
-        for expected, version in tuple(self._expected.items()):
-            if self._version.has(version):
-                expected.callback(None)
+        self._now_in_force(made)
+        if self._ahead and self._hole is None:
+            self._hole = self._clock.callLater(HOLE, self._fill)
 
-    def _apply(self, change: Change) -> tuple[str, ...]:
+    def _apply(self, change: Change) -> None:
         for over in change.over:
             self.set(over, None)
         self.set(change.key, change.entry)
@@ -192,7 +203,11 @@ class RedisMap(MapCopy):
         self._version = self._version._replace(number=number, tag=tag)
         self._tags[number] = tag
         self._tags.pop(number - REMEMBERED, None)
-        return (change.key, *change.over)
+
+    def _now_in_force(self, made: Iterable[tuple[bytes, int]]) -> None:
+        for each in made:
+            for expected in self._expected.pop(each, ()):
+                expected.callback(None)
 
     def _fill(self) -> None:
         self._hole = None
@@ -245,6 +260,9 @@ class RedisMap(MapCopy):
                 return False
             self._log.warn("{name}: Redis has lost changes, and gets them back.", name=self._name)
             return await self._store.restore(seen, version, self.entries())
+        if not attempt and seen.word == version.word and await self._comes(seen, HOLE):
+            # The news of it were on their way, by another connection.
+            return False
         found, entries = await self._read()
         difference = compare(self._version, found)
         if difference is Difference.READ:
@@ -282,6 +300,7 @@ class RedisMap(MapCopy):
         self._tags = {version.number: version.tag}
         self._ahead = {n: each for n, each in self._ahead.items() if n > version.number}
         self._advance(self.replace(entries))
+        self._now_in_force([made for made in self._expected if self._version.has(Version(*made))])
 
     async def _wait(self, seconds: float) -> None:
         self._pause = deferLater(self._clock, seconds, lambda: None)

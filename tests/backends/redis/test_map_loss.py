@@ -98,8 +98,11 @@ class LossTest(ProcessesTest):
 
     async def test_a_large_map(self) -> None:
         """It is put back in steps, and a draft that nobody finishes ends by itself."""
-        await gatherResults([self.one.put(f"{n}", b"x" * 90, LATER) for n in range(3_000)])
-        await self.two.catch_up()
+        many = {f"{n}": MapEntry(b"x" * 90, LATER) for n in range(3_000)}
+        version = self.one._version
+        assert await self.one._store.restore(version, version._replace(number=99), many)
+        await gatherResults([self.one.catch_up(), self.two.catch_up()])
+        assert self.one.entries() == many
         before = await self.kept()
         self.server.ask("FLUSHALL")
         await gatherResults([self.one.catch_up(), self.two.catch_up()])
