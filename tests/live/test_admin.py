@@ -15,6 +15,7 @@ import pytest
 
 from livechat.backends.sqlite.backend import READERS
 from livechat.daemon.services import DRAIN
+from tests.backends.redis.server import RedisServer
 from tests.live.daemon import Daemon, eventually, rest
 from tests.support import request
 
@@ -121,6 +122,37 @@ def test_a_broken_database(start: Callable[..., Daemon], operator: Callable[...,
     one.daemon.stop()
     one.daemon = start(*without, **SET)
     assert not one.signed_in()
+
+
+def test_redis_loses_everything(
+    start: Callable[..., Daemon], operator: Callable[..., Operator], tmp_path: Path
+) -> None:
+    """A session survives FLUSHALL, at every process, and where only one of them is left."""
+    with RedisServer(tmp_path / "redis") as redis:
+        first, second = (start(f"--redis={redis.url}", **SET) for _ in range(2))
+        one = operator(first)
+        one.sign_in()
+        token = one.cookie()
+
+        def signed_in(daemon: Daemon) -> bool:
+            cookie = f"Cookie: __Host-livechat-{daemon.port}={token}"
+            return "Sign out" in daemon.curl("-H", cookie, f"{daemon.url}/admin/")
+
+        def put_back() -> bool:
+            return redis.ask("EXISTS", "lc:{!}:shared:operators") == "1"
+
+        assert signed_in(second)
+        redis.ask("FLUSHALL")
+        assert signed_in(first)
+        assert signed_in(second)
+        eventually(put_back)
+        first.kill()
+        redis.ask("FLUSHALL")
+        eventually(put_back)
+        third = start(f"--redis={redis.url}", **SET)
+        assert signed_in(third)
+        assert signed_in(second)
+        assert "get them back" not in third.log.text
 
 
 def test_a_new_password(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
