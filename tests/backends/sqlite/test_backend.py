@@ -18,6 +18,7 @@ from livechat.backends.sqlite.maps import MapsFile
 from livechat.errors import Kind
 from livechat.system.threads import Threads
 from livechat.system.wallclock import DAY
+from tests.amend_contract import AmendContract
 from tests.backends.disk import NOW, Disk, say
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
@@ -25,7 +26,7 @@ from tests.support import RecordingSink, kind, result
 from tests.support.lanes import Lane
 
 
-class SqliteContractTest(BackendContract, TestCase):
+class SqliteContractTest(AmendContract, BackendContract, TestCase):
     """The embedded backend, with its threads, keeps the contract."""
 
     timeout = 30
