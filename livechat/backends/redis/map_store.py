@@ -35,11 +35,14 @@ class Reading(NamedTuple):
     """
     Entries as they were read from one version on; those that changed until the other are of
     either.
+
+    @ivar held: entries of the last version: a map that is put back meanwhile is read in part.
     """
 
     begun: Version
     entries: dict[str, MapEntry]
     ended: Version
+    held: int
 
 
 class MapStore:
@@ -98,14 +101,17 @@ class MapStore:
             entries.update(_entries(flat))
             if cursor == b"0":
                 break
-        return Reading(begun, entries, await self.version())
+        count: int = await self._connection.command(b"HLEN", self._key)
+        ended = await self.version()
+        return Reading(begun, entries, ended, count - 1 if ended.word else 0)
 
     async def read_at_once(self) -> Reading:
         """Read the map as it is at one moment."""
         flat: list[bytes] = await self._connection.command(b"HGETALL", self._key)
         found = dict(zip(flat[::2], flat[1::2], strict=True))
         version = Version.unpacked(found.get(b""))
-        return Reading(version, _entries(flat), version)
+        entries = _entries(flat)
+        return Reading(version, entries, version, len(entries))
 
     def takes_steps(self, count: int) -> bool:
         """Tell whether so many keys are written in several steps."""

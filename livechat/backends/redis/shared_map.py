@@ -85,6 +85,7 @@ class RedisMap(MapCopy):
         self._pause: Deferred[None] | None = None
         self._refreshing = DeferredLock()
         self._refresh_waits = False
+        self._stopped = False
         # Changes of this process that are to be in force here, by word and number.
         self._expected: dict[tuple[bytes, int], list[Deferred[None]]] = {}
 
@@ -138,7 +139,7 @@ class RedisMap(MapCopy):
 
     async def _comes(self, version: Version, seconds: float) -> bool:
         """Tell whether this copy has the change that made *version* within so many seconds."""
-        if not self._version.has(version):
+        if not self._version.has(version) and not self._stopped:
             expected: Deferred[None] = Deferred()
             expected.addTimeout(seconds, self._clock)
             waiting = self._expected.setdefault(version[:2], [])
@@ -192,7 +193,7 @@ class RedisMap(MapCopy):
         if changed:
             self.tell(changed)
         self._now_in_force(made)
-        if self._ahead and self._hole is None:
+        if self._ahead and self._hole is None and not self._stopped:
             self._hole = self._clock.callLater(HOLE, self._fill)
 
     def _apply(self, change: Change) -> None:
@@ -205,6 +206,7 @@ class RedisMap(MapCopy):
         self._tags.pop(number - REMEMBERED, None)
 
     def _now_in_force(self, made: Iterable[tuple[bytes, int]]) -> None:
+        """Wake those who wait for these changes."""
         for each in made:
             for expected in self._expected.pop(each, ()):
                 expected.callback(None)
@@ -303,6 +305,8 @@ class RedisMap(MapCopy):
         self._now_in_force([made for made in self._expected if self._version.has(Version(*made))])
 
     async def _wait(self, seconds: float) -> None:
+        if self._stopped:
+            return
         self._pause = deferLater(self._clock, seconds, lambda: None)
         # The end of the process ends it, and finds no connection then.
         self._pause.addErrback(lambda failure: failure.trap(CancelledError))
@@ -319,6 +323,8 @@ class RedisMap(MapCopy):
         return False
 
     def stop(self) -> None:
+        self._stopped = True
+        self._now_in_force([*self._expected])
         if self._hole is not None:
             self._hole.cancel()
             self._hole = None
@@ -344,7 +350,7 @@ def _complete(reading: Reading, heard: Mapping[int, Change]) -> bool:
             reading.entries.pop(key, None)
         if change.entry is not None:
             reading.entries[change.key] = change.entry
-    return True
+    return len(reading.entries) == reading.held
 
 
 async def _in_words(called: Awaitable[Any], *, changes: bool = True) -> Any:

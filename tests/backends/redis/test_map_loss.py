@@ -144,6 +144,31 @@ class LossTest(ProcessesTest):
         await self.two.catch_up()
         assert self.two.get("banned") is None
 
+    async def test_lost_and_put_back_while_it_is_read(self) -> None:
+        """A part of a map is never taken for all of it, though its version is the same."""
+        many = {f"{n}": MapEntry(b"1", LATER) for n in range(3_000)}
+        version = self.one._version
+        assert await self.one._store.restore(version, version._replace(number=99), many)
+        await self.one.catch_up()
+        third = self.process()
+        await third.usable()
+        three, connection = map_of(third), third.backend._connection
+        command = connection.command
+        lost: list[str] = []
+
+        async def losing(*words: bytes) -> Any:
+            if words[0] == b"HSCAN" and words[2] != b"0" and not lost:
+                lost.append(self.server.ask("FLUSHALL"))
+                answer = await command(*words)
+                await self.one.catch_up()
+                return answer
+            return await command(*words)
+
+        connection.command = lambda *words: Deferred.fromCoroutine(losing(*words))  # type: ignore[method-assign]
+        await three.catch_up()
+        assert lost
+        assert three.entries() == many
+
     async def test_an_older_copy(self) -> None:
         """A process that was cut off never replaces a newer map by its copy."""
         self.cut_off(self.there)

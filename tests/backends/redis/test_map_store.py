@@ -31,12 +31,12 @@ class MapStoreTest(ProcessesTest):
         assert (await self.store.read()).entries == {}
         assert await self.store.restore(Version(), ONE, MANY)
         for reading in (await self.store.read(), await self.store.read_at_once()):
-            assert reading == (ONE, MANY, ONE)
+            assert reading == (ONE, MANY, ONE, 2_000)
         assert not await self.store.restore(Version(), TWO, {})
         assert not await self.store.restore(TWO, TWO, {})
         assert await self.store.version() == ONE
         assert await self.store.restore(ONE, TWO, {})
-        assert await self.store.read_at_once() == (TWO, {}, TWO)
+        assert await self.store.read_at_once() == (TWO, {}, TWO, 0)
         assert self.drafts() == []
         assert self.server.ask("TTL", "lc:{!}:shared:x") == "-1"
 
