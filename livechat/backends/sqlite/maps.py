@@ -181,6 +181,7 @@ class MapsFile:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
         except BaseException:
             db.close()
