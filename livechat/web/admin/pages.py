@@ -123,12 +123,11 @@ class Admin:
     async def remove(self, asked: OperatorCall) -> Response:
         """Take back a message, whoever sent it, and show the part of the room where it was."""
         name = room_name(asked.call.names["room"])
-        ref, fields = number(asked.form, "seq"), asked.call.query
+        part, ref = window(asked.call.query, _MESSAGES), number(asked.form, "seq")
         if ref is None:
             raise ChatError(Kind.BAD_FORM, "The form names no message.")
         await self._chat.retract(asked.actor, name, [ref])
-        shown = {key: fields[key] for key in ("before", "after") if key in fields}
-        return see(f"/admin/rooms/{name}/?{urlencode({**shown, 'removed': ref})}")
+        return see(f"/admin/rooms/{name}/{_query(part, removed=ref)}")
 
     async def not_removed(self, asked: OperatorCall, error: ChatError) -> Response:
         """The room's page, and why the message was not removed."""
@@ -246,7 +245,7 @@ class Admin:
             lines=lines(entries),
             blank=Line(0, 0),
             notes=NOTES,
-            part=_part(part),
+            part=_query(part),
             live=part == Window(_MESSAGES) and unread is None,
             newest=newest,
             older=older,
@@ -303,9 +302,9 @@ class Admin:
             self._chat.unwatch(name, tail)
 
 
-def _part(part: Window) -> str:
+def _query(part: Window, *, removed: int | None = None) -> str:
     """The query of a part of a room's history, with its question mark; empty for the newest."""
-    given = {"before": part.before, "after": part.after}
+    given = {"before": part.before, "after": part.after, "removed": removed}
     text = urlencode({key: value for key, value in given.items() if value is not None})
     return f"?{text}" if text else ""
 
