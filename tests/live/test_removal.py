@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def hears(member: Member, kind: str) -> dict[str, Any]:
 
 
 def say(member: Member, text: str) -> int:
-    member.send(json.dumps({"type": "message", "message": text, "nonce": text}))
+    member.send(json.dumps({"type": "message", "message": text, "nonce": token_hex(4)}))
     return int(hears(member, "ack")["seq"])
 
 
