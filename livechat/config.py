@@ -152,7 +152,9 @@ class Config:
         "lobby", option_values.room, "The room of HTTP requests that name none."
     )
     history_limit: int = _option(
-        "1000", option_values.integer(0, 10**12), "Messages kept in each room; 0 is no limit."
+        "1000",
+        option_values.integer(0, 10**12),
+        "Entries kept in each room: messages, edits and retractions; 0 is no limit.",
     )
     history_age: int = _option(
         "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
