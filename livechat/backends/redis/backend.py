@@ -53,13 +53,19 @@ from livechat.backends.redis.health import (
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
-from livechat.backends.redis.maps import ADOPT, CHANGE, Maps, RedisMap
+from livechat.backends.redis.map_store import CHANGE, RESTORE
+from livechat.backends.redis.maps import Maps
 from livechat.backends.redis.messages import RedisMessageLog
 from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
+<<<<<<< HEAD
 from livechat.backends.redis.stream import Stream
+=======
+from livechat.backends.redis.shared_map import RedisMap
+from livechat.backends.redis.stream import Entry, Stream, published_entry
+>>>>>>> house
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
@@ -75,9 +81,13 @@ LOST: Final = 1
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
+<<<<<<< HEAD
 _SCRIPTS: Final = (
     PUBLISH, AMEND, READ, CHANGE, ADOPT, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
 )  # fmt: skip
+=======
+_SCRIPTS: Final = (PUBLISH, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
+>>>>>>> house
 
 
 @implementer(IBackend)

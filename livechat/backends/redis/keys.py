@@ -19,8 +19,10 @@ go in as they are: they have neither braces nor a `!` (`livechat.protocol.names`
     lc:DB:{room}     the room's channel
 
     lc:{!}:format, generation, secret, processes, process:…
-    lc:{!}:map:…     a hash: a shared map (`change.lua`)
-    lc:{!}:shelf:…   what a map was in the version before
+    lc:{!}:shared:…  a hash: a shared map (`change.lua`)
+    lc:{!}:draft:…   a map that is about to be put back (`restore.lua`); ends by itself
+    lc:{!}:map:…, shelf:…
+                     what a map was in versions before
     lc:{!}:idle      a sorted set: all streams, by the time of their newest message
     lc:{!}:clock     how far Redis's clock was trusted (`livechat.system.wallclock.Record`)
     lc:{!}:sweeper, searched
@@ -158,6 +160,12 @@ class Keys:
         return self._ours("process:") + name
 
     def map(self, name: str) -> bytes:
+        return self._ours(f"shared:{name}")
+
+    def map_draft(self, name: str, word: str) -> bytes:
+        return self._ours(f"draft:{name}:{word}")
+
+    def former_map(self, name: str) -> bytes:
         return self._ours(f"map:{name}")
 
     def shelf(self, name: str) -> bytes:
