@@ -18,7 +18,7 @@ from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms import recovery
-from livechat.rooms.chat import Chat
+from livechat.rooms.chat import EDIT_WITHIN, Chat
 from livechat.rooms.history import HISTORY_PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
@@ -122,7 +122,13 @@ def test_hello(make_world: Callable[..., World]) -> None:
         "room": "r",
         "epoch": place(world, 0).epoch,
         "seq": 2,
-        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": HISTORY_PAGE},
+        "limits": {
+            "message_bytes": 16_384,
+            "rate": 20.0,
+            "burst": 40.0,
+            "page": HISTORY_PAGE,
+            "edit": EDIT_WITHIN,
+        },
         "heartbeat": 25,
         "time": 1_790_000_000_000,
     }
@@ -507,3 +513,50 @@ def test_goaway(world: World) -> None:
     client.heard()
     client.session.announce_restart(1_730)
     assert client.heard() == [{"type": "goaway", "retry_ms": 1_730}]
+
+
+def test_actions(world: World) -> None:
+    """An edit and a retraction are acknowledged with the numbers of their events."""
+    client = Client(world, key=KEY)
+    client.sends({"message": "helo", "nonce": "a"})
+    client.sends({"type": "edit", "ref": 1, "message": "hello", "nonce": "b"})
+    client.sends({"type": "retract", "refs": [1], "nonce": "c"})
+    acks = client.hears("ack")
+    assert [(each["nonce"], each["seq"], each.get("count")) for each in acks] == [
+        ("a", 1, None), ("b", 2, None), ("c", 3, 1),
+    ]  # fmt: skip
+
+
+def test_refused_actions(world: World) -> None:
+    """A refusal has the nonce of what was refused; the connection stays."""
+    client = Client(world, key=KEY)
+    client.sends(
+        {"type": "edit", "ref": 1, "message": "x", "nonce": "a"},
+        {"type": "retract", "nonce": "b"},
+        {"type": "edit", "ref": 1, "message": " ", "nonce": "c"},
+    )
+    found = [(each["nonce"], each["error"]["code"]) for each in client.hears("error")]
+    assert sorted(found) == [("a", "not_found"), ("b", "bad_message"), ("c", "empty_message")]
+
+
+def test_pages_among_events(world: World) -> None:
+    """A page has messages only; its first and last are the numbers looked at."""
+    client = Client(world, key=KEY)
+    for frame in (
+        {"message": "a"},
+        {"message": "b"},
+        {"type": "edit", "ref": 1, "message": "A"},
+        {"type": "retract", "ref": 2},
+        {"message": "c"},
+    ):
+        client.sends(frame)
+    client.heard()
+    client.sends({"type": "history", "limit": 2}, {"type": "history", "after": 1, "limit": 1})
+    newest, after = client.hears("history")
+    assert ([each["message"] for each in newest["messages"]], newest["first"], newest["last"]) == (
+        ["A", "c"], 1, 5,
+    )  # fmt: skip
+    assert ([each["message"] for each in after["messages"]], after["first"], after["last"]) == (
+        ["c"], 2, 5,
+    )  # fmt: skip
+    assert (newest["more"], after["more"]) == (False, False)
