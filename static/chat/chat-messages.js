@@ -14,16 +14,17 @@
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
  * @import { Aim, Composer } from "./chat-composer.js"
- * @import { Choice } from "./chat-menu.js"
  * @import { Names } from "./chat-names.js"
  * @import { Chat, Edited, Gap, Message, Retracted } from "./livechat.js"
  */
 
+import { Amends } from "./chat-amends.js";
 import { Changes } from "./chat-changes.js";
 import { Folds } from "./chat-folds.js";
-import { hush, line, marker, rewrite, settle, takeBack, textOf } from "./chat-line.js";
+import { hush, line, marker, settle, takeBack } from "./chat-line.js";
 import { Menu } from "./chat-menu.js";
 import { Quotes } from "./chat-quotes.js";
+import { Unread } from "./chat-unread.js";
 import { Unsent } from "./chat-unsent.js";
 import { find } from "./dom.js";
 
@@ -42,14 +43,14 @@ const QUIET = 200;
 
 export class Messages {
   #chat;
-  #composer;
   #tellUnread;
-  #frame;
   #folds;
   #names;
   #changes = new Changes();
   #quotes;
+  #unread;
   #unsent;
+  #amends;
   #menu;
   #scroller;
   #log;
@@ -76,14 +77,8 @@ export class Messages {
   #dropped = 0;
   /** Whether the log is in the window, and in a part of the page that is shown. */
   #shown = false;
-  #unread = 0;
-  /** The number up to which one has seen everything. */
-  #seenUpTo = 0;
   #quiet = 0;
   #offering = 0;
-  #kept;
-  /** What was seen when one was here last. */
-  #seen;
 
   /**
    * @param {HTMLElement} frame
@@ -95,10 +90,7 @@ export class Messages {
    * @param {AbortSignal} over when the room has been left
    */
   constructor(frame, chat, composer, memory, names, tellUnread, over) {
-    this.#frame = frame;
     this.#chat = chat;
-    this.#composer = composer;
-    this.#kept = memory;
     this.#tellUnread = tellUnread;
     this.#names = names;
     this.#scroller = find(frame, ".scroller");
@@ -109,12 +101,14 @@ export class Messages {
     this.#top = find(frame, ".top span");
     this.#earlier = find(frame, ".earlier");
     this.#newer = find(frame, ".newer");
-    this.#seen = memory.read("seen");
     const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
     const apart = (/** @type {Message} */ message) => line(message, this.#isMine(message), this.#names);
     this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.#jump(seq), over);
     this.#unsent = new Unsent(frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
-    this.#menu = new Menu(frame, (line) => this.#choices(line), over);
+    this.#unread = new Unread(this.#said, chat, memory);
+    const parts = { folds: this.#folds, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
+    const amends = (this.#amends = new Amends(frame, chat, composer, parts, shown));
+    this.#menu = new Menu(frame, (line) => amends.choices(line), over);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
       if (state === "open" && !this.#said.children.length) this.#loadEarlier();
@@ -161,38 +155,8 @@ export class Messages {
    * @param {Aim | undefined} aim
    */
   send(message, aim) {
-    if (aim?.kind === "edit") {
-      const { seq: ref } = aim;
-      this.#chat.edit(ref, message).catch((error) => this.#unsent.fail({ message, ref }, error));
-      return;
-    }
-    const replyTo = aim?.seq;
-    this.#chat.send(message, { replyTo }).catch((error) => this.#unsent.fail({ message, replyTo }, error));
-    this.#toEnd();
-  }
-
-  /**
-   * What one can do with a message.
-   *
-   * @param {HTMLElement} line
-   * @returns {Choice[]}
-   */
-  #choices(line) {
-    const { seq: text, user: id = "", time } = line.dataset;
-    const seq = Number(text);
-    /** @type {Choice[]} */
-    const choices = [["Reply", () => this.#composer.reply(seq, this.#quotes.make(seq))]];
-    if (!line.matches(".mine")) return choices;
-    if (this.#chat.editable({ user: { id, name: "" }, time: Number(time) })) {
-      choices.push(["Edit", () => this.#composer.edit(seq, textOf(line))]);
-    }
-    choices.push(["Take back", () => this.#retract(seq)]);
-    return choices;
-  }
-
-  /** @param {number} seq */
-  #retract(seq) {
-    this.#chat.retract(seq).catch((error) => this.#unsent.failToRetract([seq], error));
+    this.#amends.send(message, aim);
+    if (aim?.kind !== "edit") this.#toEnd();
   }
 
   #toEnd() {
@@ -234,8 +198,8 @@ export class Messages {
     this.#changes.forget();
     this.#quotes.forget();
     this.#changed = [];
+    this.#unread.forget();
     this.#from = undefined;
-    this.#seenUpTo = 0;
   }
 
   /** @param {number} seq */
@@ -268,47 +232,10 @@ export class Messages {
     if (atEnd) this.#scroller.scrollTop = 0;
     else if (news.length) this.#scroller.scrollTop -= this.#scroller.scrollHeight - height;
     const changed = this.#changed.splice(0);
-    if (changed.length) this.#folds.inPlace(() => changed.forEach((each) => this.#apply(each)));
+    if (changed.length) this.#folds.inPlace(() => changed.forEach((each) => this.#amends.apply(each)));
     this.#quotes.look();
     this.#menu.follow();
     this.#look();
-  }
-
-  /** @param {Edited | Retracted} change */
-  #apply(change) {
-    if ("refs" in change) this.#takeBack(change);
-    else this.#rewrite(change);
-  }
-
-  /** @param {Edited} edited */
-  #rewrite(edited) {
-    this.#quotes.edit(edited);
-    const line = this.#shownLine(edited.ref);
-    if (!line || line.matches(".gone")) return;
-    const news = textOf(line) !== edited.text;
-    rewrite(line, edited.text, edited.time);
-    this.#folds.watch(line);
-    if (news) this.#status.textContent = `${authorOf(line)} edited a message.`;
-  }
-
-  /** @param {Retracted} retracted */
-  #takeBack(retracted) {
-    this.#quotes.retract(retracted);
-    this.#unsent.retract(retracted);
-    this.#composer.retract(retracted);
-    for (const ref of retracted.refs) {
-      const line = this.#shownLine(ref);
-      if (!line || line.matches(".gone")) continue;
-      if (ref > this.#seenUpTo && this.#unread && !line.matches(".mine")) this.#unread--;
-      if (line.contains(this.#active())) this.#scroller.focus();
-      takeBack(line, retracted.by);
-      const who = retracted.by === "moderator" ? "A moderator" : authorOf(line);
-      this.#status.textContent = `${who} took back a message.`;
-    }
-  }
-
-  #active() {
-    return /** @type {ShadowRoot} */ (this.#frame.getRootNode()).activeElement;
   }
 
   /**
@@ -316,10 +243,8 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    if (!seen && !this.#isMine(message)) {
-      if (!this.#unread && !this.#cut) this.#markUnread();
-      this.#unread++;
-    }
+    const isNews = !this.#isMine(message) && this.#changes.gone(message.seq) === undefined;
+    if (!seen && isNews) this.#unread.add(!this.#cut);
     if (this.#cut) return;
     const made = this.#line(message);
     this.#said.append(made);
@@ -450,7 +375,7 @@ export class Messages {
     this.#quotes.look();
     this.#unsent.show();
     this.#setMore(more);
-    this.#markSinceLastTime();
+    this.#unread.markSinceLastTime(more);
     if (atEnd) this.#keepNewest();
     else this.#keepOldest();
     this.#look();
@@ -539,39 +464,13 @@ export class Messages {
   /** See what there is to be seen. */
   #look() {
     if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
-    if (this.#isSeen()) {
-      this.#unread = 0;
-      const { epoch = "", seq = 0 } = this.#chat.place ?? {};
-      this.#seenUpTo = seq;
-      if (seq && !this.#news.length) this.#kept.write("seen", `${epoch}:${seq}`);
-    }
-    this.#newer.hidden = this.#isAtEnd() || !(this.#unread || this.#cut);
-    this.#newer.textContent = this.#unread ? count(this.#unread, "new message") : "Newest messages";
-    this.#tellUnread(this.#unread);
-  }
-
-  /** @param {Element | null} [before] */
-  #markUnread(before = null) {
-    this.#said.querySelector(".unread")?.remove();
-    this.#said.insertBefore(marker("unread", "New messages"), before);
-  }
-
-  /** Mark what was said since one was here last, once that has come. */
-  #markSinceLastTime() {
-    const [epoch, text] = this.#seen.split(":");
-    const seen = Number(text);
-    const place = this.#chat.place;
-    if (!text || epoch !== place?.epoch || this.#said.querySelector(".unread")) return;
-    const lines = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
-    if (!lines.length || (this.#more && Number(lines[0].dataset.seq) > seen + 1)) return;
-    this.#seen = "";
-    const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
-    if (first) this.#markUnread(first);
+    if (this.#isSeen() && !this.#news.length) this.#unread.see();
+    const unread = this.#unread.count;
+    this.#newer.hidden = this.#isAtEnd() || !(unread || this.#cut);
+    this.#newer.textContent = unread ? count(unread, "new message") : "Newest messages";
+    this.#tellUnread(unread);
   }
 }
-
-/** @param {HTMLElement} line */
-const authorOf = (line) => find(line, "b").textContent ?? "";
 
 /**
  * @param {number} number
