@@ -10,7 +10,7 @@
  * @import { Chat, Edited, Retracted } from "./livechat.js"
  */
 
-import { rewrite, takeBack, textOf } from "./chat-line.js";
+import { dataOf, rewrite, takeBack, textOf } from "./chat-line.js";
 import { find } from "./dom.js";
 
 export class Amends {
@@ -56,7 +56,7 @@ export class Amends {
     const choices = [["Reply", () => this.#composer.reply(seq, this.#quotes.make(seq))]];
     if (!line.matches(".mine")) return choices;
     if (this.#chat.editable({ user: { id, name: "" }, time: Number(time) })) {
-      choices.push(["Edit", () => this.#composer.edit(seq, textOf(line))]);
+      choices.push(["Edit", () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
     }
     choices.push(["Take back", () => this.#retract(seq)]);
     return choices;
@@ -70,7 +70,9 @@ export class Amends {
    */
   send(message, aim) {
     const [ref, replyTo] = aim?.kind === "edit" ? [aim.seq, undefined] : [undefined, aim?.seq];
-    const sent = ref === undefined ? this.#chat.send(message, { replyTo }) : this.#chat.edit(ref, message);
+    // Left out, they would be removed.
+    const data = aim?.data;
+    const sent = ref === undefined ? this.#chat.send(message, { replyTo }) : this.#chat.edit(ref, message, { data });
     sent.catch((error) => this.#unsent.fail({ message, replyTo, ref }, error));
   }
 
@@ -91,7 +93,7 @@ export class Amends {
     const line = this.#shown(edited.ref);
     if (!line || line.matches(".gone")) return;
     const isNews = textOf(line) !== edited.text;
-    rewrite(line, edited.text, edited.time);
+    rewrite(line, edited);
     this.#folds.watch(line);
     if (isNews) this.#status.textContent = `${authorOf(line)} edited a message.`;
   }

@@ -58,7 +58,7 @@ export class Changes {
     if (this.#gone.has(message.seq)) return undefined;
     const edited = this.#texts.get(message.seq);
     if (!edited || edited.time < (message.edited ?? 0)) return message;
-    return { ...message, message: edited.text, edited: edited.time };
+    return { ...message, message: edited.text, edited: edited.time, data: edited.data };
   }
 }
 

@@ -5,7 +5,7 @@
  *        |
  *        +--edit--> another text --saved, or cancelled--> the draft that was there before
  *
- * @import { Chat, Edited, Retracted } from "./livechat.js"
+ * @import { Chat, Data, Retracted } from "./livechat.js"
  * @import { Memory } from "./chat.js"
  */
 
@@ -15,7 +15,7 @@ import { find } from "./dom.js";
 /**
  * What is written, if it is no message of its own.
  *
- * @typedef {{ kind: "edit" | "reply", seq: number }} Aim
+ * @typedef {{ kind: "edit" | "reply", seq: number, data?: Data }} Aim
  */
 
 export class Composer {
@@ -124,10 +124,11 @@ export class Composer {
    *
    * @param {number} seq
    * @param {string} text
+   * @param {Data | undefined} data what other programs have put into it
    * @param {string} [before] unless said, *text* is what it was
    */
-  edit(seq, text, before = text) {
-    this.#aimAt({ kind: "edit", seq }, "Editing your message");
+  edit(seq, text, data, before = text) {
+    this.#aimAt({ kind: "edit", seq, data }, "Editing your message");
     this.#before = before;
     this.#text.value = text;
     this.focus();

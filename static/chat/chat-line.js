@@ -2,12 +2,14 @@
  * A line of the log: a message, or what stands between them.
  *
  * @import { Names } from "./chat-names.js"
- * @import { Message } from "./livechat.js"
+ * @import { Data, Edited, Message } from "./livechat.js"
  */
 
 import { avatar } from "./chat-people.js";
 import { element, find } from "./dom.js";
 
+/** @type {WeakMap<HTMLElement, Data>} what other programs have put into messages, by their lines */
+const DATA = new WeakMap();
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
 const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
@@ -18,7 +20,7 @@ const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
  * @param {Names} names
  * @param {HTMLElement} [quote] of the message that it answers
  */
-export function line({ message, seq, time, user, edited }, mine, names, quote) {
+export function line({ message, seq, time, user, edited, data }, mine, names, quote) {
   const name = element("b", "", mine ? "You" : names.show(user));
   const moment = new Date(time);
   const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
@@ -32,6 +34,7 @@ export function line({ message, seq, time, user, edited }, mine, names, quote) {
   made.dataset.time = String(time);
   made.dataset.user = user?.id ?? "";
   if (edited) mark(made, edited);
+  if (data) DATA.set(made, data);
   return made;
 }
 
@@ -44,12 +47,13 @@ export const hush = (made) => made.setAttribute("aria-live", "off");
 
 /**
  * @param {HTMLElement} made
- * @param {string} text
- * @param {number} edited when
+ * @param {Edited} edited
  */
-export function rewrite(made, text, edited) {
+export function rewrite(made, { text, time, data }) {
   hush(made);
-  mark(made, edited);
+  mark(made, time);
+  if (data) DATA.set(made, data);
+  else DATA.delete(made);
   if (textOf(made) !== text) find(made, "p").replaceChildren(...words(text).childNodes);
 }
 
@@ -74,8 +78,12 @@ export function takeBack(made, by) {
   for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
   made.classList.remove("cut", "whole");
   made.classList.add("gone");
+  DATA.delete(made);
   find(made, "p").textContent = by === "moderator" ? "A moderator removed this message." : "This message was taken back.";
 }
+
+/** @param {HTMLElement} made */
+export const dataOf = (made) => DATA.get(made);
 
 /** @param {HTMLElement} made */
 export const textOf = (made) => find(made, "p").textContent ?? "";

@@ -363,11 +363,23 @@ export class Messages {
    * @param {boolean} more
    */
   #prepend(messages, more) {
+    const atEnd = this.#isAtEnd();
+    this.#put(messages, more);
+    this.#unread.markSinceLastTime(more);
+    if (atEnd) this.#keepNewest();
+    else this.#keepOldest();
+    this.#look();
+  }
+
+  /**
+   * @param {Message[]} messages which come before those that are shown
+   * @param {boolean} more
+   */
+  #put(messages, more) {
     // A screen reader tells what is new, which this is not.
     this.#log.setAttribute("aria-live", "off");
     clearTimeout(this.#quiet);
     this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
-    const atEnd = this.#isAtEnd();
     const first = this.#said.querySelector(".message");
     const made = messages.map((each) => this.#line(each));
     this.#said.prepend(...made);
@@ -375,10 +387,6 @@ export class Messages {
     this.#quotes.look();
     this.#unsent.show();
     this.#setMore(more);
-    this.#unread.markSinceLastTime(more);
-    if (atEnd) this.#keepNewest();
-    else this.#keepOldest();
-    this.#look();
   }
 
   // What was quoted.
@@ -427,7 +435,7 @@ export class Messages {
     this.#drop();
     this.#cut = true;
     this.#from = page.next?.before ?? page.messages[0].seq;
-    this.#prepend(page.messages, page.more);
+    this.#put(page.messages, page.more);
     return this.#shownLine(seq);
   }
 

@@ -9,7 +9,7 @@
  * @import { Quotes } from "./chat-quotes.js"
  */
 
-import { note, unsent } from "./chat-line.js";
+import { dataOf, note, unsent } from "./chat-line.js";
 import { find } from "./dom.js";
 
 /**
@@ -181,8 +181,8 @@ export class Unsent {
   #again({ message, replyTo, ref }) {
     const line = ref === undefined ? null : this.#shown(ref);
     const { time, user: id = "" } = line?.dataset ?? {};
-    if (ref !== undefined && this.#chat.editable({ time: Number(time), user: { id, name: "" } })) {
-      this.#composer.edit(ref, message, "");
+    if (ref !== undefined && line && this.#chat.editable({ time: Number(time), user: { id, name: "" } })) {
+      this.#composer.edit(ref, message, dataOf(line), "");
       return;
     }
     this.#composer.put(message);

@@ -62,8 +62,8 @@ export interface Chat extends EventTarget {
    */
   send(message: string, more?: { replyTo?: number; data?: Data }): Promise<Ack>;
   /**
-   * Give a message of one's own another text, and other `data` where some is given. It waits, is
-   * sent, and is given up as by `send`. `editable` says until when that works; besides, it rejects
+   * Give a message of one's own another text, and other `data`: left out, they are removed. It waits,
+   * is sent, and is given up as by `send`. `editable` says until when that works; besides, it rejects
    * with `too_late`, `too_many_edits` (after 20 times), `forbidden` (another's), or `not_found`
    * (there is no such message any more).
    */
@@ -201,6 +201,7 @@ export interface Edited {
   /** Which message. */
   ref: number;
   text: string;
+  /** Left out, it has none any more. */
   data?: Data;
 }
 
