@@ -30,7 +30,7 @@ from livechat.backends.sqlite import maps, quarantine, schema, upkeep
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
-from livechat.protocol.messages import Draft, Message, Newest, Page
+from livechat.protocol.messages import Amended, Message, Newest, Page, Submission
 from livechat.system.wallclock import Record, WallClock
 
 #: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
@@ -162,9 +162,9 @@ class Database:
         """Random bytes that stay the same as long as the file does."""
         return blake2b(key=self._secret, digest_size=32, person=b"secret").digest()
 
-    def write(self, drafts: Sequence[Draft]) -> list[Message | Exception]:
+    def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """As `Writer.write`."""
-        return self._writer.write(drafts)
+        return self._writer.write(acts)
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
