@@ -135,19 +135,28 @@ def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon, device: s
         assert "secret" not in each.everything()
         assert each.tab.findings() == []
         expect(each.line(TAKEN_BACK).get_by_role("button")).to_have_count(0)
-    for each in (ann, bob):
-        each.page.reload()
-        each.hears("an answer")
-        expect(each.line("an answer").locator(".quote")).to_have_text(
-            "A message that is no longer there"
-        )
-        assert "secret" not in each.everything()
+
+
+def test_reload(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """A page that is opened later shows what is there now."""
+    ann = visitor().join("reload", "Ann")
+    bob = visitor(**PHONE).join("reload", "Bob")
+    ann.says("a secret")
+    bob.chooses(bob.line("a secret"), "Reply")
+    bob.says("an answer")
     bob.chooses(bob.line("an answer"), "Edit")
     bob.says("another answer")
-    ann.hears("another answer")
-    ann.page.reload()
-    expect(edited(ann.line("another answer"))).to_have_text("edited")
-    assert [each["message"] for each in daemon.history(room)] == ["another answer"]
+    ann.hears("a secret", "another answer")
+    ann.chooses(ann.line("a secret"), "Take back")
+    bob.hears(TAKEN_BACK, "another answer")
+    for each in (ann, bob):
+        each.page.reload()
+        each.hears("another answer")
+        line = each.line("another answer")
+        expect(edited(line)).to_have_text("edited")
+        expect(line.locator(".quote")).to_have_text("A message that is no longer there")
+        assert "secret" not in each.everything()
+    assert [each["message"] for each in daemon.history("reload")] == ["another answer"]
 
 
 def test_keyboard(visitor: Callable[..., Visitor], speaker: Callable[..., Speaker]) -> None:
