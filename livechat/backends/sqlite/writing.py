@@ -106,7 +106,8 @@ class Writer:
         # How many messages are in `recent`.
         self._gathered = 0
         self.removed = False
-        self.amended = False
+        # A process that was killed may have left words behind.
+        self.amended = True
         self._nonces = Nonces(elapsed, secret)
 
     def opened(self, db: sqlite3.Connection) -> None:
