@@ -64,7 +64,7 @@ export function rewrite(made, { text, time, data }) {
 function mark(made, edited) {
   const small = made.querySelector(".edited") ?? element("small", "edited", "edited");
   small.setAttribute("title", `Edited ${new Date(edited).toLocaleString()}`);
-  find(made, ".when").prepend(small);
+  find(made, "time").before(small);
 }
 
 /**

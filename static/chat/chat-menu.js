@@ -69,7 +69,10 @@ export class Menu {
       button.setAttribute("aria-label", "Message actions");
       button.setAttribute("aria-haspopup", "menu");
       button.setAttribute("aria-expanded", "false");
-      find(line, ".when").append(button);
+      const when = find(line, ".when");
+      // Beyond the time, on either side.
+      if (line.matches(".mine")) when.prepend(button);
+      else when.append(button);
     }
     const newest = this.#buttons().at(-1);
     if (newest && !this.#reached?.matches(":focus")) this.#reach(newest);
