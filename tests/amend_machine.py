@@ -11,7 +11,7 @@ A subclass says how to begin, how to wait, and how to kill.  Its `TestCase` is a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -177,7 +177,6 @@ class AmendMachine(RuleBasedStateMachine):
     """
 
     logs: Sequence[IMessageLog]
-    TestCase: ClassVar[Any]
 
     def begin(self) -> None:
         """Begin with nothing said in the room; set `logs`."""
