@@ -60,12 +60,8 @@ from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRe
 from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
-<<<<<<< HEAD
-from livechat.backends.redis.stream import Stream
-=======
 from livechat.backends.redis.shared_map import RedisMap
-from livechat.backends.redis.stream import Entry, Stream, published_entry
->>>>>>> house
+from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
@@ -81,13 +77,9 @@ LOST: Final = 1
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-<<<<<<< HEAD
 _SCRIPTS: Final = (
-    PUBLISH, AMEND, READ, CHANGE, ADOPT, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
+    PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
 )  # fmt: skip
-=======
-_SCRIPTS: Final = (PUBLISH, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
->>>>>>> house
 
 
 @implementer(IBackend)
