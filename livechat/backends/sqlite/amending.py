@@ -147,6 +147,7 @@ class Plan:
     The acts of one group, decided.
 
     @ivar results: for each act its result, or why it is refused.
+    @ivar amends: messages are edited or retracted by it.
     """
 
     def __init__(
@@ -169,6 +170,7 @@ class Plan:
             )
         self._look_up(db, acts)
         self.results: list[Message | Amended | ChatError] = [self._decide(act) for act in acts]
+        self.amends = any(isinstance(each, Amended) for each in self.results)
 
     def _look_up(self, db: sqlite3.Connection, acts: Iterable[Submission]) -> None:
         """Read the entries in the file that amendments name."""
