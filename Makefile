@@ -22,6 +22,9 @@ CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
 
+# Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run check test soak attack lint chaos bench bench-test bench-peers clean
 
 help:

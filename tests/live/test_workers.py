@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from livechat.errors import Close
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, eventually
+from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon, Output, Wscat, eventually
 
 WORKERS = 2
 
@@ -196,8 +196,7 @@ def test_operators(several: Daemon, tmp_path: Path) -> None:
     page = several.curl(*jar, f"{several.url}/admin/sign-in/")
     found = re.search(r'name="token" value="([^"]+)"', page)
     assert found is not None
-    password = (several.directory / "state" / "admin-password").read_text().strip()
-    form = ("--data-urlencode", f"password={password}", "--data-urlencode", f"token={found[1]}")
+    form = ("--data-urlencode", f"password={PASSWORD}", "--data-urlencode", f"token={found[1]}")
     several.curl(*jar, *form, f"{several.url}/admin/sign-in/")
     with ExitStack() as stack:
         for _ in range(20):
