@@ -100,7 +100,7 @@ class MemoryBackend:
         message = Message(draft.message, last.seq + 1, max(last.time, self._now()), draft.user)
         self._newest[room] = Newest(message.seq, message.time)
         self._kept[room].append(message)
-        while self._is_over(self._kept[room][0], message.seq):
+        while self._is_over(room, self._kept[room][0]):
             self._kept[room].popleft()
         if draft.nonce is not None:
             self._nonces.add([Known.of(draft, message)], message.time)
@@ -111,7 +111,7 @@ class MemoryBackend:
         if self._sink is None:
             raise not_stored()
         newest = self._newest.get(room, NEVER)
-        kept = [each for each in self._kept.get(room, ()) if not self._is_over(each, newest.seq)]
+        kept = [each for each in self._kept.get(room, ()) if not self._is_over(room, each)]
         oldest = kept[0].seq if kept else newest.seq + 1
         page: list[Message] = []
         left = PAGE
@@ -122,9 +122,10 @@ class MemoryBackend:
             page.append(message)
         return Page(Position(self._epoch(room), newest.seq, oldest), tuple(page))
 
-    def _is_over(self, message: Message, newest: int) -> bool:
-        first = self._retention.first_by_count(newest)
-        return message.seq < first or message.time < self._retention.first_time(self._now())
+    def _is_over(self, room: str, message: Message) -> bool:
+        kept = self._retention.of(room)
+        first = kept.first_by_count(self._newest[room].seq)
+        return message.seq < first or message.time < kept.first_time(self._now())
 
     def _now(self) -> int:
         return round(1000 * (self._elapsed() + self._offset))
@@ -141,4 +142,4 @@ class Memory(ExtensionBase):
             return None
         if config.workers > 1:
             raise StartError("--workers: memory: has the rooms of one process only")
-        return MemoryBackend(Retention(config.history_limit, config.history_age))
+        return MemoryBackend(Retention(config.history_limit, config.history_age, config.audit_age))

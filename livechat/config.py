@@ -151,6 +151,11 @@ class Config:
     history_age: int = _option(
         "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
     )
+    audit_age: int = _option(
+        "180d",
+        option_values.duration,
+        "Age at which records of what operators did expire (s, m, h, d); 0 is no limit.",
+    )
     max_message: int = _option(
         "16384",
         option_values.integer(1, 1 << 20),

@@ -84,6 +84,8 @@ class Kind(Enum):
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
     TOO_SLOW = ("too_slow", 408)
     NONCE_REUSED = ("nonce_reused", 409)
+    TOO_LATE = ("too_late", 409)
+    TOO_MANY_EDITS = ("too_many_edits", 409)
     BODY_TOO_LARGE = ("body_too_large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415)
     MISDIRECTED = ("misdirected", 421)

@@ -33,7 +33,7 @@ from livechat.interfaces import (
     IListener,
     IPolicy,
 )
-from livechat.protocol.messages import Draft, Message, User
+from livechat.protocol.messages import Draft, Edited, Message, Retracted, Retraction, User
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -81,12 +81,18 @@ class PolicyBase:
     def send(self, actor: IActor, draft: Draft) -> None:
         pass
 
+    def moderate(self, actor: IActor, retraction: Retraction) -> None:
+        pass
+
 
 @implementer(IListener)
 class ListenerBase:
     """A listener that does nothing: override what yours listens to."""
 
     def stored(self, room: str, message: Message) -> None:
+        pass
+
+    def amended(self, room: str, event: Edited | Retracted) -> None:
         pass
 
     def joined(self, room: str, user: User) -> None:

@@ -18,22 +18,33 @@ from zope.interface import Attribute, Interface
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Draft, Message, Newest, Page, User
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Edited,
+    Entry,
+    Message,
+    Newest,
+    Page,
+    Retracted,
+    Retraction,
+    User,
+)
 
 
 class ISink(Interface):
     """
-    Where stored messages go.  The hub is one for the backend, and a watcher of a
+    Where stored entries go.  The hub is one for the backend, and a watcher of a
     room is one for the hub.
     """
 
-    def deliver(room: str, epoch: str, messages: Sequence[Message]) -> None:
+    def deliver(room: str, epoch: str, entries: Sequence[Entry]) -> None:
         """
-        Take stored messages of *room*.
+        Take stored entries of *room*.
 
-        Called in the reactor's thread, for each message once, in the order of
-        `seq`, and never before the message is stored.  Does not raise and does
+        Called in the reactor's thread, for each entry once, in the order of
+        `seq`, and never before the entry is stored.  Does not raise and does
         not block.
         """
 
@@ -53,7 +64,7 @@ class IPresenceSink(Interface):
 
 class IMessageLog(Interface):
     """
-    Rooms as streams: numbers messages, stores them and hands them on.
+    Rooms as streams: numbers entries, stores them and hands them on.
 
     Every room exists from the start, empty; joining or reading one stores
     nothing.  Every Deferred fails with `livechat.errors.ChatError` where the
@@ -62,7 +73,7 @@ class IMessageLog(Interface):
 
     def subscribe(room: str) -> Deferred[None]:
         """
-        From when this fires, `ISink.deliver` gets every message of *room*.
+        From when this fires, `ISink.deliver` gets every entry of *room*.
 
         Called for every member that joins and every watcher, not only for the first: one
         whose room is delivered already costs nothing.
@@ -80,25 +91,41 @@ class IMessageLog(Interface):
 
         A draft whose nonce was used in its room within the last ten minutes (or less, where
         there were very many) is not stored again: the Deferred fires with the
-        `livechat.protocol.messages.Repeated` message.  If its text is another one now it fails with
-        ``nonce_reused``.
+        `livechat.protocol.messages.Repeated` message.  If its text or its data are others now, or
+        the nonce was used for an amendment, it fails with ``nonce_reused``.
 
         Fails with ``unavailable`` if it was not stored and will not be; with
         ``unknown`` if it may have been; with ``overloaded`` if too much is
         waiting already.
         """
 
+    def amend(amendment: Amendment) -> Deferred[Amended]:
+        """
+        Edit or retract messages, and store the event of it under the next number, all or
+        nothing; then deliver the event.  Numbers, order, nonces and failures as `publish`.
+
+        A message that is edited keeps its number, time and author.  The event of an edit before
+        becomes `livechat.protocol.messages.Gone`, so that old words are nowhere.  Messages that
+        are retracted, and the events of their edits, become `Gone`.  From when this fires no
+        `read` at any process shows what was retracted; within 60 seconds the words are nowhere in
+        the store any more.
+
+        Fails with ``not_found`` if there is no such message any more; of several numbers those of
+        no message are passed over, if one is.  Fails with ``forbidden`` if a message is another's,
+        with ``too_late`` or ``too_many_edits`` (`livechat.backends.amending`).
+        """
+
     def read(room: str, after: int, limit: int) -> Deferred[Page]:
         """
-        The kept messages with `seq` > *after*, oldest first, without holes.
+        The kept entries with `seq` > *after*, oldest first, without holes, as they are now.
 
         At most *limit* of them, and fewer where they are long, so that a page
         stays small; but at least one where there is one and *limit* is not 0.
-        Sees every message whose `publish` has fired.
+        Sees every entry whose `publish` or `amend` has fired.
         """
 
     def newest(rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        """Find the newest messages of up to ten thousand rooms; rooms without any are left out."""
+        """Find the newest entries of up to ten thousand rooms; rooms without any are left out."""
 
 
 class IPresenceRelay(Interface):
@@ -218,44 +245,6 @@ class IBackend(Interface):
         """Why messages cannot be stored just now, in a few words; None if they can."""
 
 
-class IMember(Interface):
-    """A connection that a room's messages are written to."""
-
-    encoding: Encoding = Attribute("In which form it gets them.")
-
-    def write(frames: bytes) -> None:
-        """
-        Send whole frames of its encoding, in the order of the calls.
-
-        Does not block and is bounded: a member that does not read is closed.
-        """
-
-    def turn_away(error: ChatError) -> None:
-        """Close, for this reason.  The member leaves its rooms."""
-
-    def abort() -> None:
-        """
-        Cut the connection, which is of no use any more.  The member leaves its
-        rooms by the way that it would if its peer had gone.
-        """
-
-
-class IClient(IMember):
-    """The connection of a session (`livechat.members.base`)."""
-
-    def write_soon(frames: bytes) -> None:
-        """
-        As `write`, but at the end of this turn of the reactor at the latest: with what a
-        room writes in it, if that comes before.
-        """
-
-    def drained() -> Deferred[None]:
-        """Fires when what was written has gone out, or never will."""
-
-    def flooded(reason: str) -> None:
-        """Close at once with 1008; nothing that it sent any more is looked at."""
-
-
 class IExtension(Interface):
     """
     Other people's code in a livechat, found as a plugin of Twisted or by ``--extension``.
@@ -370,7 +359,13 @@ class IPolicy(Interface):
         """*actor* is about to read the history of *room*."""
 
     def send(actor: IActor, draft: Draft) -> None:
-        """*actor* is about to say something; it is neither numbered nor stored yet."""
+        """
+        *actor* is about to say something, or to give its message the text and data of *draft*;
+        it is neither numbered nor stored yet.
+        """
+
+    def moderate(actor: IActor, retraction: Retraction) -> None:
+        """*actor*, which may do so to anybody's, is about to take messages back."""
 
 
 class IListener(Interface):
@@ -387,6 +382,9 @@ class IListener(Interface):
         *message* was stored, and delivered here.  Told once, by the process that the message was
         sent to, however many processes there are.
         """
+
+    def amended(room: str, event: Edited | Retracted) -> None:
+        """Messages were edited or retracted.  Told as `stored`."""
 
     def joined(room: str, user: User) -> None:
         """*user* had no connection of this process in *room*, and has one now."""

@@ -19,6 +19,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR
 from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
+from livechat.protocol.names import AUDIT_ROOM
 from tests.map_contract import REPORT, MapContract, shared_map
 
 
@@ -297,6 +298,29 @@ class BackendContract(MapContract):
         assert page.messages == ()
         assert (page.position.seq, page.position.oldest) == (2, 3)
         assert (await backend.messages.publish(Draft("r", "c"))).seq == 3
+
+    async def test_internal_rooms(self) -> None:
+        """Neither bound of the others holds for them, but one of their own."""
+        backend = await self.begin(history_limit=3, history_age=60, audit_age=600)
+        for number in range(500):
+            await backend.messages.publish(Draft(AUDIT_ROOM, str(number)))
+        self.set_time(300)
+        await backend.messages.publish(Draft(AUDIT_ROOM, "later"))
+        assert len(await self.all(backend, AUDIT_ROOM)) == 501
+        self.set_time(800)
+        page = await backend.messages.read(AUDIT_ROOM, 0, 100)
+        assert [message.message for message in page.messages] == ["later"]
+        self.set_time(100_000)
+        page = await backend.messages.read(AUDIT_ROOM, 0, 100)
+        assert (page.messages, page.position.seq, page.position.oldest) == ((), 501, 502)
+
+    async def test_internal_rooms_for_ever(self) -> None:
+        """Without an age of their own they keep everything."""
+        backend = await self.begin(history_limit=1, history_age=60)
+        for text in ("a", "b"):
+            await backend.messages.publish(Draft(AUDIT_ROOM, text))
+        self.set_time(1_000_000)
+        assert [each.message for each in await self.all(backend, AUDIT_ROOM)] == ["a", "b"]
 
     async def test_time_does_not_run_backwards(self) -> None:
         """A clock that is set back gives no message an earlier time than the one before."""

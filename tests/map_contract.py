@@ -28,8 +28,8 @@ class MapContract:
     """
     Tests of the maps of one backend, which the subclass makes.
 
-    @ivar make: a new backend with a ``history_limit`` and a ``history_age``, on the
-        same store as the last one, which has stopped.
+    @ivar make: a new backend with a ``history_limit``, a ``history_age`` and an ``audit_age``,
+        on the same store as the last one, which has stopped.
     @ivar set_time: lets it be so many seconds later than at the beginning.
     """
 

@@ -23,6 +23,7 @@ def test_defaults() -> None:
     made = config()
     assert (made.port, made.interface, made.default_room) == (10443, "loopback", "lobby")
     assert (made.history_limit, made.history_age) == (1_000, 30 * 86_400)
+    assert made.audit_age == 180 * 86_400
     assert (made.max_message, made.rate, made.rate_per_ip) == (16_384, 20.0, 200.0)
     assert (made.max_connections, made.max_connections_per_ip) == (10_000, 200)
     assert made.certificate is made.private_key is made.access_log is None
@@ -74,6 +75,7 @@ def test_every_option(option: Any) -> None:
         ("default-room", "a b"), ("default-room", ""), ("default-room", ".."),
         ("history-limit", "-1"), ("history-limit", "1.5"), ("history-limit", "many"),
         ("history-age", "-1d"), ("history-age", "30 d"), ("history-age", "30y"),
+        ("audit-age", "-1d"), ("audit-age", ""), ("audit-age", "for ever"),
         ("max-message", "0"), ("max-message", "1048577"), ("max-message", "16k"),
         ("rate", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "1e9"), ("rate", ""),
         ("rate-per-ip", "x"), ("max-connections", "-1"), ("max-connections-per-ip", "x"),

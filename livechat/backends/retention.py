@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from livechat.protocol.names import is_internal
+
 
 @dataclass(frozen=True)
 class Retention:
-    """What a history keeps: a number of messages and an age in seconds; 0 is no limit."""
+    """
+    What a history keeps: a number of entries and an age in seconds; 0 is no limit.
+
+    @ivar internal_seconds: the age in internal rooms, whose entries are not counted.
+    """
 
     messages: int = 0
     seconds: int = 0
+    internal_seconds: int = 0
+
+    def of(self, room: str) -> Retention:
+        """Return what *room* keeps."""
+        if is_internal(room):
+            return Retention(0, self.internal_seconds, self.internal_seconds)
+        return self
 
     def first_by_count(self, top: int) -> int:
         """The oldest number that the count lets live."""

@@ -9,48 +9,69 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft, Message
+from livechat.protocol.messages import Amendment, Draft, Edit
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
 CHARACTERS: Final = 32 * 1024 * 1024
 
 
-class Waiting:
+class Act:
     """
-    A message whose sender waits.
+    An act whose actor waits until it is stored.
 
-    @ivar deadline: the second of the reactor's clock until which the sender waits.
-    @ivar answer: None once the sender was answered.
+    @ivar characters: how long it is.
+    @ivar deadline: the second of the reactor's clock until which the actor waits.
+    @ivar answer: None once the actor was answered.
     """
 
-    __slots__ = ("answer", "deadline", "draft")
+    __slots__ = ("answer", "characters", "deadline")
 
-    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
-        self.draft = draft
+    def __init__(self, characters: int, deadline: float = 0.0) -> None:
+        self.characters = characters
         self.deadline = deadline
-        self.answer: Deferred[Message] | None = Deferred()
+        self.answer: Deferred[Any] | None = Deferred()
 
-    def stored(self, message: Message) -> None:
-        """Answer that it is stored; no-op if the sender was answered."""
+    def stored(self, result: Any) -> None:
+        """Answer that it is stored; no-op if the actor was answered."""
         answer, self.answer = self.answer, None
         if answer is not None:
-            answer.callback(message)
+            answer.callback(result)
 
     def refused(self, reason: BaseException) -> None:
-        """Answer that it is not; no-op if the sender was answered."""
+        """Answer that it is not; no-op if the actor was answered."""
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.errback(reason)
 
 
-_W = TypeVar("_W", bound=Waiting)
+class Waiting(Act):
+    """A message whose sender waits.  The answer is the stored `Message`."""
+
+    __slots__ = ("draft",)
+
+    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
+        super().__init__(len(draft.message), deadline)
+        self.draft = draft
+
+
+class Amending(Act):
+    """An edit or a retraction whose actor waits.  The answer is an `Amended`."""
+
+    __slots__ = ("amendment",)
+
+    def __init__(self, amendment: Amendment, deadline: float = 0.0) -> None:
+        super().__init__(len(amendment.message) if isinstance(amendment, Edit) else 0, deadline)
+        self.amendment = amendment
+
+
+_W = TypeVar("_W", bound=Act)
 
 
 class Waitlist(Generic[_W]):
@@ -73,13 +94,13 @@ class Waitlist(Generic[_W]):
         self._timer: IDelayedCall | None = None
         self._emptied: Deferred[None] | None = None
 
-    def add(self, waiting: _W) -> Deferred[Message]:
+    def add(self, waiting: _W) -> Deferred[Any]:
         """
         Let the sender of *waiting* wait from now on; returns its answer.
 
         @raise ChatError: too much is waiting already.
         """
-        characters = self._characters + len(waiting.draft.message)
+        characters = self._characters + waiting.characters
         if characters > CHARACTERS or len(self._all) >= MESSAGES:
             raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
         answer = waiting.answer
@@ -95,7 +116,7 @@ class Waitlist(Generic[_W]):
         """Forget those at the front that were answered."""
         waiting = self._all
         while waiting and waiting[0].answer is None:
-            self._characters -= len(waiting.popleft().draft.message)
+            self._characters -= waiting.popleft().characters
         if self._emptied is not None and not waiting:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)

@@ -104,5 +104,5 @@ def _user(identity: object) -> User:
     for name in (identity.name, known_as):
         cleaned = None if name is None else cleaned_name(name)
         if cleaned is not None and not is_reserved(cleaned):
-            return User(known_as, cleaned)
-    return User(known_as, f"user-{known_as[:8]}")
+            return User(known_as, cleaned, verified=True)
+    return User(known_as, f"user-{known_as[:8]}", verified=True)

@@ -29,11 +29,11 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor
-from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
+from livechat.rooms.member import IClient
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)

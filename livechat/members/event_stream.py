@@ -19,7 +19,6 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.errors import ChatError
 from livechat.identity.actor import Actor
-from livechat.interfaces import IClient
 from livechat.limits.deadlines import Deadlines
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
@@ -28,6 +27,7 @@ from livechat.members.session import make_session
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import error_of
 from livechat.rooms.chat import Chat
+from livechat.rooms.member import IClient
 
 #: Seconds between two comments.
 COMMENT_EVERY: Final = HEARTBEAT

@@ -15,16 +15,17 @@ from twisted.internet.interfaces import IReactorTime
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
-from livechat.interfaces import IClient
 from livechat.limits.rates import Bucket, Rate
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
 from livechat.protocol.encoding import Encoding, encode_frame
-from livechat.protocol.messages import Message, Place, Repeated
+from livechat.protocol.messages import Message, Place
 from livechat.protocol.wire import encode
-from livechat.rooms.chat import Chat, check_seen
+from livechat.rooms.actions import act
+from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, History, Window
+from livechat.rooms.member import IClient
 
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
@@ -85,8 +86,8 @@ class Session(BaseSession):
             self._refuse(error)
             return
         match frame:
-            case v1.Say():
-                self._say(frame)
+            case v1.Say() | v1.Edit() | v1.Retract():
+                self._act(frame)
             case v1.Type():
                 self._types()
             case v1.Ping():
@@ -99,19 +100,17 @@ class Session(BaseSession):
             case v1.Resume():
                 self._ask_resume(frame)
 
-    def _say(self, frame: v1.Say) -> None:
+    def _act(self, action: v1.Action) -> None:
         try:
-            check_seen(frame.message)
-            stored = self._chat.send(self._actor, self.room, frame.message, nonce=frame.nonce)
+            done = act(self._chat, self._actor, self.room, action)
         except ChatError as error:
-            self._refuse(error, frame.nonce)
+            self._refuse(error, action.nonce)
         else:
-            stored.addCallbacks(self._stored, self._failed, (frame.nonce,), {}, (frame.nonce,))
+            done.addCallbacks(self._acknowledge, self._failed, errbackArgs=(action.nonce,))
 
-    def _stored(self, message: Message, nonce: str | None) -> None:
-        ack = v1.Ack(message.seq, message.time, nonce, isinstance(message, Repeated))
+    def _acknowledge(self, ack: v1.Ack) -> None:
         try:
-            # It goes out with the room's next write, which is this message as a rule.
+            # It goes out with the room's next write, which is this entry as a rule.
             self._client.write_soon(encode_frame(self._client.encoding, ack))
         except Exception:  # noqa: BLE001 - it is stored; the client has to ask again
             self._cut_off()
@@ -201,10 +200,13 @@ def make_session(
 def _page(found: History, messages: list[Message], *, forward: bool) -> v1.History:
     """Make the page of *messages*, or of as many as fit on the side asked for."""
     kept = _that_fit(messages, forward=forward)
-    first = kept[0].seq if kept else min(found.first, v1.LARGEST)
-    last = kept[-1].seq if kept else first - 1
+    first, last = min(found.first, v1.LARGEST), found.last
+    if len(kept) < len(messages) and forward:
+        last = messages[len(kept)].seq - 1
+    elif len(kept) < len(messages):
+        first = messages[-len(kept) - 1].seq + 1
     beyond = last < found.position.seq if forward else first > found.position.oldest
-    return v1.History(kept, first, last, bool(kept) and beyond)
+    return v1.History(kept, first, max(last, first - 1), first <= last and beyond)
 
 
 def _that_fit(messages: list[Message], *, forward: bool) -> list[Message]:

@@ -28,7 +28,6 @@ from zope.interface import implementer
 from livechat import metrics
 from livechat.errors import ChatError, Close, close_code
 from livechat.identity.actor import Actor
-from livechat.interfaces import IClient
 from livechat.limits.connections import Admission
 from livechat.limits.deadlines import Deadlines
 from livechat.members.autobahn import Protocol
@@ -40,6 +39,7 @@ from livechat.members.turns import NextTurn
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
+from livechat.rooms.member import IClient
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64

@@ -5,16 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct, field
 
+from livechat.protocol.v1 import Data, Ref
 from livechat.protocol.wire import check_depth, explained
 
 
 class SendRequest(Struct, frozen=True):
-    """The JSON body of ``POST /chat/send/``."""
+    """
+    The JSON body of ``POST /chat/send/``.
+
+    @ivar reply_to: the number of the entry that it answers.
+    """
 
     message: str
     room: str | None = None
+    reply_to: Ref | None = None
+    data: Data = field(default_factory=Raw)
 
 
 class Sent(Struct, frozen=True):

@@ -1,35 +1,62 @@
-"""Users, messages and places in a room's stream: the words that everything else is said in."""
+"""
+Users, entries and places in a room's stream: the words that everything else is said in.
+
+A room's stream holds *entries*, numbered 1, 2, 3, ... without holes: messages, and *events* that
+change messages before them.  Retracting a message empties it, and stores a `Retracted`.  Editing
+gives it a new text, and stores an `Edited`.  An event has a number of its own.  So members are
+told of a change as they are told of a message, and a member that resumes misses neither.
+"""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-#: Separates an id from a role in stored users.
+#: Separates an id from a role, and a role from `_VERIFIED`, in stored users.
 _ROLE: Final = "\t"
+_VERIFIED: Final = "v"
+#: Whose act a retraction is.
+By = Literal["author", "moderator"]
+#: How often one message can be edited.
+MOST_EDITS: Final = 20
+#: Messages that one action can retract.
+MOST_REFS: Final = 100
 
 
 class User(Struct, frozen=True, omit_defaults=True):
     """
     A user, as others see it.
 
-    @ivar id: nobody else has it; 1 to 64 characters without blanks.
+    @ivar id: nobody else of its kind has it; 1 to 64 characters without blanks.
     @ivar name: 1 to 40 characters, which others may have too.
     @ivar role: ``operator`` for an operator, left out for a guest; others may come.
+    @ivar verified: the site vouches for the user; left out for guests.
     """
 
     id: str
     name: str
     role: str | None = None
+    verified: bool = False
+
+    @property
+    def subject(self) -> str:
+        """
+        The kind and the id: nobody else has both.  A guest's id is public, and a site's users
+        may choose theirs, so the id alone does not say whose a message is.
+        """
+        return f"{'u' if self.verified else 'g'}:{self.id}"
 
 
 def user_to_text(user: User) -> str:
     """
-    Write a user as stores keep it: ``id name``, or ``id``, a tab and ``role name``.
+    Write a user as stores keep it: ``id name``, or ``id``, a tab and ``role name``, or ``id``, a
+    tab, the role if any, a tab and ``v name`` where it is verified.
 
-    A livechat that knows no roles reads the second form too, as a longer id.
+    A livechat that knows no roles reads the other forms too, as a longer id.
     """
+    if user.verified:
+        return f"{user.id}{_ROLE}{user.role or ''}{_ROLE}{_VERIFIED} {user.name}"
     if user.role is None:
         return f"{user.id} {user.name}"
     return f"{user.id}{_ROLE}{user.role} {user.name}"
@@ -43,10 +70,11 @@ def user_of_text(text: str) -> User:
     """
     # The role stands before the first blank: no name can bring one along.
     head, _, name = text.partition(" ")
-    known_as, _, role = head.partition(_ROLE)
+    known_as, _, rest = head.partition(_ROLE)
+    role, _, verified = rest.partition(_ROLE)
     if not (known_as and name):
         raise ValueError("not a user")
-    return User(known_as, name, role or None)
+    return User(known_as, name, role or None, verified == _VERIFIED)
 
 
 class Draft(Struct, frozen=True):
@@ -54,8 +82,10 @@ class Draft(Struct, frozen=True):
     A message that a client asked to send: checked, but neither numbered nor stored.
 
     @ivar user: the author; None if unknown.
-    @ivar nonce: of two messages of a room with the same one, only the first is stored.
+    @ivar nonce: of two acts in a room with the same one, only the first is stored.
     @ivar sender: what counts as the address that it came from.
+    @ivar reply_to: the number of the entry that it answers.
+    @ivar data: a JSON object without insignificant white space, for the clients.
     """
 
     room: str
@@ -63,6 +93,48 @@ class Draft(Struct, frozen=True):
     user: User | None = None
     nonce: str | None = None
     sender: str = ""
+    reply_to: int | None = None
+    data: Raw | None = None
+
+
+class Edit(Struct, frozen=True):
+    """
+    A new text for a message, that a client asked for: checked, but neither numbered nor stored.
+
+    @ivar ref: the number of the message.
+    @ivar author: the subject (`User.subject`) that the message must be of.
+    @ivar since: the message must not be older, in milliseconds since 1970, UTC.
+    @ivar data: what takes the place of its data; None removes them.
+    """
+
+    room: str
+    ref: int
+    message: str
+    author: str
+    since: int = 0
+    data: Raw | None = None
+    nonce: str | None = None
+    sender: str = ""
+
+
+class Retraction(Struct, frozen=True):
+    """
+    Messages to be taken back, that an actor asked for: checked, but neither numbered nor stored.
+
+    @ivar refs: their numbers, increasing; `MOST_REFS` at most.
+    @ivar author: the subject (`User.subject`) of the actor; None if it has no user.
+    @ivar moderates: messages of others may be among them.
+    """
+
+    room: str
+    refs: tuple[int, ...]
+    author: str | None = None
+    moderates: bool = False
+    nonce: str | None = None
+    sender: str = ""
+
+
+Amendment = Edit | Retraction
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
@@ -71,14 +143,20 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
     @ivar seq: its number in the room's stream: 1, 2, 3, ... without holes.
     @ivar time: when it was stored, in milliseconds since 1970, UTC; never
-        less than that of the message before it.
+        less than that of the entry before it.
     @ivar user: the author; left out if unknown.
+    @ivar reply_to: the number of the entry that it answers; left out where it answers none.
+    @ivar data: a JSON object, for the clients; left out where there is none.
+    @ivar edited: when its present text was stored; left out where that is the first one.
     """
 
     message: str
     seq: int
     time: int
     user: User | None = None
+    reply_to: int | None = None
+    data: Raw | None = None
+    edited: int | None = None
 
 
 class Repeated(Message, frozen=True):
@@ -88,8 +166,68 @@ class Repeated(Message, frozen=True):
     """
 
 
+class Retracted(Struct, frozen=True):
+    """
+    An event: messages were taken back.
+
+    @ivar refs: their numbers, increasing.
+    """
+
+    seq: int
+    time: int
+    refs: tuple[int, ...]
+    by: By
+
+
+class Edited(Struct, frozen=True):
+    """
+    An event: a message has a new text, and these data or none.
+
+    @ivar ref: the number of the message.
+    """
+
+    seq: int
+    time: int
+    ref: int
+    text: str
+    data: Raw | None = None
+
+
+class Gone(Struct, frozen=True):
+    """What stands in a history in place of a message, or of an event, that was taken back."""
+
+    seq: int
+    time: int
+
+
+Event = Retracted | Edited | Gone
+Entry = Message | Event
+
+
+def characters(entry: Entry) -> int:
+    """Estimate how long *entry* is."""
+    if isinstance(entry, Message):
+        return len(entry.message) + (len(bytes(entry.data)) if entry.data is not None else 0)
+    return len(entry.text) if isinstance(entry, Edited) else 0
+
+
+class Amended(Struct, frozen=True):
+    """
+    The result of an `Amendment`.
+
+    @ivar event: as stored and delivered.
+    @ivar before: the messages that it has changed, as they were.
+    @ivar repeated: the nonce was known: the event was stored and delivered the first time.  Then
+        only its number and time are certain, and *before* is empty.
+    """
+
+    event: Retracted | Edited
+    before: tuple[Message, ...] = ()
+    repeated: bool = False
+
+
 class Place(NamedTuple):
-    """A place in a room's stream: behind message *seq* of *epoch*; 0 is the beginning."""
+    """A place in a room's stream: behind entry *seq* of *epoch*; 0 is the beginning."""
 
     epoch: str
     seq: int
@@ -100,26 +238,34 @@ class Position(Struct, frozen=True):
     How far a room's stream reaches.
 
     @ivar epoch: names the numbering.  While it stays the same, a `seq` means
-        the same message; two positions of different epochs do not compare.
-    @ivar seq: the number of the newest message; 0 if there never was one.
-    @ivar oldest: the number of the oldest message kept; ``seq + 1`` if none is.
+        the same entry; two positions of different epochs do not compare.
+    @ivar seq: the number of the newest entry; 0 if there never was one.
+    @ivar oldest: the number of the oldest entry kept; ``seq + 1`` if none is.
+    @ivar event: the number of the newest event; 0 if there never was one.  All entries that are
+        newer are messages; and all that are kept, if it is not.
     """
 
     epoch: str
     seq: int
     oldest: int
+    event: int = 0
 
 
 class Page(Struct, frozen=True):
-    """Consecutive messages of one room, oldest first, and its position when they were read."""
+    """Consecutive entries of one room, oldest first, and its position when they were read."""
 
     position: Position
-    messages: tuple[Message, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages among them."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Message))
 
 
 class Newest(Struct, frozen=True, gc=False):
     """
-    The newest message that a room ever had, kept or not.
+    The newest entry that a room ever had, kept or not.
 
     @ivar seq: its number; 0 if there never was one.
     @ivar time: when it was stored, in milliseconds since 1970, UTC; or 0.

@@ -1,4 +1,9 @@
-"""Names of rooms."""
+"""
+Names of rooms.
+
+An *internal* room has a name that `room_name` refuses, so that no client can name it.  It has a
+numbered, paged and resumable history like any other, and neither members nor a place in any list.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,15 @@ LONGEST_ROOM_NAME: Final = 128
 #: URL and out of it, and there is only one way to write it.
 ROOM_NAME: Final = rf"(?!\.\.?$)[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}"
 _ROOM_NAME: Final = re.compile(ROOM_NAME, re.ASCII)
+#: Begins the name of an internal room.
+_INTERNAL: Final = "!"
+#: The room of what operators did (`livechat.rooms.audit`).
+AUDIT_ROOM: Final = f"{_INTERNAL}audit"
+
+
+def is_internal(name: str) -> bool:
+    """Tell whether the room of this name is none that clients can name."""
+    return name.startswith(_INTERNAL)
 
 
 def room_name(name: str) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Message, Place, User
-from livechat.protocol.wire import check_depth, explained
+from livechat.protocol.messages import MOST_REFS, Message, Place, User
+from livechat.protocol.wire import DEEPEST_DATA, LARGEST_DATA, check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -31,6 +31,16 @@ PLACE: Final = rf"({_EPOCH}):([0-9]{{1,16}})"
 _PLACE: Final = re.compile(PLACE, re.ASCII)
 
 Number = Annotated[int, Meta(ge=0, le=LARGEST)]
+Ref = Annotated[int, Meta(ge=1, le=LARGEST)]
+#: A JSON object, or nothing; checked by `livechat.protocol.wire.checked_data`.
+Data = Annotated[
+    Raw,
+    Meta(
+        description="A JSON object, for the clients; without insignificant white space at most "
+        f"{LARGEST_DATA} bytes; nested at most {DEEPEST_DATA} deep.",
+        extra_json_schema={"type": "object"},
+    ),
+]
 Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
 Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 
@@ -39,10 +49,41 @@ class Say(Struct, frozen=True, tag_field="type", tag="message"):
     """
     Say something.
 
-    @ivar nonce: the same one from the same user in the same room is the same message.
+    @ivar nonce: the same one from the same user in the same room is the same act.
+    @ivar reply_to: the number of the entry that it answers.
+    @ivar data: a JSON object, for the clients.
     """
 
     message: str
+    nonce: Nonce | None = None
+    reply_to: Ref | None = None
+    data: Data = field(default_factory=Raw)
+
+
+class Edit(Struct, frozen=True, tag_field="type", tag="edit"):
+    """
+    Give a message of one's own another text.
+
+    @ivar ref: the number of the message.
+    @ivar data: what takes the place of its data; left out, they are removed.
+    @ivar nonce: as in `Say`.
+    """
+
+    ref: Ref
+    message: str
+    data: Data = field(default_factory=Raw)
+    nonce: Nonce | None = None
+
+
+class Retract(Struct, frozen=True, tag_field="type", tag="retract"):
+    """
+    Take messages back: *ref*, or all *refs*.
+
+    @ivar nonce: as in `Say`.
+    """
+
+    ref: Ref | None = None
+    refs: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MOST_REFS)] | None = None
     nonce: Nonce | None = None
 
 
@@ -80,7 +121,9 @@ class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
     """
 
 
-ClientFrame = Say | Resume | AskHistory | AskPresence | Type | Ping
+#: What a client does; the body of ``POST /chat/actions/{room}/`` as well.
+Action = Say | Edit | Retract
+ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Ping
 
 
 class Limits(Struct, frozen=True):
@@ -91,12 +134,14 @@ class Limits(Struct, frozen=True):
     @ivar rate: messages a second; 0 is no limit.
     @ivar burst: messages at once.
     @ivar page: messages in a page of history.
+    @ivar edit: seconds for which a message can be edited.
     """
 
     message_bytes: int
     rate: float
     burst: float
     page: int
+    edit: int
 
 
 class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
@@ -119,24 +164,56 @@ class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
 
 class Ack(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="ack"):
     """
-    A message is stored.
+    A message is stored; or the event of an edit or a retraction.
 
+    @ivar seq: its number.
     @ivar duplicate: it was before.
+    @ivar count: how many messages were retracted; left out otherwise.
     """
 
     seq: int
     time: int
     nonce: str | None = None
     duplicate: bool = False
+    count: int | None = None
 
 
 class Said(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="message"):
-    """Somebody said something."""
+    """
+    Somebody said something.
+
+    @ivar reply_to: the number of the entry that it answers.
+    @ivar data: a JSON object, for the clients.
+    @ivar edited: when this text took the place of the first one.
+    """
 
     message: str
     seq: int
     time: int
     user: User | None = None
+    reply_to: int | None = None
+    data: Raw | None = None
+    edited: int | None = None
+
+
+class Event(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="event"):
+    """
+    Something became of messages.  Kinds may come that a client does not know: they are numbered
+    too, so it advances over them.
+
+    @ivar event: ``retracted``: *refs* were taken back, *by* their author or a moderator;
+        ``edited``: *ref* has this *text* and these *data*, or none; ``gone``: what had this
+        number was taken back, or edited again.
+    """
+
+    event: Literal["retracted", "edited", "gone"]
+    seq: int
+    time: int
+    refs: tuple[int, ...] | None = None
+    by: Literal["author", "moderator"] | None = None
+    ref: int | None = None
+    text: str | None = None
+    data: Raw | None = None
 
 
 class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="resumed"):
@@ -160,11 +237,11 @@ class Resumed(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="re
 
 class History(Struct, frozen=True, tag_field="type", tag="history"):
     """
-    A page, oldest first.
+    A page, oldest first: messages only, with their present text.
 
-    @ivar first: the number of its first message.
-    @ivar last: that of its last one; ``first - 1`` if it is empty.
-    @ivar more: there are others beyond it, in the direction that was asked for.
+    @ivar first: the first number that was looked at.
+    @ivar last: the last one; ``first - 1`` if none was.
+    @ivar more: there are others beyond them, in the direction that was asked for.
     """
 
     messages: Sequence[Message]
@@ -247,6 +324,7 @@ ServerFrame = (
     Hello
     | Ack
     | Said
+    | Event
     | Resumed
     | History
     | Present
@@ -259,7 +337,9 @@ ServerFrame = (
 )
 
 _client_frame: Final[msgspec.json.Decoder[ClientFrame]] = msgspec.json.Decoder(ClientFrame)
+_action: Final[msgspec.json.Decoder[Action]] = msgspec.json.Decoder(Action)
 _say: Final = msgspec.json.Decoder(Say)
+_F = TypeVar("_F")
 
 
 def decode_frame(data: bytes) -> ClientFrame:
@@ -269,9 +349,27 @@ def decode_frame(data: bytes) -> ClientFrame:
     @param data: the frame's payload, known to be UTF-8.
     @raise ChatError: it is none of the protocol's frames.
     """
+    return _decoded(data, _client_frame)
+
+
+def decode_action(data: bytes) -> Action:
+    """
+    Decode the body of ``POST /chat/actions/{room}/``.
+
+    @raise ChatError: it is no action.
+    """
+    try:
+        # msgspec looks at the strings that it returns, not at those it skips.
+        data.decode()
+    except UnicodeDecodeError as reason:
+        raise explained(reason) from None
+    return _decoded(data, _action)
+
+
+def _decoded(data: bytes, decoder: msgspec.json.Decoder[_F]) -> _F | Say:
     check_depth(data)
     try:
-        return _client_frame.decode(data)
+        return decoder.decode(data)
     except msgspec.ValidationError as reason:
         if str(reason) != "Object missing required field `type`":
             raise _refused(str(reason)) from None

@@ -22,7 +22,13 @@ _ESCAPE: Final = 6
 _ENVELOPE: Final = 4096
 #: Objects and arrays within each other, in what clients send.
 DEEPEST: Final = 32
+#: Bytes of a message's `data` without insignificant white space, and how deep they are nested.
+LARGEST_DATA: Final = 4096
+DEEPEST_DATA: Final = 8
+#: A message's `data` where it has none.
+NO_DATA: Final = msgspec.Raw()
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BLANK: Final = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 _encoder: Final = msgspec.json.Encoder()
@@ -41,13 +47,50 @@ def check_depth(data: bytes) -> None:
 
     @raise ChatError: the JSON is nested more than `DEEPEST` deep, if it is JSON.
     """
-    if data.count(b"{") + data.count(b"[") <= DEEPEST:
-        return
+    if _deeper(data, DEEPEST):
+        raise ChatError(Kind.BAD_JSON, f"This JSON is nested more than {DEEPEST} deep.")
+
+
+def _deeper(data: bytes, most: int) -> bool:
+    if data.count(b"{") + data.count(b"[") <= most:
+        return False
     depth = 0
     for bracket in _BRACKET.finditer(_STRING.sub(b"", data)):
         depth += 1 if bracket[0] in b"{[" else -1
-        if depth > DEEPEST:
-            raise ChatError(Kind.BAD_JSON, f"This JSON is nested more than {DEEPEST} deep.")
+        if depth > most:
+            return True
+    return False
+
+
+def checked_data(data: msgspec.Raw) -> msgspec.Raw | None:
+    """
+    Check the `data` of a message, and take insignificant white space out of it: numbers and
+    strings stay as they came, and no line ends in it.
+
+    @param data: empty where there are none.
+    @return: None for those, and for ``null``.
+    @raise ChatError: the value is no JSON object, or too large, or nested too deep.
+    """
+    if not (given := bytes(data)):
+        return None
+    compact = _BLANK.sub(lambda found: found[1] or b"", given)
+    if compact == b"null":
+        return None
+    if len(compact) > LARGEST_DATA:
+        raise ChatError(
+            Kind.BAD_MESSAGE,
+            f"'data' has {len(compact)} bytes; at most {LARGEST_DATA} are allowed.",
+        )
+    if _deeper(compact, DEEPEST_DATA):
+        raise ChatError(Kind.BAD_MESSAGE, f"'data' is nested more than {DEEPEST_DATA} deep.")
+    try:
+        # What msgspec hands on as it came, it has only passed over.
+        valid = isinstance(msgspec.json.decode(compact), dict)
+    except ValueError:
+        raise ChatError(Kind.BAD_JSON, "'data' is not valid JSON.") from None
+    if not valid:
+        raise ChatError(Kind.BAD_MESSAGE, "'data' must be a JSON object.")
+    return msgspec.Raw(compact)
 
 
 def explained(reason: Exception) -> ChatError:

@@ -4,34 +4,50 @@ The rules: what an actor may join, send and read, and how often.
 The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
 refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
 through.  A message is checked in this order: its shape, its rates, the actor's rights, and then
-the policies of extensions.
+the policies of extensions.  The backend checks whose the messages are that an actor edits or
+retracts, in the step that changes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
+from typing import Final
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
-from livechat.interfaces import IBackend, IClient, IMember, ISink
+from livechat.interfaces import IBackend, ISink
 from livechat.limits.rates import Buckets, Rate
 from livechat.protocol.cluster import Report, Room
-from livechat.protocol.looks import seen
-from livechat.protocol.messages import Draft, Message, Place, Repeated
+from livechat.protocol.messages import (
+    MOST_REFS,
+    Amended,
+    Draft,
+    Edit,
+    Message,
+    Place,
+    Repeated,
+    Retraction,
+)
 from livechat.protocol.v1 import Limits, Present
+from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
+from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
+from livechat.rooms.member import IClient, IMember
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
 from livechat.system.time import Time
+
+#: Seconds for which authors can edit a message.
+EDIT_WITHIN: Final = 900
 
 
 class Chat:
@@ -74,7 +90,8 @@ class Chat:
         self._addresses = Buckets(Rate.of(rate_per_ip))
         self.max_message = max_message
         self.default_room = default_room
-        self.limits = Limits(max_message, rate, Rate.of(rate).burst if rate else 0, HISTORY_PAGE)
+        burst = Rate.of(rate).burst if rate else 0
+        self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
@@ -174,28 +191,96 @@ class Chat:
             self._backend.messages.unsubscribe(room)
 
     def send(
-        self, actor: Actor, room: str, text: str, *, nonce: str | None = None
+        self,
+        actor: Actor,
+        room: str,
+        text: str,
+        *,
+        nonce: str | None = None,
+        reply_to: int | None = None,
+        data: Raw = NO_DATA,
     ) -> Deferred[Message]:
         """
         Say *text* in *room*.  Fires once it is stored and delivered.
 
         The messages of one connection are stored in the order of the calls.
 
-        @param nonce: the same one from the same user in the same room is the same message
-            (`livechat.interfaces.IBackend.publish`).
+        @param nonce: the same one from the same user in the same room is the same act
+            (`livechat.interfaces.IMessageLog.publish`).
+        @param reply_to: the number of the entry that it answers, which is not looked for.
+        @param data: as it came; checked here.
         @raise ChatError: at once, if it may not be sent.
         """
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError:
-            raise ChatError(
-                Kind.BAD_MESSAGE, "The message holds half a surrogate pair, which is not Unicode."
-            ) from None
-        if size > self.max_message:
-            raise ChatError(
-                Kind.MESSAGE_TOO_LONG,
-                f"The message has {size} bytes of UTF-8; at most {self.max_message} are allowed.",
-            )
+        check_text(text, self.max_message)
+        kept = checked_data(data)
+        self._spend(actor)
+        if nonce is not None:
+            nonce = scoped(actor, nonce)
+        draft = Draft(room, text, actor.user, nonce, actor.source.key, reply_to, kept)
+        self._policy.send(actor, draft)
+        return self._backend.messages.publish(draft).addCallback(self._said, room)
+
+    def edit(
+        self,
+        actor: Actor,
+        room: str,
+        ref: int,
+        text: str,
+        *,
+        data: Raw = NO_DATA,
+        nonce: str | None = None,
+    ) -> Deferred[Amended]:
+        """
+        Give message *ref* of *room*, which must be the actor's own, the text *text* and *data*, or
+        none.  Fires once that is stored and delivered; order and nonces as in `send`.
+
+        @raise ChatError: at once, if it may not be.  Whose the message is, and how old, is found
+            out later (`livechat.interfaces.IMessageLog.amend`).
+        """
+        check_text(text, self.max_message)
+        kept = checked_data(data)
+        self._spend(actor)
+        if nonce is not None:
+            nonce = scoped(actor, nonce)
+        user, sender = actor.user, actor.source.key
+        self._policy.send(actor, Draft(room, text, user, nonce, sender, data=kept))
+        author = "" if user is None else user.subject
+        since = self.now() - 1000 * EDIT_WITHIN
+        edit = Edit(room, ref, text, author, since, kept, nonce, sender)
+        return self._backend.messages.amend(edit).addCallback(self._amended, room)
+
+    def retract(
+        self, actor: Actor, room: str, refs: Sequence[int], *, nonce: str | None = None
+    ) -> Deferred[Amended]:
+        """
+        Take messages of *room* back: the actor's own, or anybody's if it may moderate.  Fires once
+        that is stored and delivered; order and nonces as in `send`.
+
+        @param refs: their numbers, `livechat.protocol.messages.MOST_REFS` at most.
+        @raise ChatError: as `edit`.
+        """
+        if not 0 < len(refs) <= MOST_REFS:
+            raise ChatError(Kind.BAD_MESSAGE, f"Retract 1 to {MOST_REFS} messages at once.")
+        self._spend(actor)
+        if nonce is not None:
+            nonce = scoped(actor, nonce)
+        retraction = Retraction(
+            room,
+            tuple(sorted(set(refs))),
+            None if actor.user is None else actor.user.subject,
+            "moderate" in actor.rights,
+            nonce,
+            actor.source.key,
+        )
+        self._policy.retract(actor, retraction)
+        return self._backend.messages.amend(retraction).addCallback(self._amended, room)
+
+    def _spend(self, actor: Actor) -> None:
+        """
+        Count an act against the rates of its connection and its address.
+
+        @raise ChatError: there were too many.
+        """
         now = self._time.seconds()
         source = actor.source
         wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
@@ -205,11 +290,6 @@ class Chat:
                 f"Too many messages; wait {wait:.2f} seconds.",
                 retry_after=wait,
             )
-        if nonce is not None:
-            nonce = _scoped(actor, nonce)
-        draft = Draft(room, text, actor.user, nonce, source.key)
-        self._policy.send(actor, draft)
-        return self._backend.messages.publish(draft).addCallback(self._said, room)
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
@@ -217,6 +297,11 @@ class Chat:
             self._activity.record(room, message)
             self._listeners.stored(room, message)
         return message
+
+    def _amended(self, amended: Amended, room: str) -> Amended:
+        if not amended.repeated:
+            self._listeners.amended(room, amended.event)
+        return amended
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:
         """
@@ -257,23 +342,3 @@ class Chat:
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""
         return self._backend.trouble()
-
-
-def check_seen(text: str) -> None:
-    """
-    @raise ChatError: nothing of *text* is to be seen, so that it would be an empty line.
-    """
-    if not seen(text):
-        raise ChatError(Kind.EMPTY_MESSAGE, "There is nothing to be seen in this message.")
-
-
-def _scoped(actor: Actor, nonce: str) -> str:
-    """
-    Make *nonce* one among those of all users.
-
-    A guest without a key is another user at its next request.  So such guests share their
-    nonces: a repeated request must be known by its nonce alone.
-    """
-    lasts = actor.returns or actor.connection is not None
-    known_as = actor.user.id.encode() if lasts and actor.user is not None else b""
-    return blake2b(nonce.encode(), key=known_as, digest_size=12).hexdigest()

@@ -1,19 +1,28 @@
-"""What was said in a room: a part of it, read page by page."""
+"""
+What was said in a room: a part of it, read page by page.
+
+A history shows messages.  Events, and what is gone, have numbers between theirs.  So where a room
+has events, entries are looked at to count the messages among them: at most `MOST_LOOKED` for each
+message that is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from msgspec import Struct
 
 from livechat.interfaces import IMessageLog
-from livechat.protocol.messages import Message, Position
-from livechat.rooms.recovery import NEWEST_PAGE
+from livechat.protocol.messages import Entry, Message, Page, Position
 
 #: Messages of a history unless said, and at most.
-HISTORY_PAGE: Final = NEWEST_PAGE
+HISTORY_PAGE: Final = 100
 LONGEST_HISTORY: Final = 1_000
+#: Entries that are looked at for each message.
+MOST_LOOKED: Final = 10
+#: Entries that are read at a time to be counted.
+_COUNT_PAGE: Final = 200
 
 
 class Window(Struct, frozen=True):
@@ -29,11 +38,11 @@ class Window(Struct, frozen=True):
 
 class History:
     """
-    Consecutive messages of a room, read as they are wanted.
+    A part of a room's entries, whose messages are read as they are wanted.
 
     @ivar position: where the stream stood.
-    @ivar first: the number of the first message.
-    @ivar last: that of the last one; ``first - 1`` if there is none.
+    @ivar first: the first number that is looked at.
+    @ivar last: the last one; ``first - 1`` if none is.
     @ivar older: the number before which there are others, or None.
     @ivar newer: the number after which there are others, or None.
     """
@@ -59,13 +68,17 @@ class History:
         """
         limit = min(window.limit, LONGEST_HISTORY)
         position = (await log.read(room, 0, 0)).position
+
+        def read(after: int, most: int) -> Awaitable[Page]:
+            return log.read(room, after, most)
+
         if window.after is not None:
             first = max(window.after + 1, position.oldest)
-            last = min(first + limit - 1, position.seq)
+            last = await _last_of(read, position, first, limit)
         else:
             newest = position.seq if window.before is None else window.before - 1
             last = min(newest, position.seq)
-            first = max(last - limit + 1, position.oldest)
+            first = await first_of_newest(read, position, last, limit)
         return cls(log, room, position, first, max(last, first - 1))
 
     async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
@@ -79,8 +92,67 @@ class History:
         after = self.first - 1
         while after < self.last:
             page = await self._log.read(self._room, after, self.last - after)
-            messages = tuple(each for each in page.messages if each.seq <= self.last)
-            if not messages:
+            if not page.entries:
                 return
-            yield messages
-            after = messages[-1].seq
+            after = page.entries[-1].seq
+            messages = tuple(each for each in page.messages if each.seq <= self.last)
+            if messages:
+                yield messages
+
+
+_Read = Callable[[int, int], Awaitable[Page]]
+
+
+async def first_of_newest(read: _Read, position: Position, last: int, count: int) -> int:
+    """
+    Find where the newest *count* messages up to number *last* begin.
+
+    @param read: reads as `livechat.interfaces.IMessageLog.read`.
+    @return: the number of the first of them; or the first one that may be looked at, where fewer
+        messages are found.
+    """
+    first = max(last - count + 1, position.oldest)
+    if position.event < first:
+        return first
+    floor = max(last - MOST_LOOKED * count + 1, position.oldest)
+    first = last + 1
+    while count and first > floor:
+        start = max(first - max(count, _COUNT_PAGE), floor)
+        for entry in reversed(await _entries(read, start, first - 1)):
+            if isinstance(entry, Message):
+                count -= 1
+                if not count:
+                    return entry.seq
+        first = start
+    return first
+
+
+async def _last_of(read: _Read, position: Position, first: int, count: int) -> int:
+    """Find where the first *count* messages from number *first* on end; as `first_of_newest`."""
+    last = min(first + count - 1, position.seq)
+    if position.event < max(first, position.oldest):
+        return last
+    ceiling = min(first + MOST_LOOKED * count - 1, position.seq)
+    last = first - 1
+    while count and last < ceiling:
+        end = min(last + max(count, _COUNT_PAGE), ceiling)
+        for entry in await _entries(read, last + 1, end):
+            if isinstance(entry, Message):
+                count -= 1
+                if not count:
+                    return entry.seq
+        last = end
+    return last
+
+
+async def _entries(read: _Read, first: int, last: int) -> list[Entry]:
+    """Read the kept entries from *first* to *last*, however many pages that takes."""
+    found: list[Entry] = []
+    after = first - 1
+    while after < last:
+        page = await read(after, last - after)
+        if not page.entries:
+            break
+        found += (entry for entry in page.entries if entry.seq <= last)
+        after = page.entries[-1].seq
+    return found

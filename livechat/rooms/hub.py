@@ -1,18 +1,18 @@
 """
-The rooms of this process, their members and watchers, and the fan-out of messages.
+The rooms of this process, their members and watchers, and the fan-out of entries.
 
 A room exists from its first member to its last (`livechat.rooms.local_room`).  `deliver` is
-the only way in which a message reaches anybody, wherever it comes from.
+the only way in which an entry reaches anybody, wherever it comes from.
 
-Messages that are delivered within one turn of the reactor are written at its end, in one
-batch for each room.  A lone message leaves in its own turn.
+Entries that are delivered within one turn of the reactor are written at its end, in one
+batch for each room.  A lone entry leaves in its own turn.
 
 A turn writes to `SLICE` members at most; then everybody else has a turn, and
 rooms with batches left take theirs one after the other.  So a room of ten
 thousand delays the others by a slice and not by all of itself.  A room's next
 batch begins when its last one is with everybody, and meanwhile grows.
 
-A watcher, such as an operator's page, gets a room's messages like a member, and
+A watcher, such as an operator's page, gets a room's entries like a member, and
 counts as none.
 """
 
@@ -26,10 +26,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from livechat import metrics
-from livechat.interfaces import IMember, ISink
-from livechat.protocol.messages import Message, Place
+from livechat.interfaces import ISink
+from livechat.protocol.messages import Entry, Place
 from livechat.protocol.v1 import ServerFrame
 from livechat.rooms.local_room import LocalRoom
+from livechat.rooms.member import IMember
 from livechat.system.time import Time
 
 #: Members that are written to in one turn: some 5 ms of one core.
@@ -49,7 +50,7 @@ class Hub:
         # Rooms with batches, in the order of their turns.
         self._ready: deque[LocalRoom] = deque()
         self._scheduled = False
-        # Messages written in this turn, and when the first of them was stored.
+        # Entries written in this turn, and when the first of them was stored.
         self._written = self._since = 0
 
     def join(self, room: str, member: IMember, *, reads: bool = False) -> None:
@@ -103,7 +104,7 @@ class Hub:
         return there.place if there is not None else None
 
     def watch(self, room: str, watcher: ISink) -> None:
-        """Deliver the messages of *room* to *watcher*.  No-op a second time."""
+        """Deliver the entries of *room* to *watcher*.  No-op a second time."""
         self._watchers.setdefault(room, {})[watcher] = None
 
     def unwatch(self, room: str, watcher: ISink) -> bool:
@@ -126,26 +127,26 @@ class Hub:
         """Return the rooms that have members in this process, and how many."""
         return {name: len(room) for name, room in self._rooms.items()}
 
-    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         """
-        Have *messages* written to every member of *room* at the end of this turn,
+        Have *entries* written to every member of *room* at the end of this turn,
         and deliver them to its watchers.
         """
         there = self._rooms.get(room)
         if there is not None:
             idle = not there.batches
-            there.deliver(epoch, messages)
+            there.deliver(epoch, entries)
             self._queue(there, idle)
         for watcher in tuple(self._watchers.get(room, ())):
             try:
-                watcher.deliver(room, epoch, messages)
+                watcher.deliver(room, epoch, entries)
             except Exception:  # noqa: BLE001 - the others, and the senders, must not notice
                 _log.failure("A watcher of {room} could not be told.", room=room)
 
     def broadcast(self, room: str, frame: ServerFrame) -> None:
         """
         Have *frame* written to every member of *room* that understands it, in no order
-        with messages.
+        with entries.
         """
         there = self._rooms.get(room)
         if there is not None:
@@ -187,15 +188,15 @@ class Hub:
         """Write to *most* members of the room whose turn it is; return to how many."""
         room = self._ready.popleft()
         done, batch = room.write(most)
-        if batch is not None and batch.messages:
-            self._written += batch.messages * batch.written
+        if batch is not None and batch.entries:
+            self._written += batch.entries * batch.written
             self._since = min(self._since or batch.since, batch.since)
         if room.batches:
             self._ready.append(room)
         return done
 
     def _count(self) -> None:
-        """Report the messages that were written in this turn."""
+        """Report the entries that were written in this turn."""
         if self._since:
             metrics.written(self._time.wall(), self._since, self._written)
             self._written = self._since = 0

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from livechat.interfaces import IListener
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import Message, User
+from livechat.protocol.messages import Edited, Message, Retracted, User
 
 #: Events that may wait for listeners.
 LONGEST: Final = 10_000
@@ -21,6 +21,8 @@ SLICE: Final = 0.005
 SLOW: Final = 0.1
 #: Seconds between two lines of the same kind in the log.
 LOG_EVERY: Final = 10.0
+
+_Told = Message | Edited | Retracted | User
 
 _log = Logger(namespace="livechat")
 
@@ -37,7 +39,7 @@ class Listeners:
         self._listeners = tuple(listeners)
         self._clock = clock
         # The method, the room, and what the method is told of it.
-        self._waiting: deque[tuple[str, str, Message | User]] = deque()
+        self._waiting: deque[tuple[str, str, _Told]] = deque()
         self._telling = False
         rate = Rate(1 / LOG_EVERY, 1)
         self._failures, self._slow, self._dropped = LogLimit(rate), LogLimit(rate), LogLimit(rate)
@@ -45,6 +47,10 @@ class Listeners:
     def stored(self, room: str, message: Message) -> None:
         """Tell that *message* was stored in *room*."""
         self._tell("stored", room, message)
+
+    def amended(self, room: str, event: Edited | Retracted) -> None:
+        """Tell that messages of *room* were edited or retracted."""
+        self._tell("amended", room, event)
 
     def joined(self, room: str, user: User) -> None:
         """Tell that *user* has a connection in *room* now."""
@@ -54,7 +60,7 @@ class Listeners:
         """Tell that *user* has no connection in *room* any more."""
         self._tell("left", room, user)
 
-    def _tell(self, method: str, room: str, what: Message | User) -> None:
+    def _tell(self, method: str, room: str, what: _Told) -> None:
         if not self._listeners:
             return
         if len(self._waiting) >= LONGEST:
@@ -77,7 +83,7 @@ class Listeners:
             self._clock.callLater(0, self._drain)
 
     def _call(
-        self, listener: IListener, method: str, room: str, what: Message | User, *, begun: float
+        self, listener: IListener, method: str, room: str, what: _Told, *, begun: float
     ) -> float:
         """Make one call; returns when it ended."""
         try:

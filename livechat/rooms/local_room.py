@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterator, Sequence
 from twisted.logger import Logger
 
 from livechat.errors import internal
-from livechat.interfaces import IMember
-from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
-from livechat.protocol.messages import Message, Place
+from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
+from livechat.protocol.messages import Entry, Place
 from livechat.protocol.v1 import Resumed, ServerFrame
+from livechat.rooms.member import IMember
 
 _Part = Callable[[Encoding], bytes]
 
@@ -35,22 +35,22 @@ class Batch:
     """
     Parts that are written together, and the members that are yet to get them.
 
-    @ivar news: holds messages, for live members; else frames, for all that understand them.
+    @ivar news: holds entries, for live members; else frames, for all that understand them.
     @ivar number: the room's batches are counted.
-    @ivar messages: how many it holds.
+    @ivar entries: how many it holds.
     @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.
     @ivar written: members that have got it.
     """
 
     __slots__ = (
-        "_encoded", "_parts", "messages", "news", "number", "readers", "since", "written",
+        "_encoded", "_parts", "entries", "news", "number", "readers", "since", "written",
     )  # fmt: skip
 
     def __init__(self, news: bool, number: int) -> None:
         self.news = news
         self.number = number
         self.readers: Iterator[IMember] | None = None
-        self.messages = self.since = self.written = 0
+        self.entries = self.since = self.written = 0
         self._parts: list[_Part] = []
         self._encoded: list[bytes | None] = [None] * len(Encoding)
 
@@ -72,8 +72,8 @@ class LocalRoom:
         before they came.
     @ivar early: members that have it already up to a place.
     @ivar reading: members that read what they missed.
-    @ivar framed: those of all these that get frames besides messages.
-    @ivar place: behind the message that was delivered last; None if none was.
+    @ivar framed: those of all these that get frames besides entries.
+    @ivar place: behind the entry that was delivered last; None if none was.
     @ivar batches: only the last one may still take parts.
     """
 
@@ -170,33 +170,33 @@ class LocalRoom:
         if self.framed:
             self._open_batch(news=False).add(lambda encoding: encode_frame(encoding, frame))
 
-    def deliver(self, epoch: str, messages: Sequence[Message]) -> None:
-        """Have *messages* written to all live members, and let early ones become live."""
-        missed = self.place and _gap(self.place, epoch, messages)
+    def deliver(self, epoch: str, entries: Sequence[Entry]) -> None:
+        """Have *entries* written to all live members, and let early ones become live."""
+        missed = self.place and _gap(self.place, epoch, entries)
         if missed and self.live:
             # Before early members become live, who have not missed it.
             self._open_batch(news=True).add(lambda encoding: encode_frame(encoding, missed))
-        while self.early and messages:
-            count = self._let_in(epoch, messages)
-            self._append(epoch, messages[:count])
-            messages = messages[count:]
-        self._append(epoch, messages)
+        while self.early and entries:
+            count = self._let_in(epoch, entries)
+            self._append(epoch, entries[:count])
+            entries = entries[count:]
+        self._append(epoch, entries)
 
-    def _let_in(self, epoch: str, messages: Sequence[Message]) -> int:
+    def _let_in(self, epoch: str, entries: Sequence[Entry]) -> int:
         """
-        Make the members live that are where the first message is.
+        Make the members live that are where the first entry is.
 
-        @return: how many messages may be delivered before other members become live.
+        @return: how many entries may be delivered before other members become live.
         """
-        first = messages[0].seq
-        most = len(messages)
+        first = entries[0].seq
+        most = len(entries)
         for member, place in tuple(self.early.items()):
             if place.epoch == epoch and place.seq >= first:
                 most = min(most, place.seq + 1 - first)
                 continue
             del self.early[member]
             self._add_live(member)
-            missed = _gap(place, epoch, messages)
+            missed = _gap(place, epoch, entries)
             if missed is not None and member in self.framed:
                 try:
                     member.write(encode_frame(member.encoding, missed))
@@ -204,15 +204,15 @@ class LocalRoom:
                     self._cut_off(member)
         return most
 
-    def _append(self, epoch: str, messages: Sequence[Message]) -> None:
-        if not messages:
+    def _append(self, epoch: str, entries: Sequence[Entry]) -> None:
+        if not entries:
             return
         if self.live:
             batch = self._open_batch(news=True)
-            batch.add(lambda encoding: encode_messages(encoding, epoch, messages))
-            batch.since = batch.since or messages[0].time
-            batch.messages += len(messages)
-        self.place = Place(epoch, messages[-1].seq)
+            batch.add(lambda encoding: encode_entries(encoding, epoch, entries))
+            batch.since = batch.since or entries[0].time
+            batch.entries += len(entries)
+        self.place = Place(epoch, entries[-1].seq)
 
     def write(self, most: int) -> tuple[int, Batch | None]:
         """
@@ -228,10 +228,12 @@ class LocalRoom:
         wanted = self.live if batch.news else self.framed
         for member in batch.readers:
             # A member that has left meanwhile gets nothing; nor does one that was away and is
-            # back, and has read the batch's messages.
+            # back, and has read the batch's entries.
             if wanted.get(member, number) < number:
                 try:
-                    member.write(batch.encoded(member.encoding))
+                    # Plain members get nothing of events alone.
+                    if frames := batch.encoded(member.encoding):
+                        member.write(frames)
                     batch.written += 1
                 except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
                     self._cut_off(member)
@@ -252,9 +254,9 @@ class LocalRoom:
             member.abort()
 
 
-def _gap(place: Place, epoch: str, messages: Sequence[Message]) -> Resumed | None:
-    """Name what is missing between *place* and *messages*; None if nothing is."""
-    first, last = messages[0].seq, messages[-1].seq
+def _gap(place: Place, epoch: str, entries: Sequence[Entry]) -> Resumed | None:
+    """Name what is missing between *place* and *entries*; None if nothing is."""
+    first, last = entries[0].seq, entries[-1].seq
     if epoch != place.epoch:
         return Resumed(False, "epoch", epoch=epoch, to=last)
     if first > place.seq + 1:

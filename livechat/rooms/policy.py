@@ -16,7 +16,7 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Retraction
 
 #: Seconds between two lines in the log on policies that do not work.
 LOG_EVERY: Final = 10.0
@@ -58,10 +58,19 @@ class Policy:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
-        """*actor* is about to send *draft*."""
+        """*actor* is about to send *draft*, or to edit a message of its own so."""
         self.require(actor, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
+
+    def retract(self, actor: Actor, retraction: Retraction) -> None:
+        """*actor* is about to take messages back."""
+        if not retraction.moderates:
+            self.require(actor, "send")
+            return
+        self.require(actor, "moderate")
+        for each in self._extra:
+            self._ask(each.moderate, actor, retraction)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """

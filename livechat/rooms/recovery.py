@@ -6,8 +6,8 @@ of the history.  Each page is written when the one before has gone out, so nothi
 for a slow reader, however much it missed.  After each page it goes live if it has
 everything that was delivered by then; if not, it reads on.
 
-In a busy room messages are delivered during every read.  A buffer keeps up to
-`BUFFER_MESSAGES` of them, which are written behind the page; then nothing is missing any more.
+In a busy room entries are delivered during every read.  A buffer keeps up to
+`BUFFER_ENTRIES` of them, which are written behind the page; then nothing is missing any more.
 
 A gap in the history is named before the messages that follow it:
 
@@ -28,18 +28,20 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from livechat.errors import ChatError
-from livechat.interfaces import IBackend, IClient, ISink
-from livechat.protocol.encoding import encode_frame, encode_messages
-from livechat.protocol.messages import Message, Page, Place, Position
+from livechat.interfaces import IBackend, ISink
+from livechat.protocol.encoding import encode_entries, encode_frame
+from livechat.protocol.messages import Entry, Page, Place, Position, characters
 from livechat.protocol.v1 import Resumed
+from livechat.rooms.history import first_of_newest
 from livechat.rooms.hub import Hub
+from livechat.rooms.member import IClient
 
-#: Messages that a member gets after a gap of unknown size: the newest ones.
+#: Entries that a member gets after a gap of unknown size: the newest ones.
 NEWEST_PAGE: Final = 100
-#: Messages that are read at a time; fewer if they are long.
+#: Entries that are read at a time; fewer if they are long.
 REPLAY_PAGE: Final = 500
-#: Messages, and characters, that the buffer keeps while a page is read.
-BUFFER_MESSAGES: Final = 200
+#: Entries, and characters, that the buffer keeps while a page is read.
+BUFFER_ENTRIES: Final = 200
 BUFFER_CHARACTERS: Final = 65_536
 #: Seconds to wait before retrying a failed read.
 RETRY_AFTER: Final = 0.5
@@ -49,30 +51,30 @@ MOST_RETRIES: Final = 10
 
 @implementer(ISink)
 class _DeliveryBuffer:
-    """Keeps the newest messages that are delivered while a page is read."""
+    """Keeps the newest entries that are delivered while a page is read."""
 
     def __init__(self) -> None:
-        self.delivered: deque[tuple[str, Message]] = deque()
+        self.delivered: deque[tuple[str, Entry]] = deque()
         self._characters = 0
 
     def clear(self) -> None:
-        """Forget all messages."""
+        """Forget all entries."""
         self.delivered.clear()
         self._characters = 0
 
-    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
-        for message in messages:
-            self.delivered.append((epoch, message))
-            self._characters += len(message.message)
-        while len(self.delivered) > BUFFER_MESSAGES or self._characters > BUFFER_CHARACTERS:
-            self._characters -= len(self.delivered.popleft()[1].message)
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.delivered.append((epoch, entry))
+            self._characters += characters(entry)
+        while len(self.delivered) > BUFFER_ENTRIES or self._characters > BUFFER_CHARACTERS:
+            self._characters -= characters(self.delivered.popleft()[1])
 
-    def after(self, place: Place) -> list[Message]:
-        """Return the messages that follow *place* without a hole."""
-        found: list[Message] = []
-        for epoch, message in self.delivered:
-            if epoch == place.epoch and message.seq == place.seq + len(found) + 1:
-                found.append(message)
+    def after(self, place: Place) -> list[Entry]:
+        """Return the entries that follow *place* without a hole."""
+        found: list[Entry] = []
+        for epoch, entry in self.delivered:
+            if epoch == place.epoch and entry.seq == place.seq + len(found) + 1:
+                found.append(entry)
         return found
 
 
@@ -103,7 +105,7 @@ class Replay:
         self._hub.read(self._room, self._client)
         with suppress(GoneError):
             position = (await self._read(0, 0)).position
-            first = max(position.oldest, position.seq - count + 1)
+            first = await first_of_newest(self._read, position, position.seq, count)
             await self._catch_up(Place(position.epoch, first - 1), answer=False)
 
     async def _catch_up(self, place: Place, *, answer: bool) -> None:
@@ -154,14 +156,14 @@ class Replay:
 
     def _write_page(self, place: Place, page: Page, buffer: _DeliveryBuffer) -> Place:
         """Write *page*, and the buffer if it follows; return the place where the member is then."""
-        messages = [message for message in page.messages if message.seq > place.seq]
-        last = messages[-1].seq if messages else place.seq
+        entries = [entry for entry in page.entries if entry.seq > place.seq]
+        last = entries[-1].seq if entries else place.seq
         if last >= page.position.seq:
-            messages += buffer.after(Place(place.epoch, last))
-        if not messages:
+            entries += buffer.after(Place(place.epoch, last))
+        if not entries:
             return place
-        self._write(encode_messages(self._client.encoding, place.epoch, messages))
-        return Place(place.epoch, messages[-1].seq)
+        self._write(encode_entries(self._client.encoding, place.epoch, entries))
+        return Place(place.epoch, entries[-1].seq)
 
     def _write(self, frames: bytes) -> None:
         if frames:

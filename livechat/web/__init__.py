@@ -75,6 +75,7 @@ def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoin
         "/chat/events/{room}/": Endpoint({"GET": api.events}, None, told.events()),
         "/chat/send/": Endpoint({"POST": api.send}, None, send),
         "/chat/send/{room}/": Endpoint({"POST": api.send}, None, send_to),
+        "/chat/actions/{room}/": Endpoint({"POST": api.act}, None, told.act(chat, SHORTEST_SHARED)),
         "/chat/history/": Endpoint({"GET": api.history}, None, told.history("history")),
         "/chat/history/{room}/": Endpoint({"GET": api.history}, None, told.history("historyOf")),
         "/chat/origin/": Endpoint({"GET": api.origin}, _ANY, told.allowance()),

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
 from twisted.web import http_headers
 
 from livechat.errors import ChatError, Kind
@@ -26,9 +27,17 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
 from livechat.protocol.v1 import V1, place_of_text
 from livechat.protocol.wire import encode
+from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
-from livechat.web.queries import claim, idempotency_key, number, send_request, window
+from livechat.web.queries import (
+    action_request,
+    claim,
+    idempotency_key,
+    number,
+    send_request,
+    window,
+)
 
 #: Characters of an ``Idempotency-Key`` that is told from those of all others.
 SHORTEST_SHARED: Final = 16
@@ -64,9 +73,25 @@ class Api:
         actor = await self._door.caller(call.source, claim(call, call.query))
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
-        stored = await self._chat.send(actor, room, request.message, nonce=nonce)
+        stored = await self._chat.send(
+            actor,
+            room,
+            request.message,
+            nonce=nonce,
+            reply_to=request.reply_to,
+            data=request.data,
+        )
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
+
+    async def act(self, call: Call) -> Response:
+        """Do what a frame of ``livechat.v1`` asks for, and answer with its ack."""
+        action = action_request(call)
+        room = room_name(call.names["room"])
+        actor = await self._door.caller(call.source, claim(call, call.query))
+        shortest = 1 if actor.returns else SHORTEST_SHARED
+        nonce = idempotency_key(call, shortest, action.nonce)
+        return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""

@@ -25,6 +25,7 @@ from livechat.protocol import v1 as frames
 from livechat.protocol.plain import PlainError, PlainFrame
 from livechat.rooms.chat import Chat
 from livechat.web.operations import (
+    ACTING,
     ANYWHERE,
     AS_USER,
     QUERY,
@@ -45,9 +46,12 @@ _PLAIN_FRAMES: Final = (
     Kind.FORBIDDEN, Kind.INTERNAL, Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.UNKNOWN,
 )  # fmt: skip
 _V1_FRAMES: Final = (
-    *_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED, Kind.EMPTY_MESSAGE,
+    *_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED, Kind.EMPTY_MESSAGE, Kind.NOT_FOUND,
+    Kind.TOO_LATE, Kind.TOO_MANY_EDITS,
 )  # fmt: skip
 
+#: Frames with a text.
+_TEXTS: Final = ("Say", "Edit")
 #: The frames of plain mode, those of v1's clients and server, and those of events.
 _PLAIN: Final = ("PlainSay", "PlainSaid", "PlainError")
 _ASKED: Final = [each.__name__ for each in get_args(frames.ClientFrame)]
@@ -69,15 +73,18 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
 
     @param places: those of the tree, of which those that are described are in it.
     """
-    schemas = _schemas((bodies.SendRequest,)) | _schemas(
-        (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem), written=True
+    schemas = _schemas((bodies.SendRequest, *get_args(frames.Action))) | _schemas(
+        (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem, frames.Ack), written=True
     )
-    _bound(schemas["SendRequest"], chat)
+    # A message need not say that it is one.
+    schemas["Say"]["required"].remove("type")
+    for name in ("SendRequest", *_TEXTS):
+        _bound(schemas[name], chat)
     schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= ROOM
     history = {"type": "array", "items": reference("Message")}
     schemas["ChatHistory"] = structure(chat_history=history) | {"description": "Oldest first."}
     schemas["Problem"]["properties"]["code"] |= codes(
-        {*ANYWHERE, *SENDING, *UPGRADING, *_ELSEWHERE}
+        {*ANYWHERE, *SENDING, *ACTING, *UPGRADING, *_ELSEWHERE}
     )
     room = {"parameters": [{"in": "path", "name": "room", "required": True, "schema": ROOM}]}
     return {
@@ -106,7 +113,7 @@ def asyncapi(chat: Chat) -> Document:
     # A message need not say that it is one.
     schemas["Say"]["required"].remove("type")
     schemas["ErrorText"]["properties"]["code"] |= codes(_V1_FRAMES)
-    for name in ("Say", "PlainSay"):
+    for name in (*_TEXTS, "PlainSay"):
         _bound(schemas[name], chat)
     return {
         "asyncapi": "3.0.0",
@@ -148,7 +155,7 @@ def _channels() -> Document:
         "events": _channel(
             "/chat/events/{room}/",
             "Server-sent events: `event` is the frame's `type`, `data` the frame, and `id`, "
-            "with `Hello` and `Said`, what `since` takes. "
+            "with `Hello`, `Said` and `Event`, what `since` takes. "
             f"A comment comes every {HEARTBEAT} seconds.",
             _HEARD,
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from livechat.errors import Kind
 from livechat.http.call import FORM
@@ -32,6 +32,10 @@ IN_A_ROOM: Final = (
 SENDING: Final = (
     *IN_A_ROOM, Kind.BAD_JSON, Kind.BAD_FORM, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG,
     Kind.UNSUPPORTED_MEDIA_TYPE, Kind.NONCE_REUSED, Kind.RATE_LIMITED, Kind.UNKNOWN,
+)  # fmt: skip
+ACTING: Final = (
+    *(kind for kind in SENDING if kind is not Kind.BAD_FORM),
+    Kind.EMPTY_MESSAGE, Kind.UNKNOWN_TYPE, Kind.NOT_FOUND, Kind.TOO_LATE, Kind.TOO_MANY_EDITS,
 )  # fmt: skip
 UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 
@@ -92,13 +96,6 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
         counts among those of all who bring no key of their own.
     """
     body = {"schema": reference("SendRequest")}
-    key = _parameter(
-        "header",
-        "Idempotency-Key",
-        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
-        "The same one from the same user in the same room is the same message. With `client` it "
-        "may be shorter, from 1 character on.",
-    )
     stored = _answer("It is stored.", reference("Sent"))
     stored["200"]["headers"] = {
         "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
@@ -108,14 +105,34 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
-    parameters = [*_query("room", *AS_USER), key]
-    return _operation(name, "Store and deliver a message.", stored, SENDING, parameters) | {
-        "requestBody": {
-            "required": True,
-            "description": f"At most {wire_limit(chat.max_message)} bytes.",
-            "content": {"application/json": body, FORM: body},
-        }
-    }
+    parameters = [*_query("room", *AS_USER), _key(shortest_shared)]
+    sending = _operation(name, "Store and deliver a message.", stored, SENDING, parameters)
+    return sending | _body(chat, {"application/json": body, FORM: body})
+
+
+def act(chat: Chat, shortest_shared: int) -> Document:
+    """Saying something, editing and retracting, as by a frame of ``livechat.v1``."""
+    action = {"schema": {"oneOf": [reference(each.__name__) for each in get_args(frames.Action)]}}
+    parameters = [*_query(*AS_USER), _key(shortest_shared)]
+    done = _answer("It is stored.", reference("Ack"))
+    summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract."
+    acting = _operation("act", summary, done, ACTING, parameters)
+    return acting | _body(chat, {"application/json": action})
+
+
+def _body(chat: Chat, content: Document) -> Document:
+    text = f"At most {wire_limit(chat.max_message)} bytes."
+    return {"requestBody": {"required": True, "description": text, "content": content}}
+
+
+def _key(shortest_shared: int) -> Document:
+    return _parameter(
+        "header",
+        "Idempotency-Key",
+        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
+        "The same one from the same user in the same room is the same act. With `client` it "
+        "may be shorter, from 1 character on.",
+    )
 
 
 def history(name: str) -> Document:

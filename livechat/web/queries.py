@@ -11,7 +11,7 @@ from livechat.http.call import FORM, Call
 from livechat.identity.door import Claim
 from livechat.identity.guests import checked_key, checked_name
 from livechat.protocol.bodies import SendRequest, decode_send_request
-from livechat.protocol.v1 import LONGEST_NONCE
+from livechat.protocol.v1 import LONGEST_NONCE, Action, decode_action
 from livechat.rooms.history import Window
 
 #: Below 2^53, so that JavaScript can hold it.
@@ -85,18 +85,38 @@ def send_request(call: Call) -> SendRequest:
     return SendRequest(given["message"], given.get("room"))
 
 
-def idempotency_key(call: Call, shortest: int) -> str | None:
+def action_request(call: Call) -> Action:
     """
-    The nonce of a message that is sent by HTTP.
+    The action in a body, which is JSON.
 
-    @param shortest: characters that it must have.
     @raise ChatError: it is none.
     """
+    if call.media_type != "application/json":
+        raise ChatError(
+            Kind.UNSUPPORTED_MEDIA_TYPE,
+            "Send application/json, in UTF-8.",
+            headers=(("Accept", "application/json"),),
+        )
+    return decode_action(call.body)
+
+
+def idempotency_key(call: Call, shortest: int, in_body: str | None = None) -> str | None:
+    """
+    The nonce of what is sent by HTTP.
+
+    @param shortest: characters that it must have.
+    @param in_body: the nonce that the body has.
+    @raise ChatError: it is none, or the body has another one.
+    """
     given = call.header("Idempotency-Key")
-    if given is None:
+    if given is None and in_body is None:
         return None
     # The header is a string in quotes in the draft of its specification, and bare elsewhere.
-    nonce = given.strip().removeprefix('"').removesuffix('"')
+    nonce = in_body or ""
+    if given is not None:
+        nonce = given.strip().removeprefix('"').removesuffix('"')
+    if in_body is not None and in_body != nonce:
+        raise ChatError(Kind.BAD_REQUEST, "Idempotency-Key and 'nonce' are not the same.")
     if not (shortest <= len(nonce) <= LONGEST_NONCE and nonce.isascii() and nonce.isprintable()):
         raise ChatError(
             Kind.BAD_REQUEST,

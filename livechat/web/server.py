@@ -60,6 +60,7 @@ def limits(config: Config) -> tuple[Limit, ...]:
         limit("Unread bytes of a member", "max_unsent", "{:,}"),
         limit("Messages kept of a room", "history_limit", "{:,}"),
         limit("Messages expire after", "history_age", span(config.history_age)),
+        limit("Records of the audit expire after", "audit_age", span(config.audit_age)),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from livechat.backends.retention import Retention
+from livechat.protocol.names import AUDIT_ROOM
 
 
 def test_by_count() -> None:
@@ -15,3 +18,13 @@ def test_by_age() -> None:
     """Those of so many seconds, or all of them."""
     assert Retention(0, 60).first_time(100_000) == 40_000
     assert Retention().first_time(100_000) == 0
+
+
+@pytest.mark.parametrize("age", [0, 600])
+def test_internal_rooms(age: int) -> None:
+    """They have an age of their own, and are not counted; other rooms have not that age."""
+    retention = Retention(3, 60, age)
+    assert retention.of("r") == retention.of("audit") == retention
+    kept = retention.of(AUDIT_ROOM)
+    assert (kept.messages, kept.seconds) == (0, age)
+    assert kept.of(AUDIT_ROOM) == kept

@@ -32,10 +32,12 @@ class MemoryContractTest(BackendContract, TestCase):
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
 
-    def make(self, *, history_limit: int = 0, history_age: int = 0) -> MemoryBackend:
+    def make(
+        self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0
+    ) -> MemoryBackend:
         if self._made is None:
             self._made = MemoryBackend(
-                Retention(history_limit, history_age),
+                Retention(history_limit, history_age, audit_age),
                 lambda: 1_790_000_000.0 + self._later + self._ahead,
                 lambda: self._later,
             )

@@ -12,11 +12,11 @@ from zope.interface.verify import verifyObject
 
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import _Stage
-from livechat.interfaces import IClient
 from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import JoinRequest
 from livechat.members.event_stream import COMMENT_EVERY
 from livechat.protocol.messages import Page, Position
+from livechat.rooms.member import IClient
 from tests.support import ANN, MAX_UNSENT, Port, Wire, request, run
 
 

@@ -18,7 +18,7 @@ from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms import recovery
-from livechat.rooms.chat import Chat
+from livechat.rooms.chat import EDIT_WITHIN, Chat
 from livechat.rooms.history import HISTORY_PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
@@ -122,7 +122,13 @@ def test_hello(make_world: Callable[..., World]) -> None:
         "room": "r",
         "epoch": place(world, 0).epoch,
         "seq": 2,
-        "limits": {"message_bytes": 16_384, "rate": 20.0, "burst": 40.0, "page": HISTORY_PAGE},
+        "limits": {
+            "message_bytes": 16_384,
+            "rate": 20.0,
+            "burst": 40.0,
+            "page": HISTORY_PAGE,
+            "edit": EDIT_WITHIN,
+        },
         "heartbeat": 25,
         "time": 1_790_000_000_000,
     }

@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IClient
 from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
@@ -28,6 +27,7 @@ from livechat.members.websocket import (
 )
 from livechat.protocol.messages import Message
 from livechat.rooms import recovery
+from livechat.rooms.member import IClient
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
 
 HI = client_frame(b'{"message": "hi"}')

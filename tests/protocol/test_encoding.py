@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
+
+import pytest
+from msgspec import Raw
+from msgspec.structs import fields
 
 from livechat.identity.actor import OPERATOR
 from livechat.protocol import v1 as frames
-from livechat.protocol.encoding import Encoding, encode_frame, encode_messages
-from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
+from livechat.protocol.messages import Edited, Event, Gone, Message, Place, Retracted, User
 from tests.support import server_frame
 
 ANN = User("42", "Ann")
@@ -17,22 +22,22 @@ def test_an_operator() -> None:
     """Only an operator has a role; a plain member is told of neither."""
     message = Message("hi", 1, 2, OPERATOR)
     user = {"id": "livechat:operator", "name": "Operator", "role": "operator"}
-    _, payload, _ = server_frame(encode_messages(Encoding.V1, "k", [message]))
+    _, payload, _ = server_frame(encode_entries(Encoding.V1, "k", [message]))
     assert json.loads(payload)["user"] == user
-    _, data = encode_messages(Encoding.EVENTS, "k", [message]).split(b"data: ")
+    _, data = encode_entries(Encoding.EVENTS, "k", [message]).split(b"data: ")
     assert json.loads(data)["user"] == user
-    plain = encode_messages(Encoding.PLAIN, "k", [message])
-    assert plain == encode_messages(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
+    plain = encode_entries(Encoding.PLAIN, "k", [message])
+    assert plain == encode_entries(Encoding.PLAIN, "k", [Message("hi", 1, 2)])
 
 
 def test_messages() -> None:
     """One message in each encoding."""
     said = [Message("hi\nthere", 7, 8, ANN), Message("x", 8, 9)]
-    plain = encode_messages(Encoding.PLAIN, "k", said)
+    plain = encode_entries(Encoding.PLAIN, "k", said)
     _, payload, rest = server_frame(plain)
     assert json.loads(payload) == {"message": "hi\nthere"}
     assert json.loads(server_frame(rest)[1]) == {"message": "x"}
-    framed = encode_messages(Encoding.V1, "k", said)
+    framed = encode_entries(Encoding.V1, "k", said)
     _, payload, rest = server_frame(framed)
     first = {
         "type": "message",
@@ -45,7 +50,7 @@ def test_messages() -> None:
     assert json.loads(server_frame(rest)[1]) == {
         "type": "message", "message": "x", "seq": 8, "time": 9,
     }  # fmt: skip
-    events = encode_messages(Encoding.EVENTS, "k", said).decode().split("\n\n")
+    events = encode_entries(Encoding.EVENTS, "k", said).decode().split("\n\n")
     assert events[2] == ""
     name, number, data = events[0].split("\n")
     assert (name, number) == ("event: message", "id: k:7")
@@ -64,3 +69,54 @@ def test_events() -> None:
     assert encode_frame(Encoding.EVENTS, frames.GoAway(1_730)).startswith(
         b"retry: 1730\nevent: goaway\ndata: "
     )
+
+
+EVENTS: list[tuple[Event, dict[str, object]]] = [
+    (
+        Retracted(8, 9, (5, 7), "moderator"),
+        {"event": "retracted", "refs": [5, 7], "by": "moderator"},
+    ),
+    (Edited(8, 9, 5, "new\ntext"), {"event": "edited", "ref": 5, "text": "new\ntext"}),
+    (
+        Edited(8, 9, 5, "x", Raw('{"a":"\u2028"}'.encode())),
+        {"event": "edited", "ref": 5, "text": "x", "data": {"a": "\u2028"}},
+    ),
+    (Gone(8, 9), {"event": "gone"}),
+]
+
+
+@pytest.mark.parametrize(("event", "expected"), EVENTS)
+def test_entries_that_are_no_messages(event: Event, expected: dict[str, object]) -> None:
+    """Events are numbered frames of one type, and nothing to plain members."""
+    assert encode_entries(Encoding.PLAIN, "k", [event]) == b""
+    _, payload, rest = server_frame(encode_entries(Encoding.V1, "k", [event]))
+    assert rest == b""
+    assert json.loads(payload) == {"type": "event", "seq": 8, "time": 9} | expected
+    name, number, data, *end = encode_entries(Encoding.EVENTS, "k", [event]).split(b"\n")
+    assert (name, number, end) == (b"event: event", b"id: k:8", [b"", b""])
+    assert json.loads(data.removeprefix(b"data: ")) == json.loads(payload)
+
+
+def test_plain_members_get_messages_alone() -> None:
+    """Among events, a message is to them as it ever was."""
+    alone = encode_entries(Encoding.PLAIN, "k", [Message("hi", 2, 2)])
+    full = Message("hi", 2, 2, ANN, 1, Raw(b'{"a":1}'), 9)
+    assert encode_entries(Encoding.PLAIN, "k", [Gone(1, 1), full, Edited(3, 3, 2, "x")]) == alone
+
+
+def test_messages_with_all_parts() -> None:
+    """Numbers in the data stay as they came."""
+    message = Message("hi", 2, 3, None, 1, Raw(b'{"a":1.0e2,"b":123456789012345678901}'), 9)
+    _, payload, _ = server_frame(encode_entries(Encoding.V1, "k", [message]))
+    assert payload == (
+        b'{"type":"message","message":"hi","seq":2,"time":3,"reply_to":1,'
+        b'"data":{"a":1.0e2,"b":123456789012345678901},"edited":9}'
+    )
+
+
+@pytest.mark.parametrize("frame", get_args(frames.ServerFrame))
+def test_frames_for_plain_members(frame: type[frames.ServerFrame]) -> None:
+    """Every frame is nothing to them, whichever comes to the protocol."""
+    required = {each.name: None for each in fields(frame) if each.required}
+    assert encode_frame(Encoding.PLAIN, frame(**required)) == b""
+    assert encode_frame(Encoding.V1, frame(**required))

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import Raw
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.wire import DEEPEST, check_depth, text_frame, wire_limit
+from livechat.protocol.wire import (
+    DEEPEST,
+    LARGEST_DATA,
+    check_depth,
+    checked_data,
+    text_frame,
+    wire_limit,
+)
 from tests.support import server_frame
 
 
@@ -33,3 +41,52 @@ def test_nesting() -> None:
     with pytest.raises(ChatError) as caught:
         check_depth(b"[" * (DEEPEST + 1))
     assert caught.value.kind is Kind.BAD_JSON
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (b"", None),
+        (b"null", None),
+        (b" null ", None),
+        (b"{}", b"{}"),
+        (b'{ "a" :\r\n\t[ 1.0 , -0, 1e300 ] }', b'{"a":[1.0,-0,1e300]}'),
+        (b'{"a b":"c  d\\" : e"}', b'{"a b":"c  d\\" : e"}'),
+        ('{"a":"\u2028 \u00e9"}'.encode(), '{"a":"\u2028 \u00e9"}'.encode()),
+        (b'{"a":1,"a":2}', b'{"a":1,"a":2}'),
+        (b'{"a":"' + b"x" * (LARGEST_DATA - 8) + b'"}', ...),
+        (b'{"a":' * 8 + b"1" + b"}" * 8, ...),
+        (b'{"a":"{{{{{{{{{{"}', ...),
+    ],
+)
+def test_data(given: bytes, kept: bytes | None) -> None:
+    """Insignificant white space goes; all else stays as it came."""
+    found = checked_data(Raw(given))
+    expected = given if kept is ... else kept
+    assert (None if found is None else bytes(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (b"1", Kind.BAD_MESSAGE),
+        (b'"{}"', Kind.BAD_MESSAGE),
+        (b"[]", Kind.BAD_MESSAGE),
+        (b"true", Kind.BAD_MESSAGE),
+        (b'{"a":"' + b"x" * (LARGEST_DATA - 7) + b'"}', Kind.BAD_MESSAGE),
+        (b'{"a":' * 9 + b"1" + b"}" * 9, Kind.BAD_MESSAGE),
+        (b'{"a":' * 100_000, Kind.BAD_MESSAGE),
+        (b'{"a":"\\ud800"}', Kind.BAD_JSON),
+        (b'{"a":"\\q"}', Kind.BAD_JSON),
+        (b'{"a":"\n"}', Kind.BAD_JSON),
+        (b'{"a":"\xff"}', Kind.BAD_JSON),
+        (b'{"a":1e400}', Kind.BAD_JSON),
+        (b'{"a" 1}', Kind.BAD_JSON),
+        (b'{"a":1} {"b":2}', Kind.BAD_JSON),
+    ],
+)
+def test_bad_data(given: bytes, kind: Kind) -> None:
+    """What is no object, or more than is taken, has a clear answer."""
+    with pytest.raises(ChatError) as refused:
+        checked_data(Raw(given))
+    assert refused.value.kind is kind

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, text
+from twisted.internet.defer import Deferred, succeed
 
 from livechat.backends.retention import Retention
+from livechat.protocol.messages import Gone, Message, Page, Position
 from livechat.rooms.history import LONGEST_HISTORY, History, Window
 from tests.rooms.test_chat import say, seqs
 from tests.support import (
@@ -82,3 +87,80 @@ def test_history_while_messages_expire(make_world: Callable[..., World]) -> None
     assert run(rest(early)) == [4, 5]
     say(world, *"90123")
     assert run(rest(late)) == []
+
+
+def log_of(kinds: str) -> Any:
+    """A log of one room: an ``m`` is a message, and an ``e`` an event.  Counts what it reads."""
+
+    class Log:
+        read_entries = 0
+
+        def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+            entries = [
+                Message("x", seq, 0) if kind == "m" else Gone(seq, 0)
+                for seq, kind in enumerate(kinds, 1)
+            ]
+            # Pages end where they are long.
+            page = tuple(entries[after : after + min(limit, 7)])
+            self.read_entries += len(page)
+            position = Position("k", len(kinds), 1, kinds.rfind("e") + 1)
+            return succeed(Page(position, page))
+
+    return Log()
+
+
+def found_in(log: Any, window: Window) -> tuple[list[int], tuple[int, int]]:
+    history = run(History.of(log, "r", window))
+
+    async def all_of_it() -> list[int]:
+        return [message.seq async for page in history.pages() for message in page]
+
+    return run(all_of_it()), (history.first, history.last)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "window", "seqs", "looked_at"),
+    [
+        ("memem", Window(limit=2), [3, 5], (3, 5)),
+        ("memem", Window(limit=3), [1, 3, 5], (1, 5)),
+        ("memem", Window(limit=9), [1, 3, 5], (1, 5)),
+        ("memem", Window(limit=1, before=5), [3], (3, 4)),
+        ("memem", Window(limit=1, after=1), [3], (2, 3)),
+        ("memem", Window(limit=2, after=0), [1, 3], (1, 3)),
+        ("memem", Window(limit=9, after=3), [5], (4, 5)),
+        ("memem", Window(limit=0), [], (6, 5)),
+        ("e", Window(), [], (1, 1)),
+        ("m" + "e" * 30, Window(limit=2), [], (12, 31)),
+        ("m" + "e" * 30, Window(limit=2, before=12), [1], (1, 11)),
+        ("e" * 30 + "m", Window(limit=2, after=0), [], (1, 20)),
+        ("e" * 30 + "m", Window(limit=2, after=20), [31], (21, 31)),
+    ],
+)
+def test_messages_are_counted(
+    kinds: str, window: Window, seqs: list[int], looked_at: tuple[int, int]
+) -> None:
+    """A limit counts messages; ten entries at most are looked at for each."""
+    assert found_in(log_of(kinds), window) == (seqs, looked_at)
+
+
+def test_rooms_without_events_are_read_once() -> None:
+    """Nor is anything counted where the events are older than what is asked for."""
+    log = log_of("e" + "m" * 60)
+    assert found_in(log, Window(limit=50))[1] == (12, 61)
+    assert log.read_entries == 50
+
+
+@given(
+    kinds=text("me", min_size=0, max_size=120),
+    limit=integers(1, 30),
+)
+def test_paging_back(kinds: str, limit: int) -> None:
+    """Page after page, every message comes once, however many events are between."""
+    log, found, before = log_of(kinds), list[int](), len(kinds) + 1
+    while before > 1:
+        history = run(History.of(log, "r", Window(limit, before)))
+        seqs, _ = found_in(log, Window(limit, before))
+        assert len(seqs) <= limit
+        found = seqs + found
+        before = history.older or 1
+    assert found == [seq for seq, kind in enumerate(kinds, 1) if kind == "m"]

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyClass, verifyObject
 from livechat.errors import Kind
 from livechat.interfaces import ISink
 from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Message, Place
+from livechat.protocol.messages import Entry, Message, Place
 from livechat.rooms.hub import SLICE, Hub
 from livechat.system.time import Time
 from tests.support import TURN, RecordingClient, RecordingSink, TurnClock
@@ -118,7 +118,7 @@ class HubTest(SynchronousTestCase):
         """Nor does an operator's page that cannot be told."""
 
         class BrokenSink(RecordingSink):
-            def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+            def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
                 raise OSError
 
         watcher, member = RecordingSink(), RecordingClient()

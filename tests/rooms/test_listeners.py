@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from livechat.errors import ChatError
 from livechat.interfaces import IListener
-from livechat.protocol.messages import Message, User
+from livechat.protocol.messages import Edited, Message, Retracted, User
 from livechat.rooms.listeners import LOG_EVERY, LONGEST, SLICE, SLOW, Listeners
 from livechat.rooms.presence import RETURN_WITHIN
 from tests.support import ANN as MEMBER
@@ -36,6 +36,9 @@ class Recorder:
 
     def stored(self, room: str, message: Message) -> None:
         self._take("stored", room, message.seq)
+
+    def amended(self, room: str, event: Edited | Retracted) -> None:
+        self._take("amended", room, event.seq)
 
     def joined(self, room: str, user: User) -> None:
         self._take("joined", room, user.name)

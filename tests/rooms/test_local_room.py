@@ -171,5 +171,5 @@ def test_pieces(room: LocalRoom) -> None:
     done, batch = room.write(3)
     assert done == 2
     assert batch is not None
-    assert (batch.messages, batch.written, batch.since) == (2, 4, 9)
+    assert (batch.entries, batch.written, batch.since) == (2, 4, 9)
     assert [member.heard() for member in members] == [["x", "y"]] * 3 + [[], ["x", "y"]]

@@ -17,7 +17,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Message, Page, Place, Position
 from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
-from livechat.rooms.recovery import BUFFER_MESSAGES, MOST_RETRIES, RETRY_AFTER, Replay
+from livechat.rooms.recovery import BUFFER_ENTRIES, MOST_RETRIES, RETRY_AFTER, Replay
 from livechat.system.time import Time
 from tests.support import RecordingClient, result
 from tests.support.transcripts import Transcript
@@ -319,9 +319,9 @@ def test_a_busy_room() -> None:
     member.connect()
     for _ in range(3):
         play.stream.look()
-        for _ in range(BUFFER_MESSAGES):
+        for _ in range(BUFFER_ENTRIES):
             play.stream.say()
-        play.stream.deliver(BUFFER_MESSAGES)
+        play.stream.deliver(BUFFER_ENTRIES)
         play.stream.fetch()
     assert not member.replaying
     play.clock.advance(0)

@@ -8,9 +8,10 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from livechat.errors import ChatError
-from livechat.interfaces import IClient, ISink
+from livechat.interfaces import ISink
 from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Message
+from livechat.protocol.messages import Entry, Message
+from livechat.rooms.member import IClient
 from tests.support.frames import server_frame
 
 
@@ -19,13 +20,17 @@ class RecordingSink:
     """Remembers what was delivered."""
 
     def __init__(self) -> None:
-        self.delivered: list[tuple[str, str, Message]] = []
+        self.delivered: list[tuple[str, str, Entry]] = []
 
-    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
-        self.delivered += [(room, epoch, message) for message in messages]
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
+        self.delivered += [(room, epoch, entry) for entry in entries]
 
     def texts(self, room: str) -> list[str]:
-        return [message.message for where, _, message in self.delivered if where == room]
+        return [
+            entry.message
+            for where, _, entry in self.delivered
+            if where == room and isinstance(entry, Message)
+        ]
 
 
 @implementer(IClient)

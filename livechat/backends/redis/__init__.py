@@ -49,7 +49,7 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
 
     @raise livechat.errors.StartError: a URL is none, or a file cannot be used.
     """
-    retention = Retention(config.history_limit, config.history_age)
+    retention = Retention(config.history_limit, config.history_age, config.audit_age)
     found = [
         connect(
             url,

@@ -44,14 +44,15 @@ class History:
 
         @param later: only what was stored after this time in milliseconds.
         """
+        retention = self._retention.of(room)
         args = [
             b"%d" % after,
             b"" if later is None else b"%d" % later,
             b"%d" % limit,
             b"%d" % CHARACTERS,
             b"%d" % self._wall.milliseconds(),
-            b"%d" % self._retention.messages,
-            b"%d" % (1000 * self._retention.seconds),
+            b"%d" % retention.messages,
+            b"%d" % (1000 * retention.seconds),
             secrets.token_urlsafe(9).encode(),
             b"%d" % (1000 * READ_WORD_LASTS),
         ]

@@ -81,6 +81,10 @@ class Keys:
         """The room that *channel* belongs to."""
         return channel[self._before_room : -1].decode()
 
+    def room_of_stream(self, stream: bytes) -> str:
+        """The room that *stream* belongs to."""
+        return stream[stream.index(b"{") + 1 : stream.rindex(b"}")].decode()
+
     @cached_property
     def _before_room(self) -> int:
         # Asked for with each message that is told, as the next one is.

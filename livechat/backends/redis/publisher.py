@@ -182,7 +182,7 @@ class Publisher:
             self._generation.name,
             b"%d" % deadline,
             b"%d" % now,
-            b"%d" % self._retention.messages,
+            b"%d" % self._retention.of(room).messages,
             b"%d" % self._wall.latest_milliseconds(),
             b"%d" % (now - int(1000 * ago)) if again else b"",
             b"%d" % (1000 * NONCE_LASTS),

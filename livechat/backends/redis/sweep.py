@@ -173,16 +173,15 @@ class Sweep:
             return
         await self._keep_clock()
         await self._search_streams()
-        since = self._since()
-        if since:
+        if since := self._since(self._retention):
             await self._trim_idle(since)
-        await self._walk_on(since)
+        await self._walk_on()
 
-    def _since(self) -> int:
-        """The time in milliseconds before which messages are removed; 0 if none are."""
+    def _since(self, retention: Retention) -> int:
+        """The time in milliseconds before which entries are removed; 0 if none are."""
         if not self._wall.trusted:
             return 0
-        return max(0, self._retention.first_time(self._wall.milliseconds()))
+        return max(0, retention.first_time(self._wall.milliseconds()))
 
     async def _keep_clock(self) -> None:
         """Have those that start later know how far the clock was trusted."""
@@ -202,7 +201,7 @@ class Sweep:
         for _ in range(BATCHES):
             asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
             self._search, streams = await command(b"SCAN", self._search, *asked)
-            await self._trim(streams, 0)
+            await self._take_over(streams)
             if self._search == b"0":
                 self._search = None
                 lasts = b"%d" % (1000 * SEARCH_EVERY)
@@ -216,11 +215,11 @@ class Sweep:
             streams = await self._connection.command(
                 b"ZRANGEBYSCORE", self._keys.idle, b"-inf", b"(%d" % since, *limit
             )
-            await self._trim(streams, since)
+            await self._trim(streams)
             if len(streams) < BATCH:
                 return
 
-    async def _walk_on(self, since: int) -> None:
+    async def _walk_on(self) -> None:
         """Trim some of all rooms."""
         now = self._clock.seconds()
         if self._walk is None:
@@ -231,17 +230,29 @@ class Sweep:
             self._walk, found = await self._connection.command(
                 b"ZSCAN", self._keys.idle, self._walk, b"COUNT", b"%d" % BATCH
             )
-            await self._trim(found[::2], since)
+            await self._trim(found[::2])
             if self._walk == b"0":
                 self._walk = None
                 return
 
-    async def _trim(self, streams: Sequence[bytes], since: int) -> None:
-        args = [b"%d" % since, b"%d" % MOST]
+    async def _take_over(self, streams: Sequence[bytes]) -> None:
+        """Have *streams* in the set, and all that is in them stay."""
+        await self._call_trim(streams, lambda _: 0)
+
+    async def _trim(self, streams: Sequence[bytes]) -> None:
+        """Remove what is too old for its room."""
+        await self._call_trim(
+            streams, lambda each: self._since(self._retention.of(self._keys.room_of_stream(each)))
+        )
+
+    async def _call_trim(self, streams: Sequence[bytes], since: Callable[[bytes], int]) -> None:
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
             await answers(
-                self._connection.call(TRIM, [each, self._keys.idle], args) for each in some
+                self._connection.call(
+                    TRIM, [each, self._keys.idle], [b"%d" % since(each), b"%d" % MOST]
+                )
+                for each in some
             )
 
 

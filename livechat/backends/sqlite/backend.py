@@ -40,7 +40,7 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
 
     @raise livechat.errors.StartError: the directory or its file cannot be used.
     """
-    retention = Retention(config.history_limit, config.history_age)
+    retention = Retention(config.history_limit, config.history_age, config.audit_age)
     database = Database(config.state, retention, time, monotonic)
     database.prepare()
     if database.broken is not None:

@@ -118,9 +118,10 @@ class Reader:
             if row is None:
                 return Page(Position(self._epoch(room), 0, 1), ())
             number, top, bottom, newest = row
-            oldest = max(bottom, self._retention.first_by_count(top))
-            if self._retention.seconds:
-                since = self._retention.first_time(self._now())
+            retention = self._retention.of(room)
+            oldest = max(bottom, retention.first_by_count(top))
+            if retention.seconds:
+                since = retention.first_time(self._now())
                 # All are as old as the newest one, whatever a wrong clock has stamped.
                 oldest = top + 1 if newest < since else first_since(db, number, oldest, top, since)
             messages: list[Message] = []

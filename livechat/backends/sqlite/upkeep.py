@@ -49,20 +49,22 @@ class Swept(NamedTuple):
     removed: int
 
 
-def sweep(db: sqlite3.Connection, retention: Retention, start: int, since: int) -> Swept:
+def sweep(db: sqlite3.Connection, retention: Retention, start: int, now: int | None) -> Swept:
     """
     Remove some of what no history shows, from room *start* on.
 
-    @param since: in milliseconds; what is older is removed.
+    @param now: in milliseconds; None: nothing is removed for its age.
     """
     rooms = db.execute(
-        "SELECT id, top, bottom FROM rooms WHERE id >= ? ORDER BY id LIMIT ?",
+        "SELECT id, name, top, bottom FROM rooms WHERE id >= ? ORDER BY id LIMIT ?",
         (start, SWEEP_STEP),
     ).fetchall()
     left = TRIM_STEP
-    for room, top, bottom in rooms:
-        first = max(bottom, retention.first_by_count(top))
+    for room, name, top, bottom in rooms:
+        kept = retention.of(name)
+        first = max(bottom, kept.first_by_count(top))
         end = min(top + 1, first + left)
+        since = 0 if now is None else kept.first_time(now)
         if since:
             wanted = {"room": room, "first": first, "end": end, "since": since}
             found = db.execute(_FIRST_SINCE, wanted).fetchone()

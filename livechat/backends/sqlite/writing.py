@@ -159,10 +159,10 @@ class Writer:
         """Move `recent` to `messages`, and remove some of what no history shows there."""
         with self._transaction() as db:
             budget = self._gathered + upkeep.TRIM_STEP
-            for room, top, bottom in db.execute(
-                "SELECT id, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
+            for room, name, top, bottom in db.execute(
+                "SELECT id, name, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
             ).fetchall():
-                oldest = self._retention.first_by_count(top)
+                oldest = self._retention.of(name).first_by_count(top)
                 removed = upkeep.remove(db, room, bottom, oldest, budget)
                 budget -= removed
                 self.removed = self.removed or removed > 0
@@ -183,7 +183,6 @@ class Writer:
 
     def sweep(self, db: sqlite3.Connection, start: int) -> upkeep.Swept:
         """Remove some of what no history shows any more, beginning at room *start*."""
-        trusted = self._clock.trusted
-        since = self._retention.first_time(self._clock.milliseconds()) if trusted else 0
+        now = self._clock.milliseconds() if self._clock.trusted else None
         self._forget_nonces(db, upkeep.TRIM_STEP)
-        return upkeep.sweep(db, self._retention, start, since)
+        return upkeep.sweep(db, self._retention, start, now)

@@ -33,8 +33,10 @@ class RedisContractTest(RedisContract, TestCase):
     def _given(self, server: RedisServer) -> None:
         self.begin_at(server)
 
-    def make(self, *, history_limit: int = 0, history_age: int = 0) -> RedisBackend:
-        (made,) = self.connected(Retention(history_limit, history_age))
+    def make(
+        self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0
+    ) -> RedisBackend:
+        (made,) = self.connected(Retention(history_limit, history_age, audit_age))
         return made
 
 

@@ -64,8 +64,10 @@ class ShardedContractTest(RedisContract, TestCase):
     def _given(self, servers: list[RedisServer]) -> None:
         self.begin_at(*servers)
 
-    def make(self, *, history_limit: int = 0, history_age: int = 0) -> ShardedBackend:
-        return ShardedBackend(self.connected(Retention(history_limit, history_age)))
+    def make(
+        self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0
+    ) -> ShardedBackend:
+        return ShardedBackend(self.connected(Retention(history_limit, history_age, audit_age)))
 
     async def test_all_are_used(self) -> None:
         """Rooms are where their names say, and one that is away takes only its own with it."""

@@ -8,7 +8,9 @@ from twisted.logger import capturedLogs
 from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.connection import RefusedError
+from livechat.backends.retention import Retention
 from livechat.protocol.messages import Draft
+from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
 
@@ -95,6 +97,18 @@ class SweepTest(ProcessesTest):
             assert self.length() == left
         page = await self.backend.messages.read("r", 0, 9)
         assert [message.seq for message in page.messages] == [26, 27]
+
+    async def test_internal_rooms(self) -> None:
+        """They go by an age of their own, whichever is longer."""
+        for age in (AGE // 2, 2 * AGE):
+            self.backend._sweep._retention = Retention(0, AGE, age)
+            before = self.later
+            await self.say("r", AUDIT_ROOM)
+            for later in sorted((age, AGE)):
+                self.later = before + later + 1
+                await self.sweep()
+                assert self.length("r") == (later < AGE)
+                assert self.length(AUDIT_ROOM) == (later < age)
 
     async def test_storing_removes_nothing_for_its_age(self) -> None:
         """Redis's own clock ends no stream."""

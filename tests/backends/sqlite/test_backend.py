@@ -31,13 +31,15 @@ class SqliteContractTest(BackendContract, TestCase):
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
 
-    def make(self, *, history_limit: int = 0, history_age: int = 0) -> SqliteBackend:
+    def make(
+        self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0
+    ) -> SqliteBackend:
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
         store = Database(
             self._directory,
-            Retention(history_limit, history_age),
+            Retention(history_limit, history_age, audit_age),
             lambda: 1_790_000_000.0 + self._later + self._ahead,
             lambda: self._later,
         )

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from livechat.backends.nonces import NONCE_LASTS
+from livechat.backends.retention import Retention
 from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Message
+from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.disk import Disk, say, shown
 
@@ -59,6 +61,23 @@ def test_sweeping_many_rooms(disk: Disk) -> None:
     disk.now += 100
     sweep(store)
     assert all(disk.rows(f"r{number}") == [] for number in (0, 250, 499))
+
+
+def test_internal_rooms(disk: Disk) -> None:
+    """What the others' bounds remove of a room stays in an internal one, until its own age."""
+    retention = Retention(2, 10, 1_000)
+    store = Database(disk.directory, retention, lambda: disk.now, lambda: disk.now)
+    store.prepare()
+    for room in (AUDIT_ROOM, "r"):
+        say(store, *"abcd", room=room)
+    for later, left in ((100, [1, 2, 3, 4]), (1_000, [])):
+        disk.now += later
+        sweep(store)
+        tidy(store)
+        assert disk.rows(AUDIT_ROOM) == left
+        assert disk.rows() == []
+    store.close()
+    store.release()
 
 
 def test_nonces_are_removed(disk: Disk) -> None:

@@ -1,0 +1,49 @@
+"""The shape of what actors say, whichever way it comes."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
+from livechat.protocol.looks import seen
+
+
+def check_text(text: str, most: int) -> None:
+    """
+    Check that *text* can be said.
+
+    @param most: bytes of UTF-8.
+    @raise ChatError: the text is too long, or not Unicode.
+    """
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise ChatError(
+            Kind.BAD_MESSAGE, "The message holds half a surrogate pair, which is not Unicode."
+        ) from None
+    if size > most:
+        raise ChatError(
+            Kind.MESSAGE_TOO_LONG,
+            f"The message has {size} bytes of UTF-8; at most {most} are allowed.",
+        )
+
+
+def check_seen(text: str) -> None:
+    """
+    @raise ChatError: nothing of *text* is to be seen, so that it would be an empty line.
+    """
+    if not seen(text):
+        raise ChatError(Kind.EMPTY_MESSAGE, "There is nothing to be seen in this message.")
+
+
+def scoped(actor: Actor, nonce: str) -> str:
+    """
+    Make *nonce* one among those of all users.
+
+    A guest without a key is another user at its next request.  So such guests share their
+    nonces: a repeated request must be known by its nonce alone.
+    """
+    lasts = actor.returns or actor.connection is not None
+    known_as = actor.user.id.encode() if lasts and actor.user is not None else b""
+    return blake2b(nonce.encode(), key=known_as, digest_size=12).hexdigest()

@@ -1,0 +1,47 @@
+"""The connections that a room's entries are written to."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from livechat.errors import ChatError
+from livechat.protocol.encoding import Encoding
+
+
+class IMember(Interface):
+    """A connection that a room's entries are written to."""
+
+    encoding: Encoding = Attribute("In which form it gets them.")
+
+    def write(frames: bytes) -> None:
+        """
+        Send whole frames of its encoding, in the order of the calls.
+
+        Does not block and is bounded: a member that does not read is closed.
+        """
+
+    def turn_away(error: ChatError) -> None:
+        """Close, for this reason.  The member leaves its rooms."""
+
+    def abort() -> None:
+        """
+        Cut the connection, which is of no use any more.  The member leaves its
+        rooms by the way that it would if its peer had gone.
+        """
+
+
+class IClient(IMember):
+    """The connection of a session (`livechat.members.base`)."""
+
+    def write_soon(frames: bytes) -> None:
+        """
+        As `write`, but at the end of this turn of the reactor at the latest: with what a
+        room writes in it, if that comes before.
+        """
+
+    def drained() -> Deferred[None]:
+        """Fires when what was written has gone out, or never will."""
+
+    def flooded(reason: str) -> None:
+        """Close at once with 1008; nothing that it sent any more is looked at."""
