@@ -18,6 +18,8 @@ ATTACK ?=
 BENCH ?=
 
 BIN := $(VENV)/bin
+# The tests of a file share daemons and browsers.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
@@ -49,8 +51,8 @@ check: lint
 
 # Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 soak: lint $(CLIENTS)/.done
 	$(BIN)/pytest -m soak -s $(PYTEST)
