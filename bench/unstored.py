@@ -20,7 +20,16 @@ from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LonePr
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
-from livechat.protocol.messages import Draft, Message, Newest, Page, Position
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Entry,
+    Message,
+    Newest,
+    Page,
+    Position,
+)
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -74,10 +83,13 @@ class UnstoredMessageLog:
             self._turn = self._clock.callLater(0, self._deliver)
         return answer
 
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        return fail(ChatError(Kind.NOT_FOUND, "No message is kept."))
+
     def _deliver(self) -> None:
         self._turn = None
         waiting, self._waiting = self._waiting, []
-        by_room: dict[str, list[Message]] = {}
+        by_room: dict[str, list[Entry]] = {}
         answers = []
         for draft, answer in waiting:
             message = self._number(draft)
@@ -94,7 +106,9 @@ class UnstoredMessageLog:
         before = self._newest.get(draft.room, NOTHING)
         newest = Newest(before.seq + 1, max(before.time, int(time() * 1000)))
         self._newest[draft.room] = newest
-        return Message(draft.message, newest.seq, newest.time, draft.user)
+        return Message(
+            draft.message, newest.seq, newest.time, draft.user, draft.reply_to, draft.data
+        )
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         seq = self._newest.get(room, NOTHING).seq

@@ -6,15 +6,17 @@ A backend: rooms in the memory of one process, gone when it ends.
 
 import secrets
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, execute, succeed
 from zope.interface import implementer
 
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.amending import check_edit, check_retraction
 from livechat.backends.nonces import Known, Nonces
 from livechat.backends.retention import Retention
 from livechat.backends.waiting import not_stored, unstorable
@@ -23,7 +25,23 @@ from livechat.errors import ChatError, StartError
 from livechat.extensions import ExtensionBase
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
-from livechat.protocol.messages import Draft, Message, Newest, Page, Position
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Edit,
+    Edited,
+    Entry,
+    Gone,
+    Message,
+    Newest,
+    Page,
+    Position,
+    Retracted,
+    Retraction,
+    Submission,
+    characters,
+)
 
 #: Characters of a page, unless it is a single message.
 PAGE = 100_000
@@ -32,7 +50,7 @@ NEVER = Newest(0, 0)
 
 @implementer(IBackend, IMessageLog)
 class MemoryBackend:
-    """The messages of each room, and the newest one that it ever had."""
+    """The entries of each room, and the newest one that it ever had."""
 
     description = "the memory of this process"
 
@@ -43,9 +61,13 @@ class MemoryBackend:
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._retention, self._wall, self._elapsed = retention, wall, elapsed
-        self._kept: dict[str, deque[Message]] = defaultdict(deque)
+        self._kept: dict[str, deque[Entry]] = defaultdict(deque)
         self._newest: dict[str, Newest] = {}
-        self._nonces, self._secret = Nonces(elapsed), secrets.token_bytes(32)
+        # The newest event of each room, and how often each message was edited.
+        self._event: dict[str, int] = {}
+        self._edits: Counter[tuple[str, int]] = Counter()
+        self._secret = secrets.token_bytes(32)
+        self._nonces = Nonces(elapsed, lambda: self._secret)
         self._maps = LoneMaps(lambda: self._now() / 1000)
         self._sink: ISink | None = None
         self.messages, self.presence = self, LonePresenceRelay()
@@ -76,7 +98,11 @@ class MemoryBackend:
         """All rooms are delivered: the hub knows which have members."""
 
     def publish(self, draft: Draft) -> Deferred[Message]:
-        return execute(self._publish, draft)
+        return execute(self._store, draft, self._publish)
+
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        amend = self._edit if isinstance(amendment, Edit) else self._retract
+        return execute(self._store, amendment, amend)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return execute(self._read, room, after, limit)
@@ -84,54 +110,98 @@ class MemoryBackend:
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
 
-    def _publish(self, draft: Draft) -> Message:
+    def _store(self, act: Any, store: Callable[[Any, Newest], Message | Amended]) -> Any:
+        """Have *store* store *act*, under the number and time that it is given."""
         if self._sink is None:
             raise not_stored()
-        try:
-            draft.message.encode()
-        except UnicodeEncodeError:
-            raise unstorable() from None
-        used = None if draft.nonce is None else self._nonces.find(draft)
+        _check_text(act)
+        used = None if act.nonce is None else self._nonces.find(act)
         if isinstance(used, ChatError):
             raise used
         if used is not None:
             return used
-        room, last = draft.room, self._newest.get(draft.room, NEVER)
-        message = Message(draft.message, last.seq + 1, max(last.time, self._now()), draft.user)
-        self._newest[room] = Newest(message.seq, message.time)
-        self._kept[room].append(message)
-        while self._is_over(room, self._kept[room][0]):
-            self._kept[room].popleft()
-        if draft.nonce is not None:
-            self._nonces.add([Known.of(draft, message)], message.time)
-        self._sink.deliver(room, self._epoch(room), [message])
-        return message
+        last = self._newest.get(act.room, NEVER)
+        result = store(act, Newest(last.seq + 1, max(last.time, self._now())))
+        entry = result.event if isinstance(result, Amended) else result
+        self._newest[act.room] = Newest(entry.seq, entry.time)
+        self._kept[act.room].append(entry)
+        while self._is_over(act.room, self._kept[act.room][0]):
+            self._edits.pop((act.room, self._kept[act.room].popleft().seq), None)
+        if act.nonce is not None:
+            self._nonces.add([Known.of(act, result, self._secret)], entry.time)
+        self._sink.deliver(act.room, self._epoch(act.room), [entry])
+        return result
+
+    def _publish(self, draft: Draft, at: Newest) -> Message:
+        return Message(draft.message, at.seq, at.time, draft.user, draft.reply_to, draft.data)
+
+    def _edit(self, edit: Edit, at: Newest) -> Amended:
+        found = self._messages(edit.room).get(edit.ref)
+        before = check_edit(edit, found, self._edits[edit.room, edit.ref])
+        self._edits[edit.room, edit.ref] += 1
+        after = msgspec.structs.replace(
+            before, message=edit.message, data=edit.data, edited=at.time
+        )
+        self._replace(edit.room, {before.seq: after})
+        self._event[edit.room] = at.seq
+        return Amended(Edited(at.seq, at.time, edit.ref, edit.message, edit.data), (before,))
+
+    def _retract(self, retraction: Retraction, at: Newest) -> Amended:
+        kept = self._messages(retraction.room)
+        before = tuple(kept[ref] for ref in sorted({*retraction.refs}) if ref in kept)
+        by = check_retraction(retraction, before)
+        self._replace(retraction.room, {each.seq: Gone(each.seq, each.time) for each in before})
+        self._event[retraction.room] = at.seq
+        refs = tuple(each.seq for each in before)
+        return Amended(Retracted(at.seq, at.time, refs, by), before)
+
+    def _messages(self, room: str) -> dict[int, Message]:
+        return {each.seq: each for each in self._shown(room) if isinstance(each, Message)}
+
+    def _replace(self, room: str, changed: Mapping[int, Entry]) -> None:
+        """Have others in place of some messages; the events of edits before are gone then."""
+        for index, entry in enumerate(self._kept[room]):
+            if isinstance(entry, Edited) and entry.ref in changed:
+                self._kept[room][index] = Gone(entry.seq, entry.time)
+            elif entry.seq in changed:
+                self._kept[room][index] = changed[entry.seq]
+
+    def _shown(self, room: str) -> list[Entry]:
+        return [each for each in self._kept.get(room, ()) if not self._is_over(room, each)]
 
     def _read(self, room: str, after: int, limit: int) -> Page:
         if self._sink is None:
             raise not_stored()
         newest = self._newest.get(room, NEVER)
-        kept = [each for each in self._kept.get(room, ()) if not self._is_over(room, each)]
+        kept = self._shown(room)
         oldest = kept[0].seq if kept else newest.seq + 1
-        page: list[Message] = []
+        page: list[Entry] = []
         left = PAGE
-        for message in kept[max(0, after + 1 - oldest) :][:limit]:
-            left -= len(message.message)
+        for entry in kept[max(0, after + 1 - oldest) :][:limit]:
+            left -= characters(entry)
             if page and left < 0:
                 break
-            page.append(message)
-        return Page(Position(self._epoch(room), newest.seq, oldest), tuple(page))
+            page.append(entry)
+        position = Position(self._epoch(room), newest.seq, oldest, self._event.get(room, 0))
+        return Page(position, tuple(page))
 
-    def _is_over(self, room: str, message: Message) -> bool:
+    def _is_over(self, room: str, entry: Entry) -> bool:
         kept = self._retention.of(room)
         first = kept.first_by_count(self._newest[room].seq)
-        return message.seq < first or message.time < kept.first_time(self._now())
+        return entry.seq < first or entry.time < kept.first_time(self._now())
 
     def _now(self) -> int:
         return round(1000 * (self._elapsed() + self._offset))
 
     def _epoch(self, room: str) -> str:
         return blake2b(room.encode(), key=self._secret, digest_size=9).hexdigest()
+
+
+def _check_text(act: Submission) -> None:
+    try:
+        _ = isinstance(act, Retraction) or act.message.encode()
+    except UnicodeEncodeError:
+        raise unstorable() from None
 
 
 class Memory(ExtensionBase):

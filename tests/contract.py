@@ -96,9 +96,9 @@ class BackendContract(MapContract):
         reads: list[Deferred[Page]] = []
         deliver = self.sink.deliver
 
-        def read_then_deliver(room: str, epoch: str, messages: Any) -> None:
-            reads.append(backend.messages.read(room, messages[0].seq - 1, 1))
-            deliver(room, epoch, messages)
+        def read_then_deliver(room: str, epoch: str, entries: Any) -> None:
+            reads.append(backend.messages.read(room, entries[0].seq - 1, 1))
+            deliver(room, epoch, entries)
 
         self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
         sent = await backend.messages.publish(Draft("r", "x"))
@@ -185,7 +185,7 @@ class BackendContract(MapContract):
         users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
         for user in users:
             assert (await backend.messages.publish(Draft("r", "x y", user))).user == user
-        assert [message.user for _, _, message in self.sink.delivered] == users
+        assert [message.user for message in self.sink.messages("r")] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
     async def test_roles_are_kept(self) -> None:
@@ -200,7 +200,7 @@ class BackendContract(MapContract):
         ]
         for user in users:
             assert (await backend.messages.publish(Draft("r", "x", user))).user == user
-        assert [message.user for _, _, message in self.sink.delivered] == users
+        assert [message.user for message in self.sink.messages("r")] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
     async def test_nonces(self) -> None:

@@ -1,9 +1,9 @@
 """
-The nonces that were used lately: of two messages of a room with the same one, only the
-first is stored.
+The nonces that were used lately: of two acts in a room with the same one, only the first is
+stored.  An act is a message, an edit or a retraction.
 
-A nonce is remembered for `NONCE_LASTS`, with where its message is and a digest of its text, since
-another text is no repetition.
+A nonce is remembered for `NONCE_LASTS`, with where its entry is and a digest of the act, since
+another act is no repetition.
 
 Of very many only `MOST` are.  Each counts as one of the address that it came from, and only an
 address that has not few loses its oldest.  So strangers flush their own, however many users they
@@ -17,8 +17,19 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import msgspec
+
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft, Message, Repeated
+from livechat.protocol.messages import (
+    Amended,
+    Draft,
+    Edit,
+    Edited,
+    Message,
+    Repeated,
+    Retracted,
+    Submission,
+)
 
 #: Seconds for which a nonce is remembered.
 NONCE_LASTS: Final = 600
@@ -33,9 +44,9 @@ _DIGEST: Final = 16
 class Known(NamedTuple):
     """
     @ivar key: of a room and a nonce.
-    @ivar seq: the number of the message.
+    @ivar seq: the number of the entry.
     @ivar time: when it was stored, in milliseconds since 1970, UTC.
-    @ivar digest: of its text.
+    @ivar digest: of the act.
     @ivar owner: names the address that it came from.
     """
 
@@ -46,41 +57,61 @@ class Known(NamedTuple):
     owner: bytes = b""
 
     @classmethod
-    def of(cls, draft: Draft, message: Message, secret: bytes = b"") -> Known:
+    def of(cls, act: Submission, stored: Message | Amended, secret: bytes) -> Known:
         """
-        @param secret: without it nobody finds out by which address an owner is named.
+        @param secret: without it nobody finds out from which address it came, or what it said.
         """
-        owner = blake2b(draft.sender.encode(), key=secret, digest_size=8).digest()
-        return cls(key(draft), message.seq, message.time, digest(draft.message), owner)
+        entry = stored if isinstance(stored, Message) else stored.event
+        owner = blake2b(act.sender.encode(), key=secret, digest_size=8).digest()
+        return cls(key(act), entry.seq, entry.time, digest(act, secret), owner)
 
     def row(self) -> tuple[bytes, int, int, bytes]:
         """The row that a file keeps."""
         return self.key + self.owner, self.seq, self.time, self.digest
 
     @classmethod
-    def from_row(cls, key: bytes, seq: int, time: int, text: bytes) -> Known:
+    def from_row(cls, key: bytes, seq: int, time: int, digest: bytes) -> Known:
         """Read the row of a file; one of an older livechat has no owner."""
-        return cls(key[:_DIGEST], seq, time, text, key[_DIGEST:])
+        return cls(key[:_DIGEST], seq, time, digest, key[_DIGEST:])
 
-    def answer(self, draft: Draft) -> Repeated | ChatError:
-        """What becomes of *draft*, which uses it again."""
-        if self.digest != digest(draft.message):
+    def answer(self, act: Submission, secret: bytes) -> Repeated | Amended | ChatError:
+        """What becomes of *act*, which uses it again."""
+        if self.digest != digest(act, secret):
             return reused()
-        return Repeated(draft.message, self.seq, self.time, draft.user)
+        return repeated(act, self.seq, self.time)
 
 
-def key(draft: Draft) -> bytes:
-    """What names the nonce of *draft*."""
-    return blake2b(f"{draft.room} {draft.nonce}".encode(), digest_size=_DIGEST).digest()
+def key(act: Submission) -> bytes:
+    """What names the nonce of *act*."""
+    return blake2b(f"{act.room} {act.nonce}".encode(), digest_size=_DIGEST).digest()
 
 
-def digest(text: str) -> bytes:
-    """What tells a text from others."""
-    return blake2b(text.encode(), digest_size=_DIGEST).digest()
+def digest(act: Submission, secret: bytes) -> bytes:
+    """
+    What tells an act from others, whoever asks for them.
+
+    @param secret: without it nobody finds out a phone number by trying them all.
+    """
+    if isinstance(act, Draft):
+        said: tuple[object, ...] = "message", act.message, act.reply_to, act.data
+    elif isinstance(act, Edit):
+        said = "edit", act.ref, act.message, act.data
+    else:
+        said = "retract", act.refs
+    return blake2b(msgspec.json.encode(said), key=secret, digest_size=_DIGEST).digest()
+
+
+def repeated(act: Submission, seq: int, time: int) -> Repeated | Amended:
+    """The result of an act that was stored before, as this entry."""
+    if isinstance(act, Draft):
+        return Repeated(act.message, seq, time, act.user, act.reply_to, act.data)
+    if isinstance(act, Edit):
+        return Amended(Edited(seq, time, act.ref, act.message, act.data), repeated=True)
+    return Amended(Retracted(seq, time, act.refs, "author"), repeated=True)
 
 
 def reused() -> ChatError:
-    """What becomes of a message whose nonce was used for another one."""
+    """What becomes of an act whose nonce was used for another one."""
     return ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
 
 
@@ -90,11 +121,13 @@ _NONE: Final = (None, 0.0)
 class Nonces:
     """Those of one process."""
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
+    def __init__(self, elapsed: Callable[[], float], secret: Callable[[], bytes]) -> None:
         """
         @param elapsed: seconds since any moment; it is no time of day, which may be set.
+        @param secret: keys the digests.
         """
         self._elapsed = elapsed
+        self._secret = secret
         # With the moments at which they are forgotten; the oldest ones come first, as a rule.
         self._known: OrderedDict[bytes, tuple[Known, float]] = OrderedDict()
         # How many each address has.
@@ -103,30 +136,32 @@ class Nonces:
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, draft: Draft) -> Repeated | ChatError | None:
-        """What becomes of *draft*; None if its nonce is new."""
-        known, forgotten = self._known.get(key(draft), _NONE)
-        return known.answer(draft) if known and self._elapsed() <= forgotten else None
+    def find(self, act: Submission) -> Repeated | Amended | ChatError | None:
+        """What becomes of *act*; None if its nonce is new."""
+        known, forgotten = self._known.get(key(act), _NONE)
+        if known and self._elapsed() <= forgotten:
+            return known.answer(act, self._secret())
+        return None
 
     def look_up(
-        self, drafts: Sequence[Draft], skip: Container[int]
-    ) -> tuple[dict[int, Repeated | ChatError], dict[int, int]]:
+        self, acts: Sequence[Submission], skip: Container[int]
+    ) -> tuple[dict[int, Repeated | Amended | ChatError], dict[int, int]]:
         """
-        Find those of *drafts* whose nonces were used: what becomes of them; and for those used
+        Find those of *acts* whose nonces were used: what becomes of them; and for those used
         in this very group, by which one first.
 
         @param skip: those that use none, whatever they say.
         """
-        known: dict[int, Repeated | ChatError] = {}
+        known: dict[int, Repeated | Amended | ChatError] = {}
         repeats: dict[int, int] = {}
         firsts: dict[bytes, int] = {}
-        for index, draft in enumerate(drafts):
-            if draft.nonce is None or index in skip:
+        for index, act in enumerate(acts):
+            if act.nonce is None or index in skip:
                 continue
-            found = self.find(draft)
+            found = self.find(act)
             if found is not None:
                 known[index] = found
-            elif (first := firsts.setdefault(key(draft), index)) != index:
+            elif (first := firsts.setdefault(key(act), index)) != index:
                 repeats[index] = first
         return known, repeats
 

@@ -15,11 +15,21 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Amendment, Draft, Edit
+from livechat.protocol.messages import Amendment, Draft, Retraction, Submission
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
 CHARACTERS: Final = 32 * 1024 * 1024
+#: Characters that retracting a message counts as: it is about as much work.
+_RETRACTING: Final = 64
+
+
+def size(submission: Submission) -> int:
+    """Estimate how much there is to store, in characters."""
+    if isinstance(submission, Retraction):
+        return _RETRACTING * len(submission.refs)
+    data = submission.data
+    return len(submission.message) + (len(bytes(data)) if data is not None else 0)
 
 
 class Act:
@@ -57,7 +67,7 @@ class Waiting(Act):
     __slots__ = ("draft",)
 
     def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
-        super().__init__(len(draft.message), deadline)
+        super().__init__(size(draft), deadline)
         self.draft = draft
 
 
@@ -67,7 +77,7 @@ class Amending(Act):
     __slots__ = ("amendment",)
 
     def __init__(self, amendment: Amendment, deadline: float = 0.0) -> None:
-        super().__init__(len(amendment.message) if isinstance(amendment, Edit) else 0, deadline)
+        super().__init__(size(amendment), deadline)
         self.amendment = amendment
 
 

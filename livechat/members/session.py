@@ -86,7 +86,7 @@ class Session(BaseSession):
             self._refuse(error)
             return
         match frame:
-            case v1.Say() | v1.Edit() | v1.Retract():
+            case v1.Say() | v1.Reword() | v1.Retract():
                 self._act(frame)
             case v1.Type():
                 self._types()

@@ -135,6 +135,8 @@ class Retraction(Struct, frozen=True):
 
 
 Amendment = Edit | Retraction
+#: What clients ask to have stored; a nonce may be used for any of them.
+Submission = Draft | Amendment
 
 
 class Message(Struct, frozen=True, omit_defaults=True):

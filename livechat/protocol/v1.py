@@ -60,7 +60,7 @@ class Say(Struct, frozen=True, tag_field="type", tag="message"):
     data: Data = field(default_factory=Raw)
 
 
-class Edit(Struct, frozen=True, tag_field="type", tag="edit"):
+class Reword(Struct, frozen=True, tag_field="type", tag="edit"):
     """
     Give a message of one's own another text.
 
@@ -122,7 +122,7 @@ class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
 
 
 #: What a client does; the body of ``POST /chat/actions/{room}/`` as well.
-Action = Say | Edit | Retract
+Action = Say | Reword | Retract
 ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Ping
 
 

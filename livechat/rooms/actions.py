@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.protocol.messages import Amended, Message, Repeated, Retracted
-from livechat.protocol.v1 import Ack, Action, Edit, Retract, Say
+from livechat.protocol.v1 import Ack, Action, Retract, Reword, Say
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
 
@@ -34,7 +34,7 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
                 reply_to=action.reply_to,
                 data=action.data,
             ).addCallback(_said, action.nonce)
-        case Edit():
+        case Reword():
             check_seen(action.message)
             return chat.edit(
                 actor, room, action.ref, action.message, data=action.data, nonce=action.nonce

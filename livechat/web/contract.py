@@ -51,7 +51,7 @@ _V1_FRAMES: Final = (
 )  # fmt: skip
 
 #: Frames with a text.
-_TEXTS: Final = ("Say", "Edit")
+_TEXTS: Final = ("Say", "Reword")
 #: The frames of plain mode, those of v1's clients and server, and those of events.
 _PLAIN: Final = ("PlainSay", "PlainSaid", "PlainError")
 _ASKED: Final = [each.__name__ for each in get_args(frames.ClientFrame)]

@@ -10,18 +10,20 @@ from livechat.backends.nonces import NONCE_LASTS, Known, Nonces
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message, Repeated, User
 
+SECRET = b"s" * 32
+
 
 def draft(text: str = "a", nonce: str = "n", room: str = "r") -> Draft:
     return Draft(room, text, User("1", "Ann"), nonce)
 
 
 def known(seq: int = 1, time: int = 0, nonce: str = "n") -> Known:
-    return Known.of(draft(nonce=nonce), Message("a", seq, time))
+    return Known.of(draft(nonce=nonce), Message("a", seq, time), SECRET)
 
 
 def test_find() -> None:
     """A nonce is known by its room, for the text that it was used for."""
-    found = Nonces(lambda: 0.0)
+    found = Nonces(lambda: 0.0, lambda: SECRET)
     assert found.find(draft()) is None
     found.add([known(7, 5)], 5)
     assert found.find(draft()) == Repeated("a", 7, 5, User("1", "Ann"))
@@ -35,7 +37,7 @@ def test_find() -> None:
 def test_forgotten() -> None:
     """After a while it is new again, and takes no room any more."""
     clock = Clock()
-    found = Nonces(clock.seconds)
+    found = Nonces(clock.seconds, lambda: SECRET)
     found.add([known()], 0)
     clock.advance(NONCE_LASTS)
     assert found.find(draft()) is not None
@@ -49,7 +51,7 @@ def test_forgotten() -> None:
 def test_the_time_of_day_is_set(set_by: int) -> None:
     """It is known for as long as if it had not been."""
     clock = Clock()
-    found = Nonces(clock.seconds)
+    found = Nonces(clock.seconds, lambda: SECRET)
     found.add([known(1, 5_000_000)], 5_000_000)
     clock.advance(NONCE_LASTS / 2)
     found.add([known(2, 5_000_000 + set_by, "m")], 5_000_000 + set_by)
@@ -62,7 +64,7 @@ def test_the_time_of_day_is_set(set_by: int) -> None:
 def test_from_before() -> None:
     """Those that were used a while ago are known for the rest of it."""
     clock = Clock()
-    found = Nonces(clock.seconds)
+    found = Nonces(clock.seconds, lambda: SECRET)
     found.add([known(1, 0)], 1000 * (NONCE_LASTS - 1))
     assert found.find(draft()) is not None
     clock.advance(1.5)
@@ -73,7 +75,7 @@ def test_from_before() -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> Nonces:
     """A table of ten."""
     monkeypatch.setattr(nonces, "MOST", 10)
-    return Nonces(lambda: 0.0)
+    return Nonces(lambda: 0.0, lambda: SECRET)
 
 
 def of(owner: str, count: int, *, first: int = 0) -> list[Known]:
@@ -119,7 +121,7 @@ def test_very_many_addresses(few: Nonces) -> None:
 def test_nothing_is_left(few: Nonces) -> None:
     """Forgotten nonces take no room, and neither do those that are used again."""
     clock = Clock()
-    found = Nonces(clock.seconds)
+    found = Nonces(clock.seconds, lambda: SECRET)
     for _ in range(3):
         found.add(of("a", 1) + of("b", 9), 0)
         assert len(found) == 10

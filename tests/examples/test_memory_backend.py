@@ -14,12 +14,13 @@ from livechat.backends.retention import Retention
 from livechat.config import Config
 from livechat.errors import StartError
 from livechat.extensions import load
+from tests.amend_contract import AmendContract
 from tests.contract import BackendContract
 
 NAME = "examples.memory_backend.Memory"
 
 
-class MemoryContractTest(BackendContract, TestCase):
+class MemoryContractTest(AmendContract, BackendContract, TestCase):
     """Rooms in memory keep the contract; a restart here is one of the same object."""
 
     def setUp(self) -> None:

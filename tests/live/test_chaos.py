@@ -14,4 +14,6 @@ def test_chaos(tmp_path: Path) -> None:
     found = asyncio.run(chaos.run(seconds=13, every=4))
     assert found["faults"].keys() == {"a worker", "Redis"}
     assert found["acknowledged"] > 100
+    assert found["edits acknowledged"] > 0
+    assert found["retracts acknowledged"] > 0
     assert found["gaps"] == 0

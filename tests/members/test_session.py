@@ -513,3 +513,50 @@ def test_goaway(world: World) -> None:
     client.heard()
     client.session.announce_restart(1_730)
     assert client.heard() == [{"type": "goaway", "retry_ms": 1_730}]
+
+
+def test_actions(world: World) -> None:
+    """An edit and a retraction are acknowledged with the numbers of their events."""
+    client = Client(world, key=KEY)
+    client.sends({"message": "helo", "nonce": "a"})
+    client.sends({"type": "edit", "ref": 1, "message": "hello", "nonce": "b"})
+    client.sends({"type": "retract", "refs": [1], "nonce": "c"})
+    acks = client.hears("ack")
+    assert [(each["nonce"], each["seq"], each.get("count")) for each in acks] == [
+        ("a", 1, None), ("b", 2, None), ("c", 3, 1),
+    ]  # fmt: skip
+
+
+def test_refused_actions(world: World) -> None:
+    """A refusal has the nonce of what was refused; the connection stays."""
+    client = Client(world, key=KEY)
+    client.sends(
+        {"type": "edit", "ref": 1, "message": "x", "nonce": "a"},
+        {"type": "retract", "nonce": "b"},
+        {"type": "edit", "ref": 1, "message": " ", "nonce": "c"},
+    )
+    found = [(each["nonce"], each["error"]["code"]) for each in client.hears("error")]
+    assert sorted(found) == [("a", "not_found"), ("b", "bad_message"), ("c", "empty_message")]
+
+
+def test_pages_among_events(world: World) -> None:
+    """A page has messages only; its first and last are the numbers looked at."""
+    client = Client(world, key=KEY)
+    for frame in (
+        {"message": "a"},
+        {"message": "b"},
+        {"type": "edit", "ref": 1, "message": "A"},
+        {"type": "retract", "ref": 2},
+        {"message": "c"},
+    ):
+        client.sends(frame)
+    client.heard()
+    client.sends({"type": "history", "limit": 2}, {"type": "history", "after": 1, "limit": 1})
+    newest, after = client.hears("history")
+    assert ([each["message"] for each in newest["messages"]], newest["first"], newest["last"]) == (
+        ["A", "c"], 1, 5,
+    )  # fmt: skip
+    assert ([each["message"] for each in after["messages"]], after["first"], after["last"]) == (
+        ["c"], 2, 5,
+    )  # fmt: skip
+    assert (newest["more"], after["more"]) == (False, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from msgspec import Raw
@@ -117,6 +117,6 @@ def test_messages_with_all_parts() -> None:
 @pytest.mark.parametrize("frame", get_args(frames.ServerFrame))
 def test_frames_for_plain_members(frame: type[frames.ServerFrame]) -> None:
     """Every frame is nothing to them, whichever comes to the protocol."""
-    required = {each.name: None for each in fields(frame) if each.required}
+    required: dict[str, Any] = {each.name: None for each in fields(frame) if each.required}
     assert encode_frame(Encoding.PLAIN, frame(**required)) == b""
     assert encode_frame(Encoding.V1, frame(**required))

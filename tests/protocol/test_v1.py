@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
@@ -21,6 +22,15 @@ UNDERSTOOD = [
     ({"type": "message", "message": "hi"}, frames.Say("hi")),
     ({"message": "hi", "nonce": "n"}, frames.Say("hi", "n")),
     ({"message": "hi", "more": [1]}, frames.Say("hi")),
+    ({"message": "hi", "reply_to": 3}, frames.Say("hi", reply_to=3)),
+    ({"message": "hi", "data": {"a": 1}}, frames.Say("hi", data=Raw(b'{"a": 1}'))),
+    ({"type": "edit", "ref": 3, "message": "hi"}, frames.Reword(3, "hi")),
+    (
+        {"type": "edit", "ref": 3, "message": "hi", "data": {}, "nonce": "n"},
+        frames.Reword(3, "hi", Raw(b"{}"), "n"),
+    ),
+    ({"type": "retract", "ref": 3, "nonce": "n"}, frames.Retract(3, nonce="n")),
+    ({"type": "retract", "refs": [3, 1]}, frames.Retract(refs=(3, 1))),
     ({"type": "resume", "epoch": "k", "seq": 0}, frames.Resume("k", 0)),
     ({"type": "history"}, frames.AskHistory()),
     ({"type": "history", "before": 9, "limit": 2}, frames.AskHistory(9, None, 2)),

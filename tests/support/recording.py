@@ -25,12 +25,14 @@ class RecordingSink:
     def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         self.delivered += [(room, epoch, entry) for entry in entries]
 
+    def entries(self, room: str) -> list[Entry]:
+        return [entry for where, _, entry in self.delivered if where == room]
+
+    def messages(self, room: str) -> list[Message]:
+        return [each for each in self.entries(room) if isinstance(each, Message)]
+
     def texts(self, room: str) -> list[str]:
-        return [
-            entry.message
-            for where, _, entry in self.delivered
-            if where == room and isinstance(entry, Message)
-        ]
+        return [each.message for each in self.messages(room)]
 
 
 @implementer(IClient)

@@ -14,12 +14,16 @@ class Transcript:
 
     @ivar place: what it has seen, from where it can resume; None if that is nothing yet.
     @ivar texts: what was said, in order.
+    @ivar shown: the present texts of messages, by their numbers.
+    @ivar taken_back: the numbers of messages that it was told are taken back.
     @ivar gaps: what was said to be missing.
     """
 
     def __init__(self) -> None:
         self.place: Place | None = None
         self.texts: list[str] = []
+        self.shown: dict[int, str] = {}
+        self.taken_back: set[int] = set()
         self.gaps: list[str] = []
         # The numbering of what comes; and the number of the last one, None if any may come.
         self._epoch: str | None = None
@@ -50,13 +54,29 @@ class Transcript:
                 self.place = Place(frame["epoch"], frame["seq"])
         elif kind == "resumed":
             self._resumed(frame)
-        elif kind == "message":
+        elif kind in {"message", "event"}:
             assert not self._resuming, f"{frame} before the answer"
             assert self._last in (None, frame["seq"] - 1), (self._last, frame)
             self._last = frame["seq"]
             assert self._epoch is not None
             self.place = Place(self._epoch, frame["seq"])
-            self.texts.append(frame["message"])
+            if kind == "event":
+                self._became(frame)
+            else:
+                assert frame["seq"] not in self.taken_back, f"{frame} was taken back"
+                self.texts.append(frame["message"])
+                self.shown[frame["seq"]] = frame["message"]
+
+    def _became(self, event: Any) -> None:
+        """Something became of messages; of such as were not shown here, too."""
+        if event["event"] == "retracted":
+            assert max(event["refs"]) < event["seq"], event
+            self.taken_back.update(event["refs"])
+            for ref in event["refs"]:
+                self.shown.pop(ref, None)
+        elif event["event"] == "edited" and event["ref"] in self.shown:
+            assert event["ref"] < event["seq"], event
+            self.shown[event["ref"]] = event["text"]
 
     def _resumed(self, frame: Any) -> None:
         self._resuming = False

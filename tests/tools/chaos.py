@@ -2,8 +2,10 @@
 Clients of ``livechat.v1`` that talk and come back, while workers and Redis are killed:
 ``make chaos``, or ``python -m tests.tools.chaos --seconds 120``.
 
-All that a client was told it was told by the rules (`tests.support.transcripts`); in the end every
-client has every message that was acknowledged, once, in order.
+One act in ten edits or takes back a message of the client's own.  All that a client was told it was
+told by the rules (`tests.support.transcripts`); in the end every client has every message that was
+acknowledged, once, in order, with its last text.  A client that comes only then sees no text that
+was edited or taken back before.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from livechat.protocol.messages import Place
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import Daemon, trusting
 from tests.support.transcripts import Transcript
@@ -33,15 +36,18 @@ from tests.support.transcripts import Transcript
 EVERY = 10.0
 #: Seconds between two messages of a client.
 PACE = 1.0
+#: The part of acts that edit or take back.
+CHANGES = 0.1
 #: Seconds for all to be whole again at the end.
 PATIENCE = 60.0
 
 
 class Client:
     """
-    One that sends every message until it is acknowledged, under the same nonce.
+    One that repeats every act until it is acknowledged, under the same nonce.
 
-    @ivar acked: number and text of what was acknowledged.
+    @ivar said: the number and the present text of each message of its own; None: taken back.
+    @ivar old: texts that were edited or taken back.
     @ivar counts: what happened to it.
     """
 
@@ -49,11 +55,14 @@ class Client:
         self.room = room
         self.name = name
         self._address = f"wss://localhost:{port}/ws/chat/{room}/?client={name:x>16}&name={name}"
-        self._outbox: dict[str, str] = {}
+        self._outbox: dict[str, dict[str, Any]] = {}
+        # The numbers of acts by their nonces.
+        self._acked: dict[str, int] = {}
         self._socket: ClientConnection | None = None
         self._sent = 0
         self.transcript = Transcript()
-        self.acked: dict[str, tuple[int, str]] = {}
+        self.said: dict[int, str | None] = {}
+        self.old: set[str] = set()
         self.counts = Counter[str]()
         self.ready = asyncio.Event()
 
@@ -64,22 +73,24 @@ class Client:
 
     async def live(self) -> None:
         """Be there, for ever; come back whenever the connection is lost."""
-        tls = trusting()
         while True:
-            place = self.transcript.place
-            since = "" if place is None else f"&since={place.epoch}:{place.seq}"
             with suppress(OSError, WebSocketException, InvalidHandshake, TimeoutError):
-                async with connect(
-                    self._address + since,
-                    ssl=tls,
-                    subprotocols=["livechat.v1"],  # type: ignore[list-item]
-                    open_timeout=5,
-                    ping_interval=None,
-                ) as socket:
+                async with self.connect(self.transcript.place) as socket:
                     self.counts["connections"] += 1
                     await self._listen(socket)
             self._socket = None
             await asyncio.sleep(random.uniform(0.1, 1.0))
+
+    def connect(self, place: Place | None) -> connect:
+        """A connection that resumes from *place*."""
+        since = "" if place is None else f"&since={place.epoch}:{place.seq}"
+        return connect(
+            self._address + since,
+            ssl=trusting(),
+            subprotocols=["livechat.v1"],  # type: ignore[list-item]
+            open_timeout=5,
+            ping_interval=None,
+        )
 
     async def _listen(self, socket: ClientConnection) -> None:
         self.transcript.connect()
@@ -97,31 +108,60 @@ class Client:
                 self.counts[frame["error"]["code"]] += 1
 
     def _acknowledged(self, frame: Any) -> None:
-        text = self._outbox.pop(frame["nonce"], None)
-        if text is None:
-            before = self.acked[frame["nonce"]]
-            assert before[0] == frame["seq"], f"acknowledged as two: {before} and {frame}"
+        nonce, seq = frame["nonce"], frame["seq"]
+        act = self._outbox.pop(nonce, None)
+        if act is None:
+            assert self._acked[nonce] == seq, f"acknowledged as two: {self._acked[nonce]}, {frame}"
             return
-        self.acked[frame["nonce"]] = frame["seq"], text
+        self._acked[nonce] = seq
+        self.counts[f"{act['type']}s acknowledged"] += 1
         self.counts["duplicates avoided"] += frame.get("duplicate", False)
+        ref = act.get("ref", seq)
+        before = self.said.get(ref)
+        if before is not None:
+            self.old.add(before)
+        self.said[ref] = act.get("message")
 
-    async def say(self) -> None:
-        """Say something new; once it is acknowledged it is said."""
+    async def act(self) -> None:
+        """Say something new, or now and then take back or edit what was said."""
         nonce = str(self._sent)
         self._sent += 1
-        self._outbox[nonce] = f"{self.name}-{nonce}"
+        text = f"{self.name}-{nonce}."
+        free = [seq for seq, said in self.said.items() if said is not None]
+        busy = {act.get("ref") for act in self._outbox.values()}
+        if random.random() < CHANGES and (free := [seq for seq in free if seq not in busy]):
+            ref = random.choice(free)
+            if random.random() < 0.5:
+                self._outbox[nonce] = {"type": "retract", "ref": ref}
+            else:
+                self._outbox[nonce] = {"type": "edit", "ref": ref, "message": text}
+        else:
+            self._outbox[nonce] = {"type": "message", "message": text}
         await self._write(nonce)
 
-    async def say_again(self) -> None:
-        """What was refused, or not answered."""
+    async def act_again(self) -> None:
+        """Repeat what was refused, or not answered."""
         for nonce in tuple(self._outbox):
             await self._write(nonce)
 
     async def _write(self, nonce: str) -> None:
         if self._socket is not None and nonce in self._outbox:
-            frame = {"type": "message", "message": self._outbox[nonce], "nonce": nonce}
+            frame = {**self._outbox[nonce], "nonce": nonce}
             with suppress(WebSocketException):
                 await self._socket.send(json.dumps(frame))
+
+
+async def _late(client: Client, top: int) -> Transcript:
+    """Come to the room of *client* when all is over, and read all of it."""
+    place = client.transcript.place
+    assert place is not None
+    found = Transcript()
+    found.place = Place(place.epoch, 0)
+    async with client.connect(found.place) as socket:
+        found.connect()
+        while found.place.seq < top:
+            found.add(json.loads(await asyncio.wait_for(socket.recv(), PATIENCE)))
+    return found
 
 
 class Chaos:
@@ -166,7 +206,7 @@ class Chaos:
             for life in lives:
                 life.cancel()
             await asyncio.gather(*lives, return_exceptions=True)
-            return self._count()
+            return self._count(await self._come_late())
 
     async def _break(self, daemon: Daemon, until: float, every: float) -> None:
         while time.monotonic() + every < until:
@@ -192,48 +232,73 @@ class Chaos:
             missing = [client.name for client in self.clients if not self._is_whole(client)]
             assert time.monotonic() < until, f"not whole after {PATIENCE} seconds: {missing}"
             for client in self.clients:
-                await client.say_again()
+                await client.act_again()
             await asyncio.sleep(0.5)
 
     def _is_whole(self, client: Client) -> bool:
-        return not client.waits and not self._said(client.room) - set(client.transcript.texts)
+        return not client.waits and not self._missing(client.transcript, client.room)
 
-    def _said(self, room: str) -> set[str]:
+    def _said(self, room: str) -> dict[int, str | None]:
         """What was acknowledged to anybody in *room*."""
-        return {text for one in self.clients if one.room == room for _, text in one.acked.values()}
+        return {
+            seq: text
+            for client in self.clients
+            if client.room == room
+            for seq, text in client.said.items()
+        }
 
-    def _count(self) -> dict[str, Any]:
+    def _missing(self, transcript: Transcript, room: str) -> set[int]:
+        """Messages of which *transcript* does not have the last state."""
+        shown = transcript.shown
+        return {seq for seq, text in self._said(room).items() if shown.get(seq) != text}
+
+    async def _come_late(self) -> dict[str, Transcript]:
+        """In each room, somebody who comes when all is over."""
+        firsts = {client.room: client for client in self.clients}
+        found: dict[str, Transcript] = {}
+        for room, client in firsts.items():
+            place = client.transcript.place
+            found[room] = await _late(client, 0 if place is None else place.seq)
+        return found
+
+    def _count(self, late: dict[str, Transcript]) -> dict[str, Any]:
         lost = doubled = disordered = 0
         for client in self.clients:
-            heard, said = client.transcript.texts, self._said(client.room)
-            lost += len(said - set(heard))
-            doubled += len(heard) - len(set(heard))
-            numbers = {t: seq for c in self.clients for seq, t in c.acked.values()}
-            order = [numbers[text] for text in heard if text in numbers]
-            disordered += order != sorted(order)
+            heard = list(client.transcript.shown)
+            texts = client.transcript.texts
+            lost += len(self._missing(client.transcript, client.room))
+            doubled += len(texts) - len(set(texts))
+            disordered += heard != sorted(heard)
+        shown_late = 0
+        for room, transcript in late.items():
+            lost += len(self._missing(transcript, room))
+            old = {text for client in self.clients if client.room == room for text in client.old}
+            shown_late += len(old & (set(transcript.texts) | set(transcript.shown.values())))
         counts = sum((client.counts for client in self.clients), Counter[str]())
         found = {
             "clients": len(self.clients),
             "rooms": self._rooms,
             "faults": dict(Counter(self.faults)),
-            "acknowledged": sum(len(client.acked) for client in self.clients),
+            "acknowledged": sum(len(client.said) for client in self.clients),
             "delivered": sum(len(client.transcript.texts) for client in self.clients),
             "gaps": sum(len(client.transcript.gaps) for client in self.clients),
             **counts,
             "lost": lost,
             "doubled": doubled,
             "out of order": disordered,
+            "old texts shown to who came later": shown_late,
         }
         assert not lost, found
         assert not doubled, found
         assert not disordered, found
+        assert not shown_late, found
         return found
 
 
 async def _talk(client: Client, until: float) -> None:
     await asyncio.sleep(random.uniform(0, PACE))
     while time.monotonic() < until:
-        await client.say()
+        await client.act()
         await asyncio.sleep(random.uniform(0.5, 1.5) * PACE)
 
 

@@ -424,6 +424,8 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
     ann.sends({"type": "ping"})
     ann.session.binary_received()
     say(world, "of no user")
+    ann.sends({"type": "edit", "ref": 1, "message": "ho", "data": {"a": 1}})
+    ann.sends({"type": "retract", "refs": [1, 2]}, {"type": "retract", "ref": 1})
     Client(world, name="Bob").session.close()
     ann.sends(*[{"type": "presence"}] * int(ASK_RATE.burst))
     ann.session.announce_restart(1_730)
@@ -442,7 +444,7 @@ def test_every_frame_as_it_is_sent(make_world: Callable[..., World], asyncapi: D
         None, "trimmed", "epoch",
     }  # fmt: skip
     assert {frame["error"]["code"] for frame in told if frame["type"] == "error"} == {
-        "nonce_reused", "message_too_long", "bad_json", "unknown_type", "not_text",
+        "nonce_reused", "message_too_long", "bad_json", "unknown_type", "not_text", "not_found",
         "rate_limited",
     }  # fmt: skip
     assert {"members" in frame for frame in told if frame["type"] == "presence"} == {True, False}

@@ -193,7 +193,7 @@ class Publisher:
             mark = b""
             if nonce is not None:
                 keys.append(self._keys.nonce(room, nonce))
-                mark = digest(sending.draft.message).hex().encode()
+                mark = digest(sending.draft, b"").hex().encode()
             args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
         self._connection.call(PUBLISH, keys, args).addCallbacks(
             self._answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Threads that read histories.
 READERS: Final = 2
+#: Steps of erasing at the end: 1 GB, some two seconds.
+ERASE_STEPS: Final = 64
 
 _log = Logger(namespace="livechat")
 
@@ -130,7 +133,17 @@ class SqliteBackend:
     def _stopped(self, _: object) -> None:
         self.health.stop()
         if not self._writer.busy():
+            self._erase()
             self._database.close()
         self._writer.stop()
         self._readers.stop()
         self._database.release()
+
+    def _erase(self) -> None:
+        """What was retracted is not left for the next start, unless there is very much."""
+        try:
+            for _ in range(ERASE_STEPS):
+                if not (self._database.unerased and self._database.erase()):
+                    break
+        except (sqlite3.Error, OSError) as reason:
+            _log.error("The file cannot be erased: {reason}", reason=str(reason))

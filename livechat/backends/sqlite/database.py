@@ -27,10 +27,11 @@ from typing import Final
 from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import maps, quarantine, schema, upkeep
+from livechat.backends.sqlite.erasing import Eraser
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
-from livechat.protocol.messages import Draft, Message, Newest, Page
+from livechat.protocol.messages import Amended, Message, Newest, Page, Submission
 from livechat.system.wallclock import Record, WallClock
 
 #: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
@@ -41,9 +42,10 @@ class Database:
     """
     The database file of one process.
 
-    `write`, `write_map`, `probe`, `sweep`, `tidy` and `close` belong to one thread at a time;
-    `read`, `read_map` and `newest` may run in any number of others; `clock` is looked at in yet
-    another.  A method that fails leaves the database usable: the next call opens the file again.
+    `write`, `write_map`, `probe`, `sweep`, `tidy`, `erase` and `close` belong to one thread at a
+    time; `read`, `read_map` and `newest` may run in any number of others; `clock` is looked at in
+    yet another.  A method that fails leaves the database usable: the next call opens the file
+    again.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Database:
         self.doubt = ""
         # There may be something to `tidy`.
         self.untidy = False
+        self._eraser = Eraser(self._path)
         self._secret = b""
         self._elapsed = elapsed
         self._writer = self._make_writer()
@@ -162,9 +165,9 @@ class Database:
         """Random bytes that stay the same as long as the file does."""
         return blake2b(key=self._secret, digest_size=32, person=b"secret").digest()
 
-    def write(self, drafts: Sequence[Draft]) -> list[Message | Exception]:
+    def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """As `Writer.write`."""
-        return self._writer.write(drafts)
+        return self._writer.write(acts)
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
@@ -218,14 +221,41 @@ class Database:
         """
         Give some of what nothing is in any more back to the disk.
 
-        `untidy` says whether there is more of it.
+        `untidy` says whether there is more of it.  No-op between two steps of `erase`: pages
+        that move would pass them by.
         """
+        if self._eraser.under_way:
+            return
         db = self._connection or self._open()
         try:
             self.untidy = upkeep.shrink(db) or not upkeep.truncate(db, BUSY_TIMEOUT)
         except BaseException:
             self._stop_writing()
             raise
+
+    @property
+    def unerased(self) -> bool:
+        """Tell whether the files may have words that were edited or retracted."""
+        return self._writer.amended or self.erasing
+
+    @property
+    def erasing(self) -> bool:
+        """Tell whether `erase` has begun, and not come to the end."""
+        return self._eraser.under_way
+
+    def erase(self) -> bool:
+        """
+        Remove some of what was edited or retracted from the files; return whether to go on at
+        once.  `unerased` says whether there is more of it: if not at once, then later.
+        """
+        if not self._eraser.under_way:
+            self._writer.amended = False
+            self._eraser.begin()
+        try:
+            done = self._eraser.step(self._connection or self._open(), BUSY_TIMEOUT)
+        finally:
+            self._stop_writing()
+        return done and self._eraser.under_way
 
     def _keep_clock(self, db: sqlite3.Connection) -> None:
         """Have a restart know how far the clock was trusted."""
@@ -248,6 +278,7 @@ class Database:
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None
             keeper.close()
+        self._eraser.close()
 
     def _stop_writing(self) -> None:
         if self._connection is not None:
@@ -278,6 +309,8 @@ class Database:
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            # What is removed is overwritten: in pages, and whole pages.
+            db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {upkeep.LOG_LIMIT}")
             schema.complete(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()

@@ -1,5 +1,5 @@
 """
-When the embedded backend's file is looked after: sweeps, tidying, and the clock.
+When the embedded backend's file is looked after: sweeps, tidying, erasing, and the clock.
 
 All of it runs in the writer's thread, a small step at a time, behind the groups that wait.
 """
@@ -25,6 +25,9 @@ SWEEP_EVERY: Final = 60.0
 LOOK_EVERY: Final = 1.0
 #: Seconds for which tidying waits until it is quiet; then it is done all the same.
 TIDY_WITHIN: Final = 300.0
+#: Seconds after an edit or a retraction until its words are erased, with all that came meanwhile.
+#: While a reader is in the way that is tried again at each look.
+ERASE_AFTER: Final = 20.0
 
 
 class Housekeeping:
@@ -54,6 +57,9 @@ class Housekeeping:
         # When tidying was wanted first.
         self._untidy_since: float | None = None
         self._tidying = False
+        # When there was something to erase first.
+        self._unerased_since: float | None = None
+        self._erasing = False
         self._timers = [
             LoopingCall(lambda: Deferred.fromCoroutine(self._sweep())),
             LoopingCall(self._tick),
@@ -89,10 +95,14 @@ class Housekeeping:
                 return
 
     def _tick(self) -> None:
-        """Compare the clocks; tidy the file when it needs it and it is quiet."""
+        """Compare the clocks; look after the file where it needs it."""
         line = self._database.clock.compare()
         if line:
             self._log.warn("{line}", line=line)
+        self._tidy_when_quiet()
+        self._erase_in_time()
+
+    def _tidy_when_quiet(self) -> None:
         if not self._database.untidy:
             self._untidy_since = None
             return
@@ -105,6 +115,33 @@ class Housekeeping:
             self._writer.call(self._database.tidy).addErrback(self._not_tidied).addBoth(
                 self._tidied
             )
+
+    def _erase_in_time(self) -> None:
+        """Remove what was edited or retracted from the files, quiet or not."""
+        if self._erasing or not self._database.unerased:
+            return
+        now = self._clock.seconds()
+        if self._unerased_since is None:
+            self._unerased_since = now
+        if now - self._unerased_since >= ERASE_AFTER:
+            self._erasing = True
+            Deferred.fromCoroutine(self._erase())
+
+    async def _erase(self) -> None:
+        """Go on until it is done, or a reader is in the way."""
+        try:
+            while not self._stopped and await self._writer.call(self._database.erase):
+                pass
+        except (sqlite3.Error, OSError) as reason:
+            self._unerased_since = None
+            self._log.error("The file cannot be erased: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - a bug: the next one may do better
+            self._unerased_since = None
+            self._log.failure("What was retracted could not be erased.")
+        else:
+            if not self._database.erasing:
+                self._unerased_since = None
+        self._erasing = False
 
     def _not_tidied(self, failure: Failure) -> None:
         """The next sweep that finds a reason to asks for it again."""

@@ -28,10 +28,20 @@ from zope.interface import implementer
 
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
-from livechat.backends.waiting import Waiting, Waitlist, late, unknown, unstorable
+from livechat.backends.waiting import Act, Waitlist, late, size, unknown, unstorable
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog, ISink
-from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Entry,
+    Message,
+    Newest,
+    Page,
+    Repeated,
+    Submission,
+)
 from livechat.system.threads import Lane, within
 
 _P = ParamSpec("_P")
@@ -48,6 +58,16 @@ TURNS: Final = 8
 GATHERING: Final = 0.01
 #: Seconds for which a sender, or a reader of a history, waits.
 WAIT: Final = 5.0
+
+
+class _Queued(Act):
+    """A message, an edit or a retraction, whose sender waits."""
+
+    __slots__ = ("submission",)
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(size(submission))
+        self.submission = submission
 
 
 @implementer(IMessageLog)
@@ -73,10 +93,10 @@ class SqliteMessageLog:
         self._sink: ISink | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
-        self._waitlist: Waitlist[Waiting] = Waitlist(clock, WAIT, self._late)
+        self._waitlist: Waitlist[_Queued] = Waitlist(clock, WAIT, self._late)
         # Messages that were not handed to the writer yet, and the group that was.
-        self._queue: deque[Waiting] = deque()
-        self._group: Sequence[Waiting] = ()
+        self._queue: deque[_Queued] = deque()
+        self._group: Sequence[_Queued] = ()
         self._gathering: IDelayedCall | None = None
         self._stopping: Deferred[None] | None = None
 
@@ -114,9 +134,15 @@ class SqliteMessageLog:
         raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
 
     def publish(self, draft: Draft) -> Deferred[Message]:
+        return self._store(draft)
+
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        return self._store(amendment)
+
+    def _store(self, submission: Submission) -> Deferred[Any]:
         if self._stopping is not None:
             return fail(_stopping())
-        waiting = Waiting(draft)
+        waiting = _Queued(submission)
         try:
             answer = self._waitlist.add(waiting)
         except ChatError as reason:
@@ -137,31 +163,32 @@ class SqliteMessageLog:
     def _write_group(self) -> None:
         """Hand what has gathered to the writer; it has nothing to do just now."""
         self._gathering = None
-        group: list[Waiting] = []
+        group: list[_Queued] = []
         characters = 0
         while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
             waiting = self._queue.popleft()
-            characters += len(waiting.draft.message)
+            characters += waiting.characters
             group.append(waiting)
         self._group = group
-        drafts = [waiting.draft for waiting in self._group]
-        self._writer.call(self._database.write, drafts).addCallbacks(
+        submissions = [waiting.submission for waiting in self._group]
+        self._writer.call(self._database.write, submissions).addCallbacks(
             self._written, self._not_written
         ).addErrback(self._broken).addBoth(self._group_done)
 
-    def _written(self, results: Sequence[Message | Exception]) -> None:
+    def _written(self, results: Sequence[Message | Amended | Exception]) -> None:
         self._health.fine()
-        by_room: dict[str, list[Message]] = {}
+        by_room: dict[str, list[Entry]] = {}
         for waiting, result in zip(self._group, results, strict=True):
-            if isinstance(result, Message) and not isinstance(result, Repeated):
-                by_room.setdefault(waiting.draft.room, []).append(result)
+            entry = _new_entry(result)
+            if entry is not None:
+                by_room.setdefault(waiting.submission.room, []).append(entry)
         assert self._sink is not None
-        for room, messages in by_room.items():
+        for room, entries in by_room.items():
             epoch = self._subscribed.get(room)
             if epoch is not None:
-                self._sink.deliver(room, epoch, messages)
+                self._sink.deliver(room, epoch, entries)
         for waiting, result in zip(self._group, results, strict=True):
-            if isinstance(result, Message):
+            if not isinstance(result, Exception):
                 waiting.stored(result)
             elif isinstance(result, ChatError):
                 waiting.refused(result)
@@ -188,7 +215,7 @@ class SqliteMessageLog:
         elif self._stopping is not None:
             self._stopping.callback(None)
 
-    def _late(self, waiting: Waiting) -> None:
+    def _late(self, waiting: _Queued) -> None:
         """Refuse a message in time.  Groups are older than the queue, so it is at its front."""
         if self._queue and self._queue[0] is waiting:
             self._queue.popleft()
@@ -217,3 +244,12 @@ class SqliteMessageLog:
 
 def _stopping() -> ChatError:
     return ChatError(Kind.UNAVAILABLE, "The server is stopping.")
+
+
+def _new_entry(result: Message | Amended | Exception) -> Entry | None:
+    """The entry that a room is told of; None if there is none, or it was told of it before."""
+    if isinstance(result, Amended):
+        return None if result.repeated else result.event
+    if isinstance(result, Message) and not isinstance(result, Repeated):
+        return result
+    return None

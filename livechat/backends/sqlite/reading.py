@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from livechat.backends.records import Record, to_entry
 from livechat.backends.retention import Retention
 from livechat.protocol.messages import (
-    Draft,
-    Message,
+    Entry,
     Newest,
     Page,
     Position,
+    Retraction,
+    Submission,
     User,
+    characters,
     user_of_text,
     user_to_text,
 )
@@ -33,10 +36,11 @@ BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
 _PAGE_CHARACTERS: Final = 65_536
 
+_ROOM: Final = "SELECT id, top, bottom, time, event FROM rooms WHERE name = ?"
 _READ: Final = """
-SELECT seq, time, message, user FROM messages WHERE room = :room AND seq >= :first
+SELECT seq, time, user, kind, message, extra FROM messages WHERE room = :room AND seq >= :first
 UNION ALL
-SELECT seq, time, message, user FROM recent WHERE room = :room AND seq >= :first
+SELECT seq, time, user, kind, message, extra FROM recent WHERE room = :room AND seq >= :first
 ORDER BY seq LIMIT :limit
 """
 _TIME: Final = """
@@ -63,7 +67,7 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def first_since(db: sqlite3.Connection, room: int, first: int, top: int, since: int) -> int:
     """
-    The oldest message from *first* on that is not older than *since*; ``top + 1`` if all are.
+    The oldest entry from *first* on that is not older than *since*; ``top + 1`` if all are.
 
     Times do not run backwards within a room, but for stamps of a clock that was wrong.
     """
@@ -113,26 +117,26 @@ class Reader:
         @raise sqlite3.Error: the file cannot be read.
         """
         with self.reading() as db:
-            found = db.execute("SELECT id, top, bottom, time FROM rooms WHERE name = ?", (room,))
-            row = found.fetchone()
+            row = db.execute(_ROOM, (room,)).fetchone()
             if row is None:
                 return Page(Position(self._epoch(room), 0, 1), ())
-            number, top, bottom, newest = row
+            number, top, bottom, newest, event = row
             retention = self._retention.of(room)
             oldest = max(bottom, retention.first_by_count(top))
             if retention.seconds:
                 since = retention.first_time(self._now())
                 # All are as old as the newest one, whatever a wrong clock has stamped.
                 oldest = top + 1 if newest < since else first_since(db, number, oldest, top, since)
-            messages: list[Message] = []
-            characters = 0
+            entries: list[Entry] = []
+            size = 0
             wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}
-            for seq, time, text, user in db.execute(_READ, wanted):
-                messages.append(Message(text, seq, time, as_user(user)))
-                characters += len(text)
-                if characters >= _PAGE_CHARACTERS:
+            for seq, time, user, *record in db.execute(_READ, wanted):
+                entry = to_entry(Record(*record), seq, time, as_user(user))
+                entries.append(entry)
+                size += characters(entry)
+                if size >= _PAGE_CHARACTERS:
                     break
-            return Page(Position(self._epoch(room), top, oldest), tuple(messages))
+            return Page(Position(self._epoch(room), top, oldest, event), tuple(entries))
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
@@ -170,10 +174,14 @@ def as_user(text: str | None) -> User | None:
     return None if text is None else user_of_text(text)
 
 
-def unstorable(draft: Draft) -> UnicodeEncodeError | None:
+def unstorable(act: Submission) -> UnicodeError | None:
     """Why no database takes this text, whatever the disk says; None if one does."""
+    if isinstance(act, Retraction):
+        return None
     try:
-        draft.message.encode()
-    except UnicodeEncodeError as reason:
+        act.message.encode()
+        if act.data is not None:
+            bytes(act.data).decode()
+    except UnicodeError as reason:
         return reason
     return None

@@ -10,10 +10,12 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
+# A room's `event` is the number of its newest event; 0 if there never was one.
+# Rows of `messages` and `recent` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
@@ -24,7 +26,8 @@ CREATE TABLE rooms (
     name    TEXT NOT NULL UNIQUE,
     top     INTEGER NOT NULL,
     bottom  INTEGER NOT NULL,
-    time    INTEGER NOT NULL
+    time    INTEGER NOT NULL,
+    event   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE messages (
     room    INTEGER NOT NULL REFERENCES rooms,
@@ -32,6 +35,8 @@ CREATE TABLE messages (
     time    INTEGER NOT NULL,
     message TEXT NOT NULL,
     user    TEXT,
+    kind    INTEGER NOT NULL DEFAULT 0,
+    extra   TEXT,
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID, STRICT;
 """
@@ -41,7 +46,9 @@ CREATE TABLE recent (
     seq     INTEGER NOT NULL,
     time    INTEGER NOT NULL,
     message TEXT NOT NULL,
-    user    TEXT
+    user    TEXT,
+    kind    INTEGER NOT NULL DEFAULT 0,
+    extra   TEXT
 ) STRICT;
 CREATE INDEX recent_by_room ON recent (room, seq);
 """
@@ -93,6 +100,16 @@ _STEPS: Final = {
     """,
     4: _CLOCK,
     5: _MAPS,
+    # Digests were not keyed: whoever reads the file could try texts on them.  So the nonces of
+    # the ten minutes before an upgrade are forgotten.
+    6: """
+        ALTER TABLE rooms ADD COLUMN event INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE messages ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE messages ADD COLUMN extra TEXT;
+        ALTER TABLE recent ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE recent ADD COLUMN extra TEXT;
+        DELETE FROM nonces;
+    """,
 }
 
 

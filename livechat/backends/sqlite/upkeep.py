@@ -119,13 +119,15 @@ def shrink(db: sqlite3.Connection) -> bool:
     return bool(db.execute("PRAGMA freelist_count").fetchone()[0])
 
 
-def truncate(db: sqlite3.Connection, timeout: float) -> bool:
+def truncate(db: sqlite3.Connection, timeout: float, patience: float = 0) -> bool:
     """
-    Empty the write-ahead log; returns whether it could be done.  Readers are not waited for.
+    Empty the write-ahead log; returns whether it could be done.
 
     @param timeout: seconds that the connection's other statements wait.
+    @param patience: seconds that this one waits for readers.  Once the log is in the file, those
+        that begin do not need it.
     """
-    db.execute("PRAGMA busy_timeout = 0")
+    db.execute(f"PRAGMA busy_timeout = {1000 * patience:.0f}")
     try:
         busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:

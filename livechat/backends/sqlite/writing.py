@@ -19,13 +19,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 from livechat.backends.nonces import Known, Nonces
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import upkeep
+from livechat.backends.sqlite.amending import STAMP, Plan
 from livechat.backends.sqlite.reading import as_text, unstorable
-from livechat.protocol.messages import Draft, Message
+from livechat.errors import ChatError
+from livechat.protocol.messages import Amended, Draft, Message, Submission
 from livechat.system.wallclock import WallClock
 
 #: So many messages in `recent` are moved, which takes some 20 ms.
@@ -33,38 +35,55 @@ _MANY: Final = 8_000
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
 # its turn again: behind a busy reactor that is what a group of messages costs.  So each
 # of these does all of a group's rooms, or a `_CHUNK` of its messages, in one step.
-_GIVE_NUMBERS: Final = """
+_GIVE_NUMBERS: Final = f"""
 INSERT INTO rooms (name, top, bottom, time)
 SELECT key, value, 1, :now FROM json_each(:counts) WHERE true
-ON CONFLICT (name) DO UPDATE SET top = top + excluded.top,
-    time = CASE WHEN time > :latest THEN excluded.time ELSE max(time, excluded.time) END
-"""
+ON CONFLICT (name) DO UPDATE SET top = top + excluded.top, time = {STAMP}
+"""  # noqa: S608 - a constant
 _GIVEN: Final = """
 SELECT json_group_object(name, json_array(id, top, time))
 FROM rooms WHERE name IN (SELECT key FROM json_each(:counts))
 """
 _CHUNK: Final = 100
-_COLUMNS: Final = 5
+_PLAIN: Final = "room, seq, time, message, user"
+_ALL: Final = f"{_PLAIN}, kind, extra"
 
-_MOVE: Final = """
-INSERT INTO messages
-SELECT room, seq, recent.time, message, user FROM recent JOIN rooms ON rooms.id = room
+_MOVE: Final = f"""
+INSERT INTO messages ({_ALL})
+SELECT room, seq, recent.time, message, user, kind, extra
+FROM recent JOIN rooms ON rooms.id = room
 WHERE seq >= bottom ORDER BY room, seq
-"""
+"""  # noqa: S608 - a constant
 
 
 @cache
-def _insert(count: int) -> str:
-    """Stores *count* messages."""
-    rows = ", ".join(["(?, ?, ?, ?, ?)"] * count)
-    return f"INSERT INTO recent VALUES {rows}"  # noqa: S608 - only question marks
+def _insert(columns: str, count: int) -> str:
+    """Store *count* rows."""
+    row = f"({', '.join('?' * (columns.count(',') + 1))})"
+    return f"INSERT INTO recent ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+def _store(db: sqlite3.Connection, columns: str, values: list[object]) -> None:
+    """
+    @param values: of all columns of all rows, one after the other.
+    """
+    width = columns.count(",") + 1
+    for start in range(0, len(values), width * _CHUNK):
+        chunk = values[start : start + width * _CHUNK]
+        db.execute(_insert(columns, len(chunk) // width), chunk)
+
+
+def _is_plain(act: Submission) -> bool:
+    """Whether a text and its author are all of it."""
+    return type(act) is Draft and act.reply_to is None and act.data is None
 
 
 class Writer:
     """
     Writes the messages of one file, in one thread at a time.
 
-    @ivar removed: messages were removed since the last sweep.
+    @ivar removed: entries were removed since the last sweep.
+    @ivar amended: messages were edited or retracted: what they said is still in the files.
     """
 
     def __init__(
@@ -87,7 +106,9 @@ class Writer:
         # How many messages are in `recent`.
         self._gathered = 0
         self.removed = False
-        self._nonces = Nonces(elapsed)
+        # A process that was killed may have left words behind.
+        self.amended = True
+        self._nonces = Nonces(elapsed, secret)
 
     def opened(self, db: sqlite3.Connection) -> None:
         """The file was opened, perhaps after a write that failed."""
@@ -97,63 +118,53 @@ class Writer:
         """Nonces that were used before a restart are used still."""
         self._nonces.add(upkeep.nonces(db), self._clock.milliseconds())
 
-    def write(self, drafts: Sequence[Draft]) -> list[Message | Exception]:
+    def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """
-        Store *drafts* in one transaction, on disk when this returns.
+        Store *acts* in one transaction, on disk when this returns.
 
-        @return: for each draft its message, or why this one could not be stored.
+        @return: for each act its result, or why this one could not be stored.
         @raise sqlite3.Error: nothing of it was stored.
         """
         if self._gathered >= _MANY:
-            # It needs more room on the disk than these messages, who can do without.
+            # It needs more room on the disk than these entries, who can do without.
             with suppress(sqlite3.Error):
                 self._move()
-        bad = {index: reason for index, reason in enumerate(map(unstorable, drafts)) if reason}
-        known, repeats = self._nonces.look_up(drafts, bad)
+        bad = {index: reason for index, reason in enumerate(map(unstorable, acts)) if reason}
+        known, repeats = self._nonces.look_up(acts, bad)
         old = {*bad, *known, *repeats}
-        new = {index: draft for index, draft in enumerate(drafts) if index not in old}
+        new = {index: act for index, act in enumerate(acts) if index not in old}
         stored = dict(zip(new, self._write_group([*new.values()]), strict=True))
         for index, first in repeats.items():
-            known[index] = Known.of(drafts[first], stored[first]).answer(drafts[index])
-        return [bad.get(i) or known.get(i) or stored[i] for i in range(len(drafts))]
+            result = stored[first]
+            if not isinstance(result, ChatError):
+                used = Known.of(acts[first], result, self._secret())
+                result = used.answer(acts[index], self._secret())
+            known[index] = result
+        return [bad.get(i) or known.get(i) or stored[i] for i in range(len(acts))]
 
-    def _write_group(self, drafts: Sequence[Draft]) -> list[Message]:
-        if not drafts:
+    def _write_group(self, acts: Sequence[Submission]) -> Sequence[Message | Amended | ChatError]:
+        if not acts:
             return []
-        counts = Counter(draft.room for draft in drafts)
         now = self._clock.milliseconds()
+        moment = {"now": now, "latest": self._clock.latest_milliseconds()}
+        results: Sequence[Message | Amended | ChatError]
         with self._transaction() as db:
-            given = {
-                "counts": json.dumps(counts),
-                "now": now,
-                "latest": self._clock.latest_milliseconds(),
-            }
-            db.execute(_GIVE_NUMBERS, given)
-            rooms = json.loads(db.execute(_GIVEN, given).fetchone()[0])
-            last = {}
-            for name, (_, top, _) in rooms.items():
-                last[name] = top - counts[name]
-            messages: list[Message] = []
-            values: list[object] = []
-            for draft in drafts:
-                last[draft.room] = seq = last[draft.room] + 1
-                room, _, time = rooms[draft.room]
-                messages.append(Message(draft.message, seq, time, draft.user))
-                values += (room, seq, time, draft.message, as_text(draft.user))
-            for start in range(0, len(values), _COLUMNS * _CHUNK):
-                chunk = values[start : start + _COLUMNS * _CHUNK]
-                db.execute(_insert(len(chunk) // _COLUMNS), chunk)
+            if all(map(_is_plain, acts)):
+                results = _write_plain(db, cast("Sequence[Draft]", acts), moment)
+            else:
+                results = _write_planned(db, Plan(db, acts, self._retention, moment), moment)
             used = [
-                Known.of(draft, message, self._secret())
-                for draft, message in zip(drafts, messages, strict=True)
-                if draft.nonce is not None
+                Known.of(act, result, self._secret())
+                for act, result in zip(acts, results, strict=True)
+                if act.nonce is not None and not isinstance(result, ChatError)
             ]
             if used:
                 rows = [each.row() for each in used]
                 db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
-        self._gathered += len(messages)
+        self._gathered += sum(not isinstance(each, ChatError) for each in results)
+        self.amended = self.amended or any(isinstance(each, Amended) for each in results)
         self._nonces.add(used, now)
-        return messages
+        return results
 
     def _move(self) -> None:
         """Move `recent` to `messages`, and remove some of what no history shows there."""
@@ -186,3 +197,43 @@ class Writer:
         now = self._clock.milliseconds() if self._clock.trusted else None
         self._forget_nonces(db, upkeep.TRIM_STEP)
         return upkeep.sweep(db, self._retention, start, now)
+
+
+def _give_numbers(
+    db: sqlite3.Connection, counts: Counter[str], moment: dict[str, int]
+) -> dict[str, tuple[int, int, int]]:
+    """Give each room so many numbers; return its id, its newest number and its time."""
+    given = {"counts": json.dumps(counts), **moment}
+    db.execute(_GIVE_NUMBERS, given)
+    rooms: dict[str, tuple[int, int, int]] = json.loads(db.execute(_GIVEN, given).fetchone()[0])
+    return rooms
+
+
+def _write_plain(
+    db: sqlite3.Connection, drafts: Sequence[Draft], moment: dict[str, int]
+) -> list[Message]:
+    """Store messages of which a text and an author are all."""
+    counts = Counter(draft.room for draft in drafts)
+    rooms = _give_numbers(db, counts, moment)
+    last = {name: top - counts[name] for name, (_, top, _) in rooms.items()}
+    messages: list[Message] = []
+    values: list[object] = []
+    for draft in drafts:
+        last[draft.room] = seq = last[draft.room] + 1
+        room, _, time = rooms[draft.room]
+        messages.append(Message(draft.message, seq, time, draft.user))
+        values += (room, seq, time, draft.message, as_text(draft.user))
+    _store(db, _PLAIN, values)
+    return messages
+
+
+def _write_planned(
+    db: sqlite3.Connection, plan: Plan, moment: dict[str, int]
+) -> list[Message | Amended | ChatError]:
+    """Store what was decided."""
+    counts = plan.counts()
+    if counts:
+        ids = {name: number for name, (number, _, _) in _give_numbers(db, counts, moment).items()}
+        _store(db, _ALL, [value for row in plan.rows(ids) for value in row])
+        plan.change(db, ids)
+    return plan.results

@@ -12,10 +12,11 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import READERS, SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.system.threads import Threads
+from tests.amend_contract import AmendContract
 from tests.contract import BackendContract
 
 
-class SqliteContractTest(BackendContract, TestCase):
+class SqliteContractTest(AmendContract, BackendContract, TestCase):
     """The embedded backend, with its threads, keeps the contract."""
 
     timeout = 30

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from hashlib import blake2b
 
 import pytest
 
 from livechat.backends.sqlite import schema
 from livechat.errors import StartError
+from livechat.protocol.messages import Amended, Draft, Gone, Message, Retracted, Retraction
 from livechat.system.wallclock import DAY
 from tests.backends.disk import Disk, say, shown
 
@@ -18,9 +20,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 6")
+    disk.change("PRAGMA user_version = 7")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 6; this one knows 5\)"
+        StartError, match=r"newer livechat \(schema 7; this one knows 6\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -52,7 +54,12 @@ def test_no_database(disk: Disk, content: bytes) -> None:
 
 def downgrade(disk: Disk, version: int) -> None:
     """Make the file what an earlier livechat would have made."""
-    disk.change("DROP TABLE maps")
+    for column in ("kind", "extra"):
+        disk.change(f"ALTER TABLE messages DROP COLUMN {column}")
+        disk.change(f"ALTER TABLE recent DROP COLUMN {column}")
+    disk.change("ALTER TABLE rooms DROP COLUMN event")
+    if version < 5:
+        disk.change("DROP TABLE maps")
     if version < 4:
         disk.change("DROP TABLE clock")
     if version < 3:
@@ -65,7 +72,7 @@ def downgrade(disk: Disk, version: int) -> None:
     disk.change(f"PRAGMA user_version = {version}")
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")
@@ -76,6 +83,25 @@ def test_older_schema(disk: Disk, version: int) -> None:
     assert say(store, "c") == [3]
     assert shown(store) == [1, 2, 3]
     assert tables(disk) == new
+    moderator = Retraction("r", (1, 3), None, moderates=True)
+    assert isinstance(store.write([moderator])[0], Amended)
+    assert [type(each) for each in store.read("r", 0, 9).entries] == [
+        Gone, Message, Gone, Retracted,
+    ]  # fmt: skip
+
+
+def test_nonces_of_an_older_schema(disk: Disk) -> None:
+    """Digests that anybody can try texts on are in the file no more."""
+    store = disk.store()
+    store.write([Draft("r", "a", None, "n")])
+    disk.close()
+    downgrade(disk, 5)
+    open_digest = blake2b(b"a", digest_size=16).digest()
+    with closing(sqlite3.connect(disk.path)) as db, db:
+        db.execute("UPDATE nonces SET digest = ?", (open_digest,))
+    disk.store()
+    disk.close()
+    assert open_digest not in disk.path.read_bytes()
 
 
 def test_killed_while_it_is_upgraded(disk: Disk) -> None:
@@ -88,8 +114,8 @@ def test_killed_while_it_is_upgraded(disk: Disk) -> None:
     child = os.fork()
     if not child:
         db = sqlite3.connect(disk.path, isolation_level=None)
-        steps = "".join(schema._STEPS[number] for number in (3, 4, 5))
-        db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = 5;")
+        steps = "".join(schema._STEPS[number] for number in (3, 4, 5, 6))
+        db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = 6;")
         os._exit(0)
     os.waitpid(child, 0)
     assert tables(disk) == before

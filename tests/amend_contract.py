@@ -1,0 +1,458 @@
+"""
+What every backend must keep of entries that are no plain texts: `IMessageLog.amend`.
+
+A backend's tests mix `AmendContract` into a trial `TestCase`, beside `tests.contract`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw, structs
+from twisted.internet.defer import Deferred, gatherResults
+
+from livechat.errors import ChatError, Kind
+from livechat.protocol.messages import (
+    MOST_EDITS,
+    MOST_REFS,
+    Amended,
+    Draft,
+    Edit,
+    Edited,
+    Entry,
+    Gone,
+    Message,
+    Newest,
+    Page,
+    Repeated,
+    Retracted,
+    Retraction,
+    User,
+)
+from tests.map_contract import MapContract
+
+ANN = User("1", "Ann")
+BOB = User("2", "Bob")
+#: A user of the site, with the id of a guest.
+VERIFIED = User("1", "Ann", None, verified=True)
+#: As clients may send them; every byte of it is kept.
+DATA = (
+    b'{"a":[1,1.0,1e400,-0,9007199254740993],"b":"\\u0000\\n\\u2028"}',
+    '{"\u2028":"\u00e9\U0001f600","":{"":[{}]},"a":null,"a":"twice"}'.encode(),
+    b"{}",
+)
+
+
+def edit(ref: int, text: str, user: User = ANN, **more: Any) -> Edit:
+    return Edit("r", ref, text, user.subject, **more)
+
+
+def retract(*refs: int, user: User | None = ANN, **more: Any) -> Retraction:
+    return Retraction("r", refs, None if user is None else user.subject, **more)
+
+
+async def refused(call: Deferred[Any]) -> Kind:
+    """Why *call* is refused."""
+    error = await call.addCallbacks(lambda result: result, lambda failure: failure.value)
+    assert isinstance(error, ChatError), error
+    return error.kind
+
+
+class AmendContract(MapContract):
+    """Tests of one backend, which the class that mixes it in makes."""
+
+    async def entries(self, backend: Any, limit: int = 1_000, after: int = 0) -> list[Entry]:
+        """The entries of the room `r`, page by page: without holes, and as many as there are."""
+        found: list[Entry] = []
+        while True:
+            page: Page = await backend.messages.read("r", after, limit)
+            position = page.position
+            after = max(after, position.oldest - 1)
+            numbers = [entry.seq for entry in page.entries]
+            assert numbers == list(range(after + 1, after + 1 + len(numbers)))
+            if not page.entries:
+                assert after >= position.seq
+                return found
+            found += page.entries
+            after = found[-1].seq
+
+    async def said(self, *texts: str, user: User | None = ANN, **options: int) -> Any:
+        """A backend that delivers the room `r`, in which this was said."""
+        backend = await self.begin(**options)
+        await backend.messages.subscribe("r")
+        for text in texts:
+            await backend.messages.publish(Draft("r", text, user))
+        return backend
+
+    async def test_replies_and_data(self) -> None:
+        """They are answered, delivered and stored as they came, byte by byte."""
+        backend = await self.said("a")
+        drafts = [Draft("r", "b", ANN, reply_to=1), Draft("r", "", None, reply_to=10**15)]
+        drafts += [Draft("r", "c", ANN, data=Raw(data)) for data in DATA]
+        drafts += [Draft("r", "d", BOB, reply_to=2, data=Raw(DATA[0]))]
+        sent = await gatherResults([backend.messages.publish(draft) for draft in drafts])
+        for draft, message in zip(drafts, sent, strict=True):
+            assert (message.message, message.user) == (draft.message, draft.user)
+            assert (message.reply_to, message.data) == (draft.reply_to, draft.data)
+        assert self.sink.entries("r")[1:] == sent
+        assert (await self.entries(backend))[1:] == sent
+        assert (await backend.messages.read("r", 0, 0)).position.event == 0
+
+    async def test_edit(self) -> None:
+        """A message has another text under its number; the room hears of it by an event."""
+        backend = await self.begin()
+        await backend.messages.subscribe("r")
+        draft = Draft("r", "a", ANN, reply_to=7, data=Raw(DATA[0]))
+        before = await backend.messages.publish(draft)
+        await backend.messages.publish(Draft("r", "b", BOB))
+        epoch = (await backend.messages.read("r", 0, 0)).position.epoch
+        self.set_time(5)
+        amended = await backend.messages.amend(edit(1, "c", data=Raw(DATA[1])))
+        event = amended.event
+        assert event == Edited(3, event.time, 1, "c", Raw(DATA[1]))
+        assert event.time >= before.time
+        assert amended == Amended(event, (before,))
+        first, second, third = await self.entries(backend)
+        assert first == structs.replace(before, message="c", data=Raw(DATA[1]), edited=event.time)
+        assert (second.seq, third) == (2, event)
+        assert self.sink.entries("r") == [before, second, event]
+        position = (await backend.messages.read("r", 0, 0)).position
+        assert (position.epoch, position.seq, position.oldest) == (epoch, 3, 1)
+        assert position.event == 3
+        assert (await backend.messages.newest(["r"])) == {"r": Newest(3, event.time)}
+
+    async def test_edit_again(self) -> None:
+        """Words of before are nowhere; the event of them is gone, and its number stays."""
+        backend = await self.said("a", "b")
+        one = await backend.messages.amend(edit(1, "c", data=Raw(DATA[0])))
+        await backend.messages.amend(edit(2, "d"))
+        two = await backend.messages.amend(edit(1, "e"))
+        assert two.before[0].message == "c"
+        found = await self.entries(backend)
+        assert [type(entry) for entry in found] == [Message, Message, Gone, Edited, Edited]
+        first, _, gone, _, event = found
+        assert isinstance(first, Message)
+        assert (first.message, first.data, first.edited) == ("e", None, event.time)
+        assert gone == Gone(3, one.event.time)
+        assert event == two.event
+
+    async def test_retract(self) -> None:
+        """Nothing is left of a message and its edits but their numbers and times."""
+        backend = await self.said("a", "b")
+        await backend.messages.amend(edit(1, "c"))
+        edited = await backend.messages.amend(edit(1, "d", data=Raw(DATA[0])))
+        first, second, *_ = await self.entries(backend)
+        assert isinstance(first, Message)
+        amended = await backend.messages.amend(retract(1))
+        event = Retracted(5, amended.event.time, (1,), "author")
+        assert amended == Amended(event, (first,))
+        assert await self.entries(backend) == [
+            Gone(1, first.time), second, Gone(3, edited.event.time), Gone(4, edited.event.time),
+            event,
+        ]  # fmt: skip
+        assert self.sink.entries("r")[-1] == event
+        assert len(self.sink.entries("r")) == 5
+        assert (await backend.messages.read("r", 0, 0)).position.event == 5
+
+    async def test_retract_many(self) -> None:
+        """A hundred at once, in one event; numbers of no message are passed over."""
+        backend = await self.said(*map(str, range(MOST_REFS + 3)))
+        await backend.messages.amend(edit(2, "x"))
+        await backend.messages.amend(retract(5))
+        event = MOST_REFS + 4
+        refs = (2, *range(4, MOST_REFS), MOST_REFS, MOST_REFS, event, event + 1, 10**12)
+        amended = await backend.messages.amend(retract(*refs))
+        gone = (2, 4, *range(6, MOST_REFS + 1))
+        assert amended.event.refs == gone
+        assert tuple(each.seq for each in amended.before) == gone
+        left = [each.seq for each in await self.entries(backend) if isinstance(each, Message)]
+        assert left == [1, 3, *range(MOST_REFS + 1, event)]
+        assert (await self.entries(backend))[event - 1] == Gone(event, amended.event.time)
+
+    async def test_whose(self) -> None:
+        """Only its author changes a message; a moderator may retract it, and never edits."""
+        backend = await self.said("a", "b", "c")
+        await backend.messages.publish(Draft("r", "d", BOB))
+        await backend.messages.publish(Draft("r", "e"))
+        for amendment in (
+            edit(1, "x", BOB), edit(5, "x", ANN), retract(1, user=BOB), retract(1, user=None),
+            retract(1, 4), retract(1, 5), retract(5, user=None),
+            edit(1, "x", VERIFIED), retract(1, user=VERIFIED),
+        ):  # fmt: skip
+            assert await refused(backend.messages.amend(amendment)) is Kind.FORBIDDEN
+        assert len(await self.entries(backend)) == 5
+        for refs, user, by in (
+            ((1,), ANN, "author"), ((2, 4), ANN, "moderator"), ((3, 5), None, "moderator"),
+        ):  # fmt: skip
+            retraction = retract(*refs, user=user, moderates=True)
+            assert (await backend.messages.amend(retraction)).event.by == by
+        assert not any(isinstance(each, Message) for each in await self.entries(backend))
+
+    async def test_users_of_the_site_and_guests(self) -> None:
+        """The same id is another author's where the site vouches for it."""
+        backend = await self.said("a", user=VERIFIED)
+        assert await refused(backend.messages.amend(edit(1, "x"))) is Kind.FORBIDDEN
+        assert await refused(backend.messages.amend(retract(1))) is Kind.FORBIDDEN
+        await backend.messages.amend(edit(1, "b", VERIFIED))
+        first, _ = await self.entries(backend)
+        assert isinstance(first, Message)
+        assert (first.message, first.user) == ("b", VERIFIED)
+        assert (await backend.messages.amend(retract(1, user=VERIFIED))).event.by == "author"
+
+    async def test_missing(self) -> None:
+        """No message, an event, what is gone: not found, whoever asks; it takes no number."""
+        backend = await self.said("a", "b")
+        await backend.messages.amend(edit(1, "c"))
+        await backend.messages.amend(retract(1))
+        await backend.messages.publish(Draft("other", "a", ANN))
+        for ref in (0, 1, 3, 4, 5, 2**53):
+            for amendment in (
+                edit(ref, "x"),
+                retract(ref),
+                retract(ref, user=None, moderates=True),
+            ):
+                assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+        assert len(await self.entries(backend)) == 4
+        for amendment in (
+            Edit("nowhere", 1, "x", ANN.subject), Retraction("nowhere", (1,), None, moderates=True),
+        ):  # fmt: skip
+            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+        assert (await backend.messages.read("nowhere", 0, 9)).position.seq == 0
+        assert await backend.messages.newest(["nowhere"]) == {}
+
+    async def test_too_late(self) -> None:
+        """A message that is older than its author may edit is not edited, but retracted."""
+        backend = await self.said("a")
+        (message,) = await self.entries(backend)
+        self.set_time(10)
+        late = edit(1, "b", since=message.time + 1)
+        assert await refused(backend.messages.amend(late)) is Kind.TOO_LATE
+        await backend.messages.amend(edit(1, "b", since=message.time))
+        assert await refused(backend.messages.amend(late)) is Kind.TOO_LATE
+        await backend.messages.amend(retract(1))
+
+    async def test_too_many_edits(self) -> None:
+        """A message is edited so often and no more; another one still is."""
+        backend = await self.said("a", "b")
+        for number in range(MOST_EDITS):
+            await backend.messages.amend(edit(1, str(number)))
+        assert await refused(backend.messages.amend(edit(1, "x"))) is Kind.TOO_MANY_EDITS
+        await backend.messages.amend(edit(2, "c"))
+        found = await self.entries(backend)
+        assert [type(each) for each in found[2:]] == [Gone] * (MOST_EDITS - 1) + [Edited] * 2
+        assert [getattr(each, "message", None) for each in found[:2]] == ["19", "c"]
+
+    async def test_order_of_amendments(self) -> None:
+        """Messages and amendments that are sent together are numbered as they are called."""
+        backend = await self.said()
+        log = backend.messages
+        calls = [
+            log.publish(Draft("r", "a", ANN)), log.amend(edit(1, "b")), log.amend(edit(3, "no")),
+            log.publish(Draft("r", "c", BOB)), log.amend(retract(3)), log.amend(edit(1, "d")),
+            log.amend(retract(3, user=BOB)), log.publish(Draft("r", "e", ANN)),
+            log.amend(retract(1)), log.amend(edit(1, "no")), log.publish(Draft("r", "f", ANN)),
+        ]  # fmt: skip
+        results = [
+            await call.addCallbacks(lambda result: result, lambda failure: failure.value.kind)
+            for call in calls
+        ]
+        missing, foreign = Kind.NOT_FOUND, Kind.FORBIDDEN
+        assert [getattr(getattr(each, "event", each), "seq", each) for each in results] == [
+            1, 2, missing, 3, foreign, 4, 5, 6, 7, missing, 8,
+        ]  # fmt: skip
+        assert [getattr(each, "message", type(each)) for each in await self.entries(backend)] == [
+            Gone, Gone, Gone, Gone, Retracted, "e", Retracted, "f",
+        ]  # fmt: skip
+        assert [each.seq for each in self.sink.entries("r")] == list(range(1, 9))
+        heard = self.sink.entries("r")
+        assert [getattr(heard[at], "text", None) for at in (1, 3)] == ["b", "d"]
+        assert [each.message for each in results[6].before] == ["c"]
+        assert [each.message for each in results[8].before] == ["d"]
+
+    async def test_amended_before_delivered(self) -> None:
+        """When an event is delivered, and when its actor is told, no reader finds old words."""
+        backend = await self.said("a", "b")
+        reads: list[Deferred[Page]] = []
+        deliver = self.sink.deliver
+
+        def read_then_deliver(room: str, epoch: str, entries: Any) -> None:
+            reads.append(backend.messages.read(room, 0, 9))
+            deliver(room, epoch, entries)
+
+        self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
+        await backend.messages.amend(edit(1, "c"))
+        await backend.messages.amend(retract(2))
+        assert self.sink.texts("r") == ["a", "b"]
+        one, two = await gatherResults(reads)
+        assert [each.message for each in one.messages] == ["c", "b"]
+        assert [each.message for each in two.messages] == ["c"]
+
+    async def test_nonces_of_amendments(self) -> None:
+        """An amendment with a nonce that was used for it is not made again, and not delivered."""
+        backend = await self.said("a", "b")
+        amendments = [edit(1, "c", nonce="m", data=Raw(b"{}")), retract(1, 2, nonce="n")]
+        for number, amendment in enumerate(amendments, start=3):
+            first = await backend.messages.amend(amendment)
+            assert (first.event.seq, first.repeated) == (number, False)
+            together = [backend.messages.amend(amendment) for _ in range(2)]
+            for again in await gatherResults(together):
+                assert again.repeated
+                assert again.before == ()
+                assert type(again.event) is type(first.event)
+                assert (again.event.seq, again.event.time) == (number, first.event.time)
+        assert (await backend.messages.amend(amendments[0])).event.seq == 3
+        assert len(await self.entries(backend)) == len(self.sink.entries("r")) == 4
+
+    async def test_nonces_sent_together_with_amendments(self) -> None:
+        """The same in one moment."""
+        backend = await self.said("a")
+        calls = [backend.messages.amend(edit(1, text, nonce="n")) for text in "bbc"]
+        assert await refused(calls.pop()) is Kind.NONCE_REUSED
+        assert [each.repeated for each in await gatherResults(calls)] == [False, True]
+        assert len(await self.entries(backend)) == 2
+
+    async def test_nonces_of_other_acts(self) -> None:
+        """A nonce is one act's: whatever differs makes another one of it."""
+        backend = await self.said("a", "b")
+        log = backend.messages
+        message = Draft("r", "c", ANN, "1", reply_to=1, data=Raw(b'{"a":1}'))
+        change = edit(1, "c", nonce="2", data=Raw(b'{"a":1}'))
+        await log.publish(message)
+        await log.amend(change)
+        await log.amend(retract(1, nonce="3"))
+        for draft in (
+            structs.replace(message, message="x"),
+            structs.replace(message, reply_to=None),
+            structs.replace(message, reply_to=2),
+            structs.replace(message, data=None),
+            structs.replace(message, data=Raw(b'{"a":2}')),
+            structs.replace(message, nonce="2"),
+            structs.replace(message, nonce="3"),
+        ):
+            assert await refused(log.publish(draft)) is Kind.NONCE_REUSED
+        for amendment in (
+            structs.replace(change, nonce="1"),
+            structs.replace(change, ref=2),
+            structs.replace(change, message="x"),
+            structs.replace(change, data=None),
+            structs.replace(change, nonce="3"),
+            retract(1, nonce="1"), retract(1, nonce="2"), retract(1, 2, nonce="3"),
+        ):  # fmt: skip
+            assert await refused(log.amend(amendment)) is Kind.NONCE_REUSED
+        again = await log.publish(message)
+        assert isinstance(again, Repeated)
+        assert (again.seq, again.reply_to, again.data) == (3, 1, message.data)
+        assert len(await self.entries(backend)) == 5
+
+    async def test_refusals_use_no_nonce(self) -> None:
+        """What was refused may be sent again under its nonce, and anything else."""
+        backend = await self.said("a")
+        assert await refused(backend.messages.amend(retract(2, nonce="n"))) is Kind.NOT_FOUND
+        await backend.messages.publish(Draft("r", "b", ANN))
+        assert not (await backend.messages.amend(retract(2, nonce="n"))).repeated
+        assert await refused(backend.messages.amend(retract(9, nonce="m"))) is Kind.NOT_FOUND
+        assert (await backend.messages.publish(Draft("r", "c", ANN, "m"))).seq == 4
+
+    async def test_amendments_outlive_a_restart(self) -> None:
+        """Entries, and the nonces of amendments, are the same after it."""
+        backend = await self.said("a", "b", "c")
+        await backend.messages.amend(edit(2, "d", nonce="m", data=Raw(DATA[0])))
+        await backend.messages.amend(retract(1, nonce="n"))
+        before = await backend.messages.read("r", 0, 9)
+        await backend.stop()
+        backend = await self.begin()
+        assert await backend.messages.read("r", 0, 9) == before
+        assert (await backend.messages.amend(edit(2, "d", nonce="m", data=Raw(DATA[0])))).repeated
+        assert (await backend.messages.amend(retract(1, nonce="n"))).repeated
+        assert (await backend.messages.amend(edit(2, "e"))).event.seq == 6
+        assert (await self.entries(backend))[3] == Gone(4, before.entries[3].time)
+
+    async def test_pages_of_entries(self) -> None:
+        """From wherever one reads, however many: each entry under its number, as it is now."""
+        backend = await self.said("a", "b", "c")
+        await backend.messages.publish(Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))
+        for amendment in (edit(1, "e"), retract(2), edit(3, "f"), edit(1, "g"), retract(3)):
+            await backend.messages.amend(amendment)
+        every = await self.entries(backend)
+        assert [type(each) for each in every] == [
+            Message, Gone, Gone, Message, Gone, Retracted, Gone, Edited, Retracted,
+        ]  # fmt: skip
+        for after in range(10):
+            for limit in range(11):
+                page = await backend.messages.read("r", after, limit)
+                assert list(page.entries) == every[after:][:limit]
+                assert page.position.event == 9
+            assert await self.entries(backend, 2, after) == every[after:]
+
+    async def test_limit_counts_entries(self) -> None:
+        """Events count for the limit; what is over it cannot be amended any more."""
+        backend = await self.said("a", "b", "c", history_limit=3)
+        await backend.messages.amend(edit(1, "d"))
+        page = await backend.messages.read("r", 0, 9)
+        assert [each.seq for each in page.entries] == [2, 3, 4]
+        assert page.position.oldest == 2
+        for amendment in (edit(1, "e"), retract(1)):
+            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+        assert (await backend.messages.amend(retract(1, 3))).event.refs == (3,)
+        for text in "efgh":
+            await backend.messages.publish(Draft("r", text, ANN))
+        page = await backend.messages.read("r", 0, 9)
+        assert [each.seq for each in page.entries] == [7, 8, 9]
+        assert page.position.event == 5
+        # The event of the edit before is over the limit.
+        await backend.messages.amend(edit(9, "i"))
+        await backend.messages.publish(Draft("r", "j", ANN))
+        await backend.messages.publish(Draft("r", "k", ANN))
+        assert [each.seq for each in await self.entries(backend)] == [10, 11, 12]
+
+    async def test_event_over_the_limit(self) -> None:
+        """An edit is told of for as long as the history goes; its message may be older."""
+        backend = await self.said("a", "b", history_limit=2)
+        await backend.messages.amend(edit(2, "c"))
+        await backend.messages.amend(edit(2, "d"))
+        assert [type(each) for each in await self.entries(backend)] == [Gone, Edited]
+        assert await refused(backend.messages.amend(edit(2, "e"))) is Kind.NOT_FOUND
+
+    async def test_age_of_amended_messages(self) -> None:
+        """What is too old cannot be amended any more, edited or not; events expire as others."""
+        backend = await self.said("a", history_age=60)
+        self.set_time(50)
+        await backend.messages.publish(Draft("r", "b", ANN))
+        await backend.messages.amend(edit(1, "c"))
+        self.set_time(70)
+        assert [each.seq for each in await self.entries(backend)] == [2, 3]
+        for amendment in (edit(1, "e"), retract(1)):
+            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+        self.set_time(1_000)
+        assert await refused(backend.messages.amend(retract(2))) is Kind.NOT_FOUND
+        page = await backend.messages.read("r", 0, 9)
+        assert (page.entries, page.position.seq, page.position.oldest) == ((), 3, 4)
+        assert (await backend.messages.publish(Draft("r", "f", ANN))).seq == 4
+
+    async def test_texts_of_edits_are_kept(self) -> None:
+        """Any text, short or long, takes the place of any other."""
+        backend = await self.said("a", "b" * 16_384)
+        texts = ["", "\0", "a\0b", "null", "007", "'; --", "\u2028\r\n", "😀" * 4_000, "x" * 16_384]
+        for text in texts:
+            for ref in (1, 2):
+                amended = await backend.messages.amend(edit(ref, text))
+                assert amended.event.text == text
+                page = await backend.messages.read("r", ref - 1, 1)
+                assert page.messages[0].message == text
+                last = await backend.messages.read("r", amended.event.seq - 1, 1)
+                assert last.entries == (amended.event,)
+
+    async def test_a_bad_edit_fails_alone(self) -> None:
+        """A text that cannot be stored fails its own sender, not its neighbours'."""
+        backend = await self.said("a")
+        calls = [backend.messages.amend(edit(1, text)) for text in ("b", "\ud800", "c")]
+        await refused(calls.pop(1))
+        assert [each.event.seq for each in await gatherResults(calls)] == [2, 3]
+
+    async def test_amend_after_stop(self) -> None:
+        """A backend that stops takes no amendment any more; those before are made."""
+        backend = await self.said("a")
+        amending = backend.messages.amend(retract(1))
+        await backend.stop()
+        assert (await amending).event.seq == 2
+        assert await refused(backend.messages.amend(retract(1))) is Kind.UNAVAILABLE

@@ -1,0 +1,294 @@
+"""`livechat.backends.sqlite.erasing`: real files."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from livechat.backends.sqlite import erasing
+from livechat.backends.sqlite.database import Database
+from livechat.backends.sqlite.erasing import Layout, gap
+from livechat.backends.sqlite.housekeeping import ERASE_AFTER
+from livechat.protocol.messages import (
+    MOST_EDITS,
+    Amended,
+    Draft,
+    Edit,
+    Edited,
+    Message,
+    Retraction,
+    Submission,
+    User,
+)
+from tests.backends.disk import Disk, say, shown
+from tests.support import World, result
+
+ANN = User("1", "Ann")
+#: A page of the file, and the first page of a file with such pages.
+PAGE = 4_096
+ROOMS = 12
+
+
+class Talk:
+    """
+    Random texts, edits and retractions.
+
+    @ivar said: the texts that are to be read, by room and number.
+    @ivar taken_back: the marks of texts that are not to be found any more.
+    """
+
+    def __init__(self, store: Database, seed: int) -> None:
+        self._store = store
+        self._random = Random(seed)
+        self._marks = 0
+        self._edits: dict[tuple[str, int], int] = {}
+        self.said: dict[tuple[str, int], str] = {}
+        self.taken_back: set[str] = set()
+
+    def text(self) -> str:
+        """A text that begins and ends with a mark which no other has, of any length."""
+        self._marks += 1
+        length = self._random.choice((0, 5, 40, 60, 60, 200, 1_000, 1_500, 5_000, 16_000))
+        mark = f"<{self._marks:08}>"
+        return mark + "x" * (length if self._random.random() < 0.4 else 30) + mark
+
+    def group(self, messages: int, amendments: int) -> None:
+        """A group of the writer."""
+        group: list[Submission] = []
+        named: set[tuple[str, int]] = set()
+        for _ in range(amendments if self.said else 0):
+            room, seq = self._random.choice([*self.said])
+            if (room, seq) in named:
+                continue
+            named.add((room, seq))
+            often = self._edits.get((room, seq), 0)
+            if often < MOST_EDITS and self._random.random() < 0.5:
+                self._edits[room, seq] = often + 1
+                group.append(Edit(room, seq, self.text(), ANN.subject))
+            else:
+                group.append(Retraction(room, (seq,), ANN.subject))
+        rooms = [f"r{self._random.randrange(ROOMS)}" for _ in range(messages)]
+        group += [Draft(room, self.text(), ANN) for room in rooms]
+        for act, stored in zip(group, self._store.write(group), strict=True):
+            if isinstance(stored, Message):
+                self.said[act.room, stored.seq] = stored.message
+                continue
+            assert isinstance(stored, Amended)
+            (before,) = stored.before
+            old = self.said.pop((act.room, before.seq))
+            assert old == before.message
+            self.taken_back.add(old[1:9])
+            if isinstance(stored.event, Edited):
+                self.said[act.room, before.seq] = stored.event.text
+
+    def go_on(self, groups: int) -> None:
+        for _ in range(groups):
+            self.group(30, 6)
+            if self._random.random() < 0.1:
+                self._store.sweep()
+
+    def check(self) -> None:
+        """All that is to be read is."""
+        found: dict[tuple[str, int], str] = {}
+        for room in {room for room, _ in self.said}:
+            after = 0
+            while (page := self._store.read(room, after, 1_000)).entries:
+                after = page.entries[-1].seq
+                found |= {(room, each.seq): each.message for each in page.messages}
+        assert found == self.said
+
+
+def left(disk: Disk, marks: set[str]) -> set[str]:
+    """Which of *marks* are in any file."""
+    found = set()
+    for path in disk.directory.iterdir():
+        found |= set(re.findall(rb"<(\d{8})>", path.read_bytes()))
+    return {mark for mark in marks if mark.encode() in found}
+
+
+def erase(store: Database) -> None:
+    while store.erase():
+        pass
+
+
+def is_sound(disk: Disk) -> bool:
+    with closing(sqlite3.connect(disk.path)) as db:
+        return bool(db.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def test_nothing_is_left(disk: Disk) -> None:
+    """Whatever was around it and however long it was, what was taken back is in no file."""
+    store = disk.store()
+    talk = Talk(store, 1)
+    talk.go_on(80)
+    assert store._connection is not None
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert left(disk, talk.taken_back), "SQLite has left nothing: then this test says nothing"
+    erase(store)
+    assert not store.unerased
+    assert left(disk, talk.taken_back) == set()
+    talk.check()
+    talk.go_on(5)
+    assert store.unerased
+    erase(store)
+    assert left(disk, talk.taken_back) == set()
+    talk.check()
+    assert is_sound(disk)
+
+
+@pytest.mark.parametrize("most", [2 << 20, 10_000])
+def test_writes_between_steps(disk: Disk, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """A large file is erased in steps; what is written between them brings nothing back."""
+    monkeypatch.setattr(erasing, "STEP", 40)
+    store = disk.store()
+    talk = Talk(store, 2)
+    talk.go_on(60)
+    monkeypatch.setattr(erasing, "_LOG_MOST", most)
+    before = set(talk.taken_back)
+    steps = 0
+    while store.erase() and steps < 30:
+        steps += 1
+        store.tidy()
+        talk.group(3, 1)
+        if steps == 10:
+            store.sweep()
+    assert steps > 5
+    monkeypatch.setattr(erasing, "_LOG_MOST", 2 << 20)
+    if store.erasing:
+        erase(store)
+    assert left(disk, before) == set()
+    talk.check()
+    assert is_sound(disk)
+
+
+def test_a_reader_in_the_way(disk: Disk) -> None:
+    """While a backup is made the words stay; afterwards they go."""
+    store = disk.store()
+    talk = Talk(store, 3)
+    talk.go_on(3)
+    with closing(sqlite3.connect(disk.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rooms").fetchone()
+        talk.go_on(3)
+        assert store.erase() is False
+        assert store.unerased
+        talk.go_on(1)
+    erase(store)
+    erase(store)
+    assert not store.unerased
+    assert left(disk, talk.taken_back) == set()
+
+
+def test_killed_after_the_answer(disk: Disk) -> None:
+    """What a process that was killed has left is erased by the next one."""
+    disk.store().release()
+    child = os.fork()
+    if not child:
+        store = disk.store()
+        store.write([Draft("r", "<00000001>", ANN), Draft("r", "b", ANN)])
+        store.write([Retraction("r", (1,), ANN.subject)])
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert left(disk, {"00000001"})
+    store = disk.store()
+    assert store.unerased
+    erase(store)
+    assert left(disk, {"00000001"}) == set()
+    assert shown(store) == [2]
+
+
+def test_locks_are_kept(disk: Disk) -> None:
+    """Another process that closes the file leaves the log alone, as it did before."""
+    store = disk.store()
+    say(store, "a")
+    erase(store)
+    store.erase()
+    say(store, "b")
+    look = f"import sqlite3; d = sqlite3.connect({str(disk.path)!r}); "
+    look += "print(d.execute('SELECT count(*) FROM recent').fetchone()[0]); d.close()"
+    output = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True)
+    assert output.stdout.strip() == b"2"
+    assert Path(f"{disk.path}-wal").stat().st_size > 0
+    assert say(store, "c") == [3]
+    assert shown(disk.store()) == [1, 2, 3]
+
+
+def test_erased_in_time_on_a_busy_server(make_world: Callable[..., World]) -> None:
+    """Soon after an edit or a retraction its words are in no file, however much is said."""
+    world = make_world()
+    log = world.backend.messages
+    result(log.publish(Draft("r", "<00000001>", ANN)))
+    world.clock.advance(ERASE_AFTER + 1)
+    result(log.amend(Edit("r", 1, "<00000002>", ANN.subject)))
+    disk = Disk(world.store.directory)
+    for seconds in range(60):
+        world.clock.advance(1)
+        result(log.publish(Draft("r", f"more {seconds}", ANN)))
+        if seconds == 5:
+            result(log.amend(Retraction("r", (1,), ANN.subject)))
+            assert left(disk, {"00000001", "00000002"})
+        if not left(disk, {"00000001", "00000002"}):
+            break
+    assert seconds <= ERASE_AFTER + 1
+    assert not world.store.unerased
+
+
+def test_erased_at_the_end(make_world: Callable[..., World]) -> None:
+    """A server that is stopped leaves nothing."""
+    world = make_world()
+    result(world.backend.messages.publish(Draft("r", "<00000001>", ANN)))
+    result(world.backend.messages.amend(Retraction("r", (1,), ANN.subject)))
+    result(world.backend.stop())
+    assert left(Disk(world.store.directory), {"00000001"}) == set()
+
+
+def header(kind: int, cells: int, content: int) -> bytes:
+    return bytes((kind, 0, 0)) + cells.to_bytes(2, "big") + content.to_bytes(2, "big") + b"\0"
+
+
+LAYOUT = Layout(PAGE, PAGE, 820)
+
+
+@pytest.mark.parametrize(
+    ("number", "head", "expected"),
+    [
+        (3, header(13, 2, 4_000), (12, 4_000)),
+        (3, header(10, 0, 4_096), (8, 4_096)),
+        (3, header(5, 1, 4_000), (14, 4_000)),
+        (3, header(2, 0, 12), (12, 12)),
+        (1, b"\0" * 100 + header(13, 2, 4_000), (112, 4_000)),
+        # Overflow, free, no page at all, rows that overlap their pointers, none of our sizes.
+        (3, header(0, 2, 4_000), (0, 0)),
+        (3, header(1, 2, 4_000), (0, 0)),
+        (3, header(13, 3_000, 4_000), (0, 0)),
+        (3, header(13, 1, 0), (0, 0)),
+        # Maps of pages begin with anything.
+        (2, header(5, 1, 4_000), (0, 0)),
+        (822, header(2, 1, 4_000), (0, 0)),
+        (262_145, header(2, 1, 4_000), (0, 0)),
+        (262_146, header(2, 1, 4_000), (0, 0)),
+    ],
+)
+def test_gaps(number: int, head: bytes, expected: tuple[int, int]) -> None:
+    """A gap is where the page's own header says; where in doubt there is none."""
+    assert gap(head.ljust(PAGE, b"\0"), 0, LAYOUT, number) == expected
+    behind = gap(bytes(PAGE) + head.ljust(PAGE, b"\0"), PAGE, LAYOUT, number)
+    assert behind == (expected[0] + PAGE, expected[1] + PAGE)
+
+
+def test_layout() -> None:
+    """Sizes are read as the format has them; files without maps have none."""
+    head = bytearray(100)
+    head[16:18] = (1).to_bytes(2, "big")
+    assert Layout.of(bytes(head)) == (65_536, 65_536, 0)
+    head[16:18], head[20], head[55] = (4_096).to_bytes(2, "big"), 16, 1
+    assert Layout.of(bytes(head)) == (4_096, 4_080, 817)
