@@ -95,6 +95,12 @@ class Config:
         option_values.path,
         "The directory of the database, and of what operators need to sign in.",
     )
+    without_maps: bool = _option(
+        "off",
+        option_values.switch,
+        "Whether to start without maps.sqlite3 of --state, which is left as it is (on, off). "
+        "Operators are signed out then when the process ends.",
+    )
     redis: tuple[str, ...] = _option(
         "",
         lambda text: tuple(text.split()),
@@ -146,7 +152,9 @@ class Config:
         "lobby", option_values.room, "The room of HTTP requests that name none."
     )
     history_limit: int = _option(
-        "1000", option_values.integer(0, 10**12), "Messages kept in each room; 0 is no limit."
+        "1000",
+        option_values.integer(0, 10**12),
+        "Entries kept in each room: messages, edits and retractions; 0 is no limit.",
     )
     history_age: int = _option(
         "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
@@ -265,6 +273,8 @@ class Config:
             raise StartError("--backend: --redis is given as well")
         if values["workers"] > 1 and not (values["redis"] or values["backend"]):
             raise StartError("--workers: more than one need --redis, which has the rooms of all")
+        if values["without_maps"] and (values["redis"] or values["backend"]):
+            raise StartError("--without-maps: --redis or --backend is given, and has the maps")
         if values["admin_password"] is not None and values["admin_password_file"] is not None:
             raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
         return cls(**values)

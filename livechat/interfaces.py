@@ -162,7 +162,8 @@ class ISharedMap(Interface):
     A small map of which every process holds a whole copy in memory.
 
     Keys are text of 1 to 256 characters, values JSON as bytes.  A change is in force within a
-    second everywhere.  A process that is cut off (`IBackend.trouble`) keeps its copy.
+    second everywhere.  A process that is cut off (`IBackend.trouble`) keeps its copy.  A store
+    that has lost the map gets it back from a copy, and no copy ever becomes empty by it.
     """
 
     def get(key: str) -> bytes | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, ISharedMap
@@ -104,10 +104,45 @@ class MapContract:
         assert await shared.put("c", b"2")
         self.set_time(61)
         assert await shared.put("d", b"1")
-        for key, value in (("", b"1"), ("x" * 257, b"1"), ("a", b"x" * 17)):
-            with pytest.raises(ValueError, match="has"):
+        for key, value in (("", b"1"), ("x" * 257, b"1"), ("a", b"x" * 17), ("\ud800", b"1")):
+            with pytest.raises(ValueError, match=r"has|surrogates"):
                 shared.put(key, value)
         assert await shared.put("a", b"x" * 16)
+
+    async def test_map_of_short_lived_values(self) -> None:
+        """Ends free their places, however many keys come and go, and whichever process asks."""
+        shared = shared_map(await self.begin(), most=150)
+        assert await shared.put("stays", b"1")
+        for turn in range(4):
+            put: list[Deferred[Any]] = [
+                shared.put(f"{turn}:{n}", b"1", NOW + 10 * turn + 10) for n in range(149)
+            ]
+            assert all(await gatherResults(put))
+            assert len(shared.items()) == 150
+            with pytest.raises(ChatError, match="no room"):
+                await shared.put("one too many", b"1")
+            self.set_time(10 * turn + 10)
+            assert shared.items() == [("stays", b"1")]
+
+    async def test_map_of_many(self) -> None:
+        """A full map of many keys is changed as one of few is: nothing is dropped on the way."""
+        backend = await self.begin()
+        shared = shared_map(backend, most=600)
+        for start in range(0, 600, 100):
+            some = range(start, start + 100)
+            await gatherResults([shared.put(f"{n}", b"%d" % n, NOW + 60 + n) for n in some])
+        with pytest.raises(ChatError, match="no room"):
+            await shared.put("one too many", b"1")
+        for start in range(0, 600, 200):
+            some = range(start, start + 200, 2)
+            await gatherResults([shared.drop(f"{n}") for n in some])
+            await gatherResults([shared.put(f"{n}", b"x") for n in some])
+        await backend.stop()
+        backend = self.make()
+        shared = shared_map(backend, most=600)
+        await self.start(backend)
+        await shared.catch_up()
+        assert dict(shared.items()) == {f"{n}": b"%d" % n if n % 2 else b"x" for n in range(600)}
 
     async def test_map_is_watched(self) -> None:
         """Watchers are told of keys that change, after the change, and not of others."""

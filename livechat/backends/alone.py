@@ -16,13 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.maps import MapCopy, MapEntry
+from livechat.backends.maps import MOST_OVER, MapCopy, MapEntry
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import User
 from livechat.system.threads import within
 
+#: Entries whose time is over and that one sweep removes from a map.
+SWEPT: Final = 5_000
 #: Seconds for which storing a change is waited for.
 STORE_WITHIN: Final = 2.0
 
@@ -109,6 +111,11 @@ class LoneMaps:
         for each in self._maps.values():
             each.recovered()
 
+    def remove_over(self) -> None:
+        """Remove entries whose time is over; the clock must be trusted."""
+        for each in self._maps.values():
+            each.remove_over(SWEPT)
+
 
 @implementer(ISharedMap)
 class LoneMap(MapCopy):
@@ -145,8 +152,7 @@ class LoneMap(MapCopy):
         if expect is not ... and self.get(key) != expect:
             return succeed(False)
         if self.is_full(key):
-            for over in self.over():
-                self._change(over, None)
+            self.remove_over()
             if self.is_full(key):
                 return fail(self.full())
         self._change(key, MapEntry(value, until or 0))
@@ -160,6 +166,12 @@ class LoneMap(MapCopy):
 
     def catch_up(self) -> Deferred[None]:
         return succeed(None)
+
+    def remove_over(self, most: int = MOST_OVER) -> None:
+        """Remove up to *most* entries whose time is over.  Watchers are not told."""
+        for key in self.over(most):
+            self._change(key, None)
+        self._store_all()
 
     def _change(self, key: str, entry: MapEntry | None) -> None:
         self.set(key, entry)

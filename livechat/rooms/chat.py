@@ -35,6 +35,7 @@ from livechat.protocol.messages import (
 from livechat.protocol.v1 import Limits, Present
 from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
+from livechat.rooms.audit import Audit
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import HISTORY_PAGE, History, Window
@@ -56,6 +57,7 @@ class Chat:
 
     @ivar directory: which rooms and processes there are, for this process itself.
     @ivar presence: who is there.
+    @ivar audit: what operators did.
     @ivar limits: what a client may do.
     """
 
@@ -83,6 +85,7 @@ class Chat:
         self._hub = hub
         self._time = time
         self._policy = policy or Policy((), time)
+        self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
         self._listeners = listeners or Listeners((), time)
@@ -254,7 +257,7 @@ class Chat:
     ) -> Deferred[Amended]:
         """
         Take messages of *room* back: the actor's own, or anybody's if it may moderate.  Fires once
-        that is stored and delivered; order and nonces as in `send`.
+        that is stored and delivered, and in the audit; order and nonces as in `send`.
 
         @param refs: their numbers, `livechat.protocol.messages.MOST_REFS` at most.
         @raise ChatError: as `edit`.
@@ -264,16 +267,20 @@ class Chat:
         self._spend(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
+        moderates = "moderate" in actor.rights
         retraction = Retraction(
             room,
             tuple(sorted(set(refs))),
             None if actor.user is None else actor.user.subject,
-            "moderate" in actor.rights,
+            moderates,
             nonce,
             actor.source.key,
         )
         self._policy.retract(actor, retraction)
-        return self._backend.messages.amend(retraction).addCallback(self._amended, room)
+        if moderates:
+            self.audit.check()
+        retracted = self._backend.messages.amend(retraction).addCallback(self._amended, room)
+        return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
 
     def _spend(self, actor: Actor) -> None:
         """

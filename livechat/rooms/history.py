@@ -9,6 +9,7 @@ message that is asked for.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Final
 
 from msgspec import Struct
@@ -89,15 +90,21 @@ class History:
 
         @raise ChatError: the log cannot be read.
         """
+        async with aclosing(self.entries()) as pages:
+            async for entries in pages:
+                messages = tuple(each for each in entries if isinstance(each, Message))
+                if messages:
+                    yield messages
+
+    async def entries(self) -> AsyncGenerator[tuple[Entry, ...], None]:
+        """Everything that is looked at, as `pages`."""
         after = self.first - 1
         while after < self.last:
             page = await self._log.read(self._room, after, self.last - after)
             if not page.entries:
                 return
             after = page.entries[-1].seq
-            messages = tuple(each for each in page.messages if each.seq <= self.last)
-            if messages:
-                yield messages
+            yield tuple(each for each in page.entries if each.seq <= self.last)
 
 
 _Read = Callable[[int, int], Awaitable[Page]]

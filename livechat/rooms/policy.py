@@ -2,6 +2,7 @@
 May this actor do that here?
 
 An actor may do what its rights say, in every room.  Extensions may refuse more, never less.
+Internal rooms are not open to actors, whatever their rights: the audit writes and shows its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from livechat.identity.actor import Actor, Right
 from livechat.interfaces import IPolicy
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft, Retraction
+from livechat.protocol.names import is_internal
 
 #: Seconds between two lines in the log on policies that do not work.
 LOG_EVERY: Final = 10.0
@@ -47,24 +49,28 @@ class Policy:
 
     def join(self, actor: Actor, room: str) -> None:
         """*actor* is about to enter *room*, or to watch it."""
+        _check_room(room)
         self.require(actor, "join")
         for each in self._extra:
             self._ask(each.join, actor, room)
 
     def read(self, actor: Actor, room: str) -> None:
         """*actor* is about to read the history of *room*."""
+        _check_room(room)
         self.require(actor, "history")
         for each in self._extra:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*, or to edit a message of its own so."""
+        _check_room(draft.room)
         self.require(actor, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
 
     def retract(self, actor: Actor, retraction: Retraction) -> None:
         """*actor* is about to take messages back."""
+        _check_room(retraction.room)
         if not retraction.moderates:
             self.require(actor, "send")
             return
@@ -96,3 +102,8 @@ class Policy:
                 more=more,
             )
         raise internal()
+
+
+def _check_room(room: str) -> None:
+    if is_internal(room):
+        raise ChatError(Kind.FORBIDDEN, "This room is internal.")

@@ -17,6 +17,7 @@ from livechat.rooms.chat import Chat
 from livechat.system.time import Time
 from livechat.web import contract
 from livechat.web import operations as told
+from livechat.web.admin.audit import AuditPages
 from livechat.web.admin.gate import Gate
 from livechat.web.admin.pages import Admin
 from livechat.web.api import SHORTEST_SHARED, Api
@@ -55,12 +56,14 @@ def root(
     @raise StartError: one of them is no resource, or its path cannot be its.
     """
     api = Api(chat, door, feeds, sockets, origins)
-    gate = Gate(operators, templates, time)
+    gate = Gate(operators, chat.audit, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
+    records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
         **_for_programs(chat, api, Monitors(chat, monitors)),
         **_for_people(pages, gate, admin),
+        **_for_auditors(gate, records),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
@@ -93,6 +96,7 @@ def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoin
 def _for_people(pages: Pages, gate: Gate, admin: Admin) -> dict[str, Endpoint]:
     overview, events = gate.page(admin.overview), gate.events(admin.overview_events)
     room, send = gate.page(admin.room), gate.form(admin.send, admin.not_sent)
+    remove = gate.form(admin.remove, admin.not_removed)
     return {
         "/rooms/": Endpoint({"GET": pages.find}, _ANY),
         "/rooms/{room}/": Endpoint({"GET": pages.room}, _ANY),
@@ -101,7 +105,15 @@ def _for_people(pages: Pages, gate: Gate, admin: Admin) -> dict[str, Endpoint]:
         "/admin/events": Endpoint({"GET": events}, _OWN),
         "/admin/rooms/": Endpoint({"GET": gate.page(admin.find)}, _OWN),
         "/admin/rooms/{room}/": Endpoint({"GET": room, "POST": send}, _OWN),
+        "/admin/rooms/{room}/remove/": Endpoint({"POST": remove}, _OWN),
         "/admin/rooms/{room}/events": Endpoint({"GET": gate.events(admin.room_events)}, _OWN),
         "/admin/sign-in/": Endpoint({"GET": gate.ask, "POST": gate.sign_in}, _OWN),
         "/admin/sign-out/": Endpoint({"POST": gate.form(gate.sign_out)}, _OWN),
+    }
+
+
+def _for_auditors(gate: Gate, records: AuditPages) -> dict[str, Endpoint]:
+    return {
+        "/admin/audit/": Endpoint({"GET": gate.page(records.page)}, _OWN),
+        "/admin/audit/events": Endpoint({"GET": gate.events(records.events)}, _OWN),
     }

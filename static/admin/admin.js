@@ -5,20 +5,13 @@
 // asked for with fetch() brings the same parts.  Only messages come as data, because they come
 // in masses; their text is set as text.
 
-// Messages that a page shows at most, so that a day of them does not fill its memory.
-const MOST_MESSAGES = 500;
+import { add, edit, list, localTime, pass, remove, retract } from "./admin-log.js";
+
 // Milliseconds after which a lost stream is told, so that one that ends in good order is not.
 const RETRY = 3000;
 // Milliseconds without a key for which the filter waits.
 const TYPING = 200;
-// Pixels from the end of the messages within which one is reading the newest.
-const NEAR = 50;
-// Characters of an id that tell people of one name apart, as templates/admin/message.html shows them.
-const TAG = 4;
-
 const state = document.querySelector(".live");
-const list = document.querySelector("[data-messages]");
-const blank = document.querySelector("[data-line]");
 
 let stream = null;
 let retry = 0;
@@ -143,7 +136,9 @@ function open() {
   for (const { dataset } of document.querySelectorAll("[data-part]")) {
     stream.addEventListener(dataset.part, (event) => show(dataset.part, event.data));
   }
-  stream.addEventListener("message", (event) => add(JSON.parse(event.data)));
+  for (const [kind, take] of Object.entries({ message: add, edited: edit, retracted: retract, gone: pass })) {
+    stream.addEventListener(kind, (event) => take(JSON.parse(event.data)));
+  }
   stream.addEventListener("reset", () => location.reload());
 }
 
@@ -172,63 +167,6 @@ function lost() {
       say("Signed out: sending asks for the password", false);
     } else location.reload();
   }, RETRY);
-}
-
-function localTime(element) {
-  const moment = new Date(element.dateTime);
-  const today = moment.toDateString() === new Date().toDateString();
-  element.textContent = today ? moment.toLocaleTimeString() : moment.toLocaleString();
-}
-
-/** Say in a line whose message it is; nothing where nobody said. */
-function showAuthor(line, user) {
-  const author = line.querySelector(".author");
-  author.hidden = !user;
-  if (!user) return;
-  author.querySelector("bdi").textContent = user.name;
-  const tag = author.querySelector(".tag");
-  tag.title = user.id;
-  // A role says as much; guests may be called alike.
-  tag.textContent = user.role ? "" : `·${user.id.slice(0, TAG)}`;
-  author.querySelector(".role").textContent = user.role ?? "guest";
-}
-
-function add({ seq, time, message, user }) {
-  const newest = Number(list.dataset.newest);
-  if (seq <= newest) return;
-  if (list.children.length && seq > newest + 1) {
-    const gap = document.createElement("li");
-    gap.className = "gap";
-    const link = document.createElement("a");
-    link.href = `${location.pathname}?after=${newest}`;
-    link.textContent = `${(seq - newest - 1).toLocaleString()} messages are not shown`;
-    gap.append(link);
-    list.append(gap);
-  }
-  const line = blank.content.firstElementChild.cloneNode(true);
-  line.dataset.seq = seq;
-  showAuthor(line, user);
-  line.querySelector("p").textContent = message;
-  line.querySelector("span").textContent = `#${seq}`;
-  const element = line.querySelector("time");
-  element.dateTime = new Date(time).toISOString();
-  localTime(element);
-  list.append(line);
-  list.dataset.newest = seq;
-  document.querySelector("[data-empty]").hidden = true;
-  // Not under the eyes of somebody who reads there, unless it becomes far too much.
-  if (list.children.length > (isAtEnd() ? 1 : 10) * MOST_MESSAGES) forgetOldest();
-}
-
-const isAtEnd = () => document.querySelector(".log").scrollTop > -NEAR;
-
-function forgetOldest() {
-  while (list.children.length > MOST_MESSAGES) list.firstElementChild.remove();
-  const first = list.querySelector("[data-seq]").dataset.seq;
-  const link = document.createElement("a");
-  link.href = `${location.pathname}?before=${first}`;
-  link.textContent = "Earlier messages";
-  document.querySelector("[data-older]").replaceChildren(link);
 }
 
 /** Put the messages before those that are shown above them. */
@@ -312,7 +250,6 @@ if (state?.dataset.live) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 }
 
-list?.querySelectorAll("time").forEach(localTime);
 explainKeys();
 
 document.addEventListener("mouseout", release);
@@ -339,6 +276,9 @@ document.addEventListener("submit", (event) => {
   if (form.matches("[data-send]")) {
     event.preventDefault();
     send(form);
+  } else if (form.matches("[data-remove]") && state.dataset.live) {
+    event.preventDefault();
+    remove(form);
   } else if (form.matches("[data-filter]")) {
     event.preventDefault();
     filter(form);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.backends.maps import LONGEST_KEY, MapCopy, MapEntry
+from livechat.backends.maps import LONGEST_KEY, MOST_OVER, MapCopy, MapEntry
 
 
 def test_copy() -> None:
@@ -20,6 +20,54 @@ def test_copy() -> None:
     assert copy.is_full("c")
     assert not copy.is_full("b")
     assert copy.over() == ["a"]
+
+
+def test_ends_cost_nothing() -> None:
+    """The ends of a large map are looked at only when they come; each is found once."""
+    asked = 0
+
+    def now() -> float:
+        nonlocal asked
+        asked += 1
+        return 100.0 + ahead
+
+    ahead = 0
+    copy = MapCopy("x", now, most=50_000, largest=9)
+    copy.replace({f"{n}": MapEntry(b"1", 200 + n) for n in range(50_000)})
+    for number in range(1_000):
+        assert copy.over() == []
+        assert copy.is_full("new")
+        copy.set("0", MapEntry(b"1", 1_000_000 + number))
+    assert asked <= 2_000
+    # A key that is changed again and again leaves no trail.
+    for number in range(200_000):
+        copy.set("0", MapEntry(b"1", 1_000_000 + number))
+    assert len(copy._ends) <= 2 * 50_000 + MOST_OVER
+    ahead = 300
+    found = set()
+    while over := copy.over():
+        assert len(over) <= MOST_OVER
+        found |= set(over)
+        for key in over:
+            copy.set(key, None)
+    assert found == {f"{n}" for n in range(1, 201)}
+    assert len(copy.items()) == 50_000 - 200
+
+
+def test_a_clock_that_is_set_back() -> None:
+    """What was over is in force again, and is over again when its end comes."""
+    now = [100.0]
+    copy = MapCopy("x", lambda: now[0], most=9, largest=9)
+    copy.set("a", MapEntry(b"1", 150))
+    copy.set("b", MapEntry(b"1", 160))
+    now[0] = 170.0
+    assert copy.over() == ["a", "b"]
+    now[0] = 155.0
+    assert copy.over() == ["a"]
+    assert copy.items() == [("b", b"1")]
+    copy.set("a", MapEntry(b"2"))
+    now[0] = 170.0
+    assert copy.over() == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Config:
     """A state directory as livechat makes it."""
     found = config(tmp_path)
     found.state.mkdir(mode=0o700)
-    for name in ("operators.json", "admin-password", "livechat.sqlite3"):
+    for name in ("operators.json", "admin-password", "livechat.sqlite3", "maps.sqlite3"):
         (found.state / name).touch(mode=0o600)
     return found
 
@@ -72,7 +72,9 @@ def test_a_key_behind_a_link(settings: Config, certificate: Certificate, tmp_pat
     assert len(exposed(settings, linked)) == 1
 
 
-@pytest.mark.parametrize("name", [".", "operators.json", "admin-password", "livechat.sqlite3"])
+@pytest.mark.parametrize(
+    "name", [".", "operators.json", "admin-password", "livechat.sqlite3", "maps.sqlite3"]
+)
 @pytest.mark.parametrize("bit", [0o020, 0o002])
 def test_state(settings: Config, certificate: Certificate, name: str, bit: int) -> None:
     """Each trusted file that others can write is one line."""

@@ -366,9 +366,9 @@ class Wscat:
         return re.findall(r"< ([^\r\n]+)\r?\n", shown)
 
 
-def eventually(condition: Callable[[], bool]) -> None:
+def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
     """Wait for what no event tells: what the kernel shows of another process."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         threading.Event().wait(0.05)

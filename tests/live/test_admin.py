@@ -15,6 +15,7 @@ import pytest
 
 from livechat.backends.sqlite.backend import READERS
 from livechat.daemon.services import DRAIN
+from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PASSWORD, Daemon, eventually, rest
 from tests.support import request
 
@@ -101,6 +102,57 @@ def test_restarts(start: Callable[..., Daemon], operator: Callable[..., Operator
     assert not one.signed_in()
     assert one.sign_in() == 403
     assert one.sign_in("another password") == 303
+
+
+def test_a_broken_database(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
+    """Messages begin anew, and nobody is signed out; without maps a restart signs out."""
+    daemon = start(**SET)
+    one = operator(daemon)
+    one.sign_in()
+    daemon.kill()
+    (daemon.directory / "state" / "livechat.sqlite3").write_bytes(b"no database" * 10_000)
+    one.daemon = start(f"--port={daemon.port}", **SET)
+    one.daemon.log.wait_for("The database was broken")
+    assert one.signed_in()
+    one.daemon.stop()
+    without = f"--port={daemon.port}", "--without-maps=on"
+    one.daemon = start(*without, **SET)
+    assert not one.signed_in()
+    assert one.sign_in() == 303
+    one.daemon.stop()
+    one.daemon = start(*without, **SET)
+    assert not one.signed_in()
+
+
+def test_redis_loses_everything(
+    start: Callable[..., Daemon], operator: Callable[..., Operator], tmp_path: Path
+) -> None:
+    """A session survives FLUSHALL, at every process, and where only one of them is left."""
+    with RedisServer(tmp_path / "redis") as redis:
+        first, second = (start(f"--redis={redis.url}", **SET) for _ in range(2))
+        one = operator(first)
+        one.sign_in()
+        token = one.cookie()
+
+        def signed_in(daemon: Daemon) -> bool:
+            cookie = f"Cookie: __Host-livechat-{daemon.port}={token}"
+            return "Sign out" in daemon.curl("-H", cookie, f"{daemon.url}/admin/")
+
+        def put_back() -> bool:
+            return redis.ask("EXISTS", "lc:{!}:shared:operators") == "1"
+
+        assert signed_in(second)
+        redis.ask("FLUSHALL")
+        assert signed_in(first)
+        assert signed_in(second)
+        eventually(put_back)
+        first.kill()
+        redis.ask("FLUSHALL")
+        eventually(put_back)
+        third = start(f"--redis={redis.url}", **SET)
+        assert signed_in(third)
+        assert signed_in(second)
+        assert "get them back" not in third.log.text
 
 
 def test_a_new_password(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import Daemon
+from tests.live.daemon import PATIENCE, Daemon
 
 
 def test_full_disk(start: Callable[..., Daemon]) -> None:
@@ -102,3 +105,32 @@ def test_a_broken_file(start: Callable[..., Daemon], damage: str) -> None:
     assert second.history("r") == []
     second.curl("-d", "message=anew", f"{second.url}/chat/send/r/")
     assert [each["seq"] for each in second.history("r")] == [1]
+
+
+def test_a_broken_file_of_maps(start: Callable[..., Daemon]) -> None:
+    """The start is refused in one line, and the file is left; --without-maps starts."""
+    first = start()
+    first.stop()
+    file = first.directory / "state" / "maps.sqlite3"
+    whole = file.read_bytes()
+    file.write_bytes(broken := whole[: len(whole) // 2])
+    twistd = Path(sys.executable).with_name("twistd")
+    refused = subprocess.run(
+        [twistd, "--nodaemon", "--pidfile=", "livechat", "--port=0"],
+        cwd=first.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert refused.returncode == 1
+    lines = (refused.stdout + refused.stderr).strip().splitlines()
+    assert len(lines) == 1
+    assert f"{file} is broken" in lines[0]
+    second = start("--without-maps=on")
+    second.log.wait_for("--without-maps")
+    assert json.loads(second.curl(f"{second.url}/readyz")) == {"status": "ready"}
+    second.stop()
+    assert file.read_bytes() == broken
+    file.write_bytes(whole)
+    start()

@@ -21,6 +21,7 @@ def test_rooms(name: str) -> None:
     [
         "", ".", "..", "x" * 129, "a/b", "a b", "a%20b", "a\n", "\n", "\x00", "é", "ｒｏｏｍ",
         "rооm", "a\u200bb", "a\u202eb", "\ufeffa", "*", "[a-z]", "a:b", "{a}", "a?b", "a#b", "٣",
+        "!", "!audit", "%21audit", "！audit", "a!b",
     ],
 )  # fmt: skip
 def test_no_rooms(name: str) -> None:

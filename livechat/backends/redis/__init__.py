@@ -10,7 +10,8 @@ Rooms in Redis, or in several.
     generation     what names the rooms' numberings
     presence       who is in the rooms, at which process
     registry       the processes, and their common secret
-    maps           shared maps; `shelf` is what the version before had in place of one
+    maps           shared maps, each a `shared_map`; `map_store` reads and writes one, `map_version`
+                   compares, and `shelf` is what a version before had in place of one
     sweep          the removal of old messages
     connection     the connections to a Redis; `resp` is what goes over them, `reconnecting` keeps
                    them up, `address`, `endpoints` and `trust` say where they go and to whom

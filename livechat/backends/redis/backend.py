@@ -39,19 +39,29 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from livechat.backends.redis.acts import AMEND, Stored
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.entries import Entry, published_entry
 from livechat.backends.redis.generation import RENEW, Generation
-from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, check_role
+from livechat.backends.redis.health import (
+    COMMANDS,
+    SUBSCRIPTIONS,
+    Health,
+    check_role,
+    find_nodes,
+)
 from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
-from livechat.backends.redis.maps import ADOPT, CHANGE, Maps, RedisMap
+from livechat.backends.redis.map_store import CHANGE, RESTORE
+from livechat.backends.redis.maps import Maps
 from livechat.backends.redis.messages import RedisMessageLog
 from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRelay
-from livechat.backends.redis.publisher import PUBLISH, Publisher, Sending
+from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
-from livechat.backends.redis.stream import Entry, Stream, published_entry
+from livechat.backends.redis.shared_map import RedisMap
+from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention
@@ -67,7 +77,9 @@ LOST: Final = 1
 _ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
 #: Answers to a beat that mean that all is refused until somebody mends it.
 _MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-_SCRIPTS: Final = (PUBLISH, READ, CHANGE, ADOPT, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT)
+_SCRIPTS: Final = (
+    PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
+)  # fmt: skip
 
 
 @implementer(IBackend)
@@ -113,7 +125,7 @@ class RedisBackend:
             password=password,
             database=keys.database or None,
         )
-        # The newest message that this process has stored.
+        # The newest entry that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
         # None once this process has served rooms: then it waits for what it can use.
         self._refuse = refuse
@@ -130,11 +142,16 @@ class RedisBackend:
         parts = self._connection, self._keys, self._clock
         connection, keys, clock = parts
         self.history = History(connection, keys, retention, self.wall)
+        self.processes = ProcessRegistry(*parts)
         self._publisher = Publisher(
-            *parts, self, generation=self.generation, wall=self.wall, retention=retention
+            *parts,
+            self,
+            generation=self.generation,
+            wall=self.wall,
+            retention=retention,
+            secret=lambda: self.processes.known_secret,
         )
         self._subscriptions = Subscriptions(*parts, self.history, self)
-        self.processes = ProcessRegistry(*parts)
         self.presence = PresenceRelay(
             *parts, process=self.processes.name, usable=lambda: self.ready
         )
@@ -195,9 +212,9 @@ class RedisBackend:
 
     # As the listener of its publisher.
 
-    def stored(self, room: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
+    def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
         self._last_stored = room, stored[-1][1]
-        self._subscriptions.stored(room, stored)
+        self._subscriptions.stored(room, stored, new=new)
 
     def write_succeeded(self) -> None:
         self._health.fine(COMMANDS)
@@ -258,6 +275,7 @@ class RedisBackend:
         await self._sweep.begin()
         await self.generation.refresh()
         await self.processes.find_secret()
+        self._publisher.nodes = await find_nodes(self._connection)
         await self._maps.refresh()
         await self._find_last_stored()
 

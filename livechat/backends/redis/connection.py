@@ -49,10 +49,11 @@ _CHANNELS: Final = 512
 
 
 class Script:
-    """A Lua script that stands beside this module, `history.lua` before it."""
+    """A Lua script that stands beside this module, `history.lua` and *others* before it."""
 
-    def __init__(self, name: str) -> None:
-        texts = [(_DIRECTORY / f"{part}.lua").read_text("utf-8") for part in ("history", name)]
+    def __init__(self, name: str, *others: str) -> None:
+        parts = ("history", *others, name)
+        texts = [(_DIRECTORY / f"{part}.lua").read_text("utf-8") for part in parts]
         self.text = "\n".join(texts)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 

@@ -9,6 +9,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from livechat.backends.redis.acts import MOST_IN_NODE, Nodes
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.limits.rates import LogLimit, Rate
 
@@ -18,6 +19,8 @@ SUBSCRIPTIONS: Final = "subscriptions"
 #: Lines on why it cannot be used: a Redis that comes and goes must not fill the log.
 LINES: Final = Rate(per_second=0.05, burst=5)
 
+#: Settings of the most that is in a node of a stream, as `Nodes` has them.
+_NODES: Final = (b"stream-node-max-entries", b"stream-node-max-bytes")
 _SETTINGS: Final = (b"maxmemory-policy", b"appendonly", b"save")
 
 
@@ -101,6 +104,22 @@ async def _settings(connection: Connection) -> dict[str, str]:
         for key, value in _pairs(await connection.command(b"CONFIG", b"GET", name)):
             found[key.decode()] = value.decode()
     return found
+
+
+async def find_nodes(connection: Connection) -> Nodes:
+    """
+    The most that a node of a stream holds there; the usual where Redis does not say so.
+
+    @raise UnansweredError: as `Connection.command`.
+    """
+    found = []
+    for name, usual, most in zip(_NODES, Nodes(), MOST_IN_NODE, strict=True):
+        try:
+            ((_, value),) = _pairs(await connection.command(b"CONFIG", b"GET", name))
+            found.append(int(value) or most)
+        except (RefusedError, ValueError):
+            found.append(usual)
+    return Nodes(*found)
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:

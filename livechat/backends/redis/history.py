@@ -1,4 +1,4 @@
-"""The messages that Redis has of a room, and how it is asked for them."""
+"""The entries that Redis has of a room, and how it is asked for them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from livechat.backends.redis.connection import Connection, Script, answers
+from livechat.backends.redis.entries import Part, State, stored_entry
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.stream import Entry, Part, State, user_of_bytes
 from livechat.backends.retention import Retention
 from livechat.system.wallclock import WallClock
 
@@ -39,7 +39,7 @@ class History:
 
     async def read(self, room: str, after: int, limit: int, *, later: int | None = None) -> Part:
         """
-        What follows number *after*: at most *limit* messages, and not many more than
+        What follows number *after*: at most *limit* entries, and not many more than
         `CHARACTERS`.
 
         @param later: only what was stored after this time in milliseconds.
@@ -57,9 +57,9 @@ class History:
             b"%d" % (1000 * READ_WORD_LASTS),
         ]
         keys = self._keys.numbering(room)
-        word, top, time, tag, oldest, found = await self._connection.call(READ, keys, args)
-        entries = [_entry(number, values, word) for number, values in found]
-        return Part(State(top, time, tag, word), oldest, entries)
+        word, top, time, tag, event, oldest, found = await self._connection.call(READ, keys, args)
+        entries = [stored_entry(number, kept, word) for number, kept in found]
+        return Part(State(top, time, tag, word), oldest, entries, event)
 
     async def states(self, rooms: Sequence[str]) -> AsyncIterator[tuple[str, State]]:
         """Those of many rooms, some at a time."""
@@ -71,13 +71,6 @@ class History:
 
     def _ask(self, room: str) -> Deferred[list[bytes | None]]:
         return self._connection.command(b"HMGET", self._keys.state(room), b"s", b"t", b"i", b"w")
-
-
-def _entry(number: bytes, values: Sequence[bytes], word: bytes) -> Entry:
-    """An entry of a stream: its id, and its fields' names and values in turn."""
-    user = user_of_bytes(values[7]) if len(values) > 7 else None
-    seq = int(number.partition(b"-")[0])
-    return Entry(seq, int(values[1]), values[3], values[5].decode(), user, word)
 
 
 def _state(found: Sequence[bytes | None]) -> State:

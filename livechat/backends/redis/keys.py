@@ -6,18 +6,23 @@ the database's number is in their names.  The braces put all keys of a room, and
 belong to no room, in the same place where there are several (hash tags).  Names of rooms
 go in as they are: they have neither braces nor a `!` (`livechat.protocol.names`).
 
-    lc:{room}:s      the stream: an entry's id is the message's number, its fields are
-                     t (time in milliseconds), i (tag), m (text) and, maybe, u (user)
-    lc:{room}:m      the state: s, t and i of the newest message, w, the word of the
-                     numbering; it outlives the stream
-    lc:{room}:w      the word of a room without messages; ends by itself
-    lc:{room}:n:…    the use of a nonce: number, time, tag, digest and word of a message
+    lc:{room}:s      the stream: an entry's id is its number, its fields are t (time in
+                     milliseconds), i (tag), m (text) and, maybe, u (user), k (kind), x (the rest)
+    lc:{room}:x      a hash: entries that were changed, and neighbours of them, by number; the
+                     stream does not have them any more (`amend.lua`)
+    lc:{room}:m      the state: s, t and i of the newest entry; w, the word of the numbering;
+                     e, the number of the newest event, if there was one, and while it is kept
+                     o, the oldest number that is; it outlives the stream
+    lc:{room}:w      the word of a room without entries; ends by itself
+    lc:{room}:n:…    the use of a nonce: number, time, tag, digest of the act, and word
     lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.presence`)
     lc:DB:{room}     the room's channel
 
     lc:{!}:format, generation, secret, processes, process:…
-    lc:{!}:map:…     a hash: a shared map (`change.lua`)
-    lc:{!}:shelf:…   what a map was in the version before
+    lc:{!}:shared:…  a hash: a shared map (`change.lua`)
+    lc:{!}:draft:…   a map that is about to be put back (`restore.lua`); ends by itself
+    lc:{!}:map:…, shelf:…
+                     what a map was in versions before
     lc:{!}:idle      a sorted set: all streams, by the time of their newest message
     lc:{!}:clock     how far Redis's clock was trusted (`livechat.system.wallclock.Record`)
     lc:{!}:sweeper, searched
@@ -33,10 +38,12 @@ from functools import cached_property
 from typing import Final
 
 #: The layout that this module describes.  A process refuses any other one.
-FORMAT: Final = b"2"
+FORMAT: Final = b"3"
+#: Layouts that it takes over: the last one knew messages only, and would show events as such.
+BEFORE: Final = (b"2",)
 #: The prefix of installations that do not ask for another one.
 PREFIX: Final = "lc"
-#: The prefix of the layout before this one, which knew no format.
+#: The prefix of the first layout, which knew no format.
 _BEFORE: Final = "lc"
 #: Documents of that layout.
 _DOCUMENTS: Final = ("operators",)
@@ -61,6 +68,9 @@ class Keys:
     def state(self, room: str) -> bytes:
         return self._of(room, "m")
 
+    def changed(self, room: str) -> bytes:
+        return self._of(room, "x")
+
     def word(self, room: str) -> bytes:
         return self._of(room, "w")
 
@@ -71,8 +81,13 @@ class Keys:
         return self._of(room, "p")
 
     def numbering(self, room: str) -> list[bytes]:
-        """The keys from which the scripts know a room's numbering, in their order."""
-        return [self.stream(room), self.state(room), self.word(room)]
+        """The keys from which the scripts know a room, in their order."""
+        return [self.stream(room), self.state(room), self.word(room), self.changed(room)]
+
+    def numbering_of(self, stream: bytes) -> list[bytes]:
+        """`numbering` of the room that *stream* is of."""
+        before = stream[:-1]
+        return [stream, before + b"m", before + b"w", before + b"x"]
 
     def channel(self, room: str) -> bytes:
         return f"{self.prefix}:{self.database}:{{{room}}}".encode()
@@ -145,13 +160,19 @@ class Keys:
         return self._ours("process:") + name
 
     def map(self, name: str) -> bytes:
+        return self._ours(f"shared:{name}")
+
+    def map_draft(self, name: str, word: str) -> bytes:
+        return self._ours(f"draft:{name}:{word}")
+
+    def former_map(self, name: str) -> bytes:
         return self._ours(f"map:{name}")
 
     def shelf(self, name: str) -> bytes:
         return self._ours(f"shelf:{name}")
 
     def renamed(self) -> list[tuple[bytes, bytes]]:
-        """Keys of the layout before this one that go on under new names: old, new."""
+        """Keys of the first layout that go on under new names: old, new."""
         if self.prefix != _BEFORE:
             return []
         names = [("generation", self.generation), ("secret", self.secret)]
@@ -160,5 +181,5 @@ class Keys:
 
     @staticmethod
     def processes_before() -> bytes:
-        """The processes of the layout before this one."""
+        """The processes of the first layout."""
         return f"{_BEFORE}:processes".encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from livechat.backends.redis.connection import Connection, RefusedError, Script
-from livechat.backends.redis.keys import FORMAT, Keys
+from livechat.backends.redis.keys import BEFORE, FORMAT, Keys
 
 LAYOUT: Final = Script("layout")
 #: Characters of a foreign format that are shown.
@@ -18,7 +18,7 @@ class LayoutError(RefusedError):
 
 async def check_layout(connection: Connection, keys: Keys) -> None:
     """
-    Take the keys of the layout before this one over, once.
+    Take the keys of a layout before this one over, once.
 
     @raise LayoutError: the keys there are of a layout that this livechat does not know.
     @raise UnansweredError: as `Connection.command`.
@@ -26,7 +26,9 @@ async def check_layout(connection: Connection, keys: Keys) -> None:
     """
     renamed = [name for pair in keys.renamed() for name in pair]
     found: bytes = await connection.call(
-        LAYOUT, [keys.format, keys.processes_before(), *renamed], [FORMAT]
+        LAYOUT,
+        [keys.format, keys.processes, keys.processes_before(), *renamed],
+        [FORMAT, *BEFORE],
     )
     if not found:
         raise RefusedError("an older livechat still serves its rooms: stop that first")

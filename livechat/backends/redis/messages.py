@@ -19,7 +19,15 @@ from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import Draft, Message, Newest, Page, Position
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Message,
+    Newest,
+    Page,
+    Position,
+)
 
 _T = TypeVar("_T")
 
@@ -86,6 +94,11 @@ class RedisMessageLog:
             return fail(_away("The message could not be stored"))
         return self._publisher.publish(draft)
 
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        if not self._redis.writable:
+            return fail(_away("Nothing could be changed"))
+        return self._publisher.amend(amendment)
+
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._reading(self._page(room, after, limit))
 
@@ -96,8 +109,8 @@ class RedisMessageLog:
             if generation == self._generation.name:
                 break
         epoch = self._generation.epoch(room, part.newest.word)
-        messages = tuple(entry.message() for entry in part.entries)
-        return Page(Position(epoch, part.newest.seq, part.oldest), messages)
+        entries = tuple(entry.entry() for entry in part.entries)
+        return Page(Position(epoch, part.newest.seq, part.oldest, part.event), entries)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._newest(rooms))

@@ -22,8 +22,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.entries import user_of_bytes, user_to_bytes
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.stream import user_of_bytes, user_to_bytes
 from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User

@@ -1,8 +1,9 @@
 """
-Messages on their way into Redis.
+Messages, edits and retractions on their way into Redis.
 
 What is sent in one turn of the reactor goes out at its end, a call of `publish.lua` for
-each room.  Every message has a *tag* that nobody else's has, and a deadline:
+each room; an edit or a retraction is a call of `amend.lua` between them, so that a room's acts
+keep their order.  Every act has a *tag* that nobody else's has, and a deadline:
 
     queued ──turn──> sent ──answer──> stored
                       │ │             refused: Redis takes nothing
@@ -17,7 +18,7 @@ comes of it, the first time may have stored it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -26,23 +27,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.backends.nonces import NONCE_LASTS, digest, reused
+from livechat.backends.nonces import NONCE_LASTS, digest, repeated, reused
+from livechat.backends.redis.acts import AMEND, Change, Nodes, Sending, Stored
 from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.entries import user_to_bytes
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.resp import REPLY
-from livechat.backends.redis.stream import Entry, user_to_bytes
 from livechat.backends.retention import Retention
-from livechat.backends.waiting import (
-    Waiting,
-    Waitlist,
-    late,
-    not_stored,
-    unknown,
-    unstorable,
-)
+from livechat.backends.waiting import Waitlist, late, not_stored, unknown, unstorable
 from livechat.errors import ChatError
-from livechat.protocol.messages import Draft, Message, Repeated
+from livechat.protocol.messages import Amended, Amendment, Draft, Message
 from livechat.system.wallclock import WallClock
 
 #: Seconds after which a message is not waited for any longer.
@@ -54,14 +49,15 @@ MARGIN: Final = 0.1
 GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
-PUBLISH: Final = Script("publish")
+PUBLISH: Final = Script("publish", "writing")
 #: Its verdicts, if they are numbers; otherwise the nonce was used for another message.
 _STORED: Final = 0
 _REPEATED: Final = 1
+_BEFORE: Final = 3
 
 #: Errors that a command or a script begins with, or does not get that far.  Of others, as a
 #: proxy before Redis may have them, it is not known whether the message is stored.
-_BEFORE: Final = frozenset(
+_UNTOUCHED: Final = frozenset(
     {
         "ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED",
         "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "WRONGTYPE",
@@ -69,27 +65,15 @@ _BEFORE: Final = frozenset(
 )  # fmt: skip
 
 
-class Sending(Waiting):
-    """
-    A message on its way.
-
-    @ivar text: its bytes.
-    @ivar tag: tells it from all other messages.
-    """
-
-    __slots__ = ("tag", "text")
-
-    def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float = 0.0) -> None:
-        super().__init__(draft, deadline)
-        self.text = text
-        self.tag = tag
-
-
 class PublisherListener(Protocol):
     """Callbacks of a publisher.  None of them raises."""
 
-    def stored(self, room: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
-        """Messages were stored.  Notify their senders once the room has delivered them."""
+    def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
+        """
+        Entries were stored.  Notify their actors once the room has delivered them.
+
+        @param new: otherwise that was a while ago, and they may be changed since.
+        """
 
     def write_succeeded(self) -> None:
         """Redis has taken something."""
@@ -99,7 +83,11 @@ class PublisherListener(Protocol):
 
 
 class Publisher:
-    """All messages of one process."""
+    """
+    All messages, edits and retractions of one process.
+
+    @ivar nodes: the most that a node of a stream holds.
+    """
 
     _log = Logger()
 
@@ -113,9 +101,11 @@ class Publisher:
         generation: Generation,
         wall: WallClock,
         retention: Retention,
+        secret: Callable[[], bytes],
     ) -> None:
         """
-        @param wall: Redis's clock, as far as it is believed: messages are stamped by it.
+        @param wall: Redis's clock, as far as it is believed: entries are stamped by it.
+        @param secret: of the installation; without it digests of acts say nothing.
         """
         self._connection = connection
         self._keys = keys
@@ -126,22 +116,37 @@ class Publisher:
         self._generation = generation
         self._tag = secrets.token_urlsafe(6)
         self._tags = count()
-        self._queue: list[Sending] = []
+        self._secret = secret
+        self.nodes = Nodes()
+        self._queue: list[Sending | Change] = []
         self._turn: IDelayedCall | None = None
-        self._waitlist: Waitlist[Sending] = Waitlist(clock, WAIT, self._late)
+        self._waitlist: Waitlist[Sending | Change] = Waitlist(clock, WAIT, self._late)
         # Sent, and the connection was lost.
-        self._unsure: list[Sending] = []
+        self._unsure: list[Sending | Change] = []
 
     def publish(self, draft: Draft) -> Deferred[Message]:
         """As `livechat.interfaces.IMessageLog.publish`; only while there is a connection."""
         try:
-            tag = f"{self._tag}{next(self._tags):x}".encode()
-            sending = Sending(draft, draft.message.encode(), tag)
-            answer = self._waitlist.add(sending)
+            return self._add(Sending(draft, draft.message.encode(), self._new_tag()))
         except UnicodeEncodeError:
             return fail(unstorable())
         except ChatError as reason:
             return fail(reason)
+
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        """As `livechat.interfaces.IMessageLog.amend`; only while there is a connection."""
+        try:
+            return self._add(Change(amendment, self._new_tag()))
+        except UnicodeEncodeError:
+            return fail(unstorable())
+        except ChatError as reason:
+            return fail(reason)
+
+    def _new_tag(self) -> bytes:
+        return f"{self._tag}{next(self._tags):x}".encode()
+
+    def _add(self, sending: Sending | Change) -> Deferred[Any]:
+        answer = self._waitlist.add(sending)
         self._queue.append(sending)
         if self._turn is None:
             self._turn = self._clock.callLater(0, self._flush)
@@ -157,14 +162,19 @@ class Publisher:
         unsure, self._unsure = self._unsure, []
         self._send((each for each in unsure if each.answer is not None), again=True)
 
-    def _send(self, sendings: Iterable[Sending], *, again: bool = False) -> None:
-        by_room: dict[str, list[Sending]] = {}
+    def _send(self, sendings: Iterable[Sending | Change], *, again: bool = False) -> None:
+        by_room: dict[str, list[Sending | Change]] = {}
         for sending in sendings:
-            by_room.setdefault(sending.draft.room, []).append(sending)
+            by_room.setdefault(sending.room, []).append(sending)
         for room, all_of_it in by_room.items():
             group: list[Sending] = []
             size = 0
             for sending in all_of_it:
+                if isinstance(sending, Change):
+                    self._send_group(room, group, again=again)
+                    group, size = [], 0
+                    self._send_change(room, sending, again=again)
+                    continue
                 if len(group) == GROUP or (group and size + len(sending.text) > GROUP_CHARACTERS):
                     self._send_group(room, group, again=again)
                     group, size = [], 0
@@ -172,73 +182,142 @@ class Publisher:
                 size += len(sending.text)
             self._send_group(room, group, again=again)
 
-    def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
-        # What is in time for the first one is for all.
-        deadline = self._connection.time(group[0].deadline - MARGIN)
+    def _arguments(self, room: str, deadline: float, *, again: bool) -> list[bytes]:
+        """The first arguments of both scripts."""
         # Redis's clock is known to us within the time of an answer.
-        ago = self._clock.seconds() - (group[0].deadline - WAIT) + REPLY
+        ago = self._clock.seconds() - (deadline - WAIT) + REPLY
         now = self._wall.milliseconds()
-        args = [
+        return [
             self._generation.name,
-            b"%d" % deadline,
+            b"%d" % self._connection.time(deadline - MARGIN),
             b"%d" % now,
             b"%d" % self._retention.of(room).messages,
             b"%d" % self._wall.latest_milliseconds(),
             b"%d" % (now - int(1000 * ago)) if again else b"",
             b"%d" % (1000 * NONCE_LASTS),
         ]
+
+    def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
+        if not group:
+            return
+        # What is in time for the first one is for all.
+        args = self._arguments(room, group[0].deadline, again=again)
         keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         for sending in group:
-            nonce = sending.draft.nonce
+            draft = sending.draft
             mark = b""
-            if nonce is not None:
-                keys.append(self._keys.nonce(room, nonce))
-                mark = digest(sending.draft, b"").hex().encode()
-            args += (sending.tag, user_to_bytes(sending.draft.user), mark, sending.text)
-        self._connection.call(PUBLISH, keys, args).addCallbacks(
-            self._answered,
+            if draft.nonce is not None:
+                keys.append(self._keys.nonce(room, draft.nonce))
+                mark = digest(draft, self._secret()).hex().encode()
+            user = user_to_bytes(draft.user)
+            args += (sending.tag, user, mark, sending.extra, sending.text)
+        self._call(PUBLISH, keys, args, room, group, again=again)
+
+    def _send_change(self, room: str, change: Change, *, again: bool) -> None:
+        nonce = change.amendment.nonce
+        keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
+        mark = b""
+        if nonce is not None:
+            keys.append(self._keys.nonce(room, nonce))
+            mark = digest(change.amendment, self._secret()).hex().encode()
+        oldest = self._retention.of(room).first_time(self._wall.milliseconds())
+        args = [
+            *self._arguments(room, change.deadline, again=again),
+            change.tag,
+            mark,
+            b"%d" % oldest,
+            *change.args(self.nodes),
+        ]
+        self._call(AMEND, keys, args, room, [change], again=again)
+
+    def _call(
+        self,
+        script: Script,
+        keys: Sequence[bytes],
+        args: Sequence[bytes],
+        room: str,
+        group: Sequence[Sending | Change],
+        *,
+        again: bool,
+    ) -> None:
+        answered = self._answered if script is PUBLISH else self._changed
+        self._connection.call(script, keys, args).addCallbacks(
+            answered,
             self._not_answered,
             callbackArgs=(room, group, again),
             errbackArgs=(group, again),
         ).addErrback(self._broken, group).addBoth(lambda _: self._waitlist.settle())
 
+    def _nothing_said(
+        self, answer: Sequence[Any] | int, group: Sequence[Sending | Change], again: bool
+    ) -> bool:
+        """Refuse *group* if the answer does not say more of its parts."""
+        if isinstance(answer, int) or not answer:
+            self._listener.write_succeeded()
+            self._refuse(group, unknown() if again or isinstance(answer, int) else late())
+            return True
+        return False
+
     def _answered(
         self, answer: Sequence[Any] | int, room: str, group: Sequence[Sending], again: bool
     ) -> None:
-        if isinstance(answer, int):
-            self._listener.write_succeeded()
-            self._refuse(group, unknown())
+        if self._nothing_said(answer, group, again):
             return
-        if not answer:
-            self._listener.write_succeeded()
-            self._refuse(group, unknown() if again else late())
-            return
-        stored: list[tuple[Sending, Entry]] = []
+        assert not isinstance(answer, int)
+        stored: list[Stored] = []
+        before: list[Stored] = []
         refused: list[Sending] = []
         refusal: RefusedError | None = None
         word = answer[0]
         parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
-            draft = sending.draft
-            if verdict == _STORED:
-                entry = Entry(seq, time, sending.tag, draft.message, draft.user, word)
-                stored.append((sending, entry))
+            if verdict in (_STORED, _BEFORE):
+                entry, message = sending.entry(seq, time, word), sending.message(seq, time)
+                (stored if verdict == _STORED else before).append((sending, entry, message))
             elif verdict == _REPEATED:
-                sending.stored(Repeated(draft.message, seq, time, draft.user))
+                sending.stored(repeated(sending.draft, seq, time))
             elif isinstance(verdict, bytes):
                 refusal = RefusedError(verdict.decode())
                 refused.append(sending)
             else:
                 sending.refused(reused())
+        self._say(refusal, refused)
+        if stored:
+            self._listener.stored(room, stored)
+        if before:
+            self._listener.stored(room, before, new=False)
+
+    def _changed(
+        self, answer: Sequence[Any] | int, room: str, group: Sequence[Change], again: bool
+    ) -> None:
+        if self._nothing_said(answer, group, again):
+            return
+        assert not isinstance(answer, int)
+        (change,) = group
+        try:
+            result = change.result(answer)
+        except RefusedError as reason:
+            self._say(reason, group)
+            return
+        self._listener.write_succeeded()
+        if isinstance(result, ChatError):
+            change.refused(result)
+        elif result.entry is None:
+            change.stored(result.amended)
+        else:
+            self._listener.stored(room, [(change, result.entry, result.amended)], new=result.new)
+
+    def _say(self, refusal: RefusedError | None, refused: Sequence[Sending | Change]) -> None:
+        """Tell whether Redis takes something."""
         if refusal is None:
             self._listener.write_succeeded()
         else:
             self._listener.write_refused(refusal)
             self._refuse(refused, not_stored())
-        if stored:
-            self._listener.stored(room, stored)
 
-    def _not_answered(self, failure: Failure, group: Sequence[Sending], again: bool) -> None:
+    def _not_answered(
+        self, failure: Failure, group: Sequence[Sending | Change], again: bool
+    ) -> None:
         reason = failure.value
         if isinstance(reason, UnansweredError) and (reason.sent or again):
             self._unsure += (each for each in group if each.answer is not None)
@@ -246,22 +325,22 @@ class Publisher:
             self._refuse(group, not_stored())
         elif isinstance(reason, RefusedError):
             self._listener.write_refused(reason)
-            stored = again or reason.code not in _BEFORE
+            stored = again or reason.code not in _UNTOUCHED
             self._refuse(group, unknown() if stored else not_stored())
         else:
             self._broken(failure, group)
 
-    def _broken(self, failure: Failure, group: Sequence[Sending]) -> None:
+    def _broken(self, failure: Failure, group: Sequence[Sending | Change]) -> None:
         """A bug: nobody must wait for ever because of it."""
         self._log.failure("Messages could not be stored or delivered.", failure)
         self._refuse(group, unknown())
 
     @staticmethod
-    def _refuse(group: Iterable[Sending], reason: ChatError) -> None:
+    def _refuse(group: Iterable[Sending | Change], reason: ChatError) -> None:
         for sending in group:
             sending.refused(reason)
 
-    def _late(self, sending: Sending) -> None:
+    def _late(self, sending: Sending | Change) -> None:
         # Redis may store it still: within the deadline that it knows.
         sending.refused(unknown())
 

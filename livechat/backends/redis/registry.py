@@ -42,6 +42,7 @@ class ProcessRegistry:
     The processes of one Redis.
 
     @ivar name: that of this one, which no other has.
+    @ivar known_secret: the common secret; empty until Redis was asked for it.
     """
 
     _log = Logger()
@@ -53,7 +54,7 @@ class ProcessRegistry:
         self._prefix = keys.process(b"")
         self._clock = clock
         self._census: Callable[[], Report] | None = None
-        self._secret = b""
+        self.known_secret = b""
         self.name = secrets.token_hex(8).encode()
         self._key = self._prefix + self.name
         self._left = False
@@ -64,8 +65,8 @@ class ProcessRegistry:
         self._census = census
 
     def secret(self) -> Deferred[bytes]:
-        if self._secret:
-            return succeed(self._secret)
+        if self.known_secret:
+            return succeed(self.known_secret)
         return fail(ChatError(Kind.UNAVAILABLE, "Nobody can be recognized just now."))
 
     async def find_secret(self) -> None:
@@ -76,8 +77,8 @@ class ProcessRegistry:
         @raise RefusedError: as `Connection.command`.
         """
         command, key = self._connection.command, self._keys.secret
-        await command(b"SET", key, self._secret or secrets.token_bytes(32), b"NX")
-        self._secret = await command(b"GET", key)
+        await command(b"SET", key, self.known_secret or secrets.token_bytes(32), b"NX")
+        self.known_secret = await command(b"GET", key)
 
     async def beat(self) -> None:
         """

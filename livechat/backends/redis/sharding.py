@@ -19,7 +19,15 @@ from livechat.interfaces import (
     ISink,
 )
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.messages import Draft, Message, Newest, Page, User
+from livechat.protocol.messages import (
+    Amended,
+    Amendment,
+    Draft,
+    Message,
+    Newest,
+    Page,
+    User,
+)
 
 
 def shard(room: str, count: int) -> int:
@@ -59,6 +67,9 @@ class _ShardedMessageLog:
 
     def publish(self, draft: Draft) -> Deferred[Message]:
         return self._of(draft.room).publish(draft)
+
+    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+        return self._of(amendment.room).amend(amendment)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._of(room).read(room, after, limit)

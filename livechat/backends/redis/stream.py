@@ -1,8 +1,8 @@
 """
 What one process has seen of one room's stream, with no I/O in it.
 
-Messages come from three sides: Redis tells of each one as it is stored, the answer to
-who sent it holds it, and a hole is read back.  Each message may come from all of them,
+Entries come from three sides: Redis tells of each one as it is stored, the answer to
+its author holds it, and a hole is read back.  Each entry may come from all of them,
 in any order, or from none for a while.  `Stream` lets each through once, in order:
 
     seq <= position      it was there before: dropped
@@ -10,97 +10,35 @@ in any order, or from none for a while.  `Stream` lets each through once, in ord
     seq >  position + 1  a hole: it waits until what is before it has come
 
 A numbering is known by its *word*, which is made with it: numbers of another word are
-those of another stream.  Within one, a number means the same message as before if its
-*tag* is the same, which its sender made up.  Where the message at our position has
-another tag, or none is there any more, Redis has lost what it had: see `Stream.fits`.
+those of another stream.  Within one, a number means the same entry as before if its
+*tag* is the same, which its author made up, and which it keeps when it is changed.  Where the
+entry at our position has another tag, Redis has lost what it had: see `Stream.fits`.
+
+What waits behind a hole is as it was when it was heard.  An event that is heard meanwhile changes
+it there: what was taken back is never let through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
-from livechat.protocol.messages import Message, User, user_of_text, user_to_text
+from livechat.backends.redis.entries import Entry, Part, State
 
-#: Messages behind a hole that wait; what is beyond them is read back like the hole itself.
+#: Entries behind a hole that wait; what is beyond them is read back like the hole itself.
 MOST_AHEAD: Final = 1_000
-
-
-class Entry(NamedTuple):
-    """A message as it is stored."""
-
-    seq: int
-    time: int
-    tag: bytes
-    text: str
-    user: User | None = None
-    word: bytes = b""
-
-    def message(self) -> Message:
-        return Message(self.text, self.seq, self.time, self.user)
-
-
-class State(NamedTuple):
-    """A room's newest message, and its numbering; zeros and nothing if there is none."""
-
-    seq: int
-    time: int
-    tag: bytes
-    word: bytes = b""
-
-
-class Part(NamedTuple):
-    """
-    Consecutive entries of a room.
-
-    @ivar newest: the newest message, and the numbering of all.
-    @ivar oldest: the oldest number that is kept; one more than the newest where none is.
-    """
-
-    newest: State
-    oldest: int
-    entries: list[Entry]
-
-    def tag_of(self, seq: int) -> bytes | None:
-        """The tag of message *seq*, if it is among them."""
-        return next((entry.tag for entry in self.entries if entry.seq == seq), None)
-
-
-def user_to_bytes(user: User | None) -> bytes:
-    """How a user is kept; nothing where there is none."""
-    return b"" if user is None else user_to_text(user).encode()
-
-
-def user_of_bytes(data: bytes) -> User | None:
-    """
-    The user that is kept so.
-
-    @raise ValueError: none is.
-    """
-    return user_of_text(data.decode()) if data else None
-
-
-def published_entry(payload: bytes) -> tuple[bytes, Entry]:
-    """
-    Read what a room's channel was told by `publish.lua`: a generation, and a message.
-
-    @raise ValueError: it was told something else.
-    """
-    generation, word, seq, time, tag, size, rest = payload.split(b" ", 6)
-    user, text = rest[: int(size)], rest[int(size) :]
-    return generation, Entry(int(seq), int(time), tag, text.decode(), user_of_bytes(user), word)
 
 
 class Stream:
     """
-    @ivar position: the number of the newest message that was let through.
+    @ivar position: the number of the newest entry that was let through.
     @ivar tag: its tag; empty if it was not seen here, or there is none.
     @ivar time: when it was stored.
     @ivar top: the highest number that was heard of.
     @ivar word: the word of the numbering, which is that of all entries.
     """
 
-    __slots__ = ("_ahead", "position", "tag", "time", "top", "word")
+    __slots__ = ("_ahead", "_events", "position", "tag", "time", "top", "word")
 
     def __init__(self, position: int, tag: bytes, time: int, word: bytes = b"") -> None:
         self.position = self.top = position
@@ -108,6 +46,8 @@ class Stream:
         self.tag = tag
         self.time = time
         self._ahead: dict[int, Entry] = {}
+        # Events among them.
+        self._events: list[Entry] = []
 
     @property
     def hole(self) -> bool:
@@ -119,11 +59,24 @@ class Stream:
         if entry.seq <= self.position:
             return []
         self.top = max(self.top, entry.seq)
+        if entry.kind or self._events:
+            entry = self._amend(entry)
         if entry.seq != self.position + 1:
             if len(self._ahead) < MOST_AHEAD:
                 self._ahead[entry.seq] = entry
             return []
         return self._pass([entry])
+
+    def _amend(self, entry: Entry) -> Entry:
+        """Have *entry* change what waits, if it is an event; and be changed by what waits."""
+        if entry.kind:
+            amended = {seq: each.amended(entry) for seq, each in self._ahead.items()}
+            self._ahead = amended
+            if len(self._events) < MOST_AHEAD and entry.seq != self.position + 1:
+                self._events.append(entry)
+        for event in self._events:
+            entry = entry.amended(event)
+        return entry
 
     def read(self, entries: Iterable[Entry], top: int) -> list[Entry]:
         """
@@ -154,6 +107,8 @@ class Stream:
             self.tag, self.time = news[-1].tag, news[-1].time
         if self._ahead:
             self._ahead = {seq: each for seq, each in self._ahead.items() if seq > self.position}
+        if self._events:
+            self._events = [each for each in self._events if each.seq > self.position]
         return news
 
     def at(self, state: State) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import Entry, Stream
+from livechat.backends.redis.acts import Stored
+from livechat.backends.redis.entries import Entry
+from livechat.backends.redis.stream import MOST_AHEAD, Stream
 
 
 class Subscription:
@@ -35,7 +38,7 @@ class Subscription:
         self.stream: Stream | None = None
         self.early: list[Entry] = []
         self.entering: list[Deferred[None]] = []
-        self.unseen: dict[bytes, tuple[Sending, Entry]] = {}
+        self.unseen: dict[bytes, Stored] = {}
         self.before: Stream | None = None
         self.doubted = False
         self.listening = False
@@ -48,14 +51,31 @@ class Subscription:
 
     def forget_answered(self) -> None:
         """
-        Forget messages whose senders were told that nobody knows: they may never be delivered.
+        Forget entries whose actors were told that nobody knows: they may never be delivered.
         """
         if self.unseen:
             self.unseen = {
-                tag: (sending, entry)
-                for tag, (sending, entry) in self.unseen.items()
-                if sending.answer is not None
+                tag: stored for tag, stored in self.unseen.items() if stored[0].answer is not None
             }
+
+    def wait(self, entries: Iterable[Entry]) -> None:
+        """Keep *entries* until the room is delivered.  Events change what waits already."""
+        for entry in entries:
+            if entry.kind:
+                self.early = [each.amended(entry) for each in self.early]
+            if len(self.early) < MOST_AHEAD:
+                self.early.append(entry)
+            else:
+                self.check = True
+
+    def await_delivery(self, stored: Sequence[Stored]) -> None:
+        """Answer actors whose entries are delivered; the others once they are."""
+        stream = None if self.doubted else self.stream
+        for act, entry, result in stored:
+            if stream is not None and passed(stream, entry):
+                act.stored(result)
+            else:
+                self.unseen[entry.tag] = act, entry, result
 
     def take_early(self, word: bytes) -> list[Entry]:
         """
@@ -71,11 +91,11 @@ class Subscription:
         return ours
 
     def answer_passed(self, stream: Stream) -> None:
-        """Answer senders whose messages are behind where *stream* stands: no delivery follows."""
-        for tag, (sending, entry) in tuple(self.unseen.items()):
+        """Answer actors whose entries are behind where *stream* stands: no delivery follows."""
+        for tag, (act, entry, result) in tuple(self.unseen.items()):
             if passed(stream, entry):
                 del self.unseen[tag]
-                sending.stored(entry.message())
+                act.stored(result)
 
 
 def passed(stream: Stream, entry: Entry) -> bool:

@@ -28,13 +28,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import metrics
+from livechat.backends.redis.acts import Stored
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.entries import Entry, Part
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.history import History
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, Stream
-from livechat.backends.redis.subscription import Subscription, passed
+from livechat.backends.redis.stream import Stream
+from livechat.backends.redis.subscription import Subscription
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink
 
@@ -172,28 +173,27 @@ class Subscriptions:
         if room is not None:
             self._hear(room, [entry])
 
-    def stored(self, name: str, stored: Sequence[tuple[Sending, Entry]]) -> None:
-        """Messages of this process are stored; their senders are told when the room has them."""
+    def stored(self, name: str, stored: Sequence[Stored], *, new: bool) -> None:
+        """
+        Entries of this process are stored; their actors are told when the room has them.
+
+        @param new: otherwise they are read back: they may be changed since.
+        """
         room = self._rooms.get(name)
         if room is None:
-            for sending, entry in stored:
-                sending.stored(entry.message())
+            for act, _, result in stored:
+                act.stored(result)
             return
-        stream = None if room.doubted else room.stream
-        for sending, entry in stored:
-            if stream is not None and passed(stream, entry):
-                sending.stored(entry.message())
-            else:
-                room.unseen[entry.tag] = sending, entry
-        self._hear(room, [entry for _, entry in stored])
+        room.await_delivery(stored)
+        if new:
+            self._hear(room, [entry for _, entry, _ in stored])
+        elif room.unseen:
+            self._check_soon(room)
 
     def _hear(self, room: Subscription, entries: Sequence[Entry]) -> None:
         room.quiet = False
         if room.stream is None or room.doubted:
-            if len(room.early) < MOST_AHEAD:
-                room.early += entries
-            else:
-                room.check = True
+            room.wait(entries)
             return
         news: list[Entry] = []
         for number, entry in enumerate(entries):
@@ -205,7 +205,7 @@ class Subscriptions:
                 # Another message has the number of the newest one.
                 self._deliver(room, news)
                 room.doubted = True
-                room.early += entries[number + 1 :]
+                room.wait(entries[number + 1 :])
                 self._check_soon(room)
                 return
             news += room.stream.push(entry)
@@ -222,11 +222,11 @@ class Subscriptions:
         assert self._sink is not None
         if news:
             epoch = self._host.generation.epoch(room.name, news[0].word)
-            messages = [entry.message() for entry in news]
-            self._sink.deliver(room.name, epoch, messages)
+            self._sink.deliver(room.name, epoch, [entry.entry() for entry in news])
         for entry in news:
             if entry.tag in room.unseen:
-                room.unseen.pop(entry.tag)[0].stored(entry.message())
+                act, _, result = room.unseen.pop(entry.tag)
+                act.stored(result)
 
     def check_all(self) -> None:
         """Look for what is missing in all rooms: it was not possible for a while."""
@@ -247,7 +247,7 @@ class Subscriptions:
         if room.stream is not None:
             room.before, room.stream = room.stream, None
             room.doubted = False
-            room.early += heard
+            room.wait(heard)
         self._tend(room)
 
     def _check_soon(self, room: Subscription) -> None:

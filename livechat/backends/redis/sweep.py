@@ -16,6 +16,7 @@ Each step is small, and a script holds Redis for a few milliseconds at most.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from livechat.backends.redis.connection import (
     UnansweredError,
     answers,
 )
+from livechat.backends.redis.history import READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import Retention
 from livechat.limits.rates import LogLimit, Rate
@@ -246,11 +248,14 @@ class Sweep:
         )
 
     async def _call_trim(self, streams: Sequence[bytes], since: Callable[[bytes], int]) -> None:
+        fresh = secrets.token_urlsafe(9).encode(), b"%d" % (1000 * READ_WORD_LASTS)
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
             await answers(
                 self._connection.call(
-                    TRIM, [each, self._keys.idle], [b"%d" % since(each), b"%d" % MOST]
+                    TRIM,
+                    [*self._keys.numbering_of(each), self._keys.idle],
+                    [b"%d" % since(each), b"%d" % MOST, *fresh],
                 )
                 for each in some
             )

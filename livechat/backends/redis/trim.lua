@@ -1,20 +1,25 @@
--- Remove messages of a room for their age, from the oldest to the first that stays.
+-- Remove entries of a room for their age, from the oldest to the first that stays.
 --
--- KEYS  the room's stream; all streams, by the time of their newest message
+-- KEYS  the room's stream, state, word and changed entries; all streams, by the time of their
+--       newest entry
 -- ARGV  since  milliseconds; what is older is removed; 0: nothing is
---       most   messages that are removed
+--       most   entries that are removed
+--       fresh  a word, if the room's state was lost
+--       lasts  as of `read.lua`
 -- Returns how many were.
 --
 -- A stream of an earlier livechat ends by itself, by a clock that may be wrong, and is not among
 -- all streams.  Here it becomes like the others.
 
-local stream, all = KEYS[1], KEYS[2]
+local all = KEYS[5]
 local since, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local stays, removed = entry_from(stream, 0), 0
+local room = numbering(KEYS, ARGV[3], ARGV[4])
+local first = first_kept(room)
+local stays, removed = entry_from(room, first), 0
 if stays and time_of(stays) < since then
     stays = nil
-    for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', most + 1)) do
+    for _, entry in ipairs(entries_from(room, first, most + 1, math.huge)) do
         if removed == most or time_of(entry) >= since then
             stays = entry
             break
@@ -23,19 +28,21 @@ if stays and time_of(stays) < since then
     end
 end
 if not stays then
-    redis.call('DEL', stream)
-    redis.call('ZREM', all, stream)
+    redis.call('DEL', room.stream, room.changed)
+    redis.call('ZREM', all, room.stream)
+    forget_before(room, room.top + 1)
     return removed
 end
 if removed > 0 then
-    redis.call('XTRIM', stream, 'MINID', stays[1])
+    redis.call('XTRIM', room.stream, 'MINID', stays[1])
+    forget_before(room, seq_of(stays))
 end
-redis.call('PERSIST', stream)
-local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+redis.call('PERSIST', room.stream)
+local newest = redis.call('XREVRANGE', room.stream, '+', '-', 'COUNT', 1)[1] or stays
 if time_of(newest) < since then
     -- A wrong clock has stamped those that stay: until they are too old they hold no other room up.
-    redis.call('ZADD', all, digits(time_of(stays)), stream)
+    redis.call('ZADD', all, digits(time_of(stays)), room.stream)
 else
-    redis.call('ZADD', all, 'NX', digits(time_of(newest)), stream)
+    redis.call('ZADD', all, 'NX', digits(time_of(newest)), room.stream)
 end
 return removed

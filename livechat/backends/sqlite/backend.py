@@ -1,4 +1,4 @@
-"""The embedded backend: one process, one SQLite file, nothing to set up."""
+"""The embedded backend: one process, a SQLite file of rooms and one of maps, nothing to set up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
 from livechat.backends.sqlite.housekeeping import Housekeeping
+from livechat.backends.sqlite.maps import MapsFile
 from livechat.backends.sqlite.messages import SqliteMessageLog
+from livechat.errors import StartError
 from livechat.interfaces import IBackend, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
 from livechat.system.threads import Lane, Threads
@@ -54,43 +56,78 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
             reason=reason,
             aside=aside,
         )
+    maps = None if config.without_maps else MapsFile(config.state)
+    if maps is None:
+        _log.warn(
+            "--without-maps: what all processes know, as who is signed in, ends with this one."
+        )
+    else:
+        try:
+            maps.prepare(database, time())
+        except StartError:
+            database.release()
+            raise
     return SqliteBackend(
-        database, reactor, Threads(reactor, 1, "writer"), Threads(reactor, READERS, "reader")
+        database,
+        reactor,
+        Threads(reactor, 1, "writer"),
+        Threads(reactor, READERS, "reader"),
+        maps,
     )
 
 
 class _MapStore:
-    """Maps in the file."""
+    """Maps in their file, whose health is one of its own: messages may be stored all the same."""
 
-    def __init__(self, database: Database, writer: Lane, failed: Callable[[str], None]) -> None:
-        self.read = database.read_map
-        self._database = database
+    def __init__(self, file: MapsFile, writer: Lane, clock: IReactorTime) -> None:
+        self.read = file.read
+        self._file = file
         self._writer = writer
-        self._failed = failed
+        self.health = Health(
+            clock, lambda: writer.call(file.probe), self._recovered, subject="shared maps"
+        )
+        self.recovered: Callable[[], None] = lambda: None
+
+    def _recovered(self) -> None:
+        self.recovered()
 
     def write(self, name: str, entries: Mapping[str, MapEntry | None]) -> Deferred[None]:
-        written = self._writer.call(self._database.write_map, name, entries)
-        return written.addErrback(self._not_written)
+        written = self._writer.call(self._file.write, name, entries)
+        return written.addCallbacks(self._written, self._not_written)
+
+    def _written(self, _: None) -> None:
+        self.health.fine()
 
     def _not_written(self, failure: Failure) -> Failure:
-        self._failed(failure.getErrorMessage())
+        self.health.failed(failure.getErrorMessage())
         return failure
 
 
 @implementer(IBackend)
 class SqliteBackend:
-    """Rooms in a `Database`."""
+    """Rooms in a `Database`, and maps in a `MapsFile`."""
 
     def __init__(
-        self, database: Database, clock: IReactorTime, writer: Lane, readers: Lane
+        self,
+        database: Database,
+        clock: IReactorTime,
+        writer: Lane,
+        readers: Lane,
+        maps: MapsFile | None = None,
     ) -> None:
+        """
+        @param maps: None: maps end with the process.
+        """
         self.description = f"SQLite in {database.directory}"
         self._database = database
         self._writer = writer
         self._readers = readers
-        self.health = Health(clock, lambda: writer.call(database.probe), self._recovered)
-        store = _MapStore(database, writer, self.health.failed)
-        self._maps = LoneMaps(database.clock.now, store, clock)
+        self.health = Health(clock, lambda: writer.call(database.probe))
+        self._maps_file = maps
+        self._map_store = None if maps is None else _MapStore(maps, writer, clock)
+        self._maps = LoneMaps(database.clock.now, self._map_store, clock)
+        if self._map_store is not None:
+            self._map_store.recovered = self._maps.recovered
         self.messages = SqliteMessageLog(
             database, clock, self.health, writer=writer, readers=readers
         )
@@ -102,6 +139,7 @@ class SqliteBackend:
             writer,
             quiet=lambda: self.messages.quiet,
             failed=self.health.failed,
+            remove_over=self._maps.remove_over,
         )
         self._stopping = False
 
@@ -117,9 +155,6 @@ class SqliteBackend:
     def shared_map(self, name: str, *, most: int, largest: int) -> LoneMap:
         return self._maps.get(name, most=most, largest=largest)
 
-    def _recovered(self) -> None:
-        self._maps.recovered()
-
     def trouble(self) -> str | None:
         return self.health.trouble
 
@@ -132,9 +167,13 @@ class SqliteBackend:
 
     def _stopped(self, _: object) -> None:
         self.health.stop()
+        if self._map_store is not None:
+            self._map_store.health.stop()
         if not self._writer.busy():
             self._erase()
             self._database.close()
+            if self._maps_file is not None:
+                self._maps_file.close()
         self._writer.stop()
         self._readers.stop()
         self._database.release()

@@ -24,10 +24,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
-from livechat.backends.sqlite import maps, quarantine, schema, upkeep
+from livechat.backends.sqlite import quarantine, schema, upkeep
 from livechat.backends.sqlite.erasing import Eraser
+from livechat.backends.sqlite.maps import Row
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
@@ -42,10 +42,9 @@ class Database:
     """
     The database file of one process.
 
-    `write`, `write_map`, `probe`, `sweep`, `tidy`, `erase` and `close` belong to one thread at a
-    time; `read`, `read_map` and `newest` may run in any number of others; `clock` is looked at in
-    yet another.  A method that fails leaves the database usable: the next call opens the file
-    again.
+    `write`, `probe`, `sweep`, `tidy`, `erase` and `close` belong to one thread at a time; `read`
+    and `newest` may run in any number of others; `clock` is looked at in yet another.  A method
+    that fails leaves the database usable: the next call opens the file again.
     """
 
     def __init__(
@@ -174,23 +173,18 @@ class Database:
         with self._transaction() as db:
             db.execute("REPLACE INTO meta VALUES ('probe', ?)", (os.urandom(8),))
 
-    def read_map(self, name: str) -> dict[str, MapEntry]:
-        """
-        Read all entries of a map.
-
-        @raise sqlite3.Error: the file cannot be read.
-        """
+    def former_maps(self) -> list[Row]:
+        """The shared maps that a livechat before had here (`livechat.backends.sqlite.maps`)."""
         with self._reader.reading() as db:
-            return maps.read(db, name)
+            return db.execute("SELECT map, key, value, until FROM maps").fetchall()
 
-    def write_map(self, name: str, entries: Mapping[str, MapEntry | None]) -> None:
-        """
-        Store entries of a map, on disk when this returns; None in place of those to be removed.
-
-        @raise sqlite3.Error: none of them was stored.
-        """
-        with self._transaction() as db:
-            maps.write(db, name, entries)
+    def forget_former_maps(self) -> None:
+        """Remove them, from the disk when this returns; lets go of the file."""
+        try:
+            with self._transaction() as db:
+                db.execute("DELETE FROM maps")
+        finally:
+            self.close()
 
     def read(self, room: str, after: int, limit: int) -> Page:
         """As `Reader.read`."""
@@ -210,8 +204,6 @@ class Database:
         with self._transaction() as db:
             if not start:
                 self._keep_clock(db)
-                if self.clock.trusted:
-                    maps.remove_ended(db, self.clock.now())
             swept = self._writer.sweep(db, start)
         if self._writer.removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
             self.untidy, self._writer.removed = True, False

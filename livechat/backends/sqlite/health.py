@@ -22,7 +22,7 @@ class Health:
     """
     The state of one file.  Logs its changes.
 
-    @ivar trouble: why messages cannot be stored, in a few words; None if they can.
+    @ivar trouble: why its subject cannot be stored, in a few words; None if it can.
     """
 
     _log = Logger()
@@ -31,12 +31,15 @@ class Health:
         self,
         clock: IReactorTime,
         probe: Callable[[], Deferred[Any]],
-        recovered: Callable[[], None],
+        recovered: Callable[[], None] = lambda: None,
+        subject: str = "messages",
     ) -> None:
         """
         @param probe: tries to write.
         @param recovered: called when the trouble has ended.
+        @param subject: what is in the file.
         """
+        self._subject = subject
         self._recovered = recovered
         self.trouble: str | None = None
         self._clock = clock
@@ -47,15 +50,16 @@ class Health:
     def failed(self, reason: str) -> None:
         """A write has failed."""
         if self.trouble is None:
-            self._log.error("Messages cannot be stored: {reason}", reason=reason)
-        self.trouble = f"messages cannot be stored: {reason}"
+            subject = self._subject.capitalize()
+            self._log.error("{subject} cannot be stored: {reason}", subject=subject, reason=reason)
+        self.trouble = f"{self._subject} cannot be stored: {reason}"
         if self._probing is None and not self._stopped:
             self._probing = self._clock.callLater(PROBE_EVERY, self._try_again)
 
     def fine(self) -> None:
         """A write has succeeded."""
         if self.trouble is not None:
-            self._log.info("Messages can be stored again.")
+            self._log.info("{subject} can be stored again.", subject=self._subject.capitalize())
             self.trouble = None
             self._recovered()
 

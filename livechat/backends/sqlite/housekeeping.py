@@ -43,11 +43,14 @@ class Housekeeping:
         *,
         quiet: Callable[[], bool],
         failed: Callable[[str], None],
+        remove_over: Callable[[], None],
     ) -> None:
         """
         @param quiet: whether no message waits to be stored.
         @param failed: told why the file cannot be written.
+        @param remove_over: removes what has ended elsewhere; called while the clock is trusted.
         """
+        self._remove_over = remove_over
         self._database = database
         self._clock = clock
         self._writer = writer
@@ -83,6 +86,8 @@ class Housekeeping:
 
     async def _sweep(self) -> None:
         """Remove what has expired."""
+        if self._database.clock.trusted:
+            self._remove_over()
         start: int | None = 0
         while start is not None and not self._stopped:
             try:

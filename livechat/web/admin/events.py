@@ -22,11 +22,12 @@ from zope.interface import implementer
 from livechat.http.connection import LONGEST_STREAM
 from livechat.http.response import Response
 from livechat.interfaces import ISink
-from livechat.protocol.messages import Message
+from livechat.protocol.messages import Entry, Message
+from livechat.protocol.wire import encode
 
 #: Milliseconds after which the browser is back.
 _BACK_IN: Final = 1_000
-#: Messages that wait for a watcher; of more, the newest.
+#: Entries that wait for a watcher; of more, the newest.
 TAIL: Final = 200
 #: How the format ends lines: no other line separator of Unicode counts.
 _LINES: Final = re.compile("\r\n|\r|\n")
@@ -125,20 +126,26 @@ async def _introduced(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[byt
             yield each
 
 
+def of_entry(entry: Entry) -> bytes:
+    """The event of an entry, named for its kind."""
+    return event(type(entry).__name__.lower(), encode(entry).decode(), entry.seq)
+
+
 @implementer(ISink)
 class Tail:
     """
-    The newest messages of a room that its watcher has not yet been shown.
+    The newest entries of a room that its watcher has not yet been shown.
 
     To be told of one costs a room what it takes to remember it.  Whoever is too
-    slow for a room sees by the numbers what is missing.
+    slow for a room sees by the numbers which messages are missing.
 
-    @ivar anew: the numbering has begun anew since the first message, or since `follow`.
+    @ivar anew: the page must be made anew: the numbering has begun anew since the first entry, or
+        since `follow`; or an event was passed over, so that the page may show what is gone.
     """
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
-        self._messages: deque[Message] = deque(maxlen=TAIL)
+        self._entries: deque[Entry] = deque()
         self._epoch: str | None = None
         self.anew = False
 
@@ -147,13 +154,16 @@ class Tail:
         self.anew = self.anew or self._epoch not in (None, epoch)
         self._epoch = epoch
 
-    def deliver(self, room: str, epoch: str, messages: Sequence[Message]) -> None:
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         self.follow(epoch)
-        self._messages.extend(messages)
+        self._entries.extend(entries)
+        while len(self._entries) > TAIL:
+            if not isinstance(self._entries.popleft(), Message):
+                self.anew = True
         self._stream.news()
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> list[Entry]:
         """What came since the last time, oldest first."""
-        taken = list(self._messages)
-        self._messages.clear()
+        taken = list(self._entries)
+        self._entries.clear()
         return taken

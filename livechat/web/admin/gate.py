@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from hashlib import blake2b
 from secrets import compare_digest
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -31,7 +31,9 @@ from livechat.http.response import Headers, Response, see
 from livechat.identity.actor import Actor, operator
 from livechat.identity.operators import Operators, new_token
 from livechat.identity.sessions import TOKEN
+from livechat.protocol.audit import Action
 from livechat.protocol.names import room_name
+from livechat.rooms.audit import Audit
 from livechat.web.admin.events import EventStream
 from livechat.web.html import Templates
 
@@ -42,6 +44,7 @@ _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
 _SIGN_IN: Final = "/admin/sign-in/"
 _OVERVIEW: Final = "/admin/"
+_AUDIT: Final = "/admin/audit/"
 _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
 #: A query that is kept over signing in: printable, and nothing that ends it.
 _QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
@@ -75,8 +78,11 @@ Events = Callable[[OperatorCall, EventStream], Awaitable[AsyncGenerator[bytes, N
 class Gate:
     """Lets operators in, and nobody else."""
 
-    def __init__(self, operators: Operators, templates: Templates, clock: IReactorTime) -> None:
+    def __init__(
+        self, operators: Operators, audit: Audit, templates: Templates, clock: IReactorTime
+    ) -> None:
         self._operators = operators
+        self._audit = audit
         self._clock = clock
         self._templates = templates
 
@@ -148,6 +154,7 @@ class Gate:
             new = await self._operators.sign_in(call.source.address, given.get("password", ""))
         except ChatError as error:
             return self._sign_in_page(call, wanted, draft, error)
+        await self._record(operator(call.source), "sign_in")
         return self._back(
             new, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
         )
@@ -155,7 +162,18 @@ class Gate:
     async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
         await self._operators.sessions.end(asked.token)
+        await self._record(asked.actor, "sign_out")
         return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
+
+    async def _record(self, actor: Actor, done: Literal["sign_in", "sign_out"]) -> None:
+        """
+        Record this, now or as soon as it can be.
+
+        An operator needs the page most when nothing can be stored, so it is not refused then.
+        """
+        with suppress(ChatError):
+            self._audit.check()
+            await self._audit.record(actor, Action(done))
 
     async def _session(self, call: Call) -> str | None:
         """The token of the session that *call* is in."""
@@ -264,7 +282,7 @@ def _cookie_name(call: Call) -> str:
 def _wanted(call: Call) -> str:
     """The page that was asked for, or the form's."""
     room = call.names.get("room")
-    path = _OVERVIEW if room is None else f"/admin/rooms/{room}/"
+    path = f"{call.path.rstrip('/')}/" if room is None else f"/admin/rooms/{room}/"
     return _safe(f"{path}?{call.query_text}")
 
 
@@ -276,6 +294,6 @@ def _safe(wanted: str) -> str:
         path = f"/admin/rooms/{room_name(found[1])}/" if found else path
     except ChatError:
         return _OVERVIEW
-    if path != _OVERVIEW and not found:
+    if path not in (_OVERVIEW, _AUDIT) and not found:
         return _OVERVIEW
     return f"{path}?{asked}" if _QUERY.fullmatch(asked) else path

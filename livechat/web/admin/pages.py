@@ -10,33 +10,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from livechat import __version__
 from livechat.errors import ChatError, Kind
 from livechat.http.response import Response, see
 from livechat.identity.actor import Actor
 from livechat.net.certificates import EXPIRES_SOON
+from livechat.protocol.audit import Action
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.looks import seen
-from livechat.protocol.messages import Message
+from livechat.protocol.messages import Entry
 from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
-from livechat.protocol.wire import encode
 from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
 from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
 from livechat.rooms.history import Window
 from livechat.system.time import Time
-from livechat.web.admin.events import EventStream, Tail, event
+from livechat.web.admin.events import EventStream, Tail, event, of_entry
 from livechat.web.admin.gate import OperatorCall
+from livechat.web.admin.lines import NOTES, Line, lines
+from livechat.web.admin.parts import PAUSE, REFRESH, Parts
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
 from livechat.web.queries import number, window
 from livechat.web.server import Server, memory
 
-#: Seconds between two looks at what has changed.
-_REFRESH: Final = 1.0
-#: Seconds between two deliveries to a page, so that a flood comes in few pieces.
-_PAUSE: Final = 0.1
 #: Messages of a room's page.
 _MESSAGES: Final = 50
 
@@ -84,11 +83,12 @@ class Admin:
     async def room(self, asked: OperatorCall) -> Response:
         """A room: its newest messages, or earlier ones, and a form to say something."""
         fields = asked.call.query
-        sent = number(fields, "sent")
+        sent, removed = number(fields, "sent"), number(fields, "removed")
         return await self._room(
             asked,
             window(fields, _MESSAGES),
             notice="" if sent is None else f"Message {sent} was sent to everyone in the room.",
+            news="" if removed is None else f"Message {removed} was removed.",
         )
 
     async def room_events(
@@ -111,8 +111,27 @@ class Admin:
         text = _typed(asked)
         if not seen(text):
             raise ChatError(Kind.EMPTY_MESSAGE, "Type a message first.")
+        self._chat.audit.check()
         message = await self._chat.send(asked.actor, name, text)
+        try:
+            await self._chat.audit.record(asked.actor, Action("message", message.seq), name)
+        except ChatError as error:
+            # Without the text: the form would send it again.
+            return await self._room(asked, Window(_MESSAGES), error=error)
         return see(f"/admin/rooms/{name}/?sent={message.seq}")
+
+    async def remove(self, asked: OperatorCall) -> Response:
+        """Take back a message, whoever sent it, and show the part of the room where it was."""
+        name = room_name(asked.call.names["room"])
+        part, ref = window(asked.call.query, _MESSAGES), number(asked.form, "seq")
+        if ref is None:
+            raise ChatError(Kind.BAD_FORM, "The form names no message.")
+        await self._chat.retract(asked.actor, name, [ref])
+        return see(f"/admin/rooms/{name}/{_query(part, removed=ref)}")
+
+    async def not_removed(self, asked: OperatorCall, error: ChatError) -> Response:
+        """The room's page, and why the message was not removed."""
+        return await self._room(asked, window(asked.call.query, _MESSAGES), removal=error)
 
     async def not_sent(self, asked: OperatorCall, error: ChatError) -> Response:
         """The room's page with what was typed, and why it was not said."""
@@ -142,16 +161,16 @@ class Admin:
     async def _overview_parts(
         self, actor: Actor, stream: EventStream, view: View
     ) -> AsyncGenerator[bytes, None]:
-        parts = _Parts(self._templates, ("tiles", "rooms", "server"))
+        parts = Parts(self._templates, ("tiles", "rooms", "server"))
         self._looking += 1
         try:
             while not stream.ended:
                 now = self._time.seconds()
-                if now >= self._rooms_at + _REFRESH:
+                if now >= self._rooms_at + REFRESH:
                     self._rooms, self._rooms_at = await self._chat.rooms(actor), now
                     self._reports = await self._chat.reports(actor)
                 yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
-                await stream.rest(_REFRESH)
+                await stream.rest(REFRESH)
         finally:
             self._looking -= 1
             if not self._looking:
@@ -191,16 +210,24 @@ class Admin:
         part: Window,
         *,
         notice: str = "",
+        news: str = "",
         draft: str = "",
         error: ChatError | None = None,
+        removal: ChatError | None = None,
     ) -> Response:
+        """
+        @param notice: what became of the form.
+        @param news: what became of the messages.
+        @param error: why nothing was sent.
+        @param removal: why nothing was removed.
+        """
         name = room_name(asked.call.names["room"])
-        messages: list[Message] = []
+        entries: list[Entry] = []
         older = newer = unread = None
         newest = 0
         try:
             found = await self._chat.history(asked.actor, name, part)
-            messages = [message async for page in found.pages() for message in page]
+            entries = [entry async for page in found.entries() for entry in page]
         except ChatError as reason:
             # The form must be there all the same, with what was typed.
             unread = reason
@@ -208,18 +235,24 @@ class Admin:
             newest, older, newer = found.position.seq, found.older, found.newer
         return self._templates.page(
             "admin/room.html",
-            error=error,
+            error=error or removal,
+            unsent=error,
+            unremoved=removal,
             token=asked.form_token,
             host=asked.call.asked.host,
             room=await self._chat.room(asked.actor, name),
             now=self._time.wall(),
-            messages=messages,
+            lines=lines(entries),
+            blank=Line(0, 0),
+            notes=NOTES,
+            part=_query(part),
             live=part == Window(_MESSAGES) and unread is None,
             newest=newest,
             older=older,
             newer=newer,
             unread=unread,
             notice=notice,
+            news=news,
             draft=draft,
             longest=self._chat.max_message,
             self_signed=self._server.certificate.self_signed and not asked.call.proxied,
@@ -229,36 +262,38 @@ class Admin:
         self, actor: Actor, stream: EventStream, name: str, seen: int
     ) -> AsyncGenerator[bytes, None]:
         """
-        First what was missed, then what comes: no message twice, and none missing
-        but those that the numbers tell of.
+        First what was missed, then what comes: no entry twice, and none missing but messages
+        that the numbers tell of.
 
-        @param seen: the number of the newest message that the page has.
+        @param seen: the number of the newest entry that the page has.
         """
-        parts = _Parts(self._templates, ("room_tiles",))
+        parts = Parts(self._templates, ("room_tiles",))
         tail = Tail(stream)
         try:
             await self._chat.watch(actor, name, tail)
             found = await self._chat.history(actor, name, Window(_MESSAGES))
             tail.follow(found.position.epoch)
-            if seen > found.position.seq:
-                # The page shows another numbering, of before the database was replaced.
+            missed = found.first > seen + 1 and found.position.event > seen
+            if seen > found.position.seq or missed:
+                # The page shows another numbering, of before the database was replaced, or may
+                # show what was taken back.
                 yield event("reset", "")
                 return
-            waiting = [message async for page in found.pages() for message in page]
+            waiting = [entry async for page in found.entries() for entry in page]
             while not stream.ended:
                 if tail.anew:
                     yield event("reset", "")
                     return
                 pieces = []
-                for message in waiting:
-                    if message.seq > seen:
-                        seen = message.seq
-                        pieces.append(event("message", encode(message).decode(), seen))
+                for entry in waiting:
+                    if entry.seq > seen:
+                        seen = entry.seq
+                        pieces.append(of_entry(entry))
                 room = await self._chat.room(actor, name)
                 pieces.append(parts.changed({"room": room, "now": self._time.wall()}))
                 yield b"".join(pieces)
-                await stream.sleep(_PAUSE)
-                await stream.rest(_REFRESH - _PAUSE)
+                await stream.sleep(PAUSE)
+                await stream.rest(REFRESH - PAUSE)
                 waiting = tail.drain()
         except ChatError:
             # The backend is away.  The stream ends here, and the browser comes back.
@@ -267,25 +302,13 @@ class Admin:
             self._chat.unwatch(name, tail)
 
 
+def _query(part: Window, *, removed: int | None = None) -> str:
+    """The query of a part of a room's history, with its question mark; empty for the newest."""
+    given = {"before": part.before, "after": part.after, "removed": removed}
+    text = urlencode({key: value for key, value in given.items() if value is not None})
+    return f"?{text}" if text else ""
+
+
 def _typed(asked: OperatorCall) -> str:
     """The form's message, with lines that end as everywhere, and not as in HTTP."""
     return asked.form.get("message", "").replace("\r\n", "\n")
-
-
-class _Parts:
-    """The parts of a page that a stream keeps up to date."""
-
-    def __init__(self, templates: Templates, names: tuple[str, ...]) -> None:
-        self._templates = templates
-        self._shown = dict.fromkeys(names, "")
-
-    def changed(self, values: dict[str, Any]) -> bytes:
-        """Events with the parts that look different now; a comment, if none does."""
-        events = []
-        for name, before in self._shown.items():
-            text = self._templates.text(f"admin/{name}.html", **values)
-            if text != before:
-                self._shown[name] = text
-                events.append(event(name, text))
-        # The comment is for what stands between: proxies close what is silent for long.
-        return b"".join(events) or b":\n\n"

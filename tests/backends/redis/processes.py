@@ -19,6 +19,7 @@ from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
 from livechat.protocol.messages import Draft
+from tests.amend_contract import AmendContract
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
@@ -62,7 +63,7 @@ class Process:
         return [message.seq for where, _, message in self.sink.delivered if where == room]
 
 
-class RedisContract(BackendContract):
+class RedisContract(AmendContract, BackendContract):
     """The contract of backends in Redis, at a time that the test sets."""
 
     def begin_at(self, *servers: RedisServer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livechat.backends.redis.stream import State
+from livechat.backends.redis.entries import State
 from tests.backends.redis.processes import ProcessesTest
 
 

@@ -6,6 +6,7 @@ from twisted.internet.defer import gatherResults
 
 from livechat.backends.redis import connect
 from livechat.backends.retention import Retention
+from livechat.protocol.messages import Retraction
 from tests.backends.redis.processes import Process, ProcessesTest, until
 
 
@@ -64,18 +65,49 @@ class LayoutTest(ProcessesTest):
         self.server.ask("DEL", "lc:process:old")
         await after.usable()
 
+    async def test_rooms_of_messages_only(self) -> None:
+        """
+        Rooms of the layout before stay as they are, once its processes are gone: these would
+        show events as messages.
+        """
+        await gatherResults([each.backend.stop() for each in (self.here, self.there)])
+        self.before(
+            "SET lc:{!}:format 2",
+            "SET lc:{!}:generation abc",
+            "ZADD lc:{!}:processes 1 lc:{!}:process:old",
+            "SET lc:{!}:process:old report",
+            "XADD lc:{r}:s 4-0 t 1790000000000 i tag4 m old",
+            "XADD lc:{r}:s 5-0 t 1790000000000 i tag5 m older",
+            "HSET lc:{r}:m s 5 t 1790000000000 i tag5 w word",
+        )
+        after = self.process()
+        await after.troubled("an older livechat still serves its rooms")
+        assert self.server.ask("GET", "lc:{!}:format") == "2"
+        self.server.ask("DEL", "lc:{!}:process:old")
+        await after.usable()
+        assert self.server.ask("GET", "lc:{!}:format") == "3"
+        page = await after.backend.messages.read("r", 0, 10)
+        assert [each.seq for each in page.messages] == [4, 5]
+        assert (page.position.oldest, page.position.event) == (4, 0)
+        assert page.position.epoch == after.backend.generation.epoch("r", b"word")
+        retraction = Retraction("r", (4,), moderates=True)
+        assert (await after.backend.messages.amend(retraction)).event.seq == 6
+        page = await after.backend.messages.read("r", 0, 10)
+        assert [each.seq for each in page.entries] == [4, 5, 6]
+        assert (page.position.oldest, page.position.event) == (4, 6)
+
     async def test_a_newer_layout(self) -> None:
         """A process that has served nobody does not run; one that has waits."""
-        self.server.ask("SET", "lc:{!}:format", "3")
+        self.server.ask("SET", "lc:{!}:format", "4")
         reasons: list[str] = []
         new = connect(self.url, self.reactor, Retention(), refuse=reasons.append)
         Process(new)
         self.addCleanup(new.stop)
         await until(lambda: reasons)
-        assert "layout 3" in reasons[0]
+        assert "layout 4" in reasons[0]
         assert "--redis-prefix" in reasons[0]
         await new.stop()
         self.server.ask("CLIENT", "KILL", "TYPE", "normal")
-        await self.here.troubled("layout 3")
-        self.server.ask("SET", "lc:{!}:format", "2")
+        await self.here.troubled("layout 4")
+        self.server.ask("SET", "lc:{!}:format", "3")
         await self.here.usable()

@@ -2,204 +2,42 @@
 
 from __future__ import annotations
 
-import json
-
-from twisted.internet.defer import gatherResults
-
-from livechat.backends.redis.maps import DOCUMENT_LASTS, RedisMap, Version
-from livechat.errors import ChatError, Kind
-from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.backends.redis.processes import ProcessesTest, until
 
 
-def map_of(process: Process, name: str = "x") -> RedisMap:
-    return process.backend.shared_map(name, most=1_000, largest=100)
-
-
-class RedisMapTest(ProcessesTest):
-    """A map of which two processes have copies."""
+class MapsTest(ProcessesTest):
+    """The maps of two processes."""
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        self.one, self.two = map_of(self.here), map_of(self.there)
-        self.told: list[str] = []
-        self.two.watch(self.told.extend)
+        backends = self.here.backend, self.there.backend
+        self.one, self.two = (each.shared_map("x", most=9, largest=9) for each in backends)
 
     async def agree(self) -> None:
-        await until(lambda: sorted(self.one.items()) == sorted(self.two.items()))
-
-    async def test_everywhere(self) -> None:
-        """A change at one process is in force at both, and a comparison counts at both."""
-        await self.one.put("a", b"1")
-        await until(lambda: self.two.get("a") == b"1")
-        assert not await self.two.put("a", b"2", expect=None)
-        assert await self.two.put("a", b"2", expect=b"1")
-        await until(lambda: self.one.get("a") == b"2")
-        await self.one.drop("a")
-        await until(lambda: self.two.get("a") is None)
-        assert self.told == ["a", "a", "a"]
-
-    async def test_at_the_same_time(self) -> None:
-        """Of many changes at both, all are in force at both; of comparisons one has its way."""
-        changes = [
-            each.put(f"{number % 40}", b"%d" % number)
-            for number in range(200)
-            for each in (self.one, self.two)
-        ]
-        await gatherResults(changes)
-        won = await gatherResults(
-            [each.put("new", b"1", expect=None) for each in (self.one, self.two)]
-        )
-        assert sorted(won) == [False, True]
-        await self.agree()
-        assert len(self.one.items()) == 41
-        assert self.one._expected == self.two._expected == {}
-
-    async def test_a_comparison_that_fails(self) -> None:
-        """The copy has the other value by then: it may be tried again at once."""
-        self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
-        await self.one.put("a", b"1")
-        assert not await self.two.put("a", b"2", expect=None)
-        assert self.two.get("a") == b"1"
-
-    async def test_a_change_that_is_lost(self) -> None:
-        """A hole is read soon, and what nobody hears of with the next beat."""
-        published = self.there.backend.published
-        self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
-        await self.one.put("a", b"1")
-        self.there.backend.published = published  # type: ignore[method-assign]
-        await self.one.put("b", b"1")
-        await until(lambda: self.two.get("a") == self.two.get("b") == b"1")
-        self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
-        await self.one.put("c", b"1")
-        self.there.backend.published = published  # type: ignore[method-assign]
-        await self.there.backend.beat()
-        await until(lambda: self.two.get("c"))
-
-    async def test_catching_up(self) -> None:
-        """A process that hears nothing knows all that was stored before it asks."""
-        self.there.backend.published = lambda *_: None  # type: ignore[method-assign]
-        await self.one.put("a", b"1")
-        await self.two.catch_up()
-        assert self.two.get("a") == b"1"
-
-    async def test_away(self) -> None:
-        """While Redis is away the copy stays in force, and nothing can be changed."""
-        await self.one.put("a", b"1")
-        await self.agree()
-        await self.kill()
-        for each in (self.one, self.two):
-            assert each.get("a") == b"1"
-            for call in (each.put("a", b"2"), each.drop("a"), each.catch_up()):
-                error = await call.addErrback(lambda failure: failure.value)
-                assert isinstance(error, ChatError)
-                assert error.kind is Kind.UNAVAILABLE
-        reached: list[object] = []
-        self.two.watch(reached.append)
-        self.server.start()
-        await until(lambda: () in reached)
-        await self.two.put("a", b"2")
-        await until(lambda: self.one.get("a") == b"2")
-
-    async def test_missed_while_away(self) -> None:
-        """What changed while one had no connection is known to it with the next one."""
-        await self.one.put("a", b"1")
-        await self.agree()
-        self.there.backend._connection.drop("a test")
-        await self.one.put("a", b"2")
-        await self.one.put("b", b"2")
-        await self.there.usable()
-        await self.agree()
-        assert self.two.get("b") == b"2"
-
-    async def test_begun_anew(self) -> None:
-        """Another beginning of the map is not mixed up with the one before."""
-        for number in range(5):
-            await self.one.put(f"{number}", b"1")
-        await self.agree()
-        self.server.ask("FLUSHALL")
-        await self.one.put("new", b"1")
-        await until(lambda: self.two.items() == [("new", b"1")])
-        await self.agree()
-
-    async def test_what_is_over_leaves_redis(self) -> None:
-        """A change takes with it what is over."""
-        await self.one.put("over", b"1", 1)
-        await self.one.put("a", b"1")
-        assert self.server.ask("HEXISTS", "lc:{!}:map:x", "over") == "0"
+        await until(lambda: self.one._version == self.two._version)
+        assert self.one.entries() == self.two.entries()
 
     async def test_news_that_are_none(self) -> None:
         """What no livechat says is passed over."""
         for news in (
-            "map",
-            "map x",
-            "map x w 1",
-            "map x w one 1 a",
-            "map x w 1 1 \xff",
-            "map other w 1 0 ",
+            "shared",
+            "shared x",
+            "shared x w 1",
+            "shared x - w one t 1 a",
+            "shared x - w 1 t 1 \xff",
+            "shared x - w 1 t x a",
+            "shared x - w 1 t 1 ano entry",
+            "shared other - w 1 t 1 a",
         ):
             self.server.ask("PUBLISH", "lc:0:{!}", news)
         await self.one.put("a", b"1")
         await self.agree()
 
-    async def test_old_reply(self) -> None:
-        """A whole map that was read before a change does not undo it."""
-        await self.one.put("a", b"1")
-        reading = self.one._read()
-        self.one._hear(Version(self.one._version.word, 2), "a", None)
-        self.server.ask("HSET", "lc:{!}:map:x", "", f"{self.one._version.word.decode()} 2")
-        self.server.ask("HDEL", "lc:{!}:map:x", "a")
-        await reading
-        assert self.one.items() == []
-        assert self.one._version.number == 2
-
-
-#: As the version before has kept it.
-DOCUMENT = json.dumps(
-    {"sessions": {"h1": 1_790_000_000, "h2": 5}, "addresses": ["192.0.2.1", "::"]}
-)
-ENTRIES = [
-    ("addresses:192.0.2.1", b"0"),
-    ("addresses:::", b"1"),
-    ("sessions:h1", b"1790000000"),
-    ("sessions:h2", b"5"),
-]
-
-
-class DocumentTest(ProcessesTest):
-    """Redis's document of the version before becomes a map."""
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        self.server.ask("SET", "lc:{!}:shelf:operators", DOCUMENT)
-        await super().setUp()
-
-    async def test_taken_over(self) -> None:
-        """It is in the map of every process, once: what is dropped then does not come back."""
-        one, two = (map_of(each, "operators") for each in (self.here, self.there))
-        await gatherResults([one.catch_up(), two.catch_up()])
-        assert sorted(one.items()) == sorted(two.items()) == ENTRIES
-        await one.drop("sessions:h1")
-        third = self.process()
-        shared = map_of(third, "operators")
-        await third.usable()
-        assert shared.get("sessions:h1") is None
-        assert shared.get("sessions:h2") == b"5"
-
-    async def test_a_process_of_the_version_before(self) -> None:
-        """It goes on with the document, which stays for a day, and with what it puts there."""
-        one = map_of(self.here, "operators")
-        await one.catch_up()
-        assert self.server.ask("GET", "lc:{!}:shelf:operators") == DOCUMENT
-        assert 0 < int(self.server.ask("TTL", "lc:{!}:shelf:operators")) <= DOCUMENT_LASTS
-        self.server.ask("SET", "lc:{!}:shelf:operators", "{}")
-        self.server.ask("PUBLISH", "lc:0:{!}", "lc:{!}:shelf:operators")
-        await self.here.backend.beat()
-        await one.put("sessions:h3", b"1")
-        assert sorted(one.items()) == [*ENTRIES, ("sessions:h3", b"1")]
-
-    async def test_damaged(self) -> None:
-        """Nobody is signed in by one that is damaged, and the map works."""
-        self.server.ask("SET", "lc:{!}:shelf:damaged", "{")
-        one = map_of(self.here, "damaged")
-        await one.catch_up()
-        assert one.items() == []
-        await one.put("a", b"1")
+    async def test_names(self) -> None:
+        """A name is one map, and maps know nothing of each other."""
+        assert self.here.backend.shared_map("x", most=9, largest=9) is self.one
+        other = self.here.backend.shared_map("xy", most=9, largest=9)
+        await other.put("a", b"1")
+        await self.one.put("a", b"2")
+        await self.agree()
+        assert other.get("a") == b"1"

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
 from livechat.backends import waiting
+from livechat.backends.redis.acts import Sending
 from livechat.backends.redis.connection import RefusedError
-from livechat.backends.redis.publisher import WAIT, Sending
+from livechat.backends.redis.publisher import WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import ProcessesTest, until

@@ -15,7 +15,7 @@ from livechat.backends.redis.backend import LOST
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
 from livechat.protocol.cluster import Share
-from livechat.protocol.messages import Draft, User
+from livechat.protocol.messages import Draft, Retraction, User
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import ROOT
@@ -78,6 +78,7 @@ class RightsTest(ProcessesTest):
         await self.traffic(20)
         nonce = Draft("r", "once", nonce="n")
         await gatherResults([self.here.backend.messages.publish(nonce) for _ in range(2)])
+        await self.here.backend.messages.amend(Retraction("r", (3, 21), moderates=True))
         self.here.backend.presence.share("r", Share((User("id", "Ann"),), 1))
         self.here.backend.presence.typing("r", User("id", "Ann"))
         shared = self.here.backend.shared_map("x", most=9, largest=9)

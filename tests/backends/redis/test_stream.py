@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livechat.backends.redis.stream import MOST_AHEAD, Entry, Part, State, Stream
+from livechat.backends.records import RecordKind
+from livechat.backends.redis.entries import Entry, Part, State
+from livechat.backends.redis.stream import MOST_AHEAD, Stream
 
 
 def entry(seq: int, tag: bytes = b"") -> Entry:
@@ -125,3 +127,32 @@ def test_at() -> None:
     ):
         assert not stream.at(state)
     assert Stream(0, b"", 0, b"word").at(State(0, 0, b"", b""))
+
+
+def test_taken_back_behind_a_hole() -> None:
+    """What waits is let through as the events make it that are heard meanwhile."""
+    for events_first in (False, True):
+        stream = Stream(0, b"", 0)
+        said = [entry(2), entry(3), entry(4)]
+        events = [
+            entry(6)._replace(kind=RecordKind.EDITED, text="new", extra=b'{"ref":3}'),
+            entry(7)._replace(kind=RecordKind.RETRACTED, extra=b'{"refs":[2,8]}'),
+        ]
+        for each in events + said if events_first else said + events:
+            assert stream.push(each) == []
+        # What comes in the hole is changed too, before it waits for nothing any more.
+        passed = stream.push(entry(1)) + stream.push(entry(5)) + stream.push(entry(8))
+        assert seqs(passed) == list(range(1, 9))
+        found = [each.text for each in passed]
+        assert found == ["text 1", "", "new", "text 4", "text 5", "new", "text 7", "text 8"]
+        assert [each.tag for each in passed] == [b"tag%d" % seq for seq in range(1, 9)]
+
+
+def test_events_that_are_full() -> None:
+    """An event for which there is no place changes what waits all the same."""
+    stream = Stream(0, b"", 0)
+    for seq in range(2, MOST_AHEAD + 2):
+        stream.push(entry(seq))
+    retracted = entry(2 * MOST_AHEAD)._replace(kind=RecordKind.RETRACTED, extra=b'{"refs":[2]}')
+    stream.push(retracted)
+    assert [each.text for each in stream.push(entry(1))[:3]] == ["text 1", "", "text 3"]

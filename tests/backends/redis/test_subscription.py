@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import Entry, Stream
+from livechat.backends.records import RecordKind
+from livechat.backends.redis.acts import Sending
+from livechat.backends.redis.entries import Entry
+from livechat.backends.redis.stream import MOST_AHEAD, Stream
 from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Message
 
 
 def test_passed() -> None:
@@ -21,10 +23,23 @@ def test_forget_answered() -> None:
     room = Subscription("r")
     for tag in (b"waits", b"answered"):
         sending = Sending(Draft("r", "x"), b"x", tag)
-        room.unseen[tag] = sending, Entry(1, 1, tag, "x")
+        room.unseen[tag] = sending, Entry(1, 1, tag, "x"), Message("x", 1, 1)
     answer = sending.answer
     assert answer is not None
     answer.addErrback(lambda failure: failure.trap(ChatError))
     sending.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
     room.forget_answered()
     assert room.unseen.keys() == {b"waits"}
+
+
+def test_taken_back_before_it_is_opened() -> None:
+    """An event changes what waits, also where there is no place for it."""
+    room = Subscription("r")
+    room.wait(Entry(seq, 1, b"tag%d" % seq, "text") for seq in range(1, MOST_AHEAD + 1))
+    room.check = False
+    extra = b'{"refs":[1,3]}'
+    room.wait([Entry(5_000, 1, b"tag", "", None, b"", RecordKind.RETRACTED, extra)])
+    early = room.take_early(b"")
+    assert [each.text for each in early[:4]] == ["", "text", "", "text"]
+    assert len(early) == MOST_AHEAD
+    assert room.check

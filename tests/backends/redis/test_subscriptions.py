@@ -8,10 +8,10 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
 from livechat.backends.redis import subscriptions
-from livechat.backends.redis.publisher import Sending
-from livechat.backends.redis.stream import Entry
+from livechat.backends.redis.acts import Sending
+from livechat.backends.redis.entries import Entry
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Message
 from tests.backends.redis.processes import ProcessesTest, until
 
 
@@ -104,10 +104,10 @@ class SubscriptionsTest(ProcessesTest):
         told.addErrback(lambda failure: failure.trap(ChatError))
         lost.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
         there = self.here.backend._subscriptions._rooms["r"]
-        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
+        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost"), Message("lost", 9, 9)
         await self.here.backend._subscriptions.sweep()
         assert there.unseen == {}
-        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost")
+        there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost"), Message("lost", 9, 9)
         self.here.backend.messages.unsubscribe("r")
         await until(lambda: not self.here.backend._subscriptions._rooms)
         await until(lambda: self.server.ask("PUBSUB", "NUMSUB", "lc:0:{r}").split()[-1] == "1")

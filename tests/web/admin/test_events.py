@@ -12,8 +12,8 @@ from zope.interface.verify import verifyObject
 
 from livechat.http.connection import LONGEST_STREAM
 from livechat.interfaces import ISink
-from livechat.protocol.messages import Message
-from livechat.web.admin.events import TAIL, EventStream, Tail, event
+from livechat.protocol.messages import Edited, Entry, Gone, Message, Retracted
+from livechat.web.admin.events import TAIL, EventStream, Tail, event, of_entry
 from tests.support import run
 
 
@@ -128,6 +128,34 @@ def test_tail(clock: Clock) -> None:
     for seq in range(10 * TAIL):
         tail.deliver("r", "e", [Message("x", seq, 0)])
     assert [message.seq for message in tail.drain()] == list(range(9 * TAIL, 10 * TAIL))
+
+
+def test_a_tail_that_passes_over_events(clock: Clock) -> None:
+    """Messages may be missing; a page that missed what changes others must be made anew."""
+    tail = Tail(EventStream(clock, 1_000))
+    tail.deliver("r", "e", [Message("x", seq, 0) for seq in range(1, TAIL + 2)])
+    assert not tail.anew
+    tail.deliver("r", "e", [Retracted(TAIL + 2, 0, (1,), "author")])
+    assert not tail.anew
+    tail.deliver("r", "e", [Message("x", seq, 0) for seq in range(TAIL + 3, 2 * TAIL + 3)])
+    assert tail.anew
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (Message("a", 1, 2), b'message\ndata: {"message":"a","seq":1,"time":2}'),
+        (Edited(1, 3, 1, "b"), b'edited\ndata: {"seq":1,"time":3,"ref":1,"text":"b","data":null}'),
+        (Gone(1, 5), b'gone\ndata: {"seq":1,"time":5}'),
+        (
+            Retracted(1, 4, (1,), "author"),
+            b'retracted\ndata: {"seq":1,"time":4,"refs":[1],"by":"author"}',
+        ),
+    ],
+)
+def test_entries(entry: Entry, expected: bytes) -> None:
+    """Each kind has an event of its own, under the number of the entry."""
+    assert of_entry(entry) == b"id: 1\nevent: %b\n\n" % expected
 
 
 def test_a_tail_whose_numbers_begin_anew(clock: Clock) -> None:

@@ -14,7 +14,7 @@ from tests.support import PASSWORD, Answer, Browser, Port
 
 PAGES = ["/admin/", "/admin", "/admin/?sort=name", "/admin/rooms/", "/admin/rooms/r/"]
 #: Everything that changes something.
-FORMS = ["/admin/rooms/r/", "/admin/sign-out/"]
+FORMS = ["/admin/rooms/r/", "/admin/rooms/r/remove/", "/admin/sign-out/"]
 
 
 def code(answer: Answer) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
 from tests.support import ANN, Browser, Lane, Port, RecordingClient, World, result, run
 
+EVE = User("eve", "Eve")
 #: What must be shown as text.
 HOSTILE = [
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>",
@@ -530,3 +531,134 @@ def test_the_backend_goes_away(
     answer = browser.events("/admin/rooms/r/events").answer()
     assert (answer.status, answer.body) == (200, b"retry: 1000\n:\n\n")
     assert world.hub._watchers == {}
+
+
+def edit(world: World, ref: int, text: str) -> None:
+    result(world.chat.edit(world.caller("198.51.100.1", EVE), "r", ref, text))
+
+
+def changes(events: list[tuple[str, str]]) -> list[tuple[str, int]]:
+    """The entries among events."""
+    kinds = ("message", "edited", "retracted", "gone")
+    return [(name, json.loads(data)["seq"]) for name, data in events if name in kinds]
+
+
+def test_removing(browser: Browser, world: World) -> None:
+    """A removed message is gone for everybody, and its place says by whose act."""
+    client = join(world, "r")
+    say(world, "spam", user=EVE)
+    say(world, "stays")
+    client.frames()
+    assert "Remove for everyone" in page(browser, "/admin/rooms/r/")
+    answer = browser.post("/admin/rooms/r/remove/", seq="1")
+    assert (answer.status, answer.headers["location"]) == (303, "/admin/rooms/r/?removed=1")
+    text = page(browser, answer.headers["location"])
+    assert "Message 1 was removed." in text
+    assert shown(text) == ["Removed by a moderator", "stays"]
+    assert "spam" not in text
+    assert text.count('<li data-seq="1" class="gone">') == 1
+    assert client.frames() == []
+    assert result(world.backend.messages.read("r", 0, 9)).messages[0].message == "stays"
+
+
+def test_removing_in_an_earlier_part(browser: Browser, world: World) -> None:
+    """Afterwards one is where one was; what else the query says is left behind."""
+    for number in range(1, 100):
+        say(world, str(number))
+    text = page(browser, "/admin/rooms/r/?before=40")
+    assert 'action="/admin/rooms/r/remove/?before=40"' in text
+    answer = browser.post("/admin/rooms/r/remove/?before=40&sent=%0d%0ax", seq="7")
+    assert answer.headers["location"] == "/admin/rooms/r/?before=40&removed=7"
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "status"),
+    [
+        ("", {}, 400), ("", {"seq": "x"}, 400), ("", {"seq": "-1"}, 400), ("", {"seq": "2"}, 404),
+        ("", {"seq": "0"}, 404), ("", {"seq": "999999999999999"}, 404), ("", {"seq": "1e3"}, 400),
+        ("?before=x", {"seq": "1"}, 400), ("?before=1&after=1", {"seq": "1"}, 400),
+        ("", {"seq": "1", "token": "x"}, 403),
+    ],
+)  # fmt: skip
+def test_removals_that_make_no_sense(
+    browser: Browser, world: World, query: str, form: dict[str, str], status: int
+) -> None:
+    """Nothing is removed, and the page says why."""
+    say(world, "stays", user=EVE)
+    browser.get("/admin/rooms/r/")
+    answer = browser.post(f"/admin/rooms/r/remove/{query}", **form)
+    assert answer.status == status
+    assert 'role="alert"' in answer.body.decode()
+    assert shown(page(browser, "/admin/rooms/r/")) == ["stays"]
+
+
+def test_removals_of_strangers(browser: Browser, world: World) -> None:
+    """Nothing happens without a session, from another site, or by following a link."""
+    say(world, "stays", user=EVE)
+    page(browser, "/admin/rooms/r/")
+    assert browser.get("/admin/rooms/r/remove/?seq=1").status == 405
+    body = f"token={browser.token}&seq=1".encode()
+    for headers in (
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Origin": "https://evil.example", "Sec_Fetch_Site": ""},
+    ):
+        assert browser.send("/admin/rooms/r/remove/", body, **headers).status == 403
+    stranger = Browser(browser.port)
+    answer = stranger.send("/admin/rooms/r/remove/", body)
+    assert (answer.status, "password" in answer.body.decode()) == (403, True)
+    assert shown(page(browser, "/admin/rooms/r/")) == ["stays"]
+
+
+def test_removing_too_often(make_world: Callable[..., World]) -> None:
+    """Operators keep to the rates with this too."""
+    world = make_world(rate_per_ip=0.5)
+    browser = Browser(Port(world))
+    browser.sign_in()
+    browser.get("/admin/rooms/r/")
+    browser.post("/admin/rooms/r/remove/", seq="1")
+    refused = browser.post("/admin/rooms/r/remove/", seq="1")
+    assert (refused.status, refused.headers["retry-after"]) == (429, "2")
+
+
+def test_edited_and_taken_back(browser: Browser, world: World) -> None:
+    """The page shows the last text with a mark, and none of what was taken back."""
+    for text in ("one", "two", "three"):
+        say(world, text, user=EVE)
+    edit(world, 1, "first")
+    edit(world, 1, "uno <b>")
+    result(world.chat.retract(world.caller("198.51.100.1", EVE), "r", [2]))
+    text = page(browser, "/admin/rooms/r/")
+    lines = shown(text)
+    assert lines[:3] == ["uno &lt;b&gt;", "Taken back by its author", "three"]
+    assert "first" not in text
+    marks = re.findall(r'<li data-seq="(\d+)"[^>]*>.*?<em( hidden)?>edited', text, re.DOTALL)
+    assert marks[:3] == [("1", ""), ("2", " hidden"), ("3", " hidden")]
+
+
+def test_events_that_change_messages(browser: Browser, world: World) -> None:
+    """They come live, each once, and after the page what happened since it was made."""
+    say(world, "one", user=EVE)
+    say(world, "two", user=EVE)
+    edit(world, 1, "uno")
+    stream = browser.events("/admin/rooms/r/events?after=2")
+    events = stream.events()
+    assert changes(events) == [("edited", 3)]
+    browser.get("/admin/rooms/r/")
+    browser.post("/admin/rooms/r/remove/", seq="2")
+    world.clock.advance(1)
+    events = stream.events()
+    assert changes(events) == [("retracted", 4)]
+    assert json.loads(dict(events)["retracted"]) | {"time": 0} == {
+        "seq": 4, "time": 0, "refs": [2], "by": "moderator",
+    }  # fmt: skip
+    back = browser.events("/admin/rooms/r/events?after=2", Last_Event_ID="3")
+    assert changes(back.events()) == [("retracted", 4)]
+
+
+def test_events_that_a_page_has_missed(browser: Browser, world: World) -> None:
+    """A page that may show what was taken back is made anew."""
+    say(world, "leaked", user=EVE)
+    result(world.chat.retract(world.caller("198.51.100.1", EVE), "r", [1]))
+    for number in range(100):
+        say(world, str(number))
+    assert browser.events("/admin/rooms/r/events?after=1").events() == [("reset", "")]

@@ -1,0 +1,180 @@
+"""Acts on their way into Redis; edits and retractions as calls of `amend.lua`, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from livechat.backends.amending import foreign, missing, too_late, too_many_edits
+from livechat.backends.nonces import repeated, reused
+from livechat.backends.records import RecordKind, extra_of_text, to_record
+from livechat.backends.redis.connection import RefusedError, Script
+from livechat.backends.redis.entries import Entry, stored_entry
+from livechat.backends.waiting import Amending, Waiting
+from livechat.errors import ChatError
+from livechat.protocol.messages import (
+    MOST_EDITS,
+    Amended,
+    Draft,
+    Edit,
+    Edited,
+    Message,
+    Retracted,
+    Retraction,
+)
+
+AMEND: Final = Script("amend", "writing")
+#: Its verdicts, if they are numbers.
+_STORED: Final = 0
+_REPEATED: Final = 1
+_OTHER: Final = 2
+#: Its verdicts, if they are words.
+_REFUSALS: Final[dict[bytes, Callable[[], ChatError]]] = {
+    b"missing": missing,
+    b"foreign": foreign,
+    b"late": too_late,
+    b"often": too_many_edits,
+}
+
+
+class Nodes(NamedTuple):
+    """
+    The most that is in a node of a stream of Redis (``stream-node-max-…``).
+
+    @ivar entries: of all entries that may share one, those that are changed are rewritten.
+    """
+
+    entries: int = 100
+    size: int = 4096
+
+
+#: Where Redis knows no bounds.
+MOST_IN_NODE: Final = Nodes(10_000, 1024 * 1024)
+
+
+class Sending(Waiting):
+    """
+    A message on its way.
+
+    @ivar text: its bytes.
+    @ivar tag: tells it from all other entries.
+    @ivar extra: what it has beside its text and its user, as JSON; or nothing.
+    """
+
+    __slots__ = ("extra", "tag", "text")
+
+    def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float = 0.0) -> None:
+        super().__init__(draft, deadline)
+        self.text = text
+        self.tag = tag
+        self.extra = b""
+        if draft.reply_to is not None or draft.data is not None:
+            self.extra = _extra(self.message(0, 0))
+
+    @property
+    def room(self) -> str:
+        return self.draft.room
+
+    def entry(self, seq: int, time: int, word: bytes) -> Entry:
+        """Return what is stored of it."""
+        draft = self.draft
+        return Entry(seq, time, self.tag, draft.message, draft.user, word, 0, self.extra)
+
+    def message(self, seq: int, time: int) -> Message:
+        """Return what its sender is told of."""
+        draft = self.draft
+        return Message(draft.message, seq, time, draft.user, draft.reply_to, draft.data)
+
+
+class Change(Amending):
+    """
+    An edit or a retraction on its way.
+
+    @ivar tag: that of its event.
+    """
+
+    __slots__ = ("tag",)
+
+    def __init__(self, amendment: Edit | Retraction, tag: bytes, deadline: float = 0.0) -> None:
+        """
+        @raise UnicodeEncodeError: its text cannot be stored.
+        """
+        if isinstance(amendment, Edit):
+            amendment.message.encode()
+        super().__init__(amendment, deadline)
+        self.tag = tag
+
+    @property
+    def room(self) -> str:
+        return self.amendment.room
+
+    def args(self, nodes: Nodes) -> list[bytes]:
+        """The last arguments of the script: all behind the oldest time that is kept."""
+        given = self.amendment
+        args = [b"%d" % nodes.entries, b"%d" % nodes.size, (given.author or "").encode()]
+        if isinstance(given, Edit):
+            data = b"" if given.data is None else bytes(given.data)
+            return [
+                *args,
+                b"edit",
+                b"%d" % given.ref,
+                b"%d" % given.since,
+                b"%d" % MOST_EDITS,
+                given.message.encode(),
+                data,
+                _extra(Edited(0, 0, given.ref, given.message, given.data)),
+            ]
+        refs = [b"%d" % ref for ref in given.refs]
+        return [*args, b"retract", b"1" if given.moderates else b"", *refs]
+
+    def result(self, answer: Sequence[Any]) -> Result | ChatError:
+        """
+        Read an answer of the script.
+
+        @raise RefusedError: nothing is stored, since Redis has refused something.
+        """
+        word, verdict, *rest = answer
+        if isinstance(verdict, bytes):
+            if verdict in _REFUSALS:
+                return _REFUSALS[verdict]()
+            raise RefusedError(verdict.decode())
+        seq, time, extra, before = rest
+        if verdict == _OTHER:
+            return reused()
+        if verdict == _REPEATED:
+            again = repeated(self.amendment, seq, time)
+            assert isinstance(again, Amended)
+            return Result(again)
+        given = self.amendment
+        event: Edited | Retracted
+        if isinstance(given, Edit):
+            kind, text = RecordKind.EDITED, given.message
+            event = Edited(seq, time, given.ref, text, given.data)
+        else:
+            kind, text, known = RecordKind.RETRACTED, "", extra_of_text(extra)
+            event = Retracted(seq, time, known.refs or given.refs, known.by)
+        changed = (stored_entry(number, kept, word).entry() for number, kept in before)
+        messages = tuple(each for each in changed if isinstance(each, Message))
+        entry = Entry(seq, time, self.tag, text, None, word, kind, _extra(event))
+        return Result(Amended(event, messages), entry, new=verdict == _STORED)
+
+
+class Result(NamedTuple):
+    """
+    What became of a change.
+
+    @ivar entry: its event; None if another call with the same nonce stored it.
+    @ivar new: this call of the script stored it; otherwise it may be changed since.
+    """
+
+    amended: Amended
+    entry: Entry | None = None
+    new: bool = False
+
+
+def _extra(entry: Message | Edited | Retracted) -> bytes:
+    return str(to_record(entry).extra or "").encode()
+
+
+#: An act, its entry, and what its actor is to be told.
+Stored = tuple[Sending | Change, Entry, Message | Amended]

@@ -1,0 +1,80 @@
+"""
+Records of the audit: what operators did, as the texts of entries of an internal room.
+
+    {"action":{"type":"retract","ref":1042,"user":{…}},"by":{…},"room":"lobby","text":"…"}
+
+A livechat that does not know the type of an action reads the rest of its record.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from livechat.protocol.messages import User
+
+#: What this livechat records; later ones may record more.
+Recorded = Literal["sign_in", "sign_out", "message", "retract"]
+
+
+class Action(Struct, frozen=True, omit_defaults=True):
+    """
+    An act of an operator.
+
+    @ivar type: a `Recorded`, or one of another livechat.
+    @ivar seq: the number of the message that was sent.
+    @ivar ref: the number of the message that was removed.
+    @ivar user: whose message that was; left out if unknown.
+    """
+
+    type: str
+    seq: int | None = None
+    ref: int | None = None
+    user: User | None = None
+
+
+class Author(Struct, frozen=True, omit_defaults=True):
+    """
+    The author of an act.  An address is not recorded.
+
+    @ivar kind: ``operator``, ``user`` or ``guest``, as of an actor.
+    """
+
+    kind: str
+    user: User | None = None
+
+
+class AuditRecord(Struct, frozen=True, omit_defaults=True):
+    """
+    A record.
+
+    @ivar room: where it was done; left out where it concerns no room.
+    @ivar text: the text that was removed by another than its author.
+    """
+
+    action: Action
+    by: Author
+    room: str | None = None
+    text: str | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(AuditRecord)
+
+
+def record_to_text(record: AuditRecord) -> str:
+    """Write a record as JSON."""
+    return msgspec.json.encode(record).decode()
+
+
+def record_of_text(text: str) -> AuditRecord:
+    """
+    Read a record back from `record_to_text`.
+
+    @raise ValueError: the text is no record.
+    """
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as reason:
+        raise ValueError(str(reason)) from None

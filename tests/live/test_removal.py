@@ -1,0 +1,217 @@
+"""Removing messages on the admin page in Chromium, and what the audit says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from secrets import token_hex
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
+from tests.live.daemon import Daemon, Member, Wscat
+
+V1: Any = "livechat.v1"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose admin page has a known password."""
+    with Daemon(
+        tmp_path_factory.mktemp("daemon"),
+        "--rate=0",
+        "--rate-per-ip=0",
+        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
+    ) as running:
+        yield running
+
+
+def ann(daemon: Daemon, room: str) -> Member:
+    return daemon.socket(f"{room}/?name=Ann", subprotocols=[V1])
+
+
+def hears(member: Member, kind: str) -> dict[str, Any]:
+    """The next frame of a kind."""
+    while True:
+        frame: dict[str, Any] = json.loads(member.recv())
+        if frame["type"] == kind:
+            return frame
+
+
+def say(member: Member, text: str) -> int:
+    member.send(json.dumps({"type": "message", "message": text, "nonce": token_hex(4)}))
+    return int(hears(member, "ack")["seq"])
+
+
+def line(tab: Tab, seq: int) -> Locator:
+    return tab.page.locator(f"[data-messages] [data-seq='{seq}']")
+
+
+def records(tab: Tab) -> list[str]:
+    """What the audit says, the newest first."""
+    return [" ".join(each.split()) for each in tab.page.locator(".records .did").all_inner_texts()]
+
+
+def by_pointer(tab: Tab, seq: int) -> None:
+    line(tab, seq).get_by_text("Remove", exact=True).click()
+    line(tab, seq).get_by_role("button", name="Remove for everyone").click()
+
+
+def by_finger(tab: Tab, seq: int) -> None:
+    line(tab, seq).get_by_text("Remove", exact=True).tap()
+    line(tab, seq).get_by_role("button", name="Remove for everyone").tap()
+
+
+def by_keyboard(tab: Tab, seq: int) -> None:
+    keyboard, button = tab.page.keyboard, line(tab, seq).get_by_role("button")
+    line(tab, seq).locator("summary").focus()
+    keyboard.press("Enter")
+    expect(button).to_be_visible()
+    keyboard.press("Escape")
+    expect(button).to_be_hidden()
+    keyboard.press("Space")
+    keyboard.press("Tab")
+    expect(button).to_be_focused()
+    keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    ("remove", "options"),
+    [
+        (by_pointer, {}),
+        (by_pointer, {"java_script_enabled": False}),
+        (by_finger, {"viewport": NARROW, "has_touch": True}),
+        (by_keyboard, {}),
+    ],
+    ids=["pointer", "no scripts", "finger", "keyboard"],
+)
+def test_removing(
+    tab: Callable[..., Tab],
+    daemon: Daemon,
+    request: pytest.FixtureRequest,
+    remove: Callable[[Tab, int], None],
+    options: dict[str, Any],
+) -> None:
+    """It takes two steps; members are told, plain clients see nothing, the audit has the text."""
+    room = f"removing-{request.node.callspec.id.replace(' ', '-')}"
+    operator = tab(**options)
+    with ann(daemon, room) as member, Wscat(daemon, room) as plain:
+        leaked = say(member, f"call me: 0123 {room}")
+        operator.sign_in(f"/admin/rooms/{room}/")
+        if options.get("java_script_enabled", True):
+            operator.live()
+        remove(operator, leaked)
+        event = hears(member, "event")
+        assert (event["event"], event["refs"], event["by"]) == ("retracted", [leaked], "moderator")
+        say(member, "afterwards")
+        expect(line(operator, leaked).locator("p")).to_have_text("Removed by a moderator")
+        expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
+        assert [each["message"] for each in plain.hears(2)] == [
+            f"call me: 0123 {room}",
+            "afterwards",
+        ]
+    operator.page.reload()
+    assert operator.messages() == ["Removed by a moderator", "afterwards"]
+    assert [each["message"] for each in daemon.history(room)] == ["afterwards"]
+    operator.page.get_by_role("link", name="Audit").click()
+    operator.page.reload()
+    assert (
+        records(operator)[0] == f"Operator removed a message of Ann in {room}: call me: 0123 {room}"
+    )
+
+
+def test_what_happens_to_messages(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Edits and retractions show on the page as they happen, and numbers go on."""
+    operator = tab()
+    with ann(daemon, "changes") as member:
+        first, second = say(member, "frist"), say(member, "oops")
+        operator.sign_in("/admin/rooms/changes/")
+        operator.live()
+        expect(line(operator, first).locator("em")).to_be_hidden()
+        member.send(json.dumps({"type": "edit", "ref": first, "message": "first"}))
+        member.send(json.dumps({"type": "retract", "ref": second}))
+        expect(line(operator, first).locator("p")).to_have_text("first")
+        expect(line(operator, first).locator("em")).to_be_visible()
+        expect(line(operator, second).locator("p")).to_have_text("Taken back by its author")
+        expect(line(operator, second).locator("summary")).to_have_count(0)
+        say(member, "third")
+        expect(operator.page.locator("[data-messages] p")).to_have_count(3)
+        expect(operator.page.locator(".gap")).to_have_count(0)
+    shown = operator.messages()
+    operator.page.reload()
+    assert operator.messages() == shown == ["first", "Taken back by its author", "third"]
+
+
+def test_removal_that_is_refused(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """The page says why: the server is away, or another operator was faster."""
+    one, other = tab(), tab()
+    # Else it would know that the message is gone.
+    other.page.route("**/events?*", lambda route: route.abort())
+    with ann(daemon, "twice") as member:
+        seq = say(member, "spam")
+        one.sign_in("/admin/rooms/twice/")
+        other.sign_in("/admin/rooms/twice/")
+        other.context.set_offline(True)
+        by_pointer(other, seq)
+        expect(other.page.get_by_text("The server cannot be reached.")).to_be_visible()
+        other.context.set_offline(False)
+        by_pointer(one, seq)
+        hears(member, "event")
+        line(other, seq).get_by_role("button").click()
+        expect(other.page.get_by_role("alert")).to_contain_text("There is no such message")
+        other.open("/admin/audit/")
+        assert len([each for each in records(other) if "in twice" in each]) == 1
+
+
+def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """What others do appears by itself."""
+    one, other = tab(), tab()
+    one.sign_in("/admin/audit/")
+    one.live()
+    before = len(records(one))
+    other.sign_in()
+    expect(one.page.locator(".records li")).to_have_count(before + 1)
+    other.page.get_by_role("button", name="Sign out").click()
+    expect(one.page.locator(".records li").first).to_contain_text("signed out")
+
+
+def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
+    """What was answered is in the audit after a kill."""
+    environment = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
+    daemon = start(**environment)
+    with ann(daemon, "r") as member:
+        seq = say(member, "spam")
+        operator = tab(daemon)
+        operator.sign_in("/admin/rooms/r/")
+        by_pointer(operator, seq)
+        expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
+        daemon.kill()
+    operator.daemon = start(f"--port={daemon.port}", **environment)
+    operator.open("/admin/audit/")
+    assert records(operator) == [
+        "Operator removed a message of Ann in r: spam",
+        "Operator signed in",
+    ]
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe(
+    tab: Callable[..., Tab], daemon: Daemon, viewport: dict[str, int], scheme: str
+) -> None:
+    """Nobody is kept out, and nothing is wider than the window."""
+    operator = tab(viewport=viewport, color_scheme=scheme)
+    with ann(daemon, "axe") as member:
+        for text in ("W" * 400, "one\ntwo\n" * 40, "stays"):
+            seq = say(member, text)
+        operator.sign_in("/admin/rooms/axe/")
+        operator.live()
+        by_pointer(operator, seq - 1)
+        expect(line(operator, seq - 1).locator("p")).to_have_text("Removed by a moderator")
+        line(operator, seq).locator("summary").click()
+        assert operator.findings() == []
+    operator.open("/admin/audit/")
+    operator.live()
+    assert operator.findings() == []

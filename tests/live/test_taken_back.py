@@ -1,0 +1,125 @@
+"""What was taken back is nowhere: with a real daemon, on either backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import Daemon, eventually, trusting
+
+#: Nothing else holds these words.
+SECRET, EDITED = "zqx-first-words", "zqx-other-words"
+WORDS = "zqx-"
+#: Seconds after which they are in no file, and in no key.
+GONE_WITHIN = 60.0
+
+KEY = "k" * 16
+
+
+@pytest.fixture(scope="module", params=["embedded", "Redis"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Daemon, Path | RedisServer]]:
+    """A daemon, and where it keeps what is said."""
+    directory = tmp_path_factory.mktemp("daemon")
+    if request.param == "embedded":
+        with Daemon(directory) as running:
+            yield running, directory / "state"
+    else:
+        with (
+            RedisServer(directory / "redis") as redis,
+            Daemon(directory, f"--redis={redis.url}", "--workers=2") as running,
+        ):
+            running.log.wait_for("Redis at .* can be used", 2)
+            yield running, redis
+
+
+class Client:
+    """One that speaks ``livechat.v1``, or is plain."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    def hears(self) -> Any:
+        return json.loads(self._socket.recv(20))
+
+    def numbered(self, count: int) -> list[tuple[int, str, str | None]]:
+        """The next *count* numbered frames: number, kind and text."""
+        found: list[tuple[int, str, str | None]] = []
+        while len(found) < count:
+            frame = self.hears()
+            if frame["type"] in {"message", "event"}:
+                text = frame.get("message", frame.get("text"))
+                found.append((frame["seq"], frame.get("event", "message"), text))
+        return found
+
+    def does(self, **action: Any) -> Any:
+        """Do something; its ack."""
+        self._socket.send(json.dumps(action))
+        while (frame := self.hears())["type"] not in {"ack", "error"}:
+            pass
+        return frame
+
+
+def words_in_files(state: Path) -> int:
+    """How many files of the database have the words."""
+    files = [path for path in state.iterdir() if "sqlite3" in path.name]
+    assert files
+    return sum(WORDS.encode() in path.read_bytes() for path in files)
+
+
+def words_in_keys(redis: RedisServer) -> int:
+    """How many values of Redis have them, in whichever form they are kept."""
+    keys = redis.ask("--scan").split()
+    assert keys
+    return sum(WORDS in redis.ask("DUMP", key) for key in keys)
+
+
+def test_taken_back(place: tuple[Daemon, Path | RedisServer]) -> None:
+    """Members see the events; who comes later sees what stands there; the words are gone."""
+    daemon, store = place
+    with ExitStack() as open_sockets:
+        be_taken_back(daemon, open_sockets)
+    if isinstance(store, Path):
+        eventually(lambda: not words_in_files(store), GONE_WITHIN)
+    else:
+        eventually(lambda: not words_in_keys(store), GONE_WITHIN)
+
+
+def be_taken_back(daemon: Daemon, open_sockets: ExitStack) -> None:
+    def client(query: str = "", *, plain: bool = False) -> Client:
+        socket = connect(
+            f"wss://localhost:{daemon.port}/ws/chat/r/?{query}",
+            ssl=trusting(),
+            subprotocols=None if plain else ["livechat.v1"],  # type: ignore[list-item]
+        )
+        return Client(open_sockets.enter_context(socket))
+
+    author, member, plain = client(f"client={KEY}"), client(), client(plain=True)
+    start = member.hears()
+    assert author.hears()["limits"]["edit"] > 0
+    assert author.does(type="message", message=SECRET)["seq"] == 1
+    assert author.does(type="edit", ref=1, message=EDITED)["seq"] == 2
+    assert author.does(type="message", message="stays", reply_to=1)["seq"] == 3
+    assert author.does(type="retract", ref=1, nonce="n")["count"] == 1
+    assert author.does(type="retract", ref=1, nonce="n")["duplicate"]
+    assert member.numbered(4) == [
+        (1, "message", SECRET), (2, "edited", EDITED), (3, "message", "stays"),
+        (4, "retracted", None),
+    ]  # fmt: skip
+    assert [plain.hears(), plain.hears()] == [{"message": SECRET}, {"message": "stays"}]
+    late = client(f"since={start['epoch']}:0")
+    assert late.numbered(4) == [
+        (1, "gone", None), (2, "gone", None), (3, "message", "stays"), (4, "retracted", None),
+    ]  # fmt: skip
+    newest = client("history=9", plain=True)
+    assert newest.hears() == {"message": "stays"}
+    history = json.loads(daemon.curl(f"{daemon.url}/chat/history/r/"))["chat_history"]
+    assert [(each["seq"], each["message"]) for each in history] == [(3, "stays")]
