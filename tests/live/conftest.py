@@ -66,6 +66,6 @@ def visitor(tab: Callable[..., Tab]) -> Callable[..., Visitor]:
     """Opens browsers for visitors."""
 
     def make(*on: Daemon, **options: Any) -> Visitor:
-        return Visitor(tab(*on, **options))
+        return Visitor(tab(*on, **options), touches=options.get("has_touch", False))
 
     return make

@@ -1,0 +1,82 @@
+"""
+The verdict on an attack: a ratio of two latencies of the same run, and memory.
+
+Milliseconds depend on the machine, which attackers, members and daemons share.  So the latency
+under attack is divided by that of members whose daemon is left alone while the same attack goes
+against another one beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import ceil
+from statistics import median
+from typing import Final
+
+#: How many times longer the slowest of a hundred deliveries may take under attack, in most turns.
+RATIO: Final = 5.0
+#: Bytes by which an attack may let the daemon grow.
+GROWTH: Final = 50 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    Measurements of those who chat, and of their daemon.
+
+    @ivar took: milliseconds of each delivery, sorted.
+    @ivar before: bytes of the daemon before.
+    @ivar most: its most bytes meanwhile.
+    """
+
+    took: tuple[float, ...] = ()
+    before: int = 0
+    most: int = 0
+
+    @property
+    def grown(self) -> int:
+        return self.most - self.before
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds that *share* of the deliveries did not exceed."""
+        return self.took[ceil(share * len(self.took)) - 1]
+
+    def figures(self) -> dict[str, float]:
+        """Figures for people."""
+        return {
+            "deliveries": len(self.took),
+            "p50 ms": round(self.quantile(0.5), 1),
+            "p99 ms": round(self.quantile(0.99), 1),
+            "longest ms": round(self.took[-1], 1),
+            "memory MB": round(self.before / (1 << 20), 1),
+            "grown MB": round(self.grown / (1 << 20), 1),
+        }
+
+
+def pooled(turns: Sequence[Found]) -> Found:
+    """All turns as one: deliveries count alike, and growth is since before the first."""
+    took = chain.from_iterable(turn.took for turn in turns)
+    return Found(tuple(sorted(took)), turns[0].before, max(turn.most for turn in turns))
+
+
+def ratios(beside: Sequence[Found], attacked: Sequence[Found]) -> list[float]:
+    """How many times longer the slowest of a hundred took under attack, in each turn."""
+    pairs = zip(attacked, beside, strict=True)
+    return [under.quantile(0.99) / left.quantile(0.99) for under, left in pairs]
+
+
+def faults(beside: Sequence[Found], attacked: Sequence[Found]) -> list[str]:
+    """
+    All that must not be, in words.
+
+    The median of the turns decides: whatever else the machine did in one of them is no fault.
+    """
+    found = []
+    times, grown = median(ratios(beside, attacked)), pooled(attacked).grown
+    if times > RATIO:
+        found.append(f"99 % of deliveries took {times:.2f} times as long, {RATIO} is allowed")
+    if grown > GROWTH:
+        found.append(f"memory has grown by {grown} bytes, {GROWTH} are allowed")
+    return found
