@@ -26,7 +26,8 @@ from livechat.members.websocket import Socket, SocketFactory
 from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
-from livechat.protocol.v1 import V1, place_of_text
+from livechat.protocol.v1 import V1
+from livechat.protocol.values import place_of_text
 from livechat.protocol.wire import encode
 from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
