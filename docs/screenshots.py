@@ -24,8 +24,8 @@ from playwright.sync_api import Browser
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests.live.browser import PASSWORD, PHONE, WIDE, Tab, chromium  # noqa: E402
-from tests.live.daemon import Daemon, Member  # noqa: E402
+from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
+from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
 from tests.live.visitor import Visitor  # noqa: E402
 
 ROOMS = {
