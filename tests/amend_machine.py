@@ -45,7 +45,7 @@ LIMIT: Final = 12
 #: The second has a guest's id on a site of which he is a user.
 USERS: Final = (User("1", "Ann"), User("1", "Ann", verified=True), User("2", "Bob"), None)
 
-SETTINGS: Final = settings(max_examples=12, stateful_step_count=25, deadline=None)
+SETTINGS: Final = settings(max_examples=8, stateful_step_count=20, deadline=None)
 
 _users = st.sampled_from(USERS)
 # Counted back from the newest number; some are not there yet, or not any more.
