@@ -221,7 +221,7 @@ def take_admin() -> None:
             tab.page.get_by_label("Message", exact=True).fill("Is this thing on?")
             tab.page.keyboard.press("Enter")
             tab.page.get_by_text("was sent to everyone").wait_for()
-            line = tab.page.locator("[data-messages] li:not(.gone)").last
+            line = tab.page.locator("[data-messages] li", has_text="guest").last
             line.get_by_text("Remove", exact=True).click()
             line.get_by_role("button").click()
             tab.page.get_by_text("was removed").wait_for()
