@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
@@ -13,22 +13,10 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.backends.redis.server import RedisServer
-from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
+from tests.live.browser import NARROW, WIDE, Tab
 from tests.live.daemon import Daemon, Member, Wscat
 
 V1: Any = "livechat.v1"
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon whose admin page has a known password."""
-    with Daemon(
-        tmp_path_factory.mktemp("daemon"),
-        "--rate=0",
-        "--rate-per-ip=0",
-        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
-    ) as running:
-        yield running
 
 
 def ann(daemon: Daemon, room: str) -> Member:
@@ -192,8 +180,7 @@ def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """What was answered is in the audit after a kill."""
-    environment = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
-    daemon = start(**environment)
+    daemon = start()
     with ann(daemon, "r") as member:
         seq = say(member, "spam")
         operator = tab(daemon)
@@ -201,7 +188,7 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
         by_pointer(operator, seq)
         expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
         daemon.kill()
-    operator.daemon = start(f"--port={daemon.port}", **environment)
+    operator.daemon = start(f"--port={daemon.port}")
     operator.open("/admin/audit/")
     assert records(operator) == [
         "Operator removed a message of Ann in r: spam",
@@ -212,7 +199,7 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
 def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path) -> None:
     """With Redis, what an operator does at one process is told, and recorded, at all."""
     with RedisServer(tmp_path / "redis") as redis:
-        daemon = start(f"--redis={redis.url}", "--workers=2", LIVECHAT_ADMIN_PASSWORD=PASSWORD)
+        daemon = start(f"--redis={redis.url}", "--workers=2")
         daemon.log.wait_for("is ready, with 2 workers")
         for number in (1, 2):
             daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
