@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.backends.redis.server import RedisServer
 from tests.live.browser import NARROW, WIDE, Tab
 from tests.live.daemon import Daemon, Member, Wscat
 
@@ -40,6 +43,16 @@ def line(tab: Tab, seq: int) -> Locator:
 def records(tab: Tab) -> list[str]:
     """What the audit says, the newest first."""
     return [" ".join(each.split()) for each in tab.page.locator(".records .did").all_inner_texts()]
+
+
+def kept(redis: RedisServer, key: str) -> str:
+    """All that Redis has under a key, as text."""
+    match redis.ask("TYPE", key):
+        case "stream":
+            return redis.ask("XRANGE", key, "-", "+")
+        case "hash":
+            return redis.ask("HGETALL", key)
+    return ""
 
 
 def by_pointer(tab: Tab, seq: int) -> None:
@@ -181,6 +194,32 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
         "Operator removed a message of Ann in r: spam",
         "Operator signed in",
     ]
+
+
+def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """With Redis, what an operator does at one process is told, and recorded, at all."""
+    with RedisServer(tmp_path / "redis") as redis:
+        daemon = start(f"--redis={redis.url}", "--workers=2")
+        daemon.log.wait_for("is ready, with 2 workers")
+        for number in (1, 2):
+            daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
+        operator, watching = tab(daemon), tab(daemon)
+        watching.sign_in("/admin/audit/")
+        watching.live()
+        with ExitStack() as stack:
+            members = [stack.enter_context(ann(daemon, "r")) for _ in range(6)]
+            seq = say(members[0], "call me: 0123")
+            operator.sign_in("/admin/rooms/r/")
+            operator.live()
+            by_pointer(operator, seq)
+            for member in members:
+                assert hears(member, "event")["refs"] == [seq]
+        expect(watching.page.locator(".records li").first).to_contain_text("call me: 0123")
+        assert daemon.history("r") == []
+        for kind in ("s", "x", "m"):
+            assert "0123" not in kept(redis, f"lc:{{r}}:{kind}")
+        assert "0123" in kept(redis, "lc:{!audit}:s")
+        daemon.stop()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
