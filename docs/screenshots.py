@@ -24,8 +24,8 @@ from playwright.sync_api import Browser
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests.live.browser import NARROW, PASSWORD, WIDE, Tab, chromium  # noqa: E402
-from tests.live.daemon import Daemon, Member  # noqa: E402
+from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
+from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
 from tests.live.visitor import Visitor  # noqa: E402
 
 ROOMS = {
@@ -122,7 +122,7 @@ def take_chat() -> None:
             for each in tabs.values():
                 each.open("/")
             take(tabs, "front")
-            pages = [Visitor(each) for each in tabs.values()]
+            pages = [Visitor(each, touches=kind.startswith("phone")) for kind, each in tabs.items()]
             for page in pages:
                 page.page.evaluate(f"localStorage.setItem('livechat:key:{daemon.url}/', {KEY!r})")
                 page.join("release-party", "Ann")
@@ -130,6 +130,8 @@ def take_chat() -> None:
                 chidi = Visitor(Tab(browser, daemon)).join("release-party", "Chidi")
                 chidi.composer.fill("I am")
                 take(tabs, "chat")
+                change(pages[0], chidi)
+                take_changes(tabs, pages)
             for each in tabs.values():
                 each.context.set_offline(True)
         for page in pages:
@@ -149,18 +151,31 @@ def take_chat() -> None:
             take(tabs, "gap")
 
 
+def take_changes(tabs: dict[str, Tab], pages: list[Visitor]) -> None:
+    """Messages that were changed, and how that is done."""
+    take(tabs, "changes")
+    for page in pages:
+        page.opens_menu(page.line("Is the changelog online?"))
+    take(tabs, "menu")
+    for page in pages:
+        page.page.get_by_role("menuitem", name="Edit").click()
+    take(tabs, "editing")
+    for page in pages:
+        page.page.get_by_role("button", name="Cancel").click()
+
+
 def devices(browser: Browser, daemon: Daemon) -> dict[str, Tab]:
     """Ann's."""
     return {
         f"{size}-{scheme}": Tab(
             browser,
             daemon,
-            viewport=viewport,
+            **kind,
             color_scheme=scheme,
             device_scale_factor=2 if size == "phone" else 1,
             locale="en-GB",
         )
-        for size, viewport in (("wide", WIDE), ("phone", NARROW))
+        for size, kind in (("wide", {"viewport": WIDE}), ("phone", PHONE))
         for scheme in ("light", "dark")
     }
 
@@ -194,6 +209,22 @@ def talk(daemon: Daemon, ann: Visitor) -> Iterator[None]:
         yield
 
 
+def change(ann: Visitor, chidi: Visitor) -> None:
+    """One message is edited, one is taken back, and one is answered."""
+    ann.says("Is the chanelog online?", "My number is 0170 1234567")
+    ann.hears_by_now("My number is 0170 1234567")
+    ann.chooses(ann.line("Is the chanelog online?"), "Edit")
+    ann.says("Is the changelog online?")
+    ann.chooses(ann.line("My number is 0170 1234567"), "Take back")
+    chidi.hears_by_now("Is the changelog online?")
+    chidi.chooses(chidi.line("Is the changelog online?"), "Reply")
+    chidi.says("Since this morning")
+    ann.hears_by_now("Since this morning")
+    ann.chooses(ann.line("Lunch at half past twelve?"), "Reply")
+    ann.says("I am in!")
+    chidi.hears_by_now("I am in!")
+
+
 def take_admin() -> None:
     """The admin page."""
     with (
@@ -221,8 +252,18 @@ def take_admin() -> None:
             tab.page.get_by_label("Message", exact=True).fill("Is this thing on?")
             tab.page.keyboard.press("Enter")
             tab.page.get_by_text("was sent to everyone").wait_for()
+            # By its number: people go on talking.
+            newest = tab.page.locator("[data-messages] li", has_text="guest").last
+            seq = newest.get_attribute("data-seq")
+            line = tab.page.locator(f"[data-messages] [data-seq='{seq}']")
+            line.get_by_text("Remove", exact=True).click()
+            line.get_by_role("button").click()
+            tab.page.get_by_text("was removed").wait_for()
             tab.page.evaluate("scrollTo(0, 0)")
             picture("room")
+            tab.page.get_by_role("link", name="Audit").click()
+            tab.live()
+            picture("audit")
             tab.close()
 
 

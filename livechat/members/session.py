@@ -21,6 +21,7 @@ from livechat.members.plain import PlainSession
 from livechat.protocol import v1
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place
+from livechat.protocol.values import LARGEST_NUMBER
 from livechat.protocol.wire import encode
 from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
@@ -200,7 +201,7 @@ def make_session(
 def _page(found: History, messages: list[Message], *, forward: bool) -> v1.History:
     """Make the page of *messages*, or of as many as fit on the side asked for."""
     kept = _that_fit(messages, forward=forward)
-    first, last = min(found.first, v1.LARGEST), found.last
+    first, last = min(found.first, LARGEST_NUMBER), found.last
     if len(kept) < len(messages) and forward:
         last = messages[len(kept)].seq - 1
     elif len(kept) < len(messages):

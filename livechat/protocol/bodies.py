@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from livechat.protocol.v1 import Data, Ref
+from livechat.protocol.values import Data, Ref
 from livechat.protocol.wire import check_depth, explained
 
 

@@ -9,6 +9,7 @@ told of a change as they are told of a message, and a member that resumes misses
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import Final, Literal, NamedTuple
 
 from msgspec import Raw, Struct
@@ -204,6 +205,23 @@ class Gone(Struct, frozen=True):
 
 Event = Retracted | Edited | Gone
 Entry = Message | Event
+
+
+def retracted_by(entries: Iterable[Entry]) -> frozenset[int]:
+    """Return the numbers that the retractions among *entries* name."""
+    return frozenset(ref for each in entries if isinstance(each, Retracted) for ref in each.refs)
+
+
+def without(entries: Iterable[Entry], refs: Container[int]) -> list[Entry]:
+    """Return *entries* as they are once the messages *refs* are retracted."""
+    return [Gone(each.seq, each.time) if _speaks(each, refs) else each for each in entries]
+
+
+def _speaks(entry: Entry, refs: Container[int]) -> bool:
+    """Tell whether *entry* has words of one of the messages *refs*."""
+    if isinstance(entry, Message):
+        return entry.seq in refs
+    return isinstance(entry, Edited) and entry.ref in refs
 
 
 def characters(entry: Entry) -> int:

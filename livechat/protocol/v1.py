@@ -7,7 +7,6 @@ the struct's tag.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -16,33 +15,11 @@ from msgspec import Meta, Raw, Struct, field
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import MOST_REFS, Message, Place, User
-from livechat.protocol.wire import DEEPEST_DATA, LARGEST_DATA, check_depth, explained
+from livechat.protocol.values import Data, Epoch, Nonce, Number, Ref
+from livechat.protocol.wire import check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
-#: The largest number: JavaScript has no larger one.
-LARGEST: Final = 2**53 - 1
-#: Characters of a nonce, and of an epoch.
-LONGEST_NONCE: Final = 64
-_EPOCH: Final = r"[A-Za-z0-9_-]{1,64}"
-
-#: Pattern of a place as text.
-PLACE: Final = rf"({_EPOCH}):([0-9]{{1,16}})"
-_PLACE: Final = re.compile(PLACE, re.ASCII)
-
-Number = Annotated[int, Meta(ge=0, le=LARGEST)]
-Ref = Annotated[int, Meta(ge=1, le=LARGEST)]
-#: A JSON object, or nothing; checked by `livechat.protocol.wire.checked_data`.
-Data = Annotated[
-    Raw,
-    Meta(
-        description="A JSON object, for the clients; without insignificant white space at most "
-        f"{LARGEST_DATA} bytes; nested at most {DEEPEST_DATA} deep.",
-        extra_json_schema={"type": "object"},
-    ),
-]
-Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
-Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 
 
 class Say(Struct, frozen=True, tag_field="type", tag="message"):
@@ -396,18 +373,6 @@ def _refused(found: str) -> ChatError:
         name = found.split("`")[1]
         return ChatError(Kind.BAD_MESSAGE, f"The object has no key '{name}'.")
     return ChatError(Kind.BAD_MESSAGE, 'Send a JSON object, such as {"message": "text"}.')
-
-
-def place_of_text(text: str) -> Place:
-    """
-    Read a place from ``epoch:seq``, as in ``?since=`` and ``Last-Event-ID``.
-
-    @raise ChatError: it is no place.
-    """
-    found = _PLACE.fullmatch(text)
-    if found is None or int(found[2]) > LARGEST:
-        raise ChatError(Kind.BAD_QUERY, "A place in a room is written as epoch:seq.")
-    return Place(found[1], int(found[2]))
 
 
 def error_of(reason: ChatError, nonce: str | None = None) -> Error:

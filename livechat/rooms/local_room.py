@@ -16,17 +16,18 @@ get a frame with the gap first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from twisted.logger import Logger
 
 from livechat.errors import internal
 from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
-from livechat.protocol.messages import Entry, Place
+from livechat.protocol.messages import Entry, Place, retracted_by, without
 from livechat.protocol.v1 import Resumed, ServerFrame
 from livechat.rooms.member import IMember
 
-_Part = Callable[[Encoding], bytes]
+#: Entries with their epoch, or a frame.
+_Part = tuple[str, Sequence[Entry]] | ServerFrame
 
 _log = Logger()
 
@@ -60,8 +61,25 @@ class Batch:
     def encoded(self, encoding: Encoding) -> bytes:
         found = self._encoded[encoding]
         if found is None:
-            found = self._encoded[encoding] = b"".join([part(encoding) for part in self._parts])
+            found = self._encoded[encoding] = b"".join(
+                [
+                    encode_entries(encoding, *part)
+                    if isinstance(part, tuple)
+                    else encode_frame(encoding, part)
+                    for part in self._parts
+                ]
+            )
         return found
+
+    def retract(self, epoch: str, refs: frozenset[int]) -> None:
+        """Write nothing more of the messages *refs* of *epoch*: to other members they are gone."""
+        self._parts = [
+            (epoch, without(part[1], refs))
+            if isinstance(part, tuple) and part[0] == epoch
+            else part
+            for part in self._parts
+        ]
+        self._encoded = [None] * len(Encoding)
 
 
 class LocalRoom:
@@ -168,14 +186,23 @@ class LocalRoom:
     def broadcast(self, frame: ServerFrame) -> None:
         """Have *frame* written to all members that understand it."""
         if self.framed:
-            self._open_batch(news=False).add(lambda encoding: encode_frame(encoding, frame))
+            self._open_batch(news=False).add(frame)
 
     def deliver(self, epoch: str, entries: Sequence[Entry]) -> None:
-        """Have *entries* written to all live members, and let early ones become live."""
+        """
+        Have *entries* written to all live members, and let early ones become live.
+
+        Nobody gets any more what a retraction among them names.
+        """
+        refs = retracted_by(entries)
+        if refs:
+            entries = without(entries, refs)
+            for batch in self.batches:
+                batch.retract(epoch, refs)
         missed = self.place and _gap(self.place, epoch, entries)
         if missed and self.live:
             # Before early members become live, who have not missed it.
-            self._open_batch(news=True).add(lambda encoding: encode_frame(encoding, missed))
+            self._open_batch(news=True).add(missed)
         while self.early and entries:
             count = self._let_in(epoch, entries)
             self._append(epoch, entries[:count])
@@ -209,7 +236,7 @@ class LocalRoom:
             return
         if self.live:
             batch = self._open_batch(news=True)
-            batch.add(lambda encoding: encode_entries(encoding, epoch, entries))
+            batch.add((epoch, entries))
             batch.since = batch.since or entries[0].time
             batch.entries += len(entries)
         self.place = Place(epoch, entries[-1].seq)

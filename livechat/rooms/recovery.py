@@ -30,7 +30,15 @@ from zope.interface import implementer
 from livechat.errors import ChatError
 from livechat.interfaces import IBackend, ISink
 from livechat.protocol.encoding import encode_entries, encode_frame
-from livechat.protocol.messages import Entry, Page, Place, Position, characters
+from livechat.protocol.messages import (
+    Entry,
+    Page,
+    Place,
+    Position,
+    characters,
+    retracted_by,
+    without,
+)
 from livechat.protocol.v1 import Resumed
 from livechat.rooms.history import first_of_newest
 from livechat.rooms.hub import Hub
@@ -56,18 +64,27 @@ class _DeliveryBuffer:
     def __init__(self) -> None:
         self.delivered: deque[tuple[str, Entry]] = deque()
         self._characters = 0
+        # Messages that were retracted meanwhile, by epoch and number.
+        self._retracted: set[Place] = set()
 
     def clear(self) -> None:
         """Forget all entries."""
         self.delivered.clear()
         self._characters = 0
+        self._retracted.clear()
 
     def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
+        self._retracted.update(Place(epoch, ref) for ref in retracted_by(entries))
         for entry in entries:
             self.delivered.append((epoch, entry))
             self._characters += characters(entry)
         while len(self.delivered) > BUFFER_ENTRIES or self._characters > BUFFER_CHARACTERS:
             self._characters -= characters(self.delivered.popleft()[1])
+
+    def now(self, epoch: str, entries: list[Entry]) -> list[Entry]:
+        """Return *entries* of *epoch*, which were read before, as they are now."""
+        refs = {ref for known_as, ref in self._retracted if known_as == epoch}
+        return without(entries, refs) if refs else entries
 
     def after(self, place: Place) -> list[Entry]:
         """Return the entries that follow *place* without a hole."""
@@ -162,6 +179,7 @@ class Replay:
             entries += buffer.after(Place(place.epoch, last))
         if not entries:
             return place
+        entries = buffer.now(place.epoch, entries)
         self._write(encode_entries(self._client.encoding, place.epoch, entries))
         return Place(place.epoch, entries[-1].seq)
 

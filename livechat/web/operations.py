@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from livechat.errors import Kind
 from livechat.http.call import FORM
 from livechat.identity import guests
-from livechat.protocol import looks, names
+from livechat.protocol import looks, names, values
 from livechat.protocol import v1 as frames
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
@@ -41,7 +41,7 @@ UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 
 TEXT: Final[Document] = {"type": "string"}
 NUMBER: Final[Document] = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-PLACE: Final[Document] = {"type": "string", "pattern": f"^{frames.PLACE}$"}
+PLACE: Final[Document] = {"type": "string", "pattern": f"^{values.PLACE}$"}
 ROOM: Final[Document] = {
     "type": "string",
     "pattern": f"^{names.ROOM_NAME}$",
@@ -129,7 +129,7 @@ def _key(shortest_shared: int) -> Document:
     return _parameter(
         "header",
         "Idempotency-Key",
-        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{frames.LONGEST_NONCE}}}$"},
+        {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{values.LONGEST_NONCE}}}$"},
         "The same one from the same user in the same room is the same act. With `client` it "
         "may be shorter, from 1 character on.",
     )

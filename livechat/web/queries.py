@@ -11,7 +11,8 @@ from livechat.http.call import FORM, Call
 from livechat.identity.door import Claim
 from livechat.identity.guests import checked_key, checked_name
 from livechat.protocol.bodies import SendRequest, decode_send_request
-from livechat.protocol.v1 import LONGEST_NONCE, Action, decode_action
+from livechat.protocol.v1 import Action, decode_action
+from livechat.protocol.values import LONGEST_NONCE
 from livechat.rooms.history import Window
 
 #: Below 2^53, so that JavaScript can hold it.

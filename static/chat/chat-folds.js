@@ -43,7 +43,7 @@ export class Folds {
   #look(texts) {
     const found = texts.map((text) => ({ line: lineOf(text), folds: this.#folds(text) }));
     const changed = found.filter(({ line, folds }) => folds === !buttonOf(line));
-    if (changed.length) this.#inPlace(() => changed.forEach(({ line, folds }) => this.#offer(line, folds)));
+    if (changed.length) this.inPlace(() => changed.forEach(({ line, folds }) => this.#offer(line, folds)));
   }
 
   /**
@@ -84,7 +84,7 @@ export class Folds {
   #turn(line, button) {
     const whole = !line.matches(`.${WHOLE}`);
     // An unfolded text goes on where it was cut off; folded again, its button stays in place.
-    this.#inPlace(() => this.#show(line, button, whole), whole ? line : button);
+    this.inPlace(() => this.#show(line, button, whole), whole ? line : button);
     if (!whole) button.scrollIntoView({ block: "nearest" });
   }
 
@@ -121,7 +121,7 @@ export class Folds {
    * @param {() => void} change
    * @param {Element | undefined} [anchor] unless said, the first that is seen
    */
-  #inPlace(change, anchor = this.#firstSeen()) {
+  inPlace(change, anchor = this.#firstSeen()) {
     const before = anchor?.getBoundingClientRect().top ?? 0;
     change();
     if (anchor) this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;

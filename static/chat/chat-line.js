@@ -2,12 +2,14 @@
  * A line of the log: a message, or what stands between them.
  *
  * @import { Names } from "./chat-names.js"
- * @import { Message } from "./livechat.js"
+ * @import { Data, Edited, Message } from "./livechat.js"
  */
 
 import { avatar } from "./chat-people.js";
-import { element } from "./dom.js";
+import { element, find } from "./dom.js";
 
+/** @type {WeakMap<HTMLElement, Data>} what other programs have put into messages, by their lines */
+const DATA = new WeakMap();
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
 const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
@@ -16,8 +18,9 @@ const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
  * @param {Message} message
  * @param {boolean} mine
  * @param {Names} names
+ * @param {HTMLElement} [quote] of the message that it answers
  */
-export function line({ message, seq, time, user }, mine, names) {
+export function line({ message, seq, time, user, edited, data }, mine, names, quote) {
   const name = element("b", "", mine ? "You" : names.show(user));
   const moment = new Date(time);
   const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
@@ -25,11 +28,78 @@ export function line({ message, seq, time, user }, mine, names) {
   when.dateTime = moment.toISOString();
   when.title = moment.toLocaleString();
   const kind = mine ? "message mine" : "message";
-  const made = element("li", kind, avatar(user), name, words(message), when);
+  const text = [...(quote ? [quote] : []), words(message)];
+  const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
   made.dataset.user = user?.id ?? "";
+  if (edited) mark(made, edited);
+  if (data) DATA.set(made, data);
   return made;
+}
+
+/**
+ * What was announced is not announced again, whatever becomes of it.
+ *
+ * @param {HTMLElement} made
+ */
+export const hush = (made) => made.setAttribute("aria-live", "off");
+
+/**
+ * @param {HTMLElement} made
+ * @param {Edited} edited
+ */
+export function rewrite(made, { text, time, data }) {
+  hush(made);
+  mark(made, time);
+  if (data) DATA.set(made, data);
+  else DATA.delete(made);
+  if (textOf(made) !== text) find(made, "p").replaceChildren(...words(text).childNodes);
+}
+
+/**
+ * @param {HTMLElement} made
+ * @param {number} edited when
+ */
+function mark(made, edited) {
+  const small = made.querySelector(".edited") ?? element("small", "edited", "edited");
+  small.setAttribute("title", `Edited ${new Date(edited).toLocaleString()}`);
+  find(made, "time").before(small);
+}
+
+/**
+ * Leave of a message only that there was one.
+ *
+ * @param {HTMLElement} made
+ * @param {string} [by]
+ */
+export function takeBack(made, by) {
+  hush(made);
+  for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
+  made.classList.remove("cut", "whole");
+  made.classList.add("gone");
+  DATA.delete(made);
+  find(made, "p").textContent = by === "moderator" ? "A moderator removed this message." : "This message was taken back.";
+}
+
+/** @param {HTMLElement} made */
+export const dataOf = (made) => DATA.get(made);
+
+/** @param {HTMLElement} made */
+export const textOf = (made) => find(made, "p").textContent ?? "";
+
+/**
+ * Say what is being done with a message; or, with no text, nothing any more.
+ *
+ * @param {HTMLElement} made
+ * @param {string} text
+ */
+export function note(made, text) {
+  hush(made);
+  const small = made.querySelector(".note") ?? element("small", "note");
+  if (small.textContent !== text) small.textContent = text;
+  if (!text) small.remove();
+  else if (!small.isConnected) find(made, "p").after(small);
 }
 
 /**
@@ -103,16 +173,18 @@ export function marker(kind, text) {
 }
 
 /**
+ * @param {HTMLElement | undefined} quote of what it is about
  * @param {string} message
  * @param {string} note
  * @param {[string, () => void][]} choices
  */
-export function unsent(message, note, choices) {
+export function unsent(quote, message, note, choices) {
   const buttons = choices.map(([text, choose]) => {
     const button = element("button", "quiet", text);
     button.type = "button";
     button.addEventListener("click", choose);
     return button;
   });
-  return element("li", "message mine unsent", words(message), element("small", "", note), ...buttons);
+  const text = [...(quote ? [quote] : []), ...(message ? [words(message)] : [])];
+  return element("li", "message mine unsent", ...text, element("small", "", note), ...buttons);
 }

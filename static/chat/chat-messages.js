@@ -3,8 +3,7 @@
  *
  *     earlier messages, a page at a time, when one scrolls there
  *     --- a day, "new messages", "you missed 5 messages" ---
- *     messages, as they come
- *     what waits to be sent, and what could not be
+ *     messages, as they come, and as they are edited and taken back
  *
  * The elements are the only state that there is of it.  What happens is shown once a frame, because
  * each look at where things are makes the browser lay them out.
@@ -14,92 +13,121 @@
  * with it.  No more than `MOST` lines are kept: for one who reads at the end the oldest go, and for one
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
+ * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Names } from "./chat-names.js"
- * @import { Chat, ChatError, Gap, Message, Queued } from "./livechat.js"
+ * @import { Chat, Edited, Gap, Message, Retracted } from "./livechat.js"
  */
 
+import { Amends } from "./chat-amends.js";
+import { Changes } from "./chat-changes.js";
 import { Folds } from "./chat-folds.js";
-import { line, marker, settle, unsent } from "./chat-line.js";
+import { hush, line, marker, settle, takeBack } from "./chat-line.js";
+import { Menu } from "./chat-menu.js";
+import { Quotes } from "./chat-quotes.js";
+import { Unread } from "./chat-unread.js";
+import { Unsent } from "./chat-unsent.js";
 import { find } from "./dom.js";
-import { Kept } from "./livechat-outbox.js";
 
-/** Messages in a page of history. */
+/** Messages in a page of history; and in one from the middle of it, in which a half is newer. */
 const PAGE = 50;
+const AROUND = 100;
+/** Numbers up to which one goes back page by page. */
+const CLOSE = 300;
 /** Lines that are kept while one reads at the end, and further up. */
 const MOST_AT_END = 1_000;
 const MOST = 3_000;
 /** Pixels from the end, or from the top, within which one is there. */
 const NEAR = 60;
-/** Milliseconds after which what was put before is no longer news to a screen reader. */
+/** Milliseconds after which a message is no longer news to a screen reader. */
 const QUIET = 200;
 
 export class Messages {
   #chat;
-  #composer;
   #tellUnread;
-  #frame;
   #folds;
   #names;
+  #changes = new Changes();
+  #quotes;
+  #unread;
+  #unsent;
+  #amends;
+  #menu;
   #scroller;
   #log;
   #said;
-  #waiting;
+  #status;
   #top;
   #earlier;
   #newer;
   /** @type {(Message | Gap)[]} what is to be shown with the next frame */
   #news = [];
+  /** @type {(Edited | Retracted)[]} what has happened to those before */
+  #changed = [];
+  /** @type {HTMLElement[]} lines that are to have a button, once they have been announced */
+  #fresh = [];
   #drawing = false;
-  #loading = false;
+  /** @type {Promise<void> | undefined} of a page that is being read */
+  #loading;
   #more = true;
+  /** @type {number | undefined} before which nothing has been read yet */
+  #from;
   /** Whether the newest messages are not among those that are shown. */
   #cut = false;
   /** How often what was shown was dropped. */
   #dropped = 0;
   /** Whether the log is in the window, and in a part of the page that is shown. */
   #shown = false;
-  #unread = 0;
   #quiet = 0;
-  #kept;
-  /** What was seen when one was here last. */
-  #seen;
+  #offering = 0;
 
   /**
    * @param {HTMLElement} frame
    * @param {Chat} chat
-   * @param {import("./chat.js").Composer} composer
+   * @param {Composer} composer
    * @param {import("./chat.js").Memory} memory
    * @param {Names} names
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
    */
   constructor(frame, chat, composer, memory, names, tellUnread, over) {
-    this.#frame = frame;
     this.#chat = chat;
-    this.#composer = composer;
-    this.#kept = memory;
     this.#tellUnread = tellUnread;
     this.#names = names;
     this.#scroller = find(frame, ".scroller");
     this.#folds = new Folds(this.#scroller, over);
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
-    this.#waiting = find(frame, ".waiting");
+    this.#status = find(frame, "[role=status]");
     this.#top = find(frame, ".top span");
     this.#earlier = find(frame, ".earlier");
     this.#newer = find(frame, ".newer");
-    this.#seen = memory.read("seen");
+    const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
+    const apart = (/** @type {Message} */ message) => line(message, this.#isMine(message), this.#names);
+    this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.#jump(seq), over);
+    this.#unsent = new Unsent(frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
+    this.#unread = new Unread(this.#said, chat, memory);
+    const parts = { folds: this.#folds, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
+    const amends = (this.#amends = new Amends(frame, chat, composer, parts, shown));
+    this.#menu = new Menu(frame, (line) => amends.choices(line), over);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
       if (state === "open" && !this.#said.children.length) this.#loadEarlier();
       this.#draw();
     });
     chat.addEventListener("message", ({ detail }) => this.#hear(detail));
-    chat.addEventListener("gap", ({ detail }) => this.#hear(detail));
+    chat.addEventListener("gap", ({ detail }) => {
+      if (detail.reason === "epoch") this.#forget();
+      this.#hear(detail);
+    });
+    chat.addEventListener("edited", ({ detail }) => {
+      this.#changes.edit(detail);
+      this.#change(detail);
+    });
+    chat.addEventListener("retracted", ({ detail }) => {
+      this.#changes.retract(detail);
+      this.#change(detail);
+    });
     chat.addEventListener("outbox", () => this.#draw());
-    chat.addEventListener("refused", ({ detail }) => this.#fail(detail.message, detail.error));
-    for (const { message, problem } of memory.failed) this.#showFailed(message, problem);
-    this.#showWaiting();
 
     this.#earlier.addEventListener("click", () => this.#loadEarlier());
     this.#newer.addEventListener("click", () => {
@@ -121,13 +149,14 @@ export class Messages {
   }
 
   /**
-   * Send a message, and show what becomes of it.
+   * Send a message, or another text for one, and show what becomes of it.
    *
    * @param {string} message
+   * @param {Aim | undefined} aim
    */
-  send(message) {
-    this.#chat.send(message).catch((error) => this.#fail(message, error));
-    this.#toEnd();
+  send(message, aim) {
+    this.#amends.send(message, aim);
+    if (aim?.kind !== "edit") this.#toEnd();
   }
 
   #toEnd() {
@@ -158,6 +187,27 @@ export class Messages {
     this.#draw();
   }
 
+  /** @param {Edited | Retracted} change */
+  #change(change) {
+    this.#changed.push(change);
+    this.#draw();
+  }
+
+  /** The numbers are others'. */
+  #forget() {
+    this.#changes.forget();
+    this.#quotes.forget();
+    this.#changed = [];
+    this.#unread.forget();
+    this.#from = undefined;
+  }
+
+  /** @param {number} seq */
+  #shownLine(seq) {
+    const found = this.#said.querySelector(`[data-seq="${seq}"]`);
+    return found instanceof HTMLElement ? found : null;
+  }
+
   /** Show it with the next frame, of which there are none while nobody looks. */
   #draw() {
     if (this.#drawing) return;
@@ -176,11 +226,15 @@ export class Messages {
       if ("reason" in each) this.#gap(each);
       else this.#add(each, seen);
     }
-    this.#showWaiting();
+    this.#unsent.show();
     if (atEnd) this.#keepNewest();
     else this.#keepOldest();
     if (atEnd) this.#scroller.scrollTop = 0;
     else if (news.length) this.#scroller.scrollTop -= this.#scroller.scrollHeight - height;
+    const changed = this.#changed.splice(0);
+    if (changed.length) this.#folds.inPlace(() => changed.forEach((each) => this.#amends.apply(each)));
+    this.#quotes.look();
+    this.#menu.follow();
     this.#look();
   }
 
@@ -189,10 +243,8 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    if (!seen && !this.#isMine(message)) {
-      if (!this.#unread && !this.#cut) this.#markUnread();
-      this.#unread++;
-    }
+    const isNews = !this.#isMine(message) && this.#changes.gone(message.seq) === undefined;
+    if (!seen && isNews) this.#unread.add(!this.#cut);
     if (this.#cut) return;
     const made = this.#line(message);
     this.#said.append(made);
@@ -201,9 +253,23 @@ export class Messages {
 
   /** @param {Message} message */
   #line(message) {
-    const made = line(message, this.#isMine(message), this.#names);
+    const now = this.#changes.apply(message);
+    const { replyTo, ...rest } = now ?? { ...message, message: "", replyTo: undefined };
+    const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
+    const made = line(rest, this.#isMine(message), this.#names, quote);
+    if (!now) takeBack(made, this.#changes.gone(message.seq));
     this.#folds.watch(made);
+    this.#fresh.push(made);
+    clearTimeout(this.#offering);
+    this.#offering = Number(setTimeout(() => this.#offer(), QUIET));
     return made;
+  }
+
+  /** Whatever becomes of these from now on is not announced as something said. */
+  #offer() {
+    const fresh = this.#fresh.splice(0).filter((each) => each.isConnected);
+    for (const each of fresh) hush(each);
+    this.#menu.offer(fresh);
   }
 
   /** @param {Message} message */
@@ -225,11 +291,16 @@ export class Messages {
 
   /** Show nothing, and begin at the end again. */
   #anew() {
-    this.#said.replaceChildren();
-    this.#dropped++;
+    this.#drop();
     this.#cut = false;
     this.#setMore(true);
     this.#loadEarlier();
+  }
+
+  #drop() {
+    this.#said.replaceChildren();
+    this.#dropped++;
+    this.#from = undefined;
   }
 
   #keepNewest() {
@@ -237,6 +308,7 @@ export class Messages {
     while (this.#said.children.length > MOST_AT_END) this.#said.firstElementChild?.remove();
     const first = this.#said.querySelector(".message");
     if (first instanceof HTMLElement) settle(first);
+    this.#from = this.#first();
     this.#setMore(true);
   }
 
@@ -249,30 +321,35 @@ export class Messages {
 
   // What was said before.
 
-  async #loadEarlier() {
-    if (this.#loading || !this.#more || !this.#chat.place) return;
-    this.#loading = true;
+  #loadEarlier() {
+    if (!this.#more || !this.#chat.place) return undefined;
+    return (this.#loading ??= this.#readEarlier(this.#chat.place.epoch));
+  }
+
+  /** @param {string} epoch */
+  async #readEarlier(epoch) {
     this.#earlier.textContent = "Loading…";
-    const { epoch, seq } = this.#chat.place;
     const dropped = this.#dropped;
-    const shown = this.#said.children.length;
+    const before = this.#from ?? (this.#chat.place?.seq ?? 0) + 1;
+    let read = false;
     try {
-      const page = await this.#chat.history({ before: this.#first() ?? seq + 1, limit: PAGE });
+      const page = await this.#chat.history({ before, limit: PAGE });
       // Or else what it belongs to is gone, or is about to.
-      if (page.epoch === epoch && epoch === this.#chat.place.epoch && dropped === this.#dropped) {
+      if (page.epoch === epoch && epoch === this.#chat.place?.epoch && dropped === this.#dropped) {
         const first = this.#first() ?? Infinity;
+        // There may be nothing in it but what was taken back.
+        this.#from = page.next?.before ?? page.messages.at(0)?.seq ?? before;
+        read = this.#from < before;
         this.#prepend(page.messages.filter((each) => each.seq < first), page.more);
       }
       this.#earlier.textContent = "Earlier messages";
     } catch {
       this.#earlier.textContent = "Earlier messages could not be loaded. Try again";
     } finally {
-      this.#loading = false;
+      this.#loading = undefined;
     }
     // What came may not fill the screen.
-    if (dropped !== this.#dropped || (this.#isAtTop() && shown < this.#said.children.length)) {
-      this.#loadEarlier();
-    }
+    if (dropped !== this.#dropped || (this.#isAtTop() && read)) this.#loadEarlier();
   }
 
   /** The number of the first message that is shown. */
@@ -286,19 +363,99 @@ export class Messages {
    * @param {boolean} more
    */
   #prepend(messages, more) {
+    const atEnd = this.#isAtEnd();
+    this.#put(messages, more);
+    this.#unread.markSinceLastTime(more);
+    if (atEnd) this.#keepNewest();
+    else this.#keepOldest();
+    this.#look();
+  }
+
+  /**
+   * @param {Message[]} messages which come before those that are shown
+   * @param {boolean} more
+   */
+  #put(messages, more) {
     // A screen reader tells what is new, which this is not.
     this.#log.setAttribute("aria-live", "off");
     clearTimeout(this.#quiet);
     this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
-    const atEnd = this.#isAtEnd();
     const first = this.#said.querySelector(".message");
     const made = messages.map((each) => this.#line(each));
     this.#said.prepend(...made);
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
-    this.#markSinceLastTime();
+    this.#quotes.look();
+    this.#unsent.show();
     this.#setMore(more);
-    if (atEnd) this.#keepNewest();
-    else this.#keepOldest();
+  }
+
+  // What was quoted.
+
+  /**
+   * Go to a message, wherever it is.
+   *
+   * @param {number} seq
+   */
+  async #jump(seq) {
+    while (!this.#shownLine(seq) && this.#isClose(seq)) {
+      const from = this.#from;
+      await this.#loadEarlier();
+      if (this.#from === from) break;
+    }
+    const line = this.#shownLine(seq) ?? (this.#isClose(seq) ? null : await this.#loadAround(seq));
+    if (line) this.#show(line);
+    else this.#status.textContent = "That message cannot be shown: it is no longer there, or cannot be loaded.";
+  }
+
+  /**
+   * Whether one gets there page by page.
+   *
+   * @param {number} seq
+   */
+  #isClose(seq) {
+    return this.#more && this.#from !== undefined && this.#from > seq && this.#from - seq < CLOSE;
+  }
+
+  /**
+   * Show what was said around a message, in place of what is shown.
+   *
+   * @param {number} seq
+   */
+  async #loadAround(seq) {
+    const epoch = this.#chat.place?.epoch;
+    const before = seq + AROUND / 2;
+    const page = await this.#chat.history({ before, limit: AROUND }).catch(() => undefined);
+    if (!page || page.epoch !== epoch || epoch !== this.#chat.place?.epoch) return null;
+    const shown = this.#shownLine(seq);
+    if (shown) return shown;
+    if (!page.messages.some((each) => each.seq === seq)) {
+      this.#quotes.miss(seq);
+      return null;
+    }
+    this.#drop();
+    this.#cut = true;
+    this.#from = page.next?.before ?? page.messages[0].seq;
+    this.#put(page.messages, page.more);
+    return this.#shownLine(seq);
+  }
+
+  /**
+   * Scroll to a line, and mark it as long as it has the focus.
+   *
+   * @param {HTMLElement} line
+   */
+  #show(line) {
+    const { top, height } = this.#scroller.getBoundingClientRect();
+    const box = line.getBoundingClientRect();
+    this.#scroller.scrollTop += box.top - top - Math.max(0, (height - box.height) / 2);
+    line.tabIndex = -1;
+    line.classList.add("found");
+    line.focus({ preventScroll: true });
+    const leave = () => {
+      line.classList.remove("found");
+      line.removeAttribute("tabindex");
+    };
+    line.addEventListener("focusout", leave, { once: true });
     this.#look();
   }
 
@@ -315,113 +472,11 @@ export class Messages {
   /** See what there is to be seen. */
   #look() {
     if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
-    if (this.#isSeen()) {
-      this.#unread = 0;
-      const { epoch = "", seq = 0 } = this.#chat.place ?? {};
-      if (seq && !this.#news.length) this.#kept.write("seen", `${epoch}:${seq}`);
-    }
-    this.#newer.hidden = this.#isAtEnd() || !this.#unread;
-    if (this.#unread) this.#newer.textContent = count(this.#unread, "new message");
-    this.#tellUnread(this.#unread);
-  }
-
-  /** @param {Element | null} [before] */
-  #markUnread(before = null) {
-    this.#said.querySelector(".unread")?.remove();
-    this.#said.insertBefore(marker("unread", "New messages"), before);
-  }
-
-  /** Mark what was said since one was here last, once that has come. */
-  #markSinceLastTime() {
-    const [epoch, text] = this.#seen.split(":");
-    const seen = Number(text);
-    const place = this.#chat.place;
-    if (!text || epoch !== place?.epoch || this.#said.querySelector(".unread")) return;
-    const lines = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
-    if (!lines.length || Number(lines[0].dataset.seq) > seen + 1) return;
-    this.#seen = "";
-    const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
-    if (first) this.#markUnread(first);
-  }
-
-  // What is still to be sent.
-
-  #showWaiting() {
-    const outbox = this.#chat.outbox;
-    const open = this.#chat.state === "open";
-    /** @type {HTMLElement[]} */
-    const shown = [...this.#waiting.querySelectorAll("[data-nonce]")].filter((each) => each instanceof HTMLElement);
-    const known = new Map(shown.map((each) => [each.dataset.nonce, each]));
-    for (const { nonce, message } of outbox) {
-      const made = known.get(nonce) ?? this.#queue(nonce, message);
-      known.delete(nonce);
-      const note = open ? "Sending…" : "Waits for the connection";
-      const small = find(made, "small");
-      if (small.textContent !== note) small.textContent = note;
-      const button = find(made, "button");
-      if (open) this.#letGo(button);
-      button.hidden = open;
-    }
-    for (const each of known.values()) this.#remove(each);
-  }
-
-  /**
-   * @param {string} nonce
-   * @param {string} message
-   */
-  #queue(nonce, message) {
-    const made = unsent(message, "", [["Do not send", () => this.#chat.discard(nonce)]]);
-    made.dataset.nonce = nonce;
-    this.#folds.watch(made);
-    this.#waiting.append(made);
-    return made;
-  }
-
-  /**
-   * @param {string} message
-   * @param {ChatError} error
-   */
-  #fail(message, error) {
-    if (error.code === "discarded") return;
-    this.#kept.failed = [...this.#kept.failed, { message, problem: error.message }];
-    this.#showFailed(message, error.message);
-    this.#draw();
-  }
-
-  /**
-   * @param {string} message
-   * @param {string} problem
-   */
-  #showFailed(message, problem) {
-    const done = () => {
-      const at = this.#kept.failed.findIndex((each) => each.message === message);
-      this.#kept.failed = this.#kept.failed.filter((_, index) => index !== at);
-      this.#remove(made);
-    };
-    const made = unsent(message, `Not sent. ${problem}`, [
-      ["Edit", () => (done(), this.#composer.put(message))],
-      ["Remove", done],
-    ]);
-    made.classList.add("failed");
-    find(made, "small").setAttribute("role", "alert");
-    this.#folds.watch(made);
-    this.#waiting.append(made);
-  }
-
-  /** @param {HTMLElement} gone */
-  #remove(gone) {
-    this.#letGo(gone);
-    gone.remove();
-  }
-
-  /**
-   * The focus of what goes away goes to where one writes.
-   *
-   * @param {HTMLElement} gone
-   */
-  #letGo(gone) {
-    const { activeElement } = /** @type {ShadowRoot} */ (this.#frame.getRootNode());
-    if (activeElement && gone.contains(activeElement)) this.#composer.focus();
+    if (this.#isSeen() && !this.#news.length) this.#unread.see();
+    const unread = this.#unread.count;
+    this.#newer.hidden = this.#isAtEnd() || !(unread || this.#cut);
+    this.#newer.textContent = unread ? count(unread, "new message") : "Newest messages";
+    this.#tellUnread(unread);
   }
 }
 

@@ -5,15 +5,16 @@
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there,
- * chat-names.js what they are called, and chat-folds.js cuts off what is too long.
+ * and chat-composer.js is where one writes.
  * Whatever comes from others is set as text.  What one has typed is kept until it is sent, over
  * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
  */
 
+import { Composer } from "./chat-composer.js";
 import { Messages } from "./chat-messages.js";
-import { Names, isSeen } from "./chat-names.js";
+import { Names } from "./chat-names.js";
 import { People } from "./chat-people.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -67,10 +68,12 @@ const ROOM = `
     <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
     <form class="composer">
       <p class="error" id="unsendable" role="alert" hidden></p>
+      <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button">Cancel</button></div>
       <label class="unseen" for="text">Message</label>
       <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" placeholder="Say something"></textarea>
-      <button>Send</button>
+      <button class="send">Send</button>
     </form>
+    <div class="menu" role="menu" aria-label="Message actions" popover></div>
   </section>`;
 
 /**
@@ -177,9 +180,9 @@ class View {
     const people = new People(frame, names);
     const composer = new Composer(frame, chat, memory);
     const messages = new Messages(frame, chat, composer, memory, names, tellUnread, over.signal);
-    composer.onSend = (message) => {
+    composer.onSend = (message, aim) => {
       people.hide();
-      messages.send(message);
+      messages.send(message, aim);
     };
     chat.addEventListener("presence", ({ detail }) => people.show(detail, chat.user));
     chat.addEventListener("typing", ({ detail: { user, ttl } }) => {
@@ -270,7 +273,7 @@ export class Memory {
     if (text !== this.read(what)) this.#where(what).set(`livechat:${what}:${this.#room}`, text);
   }
 
-  /** @returns {{ message: string, problem: string }[]} messages that could not be sent, and why */
+  /** @returns {import("./chat-unsent.js").Failed[]} what could not be sent, and why */
   get failed() {
     try {
       return JSON.parse(this.read("failed"));
@@ -281,82 +284,6 @@ export class Memory {
 
   set failed(failed) {
     this.write("failed", JSON.stringify(failed));
-  }
-}
-
-/** Where one writes. */
-export class Composer {
-  /** Is called with each message. */
-  onSend = (/** @type {string} */ _message) => {};
-
-  #text;
-  #error;
-  #memory;
-
-  /**
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   * @param {Memory} memory
-   */
-  constructor(frame, chat, memory) {
-    const form = find(frame, ".composer", HTMLFormElement);
-    const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
-    this.#error = find(form, ".error");
-    this.#memory = memory;
-    text.value = memory.read("draft");
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const message = text.value.trimEnd();
-      text.focus();
-      this.#complain(isSeen(message) ? "" : "There is nothing to be seen in this message.");
-      if (!isSeen(message)) return;
-      this.#set("");
-      this.onSend(message);
-    });
-    text.addEventListener("keydown", (event) => {
-      // What ends a composition is 229 in Safari, which says that there is none any more.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      if (text.value) form.requestSubmit();
-    });
-    text.addEventListener("input", () => {
-      this.#complain("");
-      memory.write("draft", text.value);
-      if (text.value.trim()) chat.typing();
-    });
-  }
-
-  /** @param {string} problem with what was typed; empty where there is none */
-  #complain(problem) {
-    this.#error.textContent = problem;
-    this.#error.hidden = !problem;
-    if (problem) {
-      this.#text.setAttribute("aria-invalid", "true");
-      this.#text.setAttribute("aria-describedby", this.#error.id);
-    } else {
-      this.#text.removeAttribute("aria-invalid");
-      this.#text.removeAttribute("aria-describedby");
-    }
-  }
-
-  /** @param {string} text */
-  #set(text) {
-    this.#text.value = text;
-    this.#memory.write("draft", text);
-  }
-
-  focus() {
-    this.#text.focus();
-  }
-
-  /**
-   * Put back what could not be sent.
-   *
-   * @param {string} text
-   */
-  put(text) {
-    this.#set([text, this.#text.value].filter(Boolean).join("\n"));
-    this.focus();
   }
 }
 

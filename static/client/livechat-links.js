@@ -44,8 +44,8 @@ const STRANGERS = [1000, 1001, 1005, 1006, 1011];
  * A way to the server.
  *
  * @typedef {object} Link
- * @property {(item: Item) => void} say
- * @property {(frame: object) => void} [ask] where more can be sent than messages
+ * @property {(item: Item) => void} act
+ * @property {(frame: object) => void} [ask] where more can be sent than what is to be stored
  * @property {() => void} close
  */
 
@@ -122,8 +122,8 @@ export class Socket {
   }
 
   /** @param {Item} item */
-  say({ message, nonce }) {
-    this.ask({ type: "message", message, nonce });
+  act(item) {
+    this.ask(frameOf(item));
   }
 
   /** @param {object} frame */
@@ -134,6 +134,16 @@ export class Socket {
   close() {
     this.#socket?.close(1000);
   }
+}
+
+/**
+ * The frame that asks for it.
+ *
+ * @param {Item} item
+ */
+function frameOf({ nonce, action }) {
+  const { text, replyTo, ...rest } = /** @type {any} */ (action);
+  return { message: text, ...rest, reply_to: replyTo, nonce };
 }
 
 /**
@@ -227,19 +237,19 @@ export class Stream {
   }
 
   /** @param {Item} item */
-  async say({ message, nonce }) {
+  async act(item) {
     const posted = {
       method: "POST",
-      body: JSON.stringify({ message }),
-      headers: { "Content-Type": "application/json", "Idempotency-Key": nonce },
+      body: JSON.stringify(frameOf(item)),
+      headers: { "Content-Type": "application/json" },
     };
-    const url = this.#address.http("chat/send/");
+    const url = this.#address.http("chat/actions/");
+    const { nonce } = item;
     const { answer, problem } = await ask(url, posted, async (answer) => {
-      await answer.text();
-      const [seq, time] = ["Seq", "Time"].map((name) => Number(answer.headers.get(`Livechat-${name}`)));
+      const ack = await answer.json();
       // Whoever answered, it was not the server.
-      if (!(seq >= 1)) throw new TypeError();
-      return { type: "ack", nonce, seq, time };
+      if (!(ack.seq >= 1)) throw new TypeError();
+      return { ...ack, type: "ack", nonce };
     });
     const frame = answer ?? { type: "error", nonce, error: problem };
     this.#listener({ data: JSON.stringify(frame) });

@@ -2,7 +2,24 @@
  * What the browser keeps: what waits to be sent, and by which key the server knows it.
  */
 
-/** @typedef {{ nonce: string, message: string, order: number, tried: number }} Item */
+/**
+ * What is asked of the server: to say, to edit, or to take back.
+ *
+ * @import { Queued } from "./livechat.js"
+ *
+ * @typedef {object} Item
+ * @property {string} nonce
+ * @property {Action} action
+ * @property {string} [epoch] in which the numbers are that it names
+ * @property {number} order
+ * @property {number} tried when it was sent first; 0 if it was not
+ *
+ * @typedef {Without<Queued>} Action
+ */
+/**
+ * @template T
+ * @typedef {T extends unknown ? Omit<T, "nonce"> : never} Without
+ */
 
 /** What waits to be sent, each in an entry of its own. */
 export class Outbox {
@@ -35,19 +52,22 @@ export class Outbox {
     const nonce = name.slice(this.#prefix.length);
     if (Outbox.#claimed.has(nonce)) return;
     try {
-      const { message, order, tried } = JSON.parse(this.#storage.get(name) ?? "");
-      // Of a tab that was copied, the other one may have sent it.
-      this.items.push({ nonce, message, order, tried: tried || order });
+      const { epoch, order, tried, ...action } = JSON.parse(this.#storage.get(name) ?? "");
+      // Of a tab that was copied, the other one may have sent it.  Older versions kept no type.
+      this.items.push({ nonce, action: { type: "message", ...action }, epoch, order, tried: tried || order });
       Outbox.#claimed.add(nonce);
     } catch {
       // Somebody else's.
     }
   }
 
-  /** @param {string} message */
-  add(message) {
+  /**
+   * @param {Action} action
+   * @param {string | undefined} epoch
+   */
+  add(action, epoch) {
     Outbox.#newest = Math.max(Date.now(), Outbox.#newest + 1);
-    const item = { nonce: random(), message, order: Outbox.#newest, tried: 0 };
+    const item = { nonce: random(), action, epoch, order: Outbox.#newest, tried: 0 };
     this.items.push(item);
     Outbox.#claimed.add(item.nonce);
     this.keep(item);
@@ -56,9 +76,9 @@ export class Outbox {
 
   /** @param {Item} item */
   keep(item) {
-    const { nonce, message, order, tried } = item;
+    const { nonce, action, epoch, order, tried } = item;
     this.items = this.items.map((each) => (each.nonce === nonce ? item : each));
-    this.#storage.set(this.#prefix + nonce, JSON.stringify({ message, order, tried }));
+    this.#storage.set(this.#prefix + nonce, JSON.stringify({ ...action, epoch, order, tried }));
   }
 
   /** @param {string} nonce */

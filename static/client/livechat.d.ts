@@ -50,7 +50,9 @@ export interface Chat extends EventTarget {
    * Say something. It waits while there is no connection, survives a reload of the page in the
    * same tab, is sent in the order of the calls, and is said once.
    *
-   * Right after the call it is the last of the `outbox`.
+   * Right after the call it is the last of the `outbox`. `replyTo` is the number of the message that
+   * it answers. `data` is for programs: JSON of at most 4 KB, kept and passed on as it is; one that
+   * is no JSON rejects with a `TypeError`.
    *
    * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
    * others are waiting (`outbox_full`), the chat is closed, by whichever side (`closed`), it was
@@ -58,14 +60,30 @@ export interface Chat extends EventTarget {
    * (`unknown`); or for a reason of the server's, such as `internal`. Who does not look at the
    * promise need not catch that.
    */
-  send(message: string): Promise<Ack>;
-  /** Give up what is not sent yet. If it was on its way, it may be said all the same. */
+  send(message: string, more?: { replyTo?: number; data?: Data }): Promise<Ack>;
+  /**
+   * Give a message of one's own another text, and other `data`: left out, they are removed. It waits,
+   * is sent, and is given up as by `send`. `editable` says until when that works; besides, it rejects
+   * with `too_late`, `too_many_edits` (after 20 times), `forbidden` (another's), or `not_found`
+   * (there is no such message any more).
+   */
+  edit(seq: number, text: string, more?: { data?: Data }): Promise<Ack>;
+  /**
+   * Take back messages of one's own, at most 100: their texts are gone, for everybody and for good.
+   * It waits, is sent, and is given up as by `send`; besides, it rejects with `forbidden` (another's)
+   * or `not_found` (there is none of them any more).
+   */
+  retract(seq: number | number[]): Promise<Ack>;
+  /** Whether a message is one's own, and can be edited still, by the server's clock. */
+  editable(message: { user?: User; time: number }): boolean;
+  /** Give up what is not sent yet. If it was on its way, it may be done all the same. */
   discard(nonce: string): void;
   /** Tell the others that something is being written; as often as one likes. */
   typing(): void;
   /**
-   * A page of what was said; the newest one, unless said. What it has may come as a `message` as
-   * well: `seq` tells. Rejects with a `ChatError`.
+   * A page of what was said, as it reads now, without what was taken back; the newest one, unless said.
+   * What it has may come as a `message` as well: `seq` tells. It may be empty though there are more.
+   * Rejects with a `ChatError`.
    */
   history(part?: { before?: number; after?: number; limit?: number }): Promise<Page>;
   /** Try again now, if it is waiting. */
@@ -106,14 +124,27 @@ export interface Events {
    * before is `history`. After a `gap` whose reason is `epoch` the newest ones come again.
    */
   message: Message;
-  /** Messages were missed, and cannot be had any more. Those that follow came after them. */
+  /**
+   * A message has another text, whether one has seen it or not; perhaps the text that one has seen
+   * already.
+   */
+  edited: Edited;
+  /**
+   * Messages were taken back: they are not to be shown any more. One that was taken back before one
+   * saw it does not come as a `message`.
+   */
+  retracted: Retracted;
+  /**
+   * Messages were missed, and cannot be had any more; so were edits and retractions. Those that follow
+   * came after them.
+   */
   gap: Gap;
   /** Somebody came or went. */
   presence: Presence;
   typing: Typing;
   /** What waits to be sent has changed. */
   outbox: readonly Queued[];
-  /** A message from before a reload was given up; of others the promise of `send` says so. */
+  /** Something from before a reload was given up; of the rest the promise that was given for it says so. */
   refused: Refused;
   /** Something else was refused. */
   error: Problem;
@@ -145,19 +176,52 @@ export interface User {
 
 export interface Message {
   message: string;
-  /** 1, 2, 3, ... without holes. */
+  /** It grows. Between two messages there may be numbers of edits, of retractions, and of what is gone. */
   seq: number;
   /** Milliseconds since 1970. */
   time: number;
   /** Nobody, where it was sent without a name. */
   user?: User;
+  /** The number of the message that it answers. That one may be gone, or never have been. */
+  replyTo?: number;
+  data?: Data;
+  /** When it was edited last: milliseconds since 1970. */
+  edited?: number;
+}
+
+/** What programs say to each other beside the text; nothing in it is to be trusted. */
+export interface Data {
+  [key: string]: unknown;
+}
+
+export interface Edited {
+  /** Its own number. */
+  seq: number;
+  time: number;
+  /** Which message. */
+  ref: number;
+  text: string;
+  /** Left out, it has none any more. */
+  data?: Data;
+}
+
+export interface Retracted {
+  /** Its own number. */
+  seq: number;
+  time: number;
+  /** Which messages. */
+  refs: readonly number[];
+  by: "author" | "moderator";
 }
 
 export interface Ack {
+  /** The number of the message, or of the edit or the retraction. */
   seq: number;
   time: number;
-  /** It had been stored before; only a WebSocket tells. */
+  /** It had been stored before. */
   duplicate?: boolean;
+  /** How many messages were taken back. */
+  count?: number;
 }
 
 /** A room is numbered within an epoch. */
@@ -169,7 +233,7 @@ export interface Place {
 export interface Gap {
   /** The messages had expired; or the room's numbering began anew. */
   reason: "trimmed" | "epoch" | "forbidden";
-  /** How many, where that is known. */
+  /** How many, where that is known; edits and retractions count too. */
   missed?: number;
 }
 
@@ -185,14 +249,32 @@ export interface Typing {
   ttl: number;
 }
 
-export interface Queued {
+/** Something that waits to be sent. */
+export type Queued = QueuedMessage | QueuedEdit | QueuedRetraction;
+
+export interface QueuedMessage {
+  type: "message";
   nonce: string;
   message: string;
+  replyTo?: number;
+  data?: Data;
 }
 
-export interface Refused extends Queued {
-  error: ChatError;
+export interface QueuedEdit {
+  type: "edit";
+  nonce: string;
+  ref: number;
+  text: string;
+  data?: Data;
 }
+
+export interface QueuedRetraction {
+  type: "retract";
+  nonce: string;
+  refs: number[];
+}
+
+export type Refused = Queued & { error: ChatError };
 
 export interface Page {
   /** Oldest first. */
@@ -200,6 +282,8 @@ export interface Page {
   epoch: string;
   /** There are others, in the direction that was asked for. */
   more: boolean;
+  /** Where they are: `history({ ...page.next, limit })` is the next page. */
+  next?: { before?: number; after?: number };
 }
 
 export interface Problem {

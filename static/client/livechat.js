@@ -16,13 +16,14 @@
  * Each attempt tries a WebSocket, and where none can be had server-sent events.  Who comes back
  * says what it has seen last, so nothing is missed without a word.
  *
- * What is to be sent waits in an outbox until it is acknowledged.  One message is on its way
- * at a time, so they stay in order; it is sent again under the same nonce, so it is said once.
+ * What is to be stored (messages, edits, retractions) waits in an outbox until it is acknowledged.  One
+ * is on its way at a time, so they stay in order; it is sent again under the same nonce, so it is done
+ * once.
  *
- * @import { Chat, Events, Gap, Message, Options, Place, Presence, Queued, State } from "./livechat.js"
+ * @import { Chat, Data, Events, Gap, Message, Options, Place, Presence, Queued, State } from "./livechat.js"
  * @import { Transport, User } from "./livechat.js"
  * @import { End, Link } from "./livechat-links.js"
- * @import { Item } from "./livechat-outbox.js"
+ * @import { Action, Item } from "./livechat-outbox.js"
  */
 
 import { ANSWER, Address, LATEST, Socket, Stream, ask, delay, refusal } from "./livechat-links.js";
@@ -51,7 +52,7 @@ const REFUSED = 60_000;
 /** Between two times at which the others are told that one is writing. */
 const TYPING = 3_000;
 
-/** Messages that may wait. */
+/** Messages, edits and retractions that may wait. */
 const MOST_WAITING = 100;
 /** Users of a room beyond which the server tells only how many there are. */
 const MANY = 100;
@@ -121,15 +122,20 @@ class Room extends EventTarget {
   #answered = false;
   #heartbeat = HEARTBEAT;
   #longest = Infinity;
+  /** Milliseconds in which a message may be edited; and by which the server's clock is ahead. */
+  #editable = 0;
+  #ahead = 0;
   /** @type {number | undefined} milliseconds for which the server, which goes, wants one away */
   #goaway;
   #attempts = 0;
   /** Before which the server does not want one back; and when it is tried. */
   #notBefore = 0;
   #retryAt = 0;
-  /** The next message may have any number. */
+  /** The next entry may have any number. */
   #anew = false;
-  /** @type {Item | null} the message that is on its way, as it was before */
+  /** The server has yet to say whether it has what one has seen. */
+  #resuming = false;
+  /** @type {Item | null} what is on its way, as it was before */
   #sent = null;
   #typed = -TYPING;
   /** @type {Map<string, { resolve: Function, reject: Function }>} by nonce */
@@ -163,32 +169,65 @@ class Room extends EventTarget {
 
   /** @returns {readonly Queued[]} */
   get outbox() {
-    return this.#outbox.items.map(({ nonce, message }) => ({ nonce, message }));
+    return this.#outbox.items.map(queued);
   }
 
-  /** @param {string} message */
-  send(message) {
-    // Half a surrogate pair is no text, and could not be sent as such.
-    const text = String(message).replace(/\p{Surrogate}/gu, "\ufffd");
-    const refused = this.#refusal(text);
-    if (refused) return handled(Promise.reject(refused));
-    const item = this.#outbox.add(text);
+  /**
+   * @param {string} message
+   * @param {{ replyTo?: number, data?: Data }} [more]
+   */
+  send(message, { replyTo, data } = {}) {
+    return this.#act({ type: "message", message: whole(message), replyTo, data });
+  }
+
+  /**
+   * @param {number} ref
+   * @param {string} text
+   * @param {{ data?: Data }} [more]
+   */
+  edit(ref, text, { data } = {}) {
+    return this.#act({ type: "edit", ref, text: whole(text), data });
+  }
+
+  /** @param {number | number[]} refs */
+  retract(refs) {
+    return this.#act({ type: "retract", refs: [refs].flat() });
+  }
+
+  /** @param {{ user?: User, time: number }} message */
+  editable({ user, time }) {
+    return user !== undefined && user.id === this.user?.id && Date.now() + this.#ahead - time < this.#editable;
+  }
+
+  /** @param {Action} action */
+  #act(action) {
+    return handled(this.#queue(action));
+  }
+
+  /** @param {Action} given */
+  async #queue(given) {
+    /** @type {Action} as it is kept: `data` may be changed later, and be no JSON */
+    const action = JSON.parse(JSON.stringify(given));
+    const refused = this.#refusal(action);
+    if (refused) throw refused;
+    const names = action.type !== "message" || action.replyTo;
+    const item = this.#outbox.add(action, names ? this.place?.epoch : undefined);
     const answer = new Promise((resolve, reject) => {
       this.#promised.set(item.nonce, { resolve, reject });
     });
     this.#emit("outbox", this.outbox);
     this.#sendNext();
-    return handled(answer);
+    return answer;
   }
 
   /**
-   * Why a message cannot be sent.
+   * Why something cannot be sent.
    *
-   * @param {string} text
+   * @param {Action} action
    */
-  #refusal(text) {
+  #refusal(action) {
     if (this.state === "closed") return new ChatError("closed", "The chat is closed.");
-    if (bytes(text) > this.#longest) return this.#tooLong();
+    if (bytes(action) > this.#longest) return this.#tooLong();
     if (this.#outbox.items.length < MOST_WAITING) return undefined;
     return new ChatError("outbox_full", "Too many messages are waiting to be sent.");
   }
@@ -211,12 +250,17 @@ class Room extends EventTarget {
     const asked = Object.entries(part).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, String(value)]],
     );
-    const rel = part.after === undefined ? "prev" : "next";
-    const { answer, problem } = await ask(this.#address.http("chat/history/", asked), {}, async (answer) => ({
-      messages: /** @type {Message[]} */ ((await answer.json()).chat_history),
-      epoch: answer.headers.get("Livechat-Epoch") ?? "",
-      more: (answer.headers.get("Link") ?? "").includes(`rel="${rel}"`),
-    }));
+    const [rel, name] = part.after === undefined ? ["prev", "before"] : ["next", "after"];
+    const { answer, problem } = await ask(this.#address.http("chat/history/", asked), {}, async (answer) => {
+      const onward = new RegExp(`\\b${name}=(\\d+)[^>]*>; rel="${rel}"`);
+      const [, number] = onward.exec(answer.headers.get("Link") ?? "") ?? [];
+      return {
+        messages: /** @type {Message[]} */ ((await answer.json()).chat_history.map(said)),
+        epoch: answer.headers.get("Livechat-Epoch") ?? "",
+        more: number !== undefined,
+        ...(number && { next: { [name]: Number(number) } }),
+      };
+    });
     if (!answer) throw new ChatError(problem.told ? problem.code : "unavailable", problem.detail);
     return answer;
   }
@@ -283,6 +327,7 @@ class Room extends EventTarget {
 
   #open() {
     const made = this.transport === "websocket" ? Socket : Stream;
+    this.#resuming = this.place !== null;
     /** @type {Link} */
     const link = new made(this.#address, this.place, (more) => {
       // One that is no longer ours is not heard.
@@ -428,9 +473,10 @@ class Room extends EventTarget {
       case "hello":
         return this.#hello(frame);
       case "message":
-        return this.#message(frame);
+      case "event":
+        return this.#entry(frame);
       case "resumed":
-        return frame.complete || this.#gap(frame);
+        return this.#resumed(frame);
       case "presence":
         return this.#present(frame);
       case "joined":
@@ -448,10 +494,12 @@ class Room extends EventTarget {
   }
 
   /** @param {any} frame */
-  #hello({ user, epoch, seq, limits, heartbeat }) {
+  #hello({ user, epoch, seq, limits, heartbeat, time }) {
     this.#greeted = performance.now();
     this.#heartbeat = Math.min(delay(1_000 * heartbeat) || HEARTBEAT, LATEST);
     this.#longest = limits.message_bytes;
+    this.#editable = 1_000 * limits.edit;
+    this.#ahead = time - Date.now();
     this.#good.add(this.transport);
     this.user = user;
     this.place ??= { epoch, seq };
@@ -461,18 +509,28 @@ class Room extends EventTarget {
     this.#sendNext();
   }
 
-  /** @param {any} frame */
-  #message({ message, seq, time, user }) {
+  /** @param {any} frame with a number, of whatever kind */
+  #entry(frame) {
+    const { seq } = frame;
     const place = this.place;
     if (!place || (seq <= place.seq && !this.#anew)) return;
     if (seq > place.seq + 1 && !this.#anew) {
       // It never is; if it were, to ask for what is missing would bring it.
-      this.#lost({ reason: "A message is missing." });
+      this.#lost({ reason: "An entry is missing." });
       return;
     }
     this.#anew = false;
     this.place = { epoch: place.epoch, seq };
-    this.#emit("message", { message, seq, time, ...(user && { user }) });
+    const { type, event, ...detail } = frame;
+    if (type === "message") this.#emit("message", said(frame));
+    else if (event === "edited" || event === "retracted") this.#emit(event, detail);
+  }
+
+  /** @param {any} frame */
+  #resumed(frame) {
+    this.#resuming = false;
+    if (!frame.complete) this.#gap(frame);
+    this.#sendNext();
   }
 
   /** @param {any} frame */
@@ -485,6 +543,8 @@ class Room extends EventTarget {
       this.place = { epoch: place.epoch, seq: oldest - 1 };
     } else if (reason === "epoch") {
       this.place = { epoch, seq: Math.max(0, to - NEWEST) };
+      // What has these numbers now is not what was meant.
+      for (const item of this.#outbox.items) this.#outbox.keep({ ...item, epoch: item.epoch && "" });
     }
     this.#anew = reason !== "trimmed";
     this.#emit("gap", gap);
@@ -517,23 +577,41 @@ class Room extends EventTarget {
       if (item.tried && Math.abs(Date.now() - item.tried) > NONCE) {
         const detail = "It may have been sent, or not: the server cannot be asked any more.";
         this.#giveUp(item, new ChatError("unknown", detail));
-      } else if (bytes(item.message) > this.#longest) {
+      } else if (bytes(item.action) > this.#longest) {
         this.#giveUp(item, this.#tooLong());
+      } else if (item.epoch !== undefined && this.#resuming) {
+        return;
+      } else if (item.epoch !== undefined && item.epoch !== this.place?.epoch) {
+        this.#outdated(item);
       } else {
         this.#sent = item;
         this.#outbox.keep({ ...item, tried: item.tried || Date.now() });
-        this.#link?.say(item);
+        this.#link?.act(item);
         this.#after(ANSWER, "answer", () => this.#lost({ reason: "A message got no answer." }));
       }
     }
   }
 
+  /**
+   * What something was about is not there any more.
+   *
+   * @param {Item} item
+   */
+  #outdated(item) {
+    const { nonce, action, order, tried } = item;
+    if (action.type === "message") {
+      this.#outbox.keep({ nonce, action: { ...action, replyTo: undefined }, order, tried });
+    } else {
+      this.#giveUp(item, new ChatError("not_found", "There is no such message any more."));
+    }
+  }
+
   /** @param {any} frame */
-  #acknowledged({ nonce, seq, time, duplicate }) {
+  #acknowledged({ type, nonce, ...ack }) {
     const promised = this.#promised.get(nonce);
     this.#forget(nonce);
     this.#emit("outbox", this.outbox);
-    promised?.resolve({ seq, time, ...(duplicate && { duplicate }) });
+    promised?.resolve(ack);
     this.#sendNext();
   }
 
@@ -572,10 +650,10 @@ class Room extends EventTarget {
    * @param {ChatError} error
    * @param {{ reject: Function } | undefined} promised
    */
-  #tellGivenUp({ nonce, message }, error, promised) {
+  #tellGivenUp(item, error, promised) {
     // Of one from before a reload nobody was promised anything.
     if (promised) promised.reject(error);
-    else this.#emit("refused", { nonce, message, error });
+    else this.#emit("refused", { ...queued(item), error });
   }
 
   /** @param {string} nonce */
@@ -607,7 +685,38 @@ function handled(promise) {
   return promise;
 }
 
-/** @param {string} text */
-function bytes(text) {
+/**
+ * A message as it is called here.
+ *
+ * @param {any} frame
+ * @returns {Message}
+ */
+function said({ type, reply_to: replyTo, ...rest }) {
+  return { ...rest, ...(replyTo && { replyTo }) };
+}
+
+/**
+ * @param {Item} item
+ * @returns {Queued}
+ */
+function queued({ nonce, action }) {
+  return { nonce, ...action };
+}
+
+/**
+ * A text that can be sent: half a surrogate pair could not be, and is none.
+ *
+ * @param {unknown} text
+ */
+function whole(text) {
+  return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/**
+ * How long an action's text is.
+ *
+ * @param {{ type: string, message?: string, text?: string }} action
+ */
+function bytes({ message, text = message }) {
   return new TextEncoder().encode(text).length;
 }

@@ -255,7 +255,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
       let posts = 0;
       const script = await Script.run(t, null, (asked, answer) => {
         if (asked.method === "GET") stream(answer);
-        else if (posts++) answer.writeHead(200, { "Livechat-Seq": 7, "Livechat-Time": 1 }).end("{}");
+        else if (posts++) answer.writeHead(200).end('{"type":"ack","seq":7,"time":1}');
         else answer.writeHead(status, headers).end("<html>");
       });
       const ann = join(t, script.url, { transports: ["events"] });
@@ -369,6 +369,180 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
   });
 });
 
+describe("livechat.js, and messages that change", { concurrency: 16, timeout: 60_000 }, () => {
+  const at = (seq, frame) => JSON.stringify({ ...frame, seq, time: 1 });
+  const said = (seq, message, more) => at(seq, { type: "message", message, ...more });
+  const event = (seq, kind, more) => at(seq, { type: "event", event: kind, ...more });
+
+  for (const transport of ["websocket", "events"]) {
+    it(`advances over what it does not know, by ${transport}`, async (t) => {
+      const entries = [
+        said(1, "one", { user: { id: "u", name: "Ann" }, data: { a: [1] } }),
+        said(2, "two", { reply_to: 1, edited: 5 }),
+        event(3, "edited", { ref: 1, text: "uno", data: { a: 2 } }),
+        event(4, "pinned", { ref: 1 }),
+        event(5, "gone"),
+        event(6, "message", { message: "none" }),
+        event(7, "state", { state: "closed" }),
+        event(8, "retracted", { refs: [1, 5], by: "author" }),
+        said(9, "last"),
+      ];
+      const script = await Script.run(
+        t,
+        (socket) => (greet(socket), entries.forEach((each) => socket.send(each))),
+        (_, answer) => stream(answer, ...entries.map((each) => `data: ${each}\n\n`)),
+      );
+      const ann = join(t, script.url, { transports: [transport] });
+      await until(ann, () => ann.texts().includes("last"));
+      assert.deepEqual(ann.all("message"), [
+        { message: "one", seq: 1, time: 1, user: { id: "u", name: "Ann" }, data: { a: [1] } },
+        { message: "two", seq: 2, time: 1, replyTo: 1, edited: 5 },
+        { message: "last", seq: 9, time: 1 },
+      ]);
+      assert.deepEqual(ann.all("edited"), [{ seq: 3, time: 1, ref: 1, text: "uno", data: { a: 2 } }]);
+      assert.deepEqual(ann.all("retracted"), [{ seq: 8, time: 1, refs: [1, 5], by: "author" }]);
+      assert.deepEqual(ann.place, { epoch: "e", seq: 9 });
+      assert.equal(ann.all("state").at(-1).state, "open");
+    });
+  }
+
+  it("resumes behind an event, and hears none twice", async (t) => {
+    const script = await Script.run(t, (socket, count) => {
+      greet(socket, { seq: 1 });
+      if (count) socket.send('{"type":"resumed","complete":true,"from":3,"to":3}');
+      for (const seq of count ? [2, 3] : [2]) socket.send(event(seq, "edited", { ref: 1, text: `${seq}` }));
+      if (!count) socket.close(1012);
+    });
+    const ann = join(t, script.url);
+    await until(ann, () => ann.all("edited").length === 2);
+    assert.deepEqual(ann.all("edited").map(({ text }) => text), ["2", "3"]);
+    assert.equal(script.asked[1].searchParams.get("since"), "e:2");
+  });
+
+  it("edits and takes back under one nonce until it has an answer, in order", async (t) => {
+    const heard = [];
+    const script = await Script.run(t, (socket, count) => {
+      greet(socket);
+      if (count) socket.send('{"type":"resumed","complete":true,"from":1,"to":0}');
+      socket.on("message", (data) => {
+        const frame = JSON.parse(data);
+        if (!frame.nonce) return;
+        heard.push(frame);
+        if (!count) socket.close(1012);
+        else socket.send(JSON.stringify({ type: "ack", nonce: frame.nonce, seq: heard.length, time: 1, count: frame.refs?.length }));
+      });
+    });
+    const ann = join(t, script.url);
+    await open(ann);
+    const data = { a: 1 };
+    const done = [
+      ann.edit(7, "hi\ud800", { data }), ann.retract(8), ann.send("yes", { replyTo: 7, data }),
+      ann.retract([1, 2]), ann.edit(9, "x"),
+    ];
+    data.a = 2;
+    assert.deepEqual(ann.outbox.map(({ nonce, ...each }) => each), [
+      { type: "edit", ref: 7, text: "hi\ufffd", data: { a: 1 } },
+      { type: "retract", refs: [8] },
+      { type: "message", message: "yes", replyTo: 7, data: { a: 1 } },
+      { type: "retract", refs: [1, 2] },
+      { type: "edit", ref: 9, text: "x" },
+    ]);
+    assert.deepEqual(await Promise.all(done), [
+      { seq: 2, time: 1 }, { seq: 3, time: 1, count: 1 }, { seq: 4, time: 1 }, { seq: 5, time: 1, count: 2 },
+      { seq: 6, time: 1 },
+    ]);
+    assert.equal(heard[0].nonce, heard[1].nonce);
+    assert.equal(new Set(heard.map(({ nonce }) => nonce)).size, 5);
+    assert.deepEqual(heard.slice(1).map(({ nonce, ...each }) => each), [
+      { type: "edit", ref: 7, message: "hi\ufffd", data: { a: 1 } },
+      { type: "retract", refs: [8] },
+      { type: "message", message: "yes", reply_to: 7, data: { a: 1 } },
+      { type: "retract", refs: [1, 2] },
+      { type: "edit", ref: 9, message: "x" },
+    ]);
+  });
+
+  it("says why an edit was refused, and what cannot be sent at all", async (t) => {
+    const script = await Script.run(t, (socket) => {
+      greet(socket);
+      socket.on("message", (data) => {
+        const { nonce, ref } = JSON.parse(data);
+        const code = ["not_found", "forbidden", "too_late", "too_many_edits"][ref];
+        if (nonce) socket.send(JSON.stringify({ type: "error", nonce, error: { code, detail: "No." } }));
+      });
+    });
+    const ann = join(t, script.url);
+    await open(ann);
+    for (const [ref, code] of ["not_found", "forbidden", "too_late", "too_many_edits"].entries()) {
+      await assert.rejects(ann.edit(ref, "x"), { code, message: "No." });
+    }
+    await assert.rejects(ann.edit(1, "x".repeat(101)), { code: "message_too_long" });
+    const round = {};
+    round.round = round;
+    await assert.rejects(ann.send("x", { data: round }), TypeError);
+    await assert.rejects(ann.edit(1, "x", { data: { n: 1n } }), TypeError);
+    assert.deepEqual(ann.outbox, []);
+    assert.deepEqual(ann.all("refused"), []);
+  });
+
+  it("does to no other message what was meant for one of a room that began anew", async (t) => {
+    const heard = [];
+    const script = await Script.run(t, (socket, count) => {
+      greet(socket, count ? { epoch: "f" } : {});
+      const answer = (data) => {
+        const { type, nonce, ...rest } = JSON.parse(data);
+        if (!nonce) return;
+        if (!count) return socket.close(1012);
+        heard.push({ type, ...rest });
+        socket.send(JSON.stringify({ type: "ack", nonce, seq: heard.length, time: 1 }));
+      };
+      socket.on("message", answer);
+      if (count) setTimeout(() => socket.send('{"type":"resumed","complete":false,"reason":"epoch","epoch":"f","to":0}'), 50);
+    });
+    const ann = join(t, script.url);
+    await open(ann);
+    const lost = [ann.edit(1, "x"), ann.retract(2)].map((each) => assert.rejects(each, { code: "not_found" }));
+    const sent = ann.send("answer", { replyTo: 3 });
+    await Promise.all([...lost, sent]);
+    assert.deepEqual(heard, [{ type: "message", message: "answer" }]);
+  });
+
+  it("knows by the server's clock what may be edited", async (t) => {
+    const now = Date.now() + 3_600_000;
+    const limits = { message_bytes: 100, edit: 900 };
+    const editable = async (more, message) => {
+      const ann = join(t, (await Script.run(t, (socket) => greet(socket, more))).url);
+      const mine = { user: { id: "u", name: "Ann" }, time: now, ...message };
+      const before = ann.editable(mine);
+      await open(ann);
+      return [before, ann.editable(mine)];
+    };
+    assert.deepEqual(await editable({ limits, time: now }, {}), [false, true]);
+    assert.deepEqual(await editable({ limits, time: now }, { time: now - 890_000 }), [false, true]);
+    assert.deepEqual(await editable({ limits, time: now }, { time: now - 901_000 }), [false, false]);
+    assert.deepEqual(await editable({ limits, time: now }, { user: { id: "v", name: "Ann" } }), [false, false]);
+    assert.deepEqual(await editable({ limits, time: now }, { user: undefined }), [false, false]);
+    assert.deepEqual(await editable({ limits: { ...limits, edit: 0 }, time: now }, {}), [false, false]);
+    assert.deepEqual(await editable({ time: now }, {}), [false, false]);
+  });
+
+  it("says where a page of history goes on, which may be empty", async (t) => {
+    const script = await Script.run(t, (socket) => greet(socket), (asked, answer) => {
+      const link = '</chat/history/lobby/?before=40&limit=5>; rel="prev", </chat/history/lobby/?after=44&limit=5>; rel="next"';
+      const found = asked.url.includes("limit=5") ? [] : [{ message: "a", seq: 1, time: 1, reply_to: 9, edited: 2 }];
+      answer.writeHead(200, { "Livechat-Epoch": "e", ...(found.length ? {} : { Link: link }) });
+      answer.end(JSON.stringify({ chat_history: found }));
+    });
+    const ann = join(t, script.url);
+    const [older, newer, all] = await Promise.all([
+      ann.history({ before: 45, limit: 5 }), ann.history({ after: 39, limit: 5 }), ann.history(),
+    ]);
+    assert.deepEqual(older, { messages: [], epoch: "e", more: true, next: { before: 40 } });
+    assert.deepEqual(newer, { messages: [], epoch: "e", more: true, next: { after: 44 } });
+    assert.deepEqual(all, { messages: [{ message: "a", seq: 1, time: 1, replyTo: 9, edited: 2 }], epoch: "e", more: false });
+  });
+});
+
 describe("livechat.js, and what the browser keeps", () => {
   /** A server that takes what is sent, or says nothing of it. */
   const taking = (t, said, acks = true) =>
@@ -434,6 +608,39 @@ describe("livechat.js, and what the browser keeps", () => {
     const [{ message, error }] = ann.all("refused");
     assert.deepEqual([message, error.code, error instanceof ChatError], ["at -3600000", "unknown", true]);
     assert.deepEqual([...storage.map.keys()], [`${prefix}bad`, "somebody else's"]);
+  });
+
+  it("does after a reload what was to be edited and taken back, and says what is given up", async (t) => {
+    const storage = keep(t);
+    const ann = join(t, (await Script.run(t, (socket) => greet(socket))).url, known);
+    await open(ann);
+    ann.edit(1, "x");
+    ann.retract([2, 3]);
+    const kept = new FakeStorage();
+    for (const [name, value] of storage.map) kept.setItem(name, value);
+    ann.close();
+    const said = [];
+    const script = await Script.run(t, (socket) => {
+      greet(socket);
+      socket.on("message", (data) => {
+        const { nonce, ...frame } = JSON.parse(data);
+        if (!nonce) return;
+        said.push(frame);
+        const error = { code: "too_late", detail: "No." };
+        const answer = frame.ref ? { type: "error", error } : { type: "ack", seq: 1, time: 1 };
+        socket.send(JSON.stringify({ nonce, ...answer }));
+      });
+    });
+    for (const [name, value] of kept.map) {
+      const [prefix, nonce] = [name.slice(0, name.indexOf("[")), name.slice(name.lastIndexOf("]") + 2)];
+      storage.setItem(`${prefix}${JSON.stringify([`${script.url}/`, "lobby", known.key])}:${nonce}`, value);
+    }
+    const again = join(t, script.url, known);
+    await until(again, () => said.length === 2 && !again.outbox.length);
+    assert.deepEqual(said, [{ type: "edit", ref: 1, message: "x" }, { type: "retract", refs: [2, 3] }]);
+    const [{ nonce, error, ...refused }] = again.all("refused");
+    assert.deepEqual([refused, error.code], [{ type: "edit", ref: 1, text: "x" }, "too_late"]);
+    assert.equal(storage.length, 0);
   });
 
   it("rejects what is left when it ends, and another chat does not say it", async (t) => {

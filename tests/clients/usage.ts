@@ -18,11 +18,25 @@ try {
 } catch (error) {
   if (error instanceof ChatError) console.log(error.code);
 }
+const { count } = await chat.retract([1, 2]);
+console.log(count?.toFixed());
+await chat.edit(3, "hi!", { data: { colour: "red" } });
+await chat.send("yes", { replyTo: 3, data: { poll: [1, 2] } });
+chat.addEventListener("edited", ({ detail: { ref, text } }) => console.log(ref.toFixed(), text.trim()));
+chat.addEventListener("retracted", ({ detail: { refs, by } }) => console.log(refs.includes(1), by === "author"));
+chat.addEventListener("outbox", ({ detail }) => {
+  for (const each of detail) console.log(each.type === "message" ? each.message : each.nonce);
+});
 const { messages, more } = await chat.history({ before: 10, limit: 5 });
-console.log(messages.length, more satisfies boolean);
+console.log(messages.length, more satisfies boolean, chat.editable(messages[0]) satisfies boolean);
+console.log(messages[0].replyTo?.toFixed(), messages[0].edited?.toFixed());
 
 // @ts-expect-error: a number is no message
 chat.send(1);
+// @ts-expect-error: what waits may be no message
+chat.outbox[0].message.trim();
+// @ts-expect-error: a string is no number
+chat.retract("1");
 // @ts-expect-error: there is no such way
 connect("/", { transports: ["telegraph"] });
 // @ts-expect-error: it is the server's to say

@@ -236,12 +236,15 @@ export class FakeStorage {
   }
 }
 
+/** What a chat tells, but for errors. */
+const TOLD = ["state", "message", "edited", "retracted", "gap", "presence", "typing", "outbox", "refused"];
+
 /** Join a room, and keep what happens there. */
 export function join_(t, url, options = {}) {
   const chat = connect(url, { key: Math.random().toString(36).padEnd(20, "x").slice(2, 18), ...options });
   t.after(() => chat.close());
   const heard = [];
-  for (const type of ["state", "message", "gap", "presence", "typing", "outbox", "refused", "error"]) {
+  for (const type of [...TOLD, "error"]) {
     chat.addEventListener(type, ({ detail }) => heard.push([type, detail]));
   }
   return Object.assign(chat, {
@@ -256,7 +259,7 @@ export function until(chat, condition) {
   if (condition()) return Promise.resolve();
   return new Promise((resolve) => {
     const look = () => condition() && resolve();
-    for (const type of ["state", "message", "gap", "presence", "typing", "outbox", "refused"]) {
+    for (const type of TOLD) {
       chat.addEventListener(type, look);
     }
   });

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.live.daemon import PATIENCE, ROOT, Daemon
+from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon
 
-PASSWORD: Final = "correct horse battery staple"
 WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
+#: A telephone, on which one has no mouse.
+PHONE: Final[dict[str, Any]] = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
 # Without the last ones it talks to its maker, where it can; without --no-sandbox root
 # cannot start it.
 _FLAGS: Final = (

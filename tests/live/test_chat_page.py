@@ -631,6 +631,7 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     assert focused() == "Message"
     expect(ann.messages()).to_have_count(51)
     # It is scrolled to when it gets the focus, and so they are loaded; then it is gone.
+    reach("Message actions", "Shift+Tab")
     keys.press("Shift+Tab")
     expect(ann.messages()).to_have_count(61)
     reach("Messages", "Shift+Tab")

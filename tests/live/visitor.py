@@ -16,6 +16,12 @@ from tests.live.daemon import Daemon
 
 # Times between an event and when a page shows it are not looked at.
 _MESSAGES = ".said .message p"
+_EVERYTHING = """() => {
+    const { shadowRoot: root } = document.querySelector("[data-livechat]");
+    const typed = [...root.querySelectorAll("textarea")].map(({ value }) => value);
+    return [root.innerHTML, ...typed, document.title, JSON.stringify({ ...sessionStorage }),
+            JSON.stringify({ ...localStorage })].join();
+}"""
 
 
 class Visitor:
@@ -23,10 +29,12 @@ class Visitor:
     Somebody in a room.
 
     @ivar page: what they see.
+    @ivar touches: whether with a finger, and not with a mouse.
     """
 
-    def __init__(self, tab: Tab) -> None:
+    def __init__(self, tab: Tab, *, touches: bool = False) -> None:
         self.tab = tab
+        self.touches = touches
         self.page = tab.page
         self.composer = self.page.get_by_label("Message", exact=True)
         self.banner = self.page.locator(".banner")
@@ -65,6 +73,36 @@ class Visitor:
     def hears_by_now(self, text: str) -> None:
         """Wait until a message is shown."""
         expect(self.messages().filter(has_text=re.compile(f"^{re.escape(text)}$"))).to_be_visible()
+
+    def line(self, text: str) -> Locator:
+        """The line of a message."""
+        said = self.page.locator("p", has_text=re.compile(f"^{re.escape(text)}$"))
+        return self.page.locator(".said .message").filter(has=said)
+
+    def opens_menu(self, line: Locator) -> Locator:
+        """Open a message's menu, with the mouse or with a finger; returns its items."""
+        button = line.get_by_role("button", name="Message actions")
+        if self.touches:
+            button.tap()
+        else:
+            line.hover()
+            button.click()
+        expect(button).to_have_attribute("aria-expanded", "true")
+        return self.page.get_by_role("menuitem")
+
+    def chooses(self, line: Locator, text: str) -> None:
+        """Choose something from a message's menu."""
+        item = self.opens_menu(line).filter(has_text=text)
+        if self.touches:
+            item.tap()
+        else:
+            item.click()
+        expect(self.page.get_by_role("menu")).to_be_hidden()
+
+    def everything(self) -> str:
+        """All that the page has, seen or not, and all that the browser keeps."""
+        found: str = self.page.evaluate(_EVERYTHING)
+        return found
 
     def is_with(self, count: int) -> None:
         """Wait until so many are here."""

@@ -12,7 +12,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, User
-from livechat.protocol.v1 import decode_frame, place_of_text
+from livechat.protocol.v1 import decode_frame
 from tests.support import server_frame
 
 ANN = User("42", "Ann")
@@ -162,36 +162,3 @@ def test_written(frame: frames.ServerFrame, expected: Any) -> None:
     """Frames are what the protocol says, to the letter."""
     assert v1(frame) == expected
     assert encode_frame(Encoding.PLAIN, frame) == b""
-
-
-@pytest.mark.parametrize("text", ["k:7", "a-_Z:7", "k:0", f"k:{2**53 - 1}"])
-def test_places(text: str) -> None:
-    """A place is written as it is read."""
-    found = place_of_text(text)
-    assert f"{found.epoch}:{found.seq}" == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        ":",
-        "k",
-        "k:",
-        ":7",
-        "7",
-        "k:-1",
-        "k:x",
-        "k:٣",
-        f"k:{2**53}",
-        "k" * 65 + ":1",
-        "a:b:7",
-        "a\n\n:5",
-        "é:5",
-        "a\0:5",
-    ],
-)
-def test_no_places(text: str) -> None:
-    """What is no place is refused."""
-    with pytest.raises(ChatError):
-        place_of_text(text)

@@ -9,7 +9,7 @@ import pytest
 from twisted.logger import capturedLogs
 
 from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.messages import Edited, Gone, Message, Place, Retracted, User
 from livechat.protocol.v1 import Joined
 from livechat.rooms.local_room import LocalRoom
 from tests.support import RecordingClient
@@ -24,6 +24,11 @@ class Member(RecordingClient):
         """Texts, and the types of other frames."""
         found = [json.loads(frame) for frame in self.frames()]
         return [frame.get("message", frame.get("type")) for frame in found]
+
+    def frames_of(self) -> list[tuple[str, str | None, int]]:
+        """Type, event and number of each frame."""
+        found = [json.loads(frame) for frame in self.frames()]
+        return [(frame["type"], frame.get("event"), frame["seq"]) for frame in found]
 
 
 class Broken(Member):
@@ -173,3 +178,39 @@ def test_pieces(room: LocalRoom) -> None:
     assert batch is not None
     assert (batch.entries, batch.written, batch.since) == (2, 4, 9)
     assert [member.heard() for member in members] == [["x", "y"]] * 3 + [[], ["x", "y"]]
+
+
+def test_a_retraction_meets_what_waits(room: LocalRoom) -> None:
+    """Members that had the message are told; those yet to get it never see its words."""
+    first, second, plain = Member(), Member(), Member(Encoding.PLAIN)
+    join(room, first, second, plain)
+    deliver(room, 1, "secret", "other")
+    room.deliver("e", [Edited(3, 9, 1, "secret too")])
+    assert room.write(1) == (1, None)
+    room.deliver("e", [Retracted(4, 9, (1,), "author")])
+    write(room)
+    assert first.heard() == ["secret", "other", "event", "event"]
+    assert second.frames_of() == [
+        ("event", "gone", 1), ("message", None, 2), ("event", "gone", 3), ("event", "retracted", 4),
+    ]  # fmt: skip
+    assert plain.heard() == ["other"]
+
+
+def test_a_retraction_of_what_is_delivered_with_it(room: LocalRoom) -> None:
+    """Words that were taken back before they were delivered are never written."""
+    member, plain = Member(), Member(Encoding.PLAIN)
+    join(room, member, plain)
+    deliver(room, 1, "of another numbering", epoch="d")
+    room.deliver("e", [Message("secret", 1, 9), Retracted(2, 9, (1,), "moderator")])
+    write(room)
+    assert member.heard() == ["of another numbering", "resumed", "event", "event"]
+    assert plain.heard() == ["of another numbering"]
+
+
+def test_events_alone_write_nothing_to_plain_members(room: LocalRoom) -> None:
+    """Not even an empty piece."""
+    plain = Broken(Encoding.PLAIN)
+    join(room, plain)
+    room.deliver("e", [Gone(1, 9)])
+    write(room)
+    assert plain in room

@@ -14,7 +14,16 @@ from twisted.internet.task import Clock
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.encoding import Encoding
-from livechat.protocol.messages import Message, Page, Place, Position
+from livechat.protocol.messages import (
+    Entry,
+    Gone,
+    Message,
+    Page,
+    Place,
+    Position,
+    Retracted,
+    retracted_by,
+)
 from livechat.rooms import recovery
 from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import BUFFER_ENTRIES, MOST_RETRIES, RETRY_AFTER, Replay
@@ -34,7 +43,9 @@ class Stream:
         # The backend, and its log of messages.
         self.messages = self
         self.epoch = "e0"
-        self.stored: list[Message] = []
+        self.stored: list[Entry] = []
+        # As they were when they were stored.
+        self.told: list[Entry] = []
         self.oldest = 1
         self.delivered = 0
         self.away = False
@@ -44,11 +55,29 @@ class Stream:
 
     def say(self) -> None:
         seq = len(self.stored) + 1
-        self.stored.append(Message(f"{self.epoch}/{seq}", seq, 0))
+        self._store(Message(f"{self.epoch}/{seq}", seq, 0))
+
+    def _store(self, entry: Entry) -> None:
+        self.stored.append(entry)
+        self.told.append(entry)
+
+    def retract(self, which: int) -> None:
+        """One of the newest messages is taken back."""
+        seq = len(self.stored) + 1
+        for entry in self.stored[::-1][which:]:
+            if isinstance(entry, Message):
+                self.stored[entry.seq - 1] = Gone(entry.seq, 0)
+                self._store(Retracted(seq, 0, (entry.seq,), "author"))
+                return
+
+    @property
+    def taken_back(self) -> frozenset[int]:
+        """What was taken back, as far as this process was told."""
+        return retracted_by(self.told[: self.delivered])
 
     def deliver(self, most: int) -> None:
-        news = self.stored[self.delivered : self.delivered + most]
-        news = [message for message in news if message.seq >= self.oldest]
+        news = self.told[self.delivered : self.delivered + most]
+        news = [entry for entry in news if entry.seq >= self.oldest]
         self.delivered = max(self.delivered, self.oldest - 1) + len(news)
         if news:
             self._hub.deliver("r", self.epoch, news)
@@ -60,7 +89,7 @@ class Stream:
         """The newest messages are lost, and the numbers after them are given again."""
         kept = max(self.oldest - 1, len(self.stored) - 2)
         self.epoch = f"e{int(self.epoch[1:]) + 1}"
-        self.stored = self.stored[:kept]
+        self.stored, self.told = self.stored[:kept], self.told[:kept]
         self.delivered = kept
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
@@ -111,6 +140,14 @@ class Member(RecordingClient):
         self.transcript.add({"type": "hello", "epoch": play.stream.epoch, "seq": 0})
         self.here = False
         self.replaying = False
+
+    def write(self, frames: bytes) -> None:
+        super().write(frames)
+        written = RecordingClient()
+        written.data = frames
+        for frame in map(json.loads, written.frames()):
+            if frame["type"] == "message":
+                assert frame["seq"] not in self.play.stream.taken_back, frame
 
     def connect(self) -> None:
         if not self.here:
@@ -181,6 +218,7 @@ class Play:
             "deliver": lambda: self.stream.deliver(which + 1),
             "look": self.stream.look,
             "fetch": self.stream.fetch,
+            "retract": lambda: self.stream.retract(which),
             "trim": lambda: self.stream.trim(which),
             "anew": self.stream.begin_anew,
             "turn": lambda: self.clock.advance(0),
@@ -203,10 +241,18 @@ _CALM = ("say", "say", "deliver", "deliver", "look", "fetch", "turn", "connect",
 _STEPS = some.tuples(
     some.sampled_from((*_CALM, "hear", "hear", "slow", "hurry")), some.integers(0, 3)
 )
+_CHANGES = some.tuples(
+    some.sampled_from((*_CALM, "hear", "hear", "slow", "hurry", "retract", "retract")),
+    some.integers(0, 3),
+)
 _ROUGH = some.tuples(
     some.sampled_from((*_CALM, "hear", "hear", "slow", "hurry", "trim", "anew")),
     some.integers(0, 3),
 )
+
+
+def said(stream: Stream) -> list[str]:
+    return [entry.message for entry in stream.stored if isinstance(entry, Message)]
 
 
 def plays(steps: list[tuple[str, int]], page: int) -> Play:
@@ -234,9 +280,19 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
     play = plays(steps, page)
     for member in play.members:
         assert member.transcript.gaps == []
-        assert member.transcript.texts == [message.message for message in play.stream.stored]
+        assert member.transcript.texts == said(play.stream)
     heard = [json.loads(frame)["message"] for frame in play.plain.frames()]
-    assert heard == [message.message for message in play.stream.stored]
+    assert heard == said(play.stream)
+
+
+@given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
+@settings(max_examples=200)
+def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
+    """Nobody is written its words once this process knows; everybody sees the same in the end."""
+    play = plays(steps, page)
+    for member in play.members:
+        assert member.transcript.gaps == []
+        assert [*member.transcript.shown.values()] == said(play.stream)
 
 
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))

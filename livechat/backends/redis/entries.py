@@ -26,14 +26,19 @@ from livechat.backends.records import (
 from livechat.protocol import messages
 from livechat.protocol.messages import Message, User, user_of_text, user_to_text
 
-#: Names of the values behind time, tag and text.
-_USER: Final = b"u"
-_KIND: Final = b"k"
-_EXTRA: Final = b"x"
+#: Names and values of time, tag and text, behind which others may stand.
+_PLAIN: Final = 6
+#: Those of a message with a user, too.
+_WITH_USER: Final = 8
 
 
 class Entry(NamedTuple):
-    """An entry as it is stored."""
+    """
+    An entry as it is stored.
+
+    @ivar kind: a `RecordKind`.
+    @ivar extra: the rest of it, as JSON; or nothing.
+    """
 
     seq: int
     time: int
@@ -41,7 +46,7 @@ class Entry(NamedTuple):
     text: str
     user: User | None = None
     word: bytes = b""
-    kind: int = RecordKind.MESSAGE
+    kind: int = 0
     extra: bytes = b""
 
     def entry(self) -> messages.Entry:
@@ -129,14 +134,13 @@ def stored_entry(number: bytes, kept: Sequence[bytes] | bytes, word: bytes) -> E
     seq = int(number.partition(b"-")[0])
     if isinstance(kept, bytes):
         return _entry(seq, word, kept)
-    user, kind, extra = None, RecordKind.MESSAGE, b""
-    for name, value in zip(kept[6::2], kept[7::2], strict=True):
-        if name == _USER:
-            user = user_of_bytes(value)
-        elif name == _KIND:
-            kind = RecordKind(int(value))
-        elif name == _EXTRA:
-            extra = value
+    user, kind, extra = None, 0, b""
+    if len(kept) == _WITH_USER and kept[_PLAIN] == b"u":
+        user = user_of_bytes(kept[7])
+    elif len(kept) > _PLAIN:
+        rest = dict(zip(kept[6::2], kept[7::2], strict=True))
+        user = user_of_bytes(rest.get(b"u", b""))
+        kind, extra = RecordKind(int(rest.get(b"k", 0))), rest.get(b"x", b"")
     return Entry(seq, int(kept[1]), kept[3], kept[5].decode(), user, word, kind, extra)
 
 
@@ -146,10 +150,14 @@ def published_entry(payload: bytes) -> tuple[bytes, Entry]:
 
     @raise ValueError: it was told something else.
     """
-    generation, word, seq, record = payload.split(b" ", 3)
-    entry = _entry(int(seq), word, record)
-    if entry.kind or entry.extra:
-        entry.entry()  # anybody may have told it, and it must not fail later
+    generation, word, seq, time, tag, sizes, rest = payload.split(b" ", 6)
+    if b"/" not in sizes:
+        # Nearly all are such, and each process reads each of them.
+        size = int(sizes)
+        user = user_of_bytes(rest[:size])
+        return generation, Entry(int(seq), int(time), tag, rest[size:].decode(), user, word)
+    entry = _entry(int(seq), word, payload.split(b" ", 3)[3])
+    entry.entry()  # anybody may have told it, and it must not fail later
     return generation, entry
 
 

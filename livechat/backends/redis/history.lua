@@ -43,15 +43,18 @@ end
 -- A room without entries has its word in a key of its own, which ends after `lasts`
 -- milliseconds.  A state that was lost without its stream is made anew, with another word.
 local function numbering(keys, fresh, lasts)
-    local room = {stream = keys[1], state = keys[2], words = keys[3], changed = keys[4]}
-    local known = redis.call('HMGET', room.state, 's', 't', 'i', 'w', 'e', 'o')
+    local room = {
+        stream = keys[1], state = keys[2], words = keys[3], changed = keys[4],
+        top = 0, time = 0, tag = '', event = 0
+    }
+    local known = redis.call('HMGET', room.state, 's', 't', 'i', 'w', 'e')
     if known[1] then
         room.top, room.time = tonumber(known[1]), tonumber(known[2])
         room.tag, room.word = known[3] or '', known[4] or ''
-        room.event = tonumber(known[5] or 0)
-        local oldest = tonumber(known[6] or 0)
-        if room.event > 0 and room.event >= oldest then
-            room.oldest = oldest
+        if known[5] then
+            room.event = tonumber(known[5])
+            local oldest = tonumber(redis.call('HMGET', room.state, 'o')[1] or 0)
+            room.oldest = room.event >= oldest and oldest or nil
         end
         return room
     end
@@ -77,7 +80,6 @@ local function numbering(keys, fresh, lasts)
         room.word = fresh
         redis.call('SET', room.words, fresh, 'PX', lasts)
     end
-    room.top, room.time, room.tag, room.event = 0, 0, '', 0
     return room
 end
 

@@ -4,7 +4,8 @@ Names of keys and channels.
 A prefix tells installations that share a Redis apart.  Channels know no databases, so
 the database's number is in their names.  The braces put all keys of a room, and all that
 belong to no room, in the same place where there are several (hash tags).  Names of rooms
-go in as they are: they have neither braces nor a `!` (`livechat.protocol.names`).
+go in as they are: they have no braces, and only internal ones a `!`, with more behind it
+(`livechat.protocol.names`).
 
     lc:{room}:s      the stream: an entry's id is its number, its fields are t (time in
                      milliseconds), i (tag), m (text) and, maybe, u (user), k (kind), x (the rest)

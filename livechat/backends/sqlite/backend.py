@@ -59,7 +59,8 @@ def load(config: Config, reactor: PosixReactorBase) -> SqliteBackend:
     maps = None if config.without_maps else MapsFile(config.state)
     if maps is None:
         _log.warn(
-            "--without-maps: what all processes know, as who is signed in, ends with this one."
+            "Shared maps are in memory only (--without-maps): operators are signed out when this"
+            " process ends."
         )
     else:
         try:

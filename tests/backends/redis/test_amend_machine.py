@@ -114,9 +114,10 @@ class MachineTest(ProcessesTest):
         )
         @given(STEPS)
         def run(steps: Sequence[Any]) -> None:
-            blockingCallFromThread(
-                self.reactor, lambda: Deferred.fromCoroutine(self.example(steps))
-            )
+            blockingCallFromThread(self.reactor, begin, steps)
+
+        def begin(steps: Sequence[Any]) -> Deferred[Any]:
+            return Deferred.fromCoroutine(self.example(steps))
 
         await deferToThread(run)
 

@@ -9,7 +9,7 @@ from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.connection import RefusedError
 from livechat.backends.retention import Retention
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
@@ -109,6 +109,33 @@ class SweepTest(ProcessesTest):
                 await self.sweep()
                 assert self.length("r") == (later < AGE)
                 assert self.length(AUDIT_ROOM) == (later < age)
+
+    async def test_amended_rooms(self) -> None:
+        """Entries that were changed go with those of their age; what stays has no holes."""
+        self.patch(sweep, "MOST", 3)
+        ann = User("1", "Ann")
+        log = self.backend.messages
+        for text in "abcd":
+            await log.publish(Draft("r", text, ann))
+        await log.amend(Retraction("r", (2, 3), ann.subject))
+        self.later = AGE / 2
+        await log.amend(Edit("r", 1, "e", ann.subject))
+        await log.publish(Draft("r", "f", ann))
+        self.later = AGE + 1
+        for left in (4, 2, 2):
+            await self.sweep()
+            changed = int(self.server.ask("HLEN", "lc:{r}:x"))
+            assert self.length() + changed == left
+            page = await log.read("r", 0, 9)
+            assert ([each.seq for each in page.entries], page.position.oldest) == ([6, 7], 6)
+        self.later = 2 * AGE
+        await self.sweep()
+        assert self.server.ask("EXISTS", "lc:{r}:s", "lc:{r}:x") == "0"
+        page = await log.read("r", 0, 9)
+        assert (page.entries, page.position.seq, page.position.oldest) == ((), 7, 8)
+        assert (await log.publish(Draft("r", "h", ann))).seq == 8
+        assert (await log.amend(Retraction("r", (8,), ann.subject))).event.seq == 9
+        assert len((await log.read("r", 0, 9)).entries) == 2
 
     async def test_storing_removes_nothing_for_its_age(self) -> None:
         """Redis's own clock ends no stream."""

@@ -1,0 +1,119 @@
+/**
+ * What one does with messages, and what becomes of them: edits, answers, retractions.
+ *
+ * @import { Aim, Composer } from "./chat-composer.js"
+ * @import { Folds } from "./chat-folds.js"
+ * @import { Choice } from "./chat-menu.js"
+ * @import { Quotes } from "./chat-quotes.js"
+ * @import { Unread } from "./chat-unread.js"
+ * @import { Unsent } from "./chat-unsent.js"
+ * @import { Chat, Edited, Retracted } from "./livechat.js"
+ */
+
+import { dataOf, rewrite, takeBack, textOf } from "./chat-line.js";
+import { find } from "./dom.js";
+
+export class Amends {
+  #chat;
+  #composer;
+  #folds;
+  #quotes;
+  #unread;
+  #unsent;
+  #shown;
+  #scroller;
+  #status;
+
+  /**
+   * @param {HTMLElement} frame
+   * @param {Chat} chat
+   * @param {Composer} composer
+   * @param {{ folds: Folds, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
+   * @param {(seq: number) => HTMLElement | null} shown a line that is shown
+   */
+  constructor(frame, chat, composer, { folds, quotes, unread, unsent }, shown) {
+    this.#chat = chat;
+    this.#composer = composer;
+    this.#folds = folds;
+    this.#quotes = quotes;
+    this.#unread = unread;
+    this.#unsent = unsent;
+    this.#shown = shown;
+    this.#scroller = find(frame, ".scroller");
+    this.#status = find(frame, "[role=status]");
+  }
+
+  /**
+   * What one can do with a message.
+   *
+   * @param {HTMLElement} line
+   * @returns {Choice[]}
+   */
+  choices(line) {
+    const { seq: text, user: id = "", time } = line.dataset;
+    const seq = Number(text);
+    /** @type {Choice[]} */
+    const choices = [["Reply", () => this.#composer.reply(seq, this.#quotes.make(seq))]];
+    if (!line.matches(".mine")) return choices;
+    if (this.#chat.editable({ user: { id, name: "" }, time: Number(time) })) {
+      choices.push(["Edit", () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
+    }
+    choices.push(["Take back", () => this.#retract(seq)]);
+    return choices;
+  }
+
+  /**
+   * Send a message, or another text for one.
+   *
+   * @param {string} message
+   * @param {Aim | undefined} aim
+   */
+  send(message, aim) {
+    const [ref, replyTo] = aim?.kind === "edit" ? [aim.seq, undefined] : [undefined, aim?.seq];
+    // Left out, they would be removed.
+    const data = aim?.data;
+    const sent = ref === undefined ? this.#chat.send(message, { replyTo }) : this.#chat.edit(ref, message, { data });
+    sent.catch((error) => this.#unsent.fail({ message, replyTo, ref }, error));
+  }
+
+  /** @param {number} seq */
+  #retract(seq) {
+    this.#chat.retract(seq).catch((error) => this.#unsent.failToRetract([seq], error));
+  }
+
+  /** @param {Edited | Retracted} change that was heard of */
+  apply(change) {
+    if ("refs" in change) this.#takeBack(change);
+    else this.#rewrite(change);
+  }
+
+  /** @param {Edited} edited */
+  #rewrite(edited) {
+    this.#quotes.edit(edited);
+    const line = this.#shown(edited.ref);
+    if (!line || line.matches(".gone")) return;
+    const isNews = textOf(line) !== edited.text;
+    rewrite(line, edited);
+    this.#folds.watch(line);
+    if (isNews) this.#status.textContent = `${authorOf(line)} edited a message.`;
+  }
+
+  /** @param {Retracted} retracted */
+  #takeBack(retracted) {
+    this.#quotes.retract(retracted);
+    this.#unsent.retract(retracted);
+    this.#composer.retract(retracted);
+    for (const ref of retracted.refs) {
+      const line = this.#shown(ref);
+      if (!line || line.matches(".gone")) continue;
+      this.#unread.takeBack(line);
+      if (line.querySelector(":focus")) this.#scroller.focus();
+      takeBack(line, retracted.by);
+      const by = retracted.by === "moderator" ? "A moderator removed" : `${authorOf(line)} took back`;
+      this.#status.textContent = `${by} a message.`;
+    }
+  }
+}
+
+/** @param {HTMLElement} line */
+const authorOf = (line) => find(line, "b").textContent ?? "";

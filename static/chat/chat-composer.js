@@ -1,0 +1,186 @@
+/**
+ * Where one writes: a new message, an answer to another, or another text for one of one's own.
+ *
+ *     a draft --reply--> an answer --sent, or cancelled--> a draft
+ *        |
+ *        +--edit--> another text --saved, or cancelled--> the draft that was there before
+ *
+ * @import { Chat, Data, Retracted } from "./livechat.js"
+ * @import { Memory } from "./chat.js"
+ */
+
+import { isSeen } from "./chat-names.js";
+import { find } from "./dom.js";
+
+/**
+ * What is written, if it is no message of its own.
+ *
+ * @typedef {{ kind: "edit" | "reply", seq: number, data?: Data }} Aim
+ */
+
+export class Composer {
+  /** Is called with each text. */
+  onSend = (/** @type {string} */ _text, /** @type {Aim | undefined} */ _aim) => {};
+
+  #text;
+  #error;
+  #bar;
+  #send;
+  #memory;
+  /** @type {Aim | undefined} */
+  #aim;
+  /** The text that is edited, as it was. */
+  #before = "";
+
+  /**
+   * @param {HTMLElement} frame
+   * @param {Chat} chat
+   * @param {Memory} memory
+   */
+  constructor(frame, chat, memory) {
+    const form = find(frame, ".composer", HTMLFormElement);
+    const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
+    this.#error = find(form, ".error");
+    this.#bar = find(form, ".aim");
+    this.#send = find(form, ".send");
+    this.#memory = memory;
+    text.value = memory.read("draft");
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.isComposing || !this.#aim) return;
+      // It closes nothing else.
+      event.stopPropagation();
+      this.cancel();
+    });
+    text.addEventListener("keydown", (event) => {
+      // What ends a composition is 229 in Safari, which says that there is none any more.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      if (text.value) form.requestSubmit();
+    });
+    text.addEventListener("input", () => {
+      this.#complain("");
+      if (this.#aim?.kind === "edit") return;
+      memory.write("draft", text.value);
+      if (text.value.trim()) chat.typing();
+    });
+    find(this.#bar, "button").addEventListener("click", () => this.cancel());
+  }
+
+  #submit() {
+    const message = this.#text.value.trimEnd();
+    this.focus();
+    this.#complain(isSeen(message) ? "" : "There is nothing to be seen in this message.");
+    if (!isSeen(message)) return;
+    const aim = this.#aim;
+    const same = aim?.kind === "edit" && message === this.#before;
+    if (aim?.kind !== "edit") this.#set("");
+    this.cancel();
+    if (!same) this.onSend(message, aim);
+  }
+
+  /** @param {string} problem with what was typed; empty where there is none */
+  #complain(problem) {
+    this.#error.textContent = problem;
+    this.#error.hidden = !problem;
+    if (problem) this.#text.setAttribute("aria-invalid", "true");
+    else this.#text.removeAttribute("aria-invalid");
+    this.#describe();
+  }
+
+  /** Say at the text what is wrong with it, and what it is for. */
+  #describe() {
+    const ids = [...(this.#error.hidden ? [] : [this.#error.id]), ...(this.#aim ? ["aim"] : [])];
+    if (ids.length) this.#text.setAttribute("aria-describedby", ids.join(" "));
+    else this.#text.removeAttribute("aria-describedby");
+  }
+
+  /** @param {string} text */
+  #set(text) {
+    this.#text.value = text;
+    this.#memory.write("draft", text);
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  /**
+   * Put back what could not be sent.
+   *
+   * @param {string} text
+   */
+  put(text) {
+    this.cancel();
+    this.#set([text, this.#text.value].filter(Boolean).join("\n"));
+    this.focus();
+  }
+
+  /**
+   * Write another text for a message.
+   *
+   * @param {number} seq
+   * @param {string} text
+   * @param {Data | undefined} data what other programs have put into it
+   * @param {string} [before] unless said, *text* is what it was
+   */
+  edit(seq, text, data, before = text) {
+    this.#aimAt({ kind: "edit", seq, data }, "Editing your message");
+    this.#before = before;
+    this.#text.value = text;
+    this.focus();
+    this.#text.setSelectionRange(text.length, text.length);
+  }
+
+  /**
+   * Answer a message.
+   *
+   * @param {number} seq
+   * @param {HTMLElement} quote
+   */
+  reply(seq, quote) {
+    this.#aimAt({ kind: "reply", seq }, "Replying to", quote);
+    this.focus();
+  }
+
+  /**
+   * @param {Aim | undefined} aim
+   * @param {...(string | HTMLElement)} what
+   */
+  #aimAt(aim, ...what) {
+    // The draft is kept; what was another text is not.
+    if (this.#aim?.kind === "edit") this.#text.value = this.#memory.read("draft");
+    this.#aim = aim;
+    this.#before = "";
+    this.#bar.hidden = !aim;
+    this.#bar.dataset.kind = aim?.kind ?? "";
+    find(this.#bar, "span").replaceChildren(...what);
+    this.#send.textContent = aim?.kind === "edit" ? "Save" : "Send";
+    this.#complain("");
+  }
+
+  /** Go back to the draft. */
+  cancel() {
+    if (!this.#aim) return;
+    if (this.#bar.contains(this.#active())) this.focus();
+    this.#aimAt(undefined);
+  }
+
+  #active() {
+    return /** @type {ShadowRoot} */ (this.#text.getRootNode()).activeElement;
+  }
+
+  /**
+   * What was taken back is not edited any more.
+   *
+   * @param {Retracted} retracted
+   */
+  retract({ refs }) {
+    if (this.#aim?.kind !== "edit" || !refs.includes(this.#aim.seq)) return;
+    this.cancel();
+    this.#complain("The message that you were editing was taken back.");
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What one has not seen: how many messages since one looked, and a line where they begin; since one was
+ * here last, too.
+ *
+ * @import { Memory } from "./chat.js"
+ * @import { Chat } from "./livechat.js"
+ */
+
+import { marker } from "./chat-line.js";
+
+export class Unread {
+  /** How many. */
+  count = 0;
+  #said;
+  #chat;
+  #kept;
+  /** The number up to which one has seen everything. */
+  #upTo = 0;
+  /** What was seen when one was here last. */
+  #before;
+
+  /**
+   * @param {HTMLElement} said the list of lines
+   * @param {Chat} chat
+   * @param {Memory} memory
+   */
+  constructor(said, chat, memory) {
+    this.#said = said;
+    this.#chat = chat;
+    this.#kept = memory;
+    this.#before = memory.read("seen");
+  }
+
+  /** @param {boolean} shown whether its line is about to be */
+  add(shown) {
+    if (!this.count && shown) this.#mark();
+    this.count++;
+  }
+
+  /** @param {HTMLElement} line of what was taken back */
+  takeBack(line) {
+    const counted = Number(line.dataset.seq) > this.#upTo && !line.matches(".mine");
+    if (counted && this.count) this.count--;
+  }
+
+  /** Everything that has come was seen. */
+  see() {
+    this.count = 0;
+    const { epoch = "", seq = 0 } = this.#chat.place ?? {};
+    this.#upTo = seq;
+    if (seq) this.#kept.write("seen", `${epoch}:${seq}`);
+  }
+
+  /** The numbers are others'. */
+  forget() {
+    this.#upTo = 0;
+  }
+
+  /** @param {Element | null} [before] */
+  #mark(before = null) {
+    this.#said.querySelector(".unread")?.remove();
+    this.#said.insertBefore(marker("unread", "New messages"), before);
+  }
+
+  /**
+   * Mark what was said since one was here last, once that has come.
+   *
+   * @param {boolean} more whether there is something before it
+   */
+  markSinceLastTime(more) {
+    const [epoch, text] = this.#before.split(":");
+    const seen = Number(text);
+    const place = this.#chat.place;
+    if (!text || epoch !== place?.epoch || this.#said.querySelector(".unread")) return;
+    const lines = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
+    if (!lines.length || (more && Number(lines[0].dataset.seq) > seen + 1)) return;
+    this.#before = "";
+    const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
+    if (first) this.#mark(first);
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * What is still to be sent, and what could not be.
+ *
+ * @import { Chat, ChatError, Retracted } from "./livechat.js"
+ * @import { Changes } from "./chat-changes.js"
+ * @import { Composer } from "./chat-composer.js"
+ * @import { Folds } from "./chat-folds.js"
+ * @import { Memory } from "./chat.js"
+ * @import { Quotes } from "./chat-quotes.js"
+ */
+
+import { dataOf, note, unsent } from "./chat-line.js";
+import { find } from "./dom.js";
+
+/**
+ * What could not be sent, and why: a message, perhaps an answer, or another text for one.
+ *
+ * @typedef {{ message: string, problem: string, replyTo?: number, ref?: number }} Failed
+ */
+
+/** What the server's errors mean for a message that was to be changed. */
+const PROBLEMS = /** @type {Record<string, string>} */ ({
+  too_late: "It is too old for that.",
+  too_many_edits: "It was edited too often.",
+  forbidden: "It is not yours.",
+  not_found: "It is no longer there.",
+});
+
+export class Unsent {
+  #frame;
+  #chat;
+  #composer;
+  #kept;
+  #changes;
+  #quotes;
+  #folds;
+  #shown;
+  #said;
+  #waiting;
+
+  /**
+   * @param {HTMLElement} frame
+   * @param {Chat} chat
+   * @param {Composer} composer
+   * @param {Memory} memory
+   * @param {Changes} changes
+   * @param {Quotes} quotes
+   * @param {Folds} folds
+   * @param {(seq: number) => HTMLElement | null} shown a line that is shown
+   */
+  constructor(frame, chat, composer, memory, changes, quotes, folds, shown) {
+    this.#frame = frame;
+    this.#chat = chat;
+    this.#composer = composer;
+    this.#kept = memory;
+    this.#changes = changes;
+    this.#quotes = quotes;
+    this.#folds = folds;
+    this.#shown = shown;
+    this.#said = find(frame, ".said");
+    this.#waiting = find(frame, ".waiting");
+    chat.addEventListener("refused", ({ detail }) => {
+      if (detail.type === "retract") this.failToRetract(detail.refs, detail.error);
+      else if (detail.type === "edit") this.fail({ message: detail.text, ref: detail.ref }, detail.error);
+      else this.fail(detail, detail.error);
+    });
+    for (const failed of memory.failed) this.#showFailed(failed);
+    this.show();
+  }
+
+  /** Show what waits now. */
+  show() {
+    const open = this.#chat.state === "open";
+    /** @type {HTMLElement[]} */
+    const shown = [...this.#waiting.querySelectorAll("[data-nonce]")].filter((each) => each instanceof HTMLElement);
+    const known = new Map(shown.map((each) => [each.dataset.nonce, each]));
+    /** @type {Map<number, string>} */
+    const notes = new Map();
+    for (const each of this.#chat.outbox) {
+      if (each.type === "message") {
+        this.#showState(known.get(each.nonce) ?? this.#queue(each.nonce, each.message, each.replyTo), open);
+        known.delete(each.nonce);
+      } else if (each.type === "edit") {
+        notes.set(each.ref, open ? "Saving…" : "Will be changed when there is a connection");
+      } else {
+        for (const ref of each.refs) notes.set(ref, open ? "Taking back…" : "Will be taken back when there is a connection");
+      }
+    }
+    for (const each of known.values()) this.#remove(each);
+    this.#showNotes(notes);
+  }
+
+  /**
+   * @param {HTMLElement} made
+   * @param {boolean} open whether it can be sent
+   */
+  #showState(made, open) {
+    const state = open ? "Sending…" : "Waits for the connection";
+    const small = find(made, "small");
+    if (small.textContent !== state) small.textContent = state;
+    const button = find(made, "button:not(.quote, .fold)");
+    if (open) this.#letGo(button);
+    button.hidden = open;
+  }
+
+  /** @param {Map<number, string>} notes by the message's number */
+  #showNotes(notes) {
+    for (const each of this.#said.querySelectorAll(".note")) {
+      const line = each.closest(".message");
+      if (line instanceof HTMLElement && !notes.has(Number(line.dataset.seq))) note(line, "");
+    }
+    for (const [seq, text] of notes) {
+      const line = this.#shown(seq);
+      if (line && !line.matches(".gone")) note(line, text);
+    }
+  }
+
+  /**
+   * @param {string} nonce
+   * @param {string} message
+   * @param {number | undefined} replyTo
+   */
+  #queue(nonce, message, replyTo) {
+    const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
+    const made = unsent(quote, message, "", [["Do not send", () => this.#chat.discard(nonce)]]);
+    made.dataset.nonce = nonce;
+    this.#folds.watch(made);
+    this.#waiting.append(made);
+    return made;
+  }
+
+  /**
+   * @param {{ message: string, replyTo?: number, ref?: number }} what
+   * @param {ChatError} error
+   */
+  fail({ message, replyTo, ref }, error) {
+    if (error.code === "discarded") return;
+    if (ref !== undefined && this.#changes.gone(ref)) {
+      this.#tell(`Not changed. ${PROBLEMS.not_found}`);
+      return;
+    }
+    const problem = (ref !== undefined && PROBLEMS[error.code]) || error.message;
+    const failed = { message, problem, replyTo, ref };
+    this.#kept.failed = [...this.#kept.failed, failed];
+    this.#showFailed(failed);
+  }
+
+  /**
+   * @param {number[]} refs
+   * @param {ChatError} error
+   */
+  failToRetract(refs, error) {
+    if (refs.every((ref) => this.#changes.gone(ref))) return;
+    this.#tell(`Not taken back. ${PROBLEMS[error.code] ?? error.message}`, this.#quotes.make(refs[0]));
+  }
+
+  /** @param {Failed} failed */
+  #showFailed(failed) {
+    const { message, problem, replyTo, ref } = failed;
+    const done = () => {
+      const at = this.#kept.failed.findIndex((each) => each.message === message && each.ref === ref);
+      this.#kept.failed = this.#kept.failed.filter((_, index) => index !== at);
+      this.#remove(made);
+    };
+    const about = ref ?? replyTo;
+    const quote = about === undefined ? undefined : this.#quotes.make(about);
+    const made = unsent(quote, message, `${ref === undefined ? "Not sent." : "Not changed."} ${problem}`, [
+      ["Edit", () => (done(), this.#again(failed))],
+      ["Remove", done],
+    ]);
+    if (ref !== undefined) made.dataset.ref = String(ref);
+    this.#showProblem(made);
+    this.#folds.watch(made);
+  }
+
+  /**
+   * Write again what could not be sent: another text only where it may be changed still.
+   *
+   * @param {Failed} failed
+   */
+  #again({ message, replyTo, ref }) {
+    const line = ref === undefined ? null : this.#shown(ref);
+    const { time, user: id = "" } = line?.dataset ?? {};
+    if (ref !== undefined && line && this.#chat.editable({ time: Number(time), user: { id, name: "" } })) {
+      this.#composer.edit(ref, message, dataOf(line), "");
+      return;
+    }
+    this.#composer.put(message);
+    if (replyTo !== undefined) this.#composer.reply(replyTo, this.#quotes.make(replyTo));
+  }
+
+  /**
+   * Say that something was not done, of which nothing is to be done again.
+   *
+   * @param {string} problem
+   * @param {HTMLElement} [quote] of what it is about
+   */
+  #tell(problem, quote) {
+    const made = unsent(quote, "", problem, [["Remove", () => this.#remove(made)]]);
+    this.#showProblem(made);
+  }
+
+  /** @param {HTMLElement} made */
+  #showProblem(made) {
+    made.classList.add("failed");
+    find(made, "small").setAttribute("role", "alert");
+    this.#waiting.append(made);
+  }
+
+  /**
+   * Another text for what was taken back is not kept.
+   *
+   * @param {Retracted} retracted
+   */
+  retract({ refs }) {
+    for (const each of this.#waiting.querySelectorAll("[data-ref]")) {
+      if (each instanceof HTMLElement && refs.includes(Number(each.dataset.ref))) this.#remove(each);
+    }
+    const left = this.#kept.failed.filter(({ ref }) => ref === undefined || !refs.includes(ref));
+    if (left.length < this.#kept.failed.length) this.#kept.failed = left;
+  }
+
+  /** @param {HTMLElement} gone */
+  #remove(gone) {
+    this.#letGo(gone);
+    gone.remove();
+  }
+
+  /**
+   * The focus of what goes away goes to where one writes.
+   *
+   * @param {HTMLElement} gone
+   */
+  #letGo(gone) {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.#frame.getRootNode());
+    if (activeElement && gone.contains(activeElement)) this.#composer.focus();
+  }
+}
