@@ -9,7 +9,7 @@ REDIS ?=
 # More options for the tests: make test PYTEST="-k history"
 PYTEST ?=
 # Processes that run tests: they wait for daemons and browsers more than they compute.
-PROCESSES ?= 3
+PROCESSES ?= 4
 # More options for the chaos: make chaos CHAOS="--seconds 30"
 CHAOS ?=
 # More options for the attack: make attack ATTACK="--seconds 20"
@@ -18,9 +18,14 @@ ATTACK ?=
 BENCH ?=
 
 BIN := $(VENV)/bin
+# The tests of a file share daemons and browsers.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
+
+# Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run check test soak attack lint chaos bench bench-test bench-peers clean
 
@@ -46,8 +51,8 @@ check: lint
 
 # Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n 2 $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 soak: lint $(CLIENTS)/.done
 	$(BIN)/pytest -m soak -s $(PYTEST)

@@ -24,8 +24,8 @@ from playwright.sync_api import Browser
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from tests.live.browser import PASSWORD, PHONE, WIDE, Tab, chromium  # noqa: E402
-from tests.live.daemon import Daemon, Member  # noqa: E402
+from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
+from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
 from tests.live.visitor import Visitor  # noqa: E402
 
 ROOMS = {
@@ -252,7 +252,10 @@ def take_admin() -> None:
             tab.page.get_by_label("Message", exact=True).fill("Is this thing on?")
             tab.page.keyboard.press("Enter")
             tab.page.get_by_text("was sent to everyone").wait_for()
-            line = tab.page.locator("[data-messages] li:not(.gone)").last
+            # By its number: people go on talking.
+            newest = tab.page.locator("[data-messages] li", has_text="guest").last
+            seq = newest.get_attribute("data-seq")
+            line = tab.page.locator(f"[data-messages] [data-seq='{seq}']")
             line.get_by_text("Remove", exact=True).click()
             line.get_by_role("button").click()
             tab.page.get_by_text("was removed").wait_for()

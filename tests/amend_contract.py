@@ -281,9 +281,11 @@ class AmendContract(MapContract):
 
         self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
         await backend.messages.amend(edit(1, "c"))
+        # A read that is late would see the next step.
+        one = await reads.pop()
         await backend.messages.amend(retract(2))
         assert self.sink.texts("r") == ["a", "b"]
-        one, two = await gatherResults(reads)
+        two = await reads.pop()
         assert [each.message for each in one.messages] == ["c", "b"]
         assert [each.message for each in two.messages] == ["c"]
 
@@ -404,6 +406,15 @@ class AmendContract(MapContract):
         await backend.messages.publish(Draft("r", "j", ANN))
         await backend.messages.publish(Draft("r", "k", ANN))
         assert [each.seq for each in await self.entries(backend)] == [10, 11, 12]
+
+    async def test_limit_moves_with_each_act(self) -> None:
+        """What an act of the same moment moves over the limit cannot be amended by the next."""
+        backend = await self.said("a", "b", "c", history_limit=3)
+        log = backend.messages
+        calls = [log.amend(edit(1, "d")), log.amend(retract(1)), log.amend(retract(1, 2))]
+        assert await refused(calls.pop(1)) is Kind.NOT_FOUND
+        first, second = await gatherResults(calls)
+        assert (first.event.seq, second.event.seq, second.event.refs) == (4, 5, (2,))
 
     async def test_event_over_the_limit(self) -> None:
         """An edit is told of for as long as the history goes; its message may be older."""

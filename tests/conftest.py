@@ -18,12 +18,14 @@ settings.load_profile("livechat")
 
 
 HERE = Path(__file__).parent
+#: The longest files of those that run at a time.
+LONG = ("test_hostile.py", "test_memory.py", "test_protocol.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
-    Mark tests by what they need.  Long files come first, so that no process is left with one
-    when the others are done.
+    Mark tests by what they need.  Files that may take long come first, so that no process is left
+    with one when the others are done.
     """
     selection = Selection(HERE)
     for item in items:
@@ -33,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if selection.starts_processes(item.path):
             item.add_marker("processes")
     items.sort(
-        key=lambda item: "live" not in item.path.parts and item.path.name != "test_protocol.py"
+        key=lambda item: (item.path.name not in LONG, item.get_closest_marker("processes") is None)
     )
 
 

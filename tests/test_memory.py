@@ -11,8 +11,6 @@ import pytest
 from livechat.limits.rates import address_key
 from tests.support import HANDSHAKE, Port, client_frame, request
 
-pytestmark = pytest.mark.alone
-
 ROOMS = 200
 #: Bytes that a room with one member may take, the member's connection not counted ...
 ROOM = 4_096

@@ -67,7 +67,10 @@ def root(
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
-    api.publish(openapi=contract.openapi(chat, tree.places()), asyncapi=contract.asyncapi(chat))
+    api.publish(
+        openapi=lambda: contract.openapi(chat, tree.places()),
+        asyncapi=lambda: contract.asyncapi(chat),
+    )
     return tree
 
 

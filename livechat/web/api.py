@@ -7,7 +7,8 @@ One function an endpoint; its row is in `livechat.web.root`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -61,11 +62,19 @@ class Api:
         self._feeds = feeds
         self._sockets = sockets
         self._origins = origins
-        self._openapi = self._asyncapi = Response()
+        self._openapi: Callable[[], Response] = Response
+        self._asyncapi: Callable[[], Response] = Response
 
-    def publish(self, *, openapi: Any, asyncapi: Any) -> None:
-        """Serve these descriptions of the endpoints, and of frames."""
-        self._openapi, self._asyncapi = json(openapi), json(asyncapi)
+    def publish(self, *, openapi: Callable[[], Any], asyncapi: Callable[[], Any]) -> None:
+        """
+        Serve the descriptions of the endpoints, and of frames, that these make.
+
+        Each is made when it is first asked for: a start need not wait for them.
+        """
+        self._openapi, self._asyncapi = (
+            cache(lambda: json(openapi())),
+            cache(lambda: json(asyncapi())),
+        )
 
     async def send(self, call: Call) -> Response:
         """Store and deliver a message, then say so."""
@@ -162,11 +171,11 @@ class Api:
 
     async def openapi(self, call: Call) -> Response:
         """The HTTP endpoints, for programs."""
-        return self._openapi
+        return self._openapi()
 
     async def asyncapi(self, call: Call) -> Response:
         """The frames of WebSockets and events, for programs."""
-        return self._asyncapi
+        return self._asyncapi()
 
     def _room(self, call: Call, in_body: str | None = None) -> str:
         """The room that a request names, in its path, query or body, or the default."""

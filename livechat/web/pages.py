@@ -11,6 +11,8 @@ from __future__ import annotations
 import gzip
 import mimetypes
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -111,7 +113,8 @@ class Pages:
         )
 
 
-def _files(directory: Path) -> dict[str, _File]:
+@cache
+def _files(directory: Path) -> Mapping[str, _File]:
     """
     Read the files in the folders of *directory*, by their names, which are unique.
 

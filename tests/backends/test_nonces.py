@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import Raw
 from twisted.internet.task import Clock
 
 from livechat.backends import nonces
 from livechat.backends.nonces import NONCE_LASTS, Known, Nonces
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft, Message, Repeated, User
+from livechat.protocol.messages import (
+    Amended,
+    Draft,
+    Edit,
+    Edited,
+    Message,
+    Repeated,
+    Retracted,
+    Retraction,
+    Submission,
+    User,
+)
 
 SECRET = b"s" * 32
 
@@ -130,3 +142,34 @@ def test_nothing_is_left(few: Nonces) -> None:
     found.add([], 0)
     assert len(found) == 0
     assert not found._counts
+
+
+def test_digests() -> None:
+    """Whatever differs between two acts differs in their digests, and so does another secret."""
+    acts: list[Submission] = [
+        Draft("r", "a"), Draft("r", "1"), Draft("r", "a", reply_to=1), Draft("r", "a", reply_to=2),
+        Draft("r", "a", data=Raw(b'{"a":1}')), Draft("r", "a", data=Raw(b'{"a":1.0}')),
+        Draft("r", '","a"'), Draft("r", ""),
+        Edit("r", 1, "a", "g:1"), Edit("r", 2, "a", "g:1"), Edit("r", 1, "b", "g:1"),
+        Edit("r", 1, "a", "g:1", data=Raw(b'{"a":1}')),
+        Retraction("r", (1,)), Retraction("r", (2,)), Retraction("r", (1, 2)),
+    ]  # fmt: skip
+    digests = {nonces.digest(act, SECRET) for act in acts}
+    assert len(digests) == len(acts)
+    assert not digests & {nonces.digest(act, b"t" * 32) for act in acts}
+
+
+def test_amendments() -> None:
+    """One that was made before is answered with its number and time."""
+    found = Nonces(lambda: 0.0, lambda: SECRET)
+    edit = Edit("r", 1, "b", "g:1", nonce="m")
+    retraction = Retraction("r", (1,), "g:1", nonce="n")
+    stored = [
+        Amended(Edited(7, 5, 1, "b"), (Message("a", 1, 0),)),
+        Amended(Retracted(8, 5, (1,), "author"), (Message("b", 1, 0),)),
+    ]
+    found.add([Known.of(edit, stored[0], SECRET), Known.of(retraction, stored[1], SECRET)], 5)
+    assert found.find(edit) == Amended(stored[0].event, (), repeated=True)
+    assert found.find(retraction) == Amended(stored[1].event, (), repeated=True)
+    other = found.find(draft(nonce="n"))
+    assert isinstance(other, ChatError)

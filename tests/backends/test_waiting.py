@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import Raw
 from twisted.internet.task import Clock
 
 from livechat.backends import waiting
-from livechat.backends.waiting import Waiting, Waitlist, unknown
+from livechat.backends.waiting import Waiting, Waitlist, size, unknown
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Draft, Message
+from livechat.protocol.messages import Draft, Edit, Message, Retraction
 from tests.support import kind, result
 
 MESSAGE = Message("x", 1, 0)
@@ -69,6 +70,14 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     first.stored(MESSAGE)
     senders.all.settle()
     senders.send("xxxx")
+
+
+def test_size() -> None:
+    """All that is stored counts: texts, data, and messages that are retracted."""
+    assert size(Draft("r", "abc")) == 3
+    assert size(Draft("r", "abc", data=Raw(b"{}"))) == 5
+    assert size(Edit("r", 1, "abcd", "g:1", data=Raw(b"{}"))) == 6
+    assert size(Retraction("r", (1, 2))) == 2 * size(Retraction("r", (1,))) > 0
 
 
 def test_emptied() -> None:

@@ -24,7 +24,7 @@ from bench.targets import TARGETS, Target, judge
 from bench.unstored import EPOCH, UnstoredBackend
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
-from livechat.protocol.messages import Draft, Message, Newest
+from livechat.protocol.messages import Draft, Message, Newest, Retraction
 from tests.map_contract import REPORT
 from tests.support import RecordingSink, kind, result
 
@@ -377,6 +377,7 @@ def test_nothing_is_stored() -> None:
     page = result(backend.messages.read("a", 0, 100))
     assert (page.position.seq, page.position.oldest, page.messages) == (2, 3, ())
     assert result(backend.messages.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
+    assert kind(backend.messages.amend(Retraction("a", (1,)))) is Kind.NOT_FOUND
     assert backend.trouble() is None
 
 

@@ -153,7 +153,7 @@ async def coroutine() -> Identity:
 def test_known(answer: Callable[[], Any]) -> None:
     """An authenticator answers at once, or later, as it likes; the first that knows is heard."""
     clock = Clock()
-    assert result(asked(lambda: None, answer, clock=clock)) == User("42", "Ann")
+    assert result(asked(lambda: None, answer, clock=clock)) == User("42", "Ann", verified=True)
     assert not clock.getDelayedCalls()
 
 
@@ -171,7 +171,7 @@ def test_known(answer: Callable[[], Any]) -> None:
 def test_names(known_as: str, name: str | None, shown: str) -> None:
     """A site's names are cleaned, and never an operator's."""
     found = result(asked(lambda: Identity(known_as, name)))
-    assert found == User(known_as, shown)
+    assert found == User(known_as, shown, verified=True)
     assert found.role is None
 
 

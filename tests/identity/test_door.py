@@ -100,7 +100,7 @@ def test_known_to_an_authenticator() -> None:
     one, two, single = (
         run(enters(SOURCE, claim)) for enters in (made.member,) * 2 + (made.caller,)
     )
-    assert one.user == two.user == single.user == User("42", "Ann")
+    assert one.user == two.user == single.user == User("42", "Ann", verified=True)
     assert {each.kind for each in (one, two, single)} == {"user"}
     assert one.returns
     assert single.returns

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.live.daemon import PATIENCE, ROOT, Daemon
+from tests.live.daemon import PASSWORD, PATIENCE, ROOT, Daemon
 
-PASSWORD: Final = "correct horse battery staple"
 WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
 #: A telephone, on which one has no mouse.

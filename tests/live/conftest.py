@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.live.browser import Tab, chromium
-from tests.live.daemon import PATIENCE, Daemon
+from tests.live.daemon import CHEAP, PATIENCE, Daemon
 from tests.live.visitor import Visitor
 
 expect.set_options(timeout=1_000 * PATIENCE)
@@ -20,17 +20,17 @@ expect.set_options(timeout=1_000 * PATIENCE)
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon without limits for those who behave, shared by a file's tests."""
     directory = tmp_path_factory.mktemp("daemon")
-    with Daemon(directory, "--rate=0", "--rate-per-ip=0") as running:
+    with Daemon(directory, "--rate=0", "--rate-per-ip=0", environment=CHEAP) as running:
         yield running
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Starts daemons in the test's directory; they are gone after it."""
+    """Starts daemons in the test's directory, with a known password; they are gone after it."""
     started: list[Daemon] = []
 
-    def start(*options: str, **environment: str) -> Daemon:
-        started.append(Daemon(tmp_path, *options, environment=environment))
+    def start(*options: str, **environment: str | None) -> Daemon:
+        started.append(Daemon(tmp_path, *options, environment={**CHEAP, **environment}))
         return started[-1]
 
     yield start

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
-from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
-from tests.live.daemon import Daemon, Wscat
+from tests.live.browser import NARROW, WIDE, Tab
+from tests.live.daemon import CHEAP, PASSWORD, Daemon, Wscat
 from tests.live.visitor import say
 
 HOSTILE = [
@@ -32,7 +32,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "--rate=0",
         "--rate-per-ip=0",
         "--max-connections-per-ip=0",
-        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
+        environment=CHEAP,
     ) as running:
         yield running
 
@@ -457,8 +457,7 @@ def test_a_flood(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 def test_a_restart(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """A page comes back when the server does, still signed in, with what was said meanwhile."""
-    password = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
-    first = start(**password)
+    first = start()
     operator = tab(first)
     operator.sign_in("/admin/rooms/r/")
     operator.live()
@@ -470,7 +469,7 @@ def test_a_restart(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> Non
     operator.page.keyboard.press("Enter")
     expect(operator.page.get_by_role("alert")).to_contain_text("cannot be reached")
     expect(operator.page.get_by_label("Message", exact=True)).to_have_value("not lost")
-    second = start(f"--port={first.port}", **password)
+    second = start(f"--port={first.port}")
     say(second, "r", "after")
     operator.live()
     expect(operator.page.get_by_text("after", exact=True)).to_be_visible()
@@ -490,7 +489,7 @@ def test_signed_out_elsewhere(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """A new password signs everybody out, at once; what was typed is kept."""
-    daemon = start()
+    daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
     file = daemon.directory / "state" / "admin-password"
     file.write_text(PASSWORD)
     daemon.process.send_signal(signal.SIGHUP)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.live.browser import NARROW, PASSWORD, Tab
+from tests.live.browser import NARROW, Tab
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor, say
 
@@ -235,7 +235,7 @@ def test_an_operator(
     visitor: Callable[..., Visitor], tab: Callable[..., Tab], start: Callable[..., Daemon]
 ) -> None:
     """An operator's message has a name and a badge; a plain client sees only the message."""
-    daemon = start(LIVECHAT_ADMIN_PASSWORD=PASSWORD)
+    daemon = start()
     ann = visitor(daemon).join("r", "Ann")
     with daemon.socket() as plain:
         operator = tab(daemon)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import ROOT, tool
+from tests.live.daemon import CHEAP, ROOT, tool
 
 CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
@@ -21,7 +21,7 @@ LARGEST = 9_216
 
 def test_in_node() -> None:
     """Node's test runner, with a real daemon, and with a server that plays."""
-    environment = {**os.environ, "TWISTD": str(Path(sys.executable).with_name("twistd"))}
+    environment = {**os.environ, **CHEAP, "TWISTD": str(Path(sys.executable).with_name("twistd"))}
     # They wait most of the time, and so do it together.
     running = [
         subprocess.Popen(

@@ -40,9 +40,8 @@ def fails(directory: Path, *options: str, **environment: str) -> str:
     return lines[0]
 
 
-def test_start(start: Callable[..., Daemon]) -> None:
+def test_start(daemon: Daemon) -> None:
     """The log says in plain words what was started and where."""
-    daemon = start()
     for said in (
         f"https://localhost:{daemon.port}/",
         f"wss://localhost:{daemon.port}/ws/chat/{{room}}/",
@@ -54,9 +53,8 @@ def test_start(start: Callable[..., Daemon]) -> None:
     assert oct((daemon.directory / "certs" / "livechat.key").stat().st_mode)[-3:] == "600"
 
 
-def test_loopback_only(start: Callable[..., Daemon]) -> None:
+def test_loopback_only(daemon: Daemon) -> None:
     """Unless it is told otherwise, it listens on loopback alone, on both families."""
-    daemon = start()
     listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     port = f":{daemon.port:04X} "
     addresses = {
@@ -76,9 +74,9 @@ def test_environment(start: Callable[..., Daemon]) -> None:
     assert refused["code"] == "message_too_long"
 
 
-def test_taken_port(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_taken_port(daemon: Daemon, tmp_path: Path) -> None:
     """A taken port is told before anything else happens."""
-    port = start().port
+    port = daemon.port
     other = tmp_path / "other"
     other.mkdir()
     assert "taken" in fails(other, f"--port={port}")
@@ -100,10 +98,9 @@ def test_unusable_files(start: Callable[..., Daemon], tmp_path: Path) -> None:
     assert "newer livechat" in fails(tmp_path, "--port=0")
 
 
-def test_same_state(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_same_state(daemon: Daemon) -> None:
     """Two daemons cannot have one state directory, and the first goes on."""
-    daemon = start()
-    assert "another livechat" in fails(tmp_path, "--port=0")
+    assert "another livechat" in fails(daemon.directory, "--port=0")
     assert daemon.history() == []
 
 
@@ -214,9 +211,8 @@ def test_sigterm_with_a_silent_peer(start: Callable[..., Daemon]) -> None:
         peer.close()
 
 
-def test_health(start: Callable[..., Daemon]) -> None:
+def test_health(daemon: Daemon) -> None:
     """Monitors are told that the process lives and is ready."""
-    daemon = start()
     assert json.loads(daemon.curl("-f", f"{daemon.url}/healthz")) == {"status": "ok"}
     assert json.loads(daemon.curl("-f", f"{daemon.url}/readyz")) == {"status": "ready"}
 

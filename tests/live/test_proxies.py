@@ -9,10 +9,9 @@ from collections.abc import Iterator
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.live.daemon import Daemon, eventually
+from tests.live.daemon import CHEAP, PASSWORD, Daemon, eventually
 from tests.live.front import FRONTS, NAME, Front
 
-PASSWORD = "correct horse battery staple"
 EVIL = "https://evil.example"
 #: Where clients are who say nothing; proxies are at 127.0.0.1.
 CLIENT = "127.0.0.2"
@@ -27,7 +26,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         f"--host={NAME}",
         "--access-log=access.log",
         "--rate-per-ip=0.001",
-        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
+        environment=CHEAP,
     ) as running:
         yield running
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.live.browser import NARROW, PASSWORD, WIDE, Tab
+from tests.backends.redis.server import RedisServer
+from tests.live.browser import NARROW, WIDE, Tab
 from tests.live.daemon import Daemon, Member, Wscat
 
 V1: Any = "livechat.v1"
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon whose admin page has a known password."""
-    with Daemon(
-        tmp_path_factory.mktemp("daemon"),
-        "--rate=0",
-        "--rate-per-ip=0",
-        environment={"LIVECHAT_ADMIN_PASSWORD": PASSWORD},
-    ) as running:
-        yield running
 
 
 def ann(daemon: Daemon, room: str) -> Member:
@@ -52,6 +43,16 @@ def line(tab: Tab, seq: int) -> Locator:
 def records(tab: Tab) -> list[str]:
     """What the audit says, the newest first."""
     return [" ".join(each.split()) for each in tab.page.locator(".records .did").all_inner_texts()]
+
+
+def kept(redis: RedisServer, key: str) -> str:
+    """All that Redis has under a key, as text."""
+    match redis.ask("TYPE", key):
+        case "stream":
+            return redis.ask("XRANGE", key, "-", "+")
+        case "hash":
+            return redis.ask("HGETALL", key)
+    return ""
 
 
 def by_pointer(tab: Tab, seq: int) -> None:
@@ -179,8 +180,7 @@ def test_live_audit(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """What was answered is in the audit after a kill."""
-    environment = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
-    daemon = start(**environment)
+    daemon = start()
     with ann(daemon, "r") as member:
         seq = say(member, "spam")
         operator = tab(daemon)
@@ -188,12 +188,38 @@ def test_killed(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
         by_pointer(operator, seq)
         expect(operator.page.get_by_role("status").get_by_text("was removed")).to_be_visible()
         daemon.kill()
-    operator.daemon = start(f"--port={daemon.port}", **environment)
+    operator.daemon = start(f"--port={daemon.port}")
     operator.open("/admin/audit/")
     assert records(operator) == [
         "Operator removed a message of Ann in r: spam",
         "Operator signed in",
     ]
+
+
+def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """With Redis, what an operator does at one process is told, and recorded, at all."""
+    with RedisServer(tmp_path / "redis") as redis:
+        daemon = start(f"--redis={redis.url}", "--workers=2")
+        daemon.log.wait_for("is ready, with 2 workers")
+        for number in (1, 2):
+            daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
+        operator, watching = tab(daemon), tab(daemon)
+        watching.sign_in("/admin/audit/")
+        watching.live()
+        with ExitStack() as stack:
+            members = [stack.enter_context(ann(daemon, "r")) for _ in range(6)]
+            seq = say(members[0], "call me: 0123")
+            operator.sign_in("/admin/rooms/r/")
+            operator.live()
+            by_pointer(operator, seq)
+            for member in members:
+                assert hears(member, "event")["refs"] == [seq]
+        expect(watching.page.locator(".records li").first).to_contain_text("call me: 0123")
+        assert daemon.history("r") == []
+        for kind in ("s", "x", "m"):
+            assert "0123" not in kept(redis, f"lc:{{r}}:{kind}")
+        assert "0123" in kept(redis, "lc:{!audit}:s")
+        daemon.stop()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

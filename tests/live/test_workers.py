@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from livechat.errors import Close
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, eventually
+from tests.live.daemon import CHEAP, PASSWORD, PATIENCE, ROOT, Daemon, Output, Wscat, eventually
 
 WORKERS = 2
 
@@ -28,14 +28,33 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture
-def several(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
-    """A daemon of so many workers, all of them ready."""
-    daemon = start(f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
+def options(redis: RedisServer) -> tuple[str, ...]:
+    return (f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
+
+
+def ready(daemon: Daemon) -> Daemon:
+    """Wait until all workers are."""
     daemon.log.wait_for(rf"is ready, with {WORKERS} workers")
     for number in range(1, WORKERS + 1):
         daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
     return daemon
+
+
+@pytest.fixture
+def several(start: Callable[..., Daemon], redis: RedisServer) -> Daemon:
+    """A daemon of so many workers, all of them ready."""
+    return ready(start(*options(redis)))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Another one, for all tests that leave it as it was."""
+    directory = tmp_path_factory.mktemp("shared")
+    with (
+        RedisServer(directory / "redis") as redis,
+        Daemon(directory, *options(redis), environment=CHEAP) as running,
+    ):
+        yield ready(running)
 
 
 def post(daemon: Daemon, text: str, *options: str) -> str:
@@ -52,14 +71,14 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_one_room(several: Daemon) -> None:
+def test_one_room(shared: Daemon) -> None:
     """Whoever is in a room hears the same, whatever worker serves them."""
-    assert len(several.workers()) == WORKERS
+    assert len(shared.workers()) == WORKERS
     with ExitStack() as stack:
-        clients = [stack.enter_context(Wscat(several, "r")) for _ in range(2)]
-        members = [stack.enter_context(member) for member in several.members(20)]
+        clients = [stack.enter_context(Wscat(shared, "r")) for _ in range(2)]
+        members = [stack.enter_context(member) for member in shared.members(20)]
         clients[0].says('{"message": "hello"}')
-        post(several, "by HTTP")
+        post(shared, "by HTTP")
         expected = [{"message": "hello"}, {"message": "by HTTP"}]
         for client in clients:
             assert sorted(client.hears(2), key=str) == sorted(expected, key=str)
@@ -67,7 +86,7 @@ def test_one_room(several: Daemon) -> None:
             assert sorted((json.loads(member.recv()) for _ in expected), key=str) == sorted(
                 expected, key=str
             )
-    assert [each["seq"] for each in several.history("?room=r")] == [1, 2]
+    assert [each["seq"] for each in shared.history("?room=r")] == [1, 2]
 
 
 def test_a_worker_is_killed(several: Daemon) -> None:
@@ -110,17 +129,17 @@ def test_sigterm(several: Daemon) -> None:
     assert "it is started again" not in several.log.text
 
 
-def test_sighup(several: Daemon) -> None:
+def test_sighup(shared: Daemon) -> None:
     """Each of them looks for a new certificate and a new password."""
-    several.process.send_signal(signal.SIGHUP)
+    shared.process.send_signal(signal.SIGHUP)
     for number in range(1, WORKERS + 1):
-        several.log.wait_for(rf"\[worker {number}#info\] The operators' password is the same")
+        shared.log.wait_for(rf"\[worker {number}#info\] The operators' password is the same")
 
 
-def test_one_log(several: Daemon) -> None:
+def test_one_log(shared: Daemon) -> None:
     """What workers say is said by their parent, once, with its time and whose it is."""
     for number in range(1, WORKERS + 1):
-        lines = re.findall(rf"\S+ \[worker {number}#(\w+)\] (.*)", several.log.text)
+        lines = re.findall(rf"\S+ \[worker {number}#(\w+)\] (.*)", shared.log.text)
         assert ("info", f"Worker {number} is ready.") in lines
         assert not any(re.match(r"\d{4}-", text) for _, text in lines)
 
@@ -156,14 +175,14 @@ def test_metrics(several: Daemon) -> None:
             member.close()
 
 
-def test_a_port_that_is_taken(several: Daemon, redis: RedisServer, tmp_path: Path) -> None:
+def test_a_port_that_is_taken(shared: Daemon, tmp_path: Path) -> None:
     """Nobody can slip in where others share a port."""
     twistd = Path(sys.executable).with_name("twistd")
     for workers in ("1", "3"):
         other = subprocess.run(
             [
-                twistd, "--nodaemon", "--pidfile=", "livechat", f"--port={several.port}",
-                f"--workers={workers}", f"--redis={redis.url}", f"--state={tmp_path}/other",
+                twistd, "--nodaemon", "--pidfile=", "livechat", f"--port={shared.port}",
+                f"--workers={workers}", "--redis=redis://localhost:1", f"--state={tmp_path}/other",
             ],
             capture_output=True,
             text=True,
@@ -172,7 +191,7 @@ def test_a_port_that_is_taken(several: Daemon, redis: RedisServer, tmp_path: Pat
             check=False,
         )  # fmt: skip
         assert other.returncode != 0
-        assert f"--port: {several.port} is taken" in other.stdout + other.stderr
+        assert f"--port: {shared.port} is taken" in other.stdout + other.stderr
 
 
 def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> None:
@@ -190,22 +209,21 @@ def test_redis_comes_later(start: Callable[..., Daemon], redis: RedisServer) -> 
     post(daemon, "hello", "-f")
 
 
-def test_operators(several: Daemon, tmp_path: Path) -> None:
+def test_operators(shared: Daemon, tmp_path: Path) -> None:
     """Who is signed in to one worker is signed in to all; what is shown is of all."""
     jar = ("--cookie", f"{tmp_path}/jar", "--cookie-jar", f"{tmp_path}/jar")
-    page = several.curl(*jar, f"{several.url}/admin/sign-in/")
+    page = shared.curl(*jar, f"{shared.url}/admin/sign-in/")
     found = re.search(r'name="token" value="([^"]+)"', page)
     assert found is not None
-    password = (several.directory / "state" / "admin-password").read_text().strip()
-    form = ("--data-urlencode", f"password={password}", "--data-urlencode", f"token={found[1]}")
-    several.curl(*jar, *form, f"{several.url}/admin/sign-in/")
+    form = ("--data-urlencode", f"password={PASSWORD}", "--data-urlencode", f"token={found[1]}")
+    shared.curl(*jar, *form, f"{shared.url}/admin/sign-in/")
     with ExitStack() as stack:
         for _ in range(20):
-            stack.enter_context(several.socket())
+            stack.enter_context(shared.socket())
         shown = set()
 
         def all_shown() -> bool:
-            text = several.curl("-f", *jar, f"{several.url}/admin/")
+            text = shared.curl("-f", *jar, f"{shared.url}/admin/")
             assert "<h1>Overview</h1>" in text, text
             shown.add(re.findall(r'<dt>([^<]+) <span class="chip">this one', text)[0])
             return "<strong>20</strong> <small>in 1 active room<" in text and len(shown) == WORKERS

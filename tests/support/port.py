@@ -36,6 +36,8 @@ from tests.support.world import World
 
 #: The default of --max-unsent.
 MAX_UNSENT = 1_048_576
+#: For all ports: compiling them takes longer than most tests do.
+TEMPLATES = Templates()
 CERTIFICATE = Certificate(
     chain=Path("livechat.crt"),
     key=Path("livechat.key"),
@@ -71,9 +73,8 @@ class Port:
         self.sockets = SocketFactory(chat, world.clock, self.backpressure, max_frame=limit)
         self.feeds = Feeds(chat, world.clock, self.backpressure)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
-        templates = Templates()
-        self.tree = self._tree(known, templates, monitors or Access(), mounts or {})
-        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(templates).answer)
+        self.tree = self._tree(known, monitors or Access(), mounts or {})
+        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(TEMPLATES).answer)
         self.factory = Site(
             self.tree,
             Request,
@@ -88,9 +89,7 @@ class Port:
             spares=is_told_by_code,
         )
 
-    def _tree(
-        self, origins: Origins, templates: Templates, monitors: Access, mounts: Mapping[str, object]
-    ) -> Place:
+    def _tree(self, origins: Origins, monitors: Access, mounts: Mapping[str, object]) -> Place:
         return root(
             self.world.chat,
             door=self.world.door,
@@ -98,7 +97,7 @@ class Port:
             sockets=self.sockets,
             operators=self.world.operators,
             server=self._server(),
-            templates=templates,
+            templates=TEMPLATES,
             time=self.world.time,
             origins=origins,
             monitors=monitors,

@@ -81,8 +81,7 @@ class _Room:
 
     @ivar id: None if nothing was ever said in it.
     @ivar time: that of the entries that it gets now.
-    @ivar oldest: the number of the oldest entry that a history may show.
-    @ivar since: what is older than that, none does.
+    @ivar since: what is older than that, no history shows.
     @ivar news: its new rows, by number.
     @ivar changed: old rows that are others now; None where they are gone.
     @ivar event: the number of the newest new event; 0 if there is none.
@@ -101,11 +100,10 @@ class _Room:
         self.id = id
         self.top = top
         self.time = time
-        self.oldest = max(bottom, retention.first_by_count(top))
         self.since = retention.first_time(time) if retention.seconds else 0
-        if newest < self.since:
-            # All are as old as the newest one, whatever a wrong clock has stamped.
-            self.oldest = top + 1
+        # All are as old as the newest one, whatever a wrong clock has stamped.
+        self._bottom = bottom if newest >= self.since else top + 1
+        self._retention = retention
         self.old: dict[int, Row] = {}
         self.news: dict[int, Row] = {}
         self.changed: dict[int, Row | None] = {}
@@ -120,7 +118,8 @@ class _Room:
         row = self.news.get(seq) or self.changed.get(seq, self.old.get(seq))
         if row is None or row.kind != RecordKind.MESSAGE:
             return None
-        if seq not in self.news and (seq < self.oldest or row.time < self.since):
+        oldest = max(self._bottom, self._retention.first_by_count(self.top))
+        if seq < oldest or row.time < self.since:
             return None
         record = Record(row.kind, row.text, row.extra)
         entry = to_entry(record, seq, row.time, as_user(row.user))
@@ -148,6 +147,7 @@ class Plan:
     The acts of one group, decided.
 
     @ivar results: for each act its result, or why it is refused.
+    @ivar amends: messages are edited or retracted by it.
     """
 
     def __init__(
@@ -170,6 +170,7 @@ class Plan:
             )
         self._look_up(db, acts)
         self.results: list[Message | Amended | ChatError] = [self._decide(act) for act in acts]
+        self.amends = any(isinstance(each, Amended) for each in self.results)
 
     def _look_up(self, db: sqlite3.Connection, acts: Iterable[Submission]) -> None:
         """Read the entries in the file that amendments name."""

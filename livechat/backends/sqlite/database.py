@@ -245,6 +245,10 @@ class Database:
             self._eraser.begin()
         try:
             done = self._eraser.step(self._connection or self._open(), BUSY_TIMEOUT)
+        except BaseException:
+            self._writer.amended = True
+            self._eraser.give_up()
+            raise
         finally:
             self._stop_writing()
         return done and self._eraser.under_way
@@ -304,6 +308,8 @@ class Database:
             # What is removed is overwritten: in pages, and whole pages.
             db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {upkeep.LOG_LIMIT}")
+            if self.erasing:
+                db.execute("PRAGMA wal_autocheckpoint = 0")
             schema.complete(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
             if not self._secret:

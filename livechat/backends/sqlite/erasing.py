@@ -30,9 +30,6 @@ from livechat.backends.sqlite.upkeep import log_size, truncate
 STEP: Final = 4_096
 #: Seconds that one step waits for readers; each is done within a few milliseconds.
 PATIENCE: Final = 0.1
-#: Bytes of the write-ahead log after which it may have been begun anew: then it does not say any
-#: more which pages were written.  SQLite does so from 1,000 pages on.
-_LOG_MOST: Final = 2 << 20
 #: Lengths of the headers of b-tree pages, by the byte with which one begins.  Other pages begin
 #: with the number of a page, so with a zero in files of less than 64 GB.
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
@@ -79,6 +76,8 @@ class Eraser:
     """
     One file, looked through again and again.
 
+    Between two steps of a round the log must not be begun anew: it says which pages were written.
+
     @ivar under_way: a round has begun and not ended.
     """
 
@@ -94,6 +93,10 @@ class Eraser:
         """Begin a round."""
         self._next = 0
         self.under_way = True
+
+    def give_up(self) -> None:
+        """End the round where it is."""
+        self.under_way = False
 
     def step(self, db: sqlite3.Connection, timeout: float) -> bool:
         """
@@ -129,12 +132,9 @@ class Eraser:
         """Pages written since the last step: what was in others' gaps may have come to them."""
         if not self._next:
             return ()
-        if log_size(self._path) > _LOG_MOST:
-            self._next = 0
-            return ()
         assert self._file is not None
         size = Layout.of(os.pread(self._file, _FILE_HEADER, 0)).size
-        return [*logged(Path(f"{self._path}-wal"), size)]
+        return sorted({*logged(Path(f"{self._path}-wal"), size)})
 
     def _wipe(self, written: Sequence[int], pages: int) -> None:
         assert self._file is not None
@@ -149,9 +149,10 @@ class Eraser:
 
 def logged(log: Path, size: int) -> Iterator[int]:
     """The numbers of the pages, of *size* bytes, in a write-ahead log; some may be outdated."""
-    data = log.read_bytes()
-    for at in range(_LOG_HEADER, len(data) - size, _FRAME_HEADER + size):
-        yield int.from_bytes(data[at : at + 4], "big")
+    with log.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        for at in range(_LOG_HEADER, length - size, _FRAME_HEADER + size):
+            yield int.from_bytes(os.pread(file.fileno(), 4, at), "big")
 
 
 def wipe(file: int, layout: Layout, first: int, count: int) -> int:
@@ -168,7 +169,7 @@ def wipe(file: int, layout: Layout, first: int, count: int) -> int:
     return wiped
 
 
-def gap(data: bytes, at: int, layout: Layout, number: int) -> tuple[int, int]:
+def gap(data: bytes | bytearray, at: int, layout: Layout, number: int) -> tuple[int, int]:
     """Find the gap of the page that begins at *at*: where it begins and ends; empty if none."""
     start = at if number > 1 else at + _FILE_HEADER
     header = _HEADERS.get(data[start])

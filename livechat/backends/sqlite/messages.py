@@ -248,8 +248,8 @@ def _stopping() -> ChatError:
 
 def _new_entry(result: Message | Amended | Exception) -> Entry | None:
     """The entry that a room is told of; None if there is none, or it was told of it before."""
-    if isinstance(result, Amended):
-        return None if result.repeated else result.event
-    if isinstance(result, Message) and not isinstance(result, Repeated):
-        return result
+    if isinstance(result, Message):
+        return None if isinstance(result, Repeated) else result
+    if isinstance(result, Amended) and not result.repeated:
+        return result.event
     return None

@@ -20,6 +20,7 @@ from livechat.backends.records import Record, to_entry
 from livechat.backends.retention import Retention
 from livechat.protocol.messages import (
     Entry,
+    Message,
     Newest,
     Page,
     Position,
@@ -130,10 +131,15 @@ class Reader:
             entries: list[Entry] = []
             size = 0
             wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}
-            for seq, time, user, *record in db.execute(_READ, wanted):
-                entry = to_entry(Record(*record), seq, time, as_user(user))
-                entries.append(entry)
-                size += characters(entry)
+            for seq, time, user, kind, text, extra in db.execute(_READ, wanted):
+                if not kind and extra is None:
+                    # As nearly all are.
+                    entries.append(Message(text, seq, time, as_user(user)))
+                    size += len(text)
+                else:
+                    entry = to_entry(Record(kind, text, extra), seq, time, as_user(user))
+                    entries.append(entry)
+                    size += characters(entry)
                 if size >= _PAGE_CHARACTERS:
                     break
             return Page(Position(self._epoch(room), top, oldest, event), tuple(entries))
@@ -176,12 +182,11 @@ def as_user(text: str | None) -> User | None:
 
 def unstorable(act: Submission) -> UnicodeError | None:
     """Why no database takes this text, whatever the disk says; None if one does."""
-    if isinstance(act, Retraction):
-        return None
     try:
-        act.message.encode()
-        if act.data is not None:
-            bytes(act.data).decode()
+        if not isinstance(act, Retraction):
+            act.message.encode()
+            if act.data is not None:
+                bytes(act.data).decode()
     except UnicodeError as reason:
         return reason
     return None

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cache
-from typing import Final, cast
+from typing import Final, TypeGuard
 
 from livechat.backends.nonces import Known, Nonces
 from livechat.backends.retention import Retention
@@ -73,9 +73,12 @@ def _store(db: sqlite3.Connection, columns: str, values: list[object]) -> None:
         db.execute(_insert(columns, len(chunk) // width), chunk)
 
 
-def _is_plain(act: Submission) -> bool:
-    """Whether a text and its author are all of it."""
-    return type(act) is Draft and act.reply_to is None and act.data is None
+def _are_plain(acts: Sequence[Submission]) -> TypeGuard[Sequence[Draft]]:
+    """Whether all are messages of which a text and its author are all: the fast path."""
+    for act in acts:
+        if type(act) is not Draft or act.reply_to is not None or act.data is not None:
+            return False
+    return True
 
 
 class Writer:
@@ -149,10 +152,13 @@ class Writer:
         moment = {"now": now, "latest": self._clock.latest_milliseconds()}
         results: Sequence[Message | Amended | ChatError]
         with self._transaction() as db:
-            if all(map(_is_plain, acts)):
-                results = _write_plain(db, cast("Sequence[Draft]", acts), moment)
+            if _are_plain(acts):
+                results = _write_plain(db, acts, moment)
+                stored, amended = len(results), False
             else:
-                results = _write_planned(db, Plan(db, acts, self._retention, moment), moment)
+                plan = Plan(db, acts, self._retention, moment)
+                results, stored = _write_planned(db, plan, moment)
+                amended = plan.amends
             used = [
                 Known.of(act, result, self._secret())
                 for act, result in zip(acts, results, strict=True)
@@ -161,8 +167,8 @@ class Writer:
             if used:
                 rows = [each.row() for each in used]
                 db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
-        self._gathered += sum(not isinstance(each, ChatError) for each in results)
-        self.amended = self.amended or any(isinstance(each, Amended) for each in results)
+        self._gathered += stored
+        self.amended = self.amended or amended
         self._nonces.add(used, now)
         return results
 
@@ -229,11 +235,11 @@ def _write_plain(
 
 def _write_planned(
     db: sqlite3.Connection, plan: Plan, moment: dict[str, int]
-) -> list[Message | Amended | ChatError]:
-    """Store what was decided."""
+) -> tuple[list[Message | Amended | ChatError], int]:
+    """Store what was decided; return the results, and how many entries were stored."""
     counts = plan.counts()
     if counts:
         ids = {name: number for name, (number, _, _) in _give_numbers(db, counts, moment).items()}
         _store(db, _ALL, [value for row in plan.rows(ids) for value in row])
         plan.change(db, ids)
-    return plan.results
+    return plan.results, counts.total()

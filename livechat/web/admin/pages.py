@@ -222,17 +222,6 @@ class Admin:
         @param removal: why nothing was removed.
         """
         name = room_name(asked.call.names["room"])
-        entries: list[Entry] = []
-        older = newer = unread = None
-        newest = 0
-        try:
-            found = await self._chat.history(asked.actor, name, part)
-            entries = [entry async for page in found.entries() for entry in page]
-        except ChatError as reason:
-            # The form must be there all the same, with what was typed.
-            unread = reason
-        else:
-            newest, older, newer = found.position.seq, found.older, found.newer
         return self._templates.page(
             "admin/room.html",
             error=error or removal,
@@ -242,21 +231,38 @@ class Admin:
             host=asked.call.asked.host,
             room=await self._chat.room(asked.actor, name),
             now=self._time.wall(),
-            lines=lines(entries),
             blank=Line(0, 0),
             notes=NOTES,
             part=_query(part),
-            live=part == Window(_MESSAGES) and unread is None,
-            newest=newest,
-            older=older,
-            newer=newer,
-            unread=unread,
             notice=notice,
             news=news,
             draft=draft,
             longest=self._chat.max_message,
             self_signed=self._server.certificate.self_signed and not asked.call.proxied,
+            **await self._log_of(asked.actor, name, part),
         )
+
+    async def _log_of(self, actor: Actor, name: str, part: Window) -> dict[str, Any]:
+        """What the template is given of a part of a room's history."""
+        entries: list[Entry] = []
+        older = newer = unread = None
+        newest = 0
+        try:
+            found = await self._chat.history(actor, name, part)
+            entries = [entry async for page in found.entries() for entry in page]
+        except ChatError as reason:
+            # The form must be there all the same, with what was typed.
+            unread = reason
+        else:
+            newest, older, newer = found.position.seq, found.older, found.newer
+        return {
+            "lines": lines(entries),
+            "live": part == Window(_MESSAGES) and unread is None,
+            "newest": newest,
+            "older": older,
+            "newer": newer,
+            "unread": unread,
+        }
 
     async def _room_parts(
         self, actor: Actor, stream: EventStream, name: str, seen: int

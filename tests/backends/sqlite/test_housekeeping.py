@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,12 @@ from twisted.logger import capturedLogs
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite import backend as sqlite
 from livechat.backends.sqlite.database import Database
-from livechat.backends.sqlite.housekeeping import LOOK_EVERY, SWEEP_EVERY, TIDY_WITHIN
+from livechat.backends.sqlite.housekeeping import (
+    ERASE_AFTER,
+    LOOK_EVERY,
+    SWEEP_EVERY,
+    TIDY_WITHIN,
+)
 from livechat.protocol.messages import Draft
 from livechat.system.wallclock import DAY, HOLD
 from tests.support import World, result
@@ -83,6 +90,45 @@ def test_tidying_that_fails(
     for _ in range(5):
         world.clock.advance(LOOK_EVERY)
     assert not said(world)
+
+
+def test_erasing_that_fails(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be erased is said each time, and tried again; a bug is no end of it."""
+    world = make_world()
+    erase = world.store.erase
+    failures: list[Exception] = [sqlite3.OperationalError("disk is full"), ZeroDivisionError()]
+
+    def fail() -> bool:
+        raise failures.pop(0)
+
+    monkeypatch.setattr(world.store, "erase", fail)
+    with capturedLogs() as events:
+        while failures:
+            world.clock.advance(LOOK_EVERY)
+    logged = [event["log_format"] for event in events if "erased" in event["log_format"]]
+    assert len(logged) == 2
+    monkeypatch.setattr(world.store, "erase", erase)
+    assert world.store.unerased
+    for _ in range(round(ERASE_AFTER / LOOK_EVERY) + 2):
+        world.clock.advance(LOOK_EVERY)
+    assert not world.store.unerased
+
+
+def test_erasing_waits_for_a_reader(make_world: Callable[..., World]) -> None:
+    """While a backup is made it is tried again at each look, and done when that has ended."""
+    world = make_world()
+    with closing(sqlite3.connect(world.store._path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM rooms").fetchone()
+        say(world, 1)
+        for _ in range(round(ERASE_AFTER / LOOK_EVERY) + 5):
+            world.clock.advance(LOOK_EVERY)
+        assert world.store.unerased
+        say(world, 1)
+    world.clock.advance(LOOK_EVERY)
+    assert not world.store.unerased
 
 
 def test_a_clock_that_jumps(make_world: Callable[..., World]) -> None:
