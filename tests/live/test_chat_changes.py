@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Route, WebSocketRoute, expect
 
 from tests.live.browser import PHONE, WIDE
-from tests.live.daemon import Daemon, Member
+from tests.live.daemon import PATIENCE, Daemon, Member
 from tests.live.visitor import Visitor
 
 _nonces: Final = itertools.count()
@@ -50,15 +50,24 @@ class Speaker:
 
     def does(self, kind: str, **fields: Any) -> int:
         """Do something, and wait until it is done; returns its number."""
-        self._socket.send(json.dumps({"type": kind, "nonce": f"n{next(_nonces)}", **fields}))
-        while (answer := json.loads(self._socket.recv(timeout=20)))["type"] != "ack":
-            assert answer["type"] != "error", answer
-        number: int = answer["seq"]
-        return number
+        self._ask(kind, **fields)
+        return self._told()
 
     def says(self, *texts: str, **fields: Any) -> int:
         """Say something; returns the number of the last."""
-        return [self.does("message", message=text, **fields) for text in texts][-1]
+        for text in texts:
+            self._ask("message", message=text, **fields)
+        return [self._told() for _ in texts][-1]
+
+    def _ask(self, kind: str, **fields: Any) -> None:
+        self._socket.send(json.dumps({"type": kind, "nonce": f"n{next(_nonces)}", **fields}))
+
+    def _told(self) -> int:
+        """What number has got what was asked for first."""
+        while (answer := json.loads(self._socket.recv(timeout=PATIENCE)))["type"] != "ack":
+            assert answer["type"] != "error", answer
+        number: int = answer["seq"]
+        return number
 
     def close(self) -> None:
         self._socket.close()
@@ -309,11 +318,12 @@ def test_refused(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         ann.says("changed")
         expect(failed.get_by_role("alert")).to_have_text(f"Not changed. {reason}")
         expect(failed.locator("p")).to_have_text("changed")
-        assert ann.tab.findings() == []
-        # It is there still after a reload.
-        ann.page.reload()
-        ann.is_in()
-        expect(failed.locator("p")).to_have_text("changed")
+        if not codes[1:]:
+            # It is there still after a reload.
+            assert ann.tab.findings() == []
+            ann.page.reload()
+            ann.is_in()
+            expect(failed.locator("p")).to_have_text("changed")
         failed.get_by_role("button", name="Remove").click()
         expect(failed).to_have_count(0)
     ann.chooses(ann.line("mine"), "Take back")
@@ -378,8 +388,8 @@ def test_many_numbers_without_messages(
     bo = speaker("gaps")
     bo.says("first")
     for _ in range(9):
-        refs = [bo.says(f"spam {number}") for number in range(70)]
-        bo.does("retract", refs=refs)
+        last = bo.says(*(f"spam {number}" for number in range(70)))
+        bo.does("retract", refs=list(range(last - 69, last + 1)))
     bo.says("last")
     ann = visitor().join("gaps", "Ann")
     ann.hears("first", "last")
@@ -392,10 +402,8 @@ def test_quotes_that_lead_far(
     """A quote leads to what it quotes, near and far, and the end is found again."""
     bo = speaker("far")
     first = bo.says("n0")
-    for number in range(1, 200):
-        near = bo.says(f"n{number}")
-    for number in range(200, 500):
-        bo.says(f"n{number}")
+    near = bo.says(*(f"n{number}" for number in range(1, 200)))
+    bo.says(*(f"n{number}" for number in range(200, 450)))
     gone = bo.says("gone")
     bo.does("retract", ref=gone)
     bo.says("to the first", reply_to=first)
@@ -412,12 +420,11 @@ def test_quotes_that_lead_far(
     expect(quotes[2]).to_have_text("A message that is no longer there")
     quotes[2].click()
     expect(ann.page.get_by_role("status")).to_contain_text("cannot be shown")
-    for quote, text in ((quotes[0], "n0"), (quotes[1], "n199"), (quotes[0], "n0")):
+    for quote, text in ((quotes[0], "n0"), (quotes[1], "n199")):
         quote.click()
         expect(ann.line(text)).to_be_focused()
         expect(ann.line(text)).to_be_in_viewport()
         expect(ann.line(text)).to_have_class(re.compile(r"\bfound\b"))
-        assert ann.tab.findings() == []
         shown = [int(each[1:]) for each in ann.messages().all_inner_texts() if each[:1] == "n"]
         assert shown == list(range(shown[0], shown[-1] + 1))
         if ann.page.get_by_role("button", name="Newest messages").is_visible():
@@ -429,7 +436,8 @@ def test_quotes_that_lead_far(
     quotes[0].click()
     expect(ann.line("n0")).to_be_focused()
     bo.says("meanwhile")
-    ann.page.get_by_role("button", name="1 new message").click()
+    button = ann.page.get_by_role("button", name="1 new message")
+    button.click()
     expect(ann.page.get_by_text("meanwhile", exact=True)).to_be_in_viewport()
 
 
@@ -558,7 +566,8 @@ def test_the_place_stays(
 ) -> None:
     """Who reads further up is not moved by what becomes of messages above and below."""
     bo = speaker("place")
-    numbers = [bo.says("x\n" * 4 + f"n{number}") for number in range(40)]
+    last = bo.says(*("x\n" * 4 + f"n{number}" for number in range(40)))
+    numbers = range(last - 39, last + 1)
     ann = visitor().join("place", "Ann")
     expect(ann.messages()).to_have_count(40)
     reading = ann.messages().nth(20)

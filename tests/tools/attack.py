@@ -29,7 +29,7 @@ from websockets.asyncio.client import connect
 
 from tests.live.daemon import Daemon, trusting
 from tests.support import HANDSHAKE, client_frame, request
-from tests.tools.verdict import Found, faults, pooled, ratios
+from tests.tools.verdict import SHARES, Found, faults, pooled, ratios
 
 MEMBERS: Final = 100
 #: Messages a second of all of them together.
@@ -258,8 +258,9 @@ def main() -> int:
     for line in figures:
         if line.startswith(("livechat_refusals_total", "livechat_closes_total")):
             sys.stdout.write(f"  {line}\n")
-    times = " ".join(f"{each:.2f}" for each in ratios(beside, attacked))
-    sys.stdout.write(f"p99 under attack / beside, in each turn: {times}\n")
+    for share in SHARES:
+        times = " ".join(f"{each:.2f}" for each in ratios(share, beside, attacked))
+        sys.stdout.write(f"{share:.0%} under attack / beside, in each turn: {times}\n")
     wrong = faults(beside, attacked)
     for each in wrong:
         sys.stdout.write(f"{each}\n")

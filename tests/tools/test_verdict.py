@@ -42,10 +42,10 @@ def test_figures() -> None:
 def test_a_machine_is_no_fault(machine: float) -> None:
     """The same ratio is the same verdict, however long anything takes there."""
     beside = [found(20 * machine)]
-    assert ratios(beside, [found(60 * machine)]) == [pytest.approx(3)]
+    assert ratios(0.99, beside, [found(60 * machine)]) == [pytest.approx(3)]
     assert faults(beside, [found(0.99 * 20 * machine * RATIO)]) == []
     (fault,) = faults(beside, [found(1.01 * 20 * machine * RATIO)])
-    assert fault.startswith("99 % of deliveries")
+    assert fault.startswith("99% of deliveries")
 
 
 def test_most_turns_decide() -> None:
@@ -55,9 +55,17 @@ def test_most_turns_decide() -> None:
     assert len(faults(beside, [bad, good, bad])) == 1
 
 
+def test_the_median_counts_too() -> None:
+    """An attack that slows all alike is a fault, however slow the slowest were without it."""
+    beside = Found((1.0,) * 98 + (500.0,) * 2)
+    attacked = Found((1.01 * RATIO,) * 98 + (500.0,) * 2)
+    (fault,) = faults([beside], [attacked])
+    assert fault.startswith("50% of deliveries")
+
+
 def test_few_slow_ones_are_no_fault() -> None:
     """Less than one of a hundred."""
-    assert faults([found(20)], [Found((20.0,) * 199 + (9_999.0,))]) == []
+    assert faults([found(20)], [Found((1.0,) * 199 + (9_999.0,))]) == []
 
 
 def test_growth() -> None:
