@@ -75,14 +75,14 @@ class Known(NamedTuple):
         return cls(key[:_DIGEST], seq, time, digest, key[_DIGEST:])
 
     def answer(self, act: Submission, secret: bytes) -> Repeated | Amended | ChatError:
-        """What becomes of *act*, which uses it again."""
+        """Return the result of *act*, which uses the nonce again."""
         if self.digest != digest(act, secret):
             return reused()
         return repeated(act, self.seq, self.time)
 
 
 def key(act: Submission) -> bytes:
-    """What names the nonce of *act*."""
+    """Name the nonce of *act*."""
     return blake2b(f"{act.room} {act.nonce}".encode(), digest_size=_DIGEST).digest()
 
 
@@ -111,7 +111,7 @@ def repeated(act: Submission, seq: int, time: int) -> Repeated | Amended:
 
 
 def reused() -> ChatError:
-    """What becomes of an act whose nonce was used for another one."""
+    """The refusal of an act whose nonce was used for another one."""
     return ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
 
 
@@ -137,7 +137,7 @@ class Nonces:
         return len(self._known)
 
     def find(self, act: Submission) -> Repeated | Amended | ChatError | None:
-        """What becomes of *act*; None if its nonce is new."""
+        """Find the result of *act*; None if its nonce is new."""
         known, forgotten = self._known.get(key(act), _NONE)
         if known and self._elapsed() <= forgotten:
             return known.answer(act, self._secret())

@@ -20,7 +20,7 @@ from livechat.protocol.wire import NO_DATA
 
 
 class RecordKind(IntEnum):
-    """What a record is; the numbers are stored."""
+    """Kinds of records; the numbers are stored."""
 
     MESSAGE = 0
     RETRACTED = 1

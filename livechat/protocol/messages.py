@@ -197,7 +197,7 @@ class Edited(Struct, frozen=True):
 
 
 class Gone(Struct, frozen=True):
-    """What stands in a history in place of a message, or of an event, that was taken back."""
+    """The entry that a history has in place of a message, or an event, that was taken back."""
 
     seq: int
     time: int

@@ -25,7 +25,7 @@ from livechat.web import contract, operations
 from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
-from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD
+from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
 from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 
@@ -393,7 +393,7 @@ def test_what_is_said_of_fields(asyncapi: Described) -> None:
     assert fields["to"] == {"type": "integer", "description": "the newest number."}
 
 
-@pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=str)
+@pytest.mark.parametrize(("value", "frame"), UNDERSTOOD, ids=named)
 def test_understood(asyncapi: Described, value: Any, frame: frames.ClientFrame) -> None:
     """What is understood is what is described."""
     assert asyncapi.carried("receiveV1", value, more=True) == [type(frame).__name__]

@@ -2,24 +2,26 @@
 Rooms in Redis, or in several.
 
     backend        the backend: makes the parts, and says whether Redis can be used
-    messages       the message log, of the next five
-    publisher      messages on their way into Redis
+    messages       the message log, of the next six
+    publisher      acts on their way into Redis; `acts` are a message, an edit, a retraction
     subscriptions  the rooms that this process listens to; `subscription` is one of them
     stream         what a process has seen of a room, without I/O
-    history        the messages that Redis has
+    entries        how Redis keeps and tells entries
+    history        the entries that Redis has
     generation     what names the rooms' numberings
     presence       who is in the rooms, at which process
     registry       the processes, and their common secret
     maps           shared maps, each a `shared_map`; `map_store` reads and writes one, `map_version`
                    compares, and `shelf` is what a version before had in place of one
-    sweep          the removal of old messages
+    sweep          the removal of old entries
     connection     the connections to a Redis; `resp` is what goes over them, `reconnecting` keeps
                    them up, `address`, `endpoints` and `trust` say where they go and to whom
     health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
 
-Redis runs the scripts beside the modules, each with `history.lua` before it.
+Redis runs the scripts beside the modules, each with `history.lua` before it, and those that
+store with `writing.lua`, too.
 """
 
 from __future__ import annotations

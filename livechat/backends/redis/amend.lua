@@ -21,11 +21,11 @@
 --       refs         the numbers of the messages
 -- Returns the word of the numbering, a verdict, number and time of the event, its rest as JSON, and
 -- the messages as they were, unless it was stored before.  The verdicts are those of
--- `publish.lua`, or a word: 'missing', 'foreign', 'late' or 'often'.  Nothing after the deadline, and -1, as `publish.lua`.
+-- `publish.lua`, or a word: 'missing', 'foreign', 'late' or 'often'.  Nothing, or -1, as there.
 --
 -- A changed entry is taken out of the stream, and is a record in the hash from then on.  Redis
--- only marks an entry as deleted: its words stay in its node, and in all files, until the whole node
--- is deleted.  So all entries that may be in that node become records as well.
+-- only marks an entry as deleted: its words stay in its node, and in all files, until the whole
+-- node is deleted.  So all entries that may be in that node become records as well.
 
 local channel, idle, nonce = KEYS[5], KEYS[6], KEYS[7]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
@@ -71,7 +71,8 @@ end
 
 local function record_of(parts)
     local sizes = table.concat({#parts.user, parts.kind, #parts.extra}, '/')
-    return table.concat({parts.time, parts.tag, sizes, parts.user .. parts.extra .. parts.text}, ' ')
+    local rest = parts.user .. parts.extra .. parts.text
+    return table.concat({parts.time, parts.tag, sizes, rest}, ' ')
 end
 
 -- The record of an entry of the stream that is not changed.

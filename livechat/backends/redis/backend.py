@@ -11,6 +11,8 @@ room's `Stream`, which delivers each message once, in order.
                                     └── channel ─┴─> Stream ──> sink, then the sender
                        read.lua <── hole ────────────┘
 
+An edit or a retraction changes messages and stores an event (`amend.lua`), which goes the same way.
+
 **Lost pushes.**  Redis tells once, and forgets.  A hole is seen by the next message,
 by a look at all rooms every few seconds, and after each new connection.
 

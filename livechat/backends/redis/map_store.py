@@ -142,7 +142,7 @@ class MapStore:
             yield words
 
     async def former(self) -> dict[str, MapEntry]:
-        """What versions before have left: a map of their own, or a document."""
+        """Read the leavings of versions before: a map of their own, or a document."""
         flat = await self._connection.command(b"HGETALL", self._keys.former_map(self._text))
         if flat:
             return _entries(flat)
@@ -157,7 +157,7 @@ class MapStore:
         return self._name.decode()
 
     async def forget_former(self) -> None:
-        """Let that end which versions before have left."""
+        """Have the leavings of versions before expire."""
         lasts = b"%d" % (1000 * FORMER_LASTS)
         for key in (self._keys.former_map(self._text), self._keys.shelf(self._text)):
             await self._connection.command(b"PEXPIRE", key, lasts)

@@ -66,7 +66,7 @@ class Version(NamedTuple):
 
 
 class Difference(Enum):
-    """What is to be done about the difference between a copy and Redis."""
+    """Ways to settle a difference between a copy and Redis."""
 
     NONE = auto()
     #: Redis is newer: read it.

@@ -14,8 +14,8 @@
 --                    is the rest of it as JSON, or ''
 -- Returns the word of the numbering; then a number, a time and a verdict for each message:
 -- 0, it is stored; 1, one was before, under the same nonce; 2, another act was; 3, it was before,
--- and may be changed since; or an error, and it is not stored.  Nothing after the deadline.  Or -1 where they may have been stored and
--- trimmed since.
+-- and may be changed since; or an error, and it is not stored.  Nothing after the deadline.  Or -1
+-- where they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is

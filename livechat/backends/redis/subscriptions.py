@@ -265,14 +265,16 @@ class Subscriptions:
         try:
             while self._rooms.get(room.name) is room:
                 generation = self._host.generation.name
-                if room.stream is None:
+                # Another generation may begin at any await: then the room has no stream.
+                stream = room.stream
+                if stream is None:
                     await self._open(room)
                 elif room.check:
                     room.check = False
                     if not room.informed:
                         await self._host.find_users(room.name)
                         room.informed = True
-                    await self._check(room, room.stream)
+                    await self._check(room, stream)
                 else:
                     return
                 if generation != self._host.generation.name:

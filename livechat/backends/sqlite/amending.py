@@ -71,7 +71,7 @@ class Row(NamedTuple):
     user: str | None
 
     def emptied(self) -> Row:
-        """What takes its place when it is gone."""
+        """Return the row that takes its place when the entry is gone."""
         return Row(self.time, *Record(RecordKind.GONE, ""), None)
 
 

@@ -180,7 +180,7 @@ class SqliteBackend:
         self._database.release()
 
     def _erase(self) -> None:
-        """What was retracted is not left for the next start, unless there is very much."""
+        """Erase the last retracted words now, not after the next start, unless it takes long."""
         try:
             for _ in range(ERASE_STEPS):
                 if not (self._database.unerased and self._database.erase()):

@@ -269,7 +269,7 @@ class Database:
         self.doubt = self.clock.start(kept and Record(*kept))
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
+        """Close the file; the next call opens it again."""
         self._stop_writing()
         if self._keeper is not None:
             keeper, self._keeper = self._keeper, None

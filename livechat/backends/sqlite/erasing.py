@@ -67,7 +67,7 @@ class Layout(NamedTuple):
         return cls(size, usable, usable // 5 + 1 if moves else 0)
 
     def is_map(self, page: int) -> bool:
-        """Whether *page* is, or may be, one that has other bytes first."""
+        """Tell whether *page* has, or may have, other bytes first."""
         behind = page - _LOCK_BYTE // self.size - 1
         return bool(self.maps) and ((page - 2) % self.maps == 0 or behind in {0, 1})
 
@@ -123,7 +123,7 @@ class Eraser:
         return True
 
     def close(self) -> None:
-        """Let go of the file, after SQLite has."""
+        """Close the file; SQLite must have closed it before."""
         if self._file is not None:
             file, self._file = self._file, None
             os.close(file)

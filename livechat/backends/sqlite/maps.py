@@ -190,7 +190,7 @@ class MapsFile:
         return db
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
+        """Close the file; the next call opens it again."""
         if self._connection is not None:
             db, self._connection = self._connection, None
             db.close()

@@ -74,7 +74,7 @@ def _store(db: sqlite3.Connection, columns: str, values: list[object]) -> None:
 
 
 def _are_plain(acts: Sequence[Submission]) -> TypeGuard[Sequence[Draft]]:
-    """Whether all are messages of which a text and its author are all: the fast path."""
+    """Tell whether all are messages with a text and an author only: the fast path."""
     for act in acts:
         if type(act) is not Draft or act.reply_to is not None or act.data is not None:
             return False

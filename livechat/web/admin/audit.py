@@ -87,7 +87,7 @@ class AuditPages:
 
 
 async def _listed(found: History) -> dict[str, Any]:
-    """What the template of the list is given."""
+    """Return the values of the list's template."""
     messages = [message async for page in found.pages() for message in page]
     return {"lines": [_line(each) for each in reversed(messages)], "older": found.older}
 

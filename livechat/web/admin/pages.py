@@ -243,7 +243,7 @@ class Admin:
         )
 
     async def _log_of(self, actor: Actor, name: str, part: Window) -> dict[str, Any]:
-        """What the template is given of a part of a room's history."""
+        """Return the template's values for a part of a room's history."""
         entries: list[Entry] = []
         older = newer = unread = None
         newest = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import Any
 
@@ -23,7 +24,7 @@ from livechat.protocol.messages import (
     Retraction,
 )
 from tests.backends.redis.amending import ANN, AmendTest, edit, retract
-from tests.backends.redis.processes import Process
+from tests.backends.redis.processes import Process, until
 
 
 class WordsTest(AmendTest):
@@ -69,6 +70,23 @@ class WordsTest(AmendTest):
         (gone, *_, event) = (await self.entries())[6:]
         assert isinstance(gone, Gone)
         assert event == Retracted(event.seq, event.time, (7,), "author")
+
+    async def test_words_in_files(self) -> None:
+        """They are in Redis's own files until those are rewritten, as `docs/operations.md` says."""
+        await self.said(*(f"secret {number}" for number in range(9)))
+        await self.amend(retract(5))
+        files = self.server.directory / "appendonlydir"
+
+        def found(word: bytes) -> bool:
+            # A file may be removed while it is looked at.
+            with contextlib.suppress(FileNotFoundError):
+                return any(word in path.read_bytes() for path in files.iterdir())
+            return True
+
+        assert found(b"secret 4")
+        self.server.ask("BGREWRITEAOF")
+        await until(lambda: not found(b"secret 4"))
+        assert found(b"secret 3")
 
     async def test_nonces_say_nothing(self) -> None:
         """Digests of acts are keyed: the same text has others at another installation."""

@@ -11,7 +11,9 @@ import pytest
 from twisted.internet.defer import gatherResults
 
 import livechat.backends.redis
+from livechat.backends.redis.acts import MOST_IN_NODE, Nodes
 from livechat.backends.redis.backend import LOST
+from livechat.backends.redis.health import find_nodes
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
 from livechat.protocol.cluster import Share
@@ -94,6 +96,15 @@ class RightsTest(ProcessesTest):
         await self.there.backend.stop()
         assert self.server.ask("ACL", "LOG") == ""
         assert self.server.ask("EXISTS", Keys().trial.decode()) == "0"
+
+    async def test_size_of_nodes(self) -> None:
+        """It is asked for, if that is allowed; otherwise the usual is taken."""
+        connection = self.here.backend._connection
+        self.server.ask("CONFIG", "SET", "stream-node-max-entries", "7")
+        self.server.ask("CONFIG", "SET", "stream-node-max-bytes", "0")
+        assert await find_nodes(connection) == Nodes(7, MOST_IN_NODE.size)
+        self.allow("-config|get")
+        assert await find_nodes(connection) == Nodes(100, 4096)
 
     async def test_one_that_is_missing(self) -> None:
         """Whichever it is, it is found out at the beat, said, and nothing is stored meanwhile."""

@@ -1,0 +1,139 @@
+"""Nonces of all acts, with every backend; and what `tests.amend_contract` needs, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw, structs
+from twisted.internet.defer import Deferred, gatherResults
+
+from livechat.errors import ChatError, Kind
+from livechat.protocol.messages import (
+    Draft,
+    Edit,
+    Entry,
+    Page,
+    Repeated,
+    Retraction,
+    User,
+)
+from tests.map_contract import MapContract
+
+ANN = User("1", "Ann")
+BOB = User("2", "Bob")
+#: A user of the site, with the id of a guest.
+VERIFIED = User("1", "Ann", None, verified=True)
+#: As clients may send them; every byte of it is kept.
+DATA = (
+    b'{"a":[1,1.0,1e400,-0,9007199254740993],"b":"\\u0000\\n\\u2028"}',
+    '{"\u2028":"\u00e9\U0001f600","":{"":[{}]},"a":null,"a":"twice"}'.encode(),
+    b"{}",
+)
+
+
+def edit(ref: int, text: str, user: User = ANN, **more: Any) -> Edit:
+    return Edit("r", ref, text, user.subject, **more)
+
+
+def retract(*refs: int, user: User | None = ANN, **more: Any) -> Retraction:
+    return Retraction("r", refs, None if user is None else user.subject, **more)
+
+
+async def refused(call: Deferred[Any]) -> Kind:
+    """Why *call* is refused."""
+    error = await call.addCallbacks(lambda result: result, lambda failure: failure.value)
+    assert isinstance(error, ChatError), error
+    return error.kind
+
+
+class ActContract(MapContract):
+    """Tests of one backend, which the class that mixes it in makes."""
+
+    async def entries(self, backend: Any, limit: int = 1_000, after: int = 0) -> list[Entry]:
+        """The entries of the room `r`, page by page: without holes, and as many as there are."""
+        found: list[Entry] = []
+        while True:
+            page: Page = await backend.messages.read("r", after, limit)
+            position = page.position
+            after = max(after, position.oldest - 1)
+            numbers = [entry.seq for entry in page.entries]
+            assert numbers == list(range(after + 1, after + 1 + len(numbers)))
+            if not page.entries:
+                assert after >= position.seq
+                return found
+            found += page.entries
+            after = found[-1].seq
+
+    async def said(self, *texts: str, user: User | None = ANN, **options: int) -> Any:
+        """A backend that delivers the room `r`, in which this was said."""
+        backend = await self.begin(**options)
+        await backend.messages.subscribe("r")
+        for text in texts:
+            await backend.messages.publish(Draft("r", text, user))
+        return backend
+
+    async def test_nonces_of_amendments(self) -> None:
+        """An amendment with a nonce that was used for it is not made again, and not delivered."""
+        backend = await self.said("a", "b")
+        amendments = [edit(1, "c", nonce="m", data=Raw(b"{}")), retract(1, 2, nonce="n")]
+        for number, amendment in enumerate(amendments, start=3):
+            first = await backend.messages.amend(amendment)
+            assert (first.event.seq, first.repeated) == (number, False)
+            together = [backend.messages.amend(amendment) for _ in range(2)]
+            for again in await gatherResults(together):
+                assert again.repeated
+                assert again.before == ()
+                assert type(again.event) is type(first.event)
+                assert (again.event.seq, again.event.time) == (number, first.event.time)
+        assert (await backend.messages.amend(amendments[0])).event.seq == 3
+        assert len(await self.entries(backend)) == len(self.sink.entries("r")) == 4
+
+    async def test_nonces_sent_together_with_amendments(self) -> None:
+        """The same in one moment."""
+        backend = await self.said("a")
+        calls = [backend.messages.amend(edit(1, text, nonce="n")) for text in "bbc"]
+        assert await refused(calls.pop()) is Kind.NONCE_REUSED
+        assert [each.repeated for each in await gatherResults(calls)] == [False, True]
+        assert len(await self.entries(backend)) == 2
+
+    async def test_nonces_of_other_acts(self) -> None:
+        """A nonce is one act's: whatever differs makes another one of it."""
+        backend = await self.said("a", "b")
+        log = backend.messages
+        message = Draft("r", "c", ANN, "1", reply_to=1, data=Raw(b'{"a":1}'))
+        change = edit(1, "c", nonce="2", data=Raw(b'{"a":1}'))
+        await log.publish(message)
+        await log.amend(change)
+        await log.amend(retract(1, nonce="3"))
+        for draft in (
+            structs.replace(message, message="x"),
+            structs.replace(message, reply_to=None),
+            structs.replace(message, reply_to=2),
+            structs.replace(message, data=None),
+            structs.replace(message, data=Raw(b'{"a":2}')),
+            structs.replace(message, nonce="2"),
+            structs.replace(message, nonce="3"),
+        ):
+            assert await refused(log.publish(draft)) is Kind.NONCE_REUSED
+        for amendment in (
+            structs.replace(change, nonce="1"),
+            structs.replace(change, ref=2),
+            structs.replace(change, message="x"),
+            structs.replace(change, data=None),
+            structs.replace(change, nonce="3"),
+            retract(1, nonce="1"), retract(1, nonce="2"), retract(1, 2, nonce="3"),
+        ):  # fmt: skip
+            assert await refused(log.amend(amendment)) is Kind.NONCE_REUSED
+        again = await log.publish(message)
+        assert isinstance(again, Repeated)
+        assert (again.seq, again.reply_to, again.data) == (3, 1, message.data)
+        assert len(await self.entries(backend)) == 5
+
+    async def test_refusals_use_no_nonce(self) -> None:
+        """What was refused may be sent again under its nonce, and anything else."""
+        backend = await self.said("a")
+        assert await refused(backend.messages.amend(retract(2, nonce="n"))) is Kind.NOT_FOUND
+        await backend.messages.publish(Draft("r", "b", ANN))
+        assert not (await backend.messages.amend(retract(2, nonce="n"))).repeated
+        assert await refused(backend.messages.amend(retract(9, nonce="m"))) is Kind.NOT_FOUND
+        assert (await backend.messages.publish(Draft("r", "c", ANN, "m"))).seq == 4
