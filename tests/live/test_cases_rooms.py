@@ -13,6 +13,8 @@ from tests.live.daemon import Daemon, eventually
 from tests.live.siege import answer, siege, statuses
 from tests.support import HANDSHAKE, request
 
+pytestmark = pytest.mark.alone
+
 CLOSE = {"Connection": "close"}
 JSON = {"Content_Type": "application/json", **CLOSE}
 

@@ -15,6 +15,8 @@ from tests.live.siege import Raw, answer, siege, statuses
 from tests.live.visitor import site
 from tests.support import HANDSHAKE, client_frame, request
 
+pytestmark = pytest.mark.alone
+
 CLOSE = {"Connection": "close"}
 JSON = {"Content_Type": "application/json"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}

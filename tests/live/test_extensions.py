@@ -252,7 +252,9 @@ def test_header_identity(start: Start) -> None:
     assert user_of(daemon, []) != "ann"
     send = f"{daemon.url}/chat/send/r/"
     daemon.curl("-f", "-H", "X-Remote-User: bob", "-d", "message=hi", f"{send}?name=Eve")
-    assert [each.get("user") for each in daemon.history("r/")] == [{"id": "bob", "name": "bob"}]
+    assert [each.get("user") for each in daemon.history("r/")] == [
+        {"id": "bob", "name": "bob", "verified": True}
+    ]
     twice = daemon.curl("-H", "X-Remote-User: a", "-H", "X-Remote-User: b", "-d", "message=", send)
     assert json.loads(twice)["code"] == "bad_request"
 
