@@ -17,6 +17,8 @@ export class Folds {
   #sizes;
   /** Pixels that a text has that is cut off. */
   #tallest = 0;
+  /** Part of a pixel by which the log is off its place. */
+  #owed = 0;
 
   /**
    * @param {HTMLElement} scroller where the texts are; it scrolls from its end
@@ -124,7 +126,12 @@ export class Folds {
   inPlace(change, anchor = this.#firstSeen()) {
     const before = anchor?.getBoundingClientRect().top ?? 0;
     change();
-    if (anchor) this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;
+    if (!anchor) return;
+    const wanted = this.#scroller.scrollTop + this.#owed + anchor.getBoundingClientRect().top - before;
+    this.#scroller.scrollTop = wanted;
+    // Browsers round the place.  The rest is made up for the next time, or it would add up.
+    const rest = wanted - this.#scroller.scrollTop;
+    this.#owed = Math.abs(rest) < 1 ? rest : 0;
   }
 
   /** The first line that is seen; none at the end of the log, which stays by itself. */

@@ -89,9 +89,12 @@ def test_the_place_stays(visitor: Callable[..., Visitor], daemon: Daemon) -> Non
     ann = visitor(viewport=NARROW).join("place", "Ann")
     text = ann.messages().nth(8)
     expect(more(text)).to_have_attribute("aria-expanded", "false")
-    more(text).scroll_into_view_if_needed()
-    before = top(text)
     more(text).focus()
+    # The button was only just made; the lines around it are laid out in the next frame.
+    ann.page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    before = top(text)
     ann.page.keyboard.press("Enter")
     less = ann.page.get_by_role("button", name=_LESS)
     expect(less).to_have_attribute("aria-expanded", "true")
