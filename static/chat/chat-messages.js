@@ -220,17 +220,22 @@ export class Messages {
     this.#drawing = false;
     const news = this.#news.splice(0);
     const atEnd = this.#isAtEnd();
-    const height = this.#scroller.scrollHeight;
     const seen = this.#isSeen();
-    for (const each of news) {
-      if ("reason" in each) this.#gap(each);
-      else this.#add(each, seen);
+    const show = () => {
+      for (const each of news) {
+        if ("reason" in each) this.#gap(each);
+        else this.#add(each, seen);
+      }
+      this.#unsent.show();
+      if (atEnd) this.#keepNewest();
+      else this.#keepOldest();
+    };
+    if (atEnd) {
+      show();
+      this.#scroller.scrollTop = 0;
+    } else {
+      this.#folds.inPlace(show);
     }
-    this.#unsent.show();
-    if (atEnd) this.#keepNewest();
-    else this.#keepOldest();
-    if (atEnd) this.#scroller.scrollTop = 0;
-    else if (news.length) this.#scroller.scrollTop -= this.#scroller.scrollHeight - height;
     const changed = this.#changed.splice(0);
     if (changed.length) this.#folds.inPlace(() => changed.forEach((each) => this.#amends.apply(each)));
     this.#quotes.look();
