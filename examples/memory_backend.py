@@ -60,8 +60,7 @@ class MemoryBackend:
         wall: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._retention, self._elapsed = retention, elapsed
-        # The wall clock is read once: set later, it must neither stamp nor hide a message.
+        self._retention, self._wall, self._elapsed = retention, wall, elapsed
         self._offset = wall() - elapsed()
         self._kept: dict[str, deque[Entry]] = defaultdict(deque)
         self._newest: dict[str, Newest] = {}
@@ -78,6 +77,8 @@ class MemoryBackend:
     def start(
         self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
     ) -> None:
+        # The wall clock is not read again: set later, it must neither stamp nor hide a message.
+        self._offset = self._wall() - self._elapsed()
         self.processes.start(census)
         self._sink = sink
 

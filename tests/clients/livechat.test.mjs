@@ -6,7 +6,7 @@ import { Cable, ChatError, Daemon, firewall, join_ as join, open, page, until } 
 
 const numbers = (count) => Array.from({ length: count }, (_, at) => String(at));
 
-describe("livechat.js", { concurrency: 6, timeout: 60_000 }, () => {
+describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
   for (const transport of ["websocket", "events"]) {
     const options = { transports: [transport] };
 

@@ -6,7 +6,7 @@ import { ChatError, FakeStorage, Script, connect, greet, join_ as join, open, pa
 
 const only = { transports: ["websocket"] };
 
-describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60_000 }, () => {
+describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 110_000 }, () => {
   it("asks after a silence, and believes the answer", async (t) => {
     const pings = [];
     const script = await Script.run(t, (socket, count) => {
@@ -369,7 +369,7 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 60
   });
 });
 
-describe("livechat.js, and messages that change", { concurrency: 16, timeout: 60_000 }, () => {
+describe("livechat.js, and messages that change", { concurrency: 16, timeout: 110_000 }, () => {
   const at = (seq, frame) => JSON.stringify({ ...frame, seq, time: 1 });
   const said = (seq, message, more) => at(seq, { type: "message", message, ...more });
   const event = (seq, kind, more) => at(seq, { type: "event", event: kind, ...more });
