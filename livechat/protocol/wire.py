@@ -84,7 +84,7 @@ def checked_data(data: msgspec.Raw) -> msgspec.Raw | None:
     if _deeper(compact, DEEPEST_DATA):
         raise ChatError(Kind.BAD_MESSAGE, f"'data' is nested more than {DEEPEST_DATA} deep.")
     try:
-        # What msgspec hands on as it came, it has only passed over.
+        # msgspec has not validated raw values: it only passed over them.
         valid = isinstance(msgspec.json.decode(compact), dict)
     except ValueError:
         raise ChatError(Kind.BAD_JSON, "'data' is not valid JSON.") from None

@@ -91,7 +91,7 @@ export function retract({ seq, refs, by }) {
   if (!advance(seq)) return;
   for (const line of refs.map(lineOf)) {
     if (!line || line.matches(".gone")) continue;
-    // What has focus goes away with the line's button.
+    // The focused button goes away with its line.
     if (line.contains(document.activeElement)) log.focus();
     line.classList.add("gone");
     showAuthor(line, null);

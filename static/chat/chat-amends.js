@@ -1,5 +1,5 @@
 /**
- * What one does with messages, and what becomes of them: edits, answers, retractions.
+ * Edits, answers and retractions: how one makes them, and how they change lines.
  *
  * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
@@ -44,7 +44,7 @@ export class Amends {
   }
 
   /**
-   * What one can do with a message.
+   * The actions that a message offers.
    *
    * @param {HTMLElement} line
    * @returns {Choice[]}

@@ -1,5 +1,5 @@
 /**
- * What became of messages: their new texts, and which were taken back.
+ * Changes of messages: their new texts, and the retracted ones.
  *
  * A page of the history may have been read before a change that was heard of meanwhile; what was heard
  * counts.
@@ -40,7 +40,7 @@ export class Changes {
   }
 
   /**
-   * Who took a message back; nobody, unless that is known.
+   * Name the party that took a message back; nobody, unless that is known.
    *
    * @param {number} seq
    */

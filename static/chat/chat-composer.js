@@ -13,7 +13,7 @@ import { isSeen } from "./chat-names.js";
 import { find } from "./dom.js";
 
 /**
- * What is written, if it is no message of its own.
+ * The purpose of what is written, if it is no message of its own.
  *
  * @typedef {{ kind: "edit" | "reply", seq: number, data?: Data }} Aim
  */

@@ -1,5 +1,5 @@
 /**
- * What one can do with a message: each has a button, all have one menu.
+ * The menu of a message's actions: each message has a button, all share one menu.
  *
  * Of the buttons one is reached by Tab, the others from there by the arrow keys. The menu is a popover:
  * the browser shows it above everything, and hides it where something else is clicked.

@@ -200,7 +200,7 @@ class Publisher:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         if not group:
             return
-        # What is in time for the first one is for all.
+        # The first one's deadline is the earliest of the group.
         args = self._arguments(room, group[0].deadline, again=again)
         keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         for sending in group:

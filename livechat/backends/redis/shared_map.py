@@ -286,7 +286,7 @@ class RedisMap(MapCopy):
             try:
                 reading = await self._store.read()
                 if not _complete(reading, heard):
-                    # What was told last comes by another connection.
+                    # The last news come by another connection.
                     await self._wait(HOLE)
                 if _complete(reading, heard):
                     return reading.ended, reading.entries

@@ -305,7 +305,7 @@ class Database:
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            # What is removed is overwritten: in pages, and whole pages.
+            # SQLite overwrites removed content: in pages, and whole pages.
             db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {upkeep.LOG_LIMIT}")
             if self.erasing:
