@@ -57,6 +57,7 @@ setup(
         "jinja2>=3.1.6",
         "msgspec>=0.20",
         "prometheus-client>=0.22",
+        "pyjwt>=2.10",
         "pyopenssl>=26.4,<27",
         "service-identity>=24.2",
         "twisted[tls]>=26.10",

@@ -10,8 +10,8 @@ twistd's ``--rundir`` if that is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
@@ -20,6 +20,7 @@ from twisted.python import usage
 
 from livechat import option_values
 from livechat.errors import StartError
+from livechat.options import flag, option, value
 from livechat.protocol.origins import origin
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
@@ -29,34 +30,6 @@ WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
     """All different *values*, in the order given."""
     return tuple(dict.fromkeys(values))
-
-
-def _option(
-    default: str | None,
-    parse: Callable[[str], Any],
-    doc: str,
-    *,
-    many: Callable[[Iterable[Any]], Any] | None = None,
-    secret: bool = False,
-    private: bool = False,
-    also: str | None = None,
-) -> Any:
-    """
-    @param many: makes the option's value of all that were given; it may be repeated.
-    @param secret: it is never on a command line.
-    @param private: there may be a secret in it, so it is never shown.
-    @param also: the name of another variable, which others know too.
-    """
-    metadata = {
-        "default": default,
-        "parse": parse,
-        "doc": doc,
-        "many": many,
-        "secret": secret,
-        "private": private or secret,
-        "also": also,
-    }
-    return field(metadata=metadata, repr=not metadata["private"])
 
 
 @dataclass(frozen=True)
@@ -70,38 +43,38 @@ class Config:
 
     directory: Path
     worker: int
-    port: int = _option(
+    port: int = option(
         "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
     )
-    interface: str = _option(
+    interface: str = option(
         "loopback",
         option_values.address,
         "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
         "loopback for 127.0.0.1 and ::1.",
     )
-    certificate: Path | None = _option(
+    certificate: Path | None = option(
         None,
         option_values.path,
         "PEM file with the certificate and its chain. "
         "Without it certs/livechat.crt is used, and made if it is missing.",
     )
-    private_key: Path | None = _option(
+    private_key: Path | None = option(
         None,
         option_values.path,
         "PEM file with the certificate's private key. Without it: the file of --certificate.",
     )
-    state: Path = _option(
+    state: Path = option(
         "state",
         option_values.path,
         "The directory of the database, and of what operators need to sign in.",
     )
-    without_maps: bool = _option(
+    without_maps: bool = option(
         "off",
         option_values.switch,
         "Whether to start without maps.sqlite3 of --state, which is left as it is (on, off). "
         "Operators are signed out then when the process ends.",
     )
-    redis: tuple[str, ...] = _option(
+    redis: tuple[str, ...] = option(
         "",
         lambda text: tuple(text.split()),
         "URL of the Redis that rooms are kept in, for more than one process; several, separated by "
@@ -109,38 +82,38 @@ class Config:
         private=True,
         also="REDIS_URL",
     )
-    redis_ca: Path | None = _option(
+    redis_ca: Path | None = option(
         None,
         option_values.path,
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
-    redis_prefix: str = _option(
+    redis_prefix: str = option(
         "lc",
         option_values.prefix,
         "What the names of all keys and channels in Redis begin with: 1 to 32 of A-Z a-z 0-9 _ -. "
         "Installations that share a Redis have different ones, or different databases.",
     )
-    backend: str | None = _option(
+    backend: str | None = option(
         None,
         option_values.url,
         "URL of the place that rooms are kept in, of a kind that an extension brings, such as "
         "memory:. Without one: --redis, or --state.",
         private=True,
     )
-    extension: tuple[str, ...] = _option(
+    extension: tuple[str, ...] = option(
         None,
         option_values.dotted,
         "Dotted name of an extension to load, besides those that are installed as plugins; may be "
         "repeated (in the environment: separated by blanks).",
         many=_distinct,
     )
-    workers: int = _option(
+    workers: int = option(
         "1",
         option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
     )
-    mount: tuple[tuple[str, str], ...] = _option(
+    mount: tuple[tuple[str, str], ...] = option(
         None,
         option_values.mount,
         "A path and the dotted name of a web resource (an IResource, or a function that makes one) "
@@ -148,101 +121,115 @@ class Config:
         "environment: separated by blanks).",
         many=_distinct,
     )
-    default_room: str = _option(
+    default_room: str = option(
         "lobby", option_values.room, "The room of HTTP requests that name none."
     )
-    history_limit: int = _option(
+    history_limit: int = option(
         "1000",
         option_values.integer(0, 10**12),
         "Entries kept in each room: messages, edits and retractions; 0 is no limit.",
     )
-    history_age: int = _option(
+    history_age: int = option(
         "30d", option_values.duration, "Age at which messages expire (s, m, h, d); 0 is no limit."
     )
-    audit_age: int = _option(
+    audit_age: int = option(
         "180d",
         option_values.duration,
         "Age at which records of what operators did expire (s, m, h, d); 0 is no limit.",
     )
-    max_message: int = _option(
+    max_message: int = option(
         "16384",
         option_values.integer(1, 1 << 20),
         "Most bytes of UTF-8 in a message, up to 1048576.",
     )
-    origin: frozenset[str] = _option(
+    origin: frozenset[str] = option(
         None,
         origin,
         "An origin whose pages may use this server, besides its own; may be repeated "
         "(in the environment: separated by blanks).",
         many=frozenset,
     )
-    host: frozenset[str] = _option(
+    host: frozenset[str] = option(
         None,
         option_values.host,
         "A name by which clients may ask for this server, besides its certificate's, addresses and "
         "localhost; * for any, may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
-    trust_proxy: frozenset[IPv4Network | IPv6Network] = _option(
+    trust_proxy: frozenset[IPv4Network | IPv6Network] = option(
         None,
         option_values.network,
         "An address or network of proxies, whose X-Forwarded-For, -Host and -Proto, or Forwarded, "
         "are believed; may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
-    proxy_protocol: bool = _option(
+    proxy_protocol: bool = option(
         "off",
         option_values.switch,
         "Whether connections of --trust-proxy begin with a header of the PROXY protocol (on, off).",
     )
-    rate: float = _option(
+    rate: float = option(
         "20",
         option_values.rate,
         "Messages per second per connection, with bursts of twice that; 0: no limit.",
     )
-    rate_per_ip: float = _option(
+    rate_per_ip: float = option(
         "200",
         option_values.rate,
         "Messages per second per address, with bursts of twice that; 0: no limit.",
     )
-    max_connections: int = _option(
+    rate_per_user: float = option(
+        "20",
+        option_values.rate,
+        "Messages per second per user with a token, over all connections, with bursts of twice "
+        "that; 0: no limit.",
+    )
+    guests: Literal["on", "read", "off"] = option(
+        "on",
+        option_values.guests,
+        "What visitors without a token may do: on (enter any room, and say something), read, off.",
+    )
+    token_lifetime: int = option(
+        "30d", option_values.lifetime, "Longest time from a token's iat to its exp (s, m, h, d)."
+    )
+    max_connections: int = option(
         "10000", option_values.integer(0, 10**7), "Connections in all; 0 is no limit."
     )
-    max_connections_per_ip: int = _option(
+    max_connections_per_ip: int = option(
         "200", option_values.integer(0, 10**7), "Connections of one address; 0 is no limit."
     )
-    max_unsent: int = _option(
+    max_unsent: int = option(
         "1048576",
         option_values.integer(1, 1 << 30),
         "Bytes that may wait for a member that does not read: over it, it is closed.",
     )
-    admin_password: str | None = _option(
+    admin_password: str | None = option(
         None, str, "The password of the admin page; only in the environment.", secret=True
     )
-    admin_password_file: Path | None = _option(
+    admin_password_file: Path | None = option(
         None,
         option_values.path,
         "File with the admin page's password, or with its argon2id hash. "
         "Without it, admin-password in the state directory, which is made if it is missing.",
     )
-    admin_session: int = _option(
+    admin_session: int = option(
         "12h",
         option_values.lifetime,
         "Time after which an operator has to sign in again (s, m, h, d).",
     )
-    metrics: Literal["loopback", "open", "off"] = _option(
+    metrics: Literal["loopback", "open", "off"] = option(
         "loopback",
         option_values.metrics,
         "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
     )
-    metrics_token: str | None = _option(
+    metrics_token: str | None = option(
         None,
         option_values.token,
         "A token of at least 16 characters with which /metrics may be read from anywhere, as "
         "Authorization: Bearer; only in the environment.",
         secret=True,
     )
-    access_log: Path | None = _option(
+    access_log: Path | None = option(
         None,
         option_values.log_path,
         "File to which a line is added for each HTTP request; - is the log itself.",
@@ -260,11 +247,11 @@ class Config:
         """
         values: dict[str, Any] = {"directory": directory}
         values["worker"] = int(environment.get(WORKER, 0))
-        for option in options():
-            values[option.name] = _value(option, given, environment)
-        for name, value in values.items():
-            if isinstance(value, Path) and value is not option_values.STANDARD_LOG:
-                values[name] = directory / value
+        for each in options():
+            values[each.name] = value(each, given, environment)
+        for name, found in values.items():
+            if isinstance(found, Path) and found is not option_values.STANDARD_LOG:
+                values[name] = directory / found
         if values["private_key"] is not None and values["certificate"] is None:
             raise StartError("--private-key: needs --certificate as well")
         if values["proxy_protocol"] and not values["trust_proxy"]:
@@ -286,39 +273,7 @@ def options() -> list[Field[Any]]:
 
 
 def _doc(name: str) -> str:
-    return str(next(option.metadata["doc"] for option in options() if option.name == name))
-
-
-def flag(option: Field[Any]) -> str:
-    """An option's name on the command line, without its dashes."""
-    return option.name.replace("_", "-")
-
-
-def variable(option: Field[Any]) -> str:
-    """An option's name in the environment."""
-    return f"LIVECHAT_{option.name.upper()}"
-
-
-def _value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
-    secret = option.metadata["secret"]
-    source, text = f"--{flag(option)}", None if secret else given.get(flag(option))
-    if text is None or text == []:
-        source, text = variable(option), environment.get(variable(option))
-    if text is None and option.metadata["also"] is not None:
-        source, text = option.metadata["also"], environment.get(option.metadata["also"])
-    many = option.metadata["many"]
-    if text is None:
-        text = option.metadata["default"]
-    if text is None:
-        return None if many is None else many(())
-    parse = option.metadata["parse"]
-    try:
-        if many is not None:
-            return many(map(parse, text.split() if isinstance(text, str) else text))
-        return parse(text)
-    except ValueError as reason:
-        shown = "" if option.metadata["private"] else f" {text!r}"
-        raise StartError(f"{source}:{shown} {reason}") from None
+    return str(next(each.metadata["doc"] for each in options() if each.name == name))
 
 
 class Options(usage.Options):
@@ -332,14 +287,14 @@ class Options(usage.Options):
     )
     optParameters: ClassVar[list[list[Any]]] = [
         [
-            flag(option),
+            flag(each),
             None,
             None,
-            option.metadata["doc"]
-            + (f" [{option.metadata['default']}]" if option.metadata["default"] else ""),
+            each.metadata["doc"]
+            + (f" [{each.metadata['default']}]" if each.metadata["default"] else ""),
         ]
-        for option in options()
-        if not option.metadata["many"] and not option.metadata["secret"]
+        for each in options()
+        if not each.metadata["many"] and not each.metadata["secret"]
     ]
 
     def opt_origin(self, value: str) -> None:

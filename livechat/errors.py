@@ -40,6 +40,8 @@ class Close(IntEnum):
     NO_PONG = 4001
     INTERNAL = 4002
     TOO_SLOW = 4008
+    TOKEN_EXPIRED = 4100
+    TOKEN_REVOKED = 4101
     RATE = 4200
     TOO_MANY_CONNECTIONS = 4201
     BAD_REQUEST = 4400
@@ -75,6 +77,9 @@ class Kind(Enum):
     BAD_QUERY = ("bad_query", 400)
     BAD_HANDSHAKE = ("bad_handshake", 400)
     UNKNOWN_TYPE = ("unknown_type", 400)
+    UNAUTHORIZED = ("unauthorized", 401)
+    TOKEN_EXPIRED = ("token_expired", 401)
+    TOKEN_REVOKED = ("token_revoked", 401)
     BAD_ORIGIN = ("bad_origin", 403)
     BAD_TOKEN = ("bad_token", 403)
     WRONG_PASSWORD = ("wrong_password", 403)
@@ -100,9 +105,12 @@ class Kind(Enum):
 
 def close_code(kind: Kind) -> Close:
     """With which code a client is turned away that an HTTP status would not reach."""
-    if kind is Kind.TOO_MANY_CONNECTIONS:
-        return Close.TOO_MANY_CONNECTIONS
-    return {
+    own = {
+        Kind.TOO_MANY_CONNECTIONS: Close.TOO_MANY_CONNECTIONS,
+        Kind.TOKEN_EXPIRED: Close.TOKEN_EXPIRED,
+        Kind.TOKEN_REVOKED: Close.TOKEN_REVOKED,
+    }.get(kind)
+    return own or {
         401: Close.UNAUTHORIZED,
         403: Close.FORBIDDEN,
         429: Close.RATE,
@@ -111,6 +119,8 @@ def close_code(kind: Kind) -> Close:
     }.get(kind.status, Close.BAD_REQUEST)
 
 
+#: How one could be known who is not (RFC 6750, section 3).
+_CHALLENGE: Final = ("WWW-Authenticate", "Bearer")
 #: Seconds that a client is told to wait when nothing better is known.
 RETRY_AFTER: Final = 1.0
 
@@ -138,7 +148,8 @@ class ChatError(Exception):
         # Half a surrogate pair, in other people's words, could be told to no client.
         self.detail = detail.encode(errors="replace").decode()
         self.retry_after = RETRY_AFTER if retry_after is None and kind.retry else retry_after
-        self.headers = headers
+        # RFC 9110, section 11.6.1.
+        self.headers = (*headers, _CHALLENGE) if kind.status == 401 else headers
 
 
 def internal() -> ChatError:

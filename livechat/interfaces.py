@@ -313,12 +313,22 @@ class Identity(Struct, frozen=True):
     """
     A person whom the site knows.
 
-    @ivar id: never another person's; 1 to 64 characters of ASCII, without blanks, ``!`` and ``:``.
+    @ivar id: never another person's; 1 to 64 characters that are to be seen, without ``!``.
     @ivar name: as shown to others; cleaned, and made up where nothing is left of it.
+    @ivar role: a badge of at most 20 characters, which decides nothing.
+    @ivar rooms: rights by pattern (`livechat.identity.rights`); None: those of all users.
+    @ivar ends: when the client must be known anew, in seconds since 1970; None: never.
+    @ivar issued: since when it is known, in seconds since 1970; None: since now.
+    @ivar token: the id of its token, by which that can be revoked.
     """
 
     id: str
     name: str | None = None
+    role: str | None = None
+    rooms: Mapping[str, Sequence[str]] | None = None
+    ends: int | None = None
+    issued: int | None = None
+    token: str | None = None
 
 
 class IAuthenticator(Interface):
@@ -340,7 +350,7 @@ class IActor(Interface):
     """A client or an operator, as a policy sees them."""
 
     user: User | None = Attribute("The user that others see; None where nobody said.")
-    kind: str = Attribute("``guest``, ``user`` (known to an authenticator) or ``operator``.")
+    kind: str = Attribute("``guest``, ``user``, ``key`` (a back end) or ``operator``.")
     address: str = Attribute("The IP address, as far as proxies are trusted.")
 
 

@@ -85,6 +85,13 @@ def metrics(text: str) -> str:
     return text
 
 
+def guests(text: str) -> str:
+    """Parse what guests may do."""
+    if text not in ("on", "read", "off"):
+        raise ValueError("must be on, read or off")
+    return text
+
+
 def token(text: str) -> str:
     """Parse a secret that clients send."""
     if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable():

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from livechat.identity.door import Claim, Door
+from livechat.identity.door import Claim
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.members.base import JoinRequest
@@ -23,7 +23,7 @@ from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
 from livechat.rooms.chat import Chat
-from tests.support import RecordingClient
+from tests.support import RecordingClient, make_door
 
 #: Stands for the room's epoch.
 EPOCH = "<epoch>"
@@ -228,8 +228,7 @@ class Player(RecordingClient):
         self.entering = Deferred.fromCoroutine(self._enter(stage, chat, request, claim))
 
     async def _enter(self, stage: Stage, chat: Chat, request: JoinRequest, claim: Claim) -> None:
-        door = Door(lambda: succeed(b"a secret"))
-        actor = await door.member(Source("192.0.2.1", Rate.of(0)), claim)
+        actor = await make_door().member(Source("192.0.2.1", Rate.of(0)), claim)
         self.session = Session(chat, stage.clock, actor, request, self)
         await self.session.open()
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from twisted.python import usage
 
-from livechat.config import WORKER, Config, Options, flag, options, variable
+from livechat.config import WORKER, Config, Options, options
 from livechat.errors import StartError
+from livechat.options import flag, variable
 
 HERE = Path("/srv/livechat")
 

@@ -19,7 +19,7 @@ ROOT = Path(livechat.__file__).parent
 FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
-    {"option_values"},
+    {"option_values", "options"},
     {"interfaces", "config", "system"},
     {"identity", "backends", "extensions", "net"},
     {"rooms", "http"},

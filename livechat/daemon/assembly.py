@@ -37,9 +37,11 @@ from livechat.http.site import Site
 from livechat.http.tree import Place
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
+from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
+from livechat.identity.tokens import Tokens
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -56,6 +58,7 @@ from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
+from livechat.rooms.pace import Pace
 from livechat.rooms.policy import Policy
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
@@ -120,6 +123,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         saving=Threads(reactor, 1, "saving"),
     )
     hub = Hub(time)
+    leases = Leases(revoked_map(backend), time, config.token_lifetime)
     chat = Chat(
         backend,
         hub,
@@ -127,8 +131,9 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         max_message=config.max_message,
         default_room=config.default_room,
         rate=config.rate,
-        rate_per_ip=config.rate_per_ip,
-        policy=Policy(found.policies, time),
+        pace=Pace(time, per_ip=config.rate_per_ip, per_user=config.rate_per_user),
+        leases=leases,
+        policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
@@ -140,7 +145,12 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
-        door=Door(backend.processes.secret, authentication),
+        door=Door(
+            backend.processes.secret,
+            Tokens(backend.processes.secret, time, config.token_lifetime),
+            leases,
+            authentication,
+        ),
         operators=operators,
         password=password,
     )
@@ -173,7 +183,9 @@ def transports(core: Core) -> Transports:
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
         Feeds(core.chat, core.reactor, backpressure),
-        SocketFactory(core.chat, core.reactor, backpressure, max_frame=limit),
+        SocketFactory(
+            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.door.renew
+        ),
     )
 
 

@@ -1,5 +1,5 @@
 """
-An `Actor` is a client or an operator, asking for something.
+An `Actor` asks for something: a guest, a user of the site, a back end, an operator.
 
 It is made once, at the door (a handshake, an HTTP request, an operator's session), and is the
 first argument of every method of `livechat.rooms.chat.Chat`.
@@ -7,54 +7,87 @@ first argument of every method of `livechat.rooms.chat.Chat`.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from zope.interface import implementer
 
+from livechat.identity.rights import ALL_RIGHTS, EVERYWHERE, Grants, Kind, Rights
 from livechat.interfaces import IActor
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
 
-#: What an actor may do in a room: be there, read what was said before, say something, remove what
-#: others said, change everything.
-Right = Literal["join", "history", "send", "moderate", "manage"]
-Rights = frozenset[Right]
-
-GUESTS_RIGHTS: Final[Rights] = frozenset(("join", "history", "send"))
-USERS_RIGHTS: Final = GUESTS_RIGHTS
-OPERATORS_RIGHTS: Final[Rights] = GUESTS_RIGHTS | {"moderate", "manage"}
-#: Author of messages sent from the admin page: operators share one password, and so one user.
+#: The author of messages from the admin page.
 OPERATOR: Final = User("livechat:operator", "Operator", "operator")
+#: The grants of an operator who knows the shared password, and of a state directory's own key.
+ALL_GRANTS: Final[Grants] = {EVERYWHERE: ALL_RIGHTS}
+
+
+class Lease(Struct, frozen=True):
+    """
+    How long an identity counts, and what ends it before.
+
+    @ivar issued: when it began, in seconds since 1970.
+    @ivar ends: when it ends, in seconds since 1970; None: not by itself.
+    @ivar token: the id of its token (RFC 7519, ``jti``), by which that can be revoked.
+    @ivar key: the id of its key.
+    """
+
+    issued: int = 0
+    ends: int | None = None
+    token: str | None = None
+    key: str | None = None
 
 
 @implementer(IActor)
 class Actor(Struct, frozen=True):
     """
-    A client or an operator: identity, address, rate and rights.
+    An identity, with its address, its rate and its rights.
 
-    @ivar kind: how the identity is known: a guest's own word for it, an authenticator's, or an
-        operator's session.
+    @ivar kind: how the identity is known: by a guest's own word, a token or an authenticator,
+        a key, an operator's session.
     @ivar source: the connection, with its address and its rate.
-    @ivar rights: kept here, so that a send costs one look-up.
     @ivar user: as others see it; None where the client gave neither a name nor a key.
     @ivar returns: the user will be the same the next time.
     @ivar connection: the name of the connection of a member; None for a single request.
+    @ivar grants: rights by pattern; None where its kind decides.
+    @ivar lease: None where the identity cannot end.
+    @ivar name: an operator's or a key's, for the audit.
+    @ivar rate: messages a second of its key, in place of its address's; None without a key.
+    @ivar rights: what `livechat.rooms.policy` found, by room.  Kept here, so that a send costs
+        one look-up.
     """
 
-    kind: Literal["guest", "user", "operator"]
+    kind: Kind
     source: Source
-    rights: Rights
     user: User | None = None
     returns: bool = False
     connection: str | None = None
+    grants: Grants | None = None
+    lease: Lease | None = None
+    name: str | None = None
+    rate: float | None = None
+    rights: dict[str, Rights] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
         """An IP address as text."""
         return self.source.address
 
+    @property
+    def scope(self) -> str:
+        """What its nonces are among: no other actor that lasts has the same; "" if none lasts."""
+        if self.lease is not None and self.lease.key is not None:
+            return f"k:{self.lease.key}"
+        if self.user is None or not (self.returns or self.connection is not None):
+            return ""
+        return self.user.subject if self.user.verified else self.user.id
 
-def operator(source: Source) -> Actor:
-    """An operator, in a request of a session of the admin page."""
-    return Actor("operator", source, OPERATORS_RIGHTS, OPERATOR, returns=True)
+
+def operator(source: Source, grants: Grants = ALL_GRANTS, name: str | None = None) -> Actor:
+    """
+    An operator, in a request of a session of the admin page.
+
+    @param name: None for the one of the shared password.
+    """
+    return Actor("operator", source, OPERATOR, returns=True, grants=grants, name=name)

@@ -1,6 +1,9 @@
 """
-The door for clients: makes an `Actor` of what an authenticator says of a client, or else of what
-the client says of itself.
+The door for clients: makes an `Actor` of what vouches for a client, or else of what the client
+says of itself.
+
+What a client brings is looked at in this order: its token, the authenticators of extensions, and
+last its own word, by which it is a guest.
 """
 
 from __future__ import annotations
@@ -10,14 +13,18 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
-from livechat.identity.actor import GUESTS_RIGHTS, USERS_RIGHTS, Actor
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
 from livechat.identity.authentication import Authentication
 from livechat.identity.guests import passer_by, regular
+from livechat.identity.known import Known
+from livechat.identity.leases import Leases
+from livechat.identity.tokens import Tokens
 from livechat.interfaces import Credentials
 from livechat.limits.source import Source
-from livechat.protocol.messages import User
 
 #: Random bytes of a connection's name.
 _NAME_BYTES: Final = 9
@@ -31,12 +38,14 @@ class Claim(Struct, frozen=True):
     @ivar key: the key by which it is the same user each time; checked.
     @ivar headers: its request's, all values by lower-case name.
     @ivar proxied: whether a trusted proxy passes the request on.
+    @ivar credential: its token, as it was sent.
     """
 
     name: str | None = None
     key: str | None = None
     headers: Mapping[str, tuple[str, ...]] = {}
     proxied: bool = False
+    credential: str | None = None
 
 
 class Door:
@@ -45,46 +54,75 @@ class Door:
     def __init__(
         self,
         secret: Callable[[], Deferred[bytes]],
+        tokens: Tokens,
+        leases: Leases,
         authentication: Authentication | None = None,
     ) -> None:
         """
-        @param authentication: without one, every client is a guest.
-        @param secret: reads the secret of these rooms (`livechat.interfaces.IBackend.secret`).
+        @param secret: reads the secret of these rooms
+            (`livechat.interfaces.IProcessRegistry.secret`).
+        @param authentication: other people's code that knows clients.
         """
         self._secret = secret
+        self._tokens = tokens
+        self._leases = leases
         self._authentication = authentication
 
     async def member(self, source: Source, claim: Claim) -> Actor:
         """
         A client that stays: its connection has a name, and it always has a user.
 
-        @raise ChatError: it is turned away; or has a key, and the backend's secret cannot be read.
+        @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
         connection = secrets.token_urlsafe(_NAME_BYTES)
-        user = await self._known(source, claim)
-        if user is not None:
-            return Actor("user", source, USERS_RIGHTS, user, returns=True, connection=connection)
-        return await self._guest(source, claim, connection, connection)
+        actor = await self._known(source, claim, connection)
+        return actor or await self._guest(source, claim, connection, connection)
 
     async def caller(self, source: Source, claim: Claim) -> Actor:
         """
         A client with a single request, and a user only where it claims to be somebody.
 
-        @raise ChatError: it is turned away; or has a key, and the backend's secret cannot be read.
+        @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
-        user = await self._known(source, claim)
-        if user is not None:
-            return Actor("user", source, USERS_RIGHTS, user, returns=True)
+        actor = await self._known(source, claim, None)
+        if actor is not None:
+            return actor
         if claim.name is None and claim.key is None:
-            return Actor("guest", source, GUESTS_RIGHTS)
+            return Actor("guest", source)
         return await self._guest(source, claim, secrets.token_urlsafe(_NAME_BYTES), None)
 
-    async def _known(self, source: Source, claim: Claim) -> User | None:
-        """Ask the authenticators, if there are any."""
-        if self._authentication is None:
+    async def renew(self, actor: Actor, token: str) -> Actor:
+        """
+        Give *actor*, which came with a token, the lease and the rights of another one.
+
+        @raise ChatError: that is refused; ``forbidden`` if it is another user's.
+        """
+        found = await self._tokens.known(token)
+        if found is None:
+            raise _unknown()
+        if actor.user is None or actor.lease is None or found.user.subject != actor.user.subject:
+            raise ChatError(Kind.FORBIDDEN, "This token is another user's: connect anew with it.")
+        return self._admitted(
+            replace(actor, grants=found.grants, lease=found.lease, rights={}),
+        )
+
+    async def _known(self, source: Source, claim: Claim, connection: str | None) -> Actor | None:
+        """The actor whom something else than the client's own word vouches for."""
+        found = None
+        if claim.credential is not None:
+            found = await self._tokens.known(claim.credential)
+        if found is None and self._authentication is not None:
+            asked = Credentials(claim.headers, source.address, claim.proxied)
+            found = await self._authentication.user(asked)
+        if found is None:
+            if claim.credential is not None and self._tokens.strict:
+                raise _unknown()
             return None
-        asked = Credentials(claim.headers, source.address, claim.proxied)
-        return await self._authentication.user(asked)
+        return self._admitted(_user(source, found, connection))
+
+    def _admitted(self, actor: Actor) -> Actor:
+        self._leases.check(actor)
+        return actor
 
     async def _guest(
         self, source: Source, claim: Claim, fresh: str, connection: str | None
@@ -96,4 +134,20 @@ class Door:
             user = passer_by(fresh, claim.name)
         else:
             user = regular(await self._secret(), claim.key, claim.name)
-        return Actor("guest", source, GUESTS_RIGHTS, user, claim.key is not None, connection)
+        return Actor("guest", source, user, claim.key is not None, connection)
+
+
+def _user(source: Source, found: Known, connection: str | None) -> Actor:
+    return Actor(
+        "user",
+        source,
+        found.user,
+        returns=True,
+        connection=connection,
+        grants=found.grants,
+        lease=found.lease,
+    )
+
+
+def _unknown() -> ChatError:
+    return ChatError(Kind.UNAUTHORIZED, "Your token is refused: nobody here knows its issuer.")

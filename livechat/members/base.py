@@ -26,9 +26,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor
+from livechat.identity.leases import Hold, IHolder
 from livechat.limits.rates import Bucket, Rate
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
@@ -73,12 +75,13 @@ class JoinRequest(Struct, frozen=True):
     history: int = 0
 
 
+@implementer(IHolder)
 class BaseSession(ABC):
     """A client in a room."""
 
     __slots__ = (
-        "_actor", "_chat", "_client", "_clock", "_fragments", "_inside", "_noise", "_request",
-        "room",
+        "_actor", "_chat", "_client", "_clock", "_fragments", "_hold", "_inside", "_noise",
+        "_request", "room",
     )  # fmt: skip
 
     _log = Logger()
@@ -94,6 +97,7 @@ class BaseSession(ABC):
         self._noise = Bucket(NOISE_RATE)
         self._fragments = Bucket(FRAGMENT_RATE)
         self._inside = False
+        self._hold: Hold | None = None
         self.room = request.room
 
     @abstractmethod
@@ -111,11 +115,26 @@ class BaseSession(ABC):
         await self._chat.join(self._actor, self.room, self._client, reads=reads)
         self._inside = True
 
+    def _stay(self) -> None:
+        """Go on as long as the actor's lease does; the client was greeted."""
+        self._hold = self._chat.leases.hold(self._actor, self)
+
     def close(self) -> None:
         """Leave the room: the connection is gone, or about to close."""
+        if self._hold is not None:
+            self._hold.end()
+            self._hold = None
         if self._inside:
             self._inside = False
             self._chat.leave(self._actor, self.room, self._client)
+
+    def lapsed(self, reason: ChatError) -> None:
+        """Close: the token is over, or was revoked."""
+        self._client.turn_away(reason)
+
+    @abstractmethod
+    def expiring(self) -> None:
+        """Tell the client that its token ends soon."""
 
     @abstractmethod
     def text_received(self, data: bytes) -> None:

@@ -25,6 +25,7 @@ class PlainSession(BaseSession):
             self._start_replay(replay.newest(self._request.history))
         elif refusal is not None:
             self._send_error(refusal, None)
+        self._stay()
 
     def text_received(self, data: bytes) -> None:
         try:
@@ -34,6 +35,9 @@ class PlainSession(BaseSession):
             self._refuse(error)
         else:
             stored.addErrback(self._failed)
+
+    def expiring(self) -> None:
+        """No-op, as `announce_restart`."""
 
     def announce_restart(self, retry_ms: int) -> None:
         """No-op: plain mode has no frame for it."""

@@ -7,6 +7,7 @@ own, `ASK_RATE`, and are refused beyond it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -28,6 +29,8 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.member import IClient
 
+#: Gives an actor another token (`livechat.identity.door.Door.renew`).
+Renew = Callable[[Actor, str], Awaitable[Actor]]
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
 #: Bytes of a page of history, which ends there.
@@ -37,20 +40,33 @@ PAGE_BYTES: Final = 262_144
 class Session(BaseSession):
     """A client that speaks ``livechat.v1``, or only listens to it."""
 
-    __slots__ = ("_asked", "_asking", "_replaying")
+    __slots__ = ("_asked", "_asking", "_renew", "_renewing", "_replaying")
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
+        self,
+        chat: Chat,
+        clock: IReactorTime,
+        actor: Actor,
+        request: JoinRequest,
+        client: IClient,
+        *,
+        renew: Renew | None = None,
     ) -> None:
+        """
+        @param renew: gives the actor another token; without it, the client cannot bring one.
+        """
         super().__init__(chat, clock, actor, request, client)
+        self._renew = renew
         self._asked = Bucket(ASK_RATE)
         self._asking = False
         self._replaying = False
+        self._renewing = False
 
     async def open(self) -> None:
         await self._enter(reads=True)
         try:
             self._greet(await self._chat.place(self._actor, self.room))
+            self._stay()
         except BaseException:
             self.close()
             raise
@@ -69,6 +85,8 @@ class Session(BaseSession):
             self._chat.limits,
             HEARTBEAT,
             self._chat.now(),
+            self._chat.can(self._actor, self.room),
+            self._expires(),
         )
         self._client.write(encode_frame(self._client.encoding, hello, since or place))
         if self._client.encoding == Encoding.EVENTS:
@@ -93,6 +111,8 @@ class Session(BaseSession):
                 self._types()
             case v1.Ping():
                 self._answer_ping()
+            case v1.Auth():
+                self._ask_renewal(frame)
             case v1.AskPresence():
                 if self._may_ask():
                     self._write(self._chat.who(self._actor, self.room))
@@ -182,6 +202,37 @@ class Session(BaseSession):
     def _resumed(self, _: object) -> None:
         self._replaying = False
 
+    def _ask_renewal(self, frame: v1.Auth) -> None:
+        if self._renew is None or self._hold is None:
+            self._refuse(ChatError(Kind.FORBIDDEN, "This connection came without a token."))
+        elif self._renewing:
+            self._refuse(ChatError(Kind.RATE_LIMITED, "The last token is still looked at."))
+        elif self._may_ask():
+            self._renewing = True
+            Deferred.fromCoroutine(self._renewed(frame.token)).addErrback(self._failed)
+
+    async def _renewed(self, token: str) -> None:
+        assert self._renew is not None
+        try:
+            actor = await self._renew(self._actor, token)
+        finally:
+            self._renewing = False
+        if self._hold is not None:
+            self._actor = actor
+            self._tell_rights()
+            self._hold.renew(actor)
+
+    def expiring(self) -> None:
+        self._tell_rights(expiring=True)
+
+    def _tell_rights(self, *, expiring: bool = False) -> None:
+        can = self._chat.can(self._actor, self.room)
+        self._write(v1.Rights(can, self._expires(), expiring))
+
+    def _expires(self) -> int | None:
+        lease = self._actor.lease
+        return None if lease is None else lease.ends
+
     def _write(self, frame: v1.ServerFrame) -> None:
         self._client.write(encode_frame(self._client.encoding, frame))
 
@@ -191,11 +242,18 @@ class Session(BaseSession):
 
 
 def make_session(
-    chat: Chat, clock: IReactorTime, actor: Actor, request: JoinRequest, client: IClient
+    chat: Chat,
+    clock: IReactorTime,
+    actor: Actor,
+    request: JoinRequest,
+    client: IClient,
+    *,
+    renew: Renew | None = None,
 ) -> PlainSession | Session:
     """Make the session for *request*."""
-    made = PlainSession if request.encoding == Encoding.PLAIN else Session
-    return made(chat, clock, actor, request, client)
+    if request.encoding == Encoding.PLAIN:
+        return PlainSession(chat, clock, actor, request, client)
+    return Session(chat, clock, actor, request, client, renew=renew)
 
 
 def _page(found: History, messages: list[Message], *, forward: bool) -> v1.History:

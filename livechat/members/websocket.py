@@ -34,7 +34,7 @@ from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
-from livechat.members.session import make_session
+from livechat.members.session import Renew, make_session
 from livechat.members.turns import NextTurn
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
@@ -286,9 +286,11 @@ class SocketFactory(WebSocketServerFactory):
         backpressure: Backpressure,
         *,
         max_frame: int,
+        renew: Renew | None = None,
     ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
+        @param renew: gives an actor another token (`livechat.identity.door.Door.renew`).
         """
         super().__init__(server="", reactor=clock)
         self.sockets: set[Socket] = set()
@@ -303,6 +305,7 @@ class SocketFactory(WebSocketServerFactory):
         )
         self._chat = chat
         self._clock = clock
+        self._renew = renew
         self.setProtocolOptions(
             versions=[13],
             webStatus=False,
@@ -323,7 +326,9 @@ class SocketFactory(WebSocketServerFactory):
         @raise livechat.errors.ChatError: the room cannot be entered now.
         """
         socket = self._socket(self, request.encoding)
-        socket.session = make_session(self._chat, self._clock, actor, request, socket)
+        socket.session = make_session(
+            self._chat, self._clock, actor, request, socket, renew=self._renew
+        )
         await socket.session.open()
         return socket
 

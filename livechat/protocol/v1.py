@@ -91,6 +91,12 @@ class Type(Struct, frozen=True, tag_field="type", tag="typing"):
     """Tell the others that something is being written."""
 
 
+class Auth(Struct, frozen=True, tag_field="type", tag="auth"):
+    """Go on with another token of the same user; the answer is `Rights`."""
+
+    token: str
+
+
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
     """
     Say that the server is there, which pages in browsers cannot see otherwise: they are not
@@ -100,7 +106,7 @@ class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
 
 #: What a client does; the body of ``POST /chat/actions/{room}/`` as well.
 Action = Say | Reword | Retract
-ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Ping
+ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Auth | Ping
 
 
 class Limits(Struct, frozen=True):
@@ -121,12 +127,18 @@ class Limits(Struct, frozen=True):
     edit: int
 
 
-class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
+#: What one may do in the room, in the order of `livechat.identity.rights.Right`.
+Can = tuple[Literal["join", "history", "send", "moderate", "manage"], ...]
+
+
+class Hello(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hello"):
     """
     The first frame: everything after *seq* will come.
 
     @ivar heartbeat: seconds between two signs of life of the server.
     @ivar time: now, in milliseconds since 1970, UTC.
+    @ivar can: what the client may do.
+    @ivar expires: when its token ends, in seconds since 1970; left out without one.
     """
 
     room: str
@@ -137,6 +149,21 @@ class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
     limits: Limits
     heartbeat: int
     time: int
+    can: Can
+    expires: int | None = None
+
+
+class Rights(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="rights"):
+    """
+    What the client may do from now on: the answer to `Auth`, and whenever it changes.
+
+    @ivar expires: as in `Hello`.
+    @ivar expiring: the token ends within a minute.
+    """
+
+    can: Can
+    expires: int | None = None
+    expiring: bool = False
 
 
 class Ack(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="ack"):
@@ -299,6 +326,7 @@ class GoAway(Struct, frozen=True, tag_field="type", tag="goaway"):
 
 ServerFrame = (
     Hello
+    | Rights
     | Ack
     | Said
     | Event

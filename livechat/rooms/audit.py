@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import IMessageLog, ISink
 from livechat.protocol.audit import Action, AuditRecord, Author, record_to_text
 from livechat.protocol.messages import Amended, Draft, Message
@@ -89,7 +90,7 @@ class Audit:
 
         @raise ChatError: the actor may not, or the backend cannot.
         """
-        self._policy.require(actor, "manage")
+        self._policy.require(actor, EVERYWHERE, "moderate")
         return await History.of(self._entries, AUDIT_ROOM, window)
 
     async def watch(self, actor: Actor, watcher: ISink) -> None:
@@ -98,7 +99,7 @@ class Audit:
 
         @raise ChatError: the actor may not, or the backend cannot deliver; it does not watch.
         """
-        self._policy.require(actor, "manage")
+        self._policy.require(actor, EVERYWHERE, "moderate")
         self._hub.watch(AUDIT_ROOM, watcher)
         try:
             await self._entries.subscribe(AUDIT_ROOM)

@@ -3,15 +3,15 @@ The rules: what an actor may join, send and read, and how often.
 
 The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
 refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
-through.  A message is checked in this order: its shape, its rates, the actor's rights, and then
-the policies of extensions.  The backend checks whose the messages are that an actor edits or
+through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, and
+then the policies of extensions.  The backend checks whose the messages are that an actor edits or
 retracts, in the step that changes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred
@@ -19,8 +19,10 @@ from twisted.internet.defer import Deferred
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.identity.leases import Leases
+from livechat.identity.rights import EVERYWHERE, Right
 from livechat.interfaces import IBackend, ISink
-from livechat.limits.rates import Buckets, Rate
+from livechat.limits.rates import Rate
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import (
     MOST_REFS,
@@ -32,7 +34,7 @@ from livechat.protocol.messages import (
     Repeated,
     Retraction,
 )
-from livechat.protocol.v1 import Limits, Present
+from livechat.protocol.v1 import Can, Limits, Present
 from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
 from livechat.rooms.audit import Audit
@@ -42,6 +44,7 @@ from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.member import IClient, IMember
+from livechat.rooms.pace import Pace
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
@@ -58,6 +61,7 @@ class Chat:
     @ivar directory: which rooms and processes there are, for this process itself.
     @ivar presence: who is there.
     @ivar audit: what operators did.
+    @ivar leases: how long actors are who they are.
     @ivar limits: what a client may do.
     """
 
@@ -70,14 +74,16 @@ class Chat:
         max_message: int,
         default_room: str,
         rate: float,
-        rate_per_ip: float,
+        pace: Pace,
+        leases: Leases,
         policy: Policy | None = None,
         listeners: Listeners | None = None,
     ) -> None:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
-        @param rate_per_ip: messages a second of an address; 0 is no limit.
+        @param pace: how often actors may act.
+        @param leases: how long actors are who they are.
         @param policy: decides what actors may do; without one, their rights do.
         @param listeners: other people's code, told of what happens.
         """
@@ -90,11 +96,17 @@ class Chat:
         self.directory = Directory(backend, hub, self._activity)
         self._listeners = listeners or Listeners((), time)
         self.presence = Presence(time, hub, backend.presence, self._listeners)
-        self._addresses = Buckets(Rate.of(rate_per_ip))
+        self._pace = pace
+        self.leases = leases
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
+
+    def can(self, actor: Actor, room: str) -> Can:
+        """What *actor* may do in *room*, in the order of `livechat.identity.rights.Right`."""
+        found = self._policy.rights(actor, room)
+        return tuple(each for each in get_args(Right) if each in found)
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
@@ -133,7 +145,7 @@ class Chat:
 
         @raise ChatError: the actor may not be there, or the backend cannot read.
         """
-        self._policy.require(actor, "join")
+        self._policy.require(actor, room, "join")
         known = self._hub.place(room)
         if known is None:
             position = (await self._backend.messages.read(room, 0, 0)).position
@@ -159,7 +171,7 @@ class Chat:
 
         @raise ChatError: the actor may not be there.
         """
-        self._policy.require(actor, "join")
+        self._policy.require(actor, room, "join")
         return self.presence.who(room)
 
     def types(self, actor: Actor, room: str) -> bool:
@@ -169,7 +181,7 @@ class Chat:
         @return: whether it was time for that.
         @raise ChatError: the actor may not send.
         """
-        self._policy.require(actor, "send")
+        self._policy.require(actor, room, "send")
         return self.presence.types(room, actor)
 
     async def watch(self, actor: Actor, room: str, watcher: ISink) -> None:
@@ -216,7 +228,7 @@ class Chat:
         """
         check_text(text, self.max_message)
         kept = checked_data(data)
-        self._spend(actor)
+        self._admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
         draft = Draft(room, text, actor.user, nonce, actor.source.key, reply_to, kept)
@@ -242,7 +254,7 @@ class Chat:
         """
         check_text(text, self.max_message)
         kept = checked_data(data)
-        self._spend(actor)
+        self._admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
         user, sender = actor.user, actor.source.key
@@ -264,10 +276,10 @@ class Chat:
         """
         if not 0 < len(refs) <= MOST_REFS:
             raise ChatError(Kind.BAD_MESSAGE, f"Retract 1 to {MOST_REFS} messages at once.")
-        self._spend(actor)
+        self._admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
-        moderates = "moderate" in actor.rights
+        moderates = "moderate" in self._policy.rights(actor, room)
         retraction = Retraction(
             room,
             tuple(sorted(set(refs))),
@@ -282,21 +294,15 @@ class Chat:
         retracted = self._backend.messages.amend(retraction).addCallback(self._amended, room)
         return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
 
-    def _spend(self, actor: Actor) -> None:
+    def _admit(self, actor: Actor) -> None:
         """
-        Count an act against the rates of its connection and its address.
+        Count an act, of an actor that is still who it is.
 
-        @raise ChatError: there were too many.
+        @raise ChatError: there were too many, or its token is over.
         """
-        now = self._time.seconds()
-        source = actor.source
-        wait = source.bucket.admit(now) or self._addresses.admit(source.key, now)
-        if wait:
-            raise ChatError(
-                Kind.RATE_LIMITED,
-                f"Too many messages; wait {wait:.2f} seconds.",
-                retry_after=wait,
-            )
+        self._pace.spend(actor)
+        if actor.lease is not None:
+            self.leases.check(actor)
 
     def _said(self, message: Message, room: str) -> Message:
         if not isinstance(message, Repeated):
@@ -325,7 +331,7 @@ class Chat:
 
         @raise ChatError: the actor may not list them.
         """
-        self._policy.require(actor, "manage")
+        self._policy.require(actor, EVERYWHERE, "manage")
         return await self.directory.rooms()
 
     async def room(self, actor: Actor, name: str) -> Room:
@@ -334,7 +340,7 @@ class Chat:
 
         @raise ChatError: the actor may not be there.
         """
-        self._policy.require(actor, "join")
+        self._policy.require(actor, name, "join")
         return await self.directory.room(name)
 
     async def reports(self, actor: Actor) -> Sequence[Report]:
@@ -343,7 +349,7 @@ class Chat:
 
         @raise ChatError: the actor may not see that.
         """
-        self._policy.require(actor, "manage")
+        self._policy.require(actor, EVERYWHERE, "manage")
         return await self.directory.reports()
 
     def trouble(self) -> str | None:

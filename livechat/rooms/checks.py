@@ -39,11 +39,15 @@ def check_seen(text: str) -> None:
 
 def scoped(actor: Actor, nonce: str) -> str:
     """
-    Make *nonce* one among those of all users.
+    Make *nonce* one among those of all actors.
 
     A guest without a key is another user at its next request.  So such guests share their
     nonces: a repeated request must be known by its nonce alone.
     """
-    lasts = actor.returns or actor.connection is not None
-    known_as = actor.user.id.encode() if lasts and actor.user is not None else b""
-    return blake2b(nonce.encode(), key=known_as, digest_size=12).hexdigest()
+    return blake2b(nonce.encode(), key=_key(actor.scope), digest_size=12).hexdigest()
+
+
+def _key(scope: str) -> bytes:
+    """*scope* as a key of BLAKE2, which has at most 64 bytes."""
+    key = scope.encode()
+    return key if len(key) <= blake2b.MAX_KEY_SIZE else blake2b(key).digest()

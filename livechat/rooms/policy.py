@@ -1,7 +1,8 @@
 """
 May this actor do that here?
 
-An actor may do what its rights say, in every room.  Extensions may refuse more, never less.
+An actor may do what its rights in the room say (`livechat.identity.rights`).  Extensions may
+refuse more, never less.
 Internal rooms are not open to actors, whatever their rights: the audit writes and shows its own.
 """
 
@@ -14,7 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
-from livechat.identity.actor import Actor, Right
+from livechat.identity.actor import Actor
+from livechat.identity.rights import Guests, Right, Rights, Settings, rights
 from livechat.interfaces import IPolicy
 from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft, Retraction
@@ -33,38 +35,50 @@ class Policy:
 
     _log = Logger()
 
-    def __init__(self, extra: Sequence[IPolicy], clock: IReactorTime) -> None:
+    def __init__(
+        self, extra: Sequence[IPolicy], clock: IReactorTime, guests: Guests = "on"
+    ) -> None:
         """
+        @param guests: what they may, in all rooms.
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
         """
         self._extra = tuple(extra)
         self._clock = clock
         self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
+        self._settings = Settings(guests)
 
-    def require(self, actor: Actor, right: Right) -> None:
-        """Refuse *actor* unless it has *right*; extensions are not asked."""
-        if right not in actor.rights:
-            raise ChatError(Kind.FORBIDDEN, f"This needs the right '{right}', which you lack.")
+    def rights(self, actor: Actor, room: str) -> Rights:
+        """Find what *actor* may do in *room*, and keep it with the actor."""
+        found = actor.rights.get(room)
+        if found is None:
+            found = rights(actor.kind, actor.grants, room, self._settings)
+            actor.rights[room] = found
+        return found
+
+    def require(self, actor: Actor, room: str, right: Right) -> None:
+        """Refuse *actor* unless it has *right* in *room*; extensions are not asked."""
+        if right not in self.rights(actor, room):
+            raise _lacks(actor, right)
 
     def join(self, actor: Actor, room: str) -> None:
         """*actor* is about to enter *room*, or to watch it."""
         _check_room(room)
-        self.require(actor, "join")
+        self.require(actor, room, "join")
         for each in self._extra:
             self._ask(each.join, actor, room)
 
     def read(self, actor: Actor, room: str) -> None:
         """*actor* is about to read the history of *room*."""
         _check_room(room)
-        self.require(actor, "history")
+        self.require(actor, room, "history")
         for each in self._extra:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*, or to edit a message of its own so."""
         _check_room(draft.room)
-        self.require(actor, "send")
+        self.require(actor, draft.room, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
 
@@ -72,9 +86,9 @@ class Policy:
         """*actor* is about to take messages back."""
         _check_room(retraction.room)
         if not retraction.moderates:
-            self.require(actor, "send")
+            self.require(actor, retraction.room, "send")
             return
-        self.require(actor, "moderate")
+        self.require(actor, retraction.room, "moderate")
         for each in self._extra:
             self._ask(each.moderate, actor, retraction)
 
@@ -102,6 +116,12 @@ class Policy:
                 more=more,
             )
         raise internal()
+
+
+def _lacks(actor: Actor, right: Right) -> ChatError:
+    if actor.kind == "guest":
+        return ChatError(Kind.UNAUTHORIZED, f"Guests lack the right '{right}' here: bring a token.")
+    return ChatError(Kind.FORBIDDEN, f"This needs the right '{right}' here, which you lack.")
 
 
 def _check_room(room: str) -> None:

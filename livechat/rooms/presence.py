@@ -70,7 +70,7 @@ class _Attendance:
     """
     The users of one room.
 
-    @ivar here: the users of this process, by id.
+    @ivar here: the users of this process, by subject.
     @ivar away: those of them that may come back, in the order in which they went.
     @ivar others: the shares of the other processes.
     @ivar announced: the numbers that its members got last, while it is large.
@@ -93,7 +93,7 @@ class _Attendance:
 
     def elsewhere(self) -> dict[str, User]:
         """Return the users of the other processes, as far as these name them."""
-        return {user.id: user for share in self.others for user in share.users}
+        return {user.subject: user for share in self.others for user in share.users}
 
     def numbers(self) -> Present:
         """Count the users of all processes, and their connections."""
@@ -140,22 +140,22 @@ class Presence:
         """Count a connection in."""
         room = self._rooms.setdefault(name, _Attendance())
         user = _user(actor)
-        here = room.here.get(user.id)
+        here = room.here.get(user.subject)
         if here is None:
-            here = room.here[user.id] = _LocalUser(user)
+            here = room.here[user.subject] = _LocalUser(user)
             self._listeners.joined(name, user)
-            if not room.others or user.id not in room.elsewhere():
+            if not room.others or user.subject not in room.elsewhere():
                 self._announce(name, room, Joined(user))
         here.user = user
         here.connections += 1
         room.connections += 1
-        room.away.pop(user.id, None)
-        self._gone.stop((name, user.id))
+        room.away.pop(user.subject, None)
+        self._gone.stop((name, user.subject))
         self._change(name, room)
 
     def leave(self, name: str, actor: Actor) -> None:
         """Count a connection out."""
-        room, known_as = self._rooms[name], _user(actor).id
+        room, known_as = self._rooms[name], _user(actor).subject
         here = room.here[known_as]
         here.connections -= 1
         room.connections -= 1
@@ -178,10 +178,10 @@ class Presence:
         self._change(name, room)
 
     def _remove(self, name: str, room: _Attendance, here: _LocalUser) -> None:
-        del room.here[here.user.id]
+        del room.here[here.user.subject]
         self._listeners.left(name, here.user)
-        room.away.pop(here.user.id, None)
-        if not room.others or here.user.id not in room.elsewhere():
+        room.away.pop(here.user.subject, None)
+        if not room.others or here.user.subject not in room.elsewhere():
             self._announce(name, room, Left(here.user))
         self._forget(name, room)
 
@@ -215,7 +215,7 @@ class Presence:
         @return: False if the last announcement still holds.
         """
         room = self._rooms[name]
-        here = room.here[_user(actor).id]
+        here = room.here[_user(actor).subject]
         now = self._clock.seconds()
         if now < here.typed + TYPING_EVERY:
             return False

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from livechat.config import Config, flag
+from livechat.config import Config
 from livechat.limits.connections import Connections
 from livechat.net.certificates import Certificate, Shown
+from livechat.options import flag
 from livechat.web.html import span
 
 

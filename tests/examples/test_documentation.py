@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from livechat.config import flag, options
+from livechat.config import options
 from livechat.extensions import find
 from livechat.identity import authentication
 from livechat.interfaces import IBackend, IExtension, IListener, IPolicy
+from livechat.options import flag
 from livechat.rooms import listeners
 
 ROOT = Path(__file__).parents[2]

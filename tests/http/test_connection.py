@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from livechat.http.connection import _Stage
-from livechat.limits.rates import Buckets, Rate
+from livechat.rooms.pace import Pace
 from livechat.rooms.presence import PUBLISH_EVERY
 from tests.support import HANDSHAKE, Browser, Port, Wire, World, client_frame, request
 
@@ -419,7 +419,7 @@ def test_behind_a_proxy(world: World) -> None:
 
 def make_limited(world: World) -> World:
     """Two messages a second of an address."""
-    world.chat._addresses = Buckets(Rate.of(2))
+    world.chat._pace = Pace(world.time, per_ip=2)
     return world
 
 

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import GUESTS_RIGHTS, Actor
-from livechat.identity.authentication import Authentication
+from livechat.identity.actor import Actor
 from livechat.identity.door import Claim, Door
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
-from tests.support import kind, run
+from tests.support import kind, make_door, run
 
 SOURCE = Source("192.0.2.1", Rate.of(0))
 KEY = "abcdefghijklmnop"
 
 
 def member(claim: Claim, secret: bytes = b"s") -> Actor:
-    made: Actor = run(Door(lambda: succeed(secret)).member(SOURCE, claim))
+    made: Actor = run(make_door(lambda: succeed(secret)).member(SOURCE, claim))
     return made
 
 
 def caller(claim: Claim) -> Actor:
-    made: Actor = run(Door(lambda: succeed(b"s")).caller(SOURCE, claim))
+    made: Actor = run(make_door(lambda: succeed(b"s")).caller(SOURCE, claim))
     return made
 
 
 def test_the_secret_cannot_be_read() -> None:
     """A client with a key is refused; one without a key needs no secret."""
-    door = Door(lambda: fail(ChatError(Kind.UNAVAILABLE, "away")))
+    door = make_door(lambda: fail(ChatError(Kind.UNAVAILABLE, "away")))
     for made in (door.member, door.caller):
         assert kind(Deferred.fromCoroutine(made(SOURCE, Claim(key=KEY)))) is Kind.UNAVAILABLE
         assert run(made(SOURCE, Claim("Ann"))).user.name == "Ann"
@@ -45,7 +43,7 @@ def test_a_member_without_a_key() -> None:
     assert one.user.id == one.connection != two.connection
     assert one.user.name.startswith("guest-")
     assert not one.returns
-    assert (one.kind, one.source, one.rights) == ("guest", SOURCE, GUESTS_RIGHTS)
+    assert (one.kind, one.source, one.grants) == ("guest", SOURCE, None)
 
 
 def test_a_member_with_a_key() -> None:
@@ -83,7 +81,7 @@ class Header:
 
 
 def door(authenticator: IAuthenticator) -> Door:
-    return Door(lambda: succeed(b"s"), Authentication([authenticator], Clock()))
+    return make_door(lambda: succeed(b"s"), authenticator)
 
 
 def test_turned_away() -> None:

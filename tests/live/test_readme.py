@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from livechat.config import flag, options, variable
+from livechat.config import options
 from livechat.errors import Close
+from livechat.options import flag, variable
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, tool
 
 README = (ROOT / "README.md").read_text()

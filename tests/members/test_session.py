@@ -131,6 +131,7 @@ def test_hello(make_world: Callable[..., World]) -> None:
         },
         "heartbeat": 25,
         "time": 1_790_000_000_000,
+        "can": ["join", "history", "send"],
     }
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import GUESTS_RIGHTS, Actor
+from livechat.identity.actor import Actor
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import (
     MOST_EDITS,
@@ -182,9 +182,7 @@ def test_the_same_id_of_another_kind(world: World) -> None:
     """A site may give its user a guest's id: the messages remain the guest's."""
     assert ANN.user is not None
     say(world, "mine")
-    site = Actor(
-        "user", ANN.source, GUESTS_RIGHTS, User(ANN.user.id, "Ann", verified=True), returns=True
-    )
+    site = Actor("user", ANN.source, User(ANN.user.id, "Ann", verified=True), returns=True)
     assert refusal(world, site, {"type": "retract", "ref": 1}) is Kind.FORBIDDEN
     assert refusal(world, site, {"type": "edit", "ref": 1, "message": "x"}) is Kind.FORBIDDEN
 
@@ -251,7 +249,7 @@ def test_nonces(world: World) -> None:
 def test_rates(make_world: Callable[..., World]) -> None:
     """Edits and retractions count as messages do."""
     world = make_world(rate=1)
-    actor = Actor("guest", world.source("192.0.2.7"), GUESTS_RIGHTS, ANN.user, returns=True)
+    actor = Actor("guest", world.source("192.0.2.7"), ANN.user, returns=True)
     for text in ("a", "b"):
         does(world, actor, {"message": text})
     for action in (

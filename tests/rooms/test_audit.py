@@ -81,8 +81,8 @@ class TestInternalRoom:
     @pytest.mark.parametrize("actor", [SOMEBODY, ANN])
     def test_only_managers_read(self, world: World, actor: Actor) -> None:
         watcher = RecordingSink()
-        assert kind(going(world.chat.audit.history(actor, Window()))) is Kind.FORBIDDEN
-        assert kind(going(world.chat.audit.watch(actor, watcher))) is Kind.FORBIDDEN
+        assert kind(going(world.chat.audit.history(actor, Window()))) is Kind.UNAUTHORIZED
+        assert kind(going(world.chat.audit.watch(actor, watcher))) is Kind.UNAUTHORIZED
         assert world.hub._watchers == {}
 
     def test_in_no_list(self, make_world: Callable[..., World]) -> None:

@@ -15,7 +15,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import Actor, Right
+from livechat.identity.actor import Actor
+from livechat.identity.rights import ALL_RIGHTS, EVERYWHERE, USERS_RIGHTS, Right
 from livechat.interfaces import IPolicy
 from livechat.members.base import JoinRequest
 from livechat.members.plain import PlainSession
@@ -71,7 +72,8 @@ def refuse() -> None:
 
 def without(*rights: Right, actor: Actor = ANN) -> Actor:
     """Another client without these rights."""
-    return structs.replace(actor, rights=actor.rights - {*rights})
+    had = ALL_RIGHTS if actor.kind == "operator" else USERS_RIGHTS
+    return structs.replace(actor, grants={EVERYWHERE: had - {*rights}}, rights={})
 
 
 def raised(call: Callable[[], Any]) -> ChatError:
@@ -88,9 +90,9 @@ def test_a_missing_right() -> None:
         lambda: rules.join(without("join"), "r"),
         lambda: rules.read(without("history"), "r"),
         lambda: rules.send(without("send"), DRAFT),
-        lambda: rules.require(ANN, "manage"),
+        lambda: rules.require(ANN, "r", "manage"),
     ):
-        assert raised(call).kind is Kind.FORBIDDEN
+        assert raised(call).kind is Kind.UNAUTHORIZED
     assert extra.asked == []
 
 
@@ -110,7 +112,7 @@ def test_what_extensions_are_asked() -> None:
     rules.join(ANN, "r")
     rules.read(ANN, "r")
     rules.send(ANN, DRAFT)
-    rules.require(ADMIN, "manage")
+    rules.require(ADMIN, "r", "manage")
     assert extra.asked == [("join", ANN, "r"), ("read", ANN, "r"), ("send", ANN, DRAFT)]
 
 
@@ -172,10 +174,10 @@ def test_what_each_method_needs(world: World) -> None:
             lacking = without(cast("Right", needs), actor=ADMIN)
             assert kind(Deferred.fromCoroutine(call(lacking))) is Kind.FORBIDDEN
     mute, blind = without("send"), without("history")
-    assert raised(lambda: chat.send(mute, "r", "x")).kind is Kind.FORBIDDEN
-    assert raised(lambda: chat.types(mute, "r")).kind is Kind.FORBIDDEN
-    assert raised(lambda: chat.replay(blind, "r", client)).kind is Kind.FORBIDDEN
-    assert raised(lambda: chat.who(without("join"), "r")).kind is Kind.FORBIDDEN
+    assert raised(lambda: chat.send(mute, "r", "x")).kind is Kind.UNAUTHORIZED
+    assert raised(lambda: chat.types(mute, "r")).kind is Kind.UNAUTHORIZED
+    assert raised(lambda: chat.replay(blind, "r", client)).kind is Kind.UNAUTHORIZED
+    assert raised(lambda: chat.who(without("join"), "r")).kind is Kind.UNAUTHORIZED
     assert world.hub.members("r") == 0
 
 
@@ -184,7 +186,7 @@ def test_the_order_of_checks(make_world: Callable[..., World]) -> None:
     world = make_world(rate=1)
     mute = without("send", actor=guest("Ann", rate=1))
     assert raised(lambda: world.chat.send(mute, "r", "x" * 20_000)).kind is Kind.MESSAGE_TOO_LONG
-    for expected in (Kind.FORBIDDEN, Kind.FORBIDDEN, Kind.RATE_LIMITED):
+    for expected in (Kind.UNAUTHORIZED, Kind.UNAUTHORIZED, Kind.RATE_LIMITED):
         assert raised(lambda: world.chat.send(mute, "r", "x")).kind is expected
 
 

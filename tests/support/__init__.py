@@ -9,7 +9,17 @@ from tests.support.port import MAX_UNSENT, Port
 from tests.support.recording import RecordingClient, RecordingSink
 from tests.support.requests import HANDSHAKE, Answer, request
 from tests.support.wire import Wire
-from tests.support.world import ADMIN, ANN, CHEAP, PASSWORD, SOMEBODY, World, guest
+from tests.support.world import (
+    ADMIN,
+    ANN,
+    CHEAP,
+    PASSWORD,
+    SOMEBODY,
+    World,
+    guest,
+    make_door,
+    make_leases,
+)
 
 __all__ = [
     "ADMIN",
@@ -32,6 +42,8 @@ __all__ = [
     "client_frame",
     "guest",
     "kind",
+    "make_door",
+    "make_leases",
     "request",
     "result",
     "run",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
+from livechat.backends.alone import LoneMaps
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
-from livechat.identity.actor import GUESTS_RIGHTS, Actor, operator
+from livechat.identity.actor import Actor, operator
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Claim, Door
+from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
+from livechat.identity.tokens import Tokens
 from livechat.interfaces import IAuthenticator, IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
@@ -26,26 +29,50 @@ from livechat.protocol.messages import User
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
+from livechat.rooms.pace import Pace
 from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
 
 FOREVER = Retention(0, 0)
+#: Seconds that a token may last.
+LIFETIME = 30 * 86_400
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
+def make_leases(time: Time) -> Leases:
+    """Leases of which nobody else knows."""
+    return Leases(LoneMaps(time.wall).get("revoked", most=100, largest=32), time, LIFETIME)
+
+
+def make_door(
+    secret: Callable[[], Deferred[bytes]] = lambda: succeed(b"a secret"),
+    *authenticators: IAuthenticator,
+    time: Time | None = None,
+    leases: Leases | None = None,
+) -> Door:
+    """A door, on a clock that stands still unless there is one."""
+    time = time or Time(Clock(), lambda: 1_790_000_000.0)
+    return Door(
+        secret,
+        Tokens(secret, time, LIFETIME),
+        leases or make_leases(time),
+        Authentication(authenticators, time) if authenticators else None,
+    )
+
+
 def guest(name: str, rate: float = 0) -> Actor:
     """A member without a key."""
-    door = Door(lambda: fail(AssertionError("there is no key")))
+    door = make_door(lambda: fail(AssertionError("there is no key")))
     made: Actor = run(door.member(Source("192.0.2.1", Rate.of(rate)), Claim(name)))
     return made
 
 
 ANN = guest("Ann")
-SOMEBODY = Actor("guest", ANN.source, GUESTS_RIGHTS)
+SOMEBODY = Actor("guest", ANN.source)
 ADMIN = operator(Source("192.0.2.9", Rate.of(0)))
 
 
@@ -92,8 +119,10 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
-        authentication = Authentication(authenticators, self.clock) if authenticators else None
-        self.door = Door(self.backend.processes.secret, authentication)
+        self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME)
+        self.door = make_door(
+            self.backend.processes.secret, *authenticators, time=self.time, leases=self.leases
+        )
         self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,
@@ -102,7 +131,8 @@ class World:
             max_message=max_message,
             default_room="lobby",
             rate=rate,
-            rate_per_ip=rate_per_ip,
+            pace=Pace(self.time, per_ip=rate_per_ip),
+            leases=self.leases,
             policy=policy,
             listeners=Listeners(listeners, self.time),
         )
@@ -137,7 +167,7 @@ class World:
 
     def caller(self, address: str, user: User | None = None) -> Actor:
         """A client with a single request, on a new connection from *address*."""
-        return Actor("guest", self.source(address), GUESTS_RIGHTS, user)
+        return Actor("guest", self.source(address), user)
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""

@@ -22,10 +22,11 @@ from livechat.members.session import Session
 from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.pace import Pace
 from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
-from tests.support import SOMEBODY, RecordingClient, guest
+from tests.support import SOMEBODY, RecordingClient, guest, make_leases
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
@@ -47,7 +48,8 @@ class Process:
             max_message=16_384,
             default_room="lobby",
             rate=0,
-            rate_per_ip=0,
+            pace=Pace(Time(reactor), per_ip=0),
+            leases=make_leases(Time(reactor)),
         )
         self.sender = SOMEBODY
         self.deaf = 0
