@@ -25,7 +25,14 @@ from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
-from livechat.daemon.services import Accounts, Announcement, OrderedService, Port, Storage, Vitals
+from livechat.daemon.services import (
+    Announcement,
+    OrderedService,
+    Port,
+    SigningIn,
+    Storage,
+    Vitals,
+)
 from livechat.daemon.supervisor import Workers, command
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
@@ -35,6 +42,7 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
+from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.leases import Leases, revoked_map
@@ -115,9 +123,11 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
+    accounts = Accounts(accounts_map(backend))
     operators = Operators(
         config.state / "operators.json",
-        Sessions(operators_map(backend), time, config.admin_session),
+        Sessions(operators_map(backend), accounts, time, config.admin_session),
+        accounts,
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
@@ -165,7 +175,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
-        Accounts(core.operators),
+        SigningIn(core.operators),
         Storage(
             core.backend,
             core.hub,

@@ -14,6 +14,7 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
+from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.actor import Actor, operator
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Claim, Door
@@ -141,9 +142,11 @@ class World:
         )
 
     def _operators(self, path: Path) -> Operators:
+        accounts = Accounts(accounts_map(self.backend))
         made = Operators(
             path,
-            Sessions(operators_map(self.backend), self.time, 3_600),
+            Sessions(operators_map(self.backend), accounts, self.time, 3_600),
+            accounts,
             self.time,
             hashing=Lane(),
             saving=Lane(),
