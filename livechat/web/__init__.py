@@ -24,6 +24,7 @@ from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
+from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
 from livechat.web.server import Server
 
@@ -64,6 +65,7 @@ def root(
         **_for_programs(chat, api, Monitors(chat, monitors)),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
+        **OperatorsApi(chat, door, operators).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import OPERATOR, Actor
+from livechat.identity.actor import OPERATOR
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
