@@ -78,7 +78,8 @@ def test_repeated_header() -> None:
 )
 def test_bearer(given: tuple[str, ...], token: str | None) -> None:
     """Only what is behind the scheme is a token."""
-    asked = call(**({"authorization": given[0]} if given else {}))
+    headers = {"authorization": given} if given else {}
+    asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
     assert asked.bearer == token
 
 
