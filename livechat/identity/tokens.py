@@ -79,8 +79,13 @@ class Tokens:
         if len(token) > LONGEST:
             raise _refused(f"it has more than {LONGEST} characters")
         try:
-            if jwt.get_unverified_header(token).get("kid") != OWN_KEY:
-                return None
+            issuer = jwt.get_unverified_header(token).get("kid")
+        except jwt.PyJWTError:
+            # What an extension knows need not be a JWT.
+            return None
+        if issuer != OWN_KEY:
+            return None
+        try:
             claims = jwt.decode(
                 token,
                 _own_key(await self._secret()),

@@ -56,12 +56,13 @@ def make_door(
     *authenticators: IAuthenticator,
     time: Time | None = None,
     leases: Leases | None = None,
+    tokens: Tokens | None = None,
 ) -> Door:
     """A door, on a clock that stands still unless there is one."""
     time = time or Time(Clock(), lambda: 1_790_000_000.0)
     return Door(
         secret,
-        Tokens(secret, time, LIFETIME),
+        tokens or Tokens(secret, time, LIFETIME),
         leases or make_leases(time),
         Authentication(authenticators, time) if authenticators else None,
     )
@@ -125,8 +126,13 @@ class World:
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
         self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME)
+        self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.door = make_door(
-            self.backend.processes.secret, *authenticators, time=self.time, leases=self.leases
+            self.backend.processes.secret,
+            *authenticators,
+            time=self.time,
+            leases=self.leases,
+            tokens=self.tokens,
         )
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.operators = self._operators(directory / "operators.json")
