@@ -17,7 +17,7 @@ from livechat.protocol.messages import User
 LONGEST_ID: Final = 64
 LONGEST_ROLE: Final = 20
 #: Begin the ids that are livechat's own.
-_OWN: Final = OPERATOR.id.partition(":")[0] + ":"
+OWN: Final = OPERATOR.id.partition(":")[0] + ":"
 #: Characters of an id that made-up names show.
 _SHOWN: Final = 8
 
@@ -61,7 +61,7 @@ def checked_id(known_as: str) -> str:
         raise ValueError(f"an id has 1 to {LONGEST_ID} characters")
     if not (known_as.isprintable() and seen(known_as)) or " " in known_as or "!" in known_as:
         raise ValueError(f"{known_as!r} is no id: it has blanks, '!' or what cannot be seen")
-    if known_as.startswith(_OWN):
+    if known_as.startswith(OWN):
         raise ValueError(f"{known_as!r} is an id of livechat's own")
     return known_as
 

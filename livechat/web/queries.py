@@ -61,7 +61,8 @@ def claim(call: Call, asked: Mapping[str, str]) -> Claim:
         None if key is None else checked_key(key),
         call.headers,
         call.proxied,
-        call.bearer,
+        credential := call.bearer,
+        here=credential is not None and call.is_local,
     )
 
 
