@@ -21,7 +21,7 @@ from livechat.identity.actor import Actor, Lease
 from livechat.identity.authentication import Authentication
 from livechat.identity.guests import passer_by, regular
 from livechat.identity.keys import PREFIX, Key, Keys
-from livechat.identity.known import OWN, Known, known
+from livechat.identity.known import Known, known
 from livechat.identity.leases import Leases
 from livechat.identity.tokens import Tokens
 from livechat.interfaces import Credentials, Identity
@@ -168,7 +168,7 @@ class Door:
         elif connection is not None:
             # A member is somebody.
             name = f"key-{key.id}" if is_reserved(record.name) else record.name
-            user = User(f"{OWN}key:{key.id}", name, verified=True)
+            user = User(f"!key:{key.id}", name, verified=True)
         return Actor(
             "key",
             source,
@@ -184,7 +184,9 @@ class Door:
 
     def _named(self, key: Key, identity: Identity) -> User:
         if not key.record.as_users:
-            raise ChatError(Kind.FORBIDDEN, "This key may not name users: it was made without 'as'.")
+            raise ChatError(
+                Kind.FORBIDDEN, "This key may not name users: it was made without 'as'."
+            )
         try:
             return known(identity, self._time.wall()).user
         except ValueError as reason:

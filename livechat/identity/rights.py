@@ -146,7 +146,9 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
 def words_of(grants: Grants) -> dict[str, list[str]]:
     """Write grants as tokens and keys carry them."""
     return {
-        pattern: ["*"] if given == ALL_RIGHTS else [each for each in get_args(Right) if each in given]
+        pattern: ["*"]
+        if given == ALL_RIGHTS
+        else [each for each in get_args(Right) if each in given]
         for pattern, given in grants.items()
     }
 

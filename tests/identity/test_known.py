@@ -15,12 +15,12 @@ from livechat.protocol.messages import User, user_of_text, user_to_text
 @pytest.mark.parametrize(
     "known_as",
     [
-        "", " ", "a b", "a!", "!operator", "x" * 65, "livechat:operator", "a\u200b", "\u2800",
+        "", " ", "a b", "a!", "!operator", "x" * 65, "a\u200b", "\u2800",
         "a\n", 42,
     ],
 )  # fmt: skip
 def test_nobodys_id(known_as: Any) -> None:
-    """An id that is too long, is livechat's own, or has what cannot be seen."""
+    """An id that is too long, has what cannot be seen, or ``!``, as livechat's own have."""
     with pytest.raises(ValueError, match="id"):
         known(Identity(known_as), 0)
 
