@@ -23,7 +23,7 @@ from msgspec import Struct, field
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import ALL_GRANTS
-from livechat.identity.local_key import LOCAL, SECRET_BYTES, SECRET_PATTERN
+from livechat.identity.local_key import LOCAL, SECRET_BYTES, RANDOM_PART
 from livechat.identity.rights import Grants, grants_of
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.system.time import Time
@@ -40,7 +40,7 @@ USUAL_RATE: Final = 1_000.0
 _LARGEST: Final = 20_000
 #: Random bytes of an id.
 _ID_BYTES: Final = 6
-_KEY: Final = re.compile(rf"{PREFIX}([a-z0-9]{{1,32}})_({SECRET_PATTERN})", re.ASCII)
+_KEY: Final = re.compile(rf"{PREFIX}([a-z0-9]{{1,32}})_({RANDOM_PART})", re.ASCII)
 
 #: What else a key may: read ``/metrics``.
 Scope = Literal["metrics"]

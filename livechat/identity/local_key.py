@@ -23,8 +23,8 @@ LOCAL: Final = "local"
 FILE: Final = "local-key"
 #: Random bytes of the secret of a key, and the characters that they are written as.
 SECRET_BYTES: Final = 32
-SECRET_PATTERN: Final = r"[A-Za-z0-9_-]{43}"
-_KEY: Final = re.compile(rf"lck_{LOCAL}_({SECRET_PATTERN})\n?", re.ASCII)
+RANDOM_PART: Final = r"[A-Za-z0-9_-]{43}"
+_KEY: Final = re.compile(rf"lck_{LOCAL}_({RANDOM_PART})\n?", re.ASCII)
 _LONGEST: Final = 100
 
 
