@@ -23,6 +23,8 @@ from livechat.limits.source import Source
 Headers = Mapping[str, tuple[str, ...]]
 #: The media type of forms.
 FORM: Final = "application/x-www-form-urlencoded"
+#: The scheme of tokens (RFC 6750, section 2.1).
+_BEARER: Final = "bearer "
 #: Fields that a query or a form may have.
 MOST_FIELDS: Final = 100
 
@@ -59,6 +61,18 @@ class Call(Struct, frozen=True, dict=True):
         if len(values) > 1:
             raise ChatError(Kind.BAD_REQUEST, f"The header {name} was sent {len(values)} times.")
         return values[0] if values else None
+
+    @property
+    def bearer(self) -> str | None:
+        """
+        The token of ``Authorization: Bearer``; None without one.
+
+        @raise ChatError: the header is repeated.
+        """
+        given = self.header("authorization")
+        if given is None or given[: len(_BEARER)].lower() != _BEARER:
+            return None
+        return given[len(_BEARER) :].strip() or None
 
     def joined(self, name: str) -> str:
         """The values of a header that may come in several pieces (RFC 9110, section 5.3)."""

@@ -13,6 +13,7 @@ from secrets import token_urlsafe
 from typing import Any, Final
 
 import jwt
+from jwt.types import Options
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
@@ -29,6 +30,16 @@ SKEW: Final = 30
 OWN_KEY: Final = "livechat"
 #: Seconds for which a minted token counts unless said.
 USUAL_LIFETIME: Final = 3_600
+
+
+# Times are compared here, by the clock that is passed in.
+_OPTIONS: Final[Options] = {
+    "require": ["sub", "exp", "iat"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+}
 
 
 class Minted(Struct, frozen=True):
@@ -68,20 +79,23 @@ class Tokens:
         if len(token) > LONGEST:
             raise _refused(f"it has more than {LONGEST} characters")
         try:
-            if jwt.get_unverified_header(token).get("kid") != OWN_KEY:
-                return None
+            issuer = jwt.get_unverified_header(token).get("kid")
+        except jwt.PyJWTError:
+            # What an extension knows need not be a JWT.
+            return None
+        if issuer != OWN_KEY:
+            return None
+        try:
             claims = jwt.decode(
                 token,
                 _own_key(await self._secret()),
                 algorithms=["HS256"],
-                leeway=SKEW,
-                options={"require": ["sub", "exp", "iat"], "verify_aud": False},
+                options=_OPTIONS,
             )
-        except jwt.ExpiredSignatureError:
-            raise ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.") from None
         except jwt.PyJWTError as reason:
             raise _refused(str(reason)) from None
         now = self._time.wall()
+        _check_times(claims, now)
         try:
             return known(_identity(claims), now)
         except ValueError as reason:
@@ -124,6 +138,19 @@ class Tokens:
             headers={"kid": OWN_KEY},
         )
         return Minted(token, now + seconds)
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    """
+    @raise ChatError: the token does not count yet, or no longer.
+    """
+    for name in ("iat", "exp", "nbf"):
+        if not isinstance(claims.get(name, 0), int):
+            raise _refused(f"its {name} is no whole number")
+    if max(claims["iat"], claims.get("nbf", 0)) > now + SKEW:
+        raise _refused("its iat or nbf is in the future")
+    if claims["exp"] <= now:
+        raise ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.")
 
 
 def _own_key(secret: bytes) -> bytes:

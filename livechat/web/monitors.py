@@ -26,7 +26,6 @@ from livechat.rooms.chat import Chat
 _BY_PROXIES: Final = (
     "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via", "x-real-ip",
 )  # fmt: skip
-_SCHEME: Final = "bearer "
 
 
 class Access(Struct, frozen=True):
@@ -84,7 +83,7 @@ class Monitors:
         )
 
     def _has_token(self, call: Call) -> bool:
-        given = call.header("Authorization") or ""
-        if self._access.token is None or given[: len(_SCHEME)].lower() != _SCHEME:
+        given = call.bearer
+        if self._access.token is None or given is None:
             return False
-        return compare_digest(given[len(_SCHEME) :].strip().encode(), self._access.token.encode())
+        return compare_digest(given.encode(), self._access.token.encode())

@@ -49,7 +49,8 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
 
 def claim(call: Call, asked: Mapping[str, str]) -> Claim:
     """
-    The name and the key by which a guest wants to be known, and what an authenticator looks at.
+    The name and the key by which a guest wants to be known, its token, and what an authenticator
+    looks at.
 
     @param asked: the query's fields, as far as they count.
     @raise ChatError: one of them is not allowed.
@@ -60,6 +61,7 @@ def claim(call: Call, asked: Mapping[str, str]) -> Claim:
         None if key is None else checked_key(key),
         call.headers,
         call.proxied,
+        call.bearer,
     )
 
 

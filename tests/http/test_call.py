@@ -61,3 +61,32 @@ def test_repeated_header() -> None:
     assert asked.joined("x") == "1, 2"
     with pytest.raises(ChatError):
         asked.header("X")
+
+
+@pytest.mark.parametrize(
+    ("given", "token"),
+    [
+        ((), None),
+        (("Bearer x.y-z",), "x.y-z"),
+        (("bearer  x",), "x"),
+        (("BEARER x ",), "x"),
+        (("Bearer ",), None),
+        (("Bearer",), None),
+        (("Basic x",), None),
+        (("x",), None),
+    ],
+)
+def test_bearer(given: tuple[str, ...], token: str | None) -> None:
+    """Only what is behind the scheme is a token."""
+    headers = {"authorization": given} if given else {}
+    asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
+    assert asked.bearer == token
+
+
+def test_two_tokens() -> None:
+    """A request with two is nobody's."""
+    headers = {"authorization": ("Bearer a", "Bearer b")}
+    asked = Call("GET", "/", "", headers, b"", Source("192.0.2.1", Rate.of(0)))
+    with pytest.raises(ChatError) as refused:
+        _ = asked.bearer
+    assert refused.value.kind is Kind.BAD_REQUEST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from time import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -12,9 +13,10 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
+from livechat.identity.tokens import Minted
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from tests.protocol.test_plain import HOSTILE
-from tests.support import HANDSHAKE, Answer, Port, World, request
+from tests.support import HANDSHAKE, Answer, Port, World, request, run
 
 JSON = {"Content_Type": "application/json"}
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -372,6 +374,47 @@ def test_known_by_an_authenticator(guarded: tuple[Port, ByHeader]) -> None:
     wire.hang_up()
 
 
+def token_of(port: Port, user: str, **claims: Any) -> str:
+    """A token of the server's own."""
+    port.world.wall = time()
+    minted: Minted = run(port.world.tokens.mint(user, **claims))
+    return minted.token
+
+
+def test_known_by_a_token(port: Port) -> None:
+    """A user with a token is the same by every way, whatever name and key the query gives."""
+    asked, given = "?name=Eve&client=abcdefghijklmnop", f"Bearer {token_of(port, '42', name='Ann')}"
+    ann = {"id": "42", "name": "Ann", "verified": True}
+    sent = port.ask("POST", f"/chat/send/r/{asked}", b"message=hi", **FORM, Authorization=given)
+    assert sent.status == 200
+    assert act(port, {"message": "ho"}, "", Authorization=given).status == 200
+    assert [each["user"] for each in history(port, "r/")] == [ann, ann]
+    wire = port.connect()
+    wire.send(request("GET", f"/chat/events/r/{asked}", Authorization=given))
+    (_, hello), *_ = wire.events()
+    assert json.loads(hello)["user"] == ann
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers"), WAYS)
+def test_a_token_that_is_over(
+    port: Port, method: str, path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    """Its user gets in by no way."""
+    port.world.wall = time() - 3_600
+    minted: Minted = run(port.world.tokens.mint("42", seconds=60))
+    port.world.wall = time()
+    given = f"Bearer {minted.token}"
+    answer = port.ask(method, path, body, **headers, Authorization=given)
+    assert (answer.status, answer.code()) == (401, "token_expired")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_what_is_no_token_of_ours(port: Port) -> None:
+    """A credential that extensions may know, and none does, leaves a guest."""
+    for given in ("Bearer opaque", "Basic YTpi", "Bearer "):
+        assert port.ask("GET", "/chat/history/r/", Authorization=given).status == 200
+
+
 def act(port: Port, action: Any, query: str = "client=" + "k" * 16, **headers: str) -> Answer:
     data = action if isinstance(action, bytes) else json.dumps(action).encode()
     return port.ask("POST", f"/chat/actions/r/?{query}", data, **JSON, **headers)
@@ -382,8 +425,7 @@ def test_actions(port: Port) -> None:
     plain = port.socket("r")
     said = act(port, {"message": "helo", "reply_to": 7, "data": {"a": [1]}})
     assert said.status == 200
-    time = said.json().pop("time")
-    assert said.json() == {"type": "ack", "seq": 1, "time": time}
+    assert said.json() == {"type": "ack", "seq": 1, "time": said.json()["time"]}
     (item,) = history(port, "r/")
     assert (item["message"], item["reply_to"], item["data"]) == ("helo", 7, {"a": [1]})
     assert act(port, {"type": "edit", "ref": 1, "message": "hello"}).json()["seq"] == 2
