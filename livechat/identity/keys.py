@@ -23,7 +23,7 @@ from msgspec import Struct, field
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import ALL_GRANTS
-from livechat.identity.local_key import LOCAL, SECRET_BYTES, RANDOM_PART
+from livechat.identity.local_key import LOCAL, RANDOM_PART, SECRET_BYTES
 from livechat.identity.rights import Grants, grants_of
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.system.time import Time
