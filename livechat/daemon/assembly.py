@@ -45,7 +45,9 @@ from livechat.http.tree import Place
 from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
+from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
@@ -93,6 +95,7 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
+    keys: Keys
     operators: Operators
     password: Password
 
@@ -133,7 +136,9 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         saving=Threads(reactor, 1, "saving"),
     )
     hub = Hub(time)
-    leases = Leases(revoked_map(backend), time, config.token_lifetime)
+    known = keys_map(backend)
+    keys = Keys(known, time, local_key(config.state))
+    leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
         hub,
@@ -160,7 +165,10 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
             Tokens(backend.processes.secret, time, config.token_lifetime),
             leases,
             authentication,
+            keys=keys,
+            time=time,
         ),
+        keys=keys,
         operators=operators,
         password=password,
     )
@@ -235,6 +243,7 @@ def _tree(
     return web.root(
         core.chat,
         door=core.door,
+        keys=core.keys,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,

@@ -10,6 +10,7 @@ from livechat.http.origins import Origins
 from livechat.http.rules import Audience
 from livechat.http.tree import Place
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -38,6 +39,7 @@ def root(
     chat: Chat,
     *,
     door: Door,
+    keys: Keys,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -52,6 +54,7 @@ def root(
     The tree's root.
 
     @param door: makes actors of clients.
+    @param keys: those of back ends.
     @param monitors: who gets the figures.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
@@ -62,7 +65,7 @@ def root(
     records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(chat, api, Monitors(chat, monitors)),
+        **_for_programs(chat, api, Monitors(chat, monitors, keys)),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),

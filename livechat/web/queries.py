@@ -55,13 +55,14 @@ def claim(call: Call, asked: Mapping[str, str]) -> Claim:
     @param asked: the query's fields, as far as they count.
     @raise ChatError: one of them is not allowed.
     """
-    name, key = asked.get("name"), asked.get("client")
+    name, key, credential = asked.get("name"), asked.get("client"), call.bearer
     return Claim(
         None if name is None else checked_name(name),
         None if key is None else checked_key(key),
         call.headers,
         call.proxied,
-        call.bearer,
+        credential,
+        here=credential is not None and call.is_local,
     )
 
 
