@@ -96,6 +96,7 @@ class Core(Struct, frozen=True, kw_only=True):
     chat: Chat
     door: Door
     keys: Keys
+    tokens: Tokens
     operators: Operators
     password: Password
 
@@ -138,6 +139,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     hub = Hub(time)
     known = keys_map(backend)
     keys = Keys(known, time, local_key(config.state))
+    tokens = Tokens(backend.processes.secret, time, config.token_lifetime)
     leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
@@ -162,13 +164,14 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime),
+            tokens,
             leases,
             authentication,
             keys=keys,
             time=time,
         ),
         keys=keys,
+        tokens=tokens,
         operators=operators,
         password=password,
     )
@@ -244,6 +247,7 @@ def _tree(
         core.chat,
         door=core.door,
         keys=core.keys,
+        tokens=core.tokens,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,

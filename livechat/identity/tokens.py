@@ -137,6 +137,8 @@ class Tokens:
             "HS256",
             headers={"kid": OWN_KEY},
         )
+        if len(token) > LONGEST:
+            raise ChatError(Kind.BAD_REQUEST, "A token cannot have so many rooms: name fewer.")
         return Minted(token, now + seconds)
 
 

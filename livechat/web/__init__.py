@@ -12,6 +12,7 @@ from livechat.http.tree import Place
 from livechat.identity.door import Door
 from livechat.identity.keys import Keys
 from livechat.identity.operators import Operators
+from livechat.identity.tokens import Tokens
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
@@ -23,6 +24,7 @@ from livechat.web.admin.gate import Gate
 from livechat.web.admin.pages import Admin
 from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
+from livechat.web.keys import KeysApi
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
 from livechat.web.operators import OperatorsApi
@@ -40,6 +42,7 @@ def root(
     *,
     door: Door,
     keys: Keys,
+    tokens: Tokens,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -55,6 +58,7 @@ def root(
 
     @param door: makes actors of clients.
     @param keys: those of back ends.
+    @param tokens: makes those of users.
     @param monitors: who gets the figures.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
@@ -69,6 +73,7 @@ def root(
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),
+        **KeysApi(chat, door, keys, tokens, time).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

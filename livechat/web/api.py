@@ -80,7 +80,7 @@ class Api:
         """Store and deliver a message, then say so."""
         request = send_request(call)
         room = self._room(call, request.room)
-        actor = await self._door.caller(call.source, claim(call, call.query))
+        actor = await self._door.caller(call.source, claim(call, call.query, request.user))
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
         stored = await self._chat.send(
