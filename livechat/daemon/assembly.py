@@ -27,6 +27,7 @@ from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
 from livechat.daemon.services import Accounts, Announcement, OrderedService, Port, Storage, Vitals
 from livechat.daemon.supervisor import Workers, command
+from livechat.daemon.trust import Keys, trust
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -41,7 +42,7 @@ from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
-from livechat.identity.tokens import Tokens
+from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -85,6 +86,7 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
+    trust: Trust | None
     operators: Operators
     password: Password
 
@@ -136,6 +138,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
+    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -147,10 +150,11 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime),
+            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
             leases,
             authentication,
         ),
+        trust=trusted,
         operators=operators,
         password=password,
     )
@@ -165,6 +169,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
+        *(() if core.trust is None else (Keys(core.trust.keys),)),
         Accounts(core.operators),
         Storage(
             core.backend,
@@ -233,6 +238,8 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
+        trouble=(lambda: None) if core.trust is None else core.trust.keys.trouble,
+        cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -282,6 +289,7 @@ def _build(
         made.operators,
         shown=shown,
         port=port,
+        keys=None if made.trust is None else made.trust.keys,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )
