@@ -49,7 +49,7 @@ def test_every_option(option: Any) -> None:
         "history-age": "5m", "certificate": "c", "admin-session": "5m",
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
-        "mount": "/a=b.c", "without-maps": "on",
+        "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}

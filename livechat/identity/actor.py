@@ -18,7 +18,7 @@ from livechat.limits.source import Source
 from livechat.protocol.messages import User
 
 #: The author of messages from the admin page.
-OPERATOR: Final = User("livechat:operator", "Operator", "operator")
+OPERATOR: Final = User("!operator", "Operator", "operator")
 #: The grants of an operator who knows the shared password, and of a state directory's own key.
 ALL_GRANTS: Final[Grants] = {EVERYWHERE: ALL_RIGHTS}
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from livechat.identity.actor import OPERATOR, Lease
+from livechat.identity.actor import Lease
 from livechat.identity.guests import cleaned_name
 from livechat.identity.rights import Grants, grants_of
 from livechat.interfaces import Identity
@@ -16,8 +16,6 @@ from livechat.protocol.messages import User
 #: Characters of an id, and of a role.
 LONGEST_ID: Final = 64
 LONGEST_ROLE: Final = 20
-#: Begin the ids that are livechat's own.
-_OWN: Final = OPERATOR.id.partition(":")[0] + ":"
 #: Characters of an id that made-up names show.
 _SHOWN: Final = 8
 
@@ -61,8 +59,6 @@ def checked_id(known_as: str) -> str:
         raise ValueError(f"an id has 1 to {LONGEST_ID} characters")
     if not (known_as.isprintable() and seen(known_as)) or " " in known_as or "!" in known_as:
         raise ValueError(f"{known_as!r} is no id: it has blanks, '!' or what cannot be seen")
-    if known_as.startswith(_OWN):
-        raise ValueError(f"{known_as!r} is an id of livechat's own")
     return known_as
 
 

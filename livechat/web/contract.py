@@ -28,6 +28,7 @@ from livechat.web.operations import (
     ACTING,
     ANYWHERE,
     AS_USER,
+    KNOWN,
     QUERY,
     ROOM,
     SENDING,
@@ -43,7 +44,7 @@ from livechat.web.operations import (
 _ELSEWHERE: Final = (Kind.NOT_FOUND, Kind.METHOD_NOT_ALLOWED, Kind.FORBIDDEN)
 _PLAIN_FRAMES: Final = (
     Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG, Kind.NOT_TEXT, Kind.RATE_LIMITED,
-    Kind.FORBIDDEN, Kind.INTERNAL, Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.UNKNOWN,
+    *KNOWN, Kind.FORBIDDEN, Kind.INTERNAL, Kind.OVERLOADED, Kind.UNAVAILABLE, Kind.UNKNOWN,
 )  # fmt: skip
 _V1_FRAMES: Final = (
     *_PLAIN_FRAMES, Kind.UNKNOWN_TYPE, Kind.NONCE_REUSED, Kind.EMPTY_MESSAGE, Kind.NOT_FOUND,

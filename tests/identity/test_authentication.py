@@ -82,7 +82,7 @@ async def stubborn(never: Deferred[None]) -> Identity | None:
         lambda: Identity("a\tb"),
         lambda: Identity("a!"),
         lambda: Identity("x" * 65),
-        lambda: Identity("livechat:operator"),
+        lambda: Identity("!operator"),
     ],
 )
 def test_broken_authenticator(answer: Callable[[], Any]) -> None:

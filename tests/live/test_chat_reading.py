@@ -255,7 +255,7 @@ def test_an_operator(
         ann.page.reload()
         ann.is_in()
     assert daemon.history("r")[0]["user"] == {
-        "id": "livechat:operator", "name": "Operator", "role": "operator",
+        "id": "!operator", "name": "Operator", "role": "operator",
     }  # fmt: skip
 
 

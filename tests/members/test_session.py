@@ -44,16 +44,20 @@ class Client(RecordingClient):
         name: str | None = None,
         key: str | None = None,
         since: Place | None = None,
+        token: str | None = None,
     ) -> None:
         super().__init__()
         self.world = world
         request = JoinRequest(room, Encoding.V1, since)
-        self.opening = Deferred.fromCoroutine(self._open(request, Claim(name, key)))
+        claim = Claim(name, key, credential=token)
+        self.opening = Deferred.fromCoroutine(self._open(request, claim))
 
     async def _open(self, request: JoinRequest, claim: Claim) -> None:
         world = self.world
         actor = await world.door.member(world.source("192.0.2.1"), claim)
-        self.session = Session(world.chat, world.clock, actor, request, self)
+        self.session = Session(
+            world.chat, world.clock, actor, request, self, renew=world.door.renew
+        )
         await self.session.open()
 
     def sends(self, *frames: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from livechat.protocol.audit import Action, AuditRecord, Author, record_of_text, record_to_text
 from livechat.protocol.messages import User
 
-BY = Author("operator", User("livechat:operator", "Operator", "operator"))
+BY = Author("operator", User("!operator", "Operator", "operator"))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_form() -> None:
     record = AuditRecord(Action("retract", ref=7), BY, "lobby", "x")
     assert record_to_text(record) == (
         '{"action":{"type":"retract","ref":7},"by":{"kind":"operator","user":'
-        '{"id":"livechat:operator","name":"Operator","role":"operator"}},"room":"lobby","text":"x"}'
+        '{"id":"!operator","name":"Operator","role":"operator"}},"room":"lobby","text":"x"}'
     )
 
 

@@ -21,7 +21,7 @@ ANN = User("42", "Ann")
 def test_an_operator() -> None:
     """Only an operator has a role; a plain member is told of neither."""
     message = Message("hi", 1, 2, OPERATOR)
-    user = {"id": "livechat:operator", "name": "Operator", "role": "operator"}
+    user = {"id": "!operator", "name": "Operator", "role": "operator"}
     _, payload, _ = server_frame(encode_entries(Encoding.V1, "k", [message]))
     assert json.loads(payload)["user"] == user
     _, data = encode_entries(Encoding.EVENTS, "k", [message]).split(b"data: ")

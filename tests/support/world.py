@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 from twisted.internet.defer import Deferred, fail, succeed
@@ -20,8 +21,9 @@ from livechat.identity.door import Claim, Door
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.rights import Guests
 from livechat.identity.sessions import Sessions, operators_map
-from livechat.identity.tokens import Tokens
+from livechat.identity.tokens import Minted, Tokens
 from livechat.interfaces import IAuthenticator, IListener
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
@@ -104,6 +106,8 @@ class World:
         rate: float = 0,
         rate_per_ip: float = 0,
         max_message: int = 16_384,
+        rate_per_user: float = 0,
+        guests: Guests = "on",
         policy: Policy | None = None,
         listeners: Sequence[IListener] = (),
         authenticators: Sequence[IAuthenticator] = (),
@@ -129,6 +133,7 @@ class World:
             leases=self.leases,
             tokens=self.tokens,
         )
+        self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.operators = self._operators(directory / "operators.json")
         self.chat = Chat(
             self.backend,
@@ -137,9 +142,9 @@ class World:
             max_message=max_message,
             default_room="lobby",
             rate=rate,
-            pace=Pace(self.time, per_ip=rate_per_ip),
+            pace=Pace(self.time, per_ip=rate_per_ip, per_user=rate_per_user),
             leases=self.leases,
-            policy=policy,
+            policy=policy or Policy((), self.time, guests),
             listeners=Listeners(listeners, self.time),
         )
         self.backend.start(
@@ -174,6 +179,11 @@ class World:
     def caller(self, address: str, user: User | None = None) -> Actor:
         """A client with a single request, on a new connection from *address*."""
         return Actor("guest", self.source(address), user)
+
+    def token(self, user: str = "42", seconds: int = 3_600, **claims: Any) -> str:
+        """A token of a user of the site."""
+        minted: Minted = run(self.tokens.mint(user, seconds=seconds, **claims))
+        return minted.token
 
     def turn(self) -> None:
         """End the reactor's turn, and let those pass that come of it."""
