@@ -193,7 +193,7 @@ class Renewal(Service):
         else:
             keys.take(found)
             keys.fetch()
-            _log.info("{count} keys of tokens were read from files.", count=len(found))
+            _log.info("Keys of tokens that files have: {count}.", count=len(found))
 
     async def _renew_password(self) -> None:
         try:

@@ -106,7 +106,7 @@ class KeySet:
             self._failed(str(reason))
             return
         if self.trouble is not None:
-            _log.info("{count} keys of tokens are at {at}.", count=len(keys), at=self.address)
+            _log.info("Keys of tokens at {at}: {count}.", count=len(keys), at=self.address)
         self.trouble = None
         digest = blake2b(data).digest()
         if digest != self._digest:
@@ -114,6 +114,8 @@ class KeySet:
             self._changed()
 
     def _failed(self, reason: str) -> None:
+        if self._stopped:
+            return
         if self.trouble != reason:
             stays = "" if self.keys is None else "; those of before stay in use"
             _log.error(

@@ -8,24 +8,17 @@ no redirect is followed.  Its certificate must be one that the system trusts.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import (
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    URI,
-    Agent,
-    BrowserLikePolicyForHTTPS,
-    PartialDownloadError,
-    readBody,
-)
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, ResponseDone
+from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
@@ -34,6 +27,7 @@ from zope.interface import implementer
 WITHIN: Final = 5.0
 #: Bytes that are read, the head of the answer included.
 LARGEST: Final = 262_144
+_TOO_MUCH: Final = f"the answer has more than {LARGEST} bytes"
 _HEADERS: Final = {b"Accept": [b"application/jwk-set+json, application/json"]}
 
 
@@ -51,20 +45,22 @@ class KeySetFetcher:
         """Fetch the set at *url*.  Fails with OSError, whose text says why."""
         connections = _Connections(self._reactor, self._policy)
         answer: Deferred[bytes] = Deferred.fromCoroutine(self._fetched(url, connections))
-        answer.addTimeout(WITHIN, self._reactor)
-        return answer.addErrback(_explain, connections)
+        late = OSError(f"there is no answer within {WITHIN:g} seconds")
+        answer.addErrback(_explain, connections)
+        return answer.addTimeout(WITHIN, self._reactor, lambda *_: Failure(late))
 
     async def _fetched(self, url: str, connections: _Connections) -> bytes:
         agent = Agent.usingEndpointFactory(self._reactor, connections)
         response = await agent.request(b"GET", url.encode(), Headers(_HEADERS))
         if response.code != 200:
-            connections.abort()
             raise OSError(f"the answer is {response.code}, not 200")
-        try:
-            return await readBody(response)
-        except PartialDownloadError as ended:
-            # No length was announced.  JSON shows by itself whether it is whole.
-            return cast("bytes", ended.response)
+        body = _Body()
+        response.deliverBody(body)
+        data = await body.whole
+        if connections.left < 0:
+            # Without a length, its end looks like the body's.
+            raise OSError(_TOO_MUCH)
+        return data
 
 
 @implementer(IAgentEndpointFactory)
@@ -130,17 +126,37 @@ class _Bounded(ProtocolWrapper):
             super().dataReceived(data)
 
 
+class _Body(Protocol):
+    """
+    Collects the body of an answer.
+
+    Not `twisted.web.client.readBody`, which warns of its own transport.
+    """
+
+    def __init__(self) -> None:
+        self.whole: Deferred[bytes] = Deferred()
+        self._pieces: list[bytes] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Without a length only the JSON shows whether it is whole.
+        if isinstance(reason.value, ResponseDone | PotentialDataLoss):
+            self.whole.callback(b"".join(self._pieces))
+        else:
+            self.whole.errback(reason)
+
+
 def _explain(failure: Failure, connections: _Connections) -> Failure:
-    """Turn *failure* into OSError, unless nobody waits any more."""
-    if failure.check(OSError, CancelledError):
-        return failure
+    """Turn *failure* into OSError, and cut what is still there."""
+    connections.abort()
     if connections.left < 0:
-        return Failure(OSError(f"the answer has more than {LARGEST} bytes"))
-    if failure.check(TimeoutError):
-        connections.abort()
-        return Failure(OSError(f"there is no answer within {WITHIN:g} seconds"))
-    reasons = getattr(failure.value, "reasons", None)
-    reason = reasons[-1].value if reasons else failure.value
-    if isinstance(reason, SSL.Error) and reason.args and reason.args[0]:
-        return Failure(OSError(f"TLS: {reason.args[0][-1][-1]}"))
-    return Failure(OSError(str(reason) or type(reason).__name__))
+        return Failure(OSError(_TOO_MUCH))
+    reasons = [each.value for each in getattr(failure.value, "reasons", ())] or [failure.value]
+    last = reasons[-1]
+    if isinstance(last, OSError):
+        return Failure(last)
+    if isinstance(last, SSL.Error) and last.args and last.args[0]:
+        return Failure(OSError(f"TLS: {last.args[0][-1][-1]}"))
+    return Failure(OSError(str(last) or type(last).__name__))
