@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.peers.catalogue import Peer, Place, Sending, redis_server, redis_version
+from bench.tokens import KEY
 
 PACKAGES = ("livechat", "twisted", "autobahn", "pyopenssl", "msgspec")
 #: What nobody is compared with: the other servers have none either.
@@ -23,6 +24,9 @@ class Livechat(Peer):
 
     def versions(self) -> dict[str, str | None]:
         return {name: installed(name) for name in PACKAGES}
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"LIVECHAT_TOKEN_KEYS": str(KEY)}
 
     def command(self, place: Place) -> list[str]:
         return [
@@ -52,7 +56,11 @@ class Cluster(Livechat):
         return {place.redis: redis_server(place, *durable)}
 
     def environment(self, place: Place) -> dict[str, str]:
-        return {"LIVECHAT_REDIS": f"unix://{place.redis}", "LIVECHAT_WORKERS": str(WORKERS)}
+        return {
+            **super().environment(place),
+            "LIVECHAT_REDIS": f"unix://{place.redis}",
+            "LIVECHAT_WORKERS": str(WORKERS),
+        }
 
     def ready(self, log: str) -> bool:
         return log.count("can be used.") == WORKERS

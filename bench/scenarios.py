@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.peers.catalogue import Peer
+from bench.tokens import token
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,24 @@ def spoken(name: str, title: str, mode: str) -> tuple[Scenario, ...]:
     )
 
 
+def returning() -> tuple[Scenario, ...]:
+    """Members who speak ``livechat.v1`` connect again, without a token and with one."""
+    return tuple(
+        Scenario(
+            name=f"{kind}-resume",
+            title=f"connecting again, TLS resumed; all speak livechat.v1{more}",
+            options=f"--mode connect --conns 200 --conc 32 --resume --proto {offered}",
+            figures=(HANDSHAKES,),
+            resumes=True,
+            only=("livechat",),
+        )
+        for kind, more, offered in (
+            ("v1", "", "livechat.v1"),
+            ("token", ", and bring a token", f"livechat.v1,livechat.token.{token()}"),
+        )
+    )
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     fanout("fanout-1", 1_000, 1),
     fanout("fanout-16", 1_000, 16),
@@ -161,6 +180,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         only=("livechat", "channels"),
         clustered=True,
     ),
+    *returning(),
     *spoken("fanout-1", "1 room of 1,000 members, 1 in flight", "fanout --conns 1000"),
     *spoken(
         "rooms",

@@ -25,9 +25,16 @@ from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
-from livechat.daemon.services import Accounts, Announcement, OrderedService, Port, Storage, Vitals
+from livechat.daemon.services import (
+    Announcement,
+    OrderedService,
+    Port,
+    SigningIn,
+    Storage,
+    Vitals,
+)
 from livechat.daemon.supervisor import Workers, command
-from livechat.daemon.trust import Keys, trust
+from livechat.daemon.trust import PublishedKeys, trust
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -36,9 +43,12 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
+from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
+from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
@@ -86,7 +96,8 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
-    trust: Trust | None
+    trust: Trust
+    keys: Keys
     operators: Operators
     password: Password
 
@@ -117,15 +128,19 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
+    accounts = Accounts(accounts_map(backend))
     operators = Operators(
         config.state / "operators.json",
-        Sessions(operators_map(backend), time, config.admin_session),
+        Sessions(operators_map(backend), accounts, time, config.admin_session),
+        accounts,
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
     )
     hub = Hub(time)
-    leases = Leases(revoked_map(backend), time, config.token_lifetime)
+    known = keys_map(backend)
+    keys = Keys(known, time, local_key(config.state))
+    leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
         hub,
@@ -153,8 +168,11 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
             Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
             leases,
             authentication,
+            keys=keys,
+            time=time,
         ),
         trust=trusted,
+        keys=keys,
         operators=operators,
         password=password,
     )
@@ -169,8 +187,8 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
-        *(() if core.trust is None else (Keys(core.trust.keys),)),
-        Accounts(core.operators),
+        PublishedKeys(core.trust.keys),
+        SigningIn(core.operators),
         Storage(
             core.backend,
             core.hub,
@@ -230,6 +248,7 @@ def _tree(
     return web.root(
         core.chat,
         door=core.door,
+        keys=core.keys,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
@@ -238,7 +257,7 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        trouble=(lambda: None) if core.trust is None else core.trust.keys.trouble,
+        trouble=core.trust.keys.trouble,
         cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
@@ -289,7 +308,7 @@ def _build(
         made.operators,
         shown=shown,
         port=port,
-        keys=None if made.trust is None else made.trust.keys,
+        issuers=made.trust.keys,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )

@@ -99,17 +99,17 @@ class Renewal(Service):
         port: TLSPort,
         reactor: PosixReactorBase,
         files: Lane,
-        keys: KeyRing | None = None,
+        issuers: KeyRing | None = None,
     ) -> None:
         """
         @param files: reads certificates and keys.
-        @param keys: those of the issuers of tokens; None: there are none.
+        @param issuers: the keys of those whose tokens count.
         """
         self._config = config
         self._operators = operators
         self._shown = shown
         self._port = port
-        self._keys = keys
+        self._issuers = issuers
         self._reactor = reactor
         self._files = files
         self._before: Any = None
@@ -150,8 +150,8 @@ class Renewal(Service):
         """Read the certificate, the password and the keys again, and log warnings."""
         await self._renew_certificate()
         await self._renew_password()
-        if self._keys is not None:
-            await self._renew_keys(self._keys)
+        if self._issuers:
+            await self._renew_keys(self._issuers)
         # One worker says it for all.
         if self._config.worker <= 1:
             await self._warn()

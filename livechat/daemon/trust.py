@@ -17,14 +17,12 @@ if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
 
-def trust(config: Config, reactor: PosixReactorBase, time: Time) -> Trust | None:
+def trust(config: Config, reactor: PosixReactorBase, time: Time) -> Trust:
     """
-    Read the keys that *config* names; None if it names none.
+    Read the keys that *config* names.
 
     @raise StartError: a file cannot be used.
     """
-    if not config.token_keys:
-        return None
     files = [each for each in config.token_keys if isinstance(each, Path)]
     addresses = [each for each in config.token_keys if isinstance(each, str)]
     ring = KeyRing(files, addresses, KeySetFetcher(reactor).fetch, time)
@@ -32,10 +30,10 @@ def trust(config: Config, reactor: PosixReactorBase, time: Time) -> Trust | None
     return Trust(ring, config.token_issuer, config.token_audience)
 
 
-class Keys(Service):
+class PublishedKeys(Service):
     """Fetches published keys."""
 
-    name = "keys"
+    name = "published keys"
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring

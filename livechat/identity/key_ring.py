@@ -158,6 +158,10 @@ class KeyRing:
         self._of_files: Sequence[Key] = ()
         self._sets = [KeySet(url, fetch, time, self._changed) for url in addresses]
 
+    def __bool__(self) -> bool:
+        """Tell whether anybody is trusted."""
+        return bool(self._files or self._sets)
+
     def _changed(self) -> None:
         self.version += 1
 

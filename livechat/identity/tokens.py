@@ -84,12 +84,12 @@ class Tokens:
         """
         @param secret: reads the secret of these rooms (`livechat.interfaces.IProcessRegistry`).
         @param lifetime: the most seconds between a token's ``iat`` and ``exp``.
-        @param trust: other issuers; None: there are none.
+        @param trust: other issuers.
         """
         self._secret = secret
         self._time = time
         self._lifetime = lifetime
-        self._trust = trust
+        self._trust = trust if trust is not None and trust.keys else None
         self._remembered: dict[bytes, Known] = {}
         self._version = 0
 

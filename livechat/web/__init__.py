@@ -10,6 +10,7 @@ from livechat.http.origins import Origins
 from livechat.http.rules import Audience
 from livechat.http.tree import Place
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -24,6 +25,7 @@ from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
+from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
 from livechat.web.server import Server
 
@@ -37,6 +39,7 @@ def root(
     chat: Chat,
     *,
     door: Door,
+    keys: Keys,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -53,6 +56,7 @@ def root(
     The tree's root.
 
     @param door: makes actors of clients.
+    @param keys: those of back ends.
     @param monitors: who gets the figures.
     @param trouble: why not all who may come in can do so; None if they can.
     @param cookie: the name of the one that may have a token.
@@ -65,9 +69,10 @@ def root(
     records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(chat, api, Monitors(chat, monitors, trouble)),
+        **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
+        **OperatorsApi(chat, door, operators).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

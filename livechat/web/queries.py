@@ -63,6 +63,7 @@ def claim(call: Call, asked: Mapping[str, str], credential: str | None) -> Claim
         call.headers,
         call.proxied,
         credential,
+        here=credential is not None and call.is_local,
     )
 
 

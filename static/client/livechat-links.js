@@ -4,9 +4,11 @@
  *
  * @import { Message, Place, Problem } from "./livechat.js"
  * @import { Item } from "./livechat-outbox.js"
+ * @import { Tokens } from "./livechat-token.js"
  */
 
 import { keptKey } from "./livechat-outbox.js";
+import { textOf } from "./livechat-token.js";
 
 // Milliseconds.
 
@@ -20,6 +22,8 @@ export const LATEST = 3_600_000;
 const LONGEST_EVENT = 1 << 24;
 /** Close codes of those who have not heard of this protocol. */
 const STRANGERS = [1000, 1001, 1005, 1006, 1011];
+/** Close codes that stand for errors about tokens. */
+const TOKEN_CODES = /** @type {Record<string, number>} */ ({ token_expired: 4100, token_revoked: 4101 });
 
 /**
  * How a connection ended.
@@ -56,8 +60,10 @@ export class Address {
    * @param {string} room
    * @param {string | undefined} name
    * @param {string | undefined} key
+   * @param {Tokens} tokens
+   * @param {boolean} [cookies] whether the server gets those that it has set
    */
-  constructor(url, room, name, key) {
+  constructor(url, room, name, key, tokens, cookies) {
     this.base = new URL(url);
     this.base.protocol = this.base.protocol.replace("ws", "http");
     if (!this.base.pathname.endsWith("/")) this.base.pathname += "/";
@@ -65,6 +71,8 @@ export class Address {
     this.room = encodeURIComponent(room);
     this.key = key ?? keptKey(`livechat:key:${this.base.href}`);
     this.visitor = [["client", this.key], ...(name ? [["name", name]] : [])];
+    this.tokens = tokens;
+    this.credentials = /** @type {RequestCredentials} */ (cookies ? "include" : "omit");
   }
 
   /** Under which name what waits to be sent is kept: it is for this room, and this visitor's. */
@@ -90,6 +98,33 @@ export class Address {
     const since = place ? [["since", `${place.epoch}:${place.seq}`]] : [];
     return this.http(path, [...this.visitor, ...since]);
   }
+
+  /**
+   * Ask something about the room.
+   *
+   * @template T
+   * @param {string} path
+   * @param {string[][] | undefined} query
+   * @param {RequestInit} options
+   * @param {(answer: Response) => Promise<T>} read
+   * @returns {Promise<Answered<T>>}
+   */
+  async ask(path, query, options, read) {
+    const { tokens, credentials } = this;
+    const once = async () => {
+      const headers = { ...options.headers, ...(await tokens.headers()) };
+      return ask(this.http(path, query), { credentials, ...options, headers }, read);
+    };
+    try {
+      const first = await once();
+      if (first.problem?.code !== "token_expired" || !tokens.given) return first;
+      tokens.refuse();
+      return await once();
+    } catch (error) {
+      // There is no token.
+      return { problem: { code: "unavailable", detail: textOf(error), retry_ms: LATER, told: false } };
+    }
+  }
 }
 
 /** @implements {Link} */
@@ -105,8 +140,9 @@ export class Socket {
   constructor(address, place, listener) {
     const url = address.stream("ws/chat/", place);
     url.protocol = url.protocol.replace("http", "ws");
+    const { value } = address.tokens;
     try {
-      this.#socket = new WebSocket(String(url), "livechat.v1");
+      this.#socket = new WebSocket(String(url), ["livechat.v1", ...(value ? [`livechat.token.${value}`] : [])]);
     } catch {
       // There are none here, or the page's policy forbids them.
       queueMicrotask(() => listener({ end: { mute: true } }));
@@ -161,7 +197,7 @@ function closed(code, reason) {
     code,
     reason: text,
     wait: hint ? delay(hint) : later,
-    // New credentials, which those in the 4100s ask for, this does not know how to get.
+    // Those in the 4100s ask for new credentials, which the page may have.
     final: range === 41 || range === 44,
     mute: STRANGERS.includes(code),
   };
@@ -198,9 +234,12 @@ export class Stream {
    * @returns {Promise<End>}
    */
   async #read(url) {
+    const { credentials, tokens } = this.#address;
     const answer = await fetch(url, {
       cache: "no-store",
-      credentials: "omit",
+      credentials,
+      headers: tokens.header,
+      redirect: tokens.value ? "error" : "follow",
       signal: this.#over.signal,
     });
     const isStream = answer.headers.get("Content-Type")?.startsWith("text/event-stream");
@@ -230,8 +269,9 @@ export class Stream {
     // The last thing that is said to one who is turned away.
     const [, error] = /^{"type":"error","error":(.*)}$/s.exec(value) ?? [];
     if (error) {
-      const { detail, retry_ms } = JSON.parse(error);
-      this.#end = { reason: detail, wait: delay(retry_ms) };
+      const { code, detail, retry_ms } = JSON.parse(error);
+      const known = TOKEN_CODES[code];
+      this.#end = { code: known, reason: detail, wait: delay(retry_ms), final: known !== undefined };
     }
     this.#listener({ data: value });
   }
@@ -243,9 +283,8 @@ export class Stream {
       body: JSON.stringify(frameOf(item)),
       headers: { "Content-Type": "application/json" },
     };
-    const url = this.#address.http("chat/actions/");
     const { nonce } = item;
-    const { answer, problem } = await ask(url, posted, async (answer) => {
+    const { answer, problem } = await this.#address.ask("chat/actions/", undefined, posted, async (answer) => {
       const ack = await answer.json();
       // Whoever answered, it was not the server.
       if (!(ack.seq >= 1)) throw new TypeError();
@@ -267,7 +306,7 @@ export class Stream {
  * @param {URL} url
  * @param {RequestInit} options
  * @param {(answer: Response) => Promise<T>} read
- * @returns {Promise<{ answer: T, problem?: undefined } | { answer?: undefined, problem: Told }>}
+ * @returns {Promise<Answered<T>>}
  */
 export async function ask(url, options, read) {
   const over = new AbortController();
@@ -275,8 +314,8 @@ export async function ask(url, options, read) {
   const timer = setTimeout(() => over.abort(), ANSWER - 1_000);
   try {
     const answer = await fetch(url, {
-      ...options,
       credentials: "omit",
+      ...options,
       redirect: "error",
       signal: over.signal,
     });
@@ -305,6 +344,10 @@ export async function refusal({ base }) {
 }
 
 /** @typedef {Problem & { retry_ms?: number, told: boolean }} Told */
+/**
+ * @template T
+ * @typedef {{ answer: T, problem?: undefined } | { answer?: undefined, problem: Told }} Answered
+ */
 
 /**
  * What an HTTP answer says went wrong.
@@ -336,9 +379,9 @@ async function problemOf(answer) {
  * @param {Told} problem
  * @returns {End}
  */
-function refused(status, { detail, retry_ms, told }) {
+function refused(status, { code: error, detail, retry_ms, told }) {
   const final = told && retry_ms === undefined && status < 500 && status !== 408;
-  const code = { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
+  const code = TOKEN_CODES[error] ?? { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
   return { code: told ? code : undefined, reason: detail, wait: delay(retry_ms), final, mute: !told };
 }
 

@@ -13,6 +13,7 @@
  * @property {string} [epoch] in which the numbers are that it names
  * @property {number} order
  * @property {number} tried when it was sent first; 0 if it was not
+ * @property {string} [by] the id of the user of the site who wants it
  *
  * @typedef {Without<Queued>} Action
  */
@@ -52,9 +53,9 @@ export class Outbox {
     const nonce = name.slice(this.#prefix.length);
     if (Outbox.#claimed.has(nonce)) return;
     try {
-      const { epoch, order, tried, ...action } = JSON.parse(this.#storage.get(name) ?? "");
+      const { epoch, order, tried, by, ...action } = JSON.parse(this.#storage.get(name) ?? "");
       // Of a tab that was copied, the other one may have sent it.  Older versions kept no type.
-      this.items.push({ nonce, action: { type: "message", ...action }, epoch, order, tried: tried || order });
+      this.items.push({ nonce, action: { type: "message", ...action }, epoch, order, tried: tried || order, by });
       Outbox.#claimed.add(nonce);
     } catch {
       // Somebody else's.
@@ -64,10 +65,11 @@ export class Outbox {
   /**
    * @param {Action} action
    * @param {string | undefined} epoch
+   * @param {string | undefined} by
    */
-  add(action, epoch) {
+  add(action, epoch, by) {
     Outbox.#newest = Math.max(Date.now(), Outbox.#newest + 1);
-    const item = { nonce: random(), action, epoch, order: Outbox.#newest, tried: 0 };
+    const item = { nonce: random(), action, epoch, order: Outbox.#newest, tried: 0, by };
     this.items.push(item);
     Outbox.#claimed.add(item.nonce);
     this.keep(item);
@@ -76,9 +78,9 @@ export class Outbox {
 
   /** @param {Item} item */
   keep(item) {
-    const { nonce, action, epoch, order, tried } = item;
+    const { nonce, action, epoch, order, tried, by } = item;
     this.items = this.items.map((each) => (each.nonce === nonce ? item : each));
-    this.#storage.set(this.#prefix + nonce, JSON.stringify({ ...action, epoch, order, tried }));
+    this.#storage.set(this.#prefix + nonce, JSON.stringify({ ...action, epoch, order, tried, by }));
   }
 
   /** @param {string} nonce */

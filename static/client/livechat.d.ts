@@ -20,6 +20,17 @@ export interface Options {
   key?: string;
   /** By which way to connect, the best first. Unless said, both. */
   transports?: Transport[];
+  /**
+   * Gives a token, a JWT, that says which user of your site this is; `name` and `key` do not count then.
+   *
+   * It is called before a connection when the last token has less than 30 seconds left, a minute before
+   * a token ends, when the server refused one as over (4100), and when the page wakes up with one that is
+   * about to end. When it fails, gives nothing, or takes more than 15 seconds, that is tried again, later
+   * and later. The token is kept in memory only, and is never part of an address.
+   */
+  token?: () => string | Promise<string>;
+  /** Whether requests to the server bring its cookies; WebSockets always do. Unless said, they do not. */
+  credentials?: boolean;
 }
 
 /** A WebSocket; or server-sent events, with requests to send, where WebSockets are blocked. */
@@ -31,6 +42,9 @@ export type Transport = "websocket" | "events";
  */
 export type State = "connecting" | "open" | "waiting" | "closed";
 
+/** What one may do in a room. */
+export type Right = "join" | "history" | "send" | "moderate" | "manage";
+
 /** A room that one is in. */
 export interface Chat extends EventTarget {
   readonly room: string;
@@ -39,6 +53,8 @@ export interface Chat extends EventTarget {
   readonly transport: Transport;
   /** Whom the server takes one for; null until it has said so. */
   readonly user: User | null;
+  /** What one may do here; nothing until the server has said so. */
+  readonly can: ReadonlySet<Right>;
   /** What one has seen, and where one goes on after a break; null until the room is known. */
   readonly place: Place | null;
   /** Who is in the room. */
@@ -56,7 +72,7 @@ export interface Chat extends EventTarget {
    *
    * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
    * others are waiting (`outbox_full`), the chat is closed, by whichever side (`closed`), it was
-   * discarded (`discarded`), or it cannot be found out in time whether it was stored
+   * discarded (`discarded`), somebody else has signed in meanwhile (`another_user`), or it cannot be found out in time whether it was stored
    * (`unknown`); or for a reason of the server's, such as `internal`. Who does not look at the
    * promise need not catch that.
    */
@@ -142,11 +158,13 @@ export interface Events {
   /** Somebody came or went. */
   presence: Presence;
   typing: Typing;
+  /** What one may do here: whenever the server says so, which it does after each `open`. */
+  rights: Rights;
   /** What waits to be sent has changed. */
   outbox: readonly Queued[];
   /** Something from before a reload was given up; of the rest the promise that was given for it says so. */
   refused: Refused;
-  /** Something else was refused. */
+  /** Something else was refused; or there is no token to go on with yet (`no_token`). */
   error: Problem;
 }
 
@@ -159,7 +177,10 @@ export interface StateChange {
   state: State;
   /**
    * Why it is `waiting` or `closed`: a close code of the protocol. While it is `waiting`, 4403 says
-   * that the server does not allow pages of this origin; the console says by which option it would.
+   * that the server does not allow pages of this origin; the console says by which option it would; and
+   * 4100 that there is no token that is not over. When it is `closed`, 4401 says that the server wants a
+   * token, or does not take this one; 4101 that it was revoked; 4403 that one may not enter; and 4100
+   * that it is over, and there is no function to get another one.
    */
   code?: number;
   reason?: string;
@@ -170,8 +191,16 @@ export interface StateChange {
 export interface User {
   id: string;
   name: string;
-  /** Left out for a guest; others than this may come. */
-  role?: "operator";
+  /** A badge, which decides nothing: `operator` for an operator, what your token says for a user. */
+  role?: string;
+  /** The site vouches for who this is; left out for a guest. Ids are unique among those with it, and among the rest. */
+  verified?: boolean;
+}
+
+export interface Rights {
+  can: ReadonlySet<Right>;
+  /** When the token ends: milliseconds since 1970. */
+  expires?: number;
 }
 
 export interface Message {

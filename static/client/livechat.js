@@ -16,18 +16,21 @@
  * Each attempt tries a WebSocket, and where none can be had server-sent events.  Who comes back
  * says what it has seen last, so nothing is missed without a word.
  *
- * What is to be stored (messages, edits, retractions) waits in an outbox until it is acknowledged.  One
- * is on its way at a time, so they stay in order; it is sent again under the same nonce, so it is done
- * once.
+ * What is to be stored (messages, edits, retractions) goes by livechat-sender.js, which keeps it in an
+ * outbox until it is acknowledged.  A token, where the page has them, comes from livechat-token.js before
+ * each attempt.
  *
- * @import { Chat, Data, Events, Gap, Message, Options, Place, Presence, Queued, State } from "./livechat.js"
+ * @import { Chat, Data, Events, Gap, Message, Options, Place, Presence, Right, State } from "./livechat.js"
  * @import { Transport, User } from "./livechat.js"
  * @import { End, Link } from "./livechat-links.js"
- * @import { Action, Item } from "./livechat-outbox.js"
  */
 
-import { ANSWER, Address, LATEST, Socket, Stream, ask, delay, refusal } from "./livechat-links.js";
+import { Address, LATEST, Socket, Stream, ask, delay, refusal } from "./livechat-links.js";
 import { Outbox } from "./livechat-outbox.js";
+import { ChatError, Sender } from "./livechat-sender.js";
+import { Tokens, textOf } from "./livechat-token.js";
+
+export { ChatError };
 
 // Milliseconds.
 
@@ -43,8 +46,6 @@ const LONGEST_RETRY = 30_000;
 const GOOD = 10_000;
 /** For which a way that failed without a word, and never worked, is the last to be tried. */
 const AVOIDED = 300_000;
-/** For which the server remembers a nonce, less some. */
-const NONCE = 9 * 60_000;
 /** Between two signs of life of the server, unless it says. */
 const HEARTBEAT = 25_000;
 /** Before one comes back to a server that refuses the page's origin. */
@@ -52,27 +53,22 @@ const REFUSED = 60_000;
 /** Between two times at which the others are told that one is writing. */
 const TYPING = 3_000;
 
-/** Messages, edits and retractions that may wait. */
-const MOST_WAITING = 100;
 /** Users of a room beyond which the server tells only how many there are. */
 const MANY = 100;
 /** Messages that are read anew where a room's numbering began anew. */
 const NEWEST = 100;
 
+/**
+ * What users may where a server does not say.
+ *
+ * @type {Right[]}
+ */
+const USUAL = ["join", "history", "send"];
+/** Errors that say that a new token will not do for this connection. */
+const UNFIT = ["forbidden", "unauthorized", "token_revoked"];
+
 /** What the console has been told. */
 const told = new Set();
-
-export class ChatError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} detail
-   */
-  constructor(code, detail) {
-    super(detail);
-    this.name = "ChatError";
-    this.code = code;
-  }
-}
 
 /** @template T */
 export class ChatEvent extends Event {
@@ -102,9 +98,12 @@ class Room extends EventTarget {
   place = null;
   /** @type {Presence} */
   presence = { users: 0, members: [] };
+  /** @type {ReadonlySet<Right>} */
+  can = new Set();
 
   #address;
-  #outbox;
+  #tokens;
+  #sender;
   /** @type {Transport[]} */
   #transports;
   /** @type {Transport[]} those that this attempt has yet to try, this one first */
@@ -121,7 +120,6 @@ class Room extends EventTarget {
   #heard = 0;
   #answered = false;
   #heartbeat = HEARTBEAT;
-  #longest = Infinity;
   /** Milliseconds in which a message may be edited; and by which the server's clock is ahead. */
   #editable = 0;
   #ahead = 0;
@@ -135,11 +133,9 @@ class Room extends EventTarget {
   #anew = false;
   /** The server has yet to say whether it has what one has seen. */
   #resuming = false;
-  /** @type {Item | null} what is on its way, as it was before */
-  #sent = null;
+  /** The server has yet to say whether it takes another token. */
+  #renewing = false;
   #typed = -TYPING;
-  /** @type {Map<string, { resolve: Function, reject: Function }>} by nonce */
-  #promised = new Map();
   /** @type {Record<string, ReturnType<typeof setTimeout>>} the timers that run, by what for */
   #timers = {};
   #over = new AbortController();
@@ -148,13 +144,22 @@ class Room extends EventTarget {
    * @param {URL} url
    * @param {Options} options
    */
-  constructor(url, { room = "lobby", name, key, transports = [] }) {
+  constructor(url, { room = "lobby", name, key, transports = [], token, credentials }) {
     super();
     this.room = room;
     this.#transports = transports.length ? [...transports] : ["websocket", "events"];
     this.#ways = this.#transports;
-    this.#address = new Address(url, room, name, key);
-    this.#outbox = new Outbox(this.#address.outbox);
+    this.#tokens = new Tokens(token);
+    this.#address = new Address(url, room, name, key, this.#tokens, credentials);
+    this.#sender = new Sender(new Outbox(this.#address.outbox), {
+      isClosed: () => this.state === "closed",
+      link: () => (this.state === "open" ? this.#link : null),
+      epoch: () => this.place?.epoch,
+      isResuming: () => this.#resuming,
+      user: () => this.user,
+      emit: (type, detail) => this.#emit(type, detail),
+      lost: (end) => this.#lost(end),
+    });
     this.#listen(globalThis, "online", () => this.#doubt(true));
     this.#listen(globalThis, "offline", () => this.#doubt());
     this.#listen(globalThis.document, "visibilitychange", () => {
@@ -167,9 +172,8 @@ class Room extends EventTarget {
     return this.#ways[0];
   }
 
-  /** @returns {readonly Queued[]} */
   get outbox() {
-    return this.#outbox.items.map(queued);
+    return this.#sender.queued;
   }
 
   /**
@@ -177,7 +181,7 @@ class Room extends EventTarget {
    * @param {{ replyTo?: number, data?: Data }} [more]
    */
   send(message, { replyTo, data } = {}) {
-    return this.#act({ type: "message", message: whole(message), replyTo, data });
+    return this.#sender.act({ type: "message", message: whole(message), replyTo, data });
   }
 
   /**
@@ -186,61 +190,27 @@ class Room extends EventTarget {
    * @param {{ data?: Data }} [more]
    */
   edit(ref, text, { data } = {}) {
-    return this.#act({ type: "edit", ref, text: whole(text), data });
+    return this.#sender.act({ type: "edit", ref, text: whole(text), data });
   }
 
   /** @param {number | number[]} refs */
   retract(refs) {
-    return this.#act({ type: "retract", refs: [refs].flat() });
+    return this.#sender.act({ type: "retract", refs: [refs].flat() });
   }
 
   /** @param {{ user?: User, time: number }} message */
   editable({ user, time }) {
-    return user !== undefined && user.id === this.user?.id && Date.now() + this.#ahead - time < this.#editable;
-  }
-
-  /** @param {Action} action */
-  #act(action) {
-    return handled(this.#queue(action));
-  }
-
-  /** @param {Action} given */
-  async #queue(given) {
-    /** @type {Action} as it is kept: `data` may be changed later, and be no JSON */
-    const action = JSON.parse(JSON.stringify(given));
-    const refused = this.#refusal(action);
-    if (refused) throw refused;
-    const names = action.type !== "message" || action.replyTo;
-    const item = this.#outbox.add(action, names ? this.place?.epoch : undefined);
-    const answer = new Promise((resolve, reject) => {
-      this.#promised.set(item.nonce, { resolve, reject });
-    });
-    this.#emit("outbox", this.outbox);
-    this.#sendNext();
-    return answer;
-  }
-
-  /**
-   * Why something cannot be sent.
-   *
-   * @param {Action} action
-   */
-  #refusal(action) {
-    if (this.state === "closed") return new ChatError("closed", "The chat is closed.");
-    if (bytes(action) > this.#longest) return this.#tooLong();
-    if (this.#outbox.items.length < MOST_WAITING) return undefined;
-    return new ChatError("outbox_full", "Too many messages are waiting to be sent.");
+    return isSame(user, this.user) && Date.now() + this.#ahead - time < this.#editable;
   }
 
   /** @param {string} nonce */
   discard(nonce) {
-    const item = this.#outbox.items.find((each) => each.nonce === nonce);
-    if (item) this.#giveUp(item, new ChatError("discarded", "It was given up."));
+    this.#sender.discard(nonce);
   }
 
   typing() {
     const now = performance.now();
-    if (this.state !== "open" || now - this.#typed < TYPING) return;
+    if (this.state !== "open" || !this.can.has("send") || now - this.#typed < TYPING) return;
     this.#typed = now;
     this.#link?.ask?.({ type: "typing" });
   }
@@ -251,7 +221,7 @@ class Room extends EventTarget {
       value === undefined ? [] : [[name, String(value)]],
     );
     const [rel, name] = part.after === undefined ? ["prev", "before"] : ["next", "after"];
-    const { answer, problem } = await ask(this.#address.http("chat/history/", asked), {}, async (answer) => {
+    const { answer, problem } = await this.#address.ask("chat/history/", asked, {}, async (answer) => {
       const onward = new RegExp(`\\b${name}=(\\d+)[^>]*>; rel="${rel}"`);
       const [, number] = onward.exec(answer.headers.get("Link") ?? "") ?? [];
       return {
@@ -272,7 +242,7 @@ class Room extends EventTarget {
   /** @param {{ keep?: boolean }} [options] */
   close({ keep = false } = {}) {
     if (this.state === "closed") return;
-    if (keep) this.#outbox.leave();
+    if (keep) this.#sender.leave();
     this.#end({ code: 1000, reason: "The chat was left." });
   }
 
@@ -326,6 +296,19 @@ class Room extends EventTarget {
   }
 
   #open() {
+    if (!this.#tokens.isShort) {
+      this.#connect();
+      return;
+    }
+    // In place of a connection, until there is a token for one.
+    const link = (this.#link = { act() {}, close() {} });
+    this.#tokens.renew().then(
+      () => this.#link === link && this.#connect(),
+      (/** @type {unknown} */ error) => this.#link === link && this.#lost({ code: 4100, reason: textOf(error) }),
+    );
+  }
+
+  #connect() {
     const made = this.transport === "websocket" ? Socket : Stream;
     this.#resuming = this.place !== null;
     /** @type {Link} */
@@ -346,9 +329,11 @@ class Room extends EventTarget {
   #drop() {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     const link = this.#link;
-    this.#link = this.#sent = null;
+    this.#link = null;
     this.#greeted = 0;
     this.#goaway = undefined;
+    this.#renewing = false;
+    this.#sender.pause();
     link?.close();
   }
 
@@ -357,7 +342,10 @@ class Room extends EventTarget {
     const greeted = this.#greeted;
     if (this.#goaway !== undefined) end = { ...end, wait: this.#goaway, exact: true };
     this.#drop();
-    if (end.final) {
+    // Another token may do.
+    const again = end.code === 4100 && this.#tokens.given;
+    if (again) this.#tokens.refuse();
+    if (end.final && !again) {
       this.#end(end);
       return;
     }
@@ -404,12 +392,10 @@ class Room extends EventTarget {
   #end({ code, reason = "" }) {
     this.#drop();
     this.#over.abort();
-    const given = [...this.#outbox.items];
-    const promised = new Map(this.#promised);
-    for (const { nonce } of given) this.#forget(nonce);
+    this.#tokens.forget();
+    const tell = this.#sender.end(reason);
     this.#enter("closed", { code, reason });
-    if (given.length) this.#emit("outbox", []);
-    for (const item of given) this.#tellGivenUp(item, new ChatError("closed", reason), promised.get(item.nonce));
+    tell();
   }
 
   // Is it still there?
@@ -441,6 +427,7 @@ class Room extends EventTarget {
    */
   #doubt(elsewhere = false) {
     const now = performance.now();
+    if (this.state === "open" && this.#tokens.isShort) this.#renew();
     if (this.state === "waiting") {
       // At random, because others here are told so at the same time.
       const soon = Math.max(this.#notBefore - now, 0) + Math.random() * FIRST_RETRY;
@@ -451,6 +438,30 @@ class Room extends EventTarget {
       // It cannot be asked; to go on with another loses nothing.
       this.#lost({ reason: "The network has changed." });
     }
+  }
+
+  /** Go on with another token, before this one ends. */
+  async #renew() {
+    if (this.#tokens.wait) {
+      this.#renewLater();
+      return;
+    }
+    const [link, before] = [this.#link, this.#tokens.value];
+    const problem = await this.#tokens.renew().then(() => "", textOf);
+    if (this.#link !== link) return;
+    if (problem || this.#tokens.value === before || !this.#tokens.lasts(0)) {
+      this.#renewLater();
+      if (problem) this.#emit("error", { code: "no_token", detail: problem });
+    } else if (link?.ask) {
+      this.#renewing = true;
+      link.ask({ type: "auth", token: this.#tokens.value });
+    } else {
+      this.#lost({ reason: "The token was renewed.", exact: true });
+    }
+  }
+
+  #renewLater() {
+    this.#after(this.#tokens.wait, "token", () => this.#renew());
   }
 
   // What the server says.
@@ -485,28 +496,64 @@ class Room extends EventTarget {
       case "typing":
         return this.#emit("typing", { user: frame.user, ttl: frame.ttl });
       case "ack":
-        return this.#acknowledged(frame);
+        return this.#sender.acknowledged(frame);
+      case "rights":
+        return this.#entitled(frame);
       case "error":
-        return frame.nonce ? this.#refused(frame) : this.#emit("error", frame.error);
+        return this.#refused(frame);
       case "goaway":
         this.#goaway = delay(frame.retry_ms);
     }
   }
 
   /** @param {any} frame */
-  #hello({ user, epoch, seq, limits, heartbeat, time }) {
+  #hello({ user, epoch, seq, limits, heartbeat, time, can, expires }) {
     this.#greeted = performance.now();
     this.#heartbeat = Math.min(delay(1_000 * heartbeat) || HEARTBEAT, LATEST);
-    this.#longest = limits.message_bytes;
+    this.#sender.longest = limits.message_bytes;
     this.#editable = 1_000 * limits.edit;
     this.#ahead = time - Date.now();
+    this.#tokens.know(expires, this.#ahead || 0);
     this.#good.add(this.transport);
     this.user = user;
     this.place ??= { epoch, seq };
     this.#watch();
     this.#link?.ask?.({ type: "presence" });
+    this.can = new Set(can ?? USUAL);
+    this.#sender.introduce(user);
+    if (!this.#link) return;
     this.#enter("open");
-    this.#sendNext();
+    this.#tellRights(expires);
+    this.#sender.next();
+  }
+
+  /** @param {any} frame */
+  #entitled({ can, expires, expiring }) {
+    this.#renewing = false;
+    this.#tokens.know(expires, this.#ahead || 0);
+    this.can = new Set(can);
+    if (expiring && this.#tokens.given) this.#renew();
+    this.#tellRights(expires);
+  }
+
+  /** @param {number | undefined} expires seconds since 1970 */
+  #tellRights(expires) {
+    if (this.state !== "open") return;
+    this.#emit("rights", { can: this.can, ...(expires !== undefined && { expires: 1_000 * expires }) });
+  }
+
+  /** @param {any} frame */
+  #refused(frame) {
+    const { code, detail } = frame.error;
+    // What was sent meanwhile is sent again with another token.
+    if (code === "token_expired" && this.#tokens.given) this.#lost({ code: 4100, reason: detail });
+    else if (frame.nonce) this.#sender.refused(frame);
+    // It is another user's, or none that the server knows: a connection of its own tells.
+    else if (this.#renewing && UNFIT.includes(code)) this.#lost({ reason: detail, exact: true });
+    else {
+      if (this.#renewing) this.#renewLater();
+      this.#emit("error", frame.error);
+    }
   }
 
   /** @param {any} frame with a number, of whatever kind */
@@ -530,7 +577,7 @@ class Room extends EventTarget {
   #resumed(frame) {
     this.#resuming = false;
     if (!frame.complete) this.#gap(frame);
-    this.#sendNext();
+    this.#sender.next();
   }
 
   /** @param {any} frame */
@@ -543,8 +590,7 @@ class Room extends EventTarget {
       this.place = { epoch: place.epoch, seq: oldest - 1 };
     } else if (reason === "epoch") {
       this.place = { epoch, seq: Math.max(0, to - NEWEST) };
-      // What has these numbers now is not what was meant.
-      for (const item of this.#outbox.items) this.#outbox.keep({ ...item, epoch: item.epoch && "" });
+      this.#sender.renumber();
     }
     this.#anew = reason !== "trimmed";
     this.#emit("gap", gap);
@@ -561,128 +607,13 @@ class Room extends EventTarget {
   /** @param {any} frame */
   #comeOrGone({ type, user }) {
     const { users, members } = this.presence;
-    const others = members.filter(({ id }) => id !== user.id);
+    const others = members.filter((each) => !isSame(each, user));
     // Where not all are listed, one who is not may be counted.
     const known = others.length < members.length || (type === "left" && members.length < users);
     const change = type === "joined" ? Number(!known) : -Number(known);
     this.presence = { users: users + change, members: type === "joined" ? [...others, user] : others };
     this.#emit("presence", this.presence);
   }
-
-  // Sending.
-
-  #sendNext() {
-    while (this.state === "open" && !this.#sent && this.#outbox.items.length) {
-      const item = this.#outbox.items[0];
-      if (item.tried && Math.abs(Date.now() - item.tried) > NONCE) {
-        const detail = "It may have been sent, or not: the server cannot be asked any more.";
-        this.#giveUp(item, new ChatError("unknown", detail));
-      } else if (bytes(item.action) > this.#longest) {
-        this.#giveUp(item, this.#tooLong());
-      } else if (item.epoch !== undefined && this.#resuming) {
-        return;
-      } else if (item.epoch !== undefined && item.epoch !== this.place?.epoch) {
-        this.#outdated(item);
-      } else {
-        this.#sent = item;
-        this.#outbox.keep({ ...item, tried: item.tried || Date.now() });
-        this.#link?.act(item);
-        this.#after(ANSWER, "answer", () => this.#lost({ reason: "A message got no answer." }));
-      }
-    }
-  }
-
-  /**
-   * What something was about is not there any more.
-   *
-   * @param {Item} item
-   */
-  #outdated(item) {
-    const { nonce, action, order, tried } = item;
-    if (action.type === "message") {
-      this.#outbox.keep({ nonce, action: { ...action, replyTo: undefined }, order, tried });
-    } else {
-      this.#giveUp(item, new ChatError("not_found", "There is no such message any more."));
-    }
-  }
-
-  /** @param {any} frame */
-  #acknowledged({ type, nonce, ...ack }) {
-    const promised = this.#promised.get(nonce);
-    this.#forget(nonce);
-    this.#emit("outbox", this.outbox);
-    promised?.resolve(ack);
-    this.#sendNext();
-  }
-
-  /** @param {any} frame */
-  #refused({ nonce, error: { code, detail, retry_ms } }) {
-    const item = this.#sent;
-    if (!item || item.nonce !== nonce) return;
-    clearTimeout(this.#timers.answer);
-    const wait = delay(retry_ms);
-    if (wait === undefined) {
-      this.#giveUp(item, new ChatError(code, detail));
-    } else {
-      // All but this one say that it was not stored.
-      if (code !== "unknown") this.#outbox.keep(item);
-      this.#after(wait * (1 + Math.random()), "answer", () => {
-        this.#sent = null;
-        this.#sendNext();
-      });
-    }
-  }
-
-  /**
-   * @param {Item} item
-   * @param {ChatError} error
-   */
-  #giveUp(item, error) {
-    const promised = this.#promised.get(item.nonce);
-    this.#forget(item.nonce);
-    this.#emit("outbox", this.outbox);
-    this.#tellGivenUp(item, error, promised);
-    this.#sendNext();
-  }
-
-  /**
-   * @param {Item} item
-   * @param {ChatError} error
-   * @param {{ reject: Function } | undefined} promised
-   */
-  #tellGivenUp(item, error, promised) {
-    // Of one from before a reload nobody was promised anything.
-    if (promised) promised.reject(error);
-    else this.#emit("refused", { ...queued(item), error });
-  }
-
-  /** @param {string} nonce */
-  #forget(nonce) {
-    if (this.#sent?.nonce === nonce) {
-      clearTimeout(this.#timers.answer);
-      this.#sent = null;
-    }
-    this.#promised.delete(nonce);
-    this.#outbox.remove(nonce);
-  }
-
-  #tooLong() {
-    return new ChatError(
-      "message_too_long",
-      `The message is too long: at most ${this.#longest} bytes of UTF-8 are allowed.`,
-    );
-  }
-}
-
-/**
- * Who does not want to know what becomes of it need not look.
- *
- * @template T
- * @param {Promise<T>} promise
- */
-function handled(promise) {
-  promise.catch(() => {});
-  return promise;
 }
 
 /**
@@ -696,11 +627,13 @@ function said({ type, reply_to: replyTo, ...rest }) {
 }
 
 /**
- * @param {Item} item
- * @returns {Queued}
+ * Whether two are the same user: an id alone does not say so, because a site's users may choose theirs.
+ *
+ * @param {User | null | undefined} one
+ * @param {User | null | undefined} other
  */
-function queued({ nonce, action }) {
-  return { nonce, ...action };
+function isSame(one, other) {
+  return Boolean(one && other) && one?.id === other?.id && !one?.verified === !other?.verified;
 }
 
 /**
@@ -710,13 +643,4 @@ function queued({ nonce, action }) {
  */
 function whole(text) {
   return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
-}
-
-/**
- * How long an action's text is.
- *
- * @param {{ type: string, message?: string, text?: string }} action
- */
-function bytes({ message, text = message }) {
-  return new TextEncoder().encode(text).length;
 }

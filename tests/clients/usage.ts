@@ -31,6 +31,10 @@ const { messages, more } = await chat.history({ before: 10, limit: 5 });
 console.log(messages.length, more satisfies boolean, chat.editable(messages[0]) satisfies boolean);
 console.log(messages[0].replyTo?.toFixed(), messages[0].edited?.toFixed());
 
+const known = connect("/", { token: async () => (await fetch("/chat-token")).text(), credentials: true });
+known.addEventListener("rights", ({ detail: { can, expires } }) => console.log(can.has("send"), expires?.toFixed()));
+if (!known.can.has("history")) console.log(known.user?.verified, known.user?.role?.trim());
+
 // @ts-expect-error: a number is no message
 chat.send(1);
 // @ts-expect-error: what waits may be no message
@@ -39,5 +43,9 @@ chat.outbox[0].message.trim();
 chat.retract("1");
 // @ts-expect-error: there is no such way
 connect("/", { transports: ["telegraph"] });
+// @ts-expect-error: a token is asked for each time, and is no text that is given once
+connect("/", { token: "eyJ" });
+// @ts-expect-error: there is no such right
+chat.can.has("fly");
 // @ts-expect-error: it is the server's to say
 chat.place = null;

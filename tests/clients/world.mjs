@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { webcrypto } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, request } from "node:https";
 import { connect as connectTcp, createServer as createTcpServer } from "node:net";
@@ -24,9 +24,8 @@ globalThis.addEventListener = page.addEventListener.bind(page);
 const place = mkdtempSync(join(tmpdir(), "livechat-"));
 process.once("exit", () => rmSync(place, { recursive: true }));
 writeFileSync(join(place, "package.json"), '{"type": "module"}');
-for (const name of ["livechat.js", "livechat-links.js", "livechat-outbox.js"]) {
-  copyFileSync(new URL(`../../static/client/${name}`, import.meta.url), join(place, name));
-}
+const client = new URL("../../static/client/", import.meta.url);
+for (const name of readdirSync(client)) copyFileSync(new URL(name, client), join(place, name));
 /** Where the library is. */
 export const library = join(place, "livechat.js");
 export const { connect, ChatError } = await import(library);
@@ -172,11 +171,13 @@ export class Script {
   static async run(t, play, serve = (_, answer) => answer.writeHead(404).end()) {
     const script = new Script();
     script.asked = [];
+    script.offered = [];
     let count = 0;
     const http = createHttpServer(serve);
     const server = play ? new WebSocketServer({ server: http }) : { on() {}, clients: [], close() {} };
-    server.on("connection", (socket, { url }) => {
+    server.on("connection", (socket, { url, headers }) => {
       script.asked.push(new URL(url, "ws://localhost"));
+      script.offered.push(headers["sec-websocket-protocol"]);
       play(socket, count++);
     });
     t.after(() => {
@@ -237,7 +238,7 @@ export class FakeStorage {
 }
 
 /** What a chat tells, but for errors. */
-const TOLD = ["state", "message", "edited", "retracted", "gap", "presence", "typing", "outbox", "refused"];
+const TOLD = ["state", "message", "edited", "retracted", "gap", "presence", "typing", "rights", "outbox", "refused"];
 
 /** Join a room, and keep what happens there. */
 export function join_(t, url, options = {}) {

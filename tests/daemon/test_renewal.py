@@ -78,7 +78,7 @@ class RenewalTest(SynchronousTestCase):
     def test_keys_of_tokens(self) -> None:
         """Files are read again; what cannot be used is one line, and those of before go on."""
         path = secret_file(self.directory)
-        ring = self.renewal._keys = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
+        ring = self.renewal._issuers = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
         assert "Keys of tokens that files have: 1." in self.renew()
         path.write_bytes(pem("EC"))
         self.renew()

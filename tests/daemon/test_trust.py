@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from livechat.daemon.assembly import build
-from livechat.daemon.trust import Keys, trust
+from livechat.daemon.trust import PublishedKeys, trust
 from livechat.errors import StartError
 from livechat.identity.key_ring import AGAIN, KeyRing
 from livechat.identity.tokens import Tokens
@@ -24,7 +24,10 @@ TIME = Time(Clock(), lambda: float(NOW))
 
 def test_without_keys(tmp_path: Path) -> None:
     """No option, no issuer."""
-    assert trust(config(tmp_path), memory_reactor(), TIME) is None
+    found = trust(config(tmp_path), memory_reactor(), TIME)
+    assert not found.keys
+    assert found.keys.trouble() is None
+    assert not Tokens(lambda: succeed(b"s"), TIME, 3_600, found).strict
 
 
 def test_files(tmp_path: Path) -> None:
@@ -34,7 +37,6 @@ def test_files(tmp_path: Path) -> None:
         "token_keys": "secret", "token_issuer": "me", "token_audience": "chat"
     }  # fmt: skip
     found = trust(config(tmp_path, **given), memory_reactor(), TIME)
-    assert found is not None
     assert (found.issuer, found.audience, found.keys.trouble()) == ("me", "chat", None)
     tokens = Tokens(lambda: succeed(b"s"), TIME, 3_600, found)
     assert run(tokens.known(signed(iss="me", aud="chat"))).user.id == "42"
@@ -58,7 +60,7 @@ def test_service() -> None:
         asked.append(url)
         return fail(OSError("away"))
 
-    keys = Keys(KeyRing([], ["https://issuer.example/"], fetch, Time(clock)))
+    keys = PublishedKeys(KeyRing([], ["https://issuer.example/"], fetch, Time(clock)))
     keys.startService()
     clock.advance(AGAIN)
     assert len(asked) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -30,7 +31,7 @@ def at(world: World) -> World:
 
 def trusting(world: World, *files: bytes, **parties: str) -> Tokens:
     """Tokens that are verified with what is in these files."""
-    ring = KeyRing([], [], lambda _: fail(OSError("no network")), world.time)
+    ring = KeyRing([Path("keys")], [], lambda _: fail(OSError("no network")), world.time)
     ring.take([key for data in files for key in keys_of_file(data)])
     secret = world.backend.processes.secret
     return Tokens(secret, world.time, 30 * DAY, Trust(ring, **parties))
@@ -189,7 +190,7 @@ class Counted:
 
 def test_remembered(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A storm of reconnects verifies nothing again, until the keys are others."""
-    ring = KeyRing([], [], lambda _: fail(OSError("no network")), at.time)
+    ring = KeyRing([Path("keys")], [], lambda _: fail(OSError("no network")), at.time)
     ring.take(keys_of_file(SECRET))
     tokens = Tokens(at.backend.processes.secret, at.time, DAY, Trust(ring))
     verified, token = Counted(monkeypatch), signed()

@@ -199,7 +199,8 @@ def test_w_10_a_message_too_many(daemon: Daemon) -> None:
         allowed = 40 + 20 * (time.monotonic() - first)
         member.send('{"message": "still here"}')
         assert member.recv()
-    assert max(3, 45 + 3 * 21 - allowed - 1) <= refused < 20
+    # On a machine that is slow enough, nothing was too many.
+    assert 45 + 3 * 21 - allowed - 1 <= refused < 20
 
 
 def test_w_10_message_flood(daemon: Daemon) -> None:

@@ -32,7 +32,7 @@ def test_in_node() -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for file in ("livechat.test.mjs", "scripted.test.mjs")
+        for file in ("livechat.test.mjs", "scripted.test.mjs", "token.test.mjs")
     ]
     for process in running:
         report, _ = process.communicate(timeout=120)

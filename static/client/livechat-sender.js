@@ -1,0 +1,293 @@
+/**
+ * What is to be stored, on its way: one at a time, in order, and under the same nonce until there is an
+ * answer.
+ *
+ *     waiting --sent--> on its way --ack--> done
+ *        ^                  |--refused for good--> given up
+ *        +--refused for a while, connection lost--+
+ *
+ * @import { Ack, Events, Queued, User } from "./livechat.js"
+ * @import { End, Link } from "./livechat-links.js"
+ * @import { Action, Item, Outbox } from "./livechat-outbox.js"
+ */
+
+import { ANSWER, delay } from "./livechat-links.js";
+
+/** Milliseconds for which the server remembers a nonce, less some. */
+const NONCE = 9 * 60_000;
+/** Messages, edits and retractions that may wait. */
+const MOST_WAITING = 100;
+
+export class ChatError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} detail
+   */
+  constructor(code, detail) {
+    super(detail);
+    this.name = "ChatError";
+    this.code = code;
+  }
+}
+
+/**
+ * What a sender knows of its chat, and tells it.
+ *
+ * @typedef {object} Host
+ * @property {() => boolean} isClosed
+ * @property {() => Link | null} link an open one
+ * @property {() => string | undefined} epoch
+ * @property {() => boolean} isResuming
+ * @property {() => User | null} user
+ * @property {<K extends "outbox" | "refused">(type: K, detail: Events[K]) => void} emit
+ * @property {(end: End) => void} lost
+ */
+
+export class Sender {
+  /** Bytes of a message. */
+  longest = Infinity;
+  #outbox;
+  #host;
+  /** @type {Item | null} what is on its way, as it was before */
+  #sent = null;
+  /** @type {Map<string, { resolve: Function, reject: Function }>} by nonce */
+  #promised = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {Outbox} outbox
+   * @param {Host} host
+   */
+  constructor(outbox, host) {
+    this.#outbox = outbox;
+    this.#host = host;
+  }
+
+  /** @returns {readonly Queued[]} */
+  get queued() {
+    return this.#outbox.items.map(queued);
+  }
+
+  /**
+   * @param {Action} action
+   * @returns {Promise<Ack>}
+   */
+  act(action) {
+    return handled(this.#queue(action));
+  }
+
+  /** @param {Action} given */
+  async #queue(given) {
+    /** @type {Action} as it is kept: `data` may be changed later, and be no JSON */
+    const action = JSON.parse(JSON.stringify(given));
+    const refused = this.#refusal(action);
+    if (refused) throw refused;
+    const names = action.type !== "message" || action.replyTo;
+    const user = this.#host.user();
+    const item = this.#outbox.add(action, names ? this.#host.epoch() : undefined, user?.verified ? user.id : undefined);
+    const answer = new Promise((resolve, reject) => {
+      this.#promised.set(item.nonce, { resolve, reject });
+    });
+    this.#host.emit("outbox", this.queued);
+    this.next();
+    return answer;
+  }
+
+  /**
+   * Why something cannot be sent.
+   *
+   * @param {Action} action
+   */
+  #refusal(action) {
+    if (this.#host.isClosed()) return new ChatError("closed", "The chat is closed.");
+    if (bytes(action) > this.longest) return this.#tooLong();
+    if (this.#outbox.items.length < MOST_WAITING) return undefined;
+    return new ChatError("outbox_full", "Too many messages are waiting to be sent.");
+  }
+
+  /** @param {string} nonce */
+  discard(nonce) {
+    const item = this.#outbox.items.find((each) => each.nonce === nonce);
+    if (item) this.#giveUp(item, new ChatError("discarded", "It was given up."));
+  }
+
+  /**
+   * Give up what another user of the site has written here.
+   *
+   * @param {User} user
+   */
+  introduce({ id, verified }) {
+    const others = this.#outbox.items.filter(({ by }) => by !== undefined && !(verified && by === id));
+    const error = new ChatError("another_user", "Somebody else is signed in now.");
+    for (const each of others) this.#giveUp(each, error);
+  }
+
+  /** The numbers are others': what has them now is not what was meant. */
+  renumber() {
+    for (const item of this.#outbox.items) this.#outbox.keep({ ...item, epoch: item.epoch && "" });
+  }
+
+  /** Send what is next, if that can be done now. */
+  next() {
+    for (let link; (link = this.#host.link()) && !this.#sent && this.#outbox.items.length; ) {
+      const item = this.#outbox.items[0];
+      if (item.tried && Math.abs(Date.now() - item.tried) > NONCE) {
+        const detail = "It may have been sent, or not: the server cannot be asked any more.";
+        this.#giveUp(item, new ChatError("unknown", detail));
+      } else if (bytes(item.action) > this.longest) {
+        this.#giveUp(item, this.#tooLong());
+      } else if (item.epoch !== undefined && this.#host.isResuming()) {
+        return;
+      } else if (item.epoch !== undefined && item.epoch !== this.#host.epoch()) {
+        this.#outdated(item);
+      } else {
+        this.#sent = item;
+        this.#outbox.keep({ ...item, tried: item.tried || Date.now() });
+        link.act(item);
+        this.#after(ANSWER, () => this.#host.lost({ reason: "A message got no answer." }));
+      }
+    }
+  }
+
+  /**
+   * What something was about is not there any more.
+   *
+   * @param {Item} item
+   */
+  #outdated({ epoch: _, ...item }) {
+    if (item.action.type === "message") {
+      this.#outbox.keep({ ...item, action: { ...item.action, replyTo: undefined } });
+    } else {
+      this.#giveUp(item, new ChatError("not_found", "There is no such message any more."));
+    }
+  }
+
+  /** @param {any} frame */
+  acknowledged({ type, nonce, ...ack }) {
+    const promised = this.#promised.get(nonce);
+    this.#forget(nonce);
+    this.#host.emit("outbox", this.queued);
+    promised?.resolve(ack);
+    this.next();
+  }
+
+  /** @param {any} frame */
+  refused({ nonce, error: { code, detail, retry_ms } }) {
+    const item = this.#sent;
+    if (!item || item.nonce !== nonce) return;
+    clearTimeout(this.#timer);
+    const wait = delay(retry_ms);
+    if (wait === undefined) {
+      this.#giveUp(item, new ChatError(code, detail));
+    } else {
+      // All but this one say that it was not stored.
+      if (code !== "unknown") this.#outbox.keep(item);
+      this.#after(wait * (1 + Math.random()), () => {
+        this.#sent = null;
+        this.next();
+      });
+    }
+  }
+
+  /** The connection is gone: what was on its way is sent again by the next one. */
+  pause() {
+    clearTimeout(this.#timer);
+    this.#sent = null;
+  }
+
+  /** Leave what waits to the next chat. */
+  leave() {
+    this.#outbox.leave();
+  }
+
+  /**
+   * Give up everything.
+   *
+   * @param {string} reason
+   * @returns {() => void} tells it
+   */
+  end(reason) {
+    const given = [...this.#outbox.items];
+    const promised = new Map(this.#promised);
+    for (const { nonce } of given) this.#forget(nonce);
+    return () => {
+      if (given.length) this.#host.emit("outbox", []);
+      for (const item of given) this.#tellGivenUp(item, new ChatError("closed", reason), promised.get(item.nonce));
+    };
+  }
+
+  /**
+   * @param {Item} item
+   * @param {ChatError} error
+   */
+  #giveUp(item, error) {
+    const promised = this.#promised.get(item.nonce);
+    this.#forget(item.nonce);
+    this.#host.emit("outbox", this.queued);
+    this.#tellGivenUp(item, error, promised);
+    this.next();
+  }
+
+  /**
+   * @param {Item} item
+   * @param {ChatError} error
+   * @param {{ reject: Function } | undefined} promised
+   */
+  #tellGivenUp(item, error, promised) {
+    // Of one from before a reload nobody was promised anything.
+    if (promised) promised.reject(error);
+    else this.#host.emit("refused", { ...queued(item), error });
+  }
+
+  /** @param {string} nonce */
+  #forget(nonce) {
+    if (this.#sent?.nonce === nonce) this.pause();
+    this.#promised.delete(nonce);
+    this.#outbox.remove(nonce);
+  }
+
+  #tooLong() {
+    return new ChatError(
+      "message_too_long",
+      `The message is too long: at most ${this.longest} bytes of UTF-8 are allowed.`,
+    );
+  }
+
+  /**
+   * @param {number} delay
+   * @param {() => void} then
+   */
+  #after(delay, then) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(then, delay);
+  }
+}
+
+/**
+ * Who does not want to know what becomes of it need not look.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ */
+function handled(promise) {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
+ * @param {Item} item
+ * @returns {Queued}
+ */
+function queued({ nonce, action }) {
+  return { nonce, ...action };
+}
+
+/**
+ * How long an action's text is.
+ *
+ * @param {{ type: string, message?: string, text?: string }} action
+ */
+function bytes({ message, text = message }) {
+  return new TextEncoder().encode(text).length;
+}
