@@ -95,7 +95,7 @@ class KeysApi:
     async def mint(self, call: Call) -> Response:
         """Make a token for a user of the site."""
         asked = decode_token(json_body(call))
-        actor = await self._door.caller(call.source, claim(call, {}))
+        actor = await self._door.caller(call.source, claim(call, {}, call.bearer))
         self._chat.admit(actor)
         if not actor.as_users:
             raise _not_for_users(actor)
@@ -115,7 +115,7 @@ class KeysApi:
         """
         @raise ChatError: they manage less than everything.
         """
-        actor = await self._door.caller(call.source, claim(call, {}))
+        actor = await self._door.caller(call.source, claim(call, {}, call.bearer))
         self._chat.admit(actor)
         self._chat.require(actor, EVERYWHERE, "manage")
         return actor
