@@ -34,6 +34,7 @@ from livechat.daemon.services import (
     Vitals,
 )
 from livechat.daemon.supervisor import Workers, command
+from livechat.daemon.trust import PublishedKeys, trust
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -51,7 +52,7 @@ from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
-from livechat.identity.tokens import Tokens
+from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -95,6 +96,7 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
+    trust: Trust
     keys: Keys
     operators: Operators
     password: Password
@@ -151,6 +153,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
+    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -162,12 +165,13 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime),
+            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
             leases,
             authentication,
             keys=keys,
             time=time,
         ),
+        trust=trusted,
         keys=keys,
         operators=operators,
         password=password,
@@ -183,6 +187,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
+        PublishedKeys(core.trust.keys),
         SigningIn(core.operators),
         Storage(
             core.backend,
@@ -252,6 +257,8 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
+        trouble=core.trust.keys.trouble,
+        cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -301,6 +308,7 @@ def _build(
         made.operators,
         shown=shown,
         port=port,
+        issuers=made.trust.keys,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )
