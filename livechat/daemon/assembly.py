@@ -33,6 +33,7 @@ from livechat.daemon.services import (
     Storage,
     Vitals,
 )
+from livechat.daemon.signpost import Signpost
 from livechat.daemon.supervisor import Workers, command
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
@@ -296,11 +297,15 @@ def _build(
     http = site(made, members, shown, proxies)
     port = _port(made, http, shown, secured, proxies)
     # The first is stopped last: without it SIGHUP would kill.
+    # One worker leaves word for all.
+    bound = listening[0].getsockname()[1]
+    signpost = Signpost(config, bound, shown) if config.worker <= 1 else None
     renewal = Renewal(
         config,
         made.operators,
         shown=shown,
         port=port,
+        signpost=signpost,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )
@@ -317,6 +322,7 @@ def _build(
             feeds=members.feeds,
         ),
         Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
+        *(() if signpost is None else (signpost,)),
         Lifeline(reactor, config.worker)
         if config.worker
         else Announcement(

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from livechat.config import Config
 from livechat.daemon.permissions import exposed
+from livechat.daemon.signpost import Signpost
 from livechat.errors import StartError
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password, find_password
@@ -98,9 +99,11 @@ class Renewal(Service):
         port: TLSPort,
         reactor: PosixReactorBase,
         files: Lane,
+        signpost: Signpost | None = None,
     ) -> None:
         """
         @param files: reads certificates.
+        @param signpost: tells commands of a new one.
         """
         self._config = config
         self._operators = operators
@@ -108,6 +111,7 @@ class Renewal(Service):
         self._port = port
         self._reactor = reactor
         self._files = files
+        self._signpost = signpost
         self._before: Any = None
         self._renewing = self._again = False
 
@@ -167,6 +171,8 @@ class Renewal(Service):
         else:
             self._port.context = secured
             self._shown.certificate = certificate
+            if self._signpost is not None:
+                await self._files.call(self._signpost.show, certificate)
             _log.info(
                 "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
                 names=", ".join(certificate.names),

@@ -62,7 +62,7 @@ def claim(call: Call, asked: Mapping[str, str]) -> Claim:
         call.headers,
         call.proxied,
         credential,
-        here=credential is not None and call.is_local,
+        here=credential is not None and call.is_direct,
     )
 
 
