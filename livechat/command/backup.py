@@ -101,6 +101,9 @@ def _copy(source: Path, target: Path) -> None:
     ):
         used.backup(copied, pages=-1)
         copied.execute("PRAGMA journal_mode = DELETE")
+        (found,) = copied.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise CommandError(f"{source} is broken: {found}")
 
 
 def _small_files(state: Path) -> Iterator[Path]:

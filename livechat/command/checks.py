@@ -135,7 +135,7 @@ def _files(config: Config, certificate: Certificate | None) -> Iterator[Finding]
         text = "is made at the start" if state == "ok" else f"cannot be made in {parent}"
         yield Finding("files", state, f"{config.state} {text}")
         return
-    if not config.state.is_dir() or not _is_writable(config.state):
+    if not _is_writable(config.state):
         yield Finding("files", "FAIL", f"{config.state} is no directory that can be written")
         return
     # Without a certificate its key is nothing to look at.
@@ -152,7 +152,7 @@ _NOWHERE: Final = Certificate(
 
 
 def _is_writable(directory: Path) -> bool:
-    return os.access(directory, os.W_OK | os.X_OK)
+    return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)
 
 
 def _open_files(config: Config) -> Finding:

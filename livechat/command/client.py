@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from hmac import compare_digest
 from http import HTTPStatus
@@ -81,11 +82,8 @@ class Client:
         @param token: authorizes in place of the server's key.
         @raise CommandError: the server refuses, or cannot be asked.
         """
-        connection, answer = self._asked(method, path, body, token, headers)
-        try:
+        with self._asked(method, path, body, token, headers) as answer:
             return Answered(_headers(answer), _read(answer))
-        finally:
-            connection.close()
 
     def lines(self, path: str, **headers: str) -> Iterator[str]:
         """
@@ -93,19 +91,15 @@ class Client:
 
         @raise CommandError: as `ask`; `UnreachableError` at the end, whatever it is.
         """
-        connection, answer = self._asked("GET", path, None, None, headers)
-        try:
+        with self._asked("GET", path, None, None, headers) as answer:
             while line := answer.readline(LONGEST_LINE):
                 yield line.decode(errors="replace").rstrip("\r\n")
-        except (OSError, HTTPException) as reason:
-            raise UnreachableError(f"the stream broke: {_explained(reason)}") from None
-        finally:
-            connection.close()
         raise UnreachableError("the server ended the stream")
 
+    @contextmanager
     def _asked(
         self, method: str, path: str, body: Any, token: str | None, headers: dict[str, str]
-    ) -> tuple[HTTPSConnection, HTTPResponse]:
+    ) -> Iterator[HTTPResponse]:
         sent = {"User-Agent": f"livechat/{__version__}", "Accept": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         credential = token or self.server.key
@@ -114,19 +108,15 @@ class Client:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             sent["Content-Type"] = "application/json"
-        connection = self._connected()
-        try:
-            connection.request(method, path, data, sent)
-            answer = connection.getresponse()
-            if answer.status != HTTPStatus.OK:
-                raise _refusal(answer, self.server)
-        except (OSError, HTTPException) as reason:
-            connection.close()
-            raise UnreachableError(self._silent(reason)) from None
-        except BaseException:
-            connection.close()
-            raise
-        return connection, answer
+        with closing(self._connected()) as connection:
+            try:
+                connection.request(method, path, data, sent)
+                with connection.getresponse() as answer:
+                    if answer.status != HTTPStatus.OK:
+                        raise _refusal(answer, self.server)
+                    yield answer
+            except (OSError, HTTPException) as reason:
+                raise UnreachableError(self._silent(reason)) from None
 
     def _connected(self) -> HTTPSConnection:
         """

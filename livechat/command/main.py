@@ -106,7 +106,6 @@ def _rooms(given: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = _common()
     parser = argparse.ArgumentParser(
         prog="livechat",
         description="Tokens, keys, operators, checks and backups of a livechat server.",
@@ -114,9 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         " one that runs on the state directory (LIVECHAT_STATE, LIVECHAT_PORT); its local-key"
         " is used, or LIVECHAT_KEY.",
         allow_abbrev=False,
-        parents=[common],
+        parents=[_common()],
     )
     parser.set_defaults(json=False, server=None, state=None)
+    common = _common()
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, to: Any = commands) -> argparse.ArgumentParser:
