@@ -29,12 +29,13 @@ from livechat.daemon.services import (
     Announcement,
     OrderedService,
     Port,
-    SigningIn,
     Storage,
     Vitals,
 )
+from livechat.daemon.signing_in import SigningIn, operators
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.supervisor import Workers, command
+from livechat.daemon.trust import PublishedKeys, trust
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -43,7 +44,6 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
-from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.keys import Keys, keys_map
@@ -51,8 +51,7 @@ from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.identity.sessions import Sessions, operators_map
-from livechat.identity.tokens import Tokens
+from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -96,6 +95,7 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
+    trust: Trust
     keys: Keys
     operators: Operators
     password: Password
@@ -127,15 +127,6 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
-    accounts = Accounts(accounts_map(backend))
-    operators = Operators(
-        config.state / "operators.json",
-        Sessions(operators_map(backend), accounts, time, config.admin_session),
-        accounts,
-        time,
-        hashing=Threads(reactor, 1, "hashing"),
-        saving=Threads(reactor, 1, "saving"),
-    )
     hub = Hub(time)
     known = keys_map(backend)
     keys = Keys(known, time, local_key(config.state))
@@ -152,6 +143,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
+    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -163,14 +155,15 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime),
+            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
             leases,
             authentication,
             keys=keys,
             time=time,
         ),
+        trust=trusted,
         keys=keys,
-        operators=operators,
+        operators=operators(config, backend, time, reactor),
         password=password,
     )
 
@@ -184,6 +177,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
+        PublishedKeys(core.trust.keys),
         SigningIn(core.operators),
         Storage(
             core.backend,
@@ -253,6 +247,8 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
+        trouble=core.trust.keys.trouble,
+        cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -296,15 +292,16 @@ def _build(
     proxies = Proxies(config.trust_proxy)
     http = site(made, members, shown, proxies)
     port = _port(made, http, shown, secured, proxies)
-    # The first is stopped last: without it SIGHUP would kill.
-    # One worker leaves word for all.
     bound = listening[0].getsockname()[1]
+    # One worker leaves word for all.
     signpost = Signpost(config, bound, shown) if config.worker <= 1 else None
+    # The first is stopped last: without it SIGHUP would kill.
     renewal = Renewal(
         config,
         made.operators,
         shown=shown,
         port=port,
+        issuers=made.trust.keys,
         signpost=signpost,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),

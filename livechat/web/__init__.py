@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from livechat.http.endpoint import Endpoint
@@ -48,6 +48,8 @@ def root(
     time: Time,
     origins: Origins,
     monitors: Access,
+    trouble: Callable[[], str | None] = lambda: None,
+    cookie: str | None = None,
     mounts: Iterable[tuple[str, object]] = (),
 ) -> Place:
     """
@@ -56,16 +58,18 @@ def root(
     @param door: makes actors of clients.
     @param keys: those of back ends.
     @param monitors: who gets the figures.
+    @param trouble: why not all who may come in can do so; None if they can.
+    @param cookie: the name of the one that may have a token.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
     """
-    api = Api(chat, door, feeds, sockets, origins)
+    api = Api(chat, door, feeds, sockets, origins, cookie=cookie)
     gate = Gate(operators, chat.audit, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
     records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(chat, api, Monitors(chat, monitors, keys)),
+        **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),

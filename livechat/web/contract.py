@@ -23,7 +23,7 @@ from livechat.identity import passwords
 from livechat.members.base import HEARTBEAT
 from livechat.protocol import bodies, messages, names, plain
 from livechat.protocol import v1 as frames
-from livechat.protocol.plain import PlainError, PlainFrame
+from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
 from livechat.rooms.chat import Chat
 from livechat.web.operations import (
     ACTING,
@@ -154,7 +154,7 @@ def _channels() -> Document:
     subprotocol = {"headers": structure(**{"Sec-WebSocket-Protocol": {"const": frames.V1}})}
     return {
         "plain": _socket_channel(
-            "Plain mode, for who asks for no subprotocol or for none that is known.",
+            f"Plain mode: the subprotocol `{PLAIN}`, or none that is known.",
             _PLAIN,
             _asked_with("history"),
         ),

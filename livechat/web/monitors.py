@@ -8,6 +8,7 @@ the operator's token, or a key with the scope ``metrics``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from secrets import compare_digest
 from typing import Literal
@@ -38,18 +39,28 @@ class Access(Struct, frozen=True):
 class Monitors:
     """Their endpoints."""
 
-    def __init__(self, chat: Chat, access: Access, keys: Keys) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        access: Access,
+        keys: Keys,
+        trouble: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """
+        @param trouble: why not all who may come in can do so; None if they can.
+        """
         self._chat = chat
         self._keys = keys
         self._access = access
+        self._trouble = trouble
 
     async def healthy(self, call: Call) -> Response:
         """The process is alive and answers."""
         return json({"status": "ok"})
 
     async def ready(self, call: Call) -> Response:
-        """The process can take messages."""
-        trouble = self._chat.trouble()
+        """The process can take messages, from all who may send some."""
+        trouble = self._chat.trouble() or self._trouble()
         if trouble is not None:
             raise ChatError(Kind.UNAVAILABLE, f"Not ready: {trouble}.")
         return json({"status": "ready"})

@@ -88,7 +88,7 @@ class OperatorsApi:
         """
         @raise ChatError: they manage less than everything.
         """
-        actor = await self._door.caller(call.source, claim(call, {}))
+        actor = await self._door.caller(call.source, claim(call, {}, call.bearer))
         self._chat.require(actor, EVERYWHERE, "manage")
         return actor
 

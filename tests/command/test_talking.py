@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from livechat.command import talking
-from livechat.command.client import Client
+from livechat.command.client import Client, UnreachableError
 from livechat.command.finding import find
 from livechat.command.output import CommandError, Output
 from livechat.command.talking import LONGEST_PAUSE, Event, Tail, events
@@ -147,7 +147,7 @@ def test_said_once(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
     def unlucky(client: Client, *given: object, **more: object) -> object:
         answer = ask(client, *given, **more)  # type: ignore[arg-type]
         if lost.pop() if lost else False:
-            raise talking.UnreachableError("it broke")
+            raise UnreachableError("it broke")
         return answer
 
     monkeypatch.setattr(Client, "ask", unlucky)
