@@ -97,6 +97,7 @@ class Core(Struct, frozen=True, kw_only=True):
     door: Door
     trust: Trust
     keys: Keys
+    tokens: Tokens
     operators: Operators
     password: Password
 
@@ -130,6 +131,8 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     hub = Hub(time)
     known = keys_map(backend)
     keys = Keys(known, time, local_key(config.state))
+    trusted = trust(config, reactor, time)
+    tokens = Tokens(backend.processes.secret, time, config.token_lifetime, trusted)
     leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
@@ -143,7 +146,6 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
-    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -155,7 +157,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
+            tokens,
             leases,
             authentication,
             keys=keys,
@@ -163,6 +165,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         ),
         trust=trusted,
         keys=keys,
+        tokens=tokens,
         operators=operators(config, backend, time, reactor),
         password=password,
     )
@@ -239,6 +242,7 @@ def _tree(
         core.chat,
         door=core.door,
         keys=core.keys,
+        tokens=core.tokens,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
