@@ -16,14 +16,16 @@ from msgspec import Struct
 from twisted.python import usage
 
 from livechat import __version__
-from livechat.command.client import Client, RefusedError, UnreachableError
+from livechat.command.client import Client, RefusedError, UnreachableError, fetched
 from livechat.command.finding import Server, find
 from livechat.command.output import CommandError, Output, printable
 from livechat.config import Config, Options
 from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
+from livechat.identity.token_keys import LARGEST, keys_of_file, keys_of_json
 from livechat.net import certificates
 from livechat.net.certificates import Certificate
+from livechat.system import files
 from livechat.system.process import SPARE_FILES
 
 #: Seconds by which clocks may differ.
@@ -92,6 +94,7 @@ def _findings(
         yield from _redis(config)
     elif config.backend is not None:
         yield Finding("backend", "ok", "an extension's; it is not looked at")
+    yield from _token_keys(config)
     yield _server(server, state, environment, config)
 
 
@@ -196,6 +199,23 @@ def _redis(config: Config) -> Iterator[Finding]:
         if abs(found.ahead) > CLOCK:
             text = f"that of {found.name} is {found.ahead:+.0f} s from this one"
             yield Finding("clock", "FAIL", text)
+
+
+def _token_keys(config: Config) -> Iterator[Finding]:
+    about = "token keys"
+    for source in config.token_keys:
+        try:
+            if isinstance(source, Path):
+                found = keys_of_file(files.read(source, LARGEST))
+            else:
+                found = keys_of_json(fetched(source, LARGEST), of_others=True)
+        except OSError as reason:
+            yield Finding(about, "FAIL", f"{source} cannot be read: {reason.strerror or reason}")
+        except (CommandError, ValueError) as reason:
+            yield Finding(about, "FAIL", f"{source}: {reason}")
+        else:
+            kinds = sorted({name for key in found for name in key.algorithms})
+            yield Finding(about, "ok", f"{source}: {len(found)}, for {', '.join(kinds)}")
 
 
 def _server(

@@ -11,6 +11,7 @@ from hmac import compare_digest
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -152,7 +153,22 @@ class Client:
         return compare_digest(found, (self.server.fingerprint or "").lower())
 
     def _silent(self, reason: Exception) -> str:
-        return f"no livechat answers at https://{self.server.address}/: {_explained(reason)}"
+        return f"nobody answers at https://{self.server.address}/: {_explained(reason)}"
+
+
+def fetched(url: str, largest: int) -> bytes:
+    """
+    Fetch a document of somebody else's server, without a key and without following it elsewhere.
+
+    @raise CommandError: it cannot be had, or has more than *largest* bytes.
+    """
+    parts = urlsplit(url)
+    server = Server(parts.hostname or "", parts.port or 443)
+    path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    found = Client(server).ask("GET", path).body
+    if len(found) > largest:
+        raise CommandError(f"it has more than {largest} bytes")
+    return found
 
 
 def _headers(answer: HTTPResponse) -> dict[str, str]:

@@ -242,15 +242,22 @@ def _add_rooms(add: Any) -> None:
     say = add("say", "Say something in a room.")
     say.add_argument("room", metavar="ROOM")
     say.add_argument("text", nargs="?", metavar="TEXT", help="without it, the standard input")
-    say.set_defaults(
-        ask=lambda client, out, asked: talking.say(client, out, asked.room, asked.text)
-    )
+    say.add_argument("--user", metavar="ID", help="say it for this user of the site")
+    say.add_argument("--name", help="as others see the user")
+    say.set_defaults(ask=_say)
     act = add("act", "Do what a frame of livechat.v1 asks for, and print the answer.")
     act.add_argument("room", metavar="ROOM")
     act.add_argument("done", nargs="?", metavar="JSON", help="without it, the standard input")
     act.set_defaults(
         ask=lambda client, out, asked: talking.act(client, out, asked.room, asked.done)
     )
+
+
+def _say(client: Client, output: Output, asked: argparse.Namespace) -> None:
+    user = None if asked.user is None else {"id": asked.user}
+    if user is not None and asked.name is not None:
+        user["name"] = asked.name
+    talking.say(client, output, asked.room, asked.text, user)
 
 
 def _count(text: str) -> int:

@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -143,20 +143,29 @@ def _line(frame: dict[str, Any]) -> str | None:
     return f"{moment} #{frame.get('seq', '?')} {printable(f'{name}{said}')}"
 
 
-def say(client: Client, output: Output, room: str, text: str | None) -> None:
+def say(
+    client: Client,
+    output: Output,
+    room: str,
+    text: str | None,
+    user: Mapping[str, str] | None = None,
+) -> None:
     """
     Say *text* in a room; without one, what the standard input has.
 
+    @param user: for whom it is said: an ``id``, perhaps a ``name`` and a ``role``.
     @raise CommandError: it cannot be said.
     """
-    message = _typed() if text is None else text
+    body: dict[str, Any] = {"message": _typed() if text is None else text}
+    if user is not None:
+        body["user"] = user
     # Once more where no answer came: with the same key it is the same message.
     headers = {"Idempotency_Key": secrets.token_hex(16)}
     path = f"/chat/send/{quote(room, safe='')}/"
     try:
-        answer = client.ask("POST", path, {"message": message}, **headers)
+        answer = client.ask("POST", path, body, **headers)
     except UnreachableError:
-        answer = client.ask("POST", path, {"message": message}, **headers)
+        answer = client.ask("POST", path, body, **headers)
     found = {
         "seq": int(answer.headers.get("livechat-seq", 0)),
         "time": int(answer.headers.get("livechat-time", 0)),

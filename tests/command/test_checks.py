@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from livechat.command import checks
 from livechat.command.finding import Server
@@ -135,7 +137,7 @@ def test_alive(fake: Fake, command: Command) -> None:
     fake.show(port=1)
     ran = command("check", "--alive")
     assert (ran.code, ran.out) == (1, "")
-    assert "no livechat answers" in ran.err
+    assert "nobody answers" in ran.err
 
 
 def test_answering() -> None:
@@ -143,3 +145,28 @@ def test_answering() -> None:
     asked: list[str] = []
     assert checks._answering(Server("x", 1), asked.append).state == "ok"
     assert asked == ["/healthz", "/readyz"]
+
+
+def jwks() -> dict[str, object]:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return {"keys": [{**json.loads(ECAlgorithm.to_jwk(public)), "kid": "a", "use": "sig"}]}
+
+
+def test_token_keys(
+    fake: Fake, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and addresses of keys are read as the server would read them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(fake.certificate.chain))
+    (tmp_path / "good.json").write_text(json.dumps(jwks()))
+    (tmp_path / "short").write_text("a secret")
+    url = f"https://localhost:{fake.port}/jwks.json"
+    fake.answers = [Said(jwks()), Said({})]
+    ran = command("check", "--", "--token-keys=good.json", f"--token-keys={url}",
+                  "--token-audience=chat")  # fmt: skip
+    assert (ran.code, found(ran)["token keys"]) == (0, ["ok", "ok"]), ran
+    assert "ES256" in ran.out
+    assert "authorization" not in fake.asked[0].headers
+    fake.answers = [Said(b"<html>"), Said({})]
+    ran = command("check", "--", "--token-keys=short", "--token-keys=none.pem",
+                  f"--token-keys={url}", "--token-audience=chat")  # fmt: skip
+    assert (ran.code, found(ran)["token keys"]) == (1, ["FAIL"] * 3)

@@ -58,7 +58,7 @@ def test_a_certificate_that_nobody_vouches_for(
 
 def test_nobody_is_there(fake: Fake) -> None:
     fake.show(port=1)
-    with pytest.raises(UnreachableError, match=r"no livechat answers at https://127\.0\.0\.1:1/"):
+    with pytest.raises(UnreachableError, match=r"nobody answers at https://127\.0\.0\.1:1/"):
         client_of(fake).ask("GET", "/")
 
 

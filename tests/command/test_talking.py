@@ -119,7 +119,7 @@ def test_tail_of_a_server_that_is_gone(
     with pytest.raises(Stop):
         following.run("r", 0)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, LONGEST_PAUSE]
-    assert capsys.readouterr().err.count("no livechat answers") == 1
+    assert capsys.readouterr().err.count("nobody answers") == 1
 
 
 def test_tail_that_is_refused(fake: Fake, command: Command) -> None:
@@ -135,6 +135,9 @@ def test_say(fake: Fake, command: Command) -> None:
     assert [(asked.path, json.loads(asked.body)["message"]) for asked in fake.asked] == [
         ("/chat/send/a%20b/", "hi"), ("/chat/send/r/", "two\nlines"), ("/chat/send/r/", "x"),
     ]  # fmt: skip
+    command("say", "r", "y", "--user=42", "--name=Ann")
+    user = {"id": "42", "name": "Ann"}
+    assert json.loads(fake.asked.pop().body) == {"message": "y", "user": user}
     keys = {asked.headers["idempotency-key"] for asked in fake.asked}
     assert len(keys) == 3
     assert all(len(key) == 32 for key in keys)
