@@ -105,6 +105,19 @@ class TokenMade(Struct, frozen=True):
     expires: int
 
 
+class TokenFound(Struct, frozen=True):
+    """
+    The answer to ``GET /chat/token/check/``.
+
+    @ivar expires: when it ends, in seconds since 1970; null: never.
+    @ivar rooms: rights by pattern; null: those of all users.
+    """
+
+    user: User
+    expires: int | None
+    rooms: dict[str, list[str]] | None
+
+
 class Target(Struct, frozen=True):
     """
     What an action of a back end says besides.
@@ -198,7 +211,7 @@ class Results(Struct, frozen=True):
 #: Bodies of requests, and of answers.
 ASKED: Final = (KeyRequest, TokenRequest, Target)
 ANSWERED: Final = (
-    KeyList, KeyMade, KeyDropped, TokenMade, RoomList, RoomState, MemberList, Results,
+    KeyList, KeyMade, KeyDropped, TokenMade, TokenFound, RoomList, RoomState, MemberList, Results,
 )  # fmt: skip
 
 _key_request: Final = msgspec.json.Decoder(KeyRequest)

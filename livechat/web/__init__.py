@@ -33,6 +33,7 @@ from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
 from livechat.web.queries import SHORTEST_SHARED
 from livechat.web.server import Server
+from livechat.web.token_check import TokenCheck
 
 _OWN: Final = Audience("own")
 _ANY: Final = Audience("any")
@@ -83,6 +84,7 @@ def root(
         **OperatorsApi(chat, door, operators).endpoints(),
         **BackEnds(chat, door, credentials).endpoints(),
         **KeysApi(chat, door, keys, tokens, time).endpoints(),
+        **TokenCheck(door).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
