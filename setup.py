@@ -65,6 +65,7 @@ setup(
         "txredisapi>=1.6,<1.7",
         "zope.interface>=7",
     ],
+    entry_points={"console_scripts": ["livechat = livechat.command.main:main"]},
     extras_require={
         "test": [
             "build",

@@ -83,11 +83,17 @@ class Call(Struct, frozen=True, dict=True):
     @property
     def is_local(self) -> bool:
         """Whether it comes from this machine, by a client that means this machine."""
+        # nginx's bare proxy_pass adds nothing.
+        return self.is_direct and not self.proxied
+
+    @property
+    def is_direct(self) -> bool:
+        """
+        The same, as far as its headers tell: a trusted proxy on this machine may be its client.
+        """
         return (
             ip_address(self.source.address).is_loopback
             and is_among(self.asked.host, ())
-            # nginx's bare proxy_pass adds nothing.
-            and not self.proxied
             and not any(name in self.headers for name in _BY_PROXIES)
         )
 

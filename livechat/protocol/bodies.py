@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, field
 
 from livechat.protocol.credentials import Identity
+from livechat.protocol.messages import User
 from livechat.protocol.values import Data, Ref, Who
 from livechat.protocol.wire import check_depth, explained
 
@@ -197,6 +198,19 @@ class TokenMade(Struct, frozen=True):
     expires: int
 
 
+class TokenFound(Struct, frozen=True):
+    """
+    The answer to ``GET /chat/token/check/``.
+
+    @ivar expires: when it ends, in seconds since 1970; null: never.
+    @ivar rooms: rights by pattern; null: those of all users.
+    """
+
+    user: User
+    expires: int | None
+    rooms: dict[str, list[str]] | None
+
+
 class Named(Struct, frozen=True):
     """
     A user for whom a key acts.
@@ -214,7 +228,7 @@ class Named(Struct, frozen=True):
 ASKED: Final = (SendRequest, OperatorRequest, KeyRequest, TokenRequest)
 ANSWERED: Final = (
     Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped, KeyList, KeyMade,
-    KeyDropped, TokenMade,
+    KeyDropped, TokenMade, TokenFound,
 )  # fmt: skip
 
 _key_request: Final = msgspec.json.Decoder(KeyRequest)

@@ -30,6 +30,7 @@ from livechat.web.mounts import mount
 from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
 from livechat.web.server import Server
+from livechat.web.token_check import TokenCheck
 
 _OWN: Final = Audience("own")
 _ANY: Final = Audience("any")
@@ -78,6 +79,7 @@ def root(
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),
         **KeysApi(chat, door, keys, tokens, time).endpoints(),
+        **TokenCheck(door).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

@@ -71,7 +71,7 @@ def claim(
         call.headers,
         call.proxied,
         credential,
-        here=credential is not None and call.is_local,
+        here=credential is not None and call.is_direct,
         user=None if credential is None else _user(credential, asked, named),
     )
 
