@@ -75,6 +75,7 @@ from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import is_told_by_code
+from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
 from livechat.web.refusals import Refusals
@@ -228,6 +229,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+        body_limit=body_limit(core.keys, wire_limit(config.max_message)),
     )
 
 

@@ -9,7 +9,7 @@ from livechat.http.response import Response, json
 from livechat.identity.accounts import rooms_of
 from livechat.identity.door import Door
 from livechat.identity.keys import PREFIX
-from livechat.protocol.bodies import TokenFound
+from livechat.protocol.back_ends import TokenFound
 from livechat.web.operations import KNOWN, Document, answer, operation, parameter, reference
 from livechat.web.queries import claim
 
