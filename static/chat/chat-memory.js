@@ -2,6 +2,8 @@
 
 import { Kept } from "./livechat-outbox.js";
 
+/** @typedef {"draft" | "failed" | "seen" | "user"} What */
+
 const NAME = "livechat:name";
 
 /** The name by which this browser's visitor was known last. */
@@ -24,28 +26,37 @@ export class Memory {
     this.#room = JSON.stringify([url.href, room]);
   }
 
-  /** @param {"draft" | "failed" | "seen"} what */
+  /** @param {What} what */
   #where(what) {
     return what === "seen" ? this.#browser : this.#tab;
   }
 
-  /** @param {"draft" | "failed" | "seen"} what */
+  /** @param {What} what */
   read(what) {
     return this.#where(what).get(`livechat:${what}:${this.#room}`) ?? "";
   }
 
   /**
-   * @param {"draft" | "failed" | "seen"} what
+   * @param {What} what
    * @param {string} text
    */
   write(what, text) {
     if (text !== this.read(what)) this.#where(what).set(`livechat:${what}:${this.#room}`, text);
   }
 
-  /** Forget what was written: somebody else goes on. */
-  forget() {
+  /**
+   * Forget what another user of the site has written in this tab.
+   *
+   * @param {string} user the id of the present one; empty for a guest
+   * @returns {boolean} whether there was another one
+   */
+  introduce(user) {
+    const before = this.read("user");
+    this.write("user", user);
+    if (!before || before === user) return false;
     this.write("draft", "");
     this.failed = [];
+    return true;
   }
 
   /** @returns {import("./chat-unsent.js").Failed[]} what could not be sent, and why */

@@ -189,7 +189,9 @@ class View {
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
-    const { composer, people } = this.#show(chat);
+    const memory = new Memory(this.#url, chat.room);
+    const { composer, people } = this.#show(chat, memory);
+    chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
     chat.addEventListener("state", ({ detail }) => {
       const { state, code } = detail;
       if (state !== "open") people.allTyped();
@@ -215,8 +217,9 @@ class View {
    * Show a room.
    *
    * @param {Chat} chat
+   * @param {Memory} memory
    */
-  #show(chat) {
+  #show(chat, memory) {
     const frame = this.#frame;
     frame.replaceChildren(shape(ROOM));
     find(frame, "h1").textContent = chat.room;
@@ -229,7 +232,6 @@ class View {
     };
     over.signal.addEventListener("abort", () => tellUnread(0));
 
-    const memory = new Memory(this.#url, chat.room);
     const names = new Names(frame);
     const people = new People(frame, names);
     const composer = new Composer(frame, chat, memory);
@@ -243,7 +245,6 @@ class View {
       if (!isSame(user, chat.user)) people.types(user, ttl);
     });
     chat.addEventListener("message", ({ detail: { user } }) => user && people.typed(user));
-    chat.addEventListener("rights", () => this.#offer(chat, composer));
     find(frame, ".rename").addEventListener("click", () => {
       this.#leave();
       this.#ask(true);
@@ -257,13 +258,13 @@ class View {
    *
    * @param {Chat} chat
    * @param {Composer} composer
+   * @param {Memory} memory
    */
-  #offer(chat, composer) {
+  #offer(chat, composer, memory) {
     const room = find(this.#frame, ".chat");
     const subject = chat.user?.verified ? chat.user.id : "";
-    if ((room.dataset.user ?? subject) !== subject) {
+    if (memory.introduce(subject) || (room.dataset.user ?? subject) !== subject) {
       // Somebody else has signed in: nothing here is theirs.
-      new Memory(this.#url, chat.room).forget();
       this.#leave();
       this.#begin(false);
       return;
