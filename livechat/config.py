@@ -189,6 +189,28 @@ class Config:
         option_values.guests,
         "What visitors without a token may do: on (enter any room, and say something), read, off.",
     )
+    token_keys: tuple[Path | str, ...] = option(
+        None,
+        option_values.token_keys,
+        "Keys that verify the tokens of a site's users: a PEM file, a JWK or JWK set file, a file "
+        "with a secret of at least 32 bytes, or the https address of a JWK set; may be repeated "
+        "(in the environment: separated by blanks).",
+        many=_distinct,
+    )
+    token_issuer: str | None = option(
+        None, option_values.words, "The issuer (iss) that tokens must have; any without it."
+    )
+    token_audience: str | None = option(
+        None,
+        option_values.words,
+        "The audience (aud) that tokens must have; none without it, and an address of keys needs "
+        "it.",
+    )
+    token_cookie: str | None = option(
+        None,
+        option_values.cookie,
+        "The cookie that may have a token, in requests of the server's own pages and of --origin.",
+    )
     token_lifetime: int = option(
         "30d", option_values.lifetime, "Longest time from a token's iat to its exp (s, m, h, d)."
     )
@@ -252,19 +274,45 @@ class Config:
         for name, found in values.items():
             if isinstance(found, Path) and found is not option_values.STANDARD_LOG:
                 values[name] = directory / found
-        if values["private_key"] is not None and values["certificate"] is None:
-            raise StartError("--private-key: needs --certificate as well")
-        if values["proxy_protocol"] and not values["trust_proxy"]:
-            raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
-        if values["backend"] is not None and values["redis"]:
-            raise StartError("--backend: --redis is given as well")
-        if values["workers"] > 1 and not (values["redis"] or values["backend"]):
-            raise StartError("--workers: more than one need --redis, which has the rooms of all")
-        if values["without_maps"] and (values["redis"] or values["backend"]):
-            raise StartError("--without-maps: --redis or --backend is given, and has the maps")
-        if values["admin_password"] is not None and values["admin_password_file"] is not None:
-            raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
+        values["token_keys"] = tuple(
+            directory / each if isinstance(each, Path) else each for each in values["token_keys"]
+        )
+        _check(values)
+        _check_tokens(values)
         return cls(**values)
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    """
+    @raise StartError: two values exclude each other, or one needs another.
+    """
+    if values["private_key"] is not None and values["certificate"] is None:
+        raise StartError("--private-key: needs --certificate as well")
+    if values["proxy_protocol"] and not values["trust_proxy"]:
+        raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
+    if values["backend"] is not None and values["redis"]:
+        raise StartError("--backend: --redis is given as well")
+    if values["workers"] > 1 and not (values["redis"] or values["backend"]):
+        raise StartError("--workers: more than one need --redis, which has the rooms of all")
+    if values["without_maps"] and (values["redis"] or values["backend"]):
+        raise StartError("--without-maps: --redis or --backend is given, and has the maps")
+    if values["admin_password"] is not None and values["admin_password_file"] is not None:
+        raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
+
+
+def _check_tokens(values: Mapping[str, Any]) -> None:
+    """
+    @raise StartError: what tokens must have is said, and no keys are, or the other way round.
+    """
+    if not values["token_keys"]:
+        for name in ("issuer", "audience"):
+            if values[f"token_{name}"] is not None:
+                raise StartError(f"--token-{name}: needs --token-keys, whose tokens have it")
+    if values["token_audience"] is None:
+        for each in values["token_keys"]:
+            if isinstance(each, str):
+                # Its keys sign tokens for other servers too.
+                raise StartError(f"--token-keys: {each} needs --token-audience")
 
 
 def options() -> list[Field[Any]]:
@@ -309,6 +357,9 @@ class Options(usage.Options):
     def opt_host(self, value: str) -> None:
         self.setdefault("host", []).append(value)
 
+    def opt_token_keys(self, value: str) -> None:
+        self.setdefault("token-keys", []).append(value)
+
     def opt_trust_proxy(self, value: str) -> None:
         self.setdefault("trust-proxy", []).append(value)
 
@@ -316,4 +367,5 @@ class Options(usage.Options):
     opt_extension.__doc__ = _doc("extension")
     opt_mount.__doc__ = _doc("mount")
     opt_host.__doc__ = _doc("host")
+    opt_token_keys.__doc__ = _doc("token_keys")
     opt_trust_proxy.__doc__ = _doc("trust_proxy")

@@ -91,6 +91,7 @@ class Kind(Enum):
     NONCE_REUSED = ("nonce_reused", 409)
     TOO_LATE = ("too_late", 409)
     TOO_MANY_EDITS = ("too_many_edits", 409)
+    TOO_MANY_KEYS = ("too_many_keys", 409)
     BODY_TOO_LARGE = ("body_too_large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415)
     MISDIRECTED = ("misdirected", 421)

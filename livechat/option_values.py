@@ -13,6 +13,7 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from livechat.errors import ChatError
 from livechat.protocol.names import room_name
@@ -96,6 +97,30 @@ def token(text: str) -> str:
     """Parse a secret that clients send."""
     if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable():
         raise ValueError(f"must have at least {_SHORTEST_TOKEN} printable characters of ASCII")
+    return text
+
+
+def token_keys(text: str) -> Path | str:
+    """Parse the path of a file with keys, or the address of a set of them, which stays a text."""
+    if "://" not in text:
+        return path(text)
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be a file, or an address such as https://example.org/jwks.json")
+    return text
+
+
+def cookie(text: str) -> str:
+    """Parse the name of a cookie (RFC 6265, section 4.1.1)."""
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", text) is None:
+        raise ValueError("must be the name of a cookie, such as __Host-chat")
+    return text
+
+
+def words(text: str) -> str:
+    """Parse any text that is there."""
+    if not text or not text.isprintable():
+        raise ValueError("must be a text")
     return text
 
 

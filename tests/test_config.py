@@ -50,8 +50,10 @@ def test_every_option(option: Any) -> None:
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
         "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
+        "token-keys": "keys.pem",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    others |= dict.fromkeys(("token-issuer", "token-audience"), ("token-keys", "k.pem"))
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
     if flag(option) in others:
         name, needs = others[flag(option)]
@@ -82,6 +84,9 @@ def test_every_option(option: Any) -> None:
         ("rate-per-ip", "x"), ("max-connections", "-1"), ("max-connections-per-ip", "x"),
         ("state", ""), ("certificate", ""), ("private-key", "\0"), ("access-log", ""),
         ("host", "chat:8443"), ("host", "*."), ("host", "https://a"), ("host", "a@b"),
+        ("token-keys", "http://a/k"), ("token-keys", "https://"),
+        ("token-keys", "https://u:p@a/k"), ("token-issuer", ""), ("token-audience", "a\nb"),
+        ("token-cookie", ""), ("token-cookie", "a b"), ("token-cookie", "a=b"),
         ("metrics", "on"), ("metrics", ""), ("backend", ""), ("backend", "memory"),
         ("backend", "Memory:"), ("backend", " a:"),
     ],
@@ -229,3 +234,17 @@ def test_mounts() -> None:
     """There may be several, in the order given."""
     assert config({"mount": ["/b=b.B", "/a=a.A"]}).mount == (("/b", "b.B"), ("/a", "a.A"))
     assert config(LIVECHAT_MOUNT="/b=b.B /a=a.A").mount == (("/b", "b.B"), ("/a", "a.A"))
+
+
+def test_token_keys() -> None:
+    """Files are in the daemon's directory; the keys of an address sign for other servers too."""
+    assert config().token_keys == ()
+    address = "https://issuer.example/jwks.json"
+    keys = {"token-keys": ["k.pem", "/etc/k.pem", address, "k.pem"], "token-audience": "chat"}
+    assert config(keys).token_keys == (HERE / "k.pem", Path("/etc/k.pem"), address)
+    assert config(LIVECHAT_TOKEN_KEYS="a b").token_keys == (HERE / "a", HERE / "b")
+    with pytest.raises(StartError, match=f"^--token-keys: {address} needs --token-audience$"):
+        config({"token-keys": [address]})
+    for name in ("token-issuer", "token-audience"):
+        with pytest.raises(StartError, match=f"^--{name}: needs --token-keys"):
+            config({name: "x"})

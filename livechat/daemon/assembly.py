@@ -25,8 +25,16 @@ from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
-from livechat.daemon.services import Accounts, Announcement, OrderedService, Port, Storage, Vitals
+from livechat.daemon.services import (
+    Announcement,
+    OrderedService,
+    Port,
+    SigningIn,
+    Storage,
+    Vitals,
+)
 from livechat.daemon.supervisor import Workers, command
+from livechat.daemon.trust import PublishedKeys, trust
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -35,13 +43,16 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
+from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
+from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.identity.sessions import Sessions, operators_map
-from livechat.identity.tokens import Tokens
+from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -85,6 +96,8 @@ class Core(Struct, frozen=True, kw_only=True):
     hub: Hub
     chat: Chat
     door: Door
+    trust: Trust
+    keys: Keys
     operators: Operators
     password: Password
 
@@ -115,15 +128,19 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
+    accounts = Accounts(accounts_map(backend))
     operators = Operators(
         config.state / "operators.json",
-        Sessions(operators_map(backend), time, config.admin_session),
+        Sessions(operators_map(backend), accounts, time, config.admin_session),
+        accounts,
         time,
         hashing=Threads(reactor, 1, "hashing"),
         saving=Threads(reactor, 1, "saving"),
     )
     hub = Hub(time)
-    leases = Leases(revoked_map(backend), time, config.token_lifetime)
+    known = keys_map(backend)
+    keys = Keys(known, time, local_key(config.state))
+    leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
         hub,
@@ -136,6 +153,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
+    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -147,10 +165,14 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime),
+            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
             leases,
             authentication,
+            keys=keys,
+            time=time,
         ),
+        trust=trusted,
+        keys=keys,
         operators=operators,
         password=password,
     )
@@ -165,7 +187,8 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
-        Accounts(core.operators),
+        PublishedKeys(core.trust.keys),
+        SigningIn(core.operators),
         Storage(
             core.backend,
             core.hub,
@@ -225,6 +248,7 @@ def _tree(
     return web.root(
         core.chat,
         door=core.door,
+        keys=core.keys,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
@@ -233,6 +257,8 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
+        trouble=core.trust.keys.trouble,
+        cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -282,6 +308,7 @@ def _build(
         made.operators,
         shown=shown,
         port=port,
+        issuers=made.trust.keys,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )

@@ -1,4 +1,4 @@
-"""The certificate and the operators' password: found at the start, renewed on SIGHUP."""
+"""The certificate, the operators' password and the keys of tokens: renewed on SIGHUP."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
+from livechat.identity.key_ring import KeyRing
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password, find_password
 from livechat.net import certificates
@@ -83,8 +84,8 @@ def log_warnings(found: Sequence[str]) -> None:
 
 class Renewal(Service):
     """
-    Renews on SIGHUP, while everything goes on: the certificate, for new connections, and the
-    operators' password.
+    Renews on SIGHUP, while everything goes on: the certificate, for new connections, the
+    operators' password, and the keys that verify tokens.
     """
 
     name = "renewal"
@@ -98,14 +99,17 @@ class Renewal(Service):
         port: TLSPort,
         reactor: PosixReactorBase,
         files: Lane,
+        issuers: KeyRing | None = None,
     ) -> None:
         """
-        @param files: reads certificates.
+        @param files: reads certificates and keys.
+        @param issuers: the keys of those whose tokens count.
         """
         self._config = config
         self._operators = operators
         self._shown = shown
         self._port = port
+        self._issuers = issuers
         self._reactor = reactor
         self._files = files
         self._before: Any = None
@@ -143,9 +147,11 @@ class Renewal(Service):
             self._renewing = False
 
     async def renew(self) -> None:
-        """Read the certificate and the password again, and log warnings."""
+        """Read the certificate, the password and the keys again, and log warnings."""
         await self._renew_certificate()
         await self._renew_password()
+        if self._issuers:
+            await self._renew_keys(self._issuers)
         # One worker says it for all.
         if self._config.worker <= 1:
             await self._warn()
@@ -176,6 +182,18 @@ class Renewal(Service):
     def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
         certificate = find_certificate(self._config)
         return certificate, secure(certificate)
+
+    async def _renew_keys(self, keys: KeyRing) -> None:
+        try:
+            found = await self._files.call(keys.read)
+        except StartError as reason:
+            _log.error("The keys of tokens stay as they were: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - nobody waits for this
+            _log.failure("The keys of tokens could not be renewed.")
+        else:
+            keys.take(found)
+            keys.fetch()
+            _log.info("Keys of tokens that files have: {count}.", count=len(found))
 
     async def _renew_password(self) -> None:
         try:

@@ -62,10 +62,10 @@ class OrderedService(MultiService):
                 _log.failure("{child} did not stop as it should.", child=child.name)
 
 
-class Accounts(Service):
+class SigningIn(Service):
     """The operators' sessions."""
 
-    name = "accounts"
+    name = "signing in"
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from twisted.web import http_headers
 from livechat.errors import ChatError, Kind
 from livechat.http.origins import Asked
 from livechat.limits.source import Source
+from livechat.protocol.origins import is_among
 
 #: All values of headers by lower-case name.
 Headers = Mapping[str, tuple[str, ...]]
@@ -25,6 +27,10 @@ Headers = Mapping[str, tuple[str, ...]]
 FORM: Final = "application/x-www-form-urlencoded"
 #: The scheme of tokens (RFC 6750, section 2.1).
 _BEARER: Final = "bearer "
+#: What proxies add to what they pass on.
+_BY_PROXIES: Final = (
+    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via", "x-real-ip",
+)  # fmt: skip
 #: Fields that a query or a form may have.
 MOST_FIELDS: Final = 100
 
@@ -73,6 +79,17 @@ class Call(Struct, frozen=True, dict=True):
         if given is None or given[: len(_BEARER)].lower() != _BEARER:
             return None
         return given[len(_BEARER) :].strip() or None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it comes from this machine, by a client that means this machine."""
+        return (
+            ip_address(self.source.address).is_loopback
+            and is_among(self.asked.host, ())
+            # nginx's bare proxy_pass adds nothing.
+            and not self.proxied
+            and not any(name in self.headers for name in _BY_PROXIES)
+        )
 
     def joined(self, name: str) -> str:
         """The values of a header that may come in several pieces (RFC 9110, section 5.3)."""

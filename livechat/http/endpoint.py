@@ -27,7 +27,8 @@ class Endpoint(Place):
     A place that answers.
 
     @ivar answers: the function for each method; HEAD comes with GET.
-    @ivar described: what it is for, as an operation of OpenAPI; None where only people come.
+    @ivar described: what it is for, as an operation of OpenAPI, or several by their methods; None
+        where only people come.
     """
 
     audience: Audience

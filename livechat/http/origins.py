@@ -106,6 +106,10 @@ class Origins:
             return found
         raise self._refusal(given, found, asked, shared)
 
+    def lends_cookies(self, page: str) -> bool:
+        """Tell whether pages of this origin may read answers that depend on cookies."""
+        return page in self._allowed
+
     def allows(self, headers: Headers, asked: Asked) -> bool:
         """Whether the page that asks may use the chat."""
         found = named(headers)

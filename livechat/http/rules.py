@@ -28,7 +28,7 @@ LONGEST_HOST: Final = 253
 #: Headers that pages of other origins may read.
 _EXPOSED: Final = "Livechat-Epoch, Livechat-Seq, Livechat-Time, Link, Retry-After"
 #: Headers that pages of other origins may send.
-_ACCEPTED: Final = "Content-Type, Idempotency-Key, Last-Event-ID"
+_ACCEPTED: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
 
 #: Renders an error for a request with these headers.
 Render = Callable[[ChatError, call.Headers], Response]
@@ -129,6 +129,8 @@ class Rules:
                 ("Access-Control-Expose-Headers", _EXPOSED),
                 ("Vary", "Origin"),
             )
+            if self._origins.lends_cookies(shared_with):
+                shared += (("Access-Control-Allow-Credentials", "true"),)
         more = shared + self.promises()
         return answer.plus(*more) if more else answer
 

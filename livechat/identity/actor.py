@@ -53,7 +53,9 @@ class Actor(Struct, frozen=True):
     @ivar grants: rights by pattern; None where its kind decides.
     @ivar lease: None where the identity cannot end.
     @ivar name: an operator's or a key's, for the audit.
-    @ivar rate: messages a second of its key, in place of its address's; None without a key.
+    @ivar rate: acts a second of its key, in place of its address's and its connection's; None
+        without a key.
+    @ivar as_users: whether it may act for users whom it names.
     @ivar rights: what `livechat.rooms.policy` found, by room.  Kept here, so that a send costs
         one look-up.
     """
@@ -67,6 +69,7 @@ class Actor(Struct, frozen=True):
     lease: Lease | None = None
     name: str | None = None
     rate: float | None = None
+    as_users: bool = False
     rights: dict[str, Rights] = field(default_factory=dict)
 
     @property

@@ -2,8 +2,8 @@
 The door for clients: makes an `Actor` of what vouches for a client, or else of what the client
 says of itself.
 
-What a client brings is looked at in this order: its token, the authenticators of extensions, and
-last its own word, by which it is a guest.
+What a client brings is looked at in this order: its key or its token, the authenticators of
+extensions, and last its own word, by which it is a guest.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import Actor
+from livechat.identity.actor import Actor, Lease
 from livechat.identity.authentication import Authentication
 from livechat.identity.guests import passer_by, regular
-from livechat.identity.known import Known
+from livechat.identity.keys import PREFIX, Key, Keys
+from livechat.identity.known import Known, known
 from livechat.identity.leases import Leases
 from livechat.identity.tokens import Tokens
-from livechat.interfaces import Credentials
+from livechat.interfaces import Credentials, Identity
 from livechat.limits.source import Source
+from livechat.protocol.looks import is_reserved
+from livechat.protocol.messages import User
+from livechat.system.time import Time
 
 #: Random bytes of a connection's name.
 _NAME_BYTES: Final = 9
+#: Browsers send these, and back ends do not.
+_BY_BROWSERS: Final = frozenset({"origin", "sec-fetch-site"})
 
 
 class Claim(Struct, frozen=True):
@@ -38,7 +44,9 @@ class Claim(Struct, frozen=True):
     @ivar key: the key by which it is the same user each time; checked.
     @ivar headers: its request's, all values by lower-case name.
     @ivar proxied: whether a trusted proxy passes the request on.
-    @ivar credential: its token, as it was sent.
+    @ivar credential: its token or its key, as it was sent.
+    @ivar here: whether it comes from this machine, and not through a proxy.
+    @ivar user: the user for whom a key acts.
     """
 
     name: str | None = None
@@ -46,6 +54,13 @@ class Claim(Struct, frozen=True):
     headers: Mapping[str, tuple[str, ...]] = {}
     proxied: bool = False
     credential: str | None = None
+    here: bool = False
+    user: Identity | None = None
+
+    @property
+    def by_key(self) -> bool:
+        """Whether it brings a key, or what looks like one."""
+        return self.credential is not None and self.credential.startswith(PREFIX)
 
 
 class Door:
@@ -57,16 +72,22 @@ class Door:
         tokens: Tokens,
         leases: Leases,
         authentication: Authentication | None = None,
+        *,
+        keys: Keys,
+        time: Time,
     ) -> None:
         """
         @param secret: reads the secret of these rooms
             (`livechat.interfaces.IProcessRegistry.secret`).
         @param authentication: other people's code that knows clients.
+        @param keys: knows back ends.
         """
         self._secret = secret
         self._tokens = tokens
         self._leases = leases
         self._authentication = authentication
+        self._keys = keys
+        self._time = time
 
     async def member(self, source: Source, claim: Claim) -> Actor:
         """
@@ -100,7 +121,12 @@ class Door:
         found = await self._tokens.known(token)
         if found is None:
             raise _unknown()
-        if actor.user is None or actor.lease is None or found.user.subject != actor.user.subject:
+        if (
+            actor.kind != "user"
+            or actor.user is None
+            or actor.lease is None
+            or found.user.subject != actor.user.subject
+        ):
             raise ChatError(Kind.FORBIDDEN, "This token is another user's: connect anew with it.")
         return self._admitted(
             replace(actor, grants=found.grants, lease=found.lease, rights={}),
@@ -109,6 +135,8 @@ class Door:
     async def _known(self, source: Source, claim: Claim, connection: str | None) -> Actor | None:
         """The actor whom something else than the client's own word vouches for."""
         found = None
+        if claim.by_key:
+            return self._admitted(self._back_end(source, claim, connection))
         if claim.credential is not None:
             found = await self._tokens.known(claim.credential)
         if found is None and self._authentication is not None:
@@ -119,6 +147,50 @@ class Door:
                 raise _unknown()
             return None
         return self._admitted(_user(source, found, connection))
+
+    def _back_end(self, source: Source, claim: Claim, connection: str | None) -> Actor:
+        """
+        The actor of a key.
+
+        @raise ChatError: there is no such key, a browser brings it, or it may not name users.
+        """
+        if not _BY_BROWSERS.isdisjoint(claim.headers):
+            raise ChatError(
+                Kind.FORBIDDEN,
+                "A key is a back end's: in a page everybody could read it. Drop it, and give the "
+                "page tokens (POST /chat/token/).",
+            )
+        key = self._keys.find(claim.credential or "", here=claim.here)
+        record = key.record
+        user = None
+        if claim.user is not None:
+            user = self._named(key, claim.user)
+        elif connection is not None:
+            # A member is somebody.
+            name = f"key-{key.id}" if is_reserved(record.name) else record.name
+            user = User(f"!key:{key.id}", name, verified=True)
+        return Actor(
+            "key",
+            source,
+            user,
+            returns=True,
+            connection=connection,
+            grants=key.grants,
+            lease=Lease(record.made, record.expires, key=key.id),
+            name=record.name,
+            rate=record.rate,
+            as_users=record.as_users,
+        )
+
+    def _named(self, key: Key, identity: Identity) -> User:
+        if not key.record.as_users:
+            raise ChatError(
+                Kind.FORBIDDEN, "This key may not name users: it was made without 'as'."
+            )
+        try:
+            return known(identity, self._time.wall()).user
+        except ValueError as reason:
+            raise ChatError(Kind.BAD_REQUEST, f"Nobody can be this user: {reason}.") from None
 
     def _admitted(self, actor: Actor) -> Actor:
         self._leases.check(actor)

@@ -5,7 +5,7 @@ A token ends at its time, or when it is revoked; a key when it is dropped.  Each
 came with one *holds* its lease here:
 
     `EXPIRING` seconds before the end   its holder is told, and may renew the lease
-    at the end                          what it asks for is refused
+    at the end                          what it asks for is refused; a key's holder closes
     `GRACE` seconds behind it           its holder closes
     revoked, dropped                    the same, at once, at all processes
 
@@ -27,6 +27,7 @@ from zope.interface import Interface
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.identity.local_key import LOCAL
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.system.time import Time
 
@@ -39,6 +40,8 @@ SKEW: Final = 30
 MOST_REVOKED: Final = 50_000
 #: Bytes of a revocation: a time.
 _LARGEST: Final = 32
+#: Begins the names under which connections that came with a key are held.
+_KEY: Final = "k:"
 
 
 class IHolder(Interface):
@@ -91,13 +94,16 @@ class Hold:
         left = self._leases.left_of(self._actor)
         if left is None:
             return
-        if left + GRACE <= 0:
-            self.lapse(_expired())
+        by_key = self._actor.lease is not None and self._actor.lease.key is not None
+        # Nobody can bring another key: it ends at once.
+        grace = 0.0 if by_key else GRACE
+        if left + grace <= 0:
+            self.lapse(_ended(self._actor))
             return
-        if left <= EXPIRING and not self._expiring:
+        if left <= EXPIRING and not self._expiring and not by_key:
             self._expiring = True
             self._holder.expiring()
-        due = left + GRACE if self._expiring else left - EXPIRING
+        due = left + grace if self._expiring or by_key else left - EXPIRING
         self._timer = self._leases.call_later(due, self._wait)
 
     def check(self) -> None:
@@ -116,13 +122,19 @@ class Hold:
 class Leases:
     """The leases that are held at this process, and what was revoked."""
 
-    def __init__(self, revoked: ISharedMap, time: Time, lifetime: int) -> None:
+    def __init__(
+        self, revoked: ISharedMap, time: Time, lifetime: int, keys: ISharedMap | None = None
+    ) -> None:
         """
         @param revoked: `revoked_map`.
         @param lifetime: seconds that a token may last, and so a revocation has to.
+        @param keys: `livechat.identity.keys.keys_map`: a key that is not in it was dropped.
         """
         self._revoked = revoked
         self._revoked.watch(self._changed)
+        self._keys = keys
+        if keys is not None:
+            keys.watch(self._keys_changed)
         self._time = time
         self._lifetime = lifetime
         self._held: dict[str, set[Hold]] = {}
@@ -149,17 +161,21 @@ class Leases:
         """
         left = self.left_of(actor)
         if left is not None and left <= 0:
-            raise _expired()
+            raise _ended(actor)
         self.check_revoked(actor)
 
     def check_revoked(self, actor: Actor) -> None:
         """
-        Refuse an actor whose token was revoked.
+        Refuse an actor whose token was revoked, or whose key was dropped.
 
         @raise ChatError: ``token_revoked``.
         """
         lease = actor.lease
-        if lease is None or lease.key is not None:
+        if lease is None:
+            return
+        if lease.key is not None:
+            if self._was_dropped(lease.key):
+                raise _dropped()
             return
         user = actor.user
         before = None if user is None else self._before(f"u:{user.id}")
@@ -167,6 +183,9 @@ class Leases:
             raise _revoked()
         if lease.token is not None and self._before(f"j:{lease.token}") is not None:
             raise _revoked()
+
+    def _was_dropped(self, key: str) -> bool:
+        return self._keys is not None and key != LOCAL and self._keys.get(key) is None
 
     def _before(self, key: str) -> int | None:
         value = self._revoked.get(key)
@@ -191,8 +210,14 @@ class Leases:
 
     def drop_key(self, key: str, reason: ChatError) -> None:
         """Close all that came with the key of this id."""
-        for hold in tuple(self._held.get(f"k:{key}", ())):
+        for hold in tuple(self._held.get(f"{_KEY}{key}", ())):
             hold.lapse(reason)
+
+    def _keys_changed(self, keys: Collection[str]) -> None:
+        held = (name[len(_KEY) :] for name in tuple(self._held) if name.startswith(_KEY))
+        for key in tuple(keys or held):
+            if self._was_dropped(key):
+                self.drop_key(key, _dropped())
 
     def _changed(self, keys: Collection[str]) -> None:
         for key in keys or tuple(self._held):
@@ -226,12 +251,20 @@ def _names(actor: Actor) -> list[str]:
     if lease.token is not None:
         names.append(f"j:{lease.token}")
     if lease.key is not None:
-        names.append(f"k:{lease.key}")
+        names.append(f"{_KEY}{lease.key}")
     return names
 
 
 def _expired() -> ChatError:
     return ChatError(Kind.TOKEN_EXPIRED, "Your token is over; get a new one.")
+
+
+def _ended(actor: Actor) -> ChatError:
+    return _expired() if actor.lease is None or actor.lease.key is None else _dropped()
+
+
+def _dropped() -> ChatError:
+    return ChatError(Kind.TOKEN_REVOKED, "The key that this came with was dropped, or has ended.")
 
 
 def _revoked() -> ChatError:

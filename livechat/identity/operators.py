@@ -1,17 +1,21 @@
 """
-Who may use the admin page: whoever knows the one password.
+Who may use the admin page: whoever knows the shared password, and operators by name
+(`livechat.identity.accounts`).
 
-The password is never kept, only its argon2id hash (RFC 9106), in a file of the state
+The shared password is never kept, only its argon2id hash (RFC 9106), in a file of the state
 directory: each process has its own, which is the same unless somebody wants it otherwise.
 
     operators.json    {"password": "$argon2id$..."}
 
 Versions before kept sessions and addresses there too, which are taken over from it
 (`livechat.identity.sessions`).  A password that the stored hash does not fit is a new one, and
-signs all out.
+signs out all that used it.
+
+A wrong name is refused as a wrong password is: with the same words, and after as long, because
+a password is checked in either case.
 
 Guessing is bounded by address, and in all.  A right password costs nothing, and
-an address that gave it once has only its own wrong ones to wait for: whoever
+an address that gave one once has only its own wrong ones to wait for: whoever
 guesses from many places keeps out operators at new addresses only.
 """
 
@@ -31,7 +35,18 @@ from twisted.internet.defer import Deferred, DeferredLock, TimeoutError  # noqa:
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, StartError
-from livechat.identity.passwords import LONGEST, Password, affordable, fits, new_hash
+from livechat.identity.accounts import SHARED, Account, Accounts, account_name
+from livechat.identity.passwords import (
+    LONGEST,
+    Password,
+    affordable,
+    checked_password,
+    decoy,
+    fits,
+    generated,
+    new_hash,
+)
+from livechat.identity.rights import Grants
 from livechat.identity.sessions import Sessions
 from livechat.limits.rates import Bucket, Buckets, Rate, address_key
 from livechat.system import files
@@ -68,12 +83,17 @@ class _File(Struct, frozen=True, omit_defaults=True):
 
 
 class Operators:
-    """The admin page's password, and the way in."""
+    """
+    The operators, and their way in.
+
+    @ivar accounts: those with a name.
+    """
 
     def __init__(
         self,
         path: Path,
         sessions: Sessions,
+        accounts: Accounts,
         time: Time,
         *,
         hashing: Lane,
@@ -91,6 +111,8 @@ class Operators:
         self._saving = saving
         self._hasher = hasher
         self.sessions = sessions
+        self.accounts = accounts
+        self._decoy = decoy(hasher)
         self._file = _File()
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
         self._of_all = Bucket(ATTEMPTS_OF_ALL)
@@ -177,29 +199,63 @@ class Operators:
             await self.sessions.end_all()
         return True
 
-    async def sign_in(self, address: str, password: str) -> str:
+    async def sign_in(self, address: str, password: str, name: str = "") -> str:
         """
         A new session's token, for whoever knows the password.
 
         @param address: where they are, an IP address as text.
-        @raise ChatError: the password is wrong, or too many were.
+        @param name: an operator's; empty, or `SHARED`, for the shared password.
+        @raise ChatError: the name or the password is wrong, or too many were.
         """
         one = address_key(address)
         known = self.sessions.knows(one)
         self._admit(one, known)
+        # Browsers that remember the shared password have kept that name with it.
+        shared = name in ("", SHARED)
+        account = None if shared else self.accounts.get(name)
         right: bool = len(password) <= LONGEST and await self._checking.run(
-            self._hashing.call, self._fits, password
+            self._hashing.call, self._fits, password, account, shared
         )
+        if account is not None and account != self.accounts.get(name):
+            # It was changed while its old password was checked.
+            right = False
         if not right:
             _log.warn("{address} gave a wrong operator's password.", address=address)
-            raise ChatError(Kind.WRONG_PASSWORD, "This is not the password.")
+            raise ChatError(
+                Kind.WRONG_PASSWORD,
+                "This is not the password." if shared else "This is not the name and the password.",
+            )
         self._of_one.refund(one)
         if not known:
             self._of_all.refund()
         token = new_token()
-        await self.sessions.begin(token, one)
-        _log.info("An operator signed in from {address}.", address=address)
+        await self.sessions.begin(token, one, account)
+        _log.info(
+            "{who} signed in from {address}.",
+            who="An operator" if account is None else f"The operator {account.name}",
+            address=address,
+        )
         return token
+
+    async def put(self, name: str, grants: Grants, password: str | None) -> tuple[bool, str | None]:
+        """
+        Make an operator with a name, or change one, which ends their sessions.
+
+        @param grants: as `livechat.identity.accounts.account_grants` checks them.
+        @param password: None keeps the one there is, and makes one for a new operator.
+        @return: whether the operator is new, and the password that was made.
+        @raise ChatError: nothing was changed; or others cannot be told.
+        """
+        account_name(name)
+        made = None
+        if password is not None:
+            checked_password(password)
+        elif self.accounts.get(name) is None:
+            made = password = generated()
+        hashed = None
+        if password is not None:
+            hashed = await self._hashing.call(self._hasher.hash, password)
+        return await self.accounts.put(name, grants, hashed), made
 
     def _admit(self, address: str, known: bool) -> None:
         """
@@ -223,9 +279,12 @@ class Operators:
         """The hash of *password*; None if it is the one of before.  Blocks."""
         return new_hash(self._hasher, self._file.password, password)
 
-    def _fits(self, password: str) -> bool:
-        """Tell whether it is the password.  Blocks."""
-        return fits(self._hasher, self._file.password, password)
+    def _fits(self, password: str, account: Account | None, shared: bool) -> bool:
+        """Tell whether it is the password.  Blocks, as long for a name that there is not."""
+        if shared:
+            return fits(self._hasher, self._file.password, password)
+        hashed = self._decoy if account is None else account.hash
+        return fits(self._hasher, hashed, password) and account is not None
 
     async def _save(self) -> None:
         """Write the file.  What is in memory holds, and is answered, even if that fails."""

@@ -1,10 +1,11 @@
 """
-Where the operators' password comes from: the operator, or the first start; and its hash.
+Where operators' passwords come from: the operator, or the first start; and their hashes.
 """
 
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from msgspec import Struct
 from twisted.logger import Logger
 
-from livechat.errors import StartError
+from livechat.errors import ChatError, Kind, StartError
 from livechat.system import files
 
 _log = Logger()
@@ -99,9 +100,42 @@ def fits(hasher: PasswordHasher, hashed: str, password: str) -> bool:
         return False
 
 
-def find_password(text: str | None, path: Path | None, generated: Path) -> Password:
+def decoy(hasher: PasswordHasher) -> str:
+    """A hash of no password, which takes as long to check as those that *hasher* makes."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    return (
+        f"{HASH}v=19$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+        f"${salt}${digest}"
+    )
+
+
+def checked_password(text: str) -> str:
     """
-    The password, from the first of: *text*, the file *path*, the file *generated*,
+    *text*, if it can be an operator's password.
+
+    @raise ChatError: it cannot.
+    """
+    # Half a surrogate pair cannot be hashed, nor be typed.
+    one_line = not any(each in "\r\n" or "\ud800" <= each <= "\udfff" for each in text)
+    if not (SHORTEST <= len(text) <= LONGEST and one_line):
+        raise ChatError(
+            Kind.BAD_REQUEST, f"A password is one line of {SHORTEST} to {LONGEST} characters."
+        )
+    return text
+
+
+def generated() -> str:
+    """A password that nobody can guess."""
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(5))
+    return "-".join(groups)
+
+
+def find_password(text: str | None, path: Path | None, usual: Path) -> Password:
+    """
+    The password, from the first of: *text*, the file *path*, the file *usual*,
     which is made if it is missing.  Blocks.
 
     @raise StartError: a file cannot be read or made, or it is no password.
@@ -109,16 +143,15 @@ def find_password(text: str | None, path: Path | None, generated: Path) -> Passw
     if text is not None:
         return Password(_usable(text, _VARIABLE), _VARIABLE)
     if path is None:
-        if not generated.exists():
-            _generate(generated)
-        return Password(_read(generated, "--state"), str(generated))
+        if not usual.exists():
+            _generate(usual)
+        return Password(_read(usual, "--state"), str(usual))
     return Password(_read(path, "--admin-password-file"), str(path))
 
 
 def _generate(path: Path) -> None:
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(5))
     try:
-        files.write(path, ("-".join(groups) + "\n").encode(), 0o600)
+        files.write(path, f"{generated()}\n".encode(), 0o600)
     except OSError as reason:
         raise StartError(f"--state: cannot write {path}: {reason.strerror}") from None
 

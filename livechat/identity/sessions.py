@@ -4,8 +4,11 @@ The browsers that are signed in to the admin page.
 A browser that gave the right password gets a random token.  The hash of that, and the addresses
 from which the right password came, are in a map that all processes share:
 
-    sessions:HASH     when it ends, in seconds since 1970
-    addresses:IP      when the right password came from there last
+    sessions:HASH     when it ends, in seconds since 1970; of a named operator [end, name, version]
+    addresses:IP      when a right password came from there last
+
+A session of a named operator counts as long as its account is as it was
+(`livechat.identity.accounts`).
 """
 
 from __future__ import annotations
@@ -18,29 +21,49 @@ from types import EllipsisType
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from livechat.errors import ChatError
+from livechat.identity.accounts import LONGEST_NAME, Account, Accounts
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.system.time import Time
 
 _log = Logger()
 
-#: Browsers that are signed in at most; one more signs out the one that came first.
+#: Browsers that are signed in with the shared password at most, those of one named operator, and
+#: those of all of them; one more signs out the one that came first.
 MOST_SESSIONS: Final = 100
+MOST_OF_ONE: Final = 10
+MOST_NAMED: Final = 1_000
 #: Addresses that are remembered to have given the right password.
 MOST_ADDRESSES: Final = 100
 #: Keys of the map: several processes may add some at the same time.
-MOST_KEYS: Final = 2 * (MOST_SESSIONS + MOST_ADDRESSES)
-#: Bytes of a value: a time.
-LARGEST_VALUE: Final = 32
+MOST_KEYS: Final = 2 * (MOST_SESSIONS + MOST_NAMED + MOST_ADDRESSES)
+#: Bytes of a value: a time, a name and a version.
+LARGEST_VALUE: Final = 64 + LONGEST_NAME
 #: What a token looks like: 32 bytes in base64.
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 #: What keys of the map begin with.
 _SESSION: Final = "sessions:"
 _ADDRESS: Final = "addresses:"
+
+
+class Session(Struct, frozen=True, array_like=True):
+    """
+    @ivar ends: when it ends, in seconds since 1970.
+    @ivar operator: whose it is; None: it began with the shared password.
+    @ivar version: of the operator's account, as it was.
+    """
+
+    ends: int
+    operator: str | None = None
+    version: str = ""
+
+
+_decoder: Final = msgspec.json.Decoder(int | Session)
 
 
 def operators_map(backend: IBackend) -> ISharedMap:
@@ -55,12 +78,15 @@ class Sessions:
     @ivar lasts: seconds after which a browser has to sign in again.
     """
 
-    def __init__(self, shared: ISharedMap, time: Time, lasts: int) -> None:
+    def __init__(self, shared: ISharedMap, accounts: Accounts, time: Time, lasts: int) -> None:
         self.lasts = lasts
         self._map = shared
         self._map.watch(self._changed)
+        self._accounts = accounts
+        self._accounts.watch(self._end_lost)
         self._time = time
-        # What waits until the map can be changed.  While all are to end, no session counts.
+        # What waits until the map can be changed.  While all of the shared password are to end,
+        # none of those counts.
         self._ends_all = False
         self._former: Mapping[str, int] = {}
         self._taken_over: Deferred[None] | None = None
@@ -72,10 +98,10 @@ class Sessions:
         """How many there are."""
         return len(self._of(_SESSION))
 
-    def _of(self, kind: str) -> dict[str, int]:
-        """The times of all keys of a kind."""
+    def _of(self, kind: str) -> dict[str, Session]:
+        """All keys of a kind."""
         items = self._map.items()
-        return {key: _time(value) for key, value in items if key.startswith(kind)}
+        return {key: _session(value) for key, value in items if key.startswith(kind)}
 
     def knows(self, address: str) -> bool:
         """Tell whether the right password came from *address*."""
@@ -97,7 +123,7 @@ class Sessions:
 
     async def end_all(self) -> None:
         """
-        End all sessions, here at once, and forget all addresses.
+        End all sessions of the shared password, here at once, and forget all addresses.
 
         @raise ChatError: other processes cannot be told.  They are when they can.
         """
@@ -105,7 +131,10 @@ class Sessions:
         await self._end_all()
 
     def end_all_soon(self) -> None:
-        """Let no session count any more, and end all when the map can be changed."""
+        """
+        Let no session of the shared password count any more, and end all when the map can be
+        changed.
+        """
         self._ends_all = True
 
     async def _end_all(self) -> None:
@@ -113,7 +142,11 @@ class Sessions:
         self._ends_all = False
         try:
             await self._map.catch_up()
-            await _all(self._drop(key) for key, _ in self._map.items())
+            await _all(
+                self._drop(key)
+                for key, value in self._map.items()
+                if _session(value).operator is None
+            )
         except BaseException:
             self._ends_all = True
             raise
@@ -141,43 +174,55 @@ class Sessions:
         finally:
             self._settling = False
 
-    async def begin(self, token: str, address: str) -> None:
+    async def begin(self, token: str, address: str, account: Account | None = None) -> None:
         """
         Begin a session; those that are over, and one too many, end.
 
+        @param account: whose it is; None: of whoever knows the shared password.
         @raise ChatError: other processes cannot be told; nothing has begun.
         """
-        if self._ends_all:
+        if self._ends_all and account is None:
             await self._end_all()
         now = int(self._time.wall())
-        await self._make_room(_SESSION, MOST_SESSIONS, over=now)
-        await self._put(_key(token), now + self.lasts, until=now + self.lasts)
-        await self._make_room(_ADDRESS, MOST_ADDRESSES)
-        await self._put(_ADDRESS + address, now)
+        ends = now + self.lasts
+        found = self._of(_SESSION)
+        named = {key: each for key, each in found.items() if each.operator is not None}
+        if account is None:
+            value = _encoded(ends)
+            own = {key: each for key, each in found.items() if each.operator is None}
+            await self._make_room(own, MOST_SESSIONS, over=now)
+        else:
+            value = _encoded(Session(ends, account.name, account.version))
+            own = {key: each for key, each in named.items() if each.operator == account.name}
+            await self._make_room(own, MOST_OF_ONE, over=now)
+            await self._make_room(named, MOST_NAMED, over=now)
+        await self._put(_key(token), value, until=ends)
+        await self._make_room(self._of(_ADDRESS), MOST_ADDRESSES)
+        await self._put(_ADDRESS + address, _encoded(now))
 
-    async def _make_room(self, kind: str, most: int, *, over: int = -1) -> None:
+    async def _make_room(self, found: Mapping[str, Session], most: int, *, over: int = -1) -> None:
         """
-        Drop the oldest keys of a kind, so that there are fewer than *most*.
+        Drop the oldest of these keys, so that there are fewer than *most*.
 
         @param over: those of until then are dropped in any case.
         """
-        times = self._of(kind)
-        kept = sorted((key for key in times if times[key] > over), key=times.__getitem__)
+        kept = [key for key in found if found[key].ends > over]
+        kept.sort(key=lambda key: found[key].ends)
         keeps = frozenset(kept[max(0, len(kept) - most + 1) :])
-        await _all(self._drop(key) for key in times if key not in keeps)
+        await _all(self._drop(key) for key in found if key not in keeps)
 
     async def _put_former(self, key: str, time: int) -> None:
-        await self._put(key, time, until=time if key.startswith(_SESSION) else None, expect=None)
+        until = time if key.startswith(_SESSION) else None
+        await self._put(key, _encoded(time), until=until, expect=None)
 
     async def _put(
         self,
         key: str,
-        time: int,
+        value: bytes,
         *,
         until: int | None = None,
         expect: EllipsisType | None = ...,
     ) -> None:
-        value = msgspec.json.encode(time)
         try:
             await self._map.put(key, value, until, expect=expect)
         except ChatError as reason:
@@ -191,24 +236,43 @@ class Sessions:
 
     def _changed(self, _: Collection[str]) -> None:
         """Sessions have changed, or can be changed again."""
-        for key in tuple(self._open):
-            if self._map.get(key) is None:
-                self._end(key)
+        self._end_lost()
         self.settle_soon()
 
-    async def look_up(self, token: str) -> bool:
+    def _end_lost(self) -> None:
+        """End what goes on for sessions that count no more."""
+        for key in tuple(self._open):
+            if self._counting(key) is None:
+                self._end(key)
+
+    async def look_up(self, token: str) -> Session | None:
         """
-        Whether *token* is that of a session; of one that began in another process just now too.
+        The session of *token*, as `find`; one that began in another process just now too.
         """
-        if not self.lasting(token) and TOKEN.fullmatch(token):
+        if self.find(token) is None and TOKEN.fullmatch(token):
             with suppress(ChatError):
                 await self._map.catch_up()
-        return self.lasting(token) > 0
+                await self._accounts.catch_up()
+        return self.find(token)
+
+    def find(self, token: str) -> Session | None:
+        """The session of *token*; None if there is none, or it counts no more."""
+        return self._counting(_key(token))
 
     def lasting(self, token: str) -> float:
         """Seconds for which *token*'s session goes on; 0 if it is none, or over."""
-        value = None if self._ends_all else self._map.get(_key(token))
-        return 0.0 if value is None else max(0.0, _time(value) - self._time.wall())
+        found = self.find(token)
+        return 0.0 if found is None else max(0.0, found.ends - self._time.wall())
+
+    def _counting(self, key: str) -> Session | None:
+        value = self._map.get(key)
+        found = None if value is None else _session(value)
+        if found is None or found.ends <= self._time.wall():
+            return None
+        if found.operator is None:
+            return None if self._ends_all else found
+        account = self._accounts.get(found.operator)
+        return found if account is not None and account.version == found.version else None
 
     async def end(self, token: str) -> None:
         """End *token*'s session, and what goes on for it."""
@@ -250,12 +314,17 @@ async def _all(changes: Iterable[Coroutine[Any, Any, None]]) -> None:
         failed.subFailure.raiseException()
 
 
-def _time(value: bytes) -> int:
-    """The time that a value is; 0 if it is none."""
+def _session(value: bytes) -> Session:
+    """A value; one that is over, where this livechat cannot read it."""
     try:
-        return msgspec.json.decode(value, type=int)
-    except msgspec.MsgspecError:
-        return 0
+        found = _decoder.decode(value)
+    except ValueError:
+        return Session(0)
+    return Session(found) if isinstance(found, int) else found
+
+
+def _encoded(value: int | Session) -> bytes:
+    return msgspec.json.encode(value)
 
 
 def session_key(token: str) -> str:

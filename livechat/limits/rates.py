@@ -114,7 +114,7 @@ class LogLimit:
 
 
 class Buckets:
-    """Leaky buckets of one rate, by key."""
+    """Leaky buckets, by key."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
@@ -124,13 +124,18 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._empty_at)
 
-    def admit(self, key: str, now: float) -> float:
-        """Admit one event of *key* and return 0, or return the seconds by which it is too early."""
+    def admit(self, key: str, now: float, rate: Rate | None = None) -> float:
+        """
+        Admit one event of *key* and return 0, or return the seconds by which it is too early.
+
+        @param rate: that of this key, if it has one of its own.
+        """
+        rate = rate or self._rate
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY
             self._empty_at = {key: at for key, at in self._empty_at.items() if at > now}
-        empty_at, wait = self._rate.after(self._empty_at.get(key, 0.0), now)
-        if self._rate.per_second:
+        empty_at, wait = rate.after(self._empty_at.get(key, 0.0), now)
+        if rate.per_second:
             self._empty_at[key] = empty_at
         return wait
 

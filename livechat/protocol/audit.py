@@ -16,7 +16,9 @@ from msgspec import Struct
 from livechat.protocol.messages import User
 
 #: What this livechat records; later ones may record more.
-Recorded = Literal["sign_in", "sign_out", "message", "retract"]
+Recorded = Literal[
+    "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop"
+]
 
 
 class Action(Struct, frozen=True, omit_defaults=True):
@@ -27,23 +29,27 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar seq: the number of the message that was sent.
     @ivar ref: the number of the message that was removed.
     @ivar user: whose message that was; left out if unknown.
+    @ivar name: the operator that was added, changed or dropped.
     """
 
     type: str
     seq: int | None = None
     ref: int | None = None
     user: User | None = None
+    name: str | None = None
 
 
 class Author(Struct, frozen=True, omit_defaults=True):
     """
     The author of an act.  An address is not recorded.
 
-    @ivar kind: ``operator``, ``user`` or ``guest``, as of an actor.
+    @ivar kind: ``operator``, ``key``, ``user`` or ``guest``, as of an actor.
+    @ivar name: an operator's or a key's; left out where the shared password was used.
     """
 
     kind: str
     user: User | None = None
+    name: str | None = None
 
 
 class AuditRecord(Struct, frozen=True, omit_defaults=True):

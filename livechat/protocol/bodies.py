@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from livechat.protocol.values import Data, Ref
 from livechat.protocol.wire import check_depth, explained
+
+_Body = TypeVar("_Body")
 
 
 class SendRequest(Struct, frozen=True):
@@ -52,7 +54,63 @@ class Problem(Struct, frozen=True):
     detail: str
 
 
+class OperatorRequest(Struct, frozen=True):
+    """
+    The JSON body of ``POST /chat/operators/``.
+
+    @ivar rooms: rights by pattern: `join`, `history`, `send`, `moderate`, `manage`, or `*` for all.
+    @ivar password: where it is left out, an operator keeps the one there is; a new one gets one.
+    """
+
+    name: str
+    rooms: dict[str, list[str]]
+    password: str | None = None
+
+
+class OperatorKept(Struct, frozen=True):
+    """
+    An operator with a name.
+
+    @ivar rooms: rights by pattern.
+    """
+
+    name: str
+    rooms: dict[str, list[str]]
+
+
+class OperatorList(Struct, frozen=True):
+    """The answer to ``GET /chat/operators/``."""
+
+    operators: list[OperatorKept]
+
+
+class OperatorSet(Struct, frozen=True):
+    """
+    The answer to ``POST /chat/operators/``.
+
+    @ivar rooms: rights by pattern; whoever has any may enter and read.
+    @ivar new: whether there was no such operator before.
+    @ivar password: the one that was made, which nobody can read again; null where none was.
+    """
+
+    name: str
+    rooms: dict[str, list[str]]
+    new: bool
+    password: str | None = None
+
+
+class OperatorDropped(Struct, frozen=True):
+    """The answer to ``DELETE /chat/operators/{name}/``."""
+
+    dropped: str
+
+
+#: Bodies of requests, and of answers.
+ASKED: Final = (SendRequest, OperatorRequest)
+ANSWERED: Final = (Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
+
 _send_request: Final = msgspec.json.Decoder(SendRequest)
+_operator_request: Final = msgspec.json.Decoder(OperatorRequest)
 
 
 def decode_send_request(data: bytes) -> SendRequest:
@@ -61,10 +119,23 @@ def decode_send_request(data: bytes) -> SendRequest:
 
     @raise ChatError: not UTF-8, not JSON, or not an object of that form.
     """
+    return _decoded(_send_request, data)
+
+
+def decode_operator(data: bytes) -> OperatorRequest:
+    """
+    Decode the JSON body of ``POST /chat/operators/``.
+
+    @raise ChatError: as `decode_send_request`.
+    """
+    return _decoded(_operator_request, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_Body], data: bytes) -> _Body:
     check_depth(data)
     try:
         # msgspec looks at the strings that it returns, not at those it skips.
         data.decode()
-        return _send_request.decode(data)
+        return decoder.decode(data)
     except ValueError as reason:
         raise explained(reason) from None

@@ -17,6 +17,9 @@ from livechat.errors import ChatError
 from livechat.protocol.messages import Message
 from livechat.protocol.wire import check_depth, encode, explained, text_frame
 
+#: The subprotocol: browsers fail a WebSocket that offered some, and was answered with none.
+PLAIN: Final = "livechat.plain"
+
 
 class PlainFrame(Struct, frozen=True):
     """A message, in either direction."""

@@ -84,6 +84,10 @@ class Audit:
         await self._record(actor, _removals(amended, actor, room))
         return amended
 
+    def is_open(self, actor: Actor) -> bool:
+        """Tell whether *actor* may read the records."""
+        return "moderate" in self._policy.rights(actor, EVERYWHERE)
+
     async def history(self, actor: Actor, window: Window) -> History:
         """
         Read a part of the records.
@@ -169,7 +173,7 @@ def _not_recorded() -> ChatError:
 
 
 def _author(actor: Actor) -> Author:
-    return Author(actor.kind, actor.user)
+    return Author(actor.kind, actor.user, actor.name)
 
 
 def _removals(amended: Amended, actor: Actor, room: str) -> Iterable[AuditRecord]:

@@ -108,6 +108,21 @@ class Chat:
         found = self._policy.rights(actor, room)
         return tuple(each for each in get_args(Right) if each in found)
 
+    def require(self, actor: Actor, room: str, right: Right) -> None:
+        """
+        Refuse an actor that lacks *right* in *room*.
+
+        @raise ChatError: it does.
+        """
+        self._policy.require(actor, room, right)
+
+    def moderated(self, actor: Actor, rooms: Sequence[Room]) -> Sequence[Room]:
+        """Those of *rooms* that *actor* moderates or manages; all, if it manages everywhere."""
+        rights = self._policy.rights
+        if "manage" in rights(actor, EVERYWHERE):
+            return rooms
+        return [each for each in rooms if rights(actor, each.name) & {"moderate", "manage"}]
+
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
         return int(1000 * self._time.wall())

@@ -12,7 +12,9 @@ class Pace:
     """
     The rates of addresses, of users of the site and of keys at this process.
 
-    Connections have rates of their own (`livechat.limits.source`), which count first.
+    Connections have rates of their own (`livechat.limits.source`), which count first.  Those of
+    addresses count last: who is refused takes nothing away from others at the same address.  A key
+    has one rate, in place of all these.
     """
 
     def __init__(self, time: Time, *, per_ip: float, per_user: float = 0) -> None:
@@ -23,6 +25,7 @@ class Pace:
         self._time = time
         self._addresses = Buckets(Rate.of(per_ip))
         self._users = Buckets(Rate.of(per_user))
+        self._keys = Buckets(Rate.of(0))
 
     def spend(self, actor: Actor) -> None:
         """
@@ -31,9 +34,13 @@ class Pace:
         @raise ChatError: there were too many.
         """
         now = self._time.seconds()
-        wait = actor.source.bucket.admit(now) or self._addresses.admit(actor.source.key, now)
-        if not wait and actor.kind == "user" and actor.user is not None:
-            wait = self._users.admit(actor.user.id, now)
+        if actor.rate is not None and actor.lease is not None:
+            wait = self._keys.admit(actor.lease.key or "", now, Rate.of(actor.rate))
+        else:
+            wait = actor.source.bucket.admit(now)
+            if not wait and actor.kind == "user" and actor.user is not None:
+                wait = self._users.admit(actor.user.id, now)
+            wait = wait or self._addresses.admit(actor.source.key, now)
         if wait:
             raise ChatError(
                 Kind.RATE_LIMITED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from livechat.http.endpoint import Endpoint
@@ -10,6 +10,7 @@ from livechat.http.origins import Origins
 from livechat.http.rules import Audience
 from livechat.http.tree import Place
 from livechat.identity.door import Door
+from livechat.identity.keys import Keys
 from livechat.identity.operators import Operators
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
@@ -24,6 +25,7 @@ from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
+from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
 from livechat.web.server import Server
 
@@ -37,6 +39,7 @@ def root(
     chat: Chat,
     *,
     door: Door,
+    keys: Keys,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -45,25 +48,31 @@ def root(
     time: Time,
     origins: Origins,
     monitors: Access,
+    trouble: Callable[[], str | None] = lambda: None,
+    cookie: str | None = None,
     mounts: Iterable[tuple[str, object]] = (),
 ) -> Place:
     """
     The tree's root.
 
     @param door: makes actors of clients.
+    @param keys: those of back ends.
     @param monitors: who gets the figures.
+    @param trouble: why not all who may come in can do so; None if they can.
+    @param cookie: the name of the one that may have a token.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
     """
-    api = Api(chat, door, feeds, sockets, origins)
+    api = Api(chat, door, feeds, sockets, origins, cookie=cookie)
     gate = Gate(operators, chat.audit, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
     records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(chat, api, Monitors(chat, monitors)),
+        **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
+        **OperatorsApi(chat, door, operators).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

@@ -7,7 +7,7 @@ One function an endpoint; its row is in `livechat.web.root`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -26,12 +26,14 @@ from livechat.members.websocket import Socket, SocketFactory
 from livechat.protocol.bodies import Allowance, Sent
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.names import room_name
+from livechat.protocol.plain import PLAIN
 from livechat.protocol.v1 import V1
 from livechat.protocol.values import place_of_text
 from livechat.protocol.wire import encode
 from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
+from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import (
     action_request,
     claim,
@@ -55,13 +57,24 @@ class Api:
     """The endpoints, on the rooms of a `Chat`."""
 
     def __init__(
-        self, chat: Chat, door: Door, feeds: Feeds, sockets: SocketFactory, origins: Origins
+        self,
+        chat: Chat,
+        door: Door,
+        feeds: Feeds,
+        sockets: SocketFactory,
+        origins: Origins,
+        *,
+        cookie: str | None = None,
     ) -> None:
+        """
+        @param cookie: the name of the one that may have a token.
+        """
         self._chat = chat
         self._door = door
         self._feeds = feeds
         self._sockets = sockets
         self._origins = origins
+        self._credentials = CredentialFinder(origins, cookie)
         self._openapi: Callable[[], Response] = Response
         self._asyncapi: Callable[[], Response] = Response
 
@@ -80,7 +93,7 @@ class Api:
         """Store and deliver a message, then say so."""
         request = send_request(call)
         room = self._room(call, request.room)
-        actor = await self._door.caller(call.source, claim(call, call.query))
+        actor = await self._door.caller(call.source, self._claim(call, call.query))
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
         stored = await self._chat.send(
@@ -98,7 +111,7 @@ class Api:
         """Do what a frame of ``livechat.v1`` asks for, and answer with its ack."""
         action = action_request(call)
         room = room_name(call.names["room"])
-        actor = await self._door.caller(call.source, claim(call, call.query))
+        actor = await self._door.caller(call.source, self._claim(call, call.query))
         shortest = 1 if actor.returns else SHORTEST_SHARED
         nonce = idempotency_key(call, shortest, action.nonce)
         return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
@@ -107,7 +120,7 @@ class Api:
         """A part of a room's history, oldest first; where it stands is in headers."""
         room = self._room(call)
         part = window(call.query, HISTORY_PAGE)
-        actor = await self._door.caller(call.source, claim(call, {}))
+        actor = await self._door.caller(call.source, self._claim(call, {}))
         found = await self._chat.history(actor, room, part)
         headers = (
             ("Livechat-Epoch", found.position.epoch),
@@ -118,7 +131,7 @@ class Api:
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
-        request, claimed = _join_request(call, Encoding.EVENTS)
+        request, claimed = self._join_request(call, Encoding.EVENTS)
         feed = self._feeds.feed(request)
         if call.method != "HEAD":
             await feed.enter(await self._door.member(call.source, claimed))
@@ -132,12 +145,14 @@ class Api:
 
     async def socket(self, call: Call) -> Upgrade:
         """Check a WebSocket handshake (RFC 6455, section 4.2.1)."""
-        spoken = V1 if V1 in call.tokens("sec-websocket-protocol") else None
+        offered = call.tokens("sec-websocket-protocol")
+        spoken = next((each for each in (V1, PLAIN) if each in offered), None)
+        encoding = Encoding.V1 if spoken == V1 else Encoding.PLAIN
         asked: tuple[JoinRequest, Claim] | ChatError
         try:
-            asked = _join_request(call, Encoding.PLAIN if spoken is None else Encoding.V1)
+            asked = self._join_request(call, encoding)
         except ChatError as error:
-            if spoken is None:
+            if encoding == Encoding.PLAIN:
                 raise
             asked = error
         key = _checked_handshake(call)
@@ -149,8 +164,8 @@ class Api:
             request, claimed = asked
             return await self._sockets.enter(request, await self._door.member(call.source, claimed))
 
-        if spoken is None:
-            return Upgrade(enter, key)
+        if encoding == Encoding.PLAIN:
+            return Upgrade(enter, key, spoken)
         return Upgrade(enter, key, spoken, self._sockets.refused, self._sockets.going)
 
     async def origin(self, call: Call) -> Response:
@@ -176,6 +191,37 @@ class Api:
     async def asyncapi(self, call: Call) -> Response:
         """The frames of WebSockets and events, for programs."""
         return self._asyncapi()
+
+    def _claim(self, call: Call, asked: Mapping[str, str]) -> Claim:
+        """
+        What a client says of itself, and brings.
+
+        @raise ChatError: it is not allowed.
+        """
+        return claim(call, asked, self._credentials.find(call))
+
+    def _join_request(self, call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
+        """
+        The client's wishes for the room that the path names, and what it says of itself.
+
+        @raise ChatError: it asks for what there is not.
+        """
+        room = room_name(call.names["room"])
+        try:
+            asked = call.query
+        except ChatError:
+            if encoding != Encoding.PLAIN:
+                raise
+            # In plain mode a query that cannot be read has always been ignored.
+            asked = {}
+        claimed = self._claim(call, asked)
+        if encoding == Encoding.PLAIN:
+            count = min(number(asked, "history") or 0, HISTORY_PAGE)
+            return JoinRequest(room, encoding, history=count), claimed
+        since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
+        since = since or asked.get("since")
+        seen = None if since is None else place_of_text(since)
+        return JoinRequest(room, encoding, seen), claimed
 
     def _room(self, call: Call, in_body: str | None = None) -> str:
         """The room that a request names, in its path, query or body, or the default."""
@@ -230,30 +276,6 @@ def _checked_handshake(call: Call) -> str:
     if _KEY.fullmatch(key) is None:
         raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
     return key
-
-
-def _join_request(call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
-    """
-    The client's wishes for the room that the path names, and what it says of itself.
-
-    @raise ChatError: it asks for what there is not.
-    """
-    room = room_name(call.names["room"])
-    try:
-        asked = call.query
-    except ChatError:
-        if encoding != Encoding.PLAIN:
-            raise
-        # In plain mode a query that cannot be read has always been ignored.
-        asked = {}
-    claimed = claim(call, asked)
-    if encoding == Encoding.PLAIN:
-        count = min(number(asked, "history") or 0, HISTORY_PAGE)
-        return JoinRequest(room, encoding, history=count), claimed
-    since = call.header("Last-Event-ID") if encoding == Encoding.EVENTS else None
-    since = since or asked.get("since")
-    seen = None if since is None else place_of_text(since)
-    return JoinRequest(room, encoding, seen), claimed
 
 
 async def _history_body(found: History) -> AsyncGenerator[bytes, None]:

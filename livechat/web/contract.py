@@ -19,22 +19,25 @@ from livechat import __version__
 from livechat.errors import Close, Kind
 from livechat.http.endpoint import Endpoint
 from livechat.http.tree import Place
+from livechat.identity import passwords
 from livechat.members.base import HEARTBEAT
 from livechat.protocol import bodies, messages, names, plain
 from livechat.protocol import v1 as frames
-from livechat.protocol.plain import PlainError, PlainFrame
+from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
 from livechat.rooms.chat import Chat
 from livechat.web.operations import (
     ACTING,
     ANYWHERE,
     AS_USER,
     KNOWN,
+    PATH,
     QUERY,
     ROOM,
     SENDING,
     TEXT,
     UPGRADING,
     Document,
+    by_method,
     codes,
     reference,
     structure,
@@ -65,6 +68,8 @@ _STRUCTS: Final = {
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
+#: Names in a path.
+_BRACES: Final = re.compile(r"\{(\w+)\}")
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
 
 
@@ -74,8 +79,8 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
 
     @param places: those of the tree, of which those that are described are in it.
     """
-    schemas = _schemas((bodies.SendRequest, *get_args(frames.Action))) | _schemas(
-        (bodies.Sent, messages.Message, bodies.Allowance, bodies.Problem, frames.Ack), written=True
+    schemas = _schemas((*bodies.ASKED, *get_args(frames.Action))) | _schemas(
+        (*bodies.ANSWERED, messages.Message, frames.Ack), written=True
     )
     # A message need not say that it is one.
     schemas["Say"]["required"].remove("type")
@@ -87,7 +92,7 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
     schemas["Problem"]["properties"]["code"] |= codes(
         {*ANYWHERE, *SENDING, *ACTING, *UPGRADING, *_ELSEWHERE}
     )
-    room = {"parameters": [{"in": "path", "name": "room", "required": True, "schema": ROOM}]}
+    _bound_operator(schemas["OperatorRequest"])
     return {
         "openapi": "3.1.0",
         "info": _info(
@@ -98,13 +103,19 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
         ),
         "servers": [{"url": "/"}],
         "paths": {
-            each.path: (room if "{room}" in each.path else {})
-            | {method.lower(): each.described for method in each.answers}
+            each.path: _named(each.path) | by_method(each)
             for each in places
             if isinstance(each, Endpoint) and each.described is not None
         },
         "components": {"schemas": schemas},
     }
+
+
+def _named(path: str) -> Document:
+    """The parameters that *path* has in braces."""
+    names = _BRACES.findall(path)
+    named = [{"in": "path", "name": name, "required": True, "schema": PATH[name]} for name in names]
+    return {"parameters": named} if named else {}
 
 
 def asyncapi(chat: Chat) -> Document:
@@ -143,7 +154,7 @@ def _channels() -> Document:
     subprotocol = {"headers": structure(**{"Sec-WebSocket-Protocol": {"const": frames.V1}})}
     return {
         "plain": _socket_channel(
-            "Plain mode, for who asks for no subprotocol or for none that is known.",
+            f"Plain mode: the subprotocol `{PLAIN}`, or none that is known.",
             _PLAIN,
             _asked_with("history"),
         ),
@@ -206,6 +217,15 @@ def _bound(schema: Document, chat: Chat) -> None:
     schema["properties"]["message"] = TEXT | {
         "maxLength": chat.max_message,
         "description": f"At most {chat.max_message} bytes of UTF-8.",
+    }
+
+
+def _bound_operator(schema: Document) -> None:
+    """Say of an operator what its struct does not."""
+    schema["properties"]["name"] |= PATH["name"]
+    schema["properties"]["password"]["anyOf"][0] |= {
+        "minLength": passwords.SHORTEST,
+        "maxLength": passwords.LONGEST,
     }
 
 

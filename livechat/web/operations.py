@@ -12,7 +12,8 @@ from typing import Any, Final, get_args
 
 from livechat.errors import Kind
 from livechat.http.call import FORM
-from livechat.identity import guests
+from livechat.http.endpoint import Endpoint
+from livechat.identity import accounts, guests
 from livechat.protocol import looks, names, values
 from livechat.protocol import v1 as frames
 from livechat.protocol.wire import wire_limit
@@ -39,6 +40,7 @@ ACTING: Final = (
     *(kind for kind in SENDING if kind is not Kind.BAD_FORM),
     Kind.EMPTY_MESSAGE, Kind.UNKNOWN_TYPE, Kind.NOT_FOUND, Kind.TOO_LATE, Kind.TOO_MANY_EDITS,
 )  # fmt: skip
+MANAGING: Final = (*KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.BAD_QUERY, Kind.UNAVAILABLE)
 UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 
 TEXT: Final[Document] = {"type": "string"}
@@ -72,7 +74,20 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
     ),
 }
+#: What the paths of endpoints have in braces.
+PATH: Final[dict[str, Document]] = {
+    "room": ROOM,
+    "name": {"type": "string", "pattern": f"^{accounts.NAME}$"},
+}
 AS_USER: Final = ("name", "client")
+
+
+def by_method(endpoint: Endpoint) -> Document:
+    """The operations of an endpoint that is described, by method in lower case."""
+    described = endpoint.described or {}
+    if "operationId" in described:
+        return {method.lower(): described for method in endpoint.answers}
+    return {method.lower(): each for method, each in described.items()}
 
 
 def reference(name: str) -> Document:
@@ -183,6 +198,29 @@ def socket() -> Document:
         UPGRADING,
         [*_query("since", "history", *AS_USER), asked],
     )
+
+
+def operators() -> Document:
+    """The operators with names."""
+    listed = _answer("All, by name.", reference("OperatorList"))
+    return _operation("operators", "The operators with names.", listed, MANAGING)
+
+
+def set_operator(chat: Chat) -> Document:
+    """Making an operator, or changing one."""
+    kinds = (*MANAGING, Kind.UNKNOWN, Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.UNSUPPORTED_MEDIA_TYPE)
+    summary = "Make an operator, or change one, which ends their sessions."
+    making = _operation(
+        "setOperator", summary, _answer("It is done.", reference("OperatorSet")), kinds
+    )
+    return making | _body(chat, {"application/json": {"schema": reference("OperatorRequest")}})
+
+
+def drop_operator() -> Document:
+    """Dropping an operator."""
+    dropped = _answer("It is done.", reference("OperatorDropped"))
+    kinds = (*MANAGING, Kind.UNKNOWN, Kind.NOT_FOUND)
+    return _operation("dropOperator", "Drop an operator, who is signed out.", dropped, kinds)
 
 
 def healthy() -> Document:

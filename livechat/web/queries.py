@@ -47,12 +47,13 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     return Window(usual if limit is None else limit, before, after)
 
 
-def claim(call: Call, asked: Mapping[str, str]) -> Claim:
+def claim(call: Call, asked: Mapping[str, str], credential: str | None) -> Claim:
     """
     The name and the key by which a guest wants to be known, its token, and what an authenticator
     looks at.
 
     @param asked: the query's fields, as far as they count.
+    @param credential: its token (`livechat.web.credentials`).
     @raise ChatError: one of them is not allowed.
     """
     name, key = asked.get("name"), asked.get("client")
@@ -61,7 +62,8 @@ def claim(call: Call, asked: Mapping[str, str]) -> Claim:
         None if key is None else checked_key(key),
         call.headers,
         call.proxied,
-        call.bearer,
+        credential,
+        here=credential is not None and call.is_local,
     )
 
 

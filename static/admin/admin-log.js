@@ -56,8 +56,9 @@ export function add({ seq, time, message, user, edited }) {
   line.querySelector("p").textContent = message;
   line.querySelector("span").textContent = `#${seq}`;
   line.querySelector("em").hidden = !edited;
-  line.querySelector("summary").setAttribute("aria-label", `Remove message #${seq}`);
-  line.querySelector("[name=seq]").value = seq;
+  // Only for those that may.
+  line.querySelector("summary")?.setAttribute("aria-label", `Remove message #${seq}`);
+  line.querySelector("[name=seq]")?.setAttribute("value", seq);
   const element = line.querySelector("time");
   element.dateTime = new Date(time).toISOString();
   localTime(element);
@@ -97,7 +98,7 @@ export function retract({ seq, refs, by }) {
     showAuthor(line, null);
     line.querySelector("p").textContent = blank.dataset[by];
     line.querySelector("em").hidden = true;
-    line.querySelector("details").remove();
+    line.querySelector("details")?.remove();
   }
 }
 

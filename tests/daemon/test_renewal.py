@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.daemon.assembly import build
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.errors import StartError
+from livechat.identity.key_ring import KeyRing
 from livechat.net import certificates
 from livechat.net.certificates import Certificate
+from livechat.system.time import Time
 from tests import support
 from tests.net.test_certificates import issue
+from tests.support.jwts import pem, secret_file
 from tests.test_service import config, memory_reactor
 
 
@@ -70,6 +74,20 @@ class RenewalTest(SynchronousTestCase):
         with capturedLogs() as events:
             self.successResultOf(Deferred.fromCoroutine(self.renewal.renew()))
         return "\n".join(event["log_format"].format(**event) for event in events)
+
+    def test_keys_of_tokens(self) -> None:
+        """Files are read again; what cannot be used is one line, and those of before go on."""
+        path = secret_file(self.directory)
+        ring = self.renewal._issuers = KeyRing([path], [], lambda _: fail(OSError()), Time(Clock()))
+        assert "Keys of tokens that files have: 1." in self.renew()
+        path.write_bytes(pem("EC"))
+        self.renew()
+        assert (ring.fitting(None, "HS256"), len(ring.fitting(None, "ES256"))) == ((), 1)
+        path.write_bytes(b"hunter2")
+        said = self.renew()
+        assert "The keys of tokens stay as they were: --token-keys: cannot use" in said
+        assert "hunter2" not in said
+        assert len(ring.fitting(None, "ES256")) == 1
 
     def test_renewing(self) -> None:
         """A new password is taken; one that cannot be used leaves the old one; no bug is lost."""

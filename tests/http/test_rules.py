@@ -66,6 +66,7 @@ def test_foreign_origins(port: Port, origin: str) -> None:
         )
         assert (answer.status, answer.code()) == (403, "bad_origin")
         assert "access-control-allow-origin" not in answer.headers
+        assert "access-control-allow-credentials" not in answer.headers
     assert port.ask("GET", "/chat/history/", Origin=origin).status == 403
     assert port.ask("GET", "/ws/chat/r/", Origin=origin).status == 403
     preflight = {"Origin": origin, "Access_Control_Request_Method": "POST"}
@@ -89,6 +90,7 @@ def test_own_origin(port: Port) -> None:
         answer = port.ask("POST", "/chat/send/", b"message=x", Host=host, Origin=origin, **FORM)
         assert answer.status == 200
         assert answer.headers["access-control-allow-origin"] == origin
+        assert "access-control-allow-credentials" not in answer.headers
 
 
 def test_allowed_origin(port: Port) -> None:
@@ -100,7 +102,7 @@ def test_allowed_origin(port: Port) -> None:
     assert answer.headers["access-control-allow-origin"] == allowed
     assert answer.headers["vary"] == "Origin"
     assert "Livechat-Seq" in answer.headers["access-control-expose-headers"]
-    assert "access-control-allow-credentials" not in answer.headers
+    assert answer.headers["access-control-allow-credentials"] == "true"
     refused = shared.ask("POST", "/chat/send/", b"x", Origin=allowed, **FORM)
     assert refused.status == 400
     assert refused.headers["access-control-allow-origin"] == allowed
@@ -120,8 +122,9 @@ def test_preflight(port: Port) -> None:
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert "POST" in answer.headers["access-control-allow-methods"]
     assert answer.headers["access-control-allow-headers"] == (
-        "Content-Type, Idempotency-Key, Last-Event-ID"
+        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
     )
+    assert answer.headers["access-control-allow-credentials"] == "true"
     assert int(answer.headers["access-control-max-age"]) > 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.identity.desk import Cluster, Desk
+from tests.identity.desk import Cluster, Desk, accounts_map
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def cluster() -> Cluster:
 @pytest.fixture
 def desks(tmp_path: Path, cluster: Cluster) -> tuple[Desk, Desk]:
     """Two processes of one cluster."""
-    made = []
+    made, accounts = [], accounts_map()
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        made.append(Desk(tmp_path / name, cluster))
+        made.append(Desk(tmp_path / name, cluster, accounts))
         made[-1].operators.start()
     return made[0], made[1]

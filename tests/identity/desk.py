@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,12 @@ from twisted.internet.task import Clock
 from livechat.backends.alone import LoneMap, _NoStore
 from livechat.backends.maps import MapEntry
 from livechat.errors import ChatError, Kind
+from livechat.identity.accounts import (
+    LARGEST_ACCOUNT,
+    MOST_ACCOUNTS,
+    Accounts,
+    account_grants,
+)
 from livechat.identity.operators import (
     Operators,
 )
@@ -31,9 +37,12 @@ LASTS = 3_600
 class Desk:
     """Operators in a directory, at a time that the test moves."""
 
-    def __init__(self, directory: Path, shared: LoneMap | None = None) -> None:
+    def __init__(
+        self, directory: Path, shared: LoneMap | None = None, accounts: LoneMap | None = None
+    ) -> None:
         """
         @param shared: what several processes have.
+        @param accounts: the same of accounts.
         """
         self.path = directory / "operators.json"
         self.clock = Clock()
@@ -45,6 +54,7 @@ class Desk:
         self.kept: dict[str, MapEntry] = {}
         self.full = False
         self.shared = shared
+        self.accounts = Accounts(accounts or accounts_map(lambda: self.wall))
         self.operators = self.again()
 
     def read(self, name: str) -> dict[str, MapEntry]:
@@ -74,10 +84,11 @@ class Desk:
 
     def again(self, text: str = PASSWORD) -> Operators:
         """The same after a restart."""
-        self.sessions = Sessions(self.shared or self.map(), self.time, LASTS)
+        self.sessions = Sessions(self.shared or self.map(), self.accounts, self.time, LASTS)
         self.operators = Operators(
             self.path,
             self.sessions,
+            self.accounts,
             self.time,
             hashing=self.lane,
             saving=self.disk,
@@ -90,14 +101,26 @@ class Desk:
         """Sessions that the store has."""
         return sum(key.startswith("sessions:") for key in self.kept)
 
-    def sign_in(self, password: str = PASSWORD, address: str = "192.0.2.1") -> str:
-        token: str = run(self.operators.sign_in(address, password))
+    def sign_in(self, password: str = PASSWORD, address: str = "192.0.2.1", name: str = "") -> str:
+        token: str = run(self.operators.sign_in(address, password, name))
         return token
 
-    def refused(self, password: str = "wrong", address: str = "192.0.2.1") -> ChatError:
+    def put(self, name: str, password: str | None = PASSWORD, **rooms: str) -> None:
+        """Make or change the operator *name*; rights are words with blanks between."""
+        grants = account_grants({room: words.split() for room, words in rooms.items()})
+        run(self.operators.put(name, grants, password))
+
+    def refused(
+        self, password: str = "wrong", address: str = "192.0.2.1", name: str = ""
+    ) -> ChatError:
         with pytest.raises(ChatError) as caught:
-            self.sign_in(password, address)
+            self.sign_in(password, address, name)
         return caught.value
+
+
+def accounts_map(now: Callable[[], float] = lambda: 1_790_000_000.0) -> LoneMap:
+    """A map of accounts, of which no store knows."""
+    return LoneMap("accounts", now, _NoStore(), None, most=MOST_ACCOUNTS, largest=LARGEST_ACCOUNT)
 
 
 class Cluster(LoneMap):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import Actor
+from livechat.identity.actor import ALL_GRANTS, Actor
 from livechat.identity.door import Claim, Door
+from livechat.identity.tokens import Tokens
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
-from tests.support import kind, make_door, run
+from livechat.system.time import Time
+from tests.support import LOCAL_KEY, kind, make_door, make_keys, run
 
 SOURCE = Source("192.0.2.1", Rate.of(0))
 KEY = "abcdefghijklmnop"
@@ -114,3 +120,103 @@ def test_unknown_to_authenticators() -> None:
     assert (guest.kind, guest.user.name) == ("guest", "Bob")
     assert header.asked == [Credentials({"x": ("1",)}, "192.0.2.1", proxied=True)]
     assert run(made.caller(SOURCE, Claim())).user is None
+
+
+NOW = 1_790_000_000
+
+
+class BackEnds:
+    """A door for keys."""
+
+    def __init__(self) -> None:
+        self.time = Time(Clock(), lambda: NOW)
+        self.keys = make_keys(self.time)
+        self.door = make_door(lambda: succeed(b"s"), time=self.time, keys=self.keys)
+
+    def key(self, **more: Any) -> str:
+        _, credential = run(self.keys.add("news", {"news": ["send"]}, **more))
+        return str(credential)
+
+    def caller(self, credential: str, **more: Any) -> Actor:
+        made: Actor = run(self.door.caller(SOURCE, Claim(credential=credential, **more)))
+        return made
+
+    def refusal(self, credential: str, **more: Any) -> Kind:
+        claim = Claim(credential=credential, **more)
+        found = {
+            kind(Deferred.fromCoroutine(enters(SOURCE, claim)))
+            for enters in (self.door.caller, self.door.member)
+        }
+        (only,) = found
+        return only
+
+
+@pytest.mark.parametrize("header", ["origin", "sec-fetch-site"])
+def test_a_key_in_a_browser(header: str) -> None:
+    """It is refused, right or wrong, before it is looked at."""
+    desk = BackEnds()
+    for credential in (desk.key(), f"lck_x_{'w' * 43}", LOCAL_KEY):
+        headers = {header: ("https://localhost",)}
+        assert desk.refusal(credential, headers=headers, here=True) is Kind.FORBIDDEN
+
+
+def test_no_key() -> None:
+    """Neither does the client's own word count then, nor an authenticator's."""
+    desk = BackEnds()
+    for credential in ("lck_", f"lck_x_{'w' * 43}", LOCAL_KEY):
+        assert desk.refusal(credential, name="Ann", key=KEY) is Kind.UNAUTHORIZED
+
+
+def test_a_back_end() -> None:
+    """A key has no user in a request, and its own where it is a member."""
+    desk = BackEnds()
+    credential = desk.key(rate=7, expires=NOW + 60)
+    actor = desk.caller(credential, name="Eve", key=KEY)
+    assert (actor.kind, actor.user, actor.name, actor.rate) == ("key", None, "news", 7)
+    assert (actor.returns, actor.as_users) == (True, False)
+    assert actor.grants == {"news": frozenset({"send"})}
+    assert actor.lease is not None
+    assert (actor.lease.key, actor.lease.ends) == (credential.split("_")[1], NOW + 60)
+    member = run(desk.door.member(SOURCE, Claim(credential=credential)))
+    assert member.user == User(f"!key:{actor.lease.key}", "news", verified=True)
+    assert member.connection
+
+
+def test_a_reserved_name_of_a_key() -> None:
+    """No key looks like an operator."""
+    desk = BackEnds()
+    _, credential = run(desk.keys.add("Operator", {}))
+    member = run(desk.door.member(SOURCE, Claim(credential=credential)))
+    assert member.user.name == f"key-{credential.split('_')[1]}"
+
+
+def test_for_users() -> None:
+    """Only a key that may names users, whom it makes nobody whom a token could not."""
+    desk = BackEnds()
+    ann = Identity("42", "Ann", "vip")
+    assert desk.refusal(desk.key(), user=ann) is Kind.FORBIDDEN
+    credential = desk.key(as_users=True)
+    actor = desk.caller(credential, user=ann)
+    assert actor.user == User("42", "Ann", "vip", verified=True)
+    assert (actor.kind, actor.grants) == ("key", {"news": frozenset({"send"})})
+    for known_as in ("a!b", "!operator", "", "x" * 65, "a b", "\u200b"):
+        assert desk.refusal(credential, user=Identity(known_as)) is Kind.BAD_REQUEST
+    assert desk.caller(credential, user=Identity("7", "Operator", "moderator")).user == User(
+        "7", "7", verified=True
+    )
+
+
+def test_the_local_key() -> None:
+    """From this machine it has all rights, and may name users."""
+    actor = BackEnds().caller(LOCAL_KEY, here=True)
+    assert (actor.kind, actor.name, actor.as_users) == ("key", "local", True)
+    assert actor.grants == ALL_GRANTS
+
+
+def test_a_key_is_not_renewed() -> None:
+    """No token takes its place, of the user for whom it acts neither."""
+    desk = BackEnds()
+    actor = desk.caller(desk.key(as_users=True), user=Identity("42"))
+    tokens = Tokens(lambda: succeed(b"s"), desk.time, 3_600)
+    minted = run(tokens.mint("42"))
+    assert kind(Deferred.fromCoroutine(desk.door.renew(actor, minted.token))) is Kind.FORBIDDEN

@@ -115,3 +115,31 @@ def test_told_of_nothing_in_particular() -> None:
     desk.map._entries.clear()  # as a copy that was cut off has it
     desk.leases._changed(())
     assert held.told == []
+
+
+def test_keys() -> None:
+    """A key that is not in the map any more ends what came with it, also what comes late."""
+    desk = Desk()
+    keys = LoneMaps(desk.time.wall).get("keys", most=3, largest=32)
+    desk.leases = Leases(desk.map, desk.time, 3_600, keys)
+    for key in "ab":
+        result(keys.put(key, b"1"))
+    one, other, local = (holder(desk, Lease(key=key)) for key in ("a", "b", "local"))
+    result(keys.drop("a"))
+    late = holder(desk, Lease(key="a"))
+    assert one.told == late.told == [Kind.TOKEN_REVOKED]
+    assert other.told == local.told == []
+    keys._entries.clear()
+    desk.leases._keys_changed(())
+    assert (other.told, local.told) == ([Kind.TOKEN_REVOKED], [])
+
+
+def test_the_end_of_a_key() -> None:
+    """Nobody is asked for another one, and there is no grace."""
+    desk = Desk()
+    held = holder(desk, Lease(key="a", ends=1_100))
+    desk.clock.advance(99)
+    assert held.told == []
+    desk.clock.advance(1)
+    assert held.told == [Kind.TOKEN_REVOKED]
+    assert desk.clock.getDelayedCalls() == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from argon2 import Parameters, PasswordHasher, extract_parameters
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
@@ -391,3 +393,103 @@ def test_another_password_and_a_file_of_the_version_before(desk: Desk) -> None:
     desk.again("another password").start()
     assert not desk.sessions.lasting("a" * 43)
     assert desk.kept == {}
+
+
+class Counting(PasswordHasher):
+    """Counts how often a password is verified, and at which costs."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified: list[Parameters] = []
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002
+        self.verified.append(extract_parameters(str(hash)))
+        return super().verify(hash, password)
+
+
+@pytest.fixture
+def counting(desk: Desk) -> Counting:
+    """The hasher of *desk*, which counts from now on."""
+    desk.put("ann", lobby="moderate")
+    hasher = Counting()
+    desk.operators._hasher = hasher
+    return hasher
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("ann", "wrong"), ("bob", "wrong"), ("bob", PASSWORD), ("", "wrong"), ("operator", "wrong"),
+     ("Ann", PASSWORD), ("ann\0", PASSWORD), ("*", PASSWORD), ("é", ""), ("x" * 10_000, PASSWORD)],
+)  # fmt: skip
+def test_wrong_names_take_as_long_as_wrong_passwords(
+    desk: Desk, counting: Counting, name: str, password: str
+) -> None:
+    """Each attempt verifies one password, at the same costs, and is answered alike."""
+    refused = desk.refused(password, name=name)
+    (costs,) = counting.verified
+    assert (costs.memory_cost, costs.time_cost, costs.parallelism) == (8, 1, 1)
+    assert costs.hash_len == 32
+    shared = name in ("", "operator")
+    assert (refused.kind, refused.detail) == (
+        Kind.WRONG_PASSWORD,
+        "This is not the password." if shared else "This is not the name and the password.",
+    )
+
+
+def test_the_right_name_and_password(desk: Desk, counting: Counting) -> None:
+    """A right one verifies one password too; the shared password opens no account, nor reverse."""
+    desk.put("bob", "another password", lobby="send")
+    token = desk.sign_in(name="ann")
+    session = desk.sessions.find(token)
+    assert len(counting.verified) == 1
+    assert session is not None
+    assert session.operator == "ann"
+    desk.sign_in()
+    assert desk.refused(name="bob").kind is Kind.WRONG_PASSWORD
+    assert desk.refused("another password").kind is Kind.WRONG_PASSWORD
+
+
+def test_no_name_is_logged_that_was_wrong(desk: Desk) -> None:
+    """What was typed as a name may be a password."""
+    with capturedLogs() as events:
+        desk.refused(name=PASSWORD)
+    assert PASSWORD not in str(events)
+
+
+def test_guessing_names_is_bounded(desk: Desk) -> None:
+    """Attempts count for an address, whatever name they are for."""
+    desk.put("ann")
+    for number in range(int(ATTEMPTS_OF_ONE.burst)):
+        desk.refused(name=f"a{number}")
+    assert desk.refused(PASSWORD, name="ann").kind is Kind.RATE_LIMITED
+    assert desk.refused(PASSWORD).kind is Kind.RATE_LIMITED
+
+
+def test_a_made_password(desk: Desk) -> None:
+    """A new operator gets a password if none is given; a known one keeps its own."""
+    new, made = run(desk.operators.put("ann", {}, None))
+    assert new
+    assert desk.sign_in(made, name="ann")
+    assert run(desk.operators.put("ann", {}, None)) == (False, None)
+    assert desk.sign_in(made, name="ann")
+    assert run(desk.operators.put("ann", {}, "another password")) == (False, None)
+    assert desk.refused(made, name="ann").kind is Kind.WRONG_PASSWORD
+    assert made not in str(desk.accounts.all())
+
+
+@pytest.mark.parametrize("password", ["", "short", "two\nlines of it", "x" * 1_025, "half \ud800"])
+def test_passwords_that_cannot_be(desk: Desk, password: str) -> None:
+    putting = Deferred.fromCoroutine(desk.operators.put("ann", {}, password))
+    assert kind(putting) is Kind.BAD_REQUEST
+    assert desk.accounts.get("ann") is None
+
+
+def test_changed_while_a_password_is_checked(desk: Desk) -> None:
+    """An old password that was right when it came does not let in behind a change."""
+    desk.put("ann", lobby="moderate")
+    desk.lane.held = True
+    coming = Deferred.fromCoroutine(desk.operators.sign_in("192.0.2.1", PASSWORD, "ann"))
+    run(desk.accounts.put("ann", {}, None))
+    while not coming.called:
+        desk.lane.step()
+    assert kind(coming) is Kind.WRONG_PASSWORD

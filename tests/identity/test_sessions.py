@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,9 +10,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from livechat.backends.alone import STORE_WITHIN
+from livechat.backends.maps import MapEntry
 from livechat.errors import Kind
+from livechat.identity.passwords import Password
 from livechat.identity.sessions import (
+    MOST_OF_ONE,
     MOST_SESSIONS,
+    Session,
+    session_key,
 )
 from tests.identity.desk import LASTS, Cluster, Desk
 from tests.support import PASSWORD, result, run
@@ -150,3 +156,75 @@ def test_the_map_is_away(desks: tuple[Desk, Desk], cluster: Cluster) -> None:
     assert one.refused(PASSWORD).kind is Kind.UNAVAILABLE
     assert run(two.sessions.look_up(token))
     assert not run(two.sessions.look_up("x" * 43))
+
+
+def test_sessions_from_before_names(desk: Desk) -> None:
+    """A bare time, as versions before wrote it, is a session of the shared password."""
+    token = "b" * 43
+    desk.kept[f"sessions:{session_key(token)}"] = MapEntry(b"%d" % (desk.wall + 60), 0)
+    session = desk.again().sessions.find(token)
+    assert session == Session(int(desk.wall + 60))
+    assert desk.sign_in()
+    assert json.loads(next(iter(reversed(desk.kept.values()))).value) > desk.wall - 1
+
+
+@pytest.mark.parametrize("value", [b"[]", b'["x"]', b'{"a":1}', b"null", b'[1,"ann"', b"1e99", b""])
+def test_values_that_cannot_be_read(desk: Desk, value: bytes) -> None:
+    """A session of another livechat, or a damaged one, is none."""
+    token = "b" * 43
+    desk.kept[f"sessions:{session_key(token)}"] = MapEntry(value, 0)
+    assert desk.again().sessions.find(token) is None
+    assert desk.sign_in()
+
+
+@pytest.mark.parametrize("change", ["drop", "rooms", "password", "again"])
+def test_changed_operators_are_signed_out(desks: tuple[Desk, Desk], change: str) -> None:
+    """At all processes at once, with what goes on for them; others stay."""
+    one, two = desks
+    for name in ("ann", "bob"):
+        one.put(name, lobby="moderate")
+    token, bobs, shared = two.sign_in(name="ann"), two.sign_in(name="bob"), two.sign_in()
+    ended: list[str] = []
+    with (
+        two.sessions.during(token, lambda: ended.append("ann")),
+        two.sessions.during(bobs, lambda: ended.append("bob")),
+        two.sessions.during(shared, lambda: ended.append("shared")),
+    ):
+        match change:
+            case "drop":
+                run(one.accounts.drop("ann"))
+            case "rooms":
+                one.put("ann", None, lobby="send")
+            case "password":
+                one.put("ann", "another password", lobby="moderate")
+            case "again":
+                run(one.accounts.drop("ann"))
+                one.put("ann", lobby="moderate")
+    assert ended == ["ann"]
+    for desk in desks:
+        assert not desk.sessions.lasting(token)
+        assert run(desk.sessions.look_up(token)) is None
+        assert desk.sessions.lasting(bobs)
+        assert desk.sessions.lasting(shared)
+
+
+def test_a_new_shared_password_is_nothing_to_the_named(desk: Desk) -> None:
+    """Operators with a password of their own stay signed in."""
+    desk.put("ann", lobby="moderate")
+    named, shared = desk.sign_in(name="ann"), desk.sign_in()
+    run(desk.operators.renew(lambda: Password("another password", "a test")))
+    assert desk.sessions.lasting(named)
+    assert not desk.sessions.lasting(shared)
+
+
+def test_one_operator_signs_out_only_itself(desk: Desk) -> None:
+    """However often it signs in."""
+    for name in ("ann", "bob"):
+        desk.put(name, lobby="moderate")
+    bobs, shared, first = desk.sign_in(name="bob"), desk.sign_in(), desk.sign_in(name="ann")
+    rest = [desk.sign_in(name="ann") for _ in range(MOST_OF_ONE)]
+    assert not desk.sessions.lasting(first)
+    assert all(map(desk.sessions.lasting, [bobs, shared, *rest]))
+    others = [desk.sign_in() for _ in range(MOST_SESSIONS)]
+    assert not desk.sessions.lasting(shared)
+    assert all(map(desk.sessions.lasting, [bobs, *rest, *others]))

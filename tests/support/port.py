@@ -93,6 +93,7 @@ class Port:
         return root(
             self.world.chat,
             door=self.world.door,
+            keys=self.world.keys,
             feeds=self.feeds,
             sockets=self.sockets,
             operators=self.world.operators,

@@ -15,9 +15,11 @@ from livechat.backends.retention import Retention
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.messages import SqliteMessageLog
+from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.actor import Actor, operator
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Claim, Door
+from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -40,6 +42,7 @@ from tests.support.outcomes import result, run
 FOREVER = Retention(0, 0)
 #: Seconds that a token may last.
 LIFETIME = 30 * 86_400
+LOCAL_KEY = f"lck_local_{'l' * 43}"
 PASSWORD = "correct horse battery staple"
 #: Hashes passwords in no time.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -50,12 +53,18 @@ def make_leases(time: Time) -> Leases:
     return Leases(LoneMaps(time.wall).get("revoked", most=100, largest=32), time, LIFETIME)
 
 
+def make_keys(time: Time) -> Keys:
+    """No keys but the local one."""
+    return Keys(LoneMaps(time.wall).get("keys", most=10, largest=20_000), time, LOCAL_KEY)
+
+
 def make_door(
     secret: Callable[[], Deferred[bytes]] = lambda: succeed(b"a secret"),
     *authenticators: IAuthenticator,
     time: Time | None = None,
     leases: Leases | None = None,
     tokens: Tokens | None = None,
+    keys: Keys | None = None,
 ) -> Door:
     """A door, on a clock that stands still unless there is one."""
     time = time or Time(Clock(), lambda: 1_790_000_000.0)
@@ -64,6 +73,8 @@ def make_door(
         tokens or Tokens(secret, time, LIFETIME),
         leases or make_leases(time),
         Authentication(authenticators, time) if authenticators else None,
+        keys=keys or make_keys(time),
+        time=time,
     )
 
 
@@ -124,7 +135,8 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time)
-        self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME)
+        self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME, keys_map(self.backend))
+        self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.door = make_door(
             self.backend.processes.secret,
@@ -132,6 +144,7 @@ class World:
             time=self.time,
             leases=self.leases,
             tokens=self.tokens,
+            keys=self.keys,
         )
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.operators = self._operators(directory / "operators.json")
@@ -152,9 +165,11 @@ class World:
         )
 
     def _operators(self, path: Path) -> Operators:
+        accounts = Accounts(accounts_map(self.backend))
         made = Operators(
             path,
-            Sessions(operators_map(self.backend), self.time, 3_600),
+            Sessions(operators_map(self.backend), accounts, self.time, 3_600),
+            accounts,
             self.time,
             hashing=Lane(),
             saving=Lane(),

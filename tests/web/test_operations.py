@@ -10,9 +10,10 @@ from tests.support import Port, World
 def test_names(port: Port) -> None:
     """Each operation has a name of its own, and says what it is for."""
     described = [
-        place.described
+        described
         for place in port.tree.places()
         if isinstance(place, Endpoint) and place.described is not None
+        for described in operations.by_method(place).values()
     ]
     names = [each["operationId"] for each in described]
     assert len(set(names)) == len(names) > 10

@@ -52,10 +52,10 @@ class AuditPages:
         found = await self._audit.history(asked.actor, part)
         return self._templates.page(
             "admin/audit.html",
-            token=asked.form_token,
             now=self._time.wall(),
             live=part == Window(RECORDS_PER_PAGE),
             newer=found.newer,
+            **asked.frame,
             **await _listed(found),
         )
 

@@ -18,10 +18,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from hashlib import blake2b
 from secrets import compare_digest
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.errors import ChatError, Kind
@@ -56,18 +57,24 @@ class OperatorCall(Struct, frozen=True):
 
     @ivar actor: the operator.
     @ivar token: their session's.
+    @ivar audits: they may read the audit.
     @ivar form: the fields of the form that they sent.
     """
 
     call: Call
     actor: Actor
     token: str
+    audits: bool
     form: Mapping[str, str] = {}
 
     @property
-    def form_token(self) -> str:
-        """What the forms of the page must carry."""
-        return form_token(self.token)
+    def frame(self) -> dict[str, Any]:
+        """The values that the templates of all pages need."""
+        return {
+            "token": form_token(self.token),
+            "operator": self.actor.name,
+            "audits": self.audits,
+        }
 
 
 Page = Callable[[OperatorCall], Awaitable[Response]]
@@ -90,10 +97,9 @@ class Gate:
         """A page that signed-in operators get; others are asked to sign in."""
 
         async def answer(call: Call) -> Response:
-            token = await self._session(call)
-            if token is None:
+            asked = await self._asked(call)
+            if asked is None:
                 return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
-            asked = OperatorCall(call, operator(call.source), token)
             return await self._or_error_page(asked, page(asked))
 
         return answer
@@ -108,11 +114,11 @@ class Gate:
         """
 
         async def answer(call: Call) -> Response:
-            given, token = call.form, await self._session(call)
-            if token is None:
+            given, asked = call.form, await self._asked(call)
+            if asked is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
                 return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
-            asked = OperatorCall(call, operator(call.source), token, given)
+            asked = replace(asked, form=given)
             return await self._or_error_page(asked, self._done(asked, done, refused))
 
         return answer
@@ -121,12 +127,12 @@ class Gate:
         """Events for an operator, until their session ends."""
 
         async def answer(call: Call) -> Response:
-            token = await self._session(call)
-            if token is None:
+            asked = await self._asked(call)
+            if asked is None:
                 raise ChatError(Kind.NOT_SIGNED_IN, "Sign in first.")
-            stream = EventStream(self._clock, self._operators.sessions.lasting(token))
-            events = await begun(OperatorCall(call, operator(call.source), token), stream)
-            return stream.answer(self._while_signed_in(token, stream, events))
+            stream = EventStream(self._clock, self._operators.sessions.lasting(asked.token))
+            events = await begun(asked, stream)
+            return stream.answer(self._while_signed_in(asked.token, stream, events))
 
         return answer
 
@@ -134,7 +140,7 @@ class Gate:
         """The page that asks for the password."""
         asked = call.query
         wanted = _safe(asked.get("next", ""))
-        if await self._session(call) is not None:
+        if await self._asked(call) is not None:
             return see(wanted)
         notice = "You are signed out." if "out" in asked else ""
         return self._sign_in_page(call, wanted, notice=notice)
@@ -144,19 +150,28 @@ class Gate:
         given, token = call.form, _cookie(call)
         wanted = _safe(given.get("next", ""))
         draft = given.get("message", "") if _ROOM.match(wanted) else ""
-        if (session := await self._session(call)) is not None:
+        if (asked := await self._asked(call)) is not None:
             # In another tab, whose form has made this one's out of date.
-            return self._back(session, wanted, draft)
+            return self._back(asked, wanted, draft)
         try:
             if call.asked.scheme == "http":
                 raise ChatError(Kind.BAD_TOKEN, "Operators can sign in only over https.")
             _check(given, token)
-            new = await self._operators.sign_in(call.source.address, given.get("password", ""))
+            new = await self._operators.sign_in(
+                call.source.address,
+                given.get("password", ""),
+                given.get("username", "").strip().lower(),
+            )
         except ChatError as error:
-            return self._sign_in_page(call, wanted, draft, error)
-        await self._record(operator(call.source), "sign_in")
+            username = given.get("username", "")
+            return self._sign_in_page(call, wanted, draft, error, username=username)
+        asked = self._of_session(call, new)
+        if asked is None:
+            # The operator was changed just now.
+            return see(_SIGN_IN)
+        await self._record(asked.actor, "sign_in")
         return self._back(
-            new, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
+            asked, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
         )
 
     async def sign_out(self, asked: OperatorCall) -> Response:
@@ -175,19 +190,33 @@ class Gate:
             self._audit.check()
             await self._audit.record(actor, Action(done))
 
-    async def _session(self, call: Call) -> str | None:
-        """The token of the session that *call* is in."""
+    async def _asked(self, call: Call) -> OperatorCall | None:
+        """*call*, if it is in a session."""
         token = _cookie(call)
-        return (
-            token if token is not None and await self._operators.sessions.look_up(token) else None
-        )
+        if token is None or await self._operators.sessions.look_up(token) is None:
+            return None
+        return self._of_session(call, token)
 
-    def _back(self, token: str, wanted: str, draft: str, *headers: tuple[str, str]) -> Response:
+    def _of_session(self, call: Call, token: str) -> OperatorCall | None:
+        session = self._operators.sessions.find(token)
+        if session is None:
+            return None
+        actor = operator(call.source)
+        if session.operator is not None:
+            account = self._operators.accounts.get(session.operator)
+            if account is None:
+                return None
+            actor = operator(call.source, account.grants, account.name)
+        return OperatorCall(call, actor, token, self._audit.is_open(actor))
+
+    def _back(
+        self, asked: OperatorCall, wanted: str, draft: str, *headers: tuple[str, str]
+    ) -> Response:
         """Where the operator wanted to go, with what they had typed there."""
         if not draft:
             return see(wanted, *headers)
         return self._templates.page(
-            "admin/resume.html", headers=headers, room=wanted, token=form_token(token), draft=draft
+            "admin/resume.html", headers=headers, room=wanted, draft=draft, **asked.frame
         )
 
     def _sign_in_page(
@@ -196,7 +225,9 @@ class Gate:
         wanted: str,
         draft: str = "",
         error: ChatError | None = None,
+        *,
         notice: str = "",
+        username: str = "",
     ) -> Response:
         """A browser that has no token yet gets one with it."""
         token = _cookie(call)
@@ -212,6 +243,7 @@ class Gate:
             next=wanted,
             draft=draft,
             notice=notice,
+            username=username,
         )
 
     async def _done(self, asked: OperatorCall, done: Page, refused: Refused | None) -> Response:
@@ -227,12 +259,15 @@ class Gate:
         try:
             return await page
         except ChatError as error:
-            return self._templates.page("admin/error.html", error=error, token=asked.form_token)
+            return self._templates.page("admin/error.html", error=error, **asked.frame)
 
     async def _while_signed_in(
         self, token: str, stream: EventStream, events: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
         with self._operators.sessions.during(token, stream.end):
+            if self._operators.sessions.find(token) is None:
+                # It ended before its end could be told.
+                stream.end()
             async with aclosing(events):
                 async for each in events:
                     yield each

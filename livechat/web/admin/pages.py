@@ -16,6 +16,7 @@ from livechat import __version__
 from livechat.errors import ChatError, Kind
 from livechat.http.response import Response, see
 from livechat.identity.actor import Actor
+from livechat.identity.rights import EVERYWHERE
 from livechat.net.certificates import EXPIRES_SOON
 from livechat.protocol.audit import Action
 from livechat.protocol.cluster import Report, Room
@@ -126,6 +127,8 @@ class Admin:
         part, ref = window(asked.call.query, _MESSAGES), number(asked.form, "seq")
         if ref is None:
             raise ChatError(Kind.BAD_FORM, "The form names no message.")
+        # All operators are one author: without this right, one could take back another's.
+        self._chat.require(asked.actor, name, "moderate")
         await self._chat.retract(asked.actor, name, [ref])
         return see(f"/admin/rooms/{name}/{_query(part, removed=ref)}")
 
@@ -147,29 +150,32 @@ class Admin:
         return self._templates.page(
             "admin/overview.html",
             error=error,
-            token=asked.form_token,
             named=named,
             longest_filter=LONGEST_FILTER,
             longest_name=LONGEST_ROOM_NAME,
+            **asked.frame,
             **self._at_a_glance(
+                asked.actor,
                 view,
-                await self._chat.rooms(asked.actor),
-                await self._chat.reports(asked.actor),
+                await self._chat.directory.rooms(),
+                await self._chat.directory.reports(),
             ),
         )
 
     async def _overview_parts(
         self, actor: Actor, stream: EventStream, view: View
     ) -> AsyncGenerator[bytes, None]:
-        parts = Parts(self._templates, ("tiles", "rooms", "server"))
+        manages = "manage" in self._chat.can(actor, EVERYWHERE)
+        names = ("tiles", "rooms", "server") if manages else ("tiles", "rooms")
+        parts = Parts(self._templates, names)
         self._looking += 1
         try:
             while not stream.ended:
                 now = self._time.seconds()
                 if now >= self._rooms_at + REFRESH:
-                    self._rooms, self._rooms_at = await self._chat.rooms(actor), now
-                    self._reports = await self._chat.reports(actor)
-                yield parts.changed(self._at_a_glance(view, self._rooms, self._reports))
+                    self._rooms, self._rooms_at = await self._chat.directory.rooms(), now
+                    self._reports = await self._chat.directory.reports()
+                yield parts.changed(self._at_a_glance(actor, view, self._rooms, self._reports))
                 await stream.rest(REFRESH)
         finally:
             self._looking -= 1
@@ -177,13 +183,18 @@ class Admin:
                 self._rooms, self._reports, self._rooms_at = [], (), float("-inf")
 
     def _at_a_glance(
-        self, view: View, rooms: list[Room], reports: Sequence[Report]
+        self, actor: Actor, view: View, everywhere: list[Room], reports: Sequence[Report]
     ) -> dict[str, Any]:
-        """What the overview's templates are given."""
+        """
+        What the overview's templates are given: of the rooms those that *actor* moderates, and
+        the server only where it manages everything.
+        """
         server = self._server
+        rooms = self._chat.moderated(actor, everywhere)
         now = self._time.wall()
         expires_in = server.certificate.expires.timestamp() - now
         return {
+            "manages": "manage" in self._chat.can(actor, EVERYWHERE),
             "listing": page_of(rooms, view),
             "members": sum(room.members for room in rooms),
             "connections": sum(report.connections for report in reports),
@@ -222,14 +233,15 @@ class Admin:
         @param removal: why nothing was removed.
         """
         name = room_name(asked.call.names["room"])
+        room = await self._chat.room(asked.actor, name)
         return self._templates.page(
             "admin/room.html",
             error=error or removal,
             unsent=error,
             unremoved=removal,
-            token=asked.form_token,
             host=asked.call.asked.host,
-            room=await self._chat.room(asked.actor, name),
+            room=room,
+            can=self._chat.can(asked.actor, name),
             now=self._time.wall(),
             blank=Line(0, 0),
             notes=NOTES,
@@ -239,6 +251,7 @@ class Admin:
             draft=draft,
             longest=self._chat.max_message,
             self_signed=self._server.certificate.self_signed and not asked.call.proxied,
+            **asked.frame,
             **await self._log_of(asked.actor, name, part),
         )
 

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import fail, succeed
 
 from livechat.errors import ChatError, Kind
-from livechat.identity.actor import OPERATOR, Actor
+from livechat.identity.actor import OPERATOR
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Message, User
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
@@ -479,13 +479,13 @@ def test_a_watcher_that_does_not_read(browser: Browser, world: World) -> None:
 def test_many_streams(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many look at the overview, the rooms are gathered once a second."""
     asked: list[int] = []
-    rooms = world.chat.rooms
+    rooms = world.chat.directory.rooms
 
-    async def counted(actor: Actor) -> list[Room]:
+    async def counted() -> list[Room]:
         asked.append(1)
-        return await rooms(actor)
+        return await rooms()
 
-    monkeypatch.setattr(world.chat, "rooms", counted)
+    monkeypatch.setattr(world.chat.directory, "rooms", counted)
     streams = [browser.events("/admin/events") for _ in range(5)]
     assert len(asked) == 1
     join(world, "new")

@@ -1,0 +1,142 @@
+"""`livechat.net.jwks`, on the real reactor and real TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from ssl import SSLSocket
+from typing import Any
+
+import pytest
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.trial.unittest import TestCase
+from twisted.web.client import BrowserLikePolicyForHTTPS
+
+from livechat.net import jwks
+from livechat.net.jwks import LARGEST, KeySetFetcher
+from tests.support.https import Answer, HttpsSite, with_body
+
+BODY = b'{"keys":[]}'
+
+
+class FetchTest(TestCase):
+    """A client of a server that is not always friendly."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = tmp_path
+        self.patched = monkeypatch
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        self.site = HttpsSite(self.directory, with_body(BODY))
+        self.addCleanup(self.site.stop)
+        authority = Certificate.loadPEM(self.site.authority.read_bytes())
+        policy = BrowserLikePolicyForHTTPS(trustRootFromCertificates([authority]))
+        self.trusting, self.usual = KeySetFetcher(reactor, policy), KeySetFetcher(reactor)
+
+    async def failed(self, answer: Answer) -> str:
+        """Why nothing could be fetched."""
+        self.site.answer = answer
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - the caller looks at it
+            await self.trusting.fetch(self.site.url())
+        return str(caught.value)
+
+    async def test_fetched(self) -> None:
+        """The set comes as it is; the address and no more is told to the server."""
+        assert await self.trusting.fetch(self.site.url("/a?b=c")) == BODY
+        (head,) = self.site.heads
+        assert head.startswith(b"GET /a?b=c HTTP/1.1\r\n")
+        assert b"cookie" not in head.lower()
+
+    async def test_without_a_length(self) -> None:
+        """The end of the connection ends the body as well."""
+        self.site.answer = lambda connection: connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + BODY)
+        assert await self.trusting.fetch(self.site.url()) == BODY
+
+    async def test_a_certificate_that_nobody_trusts(self) -> None:
+        """No key comes from a server that only says that it is the right one."""
+        with pytest.raises(OSError, match=r"^TLS: .*certificate"):
+            await self.usual.fetch(self.site.url())
+        assert self.site.heads == []
+
+    async def test_another_name(self) -> None:
+        """The certificate has to be the address's."""
+        with pytest.raises(OSError):  # noqa: PT011 - OpenSSL's words
+            await self.trusting.fetch(self.site.url(host="127.0.0.2"))
+        assert self.site.heads == []
+
+    async def test_redirects(self) -> None:
+        """No redirect is followed, not even to another path of the same server."""
+        reason = await self.failed(with_body(b"", "302 Found", f"Location: {self.site.url('/x')}"))
+        assert reason == "the answer is 302, not 200"
+        assert len(self.site.heads) == 1
+
+    async def test_errors(self) -> None:
+        """What is not there is no set, and a body that has no end does not matter."""
+        assert "404" in await self.failed(with_body(b"x" * 100, "404 Not Found"))
+        assert "500" in await self.failed(endless(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65_536))
+
+    async def test_too_much(self) -> None:
+        """A gigabyte is cut off, whether it is announced, chunked, or in the headers."""
+        for head, piece in (
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n", b"x" * 65_536),
+            (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"1000\r\n%b\r\n" % (b"x" * 4_096),
+            ),
+            (b"HTTP/1.1 200 OK\r\n", b"X-More: %b\r\n" % (b"x" * 4_096)),
+        ):
+            reason = await self.failed(endless(head, piece))
+            assert reason == f"the answer has more than {LARGEST} bytes", reason
+
+    async def test_hanging(self) -> None:
+        """A server that does not answer, or not to the end, is given up in time."""
+        self.patched.setattr(jwks, "WITHIN", 0.3)
+        for begun in (
+            b"",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+        ):
+
+            def hang(connection: SSLSocket, begun: bytes = begun) -> None:
+                connection.sendall(begun)
+                # It is told by the end of the connection that it was given up.
+                assert connection.recv(1) == b""
+
+            assert await self.failed(hang) == "there is no answer within 0.3 seconds"
+
+    async def test_no_http(self) -> None:
+        """Whatever comes in place of HTTP is an error in words."""
+        for data in (b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"):
+
+            def answer(connection: SSLSocket, data: bytes = data) -> None:
+                connection.sendall(data)
+
+            assert await self.failed(answer)
+
+    async def test_nobody_there(self) -> None:
+        """A port at which nobody listens is an error in words."""
+        with pytest.raises(OSError, match="refused"):
+            await self.trusting.fetch("https://localhost:1/")
+
+    async def test_given_up(self) -> None:
+        """A server that stops waits for nothing."""
+        self.site.answer = lambda _: None
+        fetching = self.trusting.fetch(self.site.url())
+        fetching.cancel()
+        with pytest.raises(OSError):  # noqa: PT011 - Twisted's words
+            await fetching
+
+
+def endless(head: bytes, piece: bytes) -> Callable[[Any], None]:
+    """Answers with no end."""
+
+    def answer(connection: SSLSocket) -> None:
+        connection.sendall(head)
+        for _ in range(1_000_000_000 // len(piece)):
+            connection.sendall(piece)
+
+    return answer
