@@ -98,6 +98,7 @@ class Core(Struct, frozen=True, kw_only=True):
     door: Door
     trust: Trust
     keys: Keys
+    tokens: Tokens
     operators: Operators
     password: Password
 
@@ -140,6 +141,8 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     hub = Hub(time)
     known = keys_map(backend)
     keys = Keys(known, time, local_key(config.state))
+    trusted = trust(config, reactor, time)
+    tokens = Tokens(backend.processes.secret, time, config.token_lifetime, trusted)
     leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
     chat = Chat(
         backend,
@@ -153,7 +156,6 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
-    trusted = trust(config, reactor, time)
     authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
@@ -165,7 +167,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         chat=chat,
         door=Door(
             backend.processes.secret,
-            Tokens(backend.processes.secret, time, config.token_lifetime, trusted),
+            tokens,
             leases,
             authentication,
             keys=keys,
@@ -173,6 +175,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         ),
         trust=trusted,
         keys=keys,
+        tokens=tokens,
         operators=operators,
         password=password,
     )
@@ -249,6 +252,7 @@ def _tree(
         core.chat,
         door=core.door,
         keys=core.keys,
+        tokens=core.tokens,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,

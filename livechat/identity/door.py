@@ -20,7 +20,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor, Lease
 from livechat.identity.authentication import Authentication
 from livechat.identity.guests import passer_by, regular
-from livechat.identity.keys import PREFIX, Key, Keys
+from livechat.identity.keys import PREFIX, Keys
 from livechat.identity.known import Known, known
 from livechat.identity.leases import Leases
 from livechat.identity.tokens import Tokens
@@ -162,17 +162,12 @@ class Door:
             )
         key = self._keys.find(claim.credential or "", here=claim.here)
         record = key.record
-        user = None
-        if claim.user is not None:
-            user = self._named(key, claim.user)
-        elif connection is not None:
-            # A member is somebody.
-            name = f"key-{key.id}" if is_reserved(record.name) else record.name
-            user = User(f"!key:{key.id}", name, verified=True)
-        return Actor(
+        name = f"key-{key.id}" if is_reserved(record.name) else record.name
+        actor = Actor(
             "key",
             source,
-            user,
+            # A member is somebody.
+            None if connection is None else User(f"!key:{key.id}", name, verified=True),
             returns=True,
             connection=connection,
             grants=key.grants,
@@ -181,14 +176,20 @@ class Door:
             rate=record.rate,
             as_users=record.as_users,
         )
+        return actor if claim.user is None else self.acting_for(actor, claim.user)
 
-    def _named(self, key: Key, identity: Identity) -> User:
-        if not key.record.as_users:
+    def acting_for(self, actor: Actor, identity: Identity) -> Actor:
+        """
+        Let *actor*, a key, act for a user of the site.
+
+        @raise ChatError: it may not, or nobody can be this user.
+        """
+        if not actor.as_users:
             raise ChatError(
                 Kind.FORBIDDEN, "This key may not name users: it was made without 'as'."
             )
         try:
-            return known(identity, self._time.wall()).user
+            return replace(actor, user=known(identity, self._time.wall()).user, rights={})
         except ValueError as reason:
             raise ChatError(Kind.BAD_REQUEST, f"Nobody can be this user: {reason}.") from None
 

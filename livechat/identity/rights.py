@@ -143,16 +143,6 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
     return found
 
 
-def words_of(grants: Grants) -> dict[str, list[str]]:
-    """Write grants as tokens and keys carry them."""
-    return {
-        pattern: ["*"]
-        if given == ALL_RIGHTS
-        else [each for each in get_args(Right) if each in given]
-        for pattern, given in grants.items()
-    }
-
-
 def within(wanted: Grants, held: Grants) -> bool:
     """Tell whether *wanted* gives in no room more than *held* does."""
     # All rooms that fit the same patterns are alike, so one of each kind is enough: those that

@@ -17,8 +17,9 @@ from livechat.protocol.messages import User
 
 #: What this livechat records; later ones may record more.
 Recorded = Literal[
-    "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop"
-]
+    "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop",
+    "key_add", "key_drop", "revoke",
+]  # fmt: skip
 
 
 class Action(Struct, frozen=True, omit_defaults=True):
@@ -28,8 +29,10 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar type: a `Recorded`, or one of another livechat.
     @ivar seq: the number of the message that was sent.
     @ivar ref: the number of the message that was removed.
-    @ivar user: whose message that was; left out if unknown.
-    @ivar name: the operator that was added, changed or dropped.
+    @ivar user: whose message that was, or whose tokens were revoked; left out if unknown.
+    @ivar name: the operator, or the key, that was added, changed or dropped.
+    @ivar key: the id of that key.
+    @ivar token: the id of the token that was revoked.
     """
 
     type: str
@@ -37,6 +40,8 @@ class Action(Struct, frozen=True, omit_defaults=True):
     ref: int | None = None
     user: User | None = None
     name: str | None = None
+    key: str | None = None
+    token: str | None = None
 
 
 class Author(Struct, frozen=True, omit_defaults=True):

@@ -32,6 +32,27 @@ Data = Annotated[
         extra_json_schema={"type": "object"},
     ),
 ]
+#: A user for whom a key acts; decoded by `livechat.protocol.bodies.decode_named`, for a key only.
+Who = Annotated[
+    Raw,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "string"},
+                        "name": {"type": "string"},
+                        "role": {"type": "string"},
+                    },
+                    "required": ["id"],
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 Nonce = Annotated[str, Meta(min_length=1, max_length=LONGEST_NONCE)]
 Epoch = Annotated[str, Meta(pattern=f"^{_EPOCH}$")]
 

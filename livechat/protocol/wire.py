@@ -108,10 +108,12 @@ def explained(reason: Exception) -> ChatError:
 def _mismatch(found: str) -> str:
     """Say in the protocol's words why JSON does not have the form asked for."""
     if "missing required field" in found:
-        return "The object has no key 'message'."
-    _, at, key = found.partition("$.")
-    if at:
+        return f"The object has no key '{found.split('`')[1]}'."
+    what, at, key = found.partition(" - at `$.")
+    if at and what.startswith("Expected `str`,"):
         return f"The value of '{key.rstrip('`')}' must be a string."
+    if at:
+        return f"'{key.rstrip('`')}' is not what it must be: {what}."
     return 'Send a JSON object, such as {"message": "text"}.'
 
 

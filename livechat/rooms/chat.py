@@ -243,7 +243,7 @@ class Chat:
         """
         check_text(text, self.max_message)
         kept = checked_data(data)
-        self._admit(actor)
+        self.admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
         draft = Draft(room, text, actor.user, nonce, actor.source.key, reply_to, kept)
@@ -269,7 +269,7 @@ class Chat:
         """
         check_text(text, self.max_message)
         kept = checked_data(data)
-        self._admit(actor)
+        self.admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
         user, sender = actor.user, actor.source.key
@@ -291,7 +291,7 @@ class Chat:
         """
         if not 0 < len(refs) <= MOST_REFS:
             raise ChatError(Kind.BAD_MESSAGE, f"Retract 1 to {MOST_REFS} messages at once.")
-        self._admit(actor)
+        self.admit(actor)
         if nonce is not None:
             nonce = scoped(actor, nonce)
         moderates = "moderate" in self._policy.rights(actor, room)
@@ -309,7 +309,7 @@ class Chat:
         retracted = self._backend.messages.amend(retraction).addCallback(self._amended, room)
         return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
 
-    def _admit(self, actor: Actor) -> None:
+    def admit(self, actor: Actor) -> None:
         """
         Count an act, of an actor that is still who it is.
 

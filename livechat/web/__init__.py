@@ -12,6 +12,7 @@ from livechat.http.tree import Place
 from livechat.identity.door import Door
 from livechat.identity.keys import Keys
 from livechat.identity.operators import Operators
+from livechat.identity.tokens import Tokens
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
@@ -23,6 +24,7 @@ from livechat.web.admin.gate import Gate
 from livechat.web.admin.pages import Admin
 from livechat.web.api import SHORTEST_SHARED, Api
 from livechat.web.html import Templates
+from livechat.web.keys import KeysApi
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
 from livechat.web.operators import OperatorsApi
@@ -40,6 +42,7 @@ def root(
     *,
     door: Door,
     keys: Keys,
+    tokens: Tokens,
     feeds: Feeds,
     sockets: SocketFactory,
     operators: Operators,
@@ -57,6 +60,7 @@ def root(
 
     @param door: makes actors of clients.
     @param keys: those of back ends.
+    @param tokens: makes those of users.
     @param monitors: who gets the figures.
     @param trouble: why not all who may come in can do so; None if they can.
     @param cookie: the name of the one that may have a token.
@@ -73,6 +77,7 @@ def root(
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),
+        **KeysApi(chat, door, keys, tokens, time).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

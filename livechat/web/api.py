@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from msgspec import Raw
 from msgspec.structs import replace
 from twisted.web import http_headers
 
@@ -29,7 +30,7 @@ from livechat.protocol.names import room_name
 from livechat.protocol.plain import PLAIN
 from livechat.protocol.v1 import V1
 from livechat.protocol.values import place_of_text
-from livechat.protocol.wire import encode
+from livechat.protocol.wire import NO_DATA, encode
 from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
@@ -93,7 +94,8 @@ class Api:
         """Store and deliver a message, then say so."""
         request = send_request(call)
         room = self._room(call, request.room)
-        actor = await self._door.caller(call.source, self._claim(call, call.query))
+        claimed = self._claim(call, call.query, request.user)
+        actor = await self._door.caller(call.source, claimed)
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
         stored = await self._chat.send(
@@ -192,13 +194,13 @@ class Api:
         """The frames of WebSockets and events, for programs."""
         return self._asyncapi()
 
-    def _claim(self, call: Call, asked: Mapping[str, str]) -> Claim:
+    def _claim(self, call: Call, asked: Mapping[str, str], named: Raw = NO_DATA) -> Claim:
         """
         What a client says of itself, and brings.
 
         @raise ChatError: it is not allowed.
         """
-        return claim(call, asked, self._credentials.find(call))
+        return claim(call, asked, self._credentials.find(call), named)
 
     def _join_request(self, call: Call, encoding: Encoding) -> tuple[JoinRequest, Claim]:
         """

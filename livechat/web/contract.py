@@ -25,6 +25,7 @@ from livechat.protocol import bodies, messages, names, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
 from livechat.rooms.chat import Chat
+from livechat.web.back_end_operations import MAKING_KEYS
 from livechat.web.operations import (
     ACTING,
     ANYWHERE,
@@ -68,6 +69,11 @@ _STRUCTS: Final = {
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The key of a back end (`lck_…`), or the token of a user.",
+}
 #: Names in a path.
 _BRACES: Final = re.compile(r"\{(\w+)\}")
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
@@ -90,7 +96,7 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
     history = {"type": "array", "items": reference("Message")}
     schemas["ChatHistory"] = structure(chat_history=history) | {"description": "Oldest first."}
     schemas["Problem"]["properties"]["code"] |= codes(
-        {*ANYWHERE, *SENDING, *ACTING, *UPGRADING, *_ELSEWHERE}
+        {*ANYWHERE, *SENDING, *ACTING, *UPGRADING, *MAKING_KEYS, *_ELSEWHERE}
     )
     _bound_operator(schemas["OperatorRequest"])
     return {
@@ -107,7 +113,9 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
             for each in places
             if isinstance(each, Endpoint) and each.described is not None
         },
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": {"bearer": _BEARER}},
+        # Where an operation does not say, guests may ask too.
+        "security": [{}, {"bearer": []}],
     }
 
 

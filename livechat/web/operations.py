@@ -78,6 +78,7 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
 PATH: Final[dict[str, Document]] = {
     "room": ROOM,
     "name": {"type": "string", "pattern": f"^{accounts.NAME}$"},
+    "id": {"type": "string"},
 }
 AS_USER: Final = ("name", "client")
 
@@ -113,7 +114,7 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
         counts among those of all who bring no key of their own.
     """
     body = {"schema": reference("SendRequest")}
-    stored = _answer("It is stored.", reference("Sent"))
+    stored = answer("It is stored.", reference("Sent"))
     stored["200"]["headers"] = {
         "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
         "Livechat-Time": {
@@ -122,28 +123,30 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
-    parameters = [*_query("room", *AS_USER), _key(shortest_shared)]
-    sending = _operation(name, "Store and deliver a message.", stored, SENDING, parameters)
-    return sending | _body(chat, {"application/json": body, FORM: body})
+    parameters = [*query("room", *AS_USER), nonce_header(shortest_shared)]
+    sending = operation(name, "Store and deliver a message.", stored, SENDING, parameters)
+    return sending | request_body(chat, {"application/json": body, FORM: body})
 
 
 def act(chat: Chat, shortest_shared: int) -> Document:
     """Saying something, editing and retracting, as by a frame of ``livechat.v1``."""
     action = {"schema": {"oneOf": [reference(each.__name__) for each in get_args(frames.Action)]}}
-    parameters = [*_query(*AS_USER), _key(shortest_shared)]
-    done = _answer("It is stored.", reference("Ack"))
+    parameters = [*query(*AS_USER), nonce_header(shortest_shared)]
+    done = answer("It is stored.", reference("Ack"))
     summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract."
-    acting = _operation("act", summary, done, ACTING, parameters)
-    return acting | _body(chat, {"application/json": action})
+    acting = operation("act", summary, done, ACTING, parameters)
+    return acting | request_body(chat, {"application/json": action})
 
 
-def _body(chat: Chat, content: Document) -> Document:
+def request_body(chat: Chat, content: Document) -> Document:
+    """The body of a request, by media type."""
     text = f"At most {wire_limit(chat.max_message)} bytes."
     return {"requestBody": {"required": True, "description": text, "content": content}}
 
 
-def _key(shortest_shared: int) -> Document:
-    return _parameter(
+def nonce_header(shortest_shared: int) -> Document:
+    """The header that tells a repeated request from another one; as `send`."""
+    return parameter(
         "header",
         "Idempotency-Key",
         {"type": "string", "pattern": rf"^[!-~]{{{shortest_shared},{values.LONGEST_NONCE}}}$"},
@@ -159,68 +162,70 @@ def history(name: str) -> Document:
         "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
         "Link": {"description": "`prev` and `next`, where there are such.", "schema": TEXT},
     }
-    found = _answer("A part of it; the newest one, unless said.", reference("ChatHistory"))
+    found = answer("A part of it; the newest one, unless said.", reference("ChatHistory"))
     found["200"]["headers"] = headers
-    parameters = _query("room", "limit", "before", "after")
-    return _operation(name, "What was said in a room.", found, IN_A_ROOM, parameters)
+    parameters = query("room", "limit", "before", "after")
+    return operation(name, "What was said in a room.", found, IN_A_ROOM, parameters)
 
 
 def events() -> Document:
     """A room as server-sent events."""
-    last = _parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")
-    return _operation(
+    last = parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")
+    return operation(
         "events",
         "A room as server-sent events: `/asyncapi.json` says which.",
-        _answer("Events, until the client or the server goes.", TEXT, "text/event-stream"),
+        answer("Events, until the client or the server goes.", TEXT, "text/event-stream"),
         IN_A_ROOM,
-        [*_query("since", *AS_USER), last],
+        [*query("since", *AS_USER), last],
     )
 
 
 def allowance() -> Document:
     """Asking whether a page may use the chat."""
-    return _operation(
+    return operation(
         "origin",
         "Whether the page that asks may use the chat; any page may ask.",
-        _answer("What holds for the request's `Origin`.", reference("Allowance")),
+        answer("What holds for the request's `Origin`.", reference("Allowance")),
         (),
-        [_parameter("header", "Origin", TEXT, "The page's, as browsers send it.")],
+        [parameter("header", "Origin", TEXT, "The page's, as browsers send it.")],
     )
 
 
 def socket() -> Document:
     """A room as a WebSocket."""
-    asked = _parameter("header", "Sec-WebSocket-Protocol", TEXT, f"`{frames.V1}`, or nothing.")
-    return _operation(
+    asked = parameter("header", "Sec-WebSocket-Protocol", TEXT, f"`{frames.V1}`, or nothing.")
+    return operation(
         "socket",
         "A room as a WebSocket (RFC 6455): `/asyncapi.json` says what it carries.",
         {"101": {"description": "Frames follow."}},
         UPGRADING,
-        [*_query("since", "history", *AS_USER), asked],
+        [*query("since", "history", *AS_USER), asked],
     )
 
 
 def operators() -> Document:
     """The operators with names."""
-    listed = _answer("All, by name.", reference("OperatorList"))
-    return _operation("operators", "The operators with names.", listed, MANAGING)
+    listed = answer("All, by name.", reference("OperatorList"))
+    return operation("operators", "The operators with names.", listed, MANAGING)
 
 
 def set_operator(chat: Chat) -> Document:
     """Making an operator, or changing one."""
     kinds = (*MANAGING, Kind.UNKNOWN, Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.UNSUPPORTED_MEDIA_TYPE)
     summary = "Make an operator, or change one, which ends their sessions."
-    making = _operation(
-        "setOperator", summary, _answer("It is done.", reference("OperatorSet")), kinds
+    making = operation(
+        "setOperator", summary, answer("It is done.", reference("OperatorSet")), kinds
     )
-    return making | _body(chat, {"application/json": {"schema": reference("OperatorRequest")}})
+    return making | request_body(
+        chat, {"application/json": {"schema": reference("OperatorRequest")}}
+    )
 
 
 def drop_operator() -> Document:
     """Dropping an operator."""
-    dropped = _answer("It is done.", reference("OperatorDropped"))
+    dropped = answer("It is done.", reference("OperatorDropped"))
     kinds = (*MANAGING, Kind.UNKNOWN, Kind.NOT_FOUND)
-    return _operation("dropOperator", "Drop an operator, who is signed out.", dropped, kinds)
+    return operation("dropOperator", "Drop an operator, who is signed out.", dropped, kinds)
 
 
 def healthy() -> Document:
@@ -246,22 +251,21 @@ def asyncapi() -> Document:
 
 
 def _state(name: str, summary: str, schema: Document, *kinds: Kind) -> Document:
-    return _operation(name, summary, _answer(summary, schema), kinds)
+    return operation(name, summary, answer(summary, schema), kinds)
 
 
 def metrics() -> Document:
     """Figures, for monitors."""
-    token = _parameter("header", "Authorization", TEXT, "`Bearer` and the operator's token.")
-    return _operation(
+    return operation(
         "metrics",
-        "What is counted, as Prometheus reads it; for those who may.",
-        _answer("Figures.", TEXT, "text/plain"),
+        "What is counted, as Prometheus reads it: for this machine, the operator's token, and keys "
+        "with the scope `metrics`.",
+        answer("Figures.", TEXT, "text/plain"),
         (Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.NOT_FOUND),
-        [token],
     )
 
 
-def _operation(
+def operation(
     name: str,
     summary: str,
     answers: Document,
@@ -282,7 +286,8 @@ def _operation(
     }
 
 
-def _answer(text: str, schema: Document, media: str = "application/json") -> Document:
+def answer(text: str, schema: Document, media: str = "application/json") -> Document:
+    """What is answered where all is well."""
     return {"200": {"description": text, "content": {media: {"schema": schema}}}}
 
 
@@ -299,9 +304,11 @@ def _problem(status: int, kinds: Collection[Kind]) -> Document:
     return found
 
 
-def _parameter(where: str, name: str, schema: Document, text: str) -> Document:
+def parameter(where: str, name: str, schema: Document, text: str) -> Document:
+    """A parameter, in the query, the path or a header."""
     return {"in": where, "name": name, "schema": schema, "description": text}
 
 
-def _query(*fields: str) -> list[Document]:
-    return [_parameter("query", field, *QUERY[field]) for field in fields]
+def query(*fields: str) -> list[Document]:
+    """Fields of the query, by their names in `QUERY`."""
+    return [parameter("query", field, *QUERY[field]) for field in fields]

@@ -25,7 +25,7 @@ from livechat.protocol.bodies import (
 )
 from livechat.rooms.chat import Chat
 from livechat.web import operations as told
-from livechat.web.queries import claim
+from livechat.web.queries import claim, json_body
 
 
 class OperatorsApi:
@@ -57,13 +57,7 @@ class OperatorsApi:
 
     async def put(self, call: Call) -> Response:
         """Make an operator, or change one."""
-        if call.media_type != "application/json":
-            raise ChatError(
-                Kind.UNSUPPORTED_MEDIA_TYPE,
-                "Send application/json, in UTF-8.",
-                headers=(("Accept", "application/json"),),
-            )
-        asked = decode_operator(call.body)
+        asked = decode_operator(json_body(call))
         actor = await self._manager(call)
         name, grants = account_name(asked.name), account_grants(asked.rooms)
         if not within(grants, actor.grants or {}):

@@ -6,13 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Raw
+
 from livechat.errors import ChatError, Kind
 from livechat.http.call import FORM, Call
 from livechat.identity.door import Claim
 from livechat.identity.guests import checked_key, checked_name
-from livechat.protocol.bodies import SendRequest, decode_send_request
+from livechat.identity.keys import PREFIX
+from livechat.protocol.bodies import SendRequest, decode_named, decode_send_request
+from livechat.protocol.credentials import Identity
 from livechat.protocol.v1 import Action, decode_action
 from livechat.protocol.values import LONGEST_NONCE
+from livechat.protocol.wire import NO_DATA
 from livechat.rooms.history import Window
 
 #: Below 2^53, so that JavaScript can hold it.
@@ -47,13 +52,16 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     return Window(usual if limit is None else limit, before, after)
 
 
-def claim(call: Call, asked: Mapping[str, str], credential: str | None) -> Claim:
+def claim(
+    call: Call, asked: Mapping[str, str], credential: str | None, named: Raw = NO_DATA
+) -> Claim:
     """
     The name and the key by which a guest wants to be known, its token, and what an authenticator
     looks at.
 
     @param asked: the query's fields, as far as they count.
     @param credential: its token (`livechat.web.credentials`).
+    @param named: for whom a key acts, as the body says.
     @raise ChatError: one of them is not allowed.
     """
     name, key = asked.get("name"), asked.get("client")
@@ -64,7 +72,17 @@ def claim(call: Call, asked: Mapping[str, str], credential: str | None) -> Claim
         call.proxied,
         credential,
         here=credential is not None and call.is_local,
+        user=None if credential is None else _user(credential, asked, named),
     )
+
+
+def _user(credential: str, asked: Mapping[str, str], named: Raw) -> Identity | None:
+    """The user for whom a key acts: the body's, or the query's where a member enters."""
+    if not credential.startswith(PREFIX):
+        return None
+    if named is NO_DATA and "user" in asked:
+        return Identity(asked["user"], asked.get("name"))
+    return decode_named(named)
 
 
 def send_request(call: Call) -> SendRequest:
@@ -96,13 +114,22 @@ def action_request(call: Call) -> Action:
 
     @raise ChatError: it is none.
     """
+    return decode_action(json_body(call))
+
+
+def json_body(call: Call) -> bytes:
+    """
+    A body that says that it is JSON.
+
+    @raise ChatError: it says that it is something else.
+    """
     if call.media_type != "application/json":
         raise ChatError(
             Kind.UNSUPPORTED_MEDIA_TYPE,
             "Send application/json, in UTF-8.",
             headers=(("Accept", "application/json"),),
         )
-    return decode_action(call.body)
+    return call.body
 
 
 def idempotency_key(call: Call, shortest: int, in_body: str | None = None) -> str | None:

@@ -94,6 +94,7 @@ class Port:
             self.world.chat,
             door=self.world.door,
             keys=self.world.keys,
+            tokens=self.world.tokens,
             feeds=self.feeds,
             sockets=self.sockets,
             operators=self.world.operators,

@@ -30,7 +30,7 @@ from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
-OPERATORS = {Kind.TOO_MANY_KEYS, Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}
+OPERATORS = {Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}
 HELLO = b'{"message": "hi"}'
 
 
