@@ -1,4 +1,4 @@
-/** What the browser keeps of a visitor: the name, and in each room what was typed, could not be sent, and was seen. */
+/** The browser's memory of a visitor: the name, and in each room the draft, failed messages, and how far the visitor has read. */
 
 import { Kept } from "./livechat-outbox.js";
 
@@ -12,7 +12,7 @@ export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
 /** @param {string} name */
 export const keepName = (name) => void new Kept("localStorage").set(NAME, name);
 
-/** What is kept of a visitor, in a room. */
+/** The memory of a visitor in a room. */
 export class Memory {
   #browser = new Kept("localStorage");
   #tab = new Kept("sessionStorage");

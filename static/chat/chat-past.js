@@ -1,5 +1,5 @@
 /**
- * What was said before: pages of history, as long as there are more, and the visitor may read them.
+ * Earlier messages: pages of history, as long as there are more, and the visitor may read them.
  *
  * @import { Chat, Message } from "./livechat.js"
  */
@@ -13,7 +13,7 @@ const AROUND = 100;
 const CLOSE = 300;
 
 /**
- * Where pages are shown.
+ * The log, which shows pages.
  *
  * @typedef {object} Log
  * @property {() => number | undefined} first the number of the first message that is shown
@@ -22,7 +22,7 @@ const CLOSE = 300;
  */
 
 export class Past {
-  /** @type {number | undefined} before which nothing has been read yet */
+  /** @type {number | undefined} the oldest number that was read */
   from;
   #chat;
   #log;
@@ -90,7 +90,7 @@ export class Past {
   }
 
   /**
-   * Read what was said around a message.
+   * Read the messages around one.
    *
    * @param {number} seq
    */
@@ -110,7 +110,7 @@ export class Past {
     return this.#more && this.from !== undefined && this.from > seq && this.from - seq < CLOSE;
   }
 
-  /** What was shown is dropped. */
+  /** Begin at the end again: the log was emptied. */
   drop() {
     this.#dropped++;
     this.from = undefined;

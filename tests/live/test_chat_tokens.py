@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Request, WebSocketRoute, expect
 
 from tests.live.browser import NARROW
 from tests.live.daemon import CHEAP, Daemon
@@ -207,9 +207,11 @@ def test_at_the_door(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         (4401, "This room is for people who are signed in."),
     ):
         eve = visitor()
-        eve.page.route_web_socket(
-            "**/ws/chat/**", lambda made, code=code: made.close(code=code, reason="<b>No.</b>")
-        )
+
+        def refuse(made: WebSocketRoute, code: int = code) -> None:
+            made.close(code=code, reason="<b>No.</b>")
+
+        eve.page.route_web_socket("**/ws/chat/**", refuse)
         eve.page.goto(f"{daemon.url}/rooms/door/")
         eve.page.get_by_label("Your name").fill("Eve")
         eve.page.keyboard.press("Enter")
@@ -225,9 +227,9 @@ def test_a_site_that_says_who_one_is(
     site.page = f"""<!doctype html><html lang=en><title>x</title><div data-livechat=site></div>
         <script type=module src={daemon.url}/static/embed.js data-token-url=/chat-token></script>"""
     ann = visitor()
-    closing: list[Any] = []
+    closing: list[WebSocketRoute] = []
 
-    def pass_on(page: Any) -> None:
+    def pass_on(page: WebSocketRoute) -> None:
         page.connect_to_server()
         closing.append(page)
 
