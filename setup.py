@@ -65,9 +65,12 @@ setup(
         "txredisapi>=1.6,<1.7",
         "zope.interface>=7",
     ],
+    entry_points={"console_scripts": ["livechat = livechat.command.main:main"]},
     extras_require={
         "test": [
             "build",
+            # An example is for it.
+            "django>=5.2",
             "hypothesis",
             "jsonschema>=4.26",
             "mypy",

@@ -26,7 +26,7 @@ FLOORS = [
     {"members"},
     {"web"},
     {"daemon"},
-    {"service"},
+    {"service", "command"},
 ]
 #: The core runs without a reactor, Autobahn, a web server or a database.
 CORE = {

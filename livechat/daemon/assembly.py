@@ -29,10 +29,11 @@ from livechat.daemon.services import (
     Announcement,
     OrderedService,
     Port,
-    SigningIn,
     Storage,
     Vitals,
 )
+from livechat.daemon.signing_in import SigningIn, operators
+from livechat.daemon.signpost import Signpost
 from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.trust import PublishedKeys, trust
 from livechat.extensions import Extensions
@@ -43,7 +44,6 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
-from livechat.identity.accounts import Accounts, accounts_map
 from livechat.identity.authentication import Authentication
 from livechat.identity.door import Door
 from livechat.identity.keys import Keys, keys_map
@@ -51,7 +51,6 @@ from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.identity.sessions import Sessions, operators_map
 from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
@@ -76,6 +75,7 @@ from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import is_told_by_code
+from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
 from livechat.web.refusals import Refusals
@@ -129,15 +129,6 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
-    accounts = Accounts(accounts_map(backend))
-    operators = Operators(
-        config.state / "operators.json",
-        Sessions(operators_map(backend), accounts, time, config.admin_session),
-        accounts,
-        time,
-        hashing=Threads(reactor, 1, "hashing"),
-        saving=Threads(reactor, 1, "saving"),
-    )
     hub = Hub(time)
     known = keys_map(backend)
     keys = Keys(known, time, local_key(config.state))
@@ -176,7 +167,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         trust=trusted,
         keys=keys,
         tokens=tokens,
-        operators=operators,
+        operators=operators(config, backend, time, reactor),
         password=password,
     )
 
@@ -238,6 +229,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
+        body_limit=body_limit(core.keys, wire_limit(config.max_message)),
     )
 
 
@@ -306,6 +298,9 @@ def _build(
     proxies = Proxies(config.trust_proxy)
     http = site(made, members, shown, proxies)
     port = _port(made, http, shown, secured, proxies)
+    bound = listening[0].getsockname()[1]
+    # One worker leaves word for all.
+    signpost = Signpost(config, bound, shown) if config.worker <= 1 else None
     # The first is stopped last: without it SIGHUP would kill.
     renewal = Renewal(
         config,
@@ -313,6 +308,7 @@ def _build(
         shown=shown,
         port=port,
         issuers=made.trust.keys,
+        signpost=signpost,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),
     )
@@ -329,6 +325,7 @@ def _build(
             feeds=members.feeds,
         ),
         Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
+        *(() if signpost is None else (signpost,)),
         Lifeline(reactor, config.worker)
         if config.worker
         else Announcement(

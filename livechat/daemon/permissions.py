@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from livechat.config import Config
+from livechat.identity.local_key import FILE as LOCAL_KEY
 from livechat.net.certificates import Certificate
+from livechat.net.whereabouts import FILE
 
 #: What others must not be allowed with a private key, its group with it, and with the state.
 _KEY: Final = stat.S_IRWXO | stat.S_IWGRP
@@ -25,6 +27,8 @@ _STATE: Final = stat.S_IWOTH | stat.S_IWGRP
 _TRUSTED: Final = (
     "operators.json",
     "admin-password",
+    FILE,
+    LOCAL_KEY,
     "livechat.sqlite3",
     "livechat.sqlite3-wal",
     "livechat.sqlite3-shm",
@@ -36,7 +40,21 @@ _TRUSTED: Final = (
 
 def exposed(config: Config, certificate: Certificate) -> list[str]:
     """A line for each file that others could use against this daemon.  Blocks."""
-    return [*_exposed_key(certificate.key), *_writable(config)]
+    return [
+        *_exposed_key(certificate.key),
+        *_readable(config.state / LOCAL_KEY),
+        *_writable(config),
+    ]
+
+
+def _readable(path: Path) -> Iterator[str]:
+    status = _status(path)
+    if status is not None and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        mode = stat.S_IMODE(status.st_mode)
+        yield (
+            f"Other users can read {path} (mode {mode:04o}), with which commands act with all"
+            f" rights; remove it, and restart livechat, which makes another one."
+        )
 
 
 def _exposed_key(key: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from livechat.config import Config
 from livechat.daemon.permissions import exposed
+from livechat.daemon.signpost import Signpost
 from livechat.errors import StartError
 from livechat.identity.key_ring import KeyRing
 from livechat.identity.operators import Operators
@@ -100,10 +101,12 @@ class Renewal(Service):
         reactor: PosixReactorBase,
         files: Lane,
         issuers: KeyRing | None = None,
+        signpost: Signpost | None = None,
     ) -> None:
         """
         @param files: reads certificates and keys.
         @param issuers: the keys of those whose tokens count.
+        @param signpost: tells commands of a new certificate.
         """
         self._config = config
         self._operators = operators
@@ -112,6 +115,7 @@ class Renewal(Service):
         self._issuers = issuers
         self._reactor = reactor
         self._files = files
+        self._signpost = signpost
         self._before: Any = None
         self._renewing = self._again = False
 
@@ -173,6 +177,8 @@ class Renewal(Service):
         else:
             self._port.context = secured
             self._shown.certificate = certificate
+            if self._signpost is not None:
+                await self._files.call(self._signpost.show, certificate)
             _log.info(
                 "The certificate of new connections is for {names}, until {end:%Y-%m-%d}.",
                 names=", ".join(certificate.names),

@@ -17,7 +17,6 @@ from livechat.config import Config
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
-from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend, IPresenceSink
 from livechat.limits.connections import Connections
@@ -60,23 +59,6 @@ class OrderedService(MultiService):
                     await stopped
             except Exception:  # noqa: BLE001 - the others must be stopped all the same
                 _log.failure("{child} did not stop as it should.", child=child.name)
-
-
-class SigningIn(Service):
-    """The operators' sessions."""
-
-    name = "signing in"
-
-    def __init__(self, operators: Operators) -> None:
-        self._operators = operators
-
-    def startService(self) -> None:
-        super().startService()
-        self._operators.start()
-
-    def stopService(self) -> None:
-        super().stopService()
-        self._operators.stop()
 
 
 class Storage(Service):

@@ -76,18 +76,22 @@ class Call(Struct, frozen=True, dict=True):
         @raise ChatError: the header is repeated.
         """
         given = self.header("authorization")
-        if given is None or given[: len(_BEARER)].lower() != _BEARER:
-            return None
-        return given[len(_BEARER) :].strip() or None
+        return None if given is None else bearer(given)
 
     @property
     def is_local(self) -> bool:
         """Whether it comes from this machine, by a client that means this machine."""
+        # nginx's bare proxy_pass adds nothing.
+        return self.is_direct and not self.proxied
+
+    @property
+    def is_direct(self) -> bool:
+        """
+        The same, as far as its headers tell: a trusted proxy on this machine may be its client.
+        """
         return (
             ip_address(self.source.address).is_loopback
             and is_among(self.asked.host, ())
-            # nginx's bare proxy_pass adds nothing.
-            and not self.proxied
             and not any(name in self.headers for name in _BY_PROXIES)
         )
 
@@ -147,6 +151,13 @@ class Call(Struct, frozen=True, dict=True):
             raise ChatError(Kind.BAD_FORM, "The form is not UTF-8.") from None
         except ValueError as reason:
             raise ChatError(Kind.BAD_FORM, f"The form cannot be read: {reason}") from None
+
+
+def bearer(given: str) -> str | None:
+    """The token in a header ``Authorization``; None if it is of another scheme."""
+    if given[: len(_BEARER)].lower() != _BEARER:
+        return None
+    return given[len(_BEARER) :].strip() or None
 
 
 def headers(found: http_headers.Headers) -> dict[str, tuple[str, ...]]:

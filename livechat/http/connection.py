@@ -69,6 +69,9 @@ class Site(Protocol):
     def spares(self, method: bytes, target: bytes, headers: Headers) -> bool:
         """Tell whether a request is refused by another protocol's means, and not at its head."""
 
+    def body_limit(self, method: bytes, target: bytes, headers: Headers) -> int:
+        """The most bytes that the body of a request may have."""
+
     def refusal(self, error: ChatError, headers: call.Headers) -> Response:
         """The answer to a request that cannot be served, with its headers as far as known."""
 
@@ -163,6 +166,8 @@ class Channel(Parser):
         ):
             self.refuse(refusal)
         else:
+            headers = self.requests[-1].requestHeaders
+            self.max_body = self.site.body_limit(self._command, self._path, headers)
             super().allHeadersReceived()
 
     def allContentReceived(self) -> None:

@@ -61,12 +61,14 @@ class Site(server.Site):
         proxies: Proxies,
         back_in: Callable[[], int],
         spares: Callable[[bytes, bytes, Headers], bool],
+        body_limit: Callable[[bytes, bytes, Headers], int] | None = None,
     ) -> None:
         """
         @param request: makes a connection's requests.
         @param rate: of the messages of a connection.
         @param back_in: milliseconds after which a client should be back when the port stops.
         @param spares: tells of a request that another protocol refuses, by its own means.
+        @param body_limit: the most bytes of the body of a request; *max_body* of all, unless said.
         """
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
@@ -76,6 +78,7 @@ class Site(server.Site):
         self.proxies = proxies
         self.connections = connections
         self.spares = spares
+        self.body_limit = body_limit or (lambda *_: max_body)
         self._access = access
         self._rate = rate
         self._back_in = back_in

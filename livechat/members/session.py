@@ -20,6 +20,7 @@ from livechat.limits.rates import Bucket, Rate
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
+from livechat.protocol.actions import Action, Retract, Revoke, Reword, Say
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place
 from livechat.protocol.values import LARGEST_NUMBER
@@ -105,7 +106,7 @@ class Session(BaseSession):
             self._refuse(error)
             return
         match frame:
-            case v1.Say() | v1.Reword() | v1.Retract():
+            case Say() | Reword() | Retract() | Revoke():
                 self._act(frame)
             case v1.Type():
                 self._types()
@@ -121,7 +122,7 @@ class Session(BaseSession):
             case v1.Resume():
                 self._ask_resume(frame)
 
-    def _act(self, action: v1.Action) -> None:
+    def _act(self, action: Action) -> None:
         try:
             done = act(self._chat, self._actor, self.room, action)
         except ChatError as error:

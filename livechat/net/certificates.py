@@ -49,6 +49,7 @@ class Certificate(Struct, frozen=True):
     @ivar names: the names it is for, as text.
     @ivar expires: the end of its validity.
     @ivar begins: the beginning of it.
+    @ivar fingerprint: the SHA-256 of the server's own certificate, as hexadecimal digits.
     """
 
     chain: Path
@@ -57,6 +58,7 @@ class Certificate(Struct, frozen=True):
     expires: datetime
     self_signed: bool
     begins: datetime = datetime.min.replace(tzinfo=UTC)
+    fingerprint: str = ""
 
     def warning(self, now: datetime) -> str | None:
         """Why clients refuse it at *now*, or will soon; None if nothing is to be done."""
@@ -109,6 +111,7 @@ def load(chain: Path, key: Path) -> Certificate:
         expires=certificate.not_valid_after_utc,
         self_signed=_is_self_signed(certificate),
         begins=certificate.not_valid_before_utc,
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )
 
 

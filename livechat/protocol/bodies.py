@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
 
 from livechat.protocol.credentials import Identity
 from livechat.protocol.values import Data, Ref, Who
@@ -108,95 +108,6 @@ class OperatorDropped(Struct, frozen=True):
     dropped: str
 
 
-class KeyRequest(Struct, frozen=True):
-    """
-    The JSON body of ``POST /chat/keys/``.
-
-    @ivar name: of at most two keys at a time.
-    @ivar rooms: rights by pattern: `join`, `history`, `send`, `moderate`, `manage`, or `*` for all.
-    @ivar as_users: whether it may name users for whom it acts, and get tokens for them.
-    @ivar rate: acts a second, twice that at once; 0 is no limit.
-    @ivar seconds: for how long it counts; null: without an end.
-    @ivar scope: `metrics`: it may read `/metrics`.
-    """
-
-    name: str
-    rooms: dict[str, list[str]]
-    as_users: bool = field(default=False, name="as")
-    rate: Annotated[float, Meta(ge=0, le=1_000_000)] = 1_000.0
-    seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
-    scope: Literal["metrics"] | None = None
-
-
-class KeyKept(Struct, frozen=True):
-    """
-    A key, without its secret.
-
-    @ivar made: when it was made, in seconds since 1970.
-    @ivar expires: when it ends, in seconds since 1970; null: never.
-    """
-
-    id: str
-    name: str
-    rooms: dict[str, list[str]]
-    as_users: bool = field(name="as")
-    rate: float
-    made: int
-    expires: int | None
-    scope: Literal["metrics"] | None
-
-
-class KeyList(Struct, frozen=True):
-    """The answer to ``GET /chat/keys/``."""
-
-    keys: list[KeyKept]
-
-
-class KeyMade(KeyKept, frozen=True):
-    """
-    The answer to ``POST /chat/keys/``.
-
-    @ivar key: the key itself, which nobody can read again.
-    """
-
-    key: str
-
-
-class KeyDropped(Struct, frozen=True):
-    """The answer to ``DELETE /chat/keys/{id}/``."""
-
-    dropped: str
-
-
-class TokenRequest(Struct, frozen=True):
-    """
-    The JSON body of ``POST /chat/token/``.
-
-    @ivar user: the id of the user of the site.
-    @ivar role: a badge, which decides nothing.
-    @ivar rooms: rights by pattern, no more than the key's; null: those of all users, as far as the
-        key has them.
-    @ivar seconds: for how long it counts; no longer than the key.
-    """
-
-    user: str
-    name: str | None = None
-    role: str | None = None
-    rooms: dict[str, list[str]] | None = None
-    seconds: Annotated[int, Meta(ge=1)] = 3_600
-
-
-class TokenMade(Struct, frozen=True):
-    """
-    The answer to ``POST /chat/token/``.
-
-    @ivar expires: when it ends, in seconds since 1970.
-    """
-
-    token: str
-    expires: int
-
-
 class Named(Struct, frozen=True):
     """
     A user for whom a key acts.
@@ -211,14 +122,9 @@ class Named(Struct, frozen=True):
 
 
 #: Bodies of requests, and of answers.
-ASKED: Final = (SendRequest, OperatorRequest, KeyRequest, TokenRequest)
-ANSWERED: Final = (
-    Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped, KeyList, KeyMade,
-    KeyDropped, TokenMade,
-)  # fmt: skip
+ASKED: Final = (SendRequest, OperatorRequest)
+ANSWERED: Final = (Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
 
-_key_request: Final = msgspec.json.Decoder(KeyRequest)
-_token_request: Final = msgspec.json.Decoder(TokenRequest)
 _named: Final[msgspec.json.Decoder[str | Named | None]] = msgspec.json.Decoder(str | Named | None)
 _send_request: Final = msgspec.json.Decoder(SendRequest)
 _operator_request: Final = msgspec.json.Decoder(OperatorRequest)
@@ -230,7 +136,7 @@ def decode_send_request(data: bytes) -> SendRequest:
 
     @raise ChatError: not UTF-8, not JSON, or not an object of that form.
     """
-    return _decoded(_send_request, data)
+    return decoded(_send_request, data)
 
 
 def decode_operator(data: bytes) -> OperatorRequest:
@@ -239,25 +145,7 @@ def decode_operator(data: bytes) -> OperatorRequest:
 
     @raise ChatError: as `decode_send_request`.
     """
-    return _decoded(_operator_request, data)
-
-
-def decode_key(data: bytes) -> KeyRequest:
-    """
-    Decode the JSON body of ``POST /chat/keys/``.
-
-    @raise ChatError: as `decode_send_request`.
-    """
-    return _decoded(_key_request, data)
-
-
-def decode_token(data: bytes) -> TokenRequest:
-    """
-    Decode the JSON body of ``POST /chat/token/``.
-
-    @raise ChatError: as `decode_send_request`.
-    """
-    return _decoded(_token_request, data)
+    return decoded(_operator_request, data)
 
 
 def decode_named(data: Raw) -> Identity | None:
@@ -266,13 +154,18 @@ def decode_named(data: Raw) -> Identity | None:
 
     @raise ChatError: as `decode_send_request`.
     """
-    found = _decoded(_named, bytes(data)) if bytes(data) else None
+    found = decoded(_named, bytes(data)) if bytes(data) else None
     if isinstance(found, str):
         return Identity(found)
     return None if found is None else Identity(found.id, found.name, found.role)
 
 
-def _decoded(decoder: msgspec.json.Decoder[_Body], data: bytes) -> _Body:
+def decoded(decoder: msgspec.json.Decoder[_Body], data: bytes) -> _Body:
+    """
+    Decode a JSON body.
+
+    @raise ChatError: not UTF-8, not JSON, or not of the form that *decoder* knows.
+    """
     check_depth(data)
     try:
         # msgspec looks at the strings that it returns, not at those it skips.

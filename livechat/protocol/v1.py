@@ -8,60 +8,19 @@ the struct's tag.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Raw, Struct, field
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import MOST_REFS, Message, Place, User
-from livechat.protocol.values import Data, Epoch, Nonce, Number, Ref
+from livechat.protocol.actions import Action, Say
+from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.values import Epoch, Number
 from livechat.protocol.wire import check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
-
-
-class Say(Struct, frozen=True, tag_field="type", tag="message"):
-    """
-    Say something.
-
-    @ivar nonce: the same one from the same user in the same room is the same act.
-    @ivar reply_to: the number of the entry that it answers.
-    @ivar data: a JSON object, for the clients.
-    """
-
-    message: str
-    nonce: Nonce | None = None
-    reply_to: Ref | None = None
-    data: Data = field(default_factory=Raw)
-
-
-class Reword(Struct, frozen=True, tag_field="type", tag="edit"):
-    """
-    Give a message of one's own another text.
-
-    @ivar ref: the number of the message.
-    @ivar data: what takes the place of its data; left out, they are removed.
-    @ivar nonce: as in `Say`.
-    """
-
-    ref: Ref
-    message: str
-    data: Data = field(default_factory=Raw)
-    nonce: Nonce | None = None
-
-
-class Retract(Struct, frozen=True, tag_field="type", tag="retract"):
-    """
-    Take messages back: *ref*, or all *refs*.
-
-    @ivar nonce: as in `Say`.
-    """
-
-    ref: Ref | None = None
-    refs: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MOST_REFS)] | None = None
-    nonce: Nonce | None = None
 
 
 class Resume(Struct, frozen=True, tag_field="type", tag="resume"):
@@ -104,8 +63,6 @@ class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
     """
 
 
-#: What a client does; the body of ``POST /chat/actions/{room}/`` as well.
-Action = Say | Reword | Retract
 ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Auth | Ping
 
 
@@ -166,16 +123,16 @@ class Rights(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="rig
     expiring: bool = False
 
 
-class Ack(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="ack"):
+class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="ack"):
     """
-    A message is stored; or the event of an edit or a retraction.
+    A message is stored; or the event of an edit or a retraction; or something else was done.
 
-    @ivar seq: its number.
+    @ivar seq: its number; left out where nothing is numbered.
     @ivar duplicate: it was before.
     @ivar count: how many messages were retracted; left out otherwise.
     """
 
-    seq: int
+    seq: int | None = None
     time: int
     nonce: str | None = None
     duplicate: bool = False

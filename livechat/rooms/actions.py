@@ -1,8 +1,8 @@
 """
 Actions: what clients do in a room.
 
-A client's frame is the action.  Sockets and ``POST /chat/actions/{room}/`` take the same structs
-(`livechat.protocol.v1.Action`), and come through here.
+A client's frame is the action.  Sockets, ``POST /chat/actions/{room}/`` and batches take the same
+structs (`livechat.protocol.actions.Action`), and come through here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from twisted.internet.defer import Deferred
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
-from livechat.protocol.messages import Amended, Message, Repeated, Retracted
-from livechat.protocol.v1 import Ack, Action, Retract, Reword, Say
+from livechat.identity.known import checked_id
+from livechat.identity.rights import EVERYWHERE
+from livechat.protocol.actions import Action, Retract, Revoke, Reword, Say
+from livechat.protocol.audit import Action as Recorded
+from livechat.protocol.messages import Amended, Message, Repeated, Retracted, User
+from livechat.protocol.v1 import Ack
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
 
@@ -44,6 +48,38 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
             return chat.retract(actor, room, refs, nonce=action.nonce).addCallback(
                 _amended, action.nonce
             )
+        case Revoke():
+            return revoke(chat, actor, action)
+
+
+def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
+    """
+    Refuse tokens; fires once that is in force here, and recorded.  Elsewhere it is within a second.
+
+    @raise ChatError: at once, if *actor* may not.
+    """
+    if (action.user is None) == (action.token is None):
+        raise ChatError(Kind.BAD_MESSAGE, "Give 'user' or 'token', and not both.")
+    if action.user is not None:
+        try:
+            checked_id(action.user)
+        except ValueError as reason:
+            raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
+    chat.admit(actor)
+    chat.require(actor, EVERYWHERE, "manage")
+    chat.audit.check()
+    return Deferred.fromCoroutine(_revoked(chat, actor, action))
+
+
+async def _revoked(chat: Chat, actor: Actor, action: Revoke) -> Ack:
+    user = None
+    if action.user is not None:
+        user = User(action.user, action.user, verified=True)
+        await chat.leases.revoke_user(action.user)
+    elif action.token is not None:
+        await chat.leases.revoke_token(action.token)
+    await chat.audit.record(actor, Recorded("revoke", user=user, token=action.token))
+    return Ack(time=chat.now(), nonce=action.nonce)
 
 
 def _refs(action: Retract) -> tuple[int, ...]:
@@ -53,11 +89,12 @@ def _refs(action: Retract) -> tuple[int, ...]:
 
 
 def _said(message: Message, nonce: str | None) -> Ack:
-    return Ack(message.seq, message.time, nonce, isinstance(message, Repeated))
+    duplicate = isinstance(message, Repeated)
+    return Ack(seq=message.seq, time=message.time, nonce=nonce, duplicate=duplicate)
 
 
 def _amended(amended: Amended, nonce: str | None) -> Ack:
     event = amended.event
     counted = isinstance(event, Retracted) and not amended.repeated
     count = len(amended.before) if counted else None
-    return Ack(event.seq, event.time, nonce, amended.repeated, count)
+    return Ack(seq=event.seq, time=event.time, nonce=nonce, duplicate=amended.repeated, count=count)

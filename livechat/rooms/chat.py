@@ -219,6 +219,7 @@ class Chat:
         """Show it no more; nothing if it does not watch."""
         if self._hub.unwatch(room, watcher):
             self._backend.messages.unsubscribe(room)
+            self.presence.closed(room)
 
     def send(
         self,

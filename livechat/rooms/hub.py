@@ -123,6 +123,10 @@ class Hub:
         there = self._rooms.get(room)
         return len(there) if there is not None else 0
 
+    def is_open(self, room: str) -> bool:
+        """Tell whether *room* has members or watchers in this process."""
+        return room in self._rooms or room in self._watchers
+
     def rooms(self) -> Mapping[str, int]:
         """Return the rooms that have members in this process, and how many."""
         return {name: len(room) for name, room in self._rooms.items()}

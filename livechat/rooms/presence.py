@@ -188,7 +188,7 @@ class Presence:
     def present(self, name: str, shares: Sequence[Share]) -> None:
         room = self._rooms.get(name)
         if room is None:
-            if not shares or not self._hub.members(name):
+            if not shares or not self._hub.is_open(name):
                 return
             room = self._rooms[name] = _Attendance()
         before, small = room.elsewhere(), room.count() <= LARGE_ROOM
@@ -233,6 +233,17 @@ class Presence:
             some |= room.elsewhere()
         return structs.replace(room.numbers(), members=tuple(islice(some.values(), LARGE_ROOM)))
 
+    def users(self, name: str) -> dict[str, User]:
+        """Return all users of a room whose names are known here, by subject."""
+        room = self._rooms.get(name, _Attendance())
+        return room.elsewhere() | {key: here.user for key, here in room.here.items()}
+
+    def closed(self, name: str) -> None:
+        """Forget the users of other processes: nobody watches the room here any more."""
+        room = self._rooms.get(name)
+        if room is not None:
+            self._forget(name, room)
+
     def _announce(self, name: str, room: _Attendance, frame: Joined | Left) -> None:
         if room.count() <= LARGE_ROOM:
             self._hub.broadcast(name, frame)
@@ -265,7 +276,7 @@ class Presence:
                 room.announced = numbers if numbers.users > LARGE_ROOM else None
 
     def _forget(self, name: str, room: _Attendance) -> None:
-        if not room.here and not (room.others and self._hub.members(name)):
+        if not room.here and not (room.others and self._hub.is_open(name)):
             self._rooms.pop(name, None)
 
 

@@ -22,14 +22,18 @@ from livechat.web import operations as told
 from livechat.web.admin.audit import AuditPages
 from livechat.web.admin.gate import Gate
 from livechat.web.admin.pages import Admin
-from livechat.web.api import SHORTEST_SHARED, Api
+from livechat.web.api import Api
+from livechat.web.back_ends import BackEnds
+from livechat.web.credentials import CredentialFinder
 from livechat.web.html import Templates
 from livechat.web.keys import KeysApi
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
 from livechat.web.operators import OperatorsApi
 from livechat.web.pages import Pages
+from livechat.web.queries import SHORTEST_SHARED
 from livechat.web.server import Server
+from livechat.web.token_check import TokenCheck
 
 _OWN: Final = Audience("own")
 _ANY: Final = Audience("any")
@@ -67,7 +71,8 @@ def root(
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
     """
-    api = Api(chat, door, feeds, sockets, origins, cookie=cookie)
+    credentials = CredentialFinder(origins, cookie)
+    api = Api(chat, door, feeds, sockets, origins=origins, credentials=credentials)
     gate = Gate(operators, chat.audit, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
     records = AuditPages(chat.audit, templates, time)
@@ -77,7 +82,9 @@ def root(
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, records),
         **OperatorsApi(chat, door, operators).endpoints(),
+        **BackEnds(chat, door, credentials).endpoints(),
         **KeysApi(chat, door, keys, tokens, time).endpoints(),
+        **TokenCheck(door).endpoints(),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
@@ -95,7 +102,6 @@ def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoin
         "/chat/events/{room}/": Endpoint({"GET": api.events}, None, told.events()),
         "/chat/send/": Endpoint({"POST": api.send}, None, send),
         "/chat/send/{room}/": Endpoint({"POST": api.send}, None, send_to),
-        "/chat/actions/{room}/": Endpoint({"POST": api.act}, None, told.act(chat, SHORTEST_SHARED)),
         "/chat/history/": Endpoint({"GET": api.history}, None, told.history("history")),
         "/chat/history/{room}/": Endpoint({"GET": api.history}, None, told.history("historyOf")),
         "/chat/origin/": Endpoint({"GET": api.origin}, _ANY, told.allowance()),

@@ -13,7 +13,6 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from msgspec import Raw
-from msgspec.structs import replace
 from twisted.web import http_headers
 
 from livechat.errors import ChatError, Kind
@@ -31,12 +30,11 @@ from livechat.protocol.plain import PLAIN
 from livechat.protocol.v1 import V1
 from livechat.protocol.values import place_of_text
 from livechat.protocol.wire import NO_DATA, encode
-from livechat.rooms.actions import act
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import (
-    action_request,
+    SHORTEST_SHARED,
     claim,
     idempotency_key,
     number,
@@ -44,8 +42,6 @@ from livechat.web.queries import (
     window,
 )
 
-#: Characters of an ``Idempotency-Key`` that is told from those of all others.
-SHORTEST_SHARED: Final = 16
 #: Seconds for which a browser may remember whether a page may use the chat.
 _ALLOWANCE_AGE: Final = 30
 #: The beginning of the paths of WebSockets.
@@ -63,19 +59,16 @@ class Api:
         door: Door,
         feeds: Feeds,
         sockets: SocketFactory,
-        origins: Origins,
         *,
-        cookie: str | None = None,
+        origins: Origins,
+        credentials: CredentialFinder,
     ) -> None:
-        """
-        @param cookie: the name of the one that may have a token.
-        """
         self._chat = chat
         self._door = door
         self._feeds = feeds
         self._sockets = sockets
         self._origins = origins
-        self._credentials = CredentialFinder(origins, cookie)
+        self._credentials = credentials
         self._openapi: Callable[[], Response] = Response
         self._asyncapi: Callable[[], Response] = Response
 
@@ -108,15 +101,6 @@ class Api:
         )
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
-
-    async def act(self, call: Call) -> Response:
-        """Do what a frame of ``livechat.v1`` asks for, and answer with its ack."""
-        action = action_request(call)
-        room = room_name(call.names["room"])
-        actor = await self._door.caller(call.source, self._claim(call, call.query))
-        shortest = 1 if actor.returns else SHORTEST_SHARED
-        nonce = idempotency_key(call, shortest, action.nonce)
-        return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from livechat.errors import Kind
+from livechat.protocol.actions import Action
+from livechat.protocol.back_ends import MOST_ACTIONS
 from livechat.rooms.chat import Chat
-from livechat.web.operations import MANAGING, Document, answer, operation, reference, request_body
+from livechat.web.operations import (
+    ACTING,
+    AS_USER,
+    IN_A_ROOM,
+    MANAGING,
+    NUMBER,
+    ROOM,
+    TEXT,
+    Document,
+    answer,
+    nonce_header,
+    operation,
+    parameter,
+    query,
+    reference,
+    request_body,
+    structure,
+)
+from livechat.web.queries import LARGEST_BATCH, LONGEST_PAGE, SHORTEST_SHARED, USUAL_PAGE
+
+_ACTION: Final = {"oneOf": [reference(each.__name__) for each in get_args(Action)]}
 
 _WRITING: Final = (
     *MANAGING, Kind.UNKNOWN, Kind.BAD_JSON, Kind.BAD_MESSAGE, Kind.UNSUPPORTED_MEDIA_TYPE,
@@ -15,6 +37,65 @@ _WRITING: Final = (
 
 
 MAKING_KEYS: Final = (*_WRITING, Kind.TOO_MANY_KEYS)
+
+
+def act(chat: Chat) -> Document:
+    """An action in a room, as by a frame of ``livechat.v1``."""
+    action = {"schema": {"allOf": [_ACTION, reference("Target")]}}
+    parameters = [*query(*AS_USER), nonce_header(SHORTEST_SHARED)]
+    done = answer("It is done, and stored.", reference("Ack"))
+    summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract, revoke."
+    acting = operation("act", summary, done, ACTING, parameters)
+    return acting | request_body(chat, {"application/json": action})
+
+
+def actions() -> Document:
+    """Several actions."""
+    single = {"allOf": [_ACTION, reference("Target")]}
+    batch = structure(
+        actions={"type": "array", "minItems": 1, "maxItems": MOST_ACTIONS, "items": single}
+    )
+    parameters = [*query(*AS_USER), nonce_header(SHORTEST_SHARED)]
+    summary = "Do several actions, in order within a room, or a single one."
+    results = {"oneOf": [reference("Results"), reference("Ack")]}
+    done = answer("What became of each; of a single one its ack.", results)
+    acting = operation("actions", summary, done, ACTING, parameters)
+    text = f"With a key at most {LARGEST_BATCH} bytes, otherwise as with one action."
+    content = {"application/json": {"schema": {"anyOf": [batch, single]}}}
+    return acting | {"requestBody": {"required": True, "description": text, "content": content}}
+
+
+def rooms() -> Document:
+    """The active rooms."""
+    listed = answer("A page of them, by name.", reference("RoomList"))
+    summary = "The rooms in which somebody is, or something was said lately."
+    return _secured(operation("rooms", summary, listed, MANAGING, _page(ROOM)))
+
+
+def room() -> Document:
+    """A room."""
+    found = answer("The room, active or not.", reference("RoomState"))
+    return operation("room", "Who is in a room, and where it stands.", found, IN_A_ROOM)
+
+
+def members() -> Document:
+    """The users in a room."""
+    found = answer("A page of them.", reference("MemberList"))
+    summary = (
+        "The users in a room. Where more than a hundred are at one process, other processes know "
+        "their number only."
+    )
+    return operation("members", summary, found, IN_A_ROOM, _page(TEXT))
+
+
+def _page(after: Document) -> list[Document]:
+    limit = NUMBER | {"default": USUAL_PAGE}
+    return [
+        parameter("query", "after", after, "`next` of the page before."),
+        parameter(
+            "query", "limit", limit, f"How many; at least 1 and at most {LONGEST_PAGE} come."
+        ),
+    ]
 
 
 def keys() -> Document:

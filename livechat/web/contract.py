@@ -21,8 +21,9 @@ from livechat.http.endpoint import Endpoint
 from livechat.http.tree import Place
 from livechat.identity import passwords
 from livechat.members.base import HEARTBEAT
-from livechat.protocol import bodies, messages, names, plain
+from livechat.protocol import actions, back_ends, bodies, messages, names, plain
 from livechat.protocol import v1 as frames
+from livechat.protocol.actions import Action
 from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
 from livechat.rooms.chat import Chat
 from livechat.web.back_end_operations import MAKING_KEYS
@@ -65,7 +66,7 @@ _HEARD: Final = [name for name in _TOLD if name not in ("Ack", "History", "Pong"
 
 _STRUCTS: Final = {
     each.__name__: each
-    for module in (messages, bodies, plain, frames)
+    for module in (messages, actions, bodies, back_ends, plain, frames)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Struct)
 }
@@ -85,8 +86,8 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
 
     @param places: those of the tree, of which those that are described are in it.
     """
-    schemas = _schemas((*bodies.ASKED, *get_args(frames.Action))) | _schemas(
-        (*bodies.ANSWERED, messages.Message, frames.Ack), written=True
+    schemas = _schemas((*bodies.ASKED, *back_ends.ASKED, *get_args(Action))) | _schemas(
+        (*bodies.ANSWERED, *back_ends.ANSWERED, messages.Message, frames.Ack), written=True
     )
     # A message need not say that it is one.
     schemas["Say"]["required"].remove("type")
@@ -146,7 +147,7 @@ def asyncapi(chat: Chat) -> Document:
             "receiveV1": _carried("receive", "v1", _ASKED),
             "sendV1": _carried("send", "v1", _TOLD),
             "sendEvents": _carried("send", "events", _HEARD)
-            | {"bindings": {"http": _asked_with("since", version="0.3.0")}},
+            | {"bindings": {"http": _asked_with("since", "user", version="0.3.0")}},
         },
         "components": {
             "schemas": schemas,
@@ -164,13 +165,13 @@ def _channels() -> Document:
         "plain": _socket_channel(
             f"Plain mode: the subprotocol `{PLAIN}`, or none that is known.",
             _PLAIN,
-            _asked_with("history"),
+            _asked_with("history", "user"),
         ),
         "v1": _socket_channel(
             f"The subprotocol `{frames.V1}`. `Hello` comes first. Who may not enter is let "
             "in, and closed with a code that says why.",
             (*_ASKED, *_TOLD),
-            _asked_with("since") | subprotocol,
+            _asked_with("since", "user") | subprotocol,
         ),
         "events": _channel(
             "/chat/events/{room}/",

@@ -23,7 +23,7 @@ from livechat.identity.keys import Key, Keys
 from livechat.identity.rights import EVERYWHERE, USERS_RIGHTS, Grants, grants_of, within
 from livechat.identity.tokens import Tokens
 from livechat.protocol.audit import Action, Recorded
-from livechat.protocol.bodies import (
+from livechat.protocol.back_ends import (
     KeyDropped,
     KeyKept,
     KeyList,

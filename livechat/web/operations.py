@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from livechat.errors import Kind
 from livechat.http.call import FORM
@@ -69,6 +69,10 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
     "before": (NUMBER, "The last messages before this number. Not together with `after`."),
     "after": (NUMBER, "The first messages after this number. Not together with `before`."),
     "since": (PLACE, "`epoch:seq`, of what was seen last: what came after it comes first."),
+    "user": (
+        {"type": "string"},
+        "With a key that may name users: for whom it is there, by the name `name`.",
+    ),
     "history": (
         NUMBER | {"default": 0},
         f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
@@ -128,16 +132,6 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
     return sending | request_body(chat, {"application/json": body, FORM: body})
 
 
-def act(chat: Chat, shortest_shared: int) -> Document:
-    """Saying something, editing and retracting, as by a frame of ``livechat.v1``."""
-    action = {"schema": {"oneOf": [reference(each.__name__) for each in get_args(frames.Action)]}}
-    parameters = [*query(*AS_USER), nonce_header(shortest_shared)]
-    done = answer("It is stored.", reference("Ack"))
-    summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract."
-    acting = operation("act", summary, done, ACTING, parameters)
-    return acting | request_body(chat, {"application/json": action})
-
-
 def request_body(chat: Chat, content: Document) -> Document:
     """The body of a request, by media type."""
     text = f"At most {wire_limit(chat.max_message)} bytes."
@@ -176,7 +170,7 @@ def events() -> Document:
         "A room as server-sent events: `/asyncapi.json` says which.",
         answer("Events, until the client or the server goes.", TEXT, "text/event-stream"),
         IN_A_ROOM,
-        [*query("since", *AS_USER), last],
+        [*query("since", *AS_USER, "user"), last],
     )
 
 
@@ -199,7 +193,7 @@ def socket() -> Document:
         "A room as a WebSocket (RFC 6455): `/asyncapi.json` says what it carries.",
         {"101": {"description": "Frames follow."}},
         UPGRADING,
-        [*query("since", "history", *AS_USER), asked],
+        [*query("since", "history", *AS_USER, "user"), asked],
     )
 
 

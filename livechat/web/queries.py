@@ -15,11 +15,17 @@ from livechat.identity.guests import checked_key, checked_name
 from livechat.identity.keys import PREFIX
 from livechat.protocol.bodies import SendRequest, decode_named, decode_send_request
 from livechat.protocol.credentials import Identity
-from livechat.protocol.v1 import Action, decode_action
 from livechat.protocol.values import LONGEST_NONCE
 from livechat.protocol.wire import NO_DATA
 from livechat.rooms.history import Window
 
+#: Characters of an ``Idempotency-Key`` that is told from those of all others.
+SHORTEST_SHARED: Final = 16
+#: Rooms and members of a page, unless said, and at most.
+USUAL_PAGE: Final = 100
+LONGEST_PAGE: Final = 1_000
+#: Bytes of a batch of actions by a key, or those of any other body if these are more.
+LARGEST_BATCH: Final = 1 << 20
 #: Below 2^53, so that JavaScript can hold it.
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
@@ -71,7 +77,7 @@ def claim(
         call.headers,
         call.proxied,
         credential,
-        here=credential is not None and call.is_local,
+        here=credential is not None and call.is_direct,
         user=None if credential is None else _user(credential, asked, named),
     )
 
@@ -108,15 +114,6 @@ def send_request(call: Call) -> SendRequest:
     return SendRequest(given["message"], given.get("room"))
 
 
-def action_request(call: Call) -> Action:
-    """
-    The action in a body, which is JSON.
-
-    @raise ChatError: it is none.
-    """
-    return decode_action(json_body(call))
-
-
 def json_body(call: Call) -> bytes:
     """
     A body that says that it is JSON.
@@ -149,6 +146,15 @@ def idempotency_key(call: Call, shortest: int, in_body: str | None = None) -> st
         nonce = given.strip().removeprefix('"').removesuffix('"')
     if in_body is not None and in_body != nonce:
         raise ChatError(Kind.BAD_REQUEST, "Idempotency-Key and 'nonce' are not the same.")
+    return checked_nonce(nonce, shortest)
+
+
+def checked_nonce(nonce: str, shortest: int) -> str:
+    """
+    *nonce*, if it can be that of something that is sent by HTTP.
+
+    @raise ChatError: it cannot.
+    """
     if not (shortest <= len(nonce) <= LONGEST_NONCE and nonce.isascii() and nonce.isprintable()):
         raise ChatError(
             Kind.BAD_REQUEST,

@@ -7,6 +7,7 @@ import pytest
 from livechat.errors import ChatError, Kind
 from livechat.http import call as module
 from livechat.http.call import Call, fields
+from livechat.http.origins import Asked
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 
@@ -90,3 +91,27 @@ def test_two_tokens() -> None:
     with pytest.raises(ChatError) as refused:
         _ = asked.bearer
     assert refused.value.kind is Kind.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "headers", "proxied", "local", "direct"),
+    [
+        ("127.0.0.1", "localhost:1", (), False, True, True),
+        ("::1", "[::1]:1", (), False, True, True),
+        # A proxy on this machine is trusted; what it passes on says so.
+        ("127.0.0.1", "localhost", (), True, False, True),
+        ("127.0.0.1", "localhost", ("x-forwarded-for",), True, False, False),
+        ("127.0.0.1", "localhost", ("forwarded",), False, False, False),
+        ("127.0.0.1", "localhost", ("via",), False, False, False),
+        ("127.0.0.1", "chat.example", (), False, False, False),
+        ("192.0.2.1", "localhost", (), False, False, False),
+    ],
+)
+def test_requests_of_this_machine(
+    address: str, host: str, headers: tuple[str, ...], proxied: bool, local: bool, direct: bool
+) -> None:
+    """A client on this machine that means this machine, and nobody that a proxy stands for."""
+    source = Source(address, Rate.of(0))
+    given = dict.fromkeys(headers, ("x",))
+    asked = Call("GET", "/", "", given, b"", source, proxied=proxied, asked=Asked(host))
+    assert (asked.is_local, asked.is_direct) == (local, direct)

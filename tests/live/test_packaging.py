@@ -71,6 +71,9 @@ def test_wheel(wheel: Path) -> None:
     for path in (ROOT / "static").glob("*/*"):
         assert f"livechat/{path.relative_to(ROOT)}" in names
     assert not any(name.startswith(("tests", "docs")) for name in names)
+    with zipfile.ZipFile(wheel) as archive:
+        (points,) = (name for name in names if name.endswith("/entry_points.txt"))
+        assert "livechat = livechat.command.main:main" in archive.read(points).decode()
 
 
 def test_license(wheel: Path) -> None:
@@ -93,7 +96,10 @@ def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     # No module that is never imported is compiled.
     pip = (sys.executable, "-m", "pip", "--python", place / "bin" / "python")
     run(*pip, "install", "--no-compile", wheel)
+    command = str(place / "bin" / "livechat")
+    run(command, "version")
     with Daemon(tmp_path / "run", twistd=str(place / "bin" / "twistd")) as daemon:
+        run(command, "say", "elsewhere", "hi", f"--state={tmp_path / 'run' / 'state'}")
         assert "wscat" in daemon.curl("-f", daemon.url)
         assert "body" in daemon.curl("-f", f"{daemon.url}/static/livechat.css")
         daemon.curl("-f", "-d", "message=hi", f"{daemon.url}/chat/send/")

@@ -23,9 +23,14 @@ from livechat.net import certificates
 
 
 def issue(
-    directory: Path, *, name: str = "chat.example", password: bytes = b"", issuer: str = "A CA"
+    directory: Path,
+    *,
+    name: str = "chat.example",
+    password: bytes = b"",
+    issuer: str = "A CA",
+    days: int = 5,
 ) -> tuple[Path, Path]:
-    """A certificate that somebody else signed, and its key."""
+    """A certificate that somebody else signed, and its key; valid for *days* more."""
     key, authority = (
         ec.generate_private_key(ec.SECP256R1()),
         ec.generate_private_key(ec.SECP256R1()),
@@ -37,8 +42,8 @@ def issue(
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(7)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=5))
+        .not_valid_before(now - timedelta(days=9 if days < 0 else 0))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(authority, hashes.SHA256())
     )

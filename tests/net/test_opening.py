@@ -26,7 +26,7 @@ LOCATION = b"\r\nLocation: https://localhost:10443/rooms/a/?name=Ann\r\n"
 class RedirectTest(PortTest):
     """Real connections."""
 
-    closing = 0.3
+    closing = 1.0
     handshake = 1.0
 
     def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:

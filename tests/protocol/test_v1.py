@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
+from livechat.protocol.actions import Retract, Revoke, Reword, Say
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, User
 from livechat.protocol.v1 import decode_frame
@@ -24,19 +25,21 @@ def named(case: Any) -> str:
 
 
 UNDERSTOOD = [
-    ({"type": "message", "message": "hi", "nonce": "n"}, frames.Say("hi", "n")),
-    ({"type": "message", "message": "hi"}, frames.Say("hi")),
-    ({"message": "hi", "nonce": "n"}, frames.Say("hi", "n")),
-    ({"message": "hi", "more": [1]}, frames.Say("hi")),
-    ({"message": "hi", "reply_to": 3}, frames.Say("hi", reply_to=3)),
-    ({"message": "hi", "data": {"a": 1}}, frames.Say("hi", data=Raw(b'{"a": 1}'))),
-    ({"type": "edit", "ref": 3, "message": "hi"}, frames.Reword(3, "hi")),
+    ({"type": "message", "message": "hi", "nonce": "n"}, Say("hi", "n")),
+    ({"type": "message", "message": "hi"}, Say("hi")),
+    ({"message": "hi", "nonce": "n"}, Say("hi", "n")),
+    ({"type": "revoke", "user": "42", "nonce": "n"}, Revoke("42", nonce="n")),
+    ({"type": "revoke", "token": "t"}, Revoke(token="t")),
+    ({"message": "hi", "more": [1]}, Say("hi")),
+    ({"message": "hi", "reply_to": 3}, Say("hi", reply_to=3)),
+    ({"message": "hi", "data": {"a": 1}}, Say("hi", data=Raw(b'{"a": 1}'))),
+    ({"type": "edit", "ref": 3, "message": "hi"}, Reword(3, "hi")),
     (
         {"type": "edit", "ref": 3, "message": "hi", "data": {}, "nonce": "n"},
-        frames.Reword(3, "hi", Raw(b"{}"), "n"),
+        Reword(3, "hi", Raw(b"{}"), "n"),
     ),
-    ({"type": "retract", "ref": 3, "nonce": "n"}, frames.Retract(3, nonce="n")),
-    ({"type": "retract", "refs": [3, 1]}, frames.Retract(refs=(3, 1))),
+    ({"type": "retract", "ref": 3, "nonce": "n"}, Retract(3, nonce="n")),
+    ({"type": "retract", "refs": [3, 1]}, Retract(refs=(3, 1))),
     ({"type": "resume", "epoch": "k", "seq": 0}, frames.Resume("k", 0)),
     ({"type": "history"}, frames.AskHistory()),
     ({"type": "history", "before": 9, "limit": 2}, frames.AskHistory(9, None, 2)),
@@ -107,9 +110,9 @@ def v1(frame: frames.ServerFrame) -> Any:
 
 
 WRITTEN = [
-    (frames.Ack(7, 8, "n"), {"type": "ack", "seq": 7, "time": 8, "nonce": "n"}),
+    (frames.Ack(seq=7, time=8, nonce="n"), {"type": "ack", "seq": 7, "time": 8, "nonce": "n"}),
     (
-        frames.Ack(7, 8, "n", duplicate=True),
+        frames.Ack(seq=7, time=8, nonce="n", duplicate=True),
         {"type": "ack", "seq": 7, "time": 8, "nonce": "n", "duplicate": True},
     ),
     (

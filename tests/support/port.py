@@ -26,6 +26,7 @@ from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
 from livechat.web import root
 from livechat.web.api import is_told_by_code
+from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
 from livechat.web.refusals import Refusals
@@ -87,6 +88,7 @@ class Port:
             proxies=Proxies(map(ip_network, proxies)),
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
+            body_limit=body_limit(world.keys, limit),
         )
 
     def _tree(self, origins: Origins, monitors: Access, mounts: Mapping[str, object]) -> Place:

@@ -502,7 +502,7 @@ def test_actions_need_json(port: Port) -> None:
     answer = port.ask("POST", "/chat/actions/r/", b"message=x", **FORM)
     assert (answer.status, answer.headers["accept"]) == (415, "application/json")
     assert port.ask("GET", "/chat/actions/r/").status == 405
-    assert port.ask("POST", "/chat/actions/", b"{}", **JSON).status == 404
+    assert port.ask("POST", "/chat/actions/", b"{}", **JSON).status == 400
 
 
 def test_nonces_of_actions(port: Port) -> None:

@@ -17,7 +17,7 @@ from livechat.backends.retention import Retention
 from livechat.errors import Close, Kind
 from livechat.http.endpoint import Endpoint
 from livechat.members.session import ASK_RATE
-from livechat.protocol import bodies, messages, plain
+from livechat.protocol import actions, back_ends, bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
 from livechat.rooms.presence import LARGE_ROOM
@@ -127,7 +127,7 @@ def test_names() -> None:
     """No two structs that are described have the same name."""
     structs = {
         each
-        for module in (messages, bodies, plain, frames)
+        for module in (messages, actions, bodies, back_ends, plain, frames)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Struct)
     }
@@ -316,7 +316,7 @@ def test_parameters(
     """What a schema allows is accepted, and what it does not is refused."""
     described = openapi.document["paths"][path][method.lower()]["parameters"]
     schemas = {each["name"]: each["schema"] for each in described if each["in"] == "query"}
-    assert known.keys() == schemas.keys() - ({"since"} if "ws" in path else set())
+    assert known.keys() == schemas.keys() - ({"since", "user"} if "ws" in path else {"user"})
     for name, values in known.items():
         for value in values:
             wanted = int(value) if re.fullmatch("[0-9]+", value) and name != "name" else value

@@ -94,11 +94,17 @@ class Health:
             return
         self._warned = True
         with suppress(UnansweredError, RefusedError):  # it may not let us look
-            for warning in warnings(await _settings(connection)):
+            for warning in warnings(await settings(connection)):
                 self._log.warn("{name} {warning}", name=self._name, warning=warning)
 
 
-async def _settings(connection: Connection) -> dict[str, str]:
+async def settings(connection: Connection) -> dict[str, str]:
+    """
+    Read the settings that `warnings` looks at.
+
+    @raise UnansweredError: as `Connection.command`.
+    @raise RefusedError: it may not be asked.
+    """
     found = {}
     for name in _SETTINGS:
         for key, value in _pairs(await connection.command(b"CONFIG", b"GET", name)):

@@ -1,0 +1,51 @@
+"""Who is in a room, for those who are not in it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from zope.interface import implementer
+
+from livechat.identity.actor import Actor
+from livechat.interfaces import ISink
+from livechat.protocol.messages import Entry, Place, User
+from livechat.rooms.chat import Chat
+
+
+class Attendance(Struct, frozen=True):
+    """
+    A room, as it is now.
+
+    @ivar users: how many there are, at all processes.
+    @ivar members: those whose names are known, by subject.
+    """
+
+    users: int
+    connections: int
+    members: Mapping[str, User]
+    place: Place
+
+
+@implementer(ISink)
+class _Visitor:
+    """Watches a room for a moment, so that other processes say who is there."""
+
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
+        pass
+
+
+async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
+    """
+    See who is in *room*, and where it stands.
+
+    @raise ChatError: *actor* may not be there, or the backend cannot tell.
+    """
+    visitor = _Visitor()
+    await chat.watch(actor, room, visitor)
+    try:
+        place = await chat.place(actor, room)
+        there = chat.who(actor, room)
+        return Attendance(there.users, there.connections, chat.presence.users(room), place)
+    finally:
+        chat.unwatch(room, visitor)

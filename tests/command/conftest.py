@@ -1,0 +1,50 @@
+"""What tests of the command share."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from livechat.command.main import main
+from tests.command.fake import Fake
+
+
+class Ran(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Fake]:
+    running = Fake(tmp_path)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Runs a command on the state directory of the test."""
+
+    def run(*words: str, stdin: str = "", **environment: str) -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        given = {"LIVECHAT_STATE": str(tmp_path / "state"), **environment}
+        code: object
+        try:
+            code = main(words, given)
+        except SystemExit as ended:
+            code = ended.code
+        return Ran(int(str(code)), *capsys.readouterr())
+
+    return run

@@ -1,0 +1,172 @@
+"""`livechat.command.checks`."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from livechat.command import checks
+from livechat.command.finding import Server
+from tests.command.conftest import Command, Ran
+from tests.command.fake import Fake, Said, problem
+from tests.net.test_certificates import issue
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is the test's."""
+    monkeypatch.chdir(tmp_path)
+
+
+def found(ran: Ran) -> dict[str, list[str]]:
+    """The states of what was looked at."""
+    states: dict[str, list[str]] = {}
+    for line in ran.out.splitlines():
+        state, about = line[:4].strip(), line[5:16].strip()
+        states.setdefault(about, []).append(state)
+    return states
+
+
+def test_a_server_that_runs(fake: Fake, command: Command) -> None:
+    ran = command("check")
+    assert ran.code == 0, ran
+    assert found(ran) == {
+        each: ["ok"]
+        for each in ("options", "certificate", "files", "open files", "clock", "server")
+    }
+    assert [asked.path for asked in fake.asked] == ["/healthz", "/readyz"]
+    assert "authorization" not in fake.asked[0].headers
+    lines = [json.loads(line) for line in command("check", "--json").out.splitlines()]
+    assert {each["state"] for each in lines} == {"ok"}
+
+
+def test_before_the_first_start(command: Command) -> None:
+    """What will be made is no fault, and that nobody answers is only said."""
+    ran = command("check")
+    assert ran.code == 0
+    assert found(ran)["server"] == ["warn"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--port=x"], ["--nonsense"], ["--workers=2"], ["--certificate=/nowhere.pem"], ["more"]],
+)
+def test_bad_options(command: Command, options: list[str]) -> None:
+    ran = command("check", "--", *options)
+    assert ran.code == 1
+    assert "FAIL" in ran.out
+
+
+def test_options_of_the_environment(command: Command) -> None:
+    ran = command("check", LIVECHAT_MAX_MESSAGE="lots")
+    assert (ran.code, found(ran)) == (1, {"options": ["FAIL"]})
+    assert "LIVECHAT_MAX_MESSAGE" in ran.out
+
+
+def test_certificates(command: Command, tmp_path: Path) -> None:
+    """One that is over, or not of its key, is a fault; one that soon ends is a warning."""
+    good, key = issue(tmp_path)
+    _, other = issue(tmp_path, name="other.example")
+    assert command("check", "--", f"--certificate={good}", f"--private-key={key}").code == 0
+    ran = command("check", "--", f"--certificate={good}", f"--private-key={other}")
+    assert (ran.code, found(ran)["certificate"]) == (1, ["FAIL"])
+    for days, state, code in ((-1, "FAIL", 1), (5, "warn", 0)):
+        chain, own = issue(tmp_path, name=f"d{days + 9}.example", days=days)
+        ran = command("check", "--", f"--certificate={chain}", f"--private-key={own}")
+        assert (ran.code, found(ran)["certificate"]) == (code, [state])
+
+
+def test_files_of_others(fake: Fake, command: Command) -> None:
+    (fake.state / "local-key").chmod(0o644)
+    fake.certificate.key.chmod(0o644)
+    ran = command("check")
+    assert (ran.code, found(ran)["files"]) == (1, ["FAIL", "FAIL"])
+
+
+def test_state_directories_that_cannot_be(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = command("check", "--state", str(tmp_path / "file"))
+    assert (ran.code, found(ran)["files"]) == (1, ["FAIL"])
+    ran = command("check", "--state", "/dev/null/state")
+    assert (ran.code, found(ran)["files"]) == (1, ["FAIL"])
+
+
+def test_open_files(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 1_000))
+    ran = command("check")
+    assert (ran.code, found(ran)["open files"]) == (1, ["FAIL"])
+    assert command("check", "--", "--max-connections=900").code == 0
+    assert command("check", "--", "--max-connections=0").code == 0
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, resource.RLIM_INFINITY))
+    assert command("check").code == 0
+
+
+def test_a_clock_that_was_set_back(fake: Fake, command: Command) -> None:
+    """Files of the future tell."""
+    (fake.state / "operators.json").touch(mode=0o600)
+    os.utime(fake.state / "operators.json", (time.time() + 3_600,) * 2)
+    ran = command("check")
+    assert (ran.code, found(ran)["clock"]) == (1, ["FAIL"])
+
+
+def test_a_server_that_is_not_ready(fake: Fake, command: Command) -> None:
+    fake.answers = [Said({}), problem(503, "unavailable", "Not ready: the disk is full.")]
+    ran = command("check")
+    assert (ran.code, found(ran)["server"]) == (1, ["FAIL"])
+    assert "the disk is full" in ran.out
+
+
+def test_another_server_on_the_port(fake: Fake, command: Command) -> None:
+    fake.show(fingerprint="00" * 32)
+    ran = command("check")
+    assert "another certificate" in ran.out
+    assert command("check", "--alive").code == 1
+
+
+def test_alive(fake: Fake, command: Command) -> None:
+    """Containers ask only this; no key is needed."""
+    (fake.state / "local-key").unlink()
+    assert command("check", "--alive") == (0, "alive\n", "")
+    fake.show(port=1)
+    ran = command("check", "--alive")
+    assert (ran.code, ran.out) == (1, "")
+    assert "nobody answers" in ran.err
+
+
+def test_answering() -> None:
+    """Both are asked: whether it lives, and whether it takes messages."""
+    asked: list[str] = []
+    assert checks._answering(Server("x", 1), asked.append).state == "ok"
+    assert asked == ["/healthz", "/readyz"]
+
+
+def jwks() -> dict[str, object]:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return {"keys": [{**json.loads(ECAlgorithm.to_jwk(public)), "kid": "a", "use": "sig"}]}
+
+
+def test_token_keys(
+    fake: Fake, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and addresses of keys are read as the server would read them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(fake.certificate.chain))
+    (tmp_path / "good.json").write_text(json.dumps(jwks()))
+    (tmp_path / "short").write_text("a secret")
+    url = f"https://localhost:{fake.port}/jwks.json"
+    fake.answers = [Said(jwks()), Said({})]
+    ran = command("check", "--", "--token-keys=good.json", f"--token-keys={url}",
+                  "--token-audience=chat")  # fmt: skip
+    assert (ran.code, found(ran)["token keys"]) == (0, ["ok", "ok"]), ran
+    assert "ES256" in ran.out
+    assert "authorization" not in fake.asked[0].headers
+    fake.answers = [Said(b"<html>"), Said({})]
+    ran = command("check", "--", "--token-keys=short", "--token-keys=none.pem",
+                  f"--token-keys={url}", "--token-audience=chat")  # fmt: skip
+    assert (ran.code, found(ran)["token keys"]) == (1, ["FAIL"] * 3)

@@ -1,0 +1,107 @@
+"""`livechat.command.finding`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from livechat.command.finding import Server, find, state_directory
+from livechat.command.output import CommandError
+from livechat.identity.local_key import local_key
+from livechat.net import whereabouts
+from livechat.net.whereabouts import Whereabouts
+
+PRINT = "ab" * 32
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """As a daemon leaves it."""
+    made = tmp_path / "state"
+    local_key(made)
+    whereabouts.write(made, Whereabouts("127.0.0.1", 4711, PRINT))
+    return made
+
+
+def why(*given: str | None, keyed: bool = True, **environment: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        find(given[0], given[1], environment, keyed=keyed)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_by_the_state_directory(state: Path) -> None:
+    """The file there says where, and which certificate; the key is beside it."""
+    expected = Server("127.0.0.1", 4711, PRINT, local_key(state))
+    assert find(None, str(state), {}) == expected
+    assert find(None, None, {"LIVECHAT_STATE": str(state)}) == expected
+    given = {"LIVECHAT_STATE": "/nowhere", "LIVECHAT_PORT": "0"}
+    assert find(None, str(state), given) == expected
+
+
+def test_the_daemons_own_port(state: Path) -> None:
+    assert find(None, str(state), {"LIVECHAT_PORT": "4712"}).port == 4712
+    assert "LIVECHAT_PORT" in why(None, str(state), LIVECHAT_PORT="x")
+
+
+def test_the_usual_state_directory() -> None:
+    assert state_directory(None, {}) == Path("state")
+
+
+def test_no_server_has_run(tmp_path: Path) -> None:
+    assert "no livechat has run" in why(None, str(tmp_path))
+    assert "--server" in why(None, str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "x" * 10_000, '{"host":1,"port":"x"}'])
+def test_a_damaged_file(state: Path, text: str) -> None:
+    (state / whereabouts.FILE).write_text(text)
+    assert "is damaged" in why(None, str(state))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o777])
+def test_a_key_that_others_can_use(state: Path, mode: int) -> None:
+    """It is not used, and the words say what to do."""
+    (state / "local-key").chmod(mode)
+    said = why(None, str(state))
+    assert f"mode {mode:04o}" in said
+    assert find(None, str(state), {}, keyed=False).key is None
+
+
+def test_keys_that_cannot_be_used(state: Path) -> None:
+    (state / "local-key").write_text("nonsense")
+    assert "it has no key" in why(None, str(state))
+    (state / "local-key").unlink()
+    assert "is missing" in why(None, str(state))
+    assert find(None, str(state), {"LIVECHAT_KEY": "lck_a_b"}).key == "lck_a_b"
+    assert "LIVECHAT_KEY" in why(None, str(state), LIVECHAT_KEY="a\nb")
+
+
+@pytest.mark.parametrize("server", ["https://chat.example", "https://192.0.2.1:4711"])
+def test_the_local_key_stays_here(state: Path, server: str) -> None:
+    """No other machine is ever sent it, whatever stands in the state directory."""
+    assert "LIVECHAT_KEY is needed" in why(server, str(state))
+    found = find(server, str(state), {"LIVECHAT_KEY": "lck_a_b"})
+    assert (found.key, found.fingerprint) == ("lck_a_b", None)
+
+
+def test_another_server_of_this_machine(state: Path) -> None:
+    """On another port there is another server: neither its certificate nor its key are these."""
+    assert "LIVECHAT_KEY is needed" in why("https://localhost:4712", str(state))
+    found = find("https://localhost:4711", str(state), {})
+    assert found == Server("127.0.0.1", 4711, PRINT, local_key(state))
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["http://localhost", "localhost:1", "https://", "https://a/b", "https://a?b", "https://a:x",
+     "https://u:p@a", "https://[::1", "https://a:99999", ""],
+)  # fmt: skip
+def test_addresses_that_are_none(state: Path, server: str) -> None:
+    assert "--server" in why(server, str(state))
+
+
+def test_addresses() -> None:
+    assert Server("::1", 1).address == "[::1]:1"
+    assert find("https://chat.example", "/nowhere", {}, keyed=False) == Server("chat.example", 443)

@@ -1,0 +1,42 @@
+"""`livechat.command.output`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from livechat.command.output import Output, printable, table
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07hi", "\ufffd]0;title\ufffdhi"),
+        ("\x1b[2J", "\ufffd[2J"),
+        ("a\rb", "a\ufffdb"),
+        ("a\r\nb\nc", "a ⏎ b ⏎ c"),
+        ("\u202eevil", "\ufffdevil"),
+        ("\u2028", "\ufffd"),
+        ("\x9b31m", "\ufffd31m"),
+        ("\ud800", "\ufffd"),
+        ("👩\u200d💻 é 漢", "👩\u200d💻 é 漢"),
+        ("a\tb", "a b"),
+    ],
+)
+def test_what_terminals_would_obey(text: str, shown: str) -> None:
+    """Whatever people say stays text on one line."""
+    assert printable(text) == shown
+
+
+def test_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line of words, or of JSON in which nothing is a line's end."""
+    Output(as_json=False).show({"a": 1}, "words")
+    Output(as_json=True).show({"a": "é\n"}, "words")
+    words, value = capsys.readouterr().out.splitlines()
+    assert words == "words"
+    assert json.loads(value) == {"a": "é\n"}
+
+
+def test_table() -> None:
+    assert table([("A", "BB"), ("long", "x")]) == "A     BB\nlong  x"

@@ -1,0 +1,67 @@
+"""`livechat.command.redis_check`, on a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor as installed
+from twisted.trial.unittest import TestCase
+
+from livechat.command import redis_check
+from livechat.command.redis_check import Found, look_at
+from tests.backends.redis.server import RedisServer
+
+reactor: Any = installed
+
+
+class LookTest(TestCase):
+    """What is found of a Redis."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        self.patching = monkeypatch
+        with RedisServer(tmp_path / "redis") as self.server:
+            yield
+
+    async def look(self, url: str = "") -> Found:
+        return await look_at(reactor, url or self.server.url, None, "lc")
+
+    async def test_a_good_one(self) -> None:
+        """Its version, and nothing left behind."""
+        found = await self.look()
+        version = self.server.ask("INFO", "server").split("_version:")[1].split()[0]
+        assert (found.wrong, found.warnings, found.version) == ("", (), version)
+        assert abs(found.ahead) < 2
+        assert self.server.ask("DBSIZE") == "0"
+
+    async def test_its_settings(self) -> None:
+        self.server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        self.server.ask("CONFIG", "SET", "appendonly", "no")
+        found = await self.look()
+        assert [each.split()[0] for each in found.warnings] == ["may", "has"]
+
+    async def test_rights(self) -> None:
+        """A user that may do too little is found out before a message is lost."""
+        self.server.ask("ACL", "SETUSER", "poor", "on", ">x", "~lc:*", "&lc:*", "+@all", "-xadd")
+        found = await self.look(f"unix://poor:x@{self.server.socket}")
+        assert "NOPERM" in found.wrong
+        assert "x@" not in str(found)
+
+    async def test_a_wrong_password(self) -> None:
+        found = await self.look(f"unix://livechat:wrong@{self.server.socket}")
+        assert "cannot be used" in found.wrong
+
+    async def test_nobody_there(self) -> None:
+        assert "cannot be used" in (await self.look("redis://127.0.0.1:1")).wrong
+        assert "must be redis://" in (await self.look("http://x")).wrong
+
+    async def test_one_that_hangs(self) -> None:
+        import signal  # noqa: PLC0415
+
+        self.patching.setattr(redis_check, "WITHIN", 0.2)
+        self.server.signal(signal.SIGSTOP)
+        found = await self.look()
+        assert found.wrong

@@ -1,0 +1,53 @@
+"""`livechat.daemon.signpost`."""
+
+from __future__ import annotations
+
+import ssl
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from twisted.logger import capturedLogs
+
+from livechat.daemon.signpost import Signpost
+from livechat.net import whereabouts
+from livechat.net.certificates import Shown, load_or_make
+from livechat.net.whereabouts import Whereabouts
+from tests.net.test_certificates import issue
+from tests.test_service import config
+
+
+def digest(chain: Path) -> str:
+    text = chain.read_text()
+    first = text[: text.index("-----END") + len("-----END CERTIFICATE-----")]
+    return sha256(ssl.PEM_cert_to_DER_cert(first)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("options", "embedded"),
+    [({}, True), ({"redis": "redis://x"}, False), ({"backend": "a:"}, False)],
+)
+def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool) -> None:
+    """The bound port, an address of this machine, and the server's own certificate."""
+    found = config(tmp_path, interface="0.0.0.0", **options)
+    found.state.mkdir()
+    certificate = load_or_make(tmp_path / "certs")
+    Signpost(found, 4711, Shown(certificate)).startService()
+    expected = Whereabouts("127.0.0.1", 4711, digest(certificate.chain), embedded)
+    assert whereabouts.read(found.state) == expected
+
+
+def test_a_chain(tmp_path: Path) -> None:
+    """Of a chain the server's own certificate counts, which comes first."""
+    from livechat.net import certificates  # noqa: PLC0415
+
+    chain, key = issue(tmp_path)
+    assert certificates.load(chain, key).fingerprint == digest(chain)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """The server goes on, and says what is missed."""
+    signpost = Signpost(config(tmp_path), 4711, Shown(load_or_make(tmp_path / "certs")))
+    with capturedLogs() as events:
+        signpost.startService()
+    assert "the livechat command cannot find this server" in events[0]["log_format"]

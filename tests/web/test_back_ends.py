@@ -1,0 +1,331 @@
+"""`livechat.web.back_ends`: actions, batches, rooms and members by HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from livechat.errors import ChatError, Kind
+from livechat.protocol.back_ends import MOST_ACTIONS
+from livechat.protocol.cluster import Share
+from livechat.protocol.messages import User
+from livechat.rooms.presence import LARGE_ROOM
+from livechat.web.queries import LARGEST_BATCH
+from tests.support import LOCAL_KEY, Answer, Port, World, request
+from tests.web.test_keys import BackEnd, code, records
+
+ACTIONS = "/chat/actions/"
+NEWS = {"news": ["join", "send"]}
+
+
+def batch(of: BackEnd, *actions: Any, **headers: str) -> Answer:
+    return of.ask("POST", ACTIONS, {"actions": list(actions)}, **headers)
+
+
+def results(answer: Answer) -> list[Any]:
+    """Numbers of what was stored, and codes of what was refused."""
+    assert answer.status == 200
+    return [
+        each["error"]["code"] if each["type"] == "error" else each.get("seq")
+        for each in answer.json()["results"]
+    ]
+
+
+def said(port: Port, room: str) -> list[str]:
+    answer = port.ask("GET", f"/chat/history/{room}/?limit=1000")
+    return [each["message"] for each in answer.json()["chat_history"]]
+
+
+def say(room: str, text: Any = "x", **more: Any) -> dict[str, Any]:
+    return {"room": room, "message": text, **more}
+
+
+@pytest.fixture
+def key(port: Port) -> BackEnd:
+    return BackEnd(port, as_users=True)
+
+
+def test_a_batch(key: BackEnd) -> None:
+    """A hundred in two rooms are stored and answered in order, and so are their errors."""
+    actions = [say("ab"[n % 2], str(n), nonce=f"n{n}") for n in range(MOST_ACTIONS)]
+    actions[10] = {"type": "edit", "room": "a", "ref": 1, "message": "mine?"}
+    actions[11] = say("b", "\u200b")
+    found = batch(key, *actions)
+    numbers = [n // 2 + 1 - (n > 10) for n in range(MOST_ACTIONS)]
+    expected: list[Any] = numbers.copy()
+    expected[10], expected[11] = "forbidden", "empty_message"
+    assert results(found) == expected
+    assert found.json()["results"][0]["nonce"] == "n0"
+    texts = [str(n) for n in range(MOST_ACTIONS) if n not in (10, 11)]
+    assert said(key.port, "a") == texts[::2]
+    assert said(key.port, "b") == texts[1::2]
+    again = batch(key, *actions[:2])
+    assert [each["duplicate"] for each in again.json()["results"]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{", b"[]", b"7", b'{"actions":{}}', b'{"actions":[]}', b'{"actions":"x"}',
+        json.dumps({"actions": [say("a")] * (MOST_ACTIONS + 1)}).encode(),
+        b'{"actions":[' + b"[" * 40 + b"]" * 40 + b"]}",
+        b'{"actions":[' + b"0," * 500_000 + b"0]}",
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_no_batch(key: BackEnd, body: bytes) -> None:
+    """Of what is no batch, or too long a one, nothing is done."""
+    answer = key.ask("POST", ACTIONS, body)
+    assert answer.status == 400
+    assert answer.code() in ("bad_json", "bad_message")
+    assert said(key.port, "a") == []
+
+
+def test_broken_ones_among_others(key: BackEnd) -> None:
+    """Each is answered for itself; the others are done."""
+    found = batch(
+        key,
+        say("a", "1"),
+        7,
+        {},
+        {"message": "no room"},
+        say("a", 7),
+        say("!audit"),
+        say("a", type="dance"),
+        say("a", "x" * 16_385),
+        say("a", nonce=""),
+        say("a", nonce="\u2028"),
+        say("a", **{"as": {"no": "id"}}),
+        say("a", **{"as": "!operator"}),
+        say("a", data={"a": [[[[[[[[[1]]]]]]]]]}),
+        {"type": "retract", "room": "a", "ref": 9},
+        say("a", "2"),
+    )
+    assert results(found) == [
+        1, "bad_message", "bad_message", "bad_room", "bad_message", "bad_room", "unknown_type",
+        "message_too_long", "bad_message", "bad_request", "bad_message", "bad_request",
+        "bad_message", "not_found", 2,
+    ]  # fmt: skip
+    assert said(key.port, "a") == ["1", "2"]
+
+
+def test_a_bug_in_one(key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of that one, without a word of it; the others are done."""
+    send = key.port.world.chat.send
+
+    def broken(actor: Any, room: str, *args: Any, **more: Any) -> Any:
+        if room == "bug":
+            raise ZeroDivisionError
+        return send(actor, room, *args, **more)
+
+    monkeypatch.setattr(key.port.world.chat, "send", broken)
+    assert results(batch(key, say("a"), say("bug"), say("a"))) == [1, "internal", 2]
+
+
+def test_each_by_its_own_rights(port: Port) -> None:
+    """A key that may only send in one room does that, and nothing else."""
+    news = BackEnd(port, rooms=NEWS, name="news")
+    found = batch(
+        news,
+        say("news"),
+        say("lobby"),
+        {"type": "revoke", "user": "42"},
+        say("news", **{"as": "42"}),
+        {"type": "retract", "room": "news", "ref": 1},
+    )
+    assert results(found) == [1, "forbidden", "forbidden", "forbidden", "forbidden"]
+    assert code(news.ask("POST", "/chat/actions/lobby/", {"message": "x"})) == (403, "forbidden")
+    assert records(port.world) == []
+
+
+def test_guests_and_users(make_world: Callable[..., World]) -> None:
+    """Batches are for all, within their rates; a guest's nonces are as long as elsewhere."""
+    port = Port(make_world(rate=1))
+    guest, user = BackEnd(port, ""), BackEnd(port, port.world.token())
+    nonces = [say("a", nonce="n" * 15), say("a", nonce="n" * 16), say("a", **{"as": {"x": 1}})]
+    assert results(batch(guest, *nonces, say("a"))) == ["bad_request", 1, 2, "rate_limited"]
+    retract = {"type": "retract", "room": "a", "ref": 3}
+    assert results(batch(user, say("a", nonce="n"), retract)) == [3, 4]
+
+
+def test_for_several_users(key: BackEnd) -> None:
+    """Each act has its own user, who can change what they said, and nothing else."""
+    found = batch(
+        key,
+        say("a", "1", **{"as": {"id": "42", "name": "Ann"}}),
+        say("a", "2", **{"as": "7"}),
+        say("a", "3"),
+        {"type": "edit", "room": "a", "ref": 1, "message": "one", "as": "42"},
+        {"type": "edit", "room": "a", "ref": 2, "message": "two", "as": "42"},
+    )
+    assert results(found) == [1, 2, 3, 4, "forbidden"]
+    answer = key.ask("POST", "/chat/actions/a/", {"message": "4", "as": "42"})
+    assert answer.json()["seq"] == 5
+    history = key.ask("GET", "/chat/history/a/").json()["chat_history"]
+    assert [each.get("user", {}).get("id") for each in history] == ["42", "7", None, "42"]
+
+
+def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
+    """It would be unclear which act it is for."""
+    answer = batch(key, say("a"), Idempotency_Key="k" * 16)
+    assert code(answer) == (400, "bad_request")
+    single = key.ask("POST", ACTIONS, say("a"), Idempotency_Key="k" * 16)
+    assert single.json()["nonce"] == "k" * 16
+
+
+def test_a_single_action(key: BackEnd) -> None:
+    """It is answered as by the address of its room; without one where it needs none."""
+    assert key.ask("POST", ACTIONS, say("a")).json()["seq"] == 1
+    assert code(key.ask("POST", ACTIONS, {"message": "x"})) == (400, "bad_room")
+    assert code(key.ask("POST", ACTIONS, {"type": "revoke"})) == (400, "bad_message")
+    for path in (ACTIONS, "/chat/actions/a/"):
+        done = key.ask("POST", path, {"type": "revoke", "user": "42"}).json()
+        assert done.keys() == {"type", "time"}
+    assert [each.action.type for each in records(key.port.world)] == ["revoke", "revoke"]
+
+
+def test_revoked(key: BackEnd) -> None:
+    """A revoked user is out by every way, and another is not."""
+    port = key.port
+    wires = []
+    for known_as in ("42", "7"):
+        given = {"Authorization": f"Bearer {port.world.token(known_as)}"}
+        wire = port.connect()
+        wire.send(request("GET", "/chat/events/a/", **given))
+        assert wire.events()
+        wires.append(wire)
+    user = BackEnd(port, port.world.token("42"))
+    assert results(batch(key, {"type": "revoke", "user": "42"})) == [None]
+    assert [wire.closing for wire in wires] == [True, False]
+    for method, target in (("POST", "/chat/send/a/"), ("GET", "/chat/history/a/")):
+        body = {"message": "x"} if method == "POST" else None
+        assert code(user.ask(method, target, body)) == (401, "token_revoked")
+
+
+def test_long_batches(port: Port) -> None:
+    """A key may send a megabyte; others no more than elsewhere, whatever they call themselves."""
+    key, usual = BackEnd(port), port.factory.max_body
+    text = "x" * 10_000
+    assert results(batch(key, *[say("a", text)] * MOST_ACTIONS)) == list(range(1, MOST_ACTIONS + 1))
+    assert code(batch(key, *[say("a", "x" * 16_384)] * MOST_ACTIONS)) == (413, "body_too_large")
+    assert code(key.ask("POST", "/chat/actions/a/", b" " * (usual + 1))) == (413, "body_too_large")
+    local = BackEnd(port, LOCAL_KEY)
+    for other in (BackEnd(port, ""), BackEnd(port, f"lck_x_{'w' * 43}"), BackEnd(port, "x y")):
+        answer = other.ask("POST", ACTIONS, b" " * (usual + 1))
+        assert code(answer) == (413, "body_too_large")
+    assert local.ask("POST", ACTIONS, b" " * LARGEST_BATCH).status == 400
+    assert code(local.ask("POST", ACTIONS, b" " * (LARGEST_BATCH + 1))) == (413, "body_too_large")
+
+
+def test_a_long_batch_and_then_another_body(port: Port) -> None:
+    """The next request of the connection has its own limit."""
+    key, usual = BackEnd(port), port.factory.max_body
+    wire = port.connect()
+    json_ = {"Content_Type": "application/json", **key.headers}
+    wire.send(request("POST", ACTIONS, json.dumps(say("a")).encode() + b" " * usual, **json_))
+    assert wire.answer("POST").status == 200
+    wire.send(request("POST", "/chat/send/a/", b" " * (usual + 1), **json_))
+    assert code(wire.answer("POST")) == (413, "body_too_large")
+
+
+def enter(port: Port, room: str, name: str, count: int = 1) -> None:
+    for _ in range(count):
+        wire = port.connect()
+        wire.send(request("GET", f"/chat/events/{room}/?name={name}&client={name:-<16}"))
+        assert wire.events()
+
+
+def test_rooms(port: Port) -> None:
+    """The active ones, by name, a page at a time, for those who manage everything."""
+    for room in "cab":
+        enter(port, room, "Ann", 2)
+    key = BackEnd(port)
+    key.ask("POST", "/chat/send/d/", {"message": "x"})
+    found = key.ask("GET", "/chat/rooms/").json()
+    assert [each["room"] for each in found["rooms"]] == ["a", "b", "c", "d"]
+    assert found["next"] is None
+    assert found["rooms"][0] == {"room": "a", "connections": 2, "rate": 0.0, "seq": 0, "time": 0}
+    assert (found["rooms"][3]["seq"], found["rooms"][3]["time"] > 0) == (1, True)
+    page = key.ask("GET", "/chat/rooms/?limit=2&after=a").json()
+    assert ([each["room"] for each in page["rooms"]], page["next"]) == (["b", "c"], "c")
+    last = key.ask("GET", "/chat/rooms/?after=c&limit=1").json()
+    assert ([each["room"] for each in last["rooms"]], last["next"]) == (["d"], None)
+    assert key.ask("GET", "/chat/rooms/?after=zzz").json() == {"rooms": [], "next": None}
+    assert len(key.ask("GET", "/chat/rooms/?limit=0").json()["rooms"]) == 1
+    assert code(key.ask("GET", "/chat/rooms/?limit=-1")) == (400, "bad_query")
+    assert code(port.ask("GET", "/chat/rooms/")) == (401, "unauthorized")
+    lesser = BackEnd(port, rooms={"a": ["*"]}, name="lesser")
+    assert code(lesser.ask("GET", "/chat/rooms/")) == (403, "forbidden")
+
+
+def test_a_room(port: Port) -> None:
+    """Who is there, where it stands and what one may, for those who may be there."""
+    enter(port, "a", "Ann", 2)
+    enter(port, "a", "Ben")
+    key = BackEnd(port)
+    key.ask("POST", "/chat/send/a/", {"message": "x"})
+    found = port.ask("GET", "/chat/rooms/a/").json()
+    assert found.pop("epoch")
+    assert found == {
+        "room": "a", "users": 2, "connections": 3, "seq": 1, "can": ["join", "history", "send"],
+    }  # fmt: skip
+    empty = key.ask("GET", "/chat/rooms/nowhere/").json()
+    assert (empty["users"], empty["seq"], empty["can"][-1]) == (0, 0, "manage")
+    for target in ("/chat/rooms/a/", "/chat/members/a/"):
+        lesser = BackEnd(port, rooms={"a": ["send"]}, name=target)
+        assert code(lesser.ask("GET", target)) == (403, "forbidden")
+        assert code(key.ask("GET", target.replace("a/", "*/"))) == (400, "bad_room")
+    assert code(key.ask("GET", "/chat/rooms/!audit/")) == (400, "bad_room")
+
+
+def test_members(port: Port) -> None:
+    """Users with their names, each once, a page at a time."""
+    names = [f"n{number:03}" for number in range(LARGE_ROOM + 5)]
+    for name in names:
+        enter(port, "a", name)
+    enter(port, "a", names[0])
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = port.ask("GET", f"/chat/members/a/?limit=40&after={after}").json()
+        assert page["users"] == len(names)
+        found += [each["name"] for each in page["members"]]
+        after = page["next"]
+    assert sorted(found) == names
+    assert len(port.ask("GET", "/chat/members/a/").json()["members"]) == 100
+    assert port.ask("GET", "/chat/members/b/").json() == {"users": 0, "members": [], "next": None}
+
+
+def test_members_elsewhere(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without members in the room asks the others for a moment, and forgets."""
+    world = port.world
+    ben = User("b", "Ben")
+    subscribe = world.backend.messages.subscribe
+
+    def tell(room: str) -> Any:
+        world.chat.presence.present(room, [Share((ben,), 1, 2)])
+        return subscribe(room)
+
+    monkeypatch.setattr(world.backend.messages, "subscribe", tell)
+    assert port.ask("GET", "/chat/members/a/").json() == {
+        "users": 1, "members": [{"id": "b", "name": "Ben"}], "next": None,
+    }  # fmt: skip
+    found = port.ask("GET", "/chat/rooms/a/").json()
+    assert (found["users"], found["connections"]) == (1, 2)
+    assert world.chat.presence._rooms == {}
+    assert not world.hub.is_open("a")
+
+
+def test_a_backend_that_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said so, and nothing is left behind."""
+
+    def away(room: str) -> Any:
+        raise ChatError(Kind.UNAVAILABLE, "away")
+
+    monkeypatch.setattr(port.world.backend.messages, "subscribe", away)
+    for target in ("/chat/rooms/a/", "/chat/members/a/"):
+        assert code(port.ask("GET", target)) == (503, "unavailable")
+    assert not port.world.hub.is_open("a")
