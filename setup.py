@@ -69,6 +69,8 @@ setup(
     extras_require={
         "test": [
             "build",
+            # An example is for it.
+            "django>=5.2",
             "hypothesis",
             "jsonschema>=4.26",
             "mypy",
