@@ -115,3 +115,13 @@ def test_state_of_another_user(
         os.chown(settings.state, 4_712, -1)
         (line,) = exposed(settings, certificate)
         assert "another user (4712)" in line
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_the_local_key(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
+    """Nobody else may read it, not even its group: with it one may do everything."""
+    path = settings.state / "local-key"
+    path.touch()
+    path.chmod(mode)
+    lines = exposed(settings, certificate)
+    assert [str(path) in line and "acts" not in line for line in lines] == [True] * warned
