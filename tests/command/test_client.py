@@ -11,6 +11,7 @@ from livechat.command import client as module
 from livechat.command.client import Client, RefusedError, UnreachableError
 from livechat.command.finding import Server, find
 from livechat.command.output import CommandError
+from livechat.members.base import HEARTBEAT
 from tests.command.fake import Fake, Said, problem
 
 
@@ -117,6 +118,16 @@ def test_lines(fake: Fake) -> None:
     assert [next(lines) for _ in range(4)] == ["a", "b", "", "\ufffd"]
     with pytest.raises(UnreachableError, match="ended"):
         next(lines)
+
+
+def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream may be silent for longer than any other answer, and than between two comments."""
+    assert module.QUIET > 2 * HEARTBEAT
+    monkeypatch.setattr(module, "WITHIN", 5.0)
+    monkeypatch.setattr(module, "QUIET", 0.0001)
+    with pytest.raises(UnreachableError, match="takes too long"):
+        next(client_of(fake).lines("/"))
+    assert client_of(fake).ask("GET", "/").value == {}
 
 
 def test_tls_is_not_weakened() -> None:
