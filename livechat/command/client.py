@@ -107,7 +107,8 @@ class Client:
         body: Any,
         token: str | None,
         headers: dict[str, str],
-        within: float | None = None,
+        *,
+        within: float = WITHIN,
     ) -> Iterator[HTTPResponse]:
         sent = {"User-Agent": f"livechat/{__version__}", "Accept": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -119,8 +120,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         with closing(self._connected()) as connection:
             try:
-                if within is not None:
-                    connection.sock.settimeout(within)
+                connection.sock.settimeout(within)
                 connection.request(method, path, data, sent)
                 with connection.getresponse() as answer:
                     if answer.status != HTTPStatus.OK:
