@@ -50,12 +50,13 @@ export class Amends {
    * @returns {Choice[]}
    */
   choices(line) {
-    const { seq: text, user: id = "", time } = line.dataset;
+    if (!this.#chat.can.has("send")) return [];
+    const { seq: text, time } = line.dataset;
     const seq = Number(text);
     /** @type {Choice[]} */
     const choices = [["Reply", () => this.#composer.reply(seq, this.#quotes.make(seq))]];
     if (!line.matches(".mine")) return choices;
-    if (this.#chat.editable({ user: { id, name: "" }, time: Number(time) })) {
+    if (this.#chat.editable({ user: this.#chat.user ?? undefined, time: Number(time) })) {
       choices.push(["Edit", () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
     }
     choices.push(["Take back", () => this.#retract(seq)]);

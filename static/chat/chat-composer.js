@@ -6,7 +6,7 @@
  *        +--edit--> another text --saved, or cancelled--> the draft that was there before
  *
  * @import { Chat, Data, Retracted } from "./livechat.js"
- * @import { Memory } from "./chat.js"
+ * @import { Memory } from "./chat-memory.js"
  */
 
 import { isSeen } from "./chat-names.js";
@@ -22,8 +22,11 @@ export class Composer {
   /** Is called with each text. */
   onSend = (/** @type {string} */ _text, /** @type {Aim | undefined} */ _aim) => {};
 
+  #form;
   #text;
   #error;
+  #barred;
+  #scroller;
   #bar;
   #send;
   #memory;
@@ -38,11 +41,13 @@ export class Composer {
    * @param {Memory} memory
    */
   constructor(frame, chat, memory) {
-    const form = find(frame, ".composer", HTMLFormElement);
+    const form = (this.#form = find(frame, ".composer", HTMLFormElement));
     const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
     this.#error = find(form, ".error");
     this.#bar = find(form, ".aim");
     this.#send = find(form, ".send");
+    this.#barred = find(frame, ".barred");
+    this.#scroller = find(frame, ".scroller");
     this.#memory = memory;
     text.value = memory.read("draft");
     form.addEventListener("submit", (event) => {
@@ -105,7 +110,25 @@ export class Composer {
   }
 
   focus() {
-    this.#text.focus();
+    if (this.#form.hidden) this.#scroller.focus();
+    else this.#text.focus();
+  }
+
+  /**
+   * Let the visitor write, or say why that is not allowed. A draft stays where it is.
+   *
+   * @param {string} barred why not; empty where it is allowed
+   * @returns {boolean} whether that is news
+   */
+  allow(barred) {
+    if (this.#barred.textContent === barred) return false;
+    if (barred) this.cancel();
+    const had = this.#form.contains(this.#active());
+    this.#form.hidden = Boolean(barred);
+    this.#barred.hidden = !barred;
+    this.#barred.textContent = barred;
+    if (had) this.focus();
+    return true;
   }
 
   /**

@@ -5,6 +5,7 @@
  * @import { Data, Edited, Message } from "./livechat.js"
  */
 
+import { subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
 import { element, find } from "./dom.js";
 
@@ -32,7 +33,7 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
   const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
-  made.dataset.user = user?.id ?? "";
+  made.dataset.user = user ? subject(user) : "";
   if (edited) mark(made, edited);
   if (data) DATA.set(made, data);
   return made;

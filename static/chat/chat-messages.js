@@ -23,16 +23,13 @@ import { Changes } from "./chat-changes.js";
 import { Folds } from "./chat-folds.js";
 import { hush, line, marker, settle, takeBack } from "./chat-line.js";
 import { Menu } from "./chat-menu.js";
+import { isSame } from "./chat-names.js";
+import { Past } from "./chat-past.js";
 import { Quotes } from "./chat-quotes.js";
 import { Unread } from "./chat-unread.js";
 import { Unsent } from "./chat-unsent.js";
 import { find } from "./dom.js";
 
-/** Messages in a page of history; and in one from the middle of it, in which a half is newer. */
-const PAGE = 50;
-const AROUND = 100;
-/** Numbers up to which one goes back page by page. */
-const CLOSE = 300;
 /** Lines that are kept while one reads at the end, and further up. */
 const MOST_AT_END = 1_000;
 const MOST = 3_000;
@@ -56,8 +53,7 @@ export class Messages {
   #log;
   #said;
   #status;
-  #top;
-  #earlier;
+  #past;
   #newer;
   /** @type {(Message | Gap)[]} what is to be shown with the next frame */
   #news = [];
@@ -66,15 +62,8 @@ export class Messages {
   /** @type {HTMLElement[]} lines that are to have a button, once they have been announced */
   #fresh = [];
   #drawing = false;
-  /** @type {Promise<void> | undefined} of a page that is being read */
-  #loading;
-  #more = true;
-  /** @type {number | undefined} before which nothing has been read yet */
-  #from;
   /** Whether the newest messages are not among those that are shown. */
   #cut = false;
-  /** How often what was shown was dropped. */
-  #dropped = 0;
   /** Whether the log is in the window, and in a part of the page that is shown. */
   #shown = false;
   #quiet = 0;
@@ -84,7 +73,7 @@ export class Messages {
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
-   * @param {import("./chat.js").Memory} memory
+   * @param {import("./chat-memory.js").Memory} memory
    * @param {Names} names
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
@@ -98,9 +87,12 @@ export class Messages {
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
     this.#status = find(frame, "[role=status]");
-    this.#top = find(frame, ".top span");
-    this.#earlier = find(frame, ".earlier");
     this.#newer = find(frame, ".newer");
+    this.#past = new Past(frame, chat, {
+      first: () => this.#first(),
+      prepend: (messages, more) => this.#prepend(messages, more),
+      isAtTop: () => this.#isAtTop(),
+    });
     const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
     const apart = (/** @type {Message} */ message) => line(message, this.#isMine(message), this.#names);
     this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.#jump(seq), over);
@@ -111,7 +103,7 @@ export class Messages {
     this.#menu = new Menu(frame, (line) => amends.choices(line), over);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
-      if (state === "open" && !this.#said.children.length) this.#loadEarlier();
+      if (state === "open" && !this.#said.children.length) this.#past.load();
       this.#draw();
     });
     chat.addEventListener("message", ({ detail }) => this.#hear(detail));
@@ -129,14 +121,13 @@ export class Messages {
     });
     chat.addEventListener("outbox", () => this.#draw());
 
-    this.#earlier.addEventListener("click", () => this.#loadEarlier());
     this.#newer.addEventListener("click", () => {
       this.#toEnd();
       this.#scroller.focus();
     });
     const look = () => {
       this.#look();
-      if (this.#isAtTop()) this.#loadEarlier();
+      if (this.#isAtTop()) this.#past.load();
     };
     this.#scroller.addEventListener("scroll", look);
     document.addEventListener("visibilitychange", () => this.#update(), { signal: over });
@@ -199,7 +190,7 @@ export class Messages {
     this.#quotes.forget();
     this.#changed = [];
     this.#unread.forget();
-    this.#from = undefined;
+    this.#past.from = undefined;
   }
 
   /** @param {number} seq */
@@ -279,7 +270,7 @@ export class Messages {
 
   /** @param {Message} message */
   #isMine({ user }) {
-    return user !== undefined && user.id === this.#chat.user?.id;
+    return isSame(user, this.#chat.user);
   }
 
   /** @param {Gap} gap */
@@ -298,14 +289,13 @@ export class Messages {
   #anew() {
     this.#drop();
     this.#cut = false;
-    this.#setMore(true);
-    this.#loadEarlier();
+    this.#past.offer(true);
+    this.#past.load();
   }
 
   #drop() {
     this.#said.replaceChildren();
-    this.#dropped++;
-    this.#from = undefined;
+    this.#past.drop();
   }
 
   #keepNewest() {
@@ -313,8 +303,8 @@ export class Messages {
     while (this.#said.children.length > MOST_AT_END) this.#said.firstElementChild?.remove();
     const first = this.#said.querySelector(".message");
     if (first instanceof HTMLElement) settle(first);
-    this.#from = this.#first();
-    this.#setMore(true);
+    this.#past.from = this.#first();
+    this.#past.offer(true);
   }
 
   #keepOldest() {
@@ -325,37 +315,6 @@ export class Messages {
   }
 
   // What was said before.
-
-  #loadEarlier() {
-    if (!this.#more || !this.#chat.place) return undefined;
-    return (this.#loading ??= this.#readEarlier(this.#chat.place.epoch));
-  }
-
-  /** @param {string} epoch */
-  async #readEarlier(epoch) {
-    this.#earlier.textContent = "Loading…";
-    const dropped = this.#dropped;
-    const before = this.#from ?? (this.#chat.place?.seq ?? 0) + 1;
-    let read = false;
-    try {
-      const page = await this.#chat.history({ before, limit: PAGE });
-      // Or else what it belongs to is gone, or is about to.
-      if (page.epoch === epoch && epoch === this.#chat.place?.epoch && dropped === this.#dropped) {
-        const first = this.#first() ?? Infinity;
-        // There may be nothing in it but what was taken back.
-        this.#from = page.next?.before ?? page.messages.at(0)?.seq ?? before;
-        read = this.#from < before;
-        this.#prepend(page.messages.filter((each) => each.seq < first), page.more);
-      }
-      this.#earlier.textContent = "Earlier messages";
-    } catch {
-      this.#earlier.textContent = "Earlier messages could not be loaded. Try again";
-    } finally {
-      this.#loading = undefined;
-    }
-    // What came may not fill the screen.
-    if (dropped !== this.#dropped || (this.#isAtTop() && read)) this.#loadEarlier();
-  }
 
   /** The number of the first message that is shown. */
   #first() {
@@ -391,7 +350,7 @@ export class Messages {
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
     this.#quotes.look();
     this.#unsent.show();
-    this.#setMore(more);
+    this.#past.offer(more);
   }
 
   // What was quoted.
@@ -402,23 +361,14 @@ export class Messages {
    * @param {number} seq
    */
   async #jump(seq) {
-    while (!this.#shownLine(seq) && this.#isClose(seq)) {
-      const from = this.#from;
-      await this.#loadEarlier();
-      if (this.#from === from) break;
+    while (!this.#shownLine(seq) && this.#past.isClose(seq)) {
+      const from = this.#past.from;
+      await this.#past.load();
+      if (this.#past.from === from) break;
     }
-    const line = this.#shownLine(seq) ?? (this.#isClose(seq) ? null : await this.#loadAround(seq));
+    const line = this.#shownLine(seq) ?? (this.#past.isClose(seq) ? null : await this.#loadAround(seq));
     if (line) this.#show(line);
     else this.#status.textContent = "That message cannot be shown: it is no longer there, or cannot be loaded.";
-  }
-
-  /**
-   * Whether one gets there page by page.
-   *
-   * @param {number} seq
-   */
-  #isClose(seq) {
-    return this.#more && this.#from !== undefined && this.#from > seq && this.#from - seq < CLOSE;
   }
 
   /**
@@ -427,10 +377,8 @@ export class Messages {
    * @param {number} seq
    */
   async #loadAround(seq) {
-    const epoch = this.#chat.place?.epoch;
-    const before = seq + AROUND / 2;
-    const page = await this.#chat.history({ before, limit: AROUND }).catch(() => undefined);
-    if (!page || page.epoch !== epoch || epoch !== this.#chat.place?.epoch) return null;
+    const page = await this.#past.around(seq);
+    if (!page) return null;
     const shown = this.#shownLine(seq);
     if (shown) return shown;
     if (!page.messages.some((each) => each.seq === seq)) {
@@ -439,7 +387,7 @@ export class Messages {
     }
     this.#drop();
     this.#cut = true;
-    this.#from = page.next?.before ?? page.messages[0].seq;
+    this.#past.from = page.next?.before ?? page.messages[0].seq;
     this.#put(page.messages, page.more);
     return this.#shownLine(seq);
   }
@@ -462,14 +410,6 @@ export class Messages {
     };
     line.addEventListener("focusout", leave, { once: true });
     this.#look();
-  }
-
-  /** @param {boolean} more */
-  #setMore(more) {
-    if (!more && this.#earlier.matches(":focus")) this.#scroller.focus();
-    this.#more = more;
-    this.#earlier.hidden = !more;
-    this.#top.hidden = more;
   }
 
   // What one has not seen.

@@ -1,8 +1,9 @@
 /**
  * People's names: where two look alike, both have a tag, the beginning of the person's id.
  *
- *     Ann ·kX3v
+ *     Ann ✓ ·42               verified: the site vouches for her
  *     ＡＮＮ ·q0aT
+ *     Bo ✓ [vip] ·43          a badge, of those that the site gives its users
  *     Operator [operator]     whose badge nobody else gets
  *
  * @import { User } from "./livechat.js"
@@ -46,12 +47,13 @@ export class Names {
    */
   show(user) {
     const made = element("span", "name", element("bdi", "", user?.name ?? "Somebody"));
-    if (user?.role) {
-      made.append(" ", element("small", "badge", user.role));
-    } else if (user) {
+    if (user?.verified) made.append(" ", check());
+    if (user?.role) made.append(" ", element("small", "badge", user.role));
+    // An operator is known by the badge.
+    if (user && (user.verified || !user.role)) {
       made.dataset.look = look(user.name);
-      made.dataset.id = user.id;
-      this.#know(made.dataset.look, user.id);
+      made.dataset.id = tagged(user);
+      this.#know(made.dataset.look, made.dataset.id);
       this.#tag(made.dataset.look, [made]);
     }
     return made;
@@ -117,11 +119,40 @@ export class Names {
       const { id = "" } = made.dataset;
       const tag = made.querySelector(".tag") ?? element("small", "tag");
       tag.textContent = `·${id.slice(0, length)}`;
-      tag.setAttribute("title", id);
+      tag.setAttribute("title", id.trimEnd());
       if (!tag.isConnected) made.append(" ", tag);
     }
   }
 }
+
+/** The mark of a user for whom the site vouches. */
+function check() {
+  const mark = element("small", "verified", "✓");
+  mark.setAttribute("role", "img");
+  mark.setAttribute("aria-label", "verified");
+  mark.title = "Verified: signed in on the site that this chat belongs to";
+  return mark;
+}
+
+/**
+ * What tells a user from all others. An id alone does not: a site's users may choose theirs, and a guest's is public.
+ *
+ * @param {User} user
+ */
+export const subject = ({ id, verified }) => `${verified ? "u" : "g"}:${id}`;
+
+/**
+ * @param {User | null | undefined} one
+ * @param {User | null | undefined} other
+ */
+export const isSame = (one, other) => Boolean(one && other && subject(one) === subject(other));
+
+/**
+ * An id as tags show it: a verified user and a guest never have the same, and no id ends in a blank.
+ *
+ * @param {User} user
+ */
+const tagged = ({ id, verified }) => (verified ? `${id} ` : id);
 
 /**
  * Names that look alike are the same so: in compatible letters of one case, without what nobody sees

@@ -5,6 +5,7 @@
  * @import { Presence, User } from "./livechat.js"
  */
 
+import { isSame, subject } from "./chat-names.js";
 import { element, find } from "./dom.js";
 
 /** As many as are told by name to be writing. */
@@ -19,7 +20,7 @@ export class People {
   #button;
   #typing;
   #names;
-  /** @type {Map<string, { user: User, timer: ReturnType<typeof setTimeout> }>} by id */
+  /** @type {Map<string, { user: User, timer: ReturnType<typeof setTimeout> }>} by subject */
   #writers = new Map();
 
   /**
@@ -70,9 +71,9 @@ export class People {
     for (const each of this.#counts) each.textContent = text;
     const named = [...members].sort(
       (one, other) =>
-        Number(other.id === me?.id) - Number(one.id === me?.id) || one.name.localeCompare(other.name),
+        Number(isSame(other, me)) - Number(isSame(one, me)) || one.name.localeCompare(other.name),
     );
-    this.#list.replaceChildren(...named.map((user) => this.#person(user, user.id === me?.id)));
+    this.#list.replaceChildren(...named.map((user) => this.#person(user, isSame(user, me))));
     const others = users - members.length;
     this.#more.hidden = others <= 0;
     this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString("en")} ${members.length ? "more" : "people"}`;
@@ -92,9 +93,9 @@ export class People {
    * @param {number} ttl milliseconds
    */
   types(user, ttl) {
-    clearTimeout(this.#writers.get(user.id)?.timer);
+    clearTimeout(this.#writers.get(subject(user))?.timer);
     const timer = setTimeout(() => this.typed(user), ttl);
-    this.#writers.set(user.id, { user, timer });
+    this.#writers.set(subject(user), { user, timer });
     this.#tell();
   }
 
@@ -104,8 +105,8 @@ export class People {
    * @param {User} user
    */
   typed(user) {
-    clearTimeout(this.#writers.get(user.id)?.timer);
-    if (this.#writers.delete(user.id)) this.#tell();
+    clearTimeout(this.#writers.get(subject(user))?.timer);
+    if (this.#writers.delete(subject(user))) this.#tell();
   }
 
   /** Nobody is known to write anything any more. */

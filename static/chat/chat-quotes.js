@@ -165,7 +165,7 @@ export class Quotes {
    */
   async #ask(quote, seq) {
     const place = this.#chat.place;
-    if (!place || !quote.isConnected || !quote.matches(".unknown")) return;
+    if (!place || !this.#chat.can.has("history") || !quote.isConnected || !quote.matches(".unknown")) return;
     try {
       const { messages, epoch } = await this.#chat.history({ after: seq - 1, limit: 1 });
       if (epoch !== this.#chat.place?.epoch) return;

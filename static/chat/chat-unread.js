@@ -2,7 +2,7 @@
  * What one has not seen: how many messages since one looked, and a line where they begin; since one was
  * here last, too.
  *
- * @import { Memory } from "./chat.js"
+ * @import { Memory } from "./chat-memory.js"
  * @import { Chat } from "./livechat.js"
  */
 

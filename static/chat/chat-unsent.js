@@ -5,7 +5,7 @@
  * @import { Changes } from "./chat-changes.js"
  * @import { Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
- * @import { Memory } from "./chat.js"
+ * @import { Memory } from "./chat-memory.js"
  * @import { Quotes } from "./chat-quotes.js"
  */
 
@@ -25,6 +25,9 @@ const PROBLEMS = /** @type {Record<string, string>} */ ({
   forbidden: "It is not yours.",
   not_found: "It is no longer there.",
 });
+
+/** Errors of which nothing is shown: the visitor gave it up, or is another one now. */
+const SILENT = ["discarded", "another_user"];
 
 export class Unsent {
   #frame;
@@ -134,7 +137,7 @@ export class Unsent {
    * @param {ChatError} error
    */
   fail({ message, replyTo, ref }, error) {
-    if (error.code === "discarded") return;
+    if (SILENT.includes(error.code)) return;
     if (ref !== undefined && this.#changes.gone(ref)) {
       this.#tell(`Not changed. ${PROBLEMS.not_found}`);
       return;
@@ -150,7 +153,7 @@ export class Unsent {
    * @param {ChatError} error
    */
   failToRetract(refs, error) {
-    if (refs.every((ref) => this.#changes.gone(ref))) return;
+    if (SILENT.includes(error.code) || refs.every((ref) => this.#changes.gone(ref))) return;
     this.#tell(`Not taken back. ${PROBLEMS[error.code] ?? error.message}`, this.#quotes.make(refs[0]));
   }
 
@@ -180,8 +183,9 @@ export class Unsent {
    */
   #again({ message, replyTo, ref }) {
     const line = ref === undefined ? null : this.#shown(ref);
-    const { time, user: id = "" } = line?.dataset ?? {};
-    if (ref !== undefined && line && this.#chat.editable({ time: Number(time), user: { id, name: "" } })) {
+    const time = Number(line?.dataset.time);
+    const user = this.#chat.user ?? undefined;
+    if (ref !== undefined && line?.matches(".mine") && this.#chat.editable({ time, user })) {
       this.#composer.edit(ref, message, dataOf(line), "");
       return;
     }

@@ -2,6 +2,7 @@
  * The chat as visitors see it: a room in an element of a page, this server's or another site's.
  *
  *     asked for a name --join--> in the room --changes it, or is turned away--> asked again
+ *     signed in on the site -----> in the room --has to sign in again--> at the door
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there,
@@ -13,22 +14,27 @@
  */
 
 import { Composer } from "./chat-composer.js";
+import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { Memory, keepName, keptName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
-import { Names } from "./chat-names.js";
+import { Names, isSame } from "./chat-names.js";
 import { People } from "./chat-people.js";
+import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
-import { Kept } from "./livechat-outbox.js";
 
 /**
  * @typedef {object} Options
  * @property {string | URL} [url] the server; unless said, the one that this came from
  * @property {string} [room]
  * @property {string} [name] the visitor's; unless said, it is asked for
+ * @property {() => string | Promise<string>} [token] gives a token of the visitor's, who has a name by it;
+ *   an empty text for a visitor who is not signed in, and so is a guest
+ * @property {boolean} [addressed] whether a token may come in the page's address (`takeTokens`)
+ * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {boolean} [whole] whether the page is there for nothing else
  */
 
-const NAME = "livechat:name";
 const LONGEST_NAME = 40;
 const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
@@ -63,6 +69,7 @@ const ROOM = `
       <p class="hint" hidden></p>
       <button class="quiet rename" type="button">Change your name</button>
     </aside>
+    <p class="barred" hidden></p>
     <p class="typing"></p>
     <p class="unseen" role="status"></p>
     <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
@@ -93,17 +100,12 @@ export async function mount(element, options = {}) {
   return { close: () => view.close() };
 }
 
-/** The name by which this browser's visitor was known last. */
-export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
-
-/** @param {string} name */
-export const keepName = (name) => void new Kept("localStorage").set(NAME, name);
-
 /** What is shown in an element. */
 class View {
   #frame;
   #options;
   #url;
+  #closed = new AbortController();
   #over = new AbortController();
   /** @type {Chat | undefined} */
   #chat;
@@ -116,15 +118,35 @@ class View {
     this.#frame = frame;
     this.#options = options;
     this.#url = new URL(options.url ?? "../", import.meta.url);
-    const name = options.name ?? keptName();
-    if (name) this.#enter(name, Boolean(options.whole));
-    else this.#ask(Boolean(options.whole));
+    const again = () => (this.#leave(), this.#begin(true));
+    if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
+    this.#begin(Boolean(options.whole));
   }
 
   close() {
-    this.#over.abort();
-    this.#chat?.close();
+    this.#closed.abort();
+    this.#leave();
     this.#frame.remove();
+  }
+
+  /** Leave the room; what waits is for the same visitor, perhaps under another name. */
+  #leave() {
+    this.#chat?.close({ keep: true });
+    this.#over.abort();
+  }
+
+  /**
+   * Enter, if one knows as whom.
+   *
+   * @param {boolean} wanted whether the visitor waits for that
+   */
+  #begin(wanted) {
+    const { name = keptName(), token, addressed, credentials } = this.#options;
+    const kept = addressed ? keptToken(this.#url) : undefined;
+    if (kept) this.#enter(name, wanted, () => kept, true);
+    else if (token) this.#enter(name, wanted, token);
+    else if (name || credentials) this.#enter(name, wanted);
+    else this.#ask(wanted);
   }
 
   /**
@@ -159,11 +181,46 @@ class View {
    *
    * @param {string} name
    * @param {boolean} wanted whether the visitor waits for that
+   * @param {() => string | Promise<string>} [token]
+   * @param {boolean} [last] whether there is no other token than this one
    */
-  #enter(name, wanted) {
-    const { room, whole = false } = this.#options;
+  #enter(name, wanted, token, last = false) {
+    const { room, whole = false, credentials = whole } = this.#options;
+    const source = token && new Source(token);
+    const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
+    this.#chat = chat;
+    const memory = new Memory(this.#url, chat.room);
+    const { composer, people } = this.#show(chat, memory);
+    chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
+    chat.addEventListener("state", ({ detail }) => {
+      const { state, code } = detail;
+      if (state !== "open") people.allTyped();
+      if (state === "closed" && code !== 1000) {
+        // It was refused, which another name may cure; after what was given up has been told.
+        setTimeout(() => this.#chat === chat && this.#turnedAway(detail, token !== undefined, last));
+      } else if (state === "waiting" && source?.isNobody && !chat.user) {
+        this.#leave();
+        if (name) this.#enter(name, wanted);
+        else this.#ask(wanted);
+      } else if (state === "waiting" && code === 4100 && last) {
+        this.#leave();
+        this.#turnedAway(detail, true, last);
+      } else if (state !== "closed") {
+        banner(this.#frame, detail, composer, source?.isNobody);
+      }
+    });
+    banner(this.#frame, { state: chat.state }, composer);
+    if (wanted) composer.focus();
+  }
+
+  /**
+   * Show a room.
+   *
+   * @param {Chat} chat
+   * @param {Memory} memory
+   */
+  #show(chat, memory) {
     const frame = this.#frame;
-    const chat = (this.#chat = connect(this.#url, { room, name }));
     frame.replaceChildren(shape(ROOM));
     find(frame, "h1").textContent = chat.room;
     find(frame, ".chat").setAttribute("aria-label", `Chat in ${chat.room}`);
@@ -171,11 +228,10 @@ class View {
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {
-      if (whole) document.title = unread ? `(${unread}) ${title}` : title;
+      if (this.#options.whole) document.title = unread ? `(${unread}) ${title}` : title;
     };
     over.signal.addEventListener("abort", () => tellUnread(0));
 
-    const memory = new Memory(this.#url, chat.room);
     const names = new Names(frame);
     const people = new People(frame, names);
     const composer = new Composer(frame, chat, memory);
@@ -186,27 +242,76 @@ class View {
     };
     chat.addEventListener("presence", ({ detail }) => people.show(detail, chat.user));
     chat.addEventListener("typing", ({ detail: { user, ttl } }) => {
-      if (user.id !== chat.user?.id) people.types(user, ttl);
+      if (!isSame(user, chat.user)) people.types(user, ttl);
     });
     chat.addEventListener("message", ({ detail: { user } }) => user && people.typed(user));
-
-    const again = (/** @type {boolean} */ asked, /** @type {string} */ problem = "") => {
-      // What waits is for the same visitor under another name.
-      chat.close({ keep: true });
-      over.abort();
-      this.#ask(asked, problem);
-    };
-    find(frame, ".rename").addEventListener("click", () => again(true));
-    find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
-    chat.addEventListener("state", ({ detail }) => {
-      if (detail.state !== "open") people.allTyped();
-      if (detail.state !== "closed") banner(frame, detail, composer);
-      // It was refused, which another name may cure; after what was given up has been told.
-      else if (detail.code !== 1000) setTimeout(() => again(whole || isFocused(frame), detail.reason));
+    find(frame, ".rename").addEventListener("click", () => {
+      this.#leave();
+      this.#ask(true);
     });
-    banner(frame, { state: chat.state }, composer);
-    if (wanted) composer.focus();
+    find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
+    return { composer, people };
   }
+
+  /**
+   * Offer what the visitor may do.
+   *
+   * @param {Chat} chat
+   * @param {Composer} composer
+   * @param {Memory} memory
+   */
+  #offer(chat, composer, memory) {
+    const room = find(this.#frame, ".chat");
+    const subject = chat.user?.verified ? chat.user.id : "";
+    if (memory.introduce(subject) || (room.dataset.user ?? subject) !== subject) {
+      // Somebody else has signed in: nothing here is theirs.
+      this.#leave();
+      this.#begin(false);
+      return;
+    }
+    room.dataset.user = subject;
+    const barred = whyMute(chat);
+    if (composer.allow(barred)) find(this.#frame, "[role=status]").textContent = barred;
+    room.toggleAttribute("data-barred", Boolean(barred));
+    // The site says what its users are called.
+    find(room, ".rename").hidden = Boolean(subject);
+  }
+
+  /**
+   * @param {StateChange} change
+   * @param {boolean} known whether there was a token
+   * @param {boolean} last whether there is no other token
+   */
+  #turnedAway(change, known, last) {
+    const wanted = Boolean(this.#options.whole) || isFocused(this.#frame);
+    this.#leave();
+    if (!isAtDoor(change)) {
+      this.#ask(wanted, change.reason);
+      return;
+    }
+    const again = () => this.#begin(true);
+    const asGuest = () => (dropToken(this.#url), this.#begin(true));
+    showDoor(this.#frame, change, known, again, last ? asGuest : undefined);
+    if (wanted) find(this.#frame, "button").focus();
+  }
+}
+
+/** A function that gives tokens, and whether its last word was that nobody is signed in. */
+class Source {
+  isNobody = false;
+  #token;
+
+  /** @param {() => string | Promise<string>} token */
+  constructor(token) {
+    this.#token = token;
+  }
+
+  give = async () => {
+    this.isNobody = false;
+    const token = await this.#token();
+    this.isNobody = !token;
+    return token;
+  };
 }
 
 /** @param {HTMLElement} frame */
@@ -220,15 +325,20 @@ function isFocused(frame) {
  * @param {HTMLElement} frame
  * @param {StateChange} change
  * @param {Composer} composer
+ * @param {boolean} [nobody] whether the visitor is no longer signed in on the site
  */
-function banner(frame, { state, code, reason }, composer) {
+function banner(frame, { state, code, reason }, composer, nobody = false) {
   const place = find(frame, ".banner");
   const button = find(place, "button");
   const been = place.dataset.been;
   const lost = been
     ? "Reconnecting… What you send waits until then."
     : "The server cannot be reached. Trying again…";
-  const waiting = code === 4403 ? "This page may not use the chat: the chat’s operator has to allow it." : lost;
+  const unknown = nobody
+    ? "You are signed out. Sign in on this site again, to go on."
+    : "This site does not say who you are at the moment. Trying again…";
+  const waiting =
+    { 4100: unknown, 4403: "This page may not use the chat: the chat’s operator has to allow it." }[code ?? 0] ?? lost;
   const text = { connecting: been ? lost : "Connecting…", waiting, open: "", closed: "" }[state];
   if (state !== "waiting" && button.matches(":focus")) composer.focus();
   place.hidden = !text;
@@ -239,52 +349,6 @@ function banner(frame, { state, code, reason }, composer) {
   const told = state === "open" && been ? "Connected." : text;
   if (status.textContent !== told) status.textContent = told;
   if (state === "open") place.dataset.been = "here";
-}
-
-/** What is kept of a visitor, in a room. */
-export class Memory {
-  #browser = new Kept("localStorage");
-  #tab = new Kept("sessionStorage");
-  #room;
-
-  /**
-   * @param {URL} url
-   * @param {string} room
-   */
-  constructor(url, room) {
-    this.#room = JSON.stringify([url.href, room]);
-  }
-
-  /** @param {"draft" | "failed" | "seen"} what */
-  #where(what) {
-    return what === "seen" ? this.#browser : this.#tab;
-  }
-
-  /** @param {"draft" | "failed" | "seen"} what */
-  read(what) {
-    return this.#where(what).get(`livechat:${what}:${this.#room}`) ?? "";
-  }
-
-  /**
-   * @param {"draft" | "failed" | "seen"} what
-   * @param {string} text
-   */
-  write(what, text) {
-    if (text !== this.read(what)) this.#where(what).set(`livechat:${what}:${this.#room}`, text);
-  }
-
-  /** @returns {import("./chat-unsent.js").Failed[]} what could not be sent, and why */
-  get failed() {
-    try {
-      return JSON.parse(this.read("failed"));
-    } catch {
-      return [];
-    }
-  }
-
-  set failed(failed) {
-    this.write("failed", JSON.stringify(failed));
-  }
 }
 
 /**

@@ -3,18 +3,37 @@
 //     <div data-livechat="lobby"></div>
 //     <script type="module" src="https://chat.example.org:10443/static/embed.js"></script>
 //
-// data-name="Ann": the visitor's name is known, and not asked for.  Elements that come later become
-// a chat too, and one that goes leaves its room.
+// data-name="Ann": the visitor's name is known, and not asked for.  data-token-url="/chat-token", at the
+// element or at the script: the site says there which of its users the visitor is.  data-token-fragment:
+// the page's address says so, as that of the chat's own page may.  data-credentials: a cookie does.
+// Elements that come later become a chat too, and one that goes leaves its room.
 
 import { mount } from "./chat.js";
+import { fetchToken, takeTokens } from "./chat-token.js";
+
+const server = new URL("../", import.meta.url);
+const own = [...document.querySelectorAll("script")].find(({ src }) => src === import.meta.url);
+let takes = false;
 
 /** @type {Map<HTMLElement, Promise<{ close: () => void }>>} */
 const mounted = new Map();
 
 /** @param {HTMLElement} place */
 function begin(place) {
-  const { livechat: room, name, page } = place.dataset;
-  const chat = mount(place, { room: room || undefined, name, whole: page !== undefined });
+  const { livechat: room, name, page, tokenFragment, credentials } = place.dataset;
+  const address = place.dataset.tokenUrl ?? own?.dataset.tokenUrl;
+  const addressed = page !== undefined || tokenFragment !== undefined;
+  // At once: it is to be in the page's address no longer than it must.
+  if (addressed && !takes) takeTokens(server);
+  takes ||= addressed;
+  const chat = mount(place, {
+    room: room || undefined,
+    name,
+    whole: page !== undefined,
+    addressed,
+    ...(address && { token: () => fetchToken(address) }),
+    ...(credentials !== undefined && { credentials: true }),
+  });
   mounted.set(place, chat);
   chat.catch((error) => {
     place.textContent = "The chat cannot be loaded.";

@@ -1,6 +1,6 @@
 // The form that asks for a room.  The name stays in the browser, which asks for it once.
 
-import { keepName, keptName } from "./chat.js";
+import { keepName, keptName } from "./chat-memory.js";
 import { find } from "./dom.js";
 
 const name = find(document, "#name", HTMLInputElement);

@@ -1,6 +1,6 @@
 /**
- * What is to be stored, on its way: one at a time, in order, and under the same nonce until there is an
- * answer.
+ * Sends messages, edits and retractions: one at a time, in order, and each under the same nonce until
+ * there is an answer.
  *
  *     waiting --sent--> on its way --ack--> done
  *        ^                  |--refused for good--> given up
@@ -31,7 +31,7 @@ export class ChatError extends Error {
 }
 
 /**
- * What a sender knows of its chat, and tells it.
+ * The sender's view of its chat.
  *
  * @typedef {object} Host
  * @property {() => boolean} isClosed

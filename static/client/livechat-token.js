@@ -11,7 +11,7 @@
 
 /** For the page's function to give a token. */
 const ANSWER = 15_000;
-/** Nothing is begun with a token that ends sooner. */
+/** No connection begins with a token that ends sooner. */
 const SHORT = 30_000;
 /** Between two times at which the page is asked for another one, however soon they end. */
 const APART = 20_000;
@@ -94,7 +94,7 @@ export class Tokens {
     }
   }
 
-  /** Have the headers of a request. Rejects as `renew`. */
+  /** Make the headers of a request, with a token that lasts. Rejects as `renew`. */
   async headers() {
     if (this.given && !this.lasts(0)) await this.renew();
     return this.header;
@@ -105,7 +105,7 @@ export class Tokens {
     return this.value ? { Authorization: `Bearer ${this.value}` } : {};
   }
 
-  /** The server did not take it: it is over. */
+  /** Drop the token, and remember not to bring it again: the server called it over. */
   refuse() {
     this.#refused = this.value ?? this.#refused;
     this.value = undefined;
@@ -120,7 +120,7 @@ export class Tokens {
 }
 
 /**
- * What an error says, of the page or of anybody.
+ * The text of an error, whatever was thrown.
  *
  * @param {unknown} error
  */

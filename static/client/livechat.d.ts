@@ -42,7 +42,7 @@ export type Transport = "websocket" | "events";
  */
 export type State = "connecting" | "open" | "waiting" | "closed";
 
-/** What one may do in a room. */
+/** A right in a room. */
 export type Right = "join" | "history" | "send" | "moderate" | "manage";
 
 /** A room that one is in. */
@@ -53,7 +53,7 @@ export interface Chat extends EventTarget {
   readonly transport: Transport;
   /** Whom the server takes one for; null until it has said so. */
   readonly user: User | null;
-  /** What one may do here; nothing until the server has said so. */
+  /** One's rights in the room; empty until the server has said so. */
   readonly can: ReadonlySet<Right>;
   /** What one has seen, and where one goes on after a break; null until the room is known. */
   readonly place: Place | null;
@@ -158,7 +158,7 @@ export interface Events {
   /** Somebody came or went. */
   presence: Presence;
   typing: Typing;
-  /** What one may do here: whenever the server says so, which it does after each `open`. */
+  /** One's rights changed; comes after each `open`, too. */
   rights: Rights;
   /** What waits to be sent has changed. */
   outbox: readonly Queued[];
@@ -193,7 +193,7 @@ export interface User {
   name: string;
   /** A badge, which decides nothing: `operator` for an operator, what your token says for a user. */
   role?: string;
-  /** The site vouches for who this is; left out for a guest. Ids are unique among those with it, and among the rest. */
+  /** The site vouches for this user; left out for a guest. Ids are unique among verified users, and among guests. */
   verified?: boolean;
 }
 

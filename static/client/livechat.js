@@ -59,7 +59,7 @@ const MANY = 100;
 const NEWEST = 100;
 
 /**
- * What users may where a server does not say.
+ * The rights of a user where an older server does not say.
  *
  * @type {Right[]}
  */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Cable, ChatError, Daemon, firewall, join_ as join, open, page, until } from "./world.mjs";
+import { Cable, ChatError, Daemon, firewall, join_ as join, open, page, signed, until } from "./world.mjs";
 
 const numbers = (count) => Array.from({ length: count }, (_, at) => String(at));
 
@@ -73,6 +73,30 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
         assert.ok(reason.length > 20);
         await assert.rejects(ann.send("hi"), { code: "closed" });
       }
+    });
+
+    it(`is a user of the site by a token, and goes on with the next one, by ${transport}`, async (t) => {
+      const daemon = await Daemon.start(t, "--token-keys=secret", "--guests=read");
+      const tokens = [signed("42", 2, { name: "Ann" }), signed("42", 600, { name: "Ann" })];
+      const ann = join(t, daemon.url, { ...options, name: "Eve", token: () => tokens.shift() });
+      await open(ann);
+      assert.deepEqual(ann.user, { id: "42", name: "Ann", verified: true });
+      assert.deepEqual([...ann.can], ["join", "history", "send"]);
+      await ann.send("with the first");
+      await new Promise((over) => setTimeout(over, 2_100));
+      const { seq } = await ann.send("with the second");
+      assert.equal(seq, 2);
+      const { messages } = await ann.history();
+      assert.deepEqual(messages.map(({ user, message }) => [user.id, message]), [["42", "with the first"], ["42", "with the second"]]);
+      await until(ann, () => ann.texts().length === 2);
+      assert.deepEqual(ann.all("gap"), []);
+      const guest = join(t, daemon.url, { ...options, name: "Ann" });
+      await open(guest);
+      assert.deepEqual([guest.user.verified, ...guest.can], [undefined, "join", "history"]);
+      await assert.rejects(guest.send("x"), { code: "unauthorized" });
+      const wrong = join(t, daemon.url, { ...options, token: () => `${signed("42", 600)}x` });
+      await until(wrong, () => wrong.state === "closed");
+      assert.equal(wrong.all("state").at(-1).code, 4401);
     });
 
     it(`gives up what is too long, by ${transport}`, async (t) => {

@@ -454,6 +454,7 @@ describe("livechat.js, with tokens that end", { timeout: 60_000 }, () => {
     let calls = 0;
     const ann = join(t, script.url, { ...only, token: () => (calls++ ? good : new Promise(() => {})) });
     await until(ann, () => ann.state === "waiting");
+    globalThis.setTimeout = real;
     const { code, reason } = ann.all("state").at(-1);
     assert.deepEqual([code, reason], [4100, "No token came in time."]);
     assert.deepEqual(script.offered, []);

@@ -1,7 +1,7 @@
 // What the library's tests are made of: a real daemon, and what may stand between it and a client.
 
 import { spawn } from "node:child_process";
-import { webcrypto } from "node:crypto";
+import { createHmac, webcrypto } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, request } from "node:https";
@@ -30,12 +30,24 @@ for (const name of readdirSync(client)) copyFileSync(new URL(name, client), join
 export const library = join(place, "livechat.js");
 export const { connect, ChatError } = await import(library);
 
+/** What a site and a daemon share, which has it in the file `secret`. */
+const SECRET = "a secret that the site and the chat share";
+const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
+
+/** A token that the site gives to one of its users. */
+export function signed(sub, seconds, more = {}) {
+  const now = Math.floor(Date.now() / 1_000);
+  const text = `${part({ alg: "HS256" })}.${part({ sub, iat: now, exp: now + seconds, ...more })}`;
+  return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
+}
+
 /** A daemon, in a directory of its own. */
 export class Daemon {
   static async start(t, ...options) {
     const daemon = new Daemon();
     daemon.directory = mkdtempSync(join(tmpdir(), "livechat-"));
     daemon.options = options;
+    writeFileSync(join(daemon.directory, "secret"), SECRET);
     t.after(async () => {
       await daemon.kill();
       rmSync(daemon.directory, { recursive: true });

@@ -1,0 +1,74 @@
+/** The browser's memory of a visitor: the name, and in each room the draft, failed messages, and how far the visitor has read. */
+
+import { Kept } from "./livechat-outbox.js";
+
+/** @typedef {"draft" | "failed" | "seen" | "user"} What */
+
+const NAME = "livechat:name";
+
+/** The name by which this browser's visitor was known last. */
+export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
+
+/** @param {string} name */
+export const keepName = (name) => void new Kept("localStorage").set(NAME, name);
+
+/** The memory of a visitor in a room. */
+export class Memory {
+  #browser = new Kept("localStorage");
+  #tab = new Kept("sessionStorage");
+  #room;
+
+  /**
+   * @param {URL} url
+   * @param {string} room
+   */
+  constructor(url, room) {
+    this.#room = JSON.stringify([url.href, room]);
+  }
+
+  /** @param {What} what */
+  #where(what) {
+    return what === "seen" ? this.#browser : this.#tab;
+  }
+
+  /** @param {What} what */
+  read(what) {
+    return this.#where(what).get(`livechat:${what}:${this.#room}`) ?? "";
+  }
+
+  /**
+   * @param {What} what
+   * @param {string} text
+   */
+  write(what, text) {
+    if (text !== this.read(what)) this.#where(what).set(`livechat:${what}:${this.#room}`, text);
+  }
+
+  /**
+   * Forget what another user of the site has written in this tab.
+   *
+   * @param {string} user the id of the present one; empty for a guest
+   * @returns {boolean} whether there was another one
+   */
+  introduce(user) {
+    const before = this.read("user");
+    this.write("user", user);
+    if (!before || before === user) return false;
+    this.write("draft", "");
+    this.failed = [];
+    return true;
+  }
+
+  /** @returns {import("./chat-unsent.js").Failed[]} what could not be sent, and why */
+  get failed() {
+    try {
+      return JSON.parse(this.read("failed"));
+    } catch {
+      return [];
+    }
+  }
+
+  set failed(failed) {
+    this.write("failed", JSON.stringify(failed));
+  }
+}
