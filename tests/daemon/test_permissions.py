@@ -132,3 +132,13 @@ def test_keys_of_tokens(settings: Config, certificate: Certificate, tmp_path: Pa
     first, second = exposed(found, certificate)
     assert f"the secret of tokens {secret} (mode 0644)" in first
     assert f"can write {public} (mode 0666)" in second
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_the_local_key(settings: Config, certificate: Certificate, mode: int, warned: bool) -> None:
+    """Nobody else may read it, not even its group: with it one may do everything."""
+    path = settings.state / "local-key"
+    path.touch()
+    path.chmod(mode)
+    lines = exposed(settings, certificate)
+    assert [str(path) in line and "acts" not in line for line in lines] == [True] * warned
