@@ -15,10 +15,25 @@ from websockets.exceptions import ConnectionClosed
 
 from livechat.identity.local_key import read_local_key
 from tests.backends.redis.server import RedisServer
+from tests.live.browser import Tab
 from tests.live.daemon import PATIENCE, Daemon, Member, eventually, trusting
 
 #: Seconds after the ack within which a revocation is in force everywhere.
 EVERYWHERE = 1.0
+#: What a page is answered that has a key: browsers send no Origin where it reads its own site.
+IN_A_PAGE = """async (key) => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const asked = [
+        fetch("/chat/rooms/", { headers }),
+        fetch("/chat/history/r/", { headers }),
+        fetch("/chat/actions/r/", { headers, method: "POST", body: '{"message":"x"}' }),
+        fetch("/chat/keys/", { headers, method: "POST", body: '{"name":"x","rooms":{}}' }),
+    ];
+    return Promise.all((await Promise.all(asked)).map(async (answer) => {
+        const { code, detail } = await answer.json();
+        return [answer.status, code, detail.includes("/chat/token/")];
+    }));
+}"""
 
 
 @pytest.fixture
@@ -127,3 +142,14 @@ def test_after_a_restart(start: Callable[..., Daemon]) -> None:
     assert ask(again, key["key"], "POST", "/chat/send/r/", {"message": "x"}, **page)[0] == 403
     assert ask(again, local, "GET", "/chat/keys/", **{"X-Forwarded-For": "127.0.0.1"})[0] == 401
     assert key["key"] not in again.log.text + daemon.log.text
+
+
+def test_a_key_in_a_page(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """Chromium gets nothing with it, from the server's own page neither, and its author is told."""
+    key = read_local_key(daemon.directory / "state")
+    assert ask(daemon, key, "GET", "/chat/rooms/")[0] == 200
+    shown = tab()
+    shown.page.goto(f"{daemon.url}/rooms/r/")
+    assert shown.page.evaluate(IN_A_PAGE, key) == [[403, "forbidden", True]] * 4
+    assert all("403" in each for each in shown.complaints)
+    shown.complaints.clear()
