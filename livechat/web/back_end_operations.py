@@ -36,6 +36,7 @@ _WRITING: Final = (
 )  # fmt: skip
 
 
+_LOOKING: Final = (*IN_A_ROOM, Kind.RATE_LIMITED)
 MAKING_KEYS: Final = (*_WRITING, Kind.TOO_MANY_KEYS)
 
 
@@ -69,13 +70,15 @@ def rooms() -> Document:
     """The active rooms."""
     listed = answer("A page of them, by name.", reference("RoomList"))
     summary = "The rooms in which somebody is, or something was said lately."
-    return _secured(operation("rooms", summary, listed, MANAGING, _page(ROOM)))
+    return _secured(
+        operation("rooms", summary, listed, (*MANAGING, Kind.RATE_LIMITED), _page(ROOM))
+    )
 
 
 def room() -> Document:
     """A room."""
     found = answer("The room, active or not.", reference("RoomState"))
-    return operation("room", "Who is in a room, and where it stands.", found, IN_A_ROOM)
+    return operation("room", "Who is in a room, and where it stands.", found, _LOOKING)
 
 
 def members() -> Document:
@@ -85,7 +88,7 @@ def members() -> Document:
         "The users in a room. Where more than a hundred are at one process, other processes know "
         "their number only."
     )
-    return operation("members", summary, found, IN_A_ROOM, _page(TEXT))
+    return operation("members", summary, found, _LOOKING, _page(TEXT))
 
 
 def _page(after: Document) -> list[Document]:

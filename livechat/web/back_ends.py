@@ -31,6 +31,7 @@ from livechat.protocol.back_ends import (
     RoomLine,
     RoomList,
     RoomState,
+    Target,
     decode_batch,
     decode_target,
 )
@@ -103,7 +104,8 @@ class BackEnds:
         body = json_body(call)
         action = decode_action(body)
         actor = await self._door.caller(call.source, self._claim(call))
-        target = decode_target(body)
+        # Of others, what stands beside an action in a room has always been ignored.
+        target = Target() if room is not None and actor.kind != "key" else decode_target(body)
         actor = self._acting(actor, target.as_user)
         shortest = 1 if actor.returns else SHORTEST_SHARED
         nonce = idempotency_key(call, shortest, action.nonce)
@@ -176,7 +178,14 @@ class BackEnds:
         return json(MemberList(found.users, [found.members[each] for each in page], following))
 
     async def _caller(self, call: Call) -> Actor:
-        return await self._door.caller(call.source, self._claim(call))
+        """
+        Whoever looks: a look counts as an act, because other processes may be asked.
+
+        @raise ChatError: there were too many.
+        """
+        actor = await self._door.caller(call.source, self._claim(call))
+        self._chat.admit(actor)
+        return actor
 
     def _claim(self, call: Call) -> Claim:
         return claim(call, call.query, self._credentials.find(call))

@@ -25,6 +25,7 @@ from livechat.protocol import actions, back_ends, bodies, messages, names, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.actions import Action
 from livechat.protocol.plain import PLAIN, PlainError, PlainFrame
+from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
 from livechat.web.back_end_operations import MAKING_KEYS
 from livechat.web.operations import (
@@ -250,7 +251,20 @@ def _schemas(types: Iterable[Any], *, written: bool = False) -> dict[str, Docume
         _tell_apart(schema, struct)
         if written:
             _as_written(schema, struct)
+        _tell_defaults(schema, written=written)
     return found
+
+
+def _tell_defaults(schema: Document, *, written: bool) -> None:
+    """
+    Say in words what holds where a field is left out.  Generators of types take a field with a
+    ``default`` for one that is always there.
+    """
+    for field in schema["properties"].values():
+        usual = field.pop("default", None)
+        if usual is not None and not written:
+            text = f"Unless said: `{encode(usual).decode()}`."
+            field["description"] = " ".join(filter(None, (field.get("description"), text)))
 
 
 def _as_written(schema: Document, struct: type[Struct]) -> None:

@@ -67,8 +67,9 @@ class Tab:
     def open(self, path: str = "/admin/") -> None:
         self.page.goto(self.daemon.url + path)
 
-    def sign_in(self, path: str = "/admin/") -> None:
+    def sign_in(self, path: str = "/admin/", name: str = "") -> None:
         self.open(path)
+        self.page.get_by_label("Name, if you have one of your own").fill(name)
         self.page.get_by_label("Operators’ password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(f"**{path}")

@@ -487,6 +487,31 @@ def test_signed_out_elsewhere(tab: Callable[..., Tab], daemon: Daemon) -> None:
     operator.page.wait_for_url("**/admin/sign-in/?next=%2Fadmin%2Frooms%2Fr%2F")
 
 
+def test_an_operator_with_a_name(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """The page is live, without what one may not do; when the operator is changed it is over."""
+    ann = json.dumps({"name": "ann", "rooms": {"named": ["history"]}, "password": PASSWORD})
+    key = (daemon.directory / "state" / "local-key").read_text().strip()
+
+    def put(body: str) -> None:
+        headers = ("-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json")
+        daemon.curl("-f", *headers, "-d", body, f"{daemon.url}/chat/operators/")
+
+    put(ann.replace('"history"', '"join", "history"'))
+    operator = tab()
+    page = operator.page
+    operator.sign_in("/admin/rooms/named/", name="Ann")
+    operator.live()
+    say(daemon, "named", "hi")
+    expect(page.get_by_text("hi", exact=True)).to_be_visible()
+    assert operator.findings() == []
+    for gone in ("Remove", "Send"):
+        expect(page.get_by_text(gone, exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="Audit")).to_have_count(0)
+    expect(page.get_by_role("button", name="Sign out ann")).to_be_visible()
+    put(ann)
+    page.wait_for_url("**/admin/sign-in/?next=%2Fadmin%2Frooms%2Fnamed%2F")
+
+
 def test_a_new_password(tab: Callable[..., Tab], start: Callable[..., Daemon]) -> None:
     """A new password signs everybody out, at once; what was typed is kept."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)

@@ -20,6 +20,7 @@ from livechat.errors import Close
 from livechat.options import flag, variable
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, tool
 
+LIVECHAT = str(Path(sys.executable).with_name("livechat"))
 README = (ROOT / "README.md").read_text()
 
 
@@ -45,12 +46,19 @@ def fixed(value: Any) -> Any:
 
 
 def _varying(key: str, value: Any) -> Any:
-    forms = {"id": r"[\w-]{12}", "connection": r"[\w-]{12}", "epoch": r"[\w-]{12}"}
+    forms = {
+        "id": r"[\w-]{12}",
+        "connection": r"[\w-]{12}",
+        "epoch": r"[\w-]{12}",
+        "made": r"\d+",
+        "key": r"lck_[\w-]+",
+        "password": r"[\w-]+",
+    }
     if key == "time":
         assert value > 1_700_000_000_000
         return key
     if key in forms:
-        assert re.fullmatch(forms[key], value), value
+        assert re.fullmatch(forms[key], str(value)), value
         return key
     if key == "name" and value.startswith("guest-"):
         assert re.fullmatch(r"guest-[0-9a-f]{4}", value)
@@ -79,6 +87,17 @@ def types_at_wscat(daemon: Daemon, words: list[str], lines: list[str]) -> None:
         assert sorted(map(str, fixed(client.hears(len(heard))))) == sorted(map(str, heard))
 
 
+def runs_livechat(daemon: Daemon, words: list[str], lines: list[str]) -> None:
+    """Run the command on the daemon's state directory, and compare what it prints."""
+    state = f"--state={daemon.directory / 'state'}"
+    printed = tool(LIVECHAT, *words[1:], state).splitlines()
+    for shown, found in zip(lines, printed, strict=True):
+        if shown.startswith("{"):
+            assert fixed(json.loads(found)) == fixed(json.loads(shown))
+        else:
+            assert found == shown
+
+
 def test_console(start: Callable[..., Daemon]) -> None:
     """Every wscat and curl line prints what is shown under it."""
     daemon = start()
@@ -87,12 +106,25 @@ def test_console(start: Callable[..., Daemon]) -> None:
         ran.append(words[0])
         if words[0] == "wscat":
             types_at_wscat(daemon, words, lines)
+        elif words[0] == "livechat":
+            runs_livechat(daemon, words, lines)
         else:
             asked = [word.replace(":10443", f":{daemon.port}") for word in words]
             printed = json.loads(tool(*asked, "-sS"))
             assert fixed(printed) == fixed(json.loads("".join(lines)))
     assert ran.count("wscat") == 2
     assert ran.count("curl") == 6
+    assert ran.count("livechat") == 4
+
+
+def test_commands() -> None:
+    """The table of commands has all that there are, and none that there is not."""
+    table = README[README.index("## The command") : README.index("## Options")]
+    helped = tool(LIVECHAT, "--help")
+    names = set(re.findall(r"^    (\w+) ", helped, re.MULTILINE))
+    assert names == {"token", "key", "operator", "tail", "say", "act", "check", "backup", "version"}
+    for name in names:
+        assert re.search(rf"`(livechat )?{name}\b", table), name
 
 
 def test_the_page_that_is_shown() -> None:
@@ -157,7 +189,10 @@ def test_files(file: str) -> None:
     path, _, part = file.partition("#")
     assert (ROOT / path).exists()
     if part:
-        assert f"## {part.capitalize()}\n" in (ROOT / path).read_text()
+        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+        # As forges make anchors of them.
+        anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+        assert part in anchors
 
 
 #: A command that starts livechat: twistd, its options, perhaps with values, and its plugin.

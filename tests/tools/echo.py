@@ -18,6 +18,7 @@ from livechat.daemon import assembly
 from livechat.identity.actor import Actor
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import JoinRequest
+from livechat.members.session import Renew
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.rooms.chat import Chat
 
@@ -36,9 +37,15 @@ class EchoFactory(SocketFactory):
     """Makes them, for messages as long as the suite's."""
 
     def __init__(
-        self, chat: Chat, clock: IReactorTime, backpressure: Backpressure, *, max_frame: int
+        self,
+        chat: Chat,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        *,
+        max_frame: int,
+        renew: Renew | None = None,
     ) -> None:
-        super().__init__(chat, clock, backpressure, max_frame=max(max_frame, LONGEST))
+        super().__init__(chat, clock, backpressure, max_frame=max(max_frame, LONGEST), renew=renew)
 
     async def enter(self, request: JoinRequest, actor: Actor) -> Socket:
         return Echo.with_options(self)(self, request.encoding)

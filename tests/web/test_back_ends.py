@@ -151,6 +151,23 @@ def test_guests_and_users(make_world: Callable[..., World]) -> None:
     assert results(batch(user, say("a", nonce="n"), retract)) == [3, 4]
 
 
+def test_beside_an_action(port: Port) -> None:
+    """What guests and users send beside one, to the address of a room, is ignored as ever."""
+    for who in (BackEnd(port, ""), BackEnd(port, port.world.token())):
+        for more in ({"room": 7}, {"room": "other"}, {"as": {"no": "id"}}):
+            answer = who.ask("POST", "/chat/actions/r/", {"message": "x", **more})
+            assert (answer.status, answer.json()["type"]) == (200, "ack")
+    assert len(said(port, "r")) == 6
+
+
+def test_looks_count(make_world: Callable[..., World]) -> None:
+    """Who looks too often is told to wait."""
+    port = Port(make_world(rate_per_ip=1))
+    for target in ("/chat/rooms/r/", "/chat/members/r/"):
+        assert [port.ask("GET", target).status for _ in range(3)] == [200, 200, 429]
+        port.world.clock.advance(10)
+
+
 def test_for_several_users(key: BackEnd) -> None:
     """Each act has its own user, who can change what they said, and nothing else."""
     found = batch(

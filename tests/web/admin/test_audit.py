@@ -166,6 +166,25 @@ def test_records_of_another_livechat(browser: Browser, world: World) -> None:
     ]
 
 
+def test_keys_and_revocations(browser: Browser, world: World) -> None:
+    """Acts of a back end are shown with its name, and what they were about."""
+    by = Author("key", name="back end")
+    user = User("42", "42", verified=True)
+    acts_of_a_key = (
+        Action("key_add", name="<news>", key="a1"),
+        Action("key_drop", name="<news>", key="a1"),
+        Action("revoke", user=user),
+        Action("revoke", token="jti"),
+    )
+    write(world, *[record_to_text(AuditRecord(each, by)) for each in acts_of_a_key])
+    assert acts(page(browser))[:4] == [
+        "back end revoked the token jti",
+        "back end revoked all tokens of the user 42",
+        "back end dropped the key <news> (a1)",
+        "back end made the key <news> (a1)",
+    ]
+
+
 def test_paging(browser: Browser, world: World) -> None:
     """From the newest records one gets to the oldest, and back, without missing one."""
     by = Author("operator", OPERATOR)
