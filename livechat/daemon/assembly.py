@@ -23,6 +23,7 @@ from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config, Options
+from livechat.daemon.identities import Identities, identities
 from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
 from livechat.daemon.services import (
@@ -35,7 +36,7 @@ from livechat.daemon.services import (
 from livechat.daemon.signing_in import SigningIn, operators
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.supervisor import Workers, command
-from livechat.daemon.trust import PublishedKeys, trust
+from livechat.daemon.trust import PublishedKeys
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
@@ -44,14 +45,8 @@ from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.site import Site
 from livechat.http.tree import Place
-from livechat.identity.authentication import Authentication
-from livechat.identity.door import Door
-from livechat.identity.keys import Keys, keys_map
-from livechat.identity.leases import Leases, revoked_map
-from livechat.identity.local_key import local_key
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.identity.tokens import Tokens, Trust
 from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
@@ -95,10 +90,7 @@ class Core(Struct, frozen=True, kw_only=True):
     backend: IBackend
     hub: Hub
     chat: Chat
-    door: Door
-    trust: Trust
-    keys: Keys
-    tokens: Tokens
+    identities: Identities
     operators: Operators
     password: Password
 
@@ -130,11 +122,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
     hub = Hub(time)
-    known = keys_map(backend)
-    keys = Keys(known, time, local_key(config.state))
-    trusted = trust(config, reactor, time)
-    tokens = Tokens(backend.processes.secret, time, config.token_lifetime, trusted)
-    leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
+    known = identities(config, backend, time, found.authenticators, reactor)
     chat = Chat(
         backend,
         hub,
@@ -143,11 +131,10 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         default_room=config.default_room,
         rate=config.rate,
         pace=Pace(time, per_ip=config.rate_per_ip, per_user=config.rate_per_user),
-        leases=leases,
+        leases=known.leases,
         policy=Policy(found.policies, time, config.guests),
         listeners=Listeners(found.listeners, time),
     )
-    authentication = Authentication(found.authenticators, time) if found.authenticators else None
     return Core(
         config=config,
         reactor=reactor,
@@ -156,17 +143,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         backend=backend,
         hub=hub,
         chat=chat,
-        door=Door(
-            backend.processes.secret,
-            tokens,
-            leases,
-            authentication,
-            keys=keys,
-            time=time,
-        ),
-        trust=trusted,
-        keys=keys,
-        tokens=tokens,
+        identities=known,
         operators=operators(config, backend, time, reactor),
         password=password,
     )
@@ -181,7 +158,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
     return (
-        PublishedKeys(core.trust.keys),
+        PublishedKeys(core.identities.trust.keys),
         SigningIn(core.operators),
         Storage(
             core.backend,
@@ -201,7 +178,7 @@ def transports(core: Core) -> Transports:
         backpressure,
         Feeds(core.chat, core.reactor, backpressure),
         SocketFactory(
-            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.door.renew
+            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.identities.door.renew
         ),
     )
 
@@ -229,7 +206,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         proxies=proxies,
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
-        body_limit=body_limit(core.keys, wire_limit(config.max_message)),
+        body_limit=body_limit(core.identities.keys, wire_limit(config.max_message)),
     )
 
 
@@ -242,9 +219,9 @@ def _tree(
     config = core.config
     return web.root(
         core.chat,
-        door=core.door,
-        keys=core.keys,
-        tokens=core.tokens,
+        door=core.identities.door,
+        keys=core.identities.keys,
+        tokens=core.identities.tokens,
         feeds=members.feeds,
         sockets=members.sockets,
         operators=core.operators,
@@ -253,7 +230,7 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        trouble=core.trust.keys.trouble,
+        trouble=core.identities.trust.keys.trouble,
         cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
@@ -307,7 +284,7 @@ def _build(
         made.operators,
         shown=shown,
         port=port,
-        issuers=made.trust.keys,
+        issuers=made.identities.trust.keys,
         signpost=signpost,
         reactor=reactor,
         files=Threads(reactor, 1, "renewal"),

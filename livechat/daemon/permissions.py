@@ -17,6 +17,7 @@ from typing import Final
 
 from livechat.config import Config
 from livechat.identity.local_key import FILE as LOCAL_KEY
+from livechat.identity.token_keys import keys_of_file
 from livechat.net.certificates import Certificate
 from livechat.net.whereabouts import FILE
 
@@ -40,8 +41,10 @@ _TRUSTED: Final = (
 
 def exposed(config: Config, certificate: Certificate) -> list[str]:
     """A line for each file that others could use against this daemon.  Blocks."""
+    secrets = [each for each in _files_of_keys(config) if _is_secret(each)]
     return [
-        *_exposed_key(certificate.key),
+        *_exposed("the private key", certificate.key),
+        *(line for each in secrets for line in _exposed("the secret of tokens", each)),
         *_readable(config.state / LOCAL_KEY),
         *_writable(config),
     ]
@@ -57,17 +60,17 @@ def _readable(path: Path) -> Iterator[str]:
         )
 
 
-def _exposed_key(key: Path) -> Iterator[str]:
+def _exposed(what: str, key: Path) -> Iterator[str]:
     status = _status(key)
     if status is not None and status.st_mode & _KEY:
         yield (
-            f"Other users can read or replace the private key {key}"
+            f"Other users can read or replace {what} {key}"
             f" (mode {stat.S_IMODE(status.st_mode):04o}); make it 0600, or 0640 for a group."
         )
 
 
 def _writable(config: Config) -> Iterator[str]:
-    named = (config.admin_password_file, config.redis_ca)
+    named = (config.admin_password_file, config.redis_ca, *_files_of_keys(config))
     for path in (
         config.state,
         *(config.state / name for name in _TRUSTED),
@@ -87,6 +90,18 @@ def _writable(config: Config) -> Iterator[str]:
                 f"{path}, which livechat trusts, belongs to another user ({status.st_uid}),"
                 " who can write it."
             )
+
+
+def _files_of_keys(config: Config) -> list[Path]:
+    return [each for each in config.token_keys if isinstance(each, Path)]
+
+
+def _is_secret(path: Path) -> bool:
+    """Tell whether a file has a key of tokens that nobody else may read."""
+    try:
+        return any(isinstance(key.material, bytes) for key in keys_of_file(path.read_bytes()))
+    except (OSError, ValueError):
+        return False
 
 
 def _status(path: Path) -> os.stat_result | None:

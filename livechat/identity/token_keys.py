@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Final
 
 import jwt
@@ -18,7 +19,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    load_der_public_key,
+    load_pem_public_key,
+    load_ssh_public_key,
+)
 from jwt import algorithms
 from msgspec import Struct
 
@@ -96,6 +101,9 @@ def keys_of_file(data: bytes) -> Sequence[Key]:
         return _keys_of_pem(data)
     if data.lstrip()[:1] == b"{":
         return keys_of_json(data)
+    if _is_public(data):
+        # As a secret it would be one that everybody knows.
+        raise ValueError("it is a public key, which is needed as PEM (openssl pkey -pubin)")
     return [_key(None, _without_line_end(data))]
 
 
@@ -152,6 +160,15 @@ def _of_pem(label: bytes, text: bytes) -> object:
         return load_pem_public_key(text)
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError("it is broken, or of a kind that is not known") from None
+
+
+def _is_public(data: bytes) -> bool:
+    """Tell whether *data* is a public key or a certificate in a form other than PEM."""
+    for load in (load_der_public_key, x509.load_der_x509_certificate, load_ssh_public_key):
+        with suppress(ValueError, UnsupportedAlgorithm):
+            load(data)
+            return True
+    return False
 
 
 def _without_line_end(data: bytes) -> bytes:

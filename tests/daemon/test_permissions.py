@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.net.certificates import Certificate, load_or_make
+from tests.support.jwts import pem, secret_file
 from tests.test_service import config
 
 
@@ -115,6 +117,21 @@ def test_state_of_another_user(
         os.chown(settings.state, 4_712, -1)
         (line,) = exposed(settings, certificate)
         assert "another user (4712)" in line
+
+
+def test_keys_of_tokens(settings: Config, certificate: Certificate, tmp_path: Path) -> None:
+    """A secret is nobody else's to read; a public key is nobody else's to write."""
+    secret, public = secret_file(tmp_path), tmp_path / "chat.pub"
+    public.write_bytes(pem("EC"))
+    secret.chmod(0o600)
+    public.chmod(0o644)
+    found = replace(settings, token_keys=(secret, public, "https://issuer.example/"))
+    assert exposed(found, certificate) == []
+    secret.chmod(0o644)
+    public.chmod(0o666)
+    first, second = exposed(found, certificate)
+    assert f"the secret of tokens {secret} (mode 0644)" in first
+    assert f"can write {public} (mode 0666)" in second
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])

@@ -6,7 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from livechat.identity.token_keys import (
     MOST_KEYS,
@@ -113,6 +118,18 @@ def test_private_keys() -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match="give the public one"):
         keys_of_file(data)
+
+
+@pytest.mark.parametrize("kind", ["RSA", "EC", "OKP"])
+def test_public_keys_in_other_forms(kind: str) -> None:
+    """A public key that is no PEM is never taken for a secret, which all would know."""
+    public = private_key(kind).public_key()
+    for data in (
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b" ann@site\n",
+    ):
+        with pytest.raises(ValueError, match="public key, which is needed as PEM"):
+            keys_of_file(data)
 
 
 def test_published_secrets() -> None:
