@@ -51,7 +51,7 @@ def _varying(key: str, value: Any) -> Any:
         "connection": r"[\w-]{12}",
         "epoch": r"[\w-]{12}",
         "made": r"\d+",
-        "key": r"lck_\w+",
+        "key": r"lck_[\w-]+",
         "password": r"[\w-]+",
     }
     if key == "time":
