@@ -21,6 +21,8 @@ from livechat.command.output import CommandError, printable
 
 #: Seconds for a connection, and for what is next of an answer.
 WITHIN: Final = 15.0
+#: The same of an answer without end, in which a server that has nothing to say makes comments.
+QUIET: Final = 60.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
@@ -92,14 +94,21 @@ class Client:
 
         @raise CommandError: as `ask`; `UnreachableError` at the end, whatever it is.
         """
-        with self._asked("GET", path, None, None, headers) as answer:
+        with self._asked("GET", path, None, None, headers, within=QUIET) as answer:
             while line := answer.readline(LONGEST_LINE):
                 yield line.decode(errors="replace").rstrip("\r\n")
         raise UnreachableError("the server ended the stream")
 
     @contextmanager
     def _asked(
-        self, method: str, path: str, body: Any, token: str | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        token: str | None,
+        headers: dict[str, str],
+        *,
+        within: float = WITHIN,
     ) -> Iterator[HTTPResponse]:
         sent = {"User-Agent": f"livechat/{__version__}", "Accept": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -111,6 +120,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         with closing(self._connected()) as connection:
             try:
+                connection.sock.settimeout(within)
                 connection.request(method, path, data, sent)
                 with connection.getresponse() as answer:
                     if answer.status != HTTPStatus.OK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from livechat.command import client as module
 from livechat.command.client import Client, RefusedError, UnreachableError
 from livechat.command.finding import Server, find
 from livechat.command.output import CommandError
+from livechat.members.base import HEARTBEAT
 from tests.command.fake import Fake, Said, problem
 
 
@@ -117,6 +119,22 @@ def test_lines(fake: Fake) -> None:
     assert [next(lines) for _ in range(4)] == ["a", "b", "", "\ufffd"]
     with pytest.raises(UnreachableError, match="ended"):
         next(lines)
+
+
+def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream may be silent for longer than any other answer, and than between two comments."""
+    waits: list[object] = []
+    request = HTTPSConnection.request
+
+    def seen(connection: HTTPSConnection, *given: object) -> None:
+        waits.append(connection.sock.gettimeout())
+        request(connection, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(HTTPSConnection, "request", seen)
+    client_of(fake).ask("GET", "/")
+    next(client_of(fake).lines("/"))
+    assert waits == [module.WITHIN, module.QUIET]
+    assert module.QUIET > 2 * HEARTBEAT
 
 
 def test_tls_is_not_weakened() -> None:
