@@ -73,7 +73,10 @@ def test_a_room(daemon: Daemon) -> None:
     assert done(daemon, "say", "news", "--user=42", "--name=Ann", stdin="two\nlines\n") == "#2"
     with subprocess.Popen(
         # Whoever runs the tests in a shell's background has it ignored.
-        ["env", "--default-signal=INT", LIVECHAT, "tail", "news", "--state", daemon.directory / "state"],
+        [
+            *("env", "--default-signal=INT"),
+            *(LIVECHAT, "tail", "news", "--state", daemon.directory / "state"),
+        ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as tail:  # fmt: skip
         assert tail.stdout is not None
