@@ -10,7 +10,7 @@ from typing import Final
 import jwt
 
 #: The secret that livechat is given as a token key; nothing else is guarded by it.
-KEY: Final = Path(__file__).with_name("token.secret")
+KEY: Final = Path(__file__).with_name("token-secret")
 _DAY: Final = 86_400
 
 

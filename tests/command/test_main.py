@@ -73,7 +73,8 @@ def test_a_reader_that_has_enough(fake: Fake) -> None:
     line = b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n'
     fake.answers = [Said(line * 10_000)]
     command = subprocess.Popen(
-        [*RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
+        # Whoever runs the tests in a shell's background has it ignored.
+        ["env", "--default-signal=INT", *RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

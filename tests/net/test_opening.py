@@ -27,7 +27,7 @@ class RedirectTest(PortTest):
     """Real connections."""
 
     closing = 1.0
-    handshake = 1.0
+    handshake = 2.0
 
     def make_port(self, reactor: Any, factory: Any, context: Any) -> TLSPort:
         return TLSPort(reactor, factory, context, REDIRECTS)
