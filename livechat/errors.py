@@ -120,7 +120,7 @@ def close_code(kind: Kind) -> Close:
     }.get(kind.status, Close.BAD_REQUEST)
 
 
-#: How one could be known who is not (RFC 6750, section 3).
+#: The way to be known, for a client that is not (RFC 6750, section 3).
 _CHALLENGE: Final = ("WWW-Authenticate", "Bearer")
 #: Seconds that a client is told to wait when nothing better is known.
 RETRY_AFTER: Final = 1.0

@@ -1,5 +1,5 @@
 """
-Whether a livechat with these options could run, or does: one line for each thing that is looked at.
+Checks if a livechat with these options could run, or does: a line for each thing.
 """
 
 from __future__ import annotations

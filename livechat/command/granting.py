@@ -97,7 +97,7 @@ def list_keys(client: Client, output: Output) -> None:
 
 
 def drop_key(client: Client, output: Output, known_as: str) -> None:
-    """Let a key count no more."""
+    """Drop a key."""
     client.ask("DELETE", f"/chat/keys/{quote(known_as, safe='')}/")
     output.show({"dropped": known_as}, f"the key {known_as} counts no more")
 

@@ -42,7 +42,7 @@ def main(given: Sequence[str] | None = None, environment: Mapping[str, str] | No
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read it has enough.  Python would complain when it flushes at the end.
+        # The reader has enough.  Python would complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 

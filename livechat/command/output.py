@@ -1,4 +1,4 @@
-"""What a command prints, and how it fails: in one line, with the exit code 1."""
+"""Prints results and errors of commands; an error is one line, with the exit code 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
-#: What a terminal would take for a command of its own.
+#: Characters that a terminal would take for a command of its own.
 _CONTROL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: Format characters that are parts of emoji and of some scripts' words.
 _JOINERS: Final = "\u200c\u200d"

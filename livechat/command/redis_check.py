@@ -30,7 +30,7 @@ _VERSION: Final = re.compile(rb"^(?:valkey|redis)_version:(\S+)", re.MULTILINE)
 
 class Found(Struct, frozen=True):
     """
-    What a Redis is like.
+    A Redis, as it answers.
 
     @ivar name: its URL without secrets.
     @ivar ahead: seconds by which its clock is ahead of ours.

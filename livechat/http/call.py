@@ -27,7 +27,7 @@ Headers = Mapping[str, tuple[str, ...]]
 FORM: Final = "application/x-www-form-urlencoded"
 #: The scheme of tokens (RFC 6750, section 2.1).
 _BEARER: Final = "bearer "
-#: What proxies add to what they pass on.
+#: Headers that proxies add.
 _BY_PROXIES: Final = (
     "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via", "x-real-ip",
 )  # fmt: skip
@@ -80,7 +80,7 @@ class Call(Struct, frozen=True, dict=True):
 
     @property
     def is_local(self) -> bool:
-        """Whether it comes from this machine, by a client that means this machine."""
+        """True if it comes from this machine, by a client that means this machine."""
         # nginx's bare proxy_pass adds nothing.
         return self.is_direct and not self.proxied
 

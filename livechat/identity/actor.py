@@ -25,7 +25,7 @@ ALL_GRANTS: Final[Grants] = {EVERYWHERE: ALL_RIGHTS}
 
 class Lease(Struct, frozen=True):
     """
-    How long an identity counts, and what ends it before.
+    The time for which an identity counts, and by what it can be ended before.
 
     @ivar issued: when it began, in seconds since 1970.
     @ivar ends: when it ends, in seconds since 1970; None: not by itself.
@@ -79,7 +79,7 @@ class Actor(Struct, frozen=True):
 
     @property
     def scope(self) -> str:
-        """What its nonces are among: no other actor that lasts has the same; "" if none lasts."""
+        """The name that sets its nonces apart from others'; "" for one that does not last."""
         if self.lease is not None and self.lease.key is not None:
             return f"k:{self.lease.key}"
         if self.user is None or not (self.returns or self.connection is not None):

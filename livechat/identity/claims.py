@@ -28,7 +28,7 @@ _LONGEST_JTI: Final = 128
 
 class Header(Struct):
     """
-    What a token says of its signature.
+    The part of a token that is about its signature.
 
     @ivar kid: the id of the key.
     @ivar jku: an address of keys; `x5u` is one of certificates, `crit` names extensions that one
@@ -43,7 +43,7 @@ class Header(Struct):
 
 
 class Claims(Struct):
-    """What the issuer of a token says of a user."""
+    """The part of a token that is about its user."""
 
     sub: str
     exp: float

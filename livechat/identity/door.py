@@ -59,7 +59,7 @@ class Claim(Struct, frozen=True):
 
     @property
     def by_key(self) -> bool:
-        """Whether it brings a key, or what looks like one."""
+        """True if it brings a key, or what looks like one."""
         return self.credential is not None and self.credential.startswith(PREFIX)
 
 
@@ -180,7 +180,7 @@ class Door:
 
     def acting_for(self, actor: Actor, identity: Identity) -> Actor:
         """
-        Let *actor*, a key, act for a user of the site.
+        Make *actor*, a key, act for a user of the site.
 
         @raise ChatError: it may not, or nobody can be this user.
         """

@@ -28,7 +28,7 @@ from livechat.identity.rights import Grants, grants_of
 from livechat.interfaces import IBackend, ISharedMap
 from livechat.system.time import Time
 
-#: What a credential begins with that is a key.
+#: The beginning of a credential that is a key.
 PREFIX: Final = "lck_"
 #: Keys that are kept.
 MOST_KEYS: Final = 1_000
@@ -42,7 +42,7 @@ _LARGEST: Final = 20_000
 _ID_BYTES: Final = 6
 _KEY: Final = re.compile(rf"{PREFIX}([a-z0-9]{{1,32}})_({RANDOM_PART})", re.ASCII)
 
-#: What else a key may: read ``/metrics``.
+#: A right besides: to read ``/metrics``.
 Scope = Literal["metrics"]
 
 
@@ -169,7 +169,7 @@ class Keys:
 
     async def drop(self, known_as: str) -> Key:
         """
-        Let a key count no more, at all processes within a second; return what it was.
+        Drop a key, at all processes within a second; return it as it was.
 
         @raise ChatError: ``not_found``; or as `livechat.interfaces.ISharedMap.drop`.
         """

@@ -82,7 +82,7 @@ class Hold:
             self._wait()
 
     def end(self) -> None:
-        """Let go: the connection is over.  No-op a second time."""
+        """End the hold: the connection is over.  No-op a second time."""
         self._leases.left(self, self._actor)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

@@ -60,7 +60,7 @@ def read_local_key(state: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Of several processes that make it at the same time, the first counts."""
+    """Make the key; the first counts, if several processes do so at the same time."""
     handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:

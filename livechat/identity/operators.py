@@ -217,7 +217,7 @@ class Operators:
             self._hashing.call, self._fits, password, account, shared
         )
         if account is not None and account != self.accounts.get(name):
-            # It was changed while its old password was checked.
+            # The account was changed while its old password was checked.
             right = False
         if not right:
             _log.warn("{address} gave a wrong operator's password.", address=address)

@@ -24,14 +24,14 @@ from msgspec import Struct
 
 from livechat.protocol.names import LONGEST_ROOM_NAME, is_internal
 
-#: What one may do in a room: be there, read what was said before, say something, remove what
-#: others said, change everything.
+#: A right in a room: to be there, to read what was said before, to say something, to remove
+#: others' words, to change everything.
 Right = Literal["join", "history", "send", "moderate", "manage"]
 Rights = frozenset[Right]
 Kind = Literal["guest", "user", "key", "operator"]
 #: Rights by pattern.
 Grants = Mapping[str, Rights]
-#: What guests may: everything that users of the site may, listen and read, or nothing.
+#: The rights of guests: those of users of the site, to listen and read, or none.
 Guests = Literal["on", "read", "off"]
 
 NO_RIGHTS: Final[Rights] = frozenset()
@@ -69,7 +69,7 @@ class Settings(Struct, frozen=True):
 
 class Restriction(Struct, frozen=True):
     """
-    What was taken from somebody in a room.
+    A right that was taken from somebody in a room.
 
     @ivar by: the right by which it was made.  It binds nobody that has the same one or a higher.
     """

@@ -85,7 +85,7 @@ class Sessions:
         self._accounts = accounts
         self._accounts.watch(self._end_lost)
         self._time = time
-        # What waits until the map can be changed.  While all of the shared password are to end,
+        # Changes that wait until the map can be changed.  While the shared password's are to end,
         # none of those counts.
         self._ends_all = False
         self._former: Mapping[str, int] = {}
@@ -132,7 +132,7 @@ class Sessions:
 
     def end_all_soon(self) -> None:
         """
-        Let no session of the shared password count any more, and end all when the map can be
+        End all sessions of the shared password here, and everywhere when the map can be
         changed.
         """
         self._ends_all = True

@@ -144,7 +144,7 @@ def _decoded(data: bytes) -> Sequence[bytes | msgspec.Raw]:
 def _keys_of_pem(data: bytes) -> Sequence[Key]:
     found = list(_PEM.finditer(data))
     if sum(each[1] == b"CERTIFICATE" for each in found) > 1:
-        # Those of its issuers, as a rule, and they issue no tokens.
+        # The others are its issuers', as a rule, and those issue no tokens.
         raise ValueError("of its certificates only one can have the key; leave that")
     if not found or len(found) > MOST_KEYS:
         raise ValueError(f"it is no PEM file with 1 to {MOST_KEYS} keys")

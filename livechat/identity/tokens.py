@@ -95,7 +95,7 @@ class Tokens:
 
     @property
     def strict(self) -> bool:
-        """Whether a credential that nobody knows is refused, instead of ignored."""
+        """True if a credential that nobody knows is refused, and not ignored."""
         return self._trust is not None
 
     async def known(self, token: str) -> Known | None:
@@ -156,7 +156,7 @@ class Tokens:
         found = self._remembered.pop(digest, None)
         if found is None or found.lease.ends is None or found.lease.ends <= self._time.wall():
             return None
-        # Those that are used stay longest.
+        # Tokens that are used stay longest.
         self._remembered[digest] = found
         return found
 

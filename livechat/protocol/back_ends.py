@@ -120,7 +120,7 @@ class TokenFound(Struct, frozen=True):
 
 class Target(Struct, frozen=True):
     """
-    What an action of a back end says besides.
+    The fields of a back end's action besides those of all.
 
     @ivar room: where it is done; actions that need no room have none.
     @ivar as_user: for whom a key acts, if it may; others' is ignored.

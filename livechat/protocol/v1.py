@@ -84,7 +84,7 @@ class Limits(Struct, frozen=True):
     edit: int
 
 
-#: What one may do in the room, in the order of `livechat.identity.rights.Right`.
+#: Rights in the room, in the order of `livechat.identity.rights.Right`.
 Can = tuple[Literal["join", "history", "send", "moderate", "manage"], ...]
 
 
@@ -112,7 +112,7 @@ class Hello(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hell
 
 class Rights(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="rights"):
     """
-    What the client may do from now on: the answer to `Auth`, and whenever it changes.
+    The client's rights from now on: the answer to `Auth`, and whenever they change.
 
     @ivar expires: as in `Hello`.
     @ivar expiring: the token ends within a minute.

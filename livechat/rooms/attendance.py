@@ -1,4 +1,4 @@
-"""Who is in a room, for those who are not in it themselves."""
+"""Shows the users of a room to actors outside it."""
 
 from __future__ import annotations
 

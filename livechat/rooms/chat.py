@@ -104,7 +104,7 @@ class Chat:
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
 
     def can(self, actor: Actor, room: str) -> Can:
-        """What *actor* may do in *room*, in the order of `livechat.identity.rights.Right`."""
+        """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""
         found = self._policy.rights(actor, room)
         return tuple(each for each in get_args(Right) if each in found)
 
@@ -117,7 +117,7 @@ class Chat:
         self._policy.require(actor, room, right)
 
     def moderated(self, actor: Actor, rooms: Sequence[Room]) -> Sequence[Room]:
-        """Those of *rooms* that *actor* moderates or manages; all, if it manages everywhere."""
+        """Choose the *rooms* that *actor* moderates or manages; all, if it manages everywhere."""
         rights = self._policy.rights
         if "manage" in rights(actor, EVERYWHERE):
             return rooms

@@ -1,4 +1,4 @@
-"""How often actors may act."""
+"""Bounds how often actors act."""
 
 from __future__ import annotations
 

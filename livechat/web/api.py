@@ -180,7 +180,7 @@ class Api:
 
     def _claim(self, call: Call, asked: Mapping[str, str], named: Raw = NO_DATA) -> Claim:
         """
-        What a client says of itself, and brings.
+        Read what a client says of itself, and brings.
 
         @raise ChatError: it is not allowed.
         """

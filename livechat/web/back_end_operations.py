@@ -1,4 +1,4 @@
-"""What the endpoints for back ends are for, as operations of OpenAPI."""
+"""Describes the endpoints for back ends, as operations of OpenAPI."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class BackEnds:
         body = json_body(call)
         action = decode_action(body)
         actor = await self._door.caller(call.source, self._claim(call))
-        # Of others, what stands beside an action in a room has always been ignored.
+        # Fields beside an action in a room have always been ignored, if no key sends them.
         target = Target() if room is not None and actor.kind != "key" else decode_target(body)
         actor = self._acting(actor, target.as_user)
         shortest = 1 if actor.returns else SHORTEST_SHARED
@@ -179,7 +179,7 @@ class BackEnds:
 
     async def _caller(self, call: Call) -> Actor:
         """
-        Whoever looks: a look counts as an act, because other processes may be asked.
+        Admit a caller: a look counts as an act, because other processes may be asked.
 
         @raise ChatError: there were too many.
         """

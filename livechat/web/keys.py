@@ -85,7 +85,7 @@ class KeysApi:
         return json(KeyMade(key=credential, **structs.asdict(_kept(key))))
 
     async def drop(self, call: Call) -> Response:
-        """Let a key count no more."""
+        """Drop a key."""
         actor = await self._manager(call)
         self._chat.audit.check()
         key = await self._keys.drop(call.names["id"])
@@ -175,7 +175,7 @@ def _rooms(
     """
     if asked is None:
         if within({EVERYWHERE: USERS_RIGHTS}, held):
-            # What all users may, now and later.
+            # The rights of all users, now and later.
             return None
         return rooms_of({pattern: given & USERS_RIGHTS for pattern, given in held.items()})
     if not within(_grants(asked), held):

@@ -78,7 +78,7 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
     ),
 }
-#: What the paths of endpoints have in braces.
+#: The names in braces in paths of endpoints.
 PATH: Final[dict[str, Document]] = {
     "room": ROOM,
     "name": {"type": "string", "pattern": f"^{accounts.NAME}$"},
@@ -281,7 +281,7 @@ def operation(
 
 
 def answer(text: str, schema: Document, media: str = "application/json") -> Document:
-    """What is answered where all is well."""
+    """The answer where all is well."""
     return {"200": {"description": text, "content": {media: {"schema": schema}}}}
 
 

@@ -115,7 +115,7 @@ export class Composer {
   }
 
   /**
-   * Let the visitor write, or say why that is not allowed. A draft stays where it is.
+   * Open the composer, or say why the visitor may not write. A draft stays where it is.
    *
    * @param {string} barred why not; empty where it is allowed
    * @returns {boolean} whether that is news

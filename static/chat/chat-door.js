@@ -36,7 +36,7 @@ const UNKNOWN = /** @type {const} */ ([
 ]);
 
 /**
- * Whether this is about who the visitor is, and not about the name.
+ * True if this is about the visitor's identity, and not about the name.
  *
  * @param {StateChange} change
  */

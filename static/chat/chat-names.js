@@ -135,7 +135,7 @@ function check() {
 }
 
 /**
- * What tells a user from all others. An id alone does not: a site's users may choose theirs, and a guest's is public.
+ * The name of a user that no other has. An id alone is none: a site's users may choose theirs, and a guest's is public.
  *
  * @param {User} user
  */

@@ -32,7 +32,7 @@ export class Past {
   #more = true;
   /** @type {Promise<void> | undefined} of a page that is being read */
   #loading;
-  /** How often what was shown was dropped. */
+  /** Counts how often the log was emptied. */
   #dropped = 0;
 
   /**
@@ -85,7 +85,7 @@ export class Past {
     } finally {
       this.#loading = undefined;
     }
-    // What came may not fill the screen.
+    // The page may not fill the screen.
     if (dropped !== this.#dropped || (this.#log.isAtTop() && read)) this.load();
   }
 
@@ -102,7 +102,7 @@ export class Past {
   }
 
   /**
-   * Whether one gets to a message page by page.
+   * True if paging leads to a message.
    *
    * @param {number} seq
    */

@@ -196,7 +196,7 @@ class View {
       const { state, code } = detail;
       if (state !== "open") people.allTyped();
       if (state === "closed" && code !== 1000) {
-        // It was refused, which another name may cure; after what was given up has been told.
+        // The visitor was refused, which another name may cure; after what was given up has been told.
         setTimeout(() => this.#chat === chat && this.#turnedAway(detail, token !== undefined, last));
       } else if (state === "waiting" && source?.isNobody && !chat.user) {
         this.#leave();

@@ -197,7 +197,7 @@ function closed(code, reason) {
     code,
     reason: text,
     wait: hint ? delay(hint) : later,
-    // Those in the 4100s ask for new credentials, which the page may have.
+    // The 4100s ask for new credentials, which the page may have.
     final: range === 41 || range === 44,
     mute: STRANGERS.includes(code),
   };

@@ -151,7 +151,7 @@ export class Sender {
   }
 
   /**
-   * What something was about is not there any more.
+   * The message that something was about is not there any more.
    *
    * @param {Item} item
    */
@@ -235,7 +235,7 @@ export class Sender {
    * @param {{ reject: Function } | undefined} promised
    */
   #tellGivenUp(item, error, promised) {
-    // Of one from before a reload nobody was promised anything.
+    // Nobody was promised anything of one from before a reload.
     if (promised) promised.reject(error);
     else this.#host.emit("refused", { ...queued(item), error });
   }
@@ -265,7 +265,7 @@ export class Sender {
 }
 
 /**
- * Who does not want to know what becomes of it need not look.
+ * A caller that does not want to know what becomes of it need not look.
  *
  * @template T
  * @param {Promise<T>} promise
@@ -284,7 +284,7 @@ function queued({ nonce, action }) {
 }
 
 /**
- * How long an action's text is.
+ * The length of an action's text.
  *
  * @param {{ type: string, message?: string, text?: string }} action
  */

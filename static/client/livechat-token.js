@@ -38,12 +38,12 @@ export class Tokens {
     this.#ask = ask;
   }
 
-  /** Whether the page gives tokens. */
+  /** True if the page gives tokens. */
   get given() {
     return this.#ask !== undefined;
   }
 
-  /** Whether the page has to be asked before a connection begins. */
+  /** True if the page has to be asked before a connection begins. */
   get isShort() {
     return this.given && !this.lasts(SHORT);
   }

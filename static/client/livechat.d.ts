@@ -23,13 +23,13 @@ export interface Options {
   /**
    * Gives a token, a JWT, that says which user of your site this is; `name` and `key` do not count then.
    *
-   * It is called before a connection when the last token has less than 30 seconds left, a minute before
+   * The function is called before a connection when the last token has less than 30 seconds left, a minute before
    * a token ends, when the server refused one as over (4100), and when the page wakes up with one that is
    * about to end. When it fails, gives nothing, or takes more than 15 seconds, that is tried again, later
    * and later. The token is kept in memory only, and is never part of an address.
    */
   token?: () => string | Promise<string>;
-  /** Whether requests to the server bring its cookies; WebSockets always do. Unless said, they do not. */
+  /** True lets requests to the server bring its cookies; WebSockets always do. Unless said, they do not. */
   credentials?: boolean;
 }
 

@@ -16,8 +16,8 @@
  * Each attempt tries a WebSocket, and where none can be had server-sent events.  Who comes back
  * says what it has seen last, so nothing is missed without a word.
  *
- * What is to be stored (messages, edits, retractions) goes by livechat-sender.js, which keeps it in an
- * outbox until it is acknowledged.  A token, where the page has them, comes from livechat-token.js before
+ * Messages, edits and retractions go by livechat-sender.js, which keeps them in an
+ * outbox until they are acknowledged.  A token, where the page has them, comes from livechat-token.js before
  * each attempt.
  *
  * @import { Chat, Data, Events, Gap, Message, Options, Place, Presence, Right, State } from "./livechat.js"
@@ -545,10 +545,10 @@ class Room extends EventTarget {
   /** @param {any} frame */
   #refused(frame) {
     const { code, detail } = frame.error;
-    // What was sent meanwhile is sent again with another token.
+    // Messages that were sent meanwhile go again with another token.
     if (code === "token_expired" && this.#tokens.given) this.#lost({ code: 4100, reason: detail });
     else if (frame.nonce) this.#sender.refused(frame);
-    // It is another user's, or none that the server knows: a connection of its own tells.
+    // The token is another user's, or none that the server knows: a connection of its own tells.
     else if (this.#renewing && UNFIT.includes(code)) this.#lost({ reason: detail, exact: true });
     else {
       if (this.#renewing) this.#renewLater();
@@ -627,7 +627,7 @@ function said({ type, reply_to: replyTo, ...rest }) {
 }
 
 /**
- * Whether two are the same user: an id alone does not say so, because a site's users may choose theirs.
+ * True if two are the same user: an id alone does not say so, because a site's users may choose theirs.
  *
  * @param {User | null | undefined} one
  * @param {User | null | undefined} other

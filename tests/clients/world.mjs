@@ -30,7 +30,7 @@ for (const name of readdirSync(client)) copyFileSync(new URL(name, client), join
 export const library = join(place, "livechat.js");
 export const { connect, ChatError } = await import(library);
 
-/** What a site and a daemon share, which has it in the file `secret`. */
+/** The secret that a site and a daemon share, which has it in the file `secret`. */
 const SECRET = "a secret that the site and the chat share";
 const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
 

@@ -1,4 +1,4 @@
-"""What tests of the command share."""
+"""Fixtures that tests of the command share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.command.fake import Fake
 
 
 class Ran(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str

@@ -91,7 +91,7 @@ def test_one_of_before_stays_until_the_new_one_is_whole(
 
 
 def test_a_broken_database(state: Path, command: Command, tmp_path: Path) -> None:
-    """What could not be restored is no backup."""
+    """A copy that could not be restored is no backup."""
     with closing(sqlite3.connect(state / "livechat.sqlite3")) as database:
         database.execute("PRAGMA journal_mode = DELETE")
         database.executemany("INSERT INTO said VALUES (?)", [("x" * 900,)] * 100)
@@ -115,7 +115,7 @@ def test_places_that_cannot_be(state: Path, command: Command, tmp_path: Path) ->
 
 @pytest.mark.parametrize("variable", ["LIVECHAT_REDIS", "REDIS_URL", "LIVECHAT_BACKEND"])
 def test_rooms_elsewhere(state: Path, command: Command, tmp_path: Path, variable: str) -> None:
-    """It says what to do instead, and makes nothing."""
+    """The command says what to do instead, and makes nothing."""
     target = tmp_path / "b.tar"
     ran = command("backup", str(target), **{variable: "redis://x"})
     assert ran.code == 1

@@ -48,7 +48,7 @@ def test_a_server_that_runs(fake: Fake, command: Command) -> None:
 
 
 def test_before_the_first_start(command: Command) -> None:
-    """What will be made is no fault, and that nobody answers is only said."""
+    """A file that will be made is no fault, and that nobody answers is only said."""
     ran = command("check")
     assert ran.code == 0
     assert found(ran)["server"] == ["warn"]
@@ -71,7 +71,7 @@ def test_options_of_the_environment(command: Command) -> None:
 
 
 def test_certificates(command: Command, tmp_path: Path) -> None:
-    """One that is over, or not of its key, is a fault; one that soon ends is a warning."""
+    """One that is over, or not of its key, is a fault; a near end is a warning."""
     good, key = issue(tmp_path)
     _, other = issue(tmp_path, name="other.example")
     assert command("check", "--", f"--certificate={good}", f"--private-key={key}").code == 0

@@ -21,7 +21,7 @@ def client_of(fake: Fake) -> Client:
 
 
 def test_a_request(fake: Fake) -> None:
-    """It says who asks, and brings JSON."""
+    """A request says who asks, and brings JSON."""
     fake.answers = [Said({"a": 1}, headers={"X-Y": "z"})]
     answer = client_of(fake).ask("POST", "/x/", {"é": 1}, Idempotency_Key="k")
     assert answer.value == {"a": 1}
@@ -91,7 +91,7 @@ def test_problems(fake: Fake) -> None:
     ],
 )
 def test_other_answers(fake: Fake, said: Said, shown: str) -> None:
-    """Those of something in between too; nothing is followed elsewhere."""
+    """Answers of something in between too; nothing is followed elsewhere."""
     fake.answers = [said]
     with pytest.raises(RefusedError) as caught:
         client_of(fake).ask("GET", "/")

@@ -62,7 +62,7 @@ def test_a_damaged_file(state: Path, text: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o777])
 def test_a_key_that_others_can_use(state: Path, mode: int) -> None:
-    """It is not used, and the words say what to do."""
+    """Such a file is not used, and the words say what to do."""
     (state / "local-key").chmod(mode)
     said = why(None, str(state))
     assert f"mode {mode:04o}" in said

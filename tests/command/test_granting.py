@@ -134,7 +134,7 @@ def test_operators(fake: Fake, command: Command) -> None:
 
 
 def test_a_password_of_ones_own(fake: Fake, command: Command, tmp_path: Path) -> None:
-    """It comes from a file or the standard input, never from the command line."""
+    """A password comes from a file or the standard input, never from the command line."""
     fake.answers = [Said({"name": "ann", "rooms": {}, "new": True, "password": None})]
     words = ("operator", "add", "ann", "--can=*=*", "--password-file")
     assert command(*words, "-", stdin=" my own password \n").out == "ann is new\n"

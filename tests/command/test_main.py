@@ -57,7 +57,7 @@ def test_no_server(command: Command) -> None:
 
 
 def test_where_options_stand(fake: Fake, command: Command) -> None:
-    """Those of all commands stand before or behind a command's name."""
+    """Options of all commands stand before or behind a command's name."""
     fake.answers = [Said({"keys": []})]
     state = str(fake.state)
     for words in (
@@ -73,7 +73,7 @@ def test_a_reader_that_has_enough(fake: Fake) -> None:
     line = b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n'
     fake.answers = [Said(line * 10_000)]
     command = subprocess.Popen(
-        # Whoever runs the tests in a shell's background has it ignored.
+        # Where the tests run in a shell's background, it is ignored.
         ["env", "--default-signal=INT", *RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -88,7 +88,7 @@ def test_a_reader_that_has_enough(fake: Fake) -> None:
 
 
 def test_control_c(fake: Fake) -> None:
-    """It ends quietly, as a program that was interrupted."""
+    """The command ends quietly, as a program that was interrupted."""
     fake.answers = [Said(b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n')]
     with subprocess.Popen(
         [*RUN, "tail", "r", "--last=0", f"--state={fake.state}"],

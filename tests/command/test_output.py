@@ -25,7 +25,7 @@ from livechat.command.output import Output, printable, table
     ],
 )
 def test_what_terminals_would_obey(text: str, shown: str) -> None:
-    """Whatever people say stays text on one line."""
+    """People's words stay text on one line."""
     assert printable(text) == shown
 
 

@@ -18,7 +18,7 @@ reactor: Any = installed
 
 
 class LookTest(TestCase):
-    """What is found of a Redis."""
+    """A Redis as the check finds it."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

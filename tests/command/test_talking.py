@@ -67,7 +67,7 @@ def tail(fake: Fake) -> Callable[..., tuple[Tail, list[float]]]:
 def test_tail(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It begins with the last messages, and goes on where it was over every outage."""
+    """The command begins with the last messages, and goes on where it was over every outage."""
     history = {"chat_history": [{"message": "before", "seq": 1, "time": 1_790_000_000_000}]}
     fake.answers = [
         Said(history, headers={"Livechat-Epoch": "e", "Livechat-Seq": "1"}),
@@ -113,7 +113,7 @@ def test_tail_for_programs(
 def test_tail_of_a_server_that_is_gone(
     fake: Fake, tail: Callable[..., tuple[Tail, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said once, and tried again ever more slowly."""
+    """An outage is said once, and tried again ever more slowly."""
     fake.show(port=1)
     following, pauses = tail(7)
     with pytest.raises(Stop):
@@ -161,7 +161,7 @@ def test_said_once(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch
 
 
 def test_act(fake: Fake, command: Command) -> None:
-    """What is JSON is sent as it is; the answer is printed as it came."""
+    """JSON is sent as it is; the answer is printed as it came."""
     fake.answers = [Said({"type": "ack", "seq": 1})]
     action = '{"type":"retract", "refs":[1]}'
     assert command("act", "r", action) == (0, '{"type": "ack", "seq": 1}\n', "")

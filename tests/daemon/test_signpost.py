@@ -38,7 +38,7 @@ def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool
 
 
 def test_a_chain(tmp_path: Path) -> None:
-    """Of a chain the server's own certificate counts, which comes first."""
+    """The server's own certificate counts, which is the first of a chain."""
     from livechat.net import certificates  # noqa: PLC0415
 
     chain, key = issue(tmp_path)

@@ -34,7 +34,7 @@ def read(**more: Any) -> Claims:
      "A.b.c", "lck_1_2", "." * 9, signed() + ".x"],
 )  # fmt: skip
 def test_no_tokens(token: str) -> None:
-    """What is no token of this form is left to others."""
+    """A text that is no token of this form is left to others."""
     assert header_of(token) is None
 
 
@@ -76,7 +76,7 @@ def test_length() -> None:
      {"x": json.loads("[" * 99 + "]" * 99)}],
 )  # fmt: skip
 def test_claims_of_another_type(more: dict[str, Any]) -> None:
-    """What decides on something must be what it should be."""
+    """Claims that decide on something must be of their type."""
     with pytest.raises(ChatError, match="its claims cannot be read") as caught:
         read(**more)
     assert caught.value.kind is Kind.UNAUTHORIZED

@@ -153,7 +153,7 @@ class BackEnds:
 
 @pytest.mark.parametrize("header", ["origin", "sec-fetch-site"])
 def test_a_key_in_a_browser(header: str) -> None:
-    """It is refused, right or wrong, before it is looked at."""
+    """The key is refused, right or wrong, before it is looked at."""
     desk = BackEnds()
     for credential in (desk.key(), f"lck_x_{'w' * 43}", LOCAL_KEY):
         headers = {header: ("https://localhost",)}

@@ -157,7 +157,7 @@ def test_keys_that_never_are(site: Site, answer: bytes | OSError | None) -> None
 
 
 def test_stops_under_way(site: Site) -> None:
-    """Whoever waits for a set when the server stops is answered, and nothing is fetched again."""
+    """A client that waits for a set when the server stops is answered; nothing is fetched again."""
     site.answer = None
     site.ring.fetch()
     looking = Deferred.fromCoroutine(site.ring.look_for("1"))
@@ -171,7 +171,7 @@ def test_stops_under_way(site: Site) -> None:
 
 
 def test_a_bug(site: Site) -> None:
-    """It is logged, and the set is fetched again."""
+    """A bug is logged, and the set is fetched again."""
     site.answer = None
     site.ring.fetch()
     with capturedLogs() as logs:

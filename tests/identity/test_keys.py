@@ -45,7 +45,7 @@ class Desk:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is hashed and compared."""
+    """The secrets that were hashed and compared."""
     done: list[str] = []
     for name in ("blake2b", "compare_digest"):
         original = getattr(module, name)
@@ -88,7 +88,7 @@ def test_unknown_id_and_wrong_secret(work: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_no_keys(given: str) -> None:
-    """What does not look like a key is refused as an unknown one is."""
+    """A text that does not look like a key is refused as an unknown one is."""
     desk = Desk()
     assert desk.refused(given) == desk.refused(f"lck_a_{WRONG}")
 
@@ -126,7 +126,7 @@ def test_the_local_key() -> None:
 
 
 def test_a_key_called_local_in_the_map() -> None:
-    """Whoever can write the map has not become the local key."""
+    """An entry of the map is not the local key."""
     desk = Desk()
     desk.add()
     ((_, value),) = desk.map.items()

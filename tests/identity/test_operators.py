@@ -450,7 +450,7 @@ def test_the_right_name_and_password(desk: Desk, counting: Counting) -> None:
 
 
 def test_no_name_is_logged_that_was_wrong(desk: Desk) -> None:
-    """What was typed as a name may be a password."""
+    """A text that was typed as a name may be a password."""
     with capturedLogs() as events:
         desk.refused(name=PASSWORD)
     assert PASSWORD not in str(events)

@@ -93,7 +93,7 @@ def test_internal_rooms() -> None:
 
 
 def test_everywhere() -> None:
-    """What belongs to no room needs the pattern of all rooms."""
+    """A thing that belongs to no room needs the pattern of all rooms."""
     assert rights("key", grants_of({"*": ["manage"]}), EVERYWHERE, OPEN) == {"manage"}
     assert rights("key", grants_of({"a*": ["manage"]}), EVERYWHERE, OPEN) == NO_RIGHTS
 
@@ -192,7 +192,7 @@ def test_oracle(
 
 @given(_GRANTS, _GRANTS, _NAMES)
 def test_within(wanted: Grants, held: Grants, room: str) -> None:
-    """What is within others gives nothing more, in any room."""
+    """Grants within others give nothing more, in any room."""
     if within(wanted, held):
         assert granted(wanted, room) <= granted(held, room)
     assert within(wanted, wanted)

@@ -208,7 +208,7 @@ def test_remembered(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_remembers_so_many(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered has a bound; those that are used stay."""
+    """The memory has a bound; tokens that are used stay."""
     monkeypatch.setattr(module, "MOST_REMEMBERED", 3)
     tokens, verified = trusting(at, SECRET), Counted(monkeypatch)
     first, *others = (signed(sub=str(number)) for number in range(9))

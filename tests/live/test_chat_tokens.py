@@ -101,7 +101,7 @@ def door(visitor: Visitor, problem: str) -> None:
 
 
 def test_a_token_in_the_address(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """It is moved out of the address at once, survives a reload, and is nowhere but in the tab."""
+    """The token leaves the address at once, survives a reload, and is in the tab only."""
     ann, seen = visitor(), list[str]()
     ann.page.on("websocket", lambda made: seen.append(made.url))
 
@@ -157,7 +157,7 @@ def test_marks_and_look_alikes(visitor: Callable[..., Visitor], daemon: Daemon) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_rights(visitor: Callable[..., Visitor], daemon: Daemon, scheme: str) -> None:
-    """What one may not do is not offered, and the page says why."""
+    """A right that is missing is not offered, and the page says why."""
     size = {"viewport": NARROW} if scheme == "dark" else {}
     room = f"rights-{scheme}"
     ann = enter(visitor(), room, token("42", name="Ann", role="vip"))
@@ -198,7 +198,7 @@ def test_at_the_door(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(ann.page.get_by_role("button", name="Try again")).to_be_focused()
     ann.page.get_by_role("button", name="Enter as a guest").click()
     expect(ann.page.get_by_label("Your name")).to_be_focused()
-    # It is forgotten.
+    # The token is forgotten.
     ann.page.reload()
     expect(ann.page.get_by_label("Your name")).to_be_visible()
     enter(ann, "door", token("42", name="Ann")).is_in()

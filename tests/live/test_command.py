@@ -24,7 +24,7 @@ LIVECHAT = Path(sys.executable).with_name("livechat")
 
 
 class Ran(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -42,7 +42,7 @@ def livechat(daemon: Daemon, *words: str, stdin: str = "", **environment: str) -
 
 
 def done(daemon: Daemon, *words: str, stdin: str = "") -> str:
-    """What a command prints that must end well."""
+    """The output of a command that must end well."""
     ran = livechat(daemon, *words, stdin=stdin)
     assert (ran.code, "Traceback" in ran.err) == (0, False), ran
     return ran.out.rstrip("\n")
@@ -68,11 +68,11 @@ def test_tokens(daemon: Daemon) -> None:
 
 
 def test_a_room(daemon: Daemon) -> None:
-    """What is said is printed as it comes, over a restart of the connection."""
+    """Messages are printed as they come, and so is what was taken back."""
     assert done(daemon, "say", "news", "before") == "#1"
     assert done(daemon, "say", "news", "--user=42", "--name=Ann", stdin="two\nlines\n") == "#2"
     with subprocess.Popen(
-        # Whoever runs the tests in a shell's background has it ignored.
+        # Where the tests run in a shell's background, it is ignored.
         [
             *("env", "--default-signal=INT"),
             *(LIVECHAT, "tail", "news", "--state", daemon.directory / "state"),
@@ -131,7 +131,7 @@ def test_operators(daemon: Daemon, tmp_path: Path) -> None:
 
 
 def test_checks(daemon: Daemon) -> None:
-    """It is alive, and nothing is wrong with it."""
+    """The daemon is alive, and nothing is wrong with it."""
     assert done(daemon, "check", "--alive") == "alive"
     assert f"ready at https://127.0.0.1:{daemon.port}/" in done(daemon, "check")
     assert done(daemon, "version").startswith("livechat ")

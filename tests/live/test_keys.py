@@ -20,7 +20,7 @@ from tests.live.daemon import PATIENCE, Daemon, Member, eventually, trusting
 
 #: Seconds after the ack within which a revocation is in force everywhere.
 EVERYWHERE = 1.0
-#: What a page is answered that has a key: browsers send no Origin where it reads its own site.
+#: The answer to a page that has a key: browsers send no Origin where it reads its own site.
 IN_A_PAGE = """async (key) => {
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
     const asked = [
@@ -86,7 +86,7 @@ def hears(member: Member, text: str) -> bool:
 
 
 def test_two_workers(start: Callable[..., Daemon], redis: RedisServer) -> None:
-    """Whoever is revoked, or came with a key that is dropped, is out at both within a second."""
+    """A revoked user, and one that came with a dropped key, is out at both within a second."""
     daemon = start(f"--redis={redis.url}", "--workers=2")
     for number in (1, 2):
         daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")

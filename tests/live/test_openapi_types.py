@@ -31,7 +31,7 @@ export { batch, results, key, members, nameless };
 
 
 def test_a_client_compiles(port: Port, tmp_path: Path) -> None:
-    """What may be sent compiles, and what may not does not."""
+    """Code that sends what may be sent compiles, and other code does not."""
     document = contract.openapi(port.world.chat, port.tree.places())
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "client.ts").write_text(CLIENT)

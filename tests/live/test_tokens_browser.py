@@ -39,7 +39,7 @@ USES = """async ([url, token]) => {
     socket.close();
     return [sent.status, history.chat_history.at(-1).user, heard, socket.protocol, frame];
 }"""
-#: What an EventSource, which can only bring cookies, hears first.
+#: The first event of an EventSource, which can only bring cookies.
 LISTENS = """(url) => new Promise((resolve, reject) => {
     const source = new EventSource(`${url}/chat/events/r/`, { withCredentials: true });
     source.addEventListener("hello", ({ data }) => { source.close(); resolve(data); });

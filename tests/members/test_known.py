@@ -35,7 +35,7 @@ def closed(client: RecordingClient) -> Kind | None:
 
 
 def test_hello(world: World) -> None:
-    """It says who the site says one is, what one may do, and until when."""
+    """The hello says who the site says one is, what one may do, and until when."""
     client = Client(world, token=world.token(name="Ann", role="vip"), name="Eve")
     hello = client.heard()[0]
     assert hello["user"] == {"id": "42", "name": "Ann", "role": "vip", "verified": True}
@@ -99,7 +99,7 @@ def test_renewal(world: World) -> None:
 
 
 def test_renewal_behind_the_end(world: World) -> None:
-    """It is in time until the connection closes."""
+    """A token is in time until the connection closes."""
     client = Client(world, token=world.token(seconds=90))
     world.clock.advance(95)
     client.heard()
@@ -193,7 +193,7 @@ def test_revoked_while_it_enters(world: World) -> None:
 
 
 def test_a_session_that_ended(world: World) -> None:
-    """It holds nothing: no timer, no revocation reaches it."""
+    """A session that is closed holds nothing: no timer, no revocation reaches it."""
     client = Client(world, token=world.token())
     client.session.close()
     result(world.leases.revoke_user("42"))

@@ -74,7 +74,7 @@ class FetchTest(TestCase):
         assert len(self.site.heads) == 1
 
     async def test_errors(self) -> None:
-        """What is not there is no set, and a body that has no end does not matter."""
+        """A missing page is no set, and a body that has no end does not matter."""
         assert "404" in await self.failed(with_body(b"x" * 100, "404 Not Found"))
         assert "500" in await self.failed(endless(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65_536))
 
@@ -103,13 +103,13 @@ class FetchTest(TestCase):
 
             def hang(connection: SSLSocket, begun: bytes = begun) -> None:
                 connection.sendall(begun)
-                # It is told by the end of the connection that it was given up.
+                # The server is told by the end of the connection that it was given up.
                 assert connection.recv(1) == b""
 
             assert await self.failed(hang) == "there is no answer within 0.3 seconds"
 
     async def test_no_http(self) -> None:
-        """Whatever comes in place of HTTP is an error in words."""
+        """Bytes in place of HTTP are an error in words."""
         for data in (b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"):
 
             def answer(connection: SSLSocket, data: bytes = data) -> None:

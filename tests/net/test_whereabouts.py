@@ -12,7 +12,7 @@ from livechat.net.whereabouts import FILE, Whereabouts, reachable
 
 
 def test_written_and_read(tmp_path: Path) -> None:
-    """What is written is read, and nobody else can read it."""
+    """A file that is written is read, and nobody else can read it."""
     found = Whereabouts("::1", 10443, "ab" * 32, embedded=False)
     whereabouts.write(tmp_path, found)
     assert whereabouts.read(tmp_path) == found

@@ -16,7 +16,7 @@ def test_too_few_or_too_many(count: int) -> None:
 
 
 def test_single_action() -> None:
-    """What has no list of actions is one itself."""
+    """A body without a list of actions is one itself."""
     assert decode_batch(b'{"message":"x"}') is None
     assert [bytes(each) for each in decode_batch(b'{"actions":[{"a": 1},2]}') or ()] == [
         b'{"a": 1}',

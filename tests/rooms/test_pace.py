@@ -60,7 +60,7 @@ def test_keys() -> None:
 
 
 def test_a_user_harms_no_neighbours() -> None:
-    """What a user is refused takes nothing of the address's rate."""
+    """An act that a user is refused takes nothing of the address's rate."""
     pace = Pace(Time(Clock()), per_ip=5, per_user=1)
     user = Actor("user", source(), User("42", "Ann", verified=True))
     assert sum(not refused(pace, user) for _ in range(100)) == 2

@@ -1,4 +1,4 @@
-"""Whatever an actor does in a room, it may if and only if `livechat.identity.rights` says so."""
+"""An actor may act in a room if and only if `livechat.identity.rights` says so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from livechat.rooms.history import Window
 from tests.support import SOMEBODY, RecordingClient, RecordingSink, World, result
 
 ROOMS = ("lobby", "team-a", "team-b")
-#: How an act of the library is refused that needs a right.
+#: The refusals of acts that need a right.
 REFUSED = {Kind.FORBIDDEN, Kind.UNAUTHORIZED}
 AUTHOR = Actor("user", SOMEBODY.source, User("author", "Author", verified=True))
 

@@ -63,7 +63,7 @@ def jwk_set(*keys: Mapping[str, Any]) -> bytes:
 
 
 def claims(now: float = NOW, **more: Any) -> dict[str, Any]:
-    """What a token says; None leaves a claim out."""
+    """The claims of a token; None leaves one out."""
     given = {"sub": "42", "name": "Ann", "iat": int(now), "exp": int(now) + 600} | more
     return {name: value for name, value in given.items() if value is not None}
 

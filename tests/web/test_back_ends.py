@@ -77,7 +77,7 @@ def test_a_batch(key: BackEnd) -> None:
     ids=range(9),
 )  # fmt: skip
 def test_no_batch(key: BackEnd, body: bytes) -> None:
-    """Of what is no batch, or too long a one, nothing is done."""
+    """Nothing is done of a body that is no batch, or too long a one."""
     answer = key.ask("POST", ACTIONS, body)
     assert answer.status == 400
     assert answer.code() in ("bad_json", "bad_message")
@@ -113,7 +113,7 @@ def test_broken_ones_among_others(key: BackEnd) -> None:
 
 
 def test_a_bug_in_one(key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told of that one, without a word of it; the others are done."""
+    """The answer tells of that one, without a word of it; the others are done."""
     send = key.port.world.chat.send
 
     def broken(actor: Any, room: str, *args: Any, **more: Any) -> Any:
@@ -152,7 +152,7 @@ def test_guests_and_users(make_world: Callable[..., World]) -> None:
 
 
 def test_beside_an_action(port: Port) -> None:
-    """What guests and users send beside one, to the address of a room, is ignored as ever."""
+    """Fields that guests and users send beside one, to a room's address, are ignored as ever."""
     for who in (BackEnd(port, ""), BackEnd(port, port.world.token())):
         for more in ({"room": 7}, {"room": "other"}, {"as": {"no": "id"}}):
             answer = who.ask("POST", "/chat/actions/r/", {"message": "x", **more})
@@ -161,7 +161,7 @@ def test_beside_an_action(port: Port) -> None:
 
 
 def test_looks_count(make_world: Callable[..., World]) -> None:
-    """Who looks too often is told to wait."""
+    """A client that looks too often is told to wait."""
     port = Port(make_world(rate_per_ip=1))
     for target in ("/chat/rooms/r/", "/chat/members/r/"):
         assert [port.ask("GET", target).status for _ in range(3)] == [200, 200, 429]
@@ -186,7 +186,7 @@ def test_for_several_users(key: BackEnd) -> None:
 
 
 def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
-    """It would be unclear which act it is for."""
+    """The act that such a header is for would be unclear."""
     answer = batch(key, say("a"), Idempotency_Key="k" * 16)
     assert code(answer) == (400, "bad_request")
     single = key.ask("POST", ACTIONS, say("a"), Idempotency_Key="k" * 16)
@@ -194,7 +194,7 @@ def test_a_key_of_idempotency_for_many(key: BackEnd) -> None:
 
 
 def test_a_single_action(key: BackEnd) -> None:
-    """It is answered as by the address of its room; without one where it needs none."""
+    """One action is answered as by the address of its room; without one where it needs none."""
     assert key.ask("POST", ACTIONS, say("a")).json()["seq"] == 1
     assert code(key.ask("POST", ACTIONS, {"message": "x"})) == (400, "bad_room")
     assert code(key.ask("POST", ACTIONS, {"type": "revoke"})) == (400, "bad_message")
@@ -279,7 +279,7 @@ def test_rooms(port: Port) -> None:
 
 
 def test_a_room(port: Port) -> None:
-    """Who is there, where it stands and what one may, for those who may be there."""
+    """Its users, its place and one's rights, for those who may be there."""
     enter(port, "a", "Ann", 2)
     enter(port, "a", "Ben")
     key = BackEnd(port)
@@ -337,7 +337,7 @@ def test_members_elsewhere(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backend_that_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said so, and nothing is left behind."""
+    """The error says so, and nothing is left behind."""
 
     def away(room: str) -> Any:
         raise ChatError(Kind.UNAVAILABLE, "away")

@@ -107,7 +107,7 @@ def test_two(world: World, headers: dict[str, Any]) -> None:
 
 
 def test_empty(world: World) -> None:
-    """What is empty is not there."""
+    """An empty token is none."""
     given = {"authorization": "Bearer ", "sec_websocket_protocol": "livechat.token."}
     assert find(world, **given, origin=OWN, cookie="chat=c") == "c"
 
@@ -131,7 +131,7 @@ def test_subprotocols(port: Port, spoken: str) -> None:
 
 
 def test_both_subprotocols(port: Port) -> None:
-    """Of the two the richer one is spoken, in whatever order they are offered."""
+    """The richer one of two is spoken, in whatever order they are offered."""
     wire = port.connect()
     offered = {"Sec_WebSocket_Protocol": "livechat.plain, livechat.v1"}
     wire.send(request("GET", "/ws/chat/r/", **HANDSHAKE, **offered))
@@ -139,7 +139,7 @@ def test_both_subprotocols(port: Port) -> None:
 
 
 def test_a_token_in_the_query(port: Port, tmp_path: Path) -> None:
-    """It is ignored, and is in no log."""
+    """A token in a query is ignored, and is in no log."""
     token = run(port.world.tokens.mint("42", name="Ann")).token
     access = AccessLog(tmp_path / "access.log")
     logged = Port(port.world, access=access)

@@ -127,7 +127,7 @@ def test_a_key_in_a_browser(manager: BackEnd, origin: str, method: str) -> None:
     ],
 )
 def test_no_such_keys(manager: BackEnd, body: Any, expected: str) -> None:
-    """What cannot be a key is refused, and nothing is made."""
+    """A body that cannot be a key is refused, and nothing is made."""
     assert code(manager.ask("POST", KEYS, body)) == (400, expected)
     assert len(manager.ask("GET", KEYS).json()["keys"]) == 1
     assert records(manager.port.world) == []
@@ -265,7 +265,7 @@ def test_says_for_users(manager: BackEnd) -> None:
     ],
 )
 def test_no_such_tokens(manager: BackEnd, body: object, status: int, expected: str) -> None:
-    """What cannot be a token is refused."""
+    """A body that cannot be a token is refused."""
     assert code(manager.ask("POST", TOKEN, body)) == (status, expected)
 
 
@@ -337,6 +337,6 @@ def test_metrics(port: Port) -> None:
     ],
 )
 def test_the_local_key(port: Port, address: str, headers: dict[str, str], status: int) -> None:
-    """It counts on this machine only, and not through a proxy."""
+    """The local key counts on this machine only, and not through a proxy."""
     given = {"Authorization": f"Bearer {LOCAL_KEY}", **headers}
     assert port.ask("GET", KEYS, _from=address, **given).status == status

@@ -64,7 +64,7 @@ def records(world: World) -> list[AuditRecord]:
 def test_those_who_may_not(
     port: Port, manager: Manager, rooms: Any, method: str, target: str, body: Any
 ) -> None:
-    """Whoever does not manage everything gets to know and to change nothing."""
+    """A caller that does not manage everything gets to know and to change nothing."""
     manager.put("ann", {"lobby": ["moderate"]})
     assert code(Manager(port, rooms).ask(method, target, body)) == (403, "forbidden")
     data = b"" if body is None else json.dumps(body).encode()

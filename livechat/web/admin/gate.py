@@ -266,7 +266,7 @@ class Gate:
     ) -> AsyncGenerator[bytes, None]:
         with self._operators.sessions.during(token, stream.end):
             if self._operators.sessions.find(token) is None:
-                # It ended before its end could be told.
+                # The session ended before its end could be told.
                 stream.end()
             async with aclosing(events):
                 async for each in events:

@@ -186,7 +186,7 @@ class Admin:
         self, actor: Actor, view: View, everywhere: list[Room], reports: Sequence[Report]
     ) -> dict[str, Any]:
         """
-        What the overview's templates are given: of the rooms those that *actor* moderates, and
+        Make the values of the overview's templates: the rooms that *actor* moderates, and
         the server only where it manages everything.
         """
         server = self._server

@@ -50,7 +50,7 @@ def code(answer: Answer) -> int:
 
 
 def test_the_overview(port: Port, world: World) -> None:
-    """It lists the rooms that they moderate or manage, and says nothing of others."""
+    """The page lists the rooms that they moderate or manage, and says nothing of others."""
     for room in ("lobby", "team-a", "news", "secret"):
         run(world.chat.join(ANN, room, RecordingClient()))
         say(world, "hi", room)
@@ -135,7 +135,7 @@ def test_the_audit_is_for_those_who_moderate_everything(port: Port, world: World
 
 
 def test_names_in_the_audit(port: Port, browser: Browser, world: World) -> None:
-    """What they do is recorded by name; with the shared password, as before."""
+    """Their acts are recorded by name; with the shared password, as before."""
     ann = named(port, lobby="moderate send")
     page(ann, "/admin/rooms/lobby/")
     ann.post("/admin/rooms/lobby/", message="hello")
@@ -164,7 +164,7 @@ def test_typing_the_name(port: Port, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "operator", "Operator"])
 def test_the_shared_password(port: Port, name: str) -> None:
-    """It goes without a name, or with the one that browsers have kept with it."""
+    """The shared password goes without a name, or with the one that browsers have kept with it."""
     browser = Browser(port)
     assert browser.sign_in(username=name).status == 303
     assert "Sign out<" in page(browser, "/admin/")
