@@ -73,8 +73,7 @@ def test_a_reader_that_has_enough(fake: Fake) -> None:
     line = b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n'
     fake.answers = [Said(line * 10_000)]
     command = subprocess.Popen(
-        # Where the tests run in a shell's background, it is ignored.
-        ["env", "--default-signal=INT", *RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
+        [*RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -91,7 +90,8 @@ def test_control_c(fake: Fake) -> None:
     """The command ends quietly, as a program that was interrupted."""
     fake.answers = [Said(b'data: {"type":"message","message":"x","seq":1,"time":1}\n\n')]
     with subprocess.Popen(
-        [*RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
+        # Where the tests run in a shell's background, SIGINT is ignored.
+        ["env", "--default-signal=INT", *RUN, "tail", "r", "--last=0", f"--state={fake.state}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as command:
