@@ -22,6 +22,11 @@ _FLAGS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+#: Nothing moves, in the page and in the trees of its elements.
+_STILL: Final = """() => [document, ...document.querySelectorAll("*")]
+    .map((each) => each === document ? each : each.shadowRoot)
+    .filter((root) => root)
+    .every((root) => root.getAnimations().every(({ playState }) => playState !== "running"))"""
 #: What axe-core calls the findings that keep somebody out.
 _SERIOUS: Final = {"serious", "critical"}
 _AXE: Final = ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js"
@@ -88,6 +93,8 @@ class Tab:
 
     def findings(self) -> list[str]:
         """What axe-core finds serious about the page, and what is wider than the window."""
+        # A line that is still fading in has little contrast.
+        self.page.wait_for_function(_STILL)
         # By the debugger's way, which the page's policy does not bind.
         self.page.evaluate(f"{_AXE.read_text()}; null")
         found: list[dict[str, Any]] = self.page.evaluate("axe.run()")["violations"]

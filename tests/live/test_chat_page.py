@@ -419,6 +419,7 @@ def test_turned_away(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(ann.page.get_by_role("alert")).to_contain_text("Not sent. You are to go.")
 
 
+@pytest.mark.soak
 def test_a_flood(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A page keeps up with a flood, and moves nobody who reads further up."""
     with daemon.socket("flood") as client:
@@ -630,6 +631,8 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     ann.hears_by_now("two\nlines")
     assert focused() == "Message"
     expect(ann.messages()).to_have_count(51)
+    # Lines get their buttons a moment later.
+    expect(page.get_by_role("button", name="Message actions")).to_have_count(51)
     # It is scrolled to when it gets the focus, and so they are loaded; then it is gone.
     reach("Message actions", "Shift+Tab")
     keys.press("Shift+Tab")

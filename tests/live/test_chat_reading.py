@@ -33,6 +33,8 @@ WINDOWS: Final[dict[str, dict[str, Any]]] = {
     "1280": {"viewport": {"width": 1280, "height": 860}},
     "1280 at 200 %": {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2},
 }
+#: Those that the soak has: the others show most of what can go wrong.
+SLOW: Final = {"390", "1280"}
 #: Whether the whole of a text is there to be seen, down to its last letter.
 WHOLE: Final = """text => {
     const box = text.getBoundingClientRect(), range = document.createRange();
@@ -55,7 +57,10 @@ def top(message: Locator) -> float:
     return box["y"]
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(
+    "window",
+    [pytest.param(each, marks=pytest.mark.soak if each in SLOW else ()) for each in WINDOWS],
+)
 def test_every_text_can_be_read(
     visitor: Callable[..., Visitor], daemon: Daemon, window: str
 ) -> None:

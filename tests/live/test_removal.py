@@ -222,8 +222,9 @@ def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_
         daemon.stop()
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"]
+)
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, viewport: dict[str, int], scheme: str
 ) -> None:
