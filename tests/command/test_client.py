@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -65,9 +66,12 @@ def test_nobody_is_there(fake: Fake) -> None:
 
 
 def test_a_server_that_hangs(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WITHIN", 0.0001)
-    with pytest.raises(UnreachableError, match="takes too long"):
-        client_of(fake).ask("GET", "/")
+    """A command does not wait for ever for one that takes the connection, and says nothing."""
+    monkeypatch.setattr(module, "WITHIN", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fake.show(port=silent.getsockname()[1])
+        with pytest.raises(UnreachableError, match="takes too long"):
+            client_of(fake).ask("GET", "/")
 
 
 def test_problems(fake: Fake) -> None:
