@@ -292,15 +292,7 @@ def _build(
     return in_order(
         renewal,
         *services(made, members.connections),
-        Vitals(
-            reactor,
-            made.chat,
-            made.hub,
-            connections=members.connections,
-            backpressure=members.backpressure,
-            sockets=members.sockets,
-            feeds=members.feeds,
-        ),
+        _vitals(made, members),
         Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
         *(() if signpost is None else (signpost,)),
         Lifeline(reactor, config.worker)
@@ -313,6 +305,18 @@ def _build(
             made.backend.description,
             extensions=made.extensions.names,
         ),
+    )
+
+
+def _vitals(core: Core, members: Transports) -> Vitals:
+    return Vitals(
+        core.reactor,
+        core.chat,
+        core.hub,
+        connections=members.connections,
+        backpressure=members.backpressure,
+        sockets=members.sockets,
+        feeds=members.feeds,
     )
 
 

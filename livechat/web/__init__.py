@@ -63,8 +63,6 @@ def root(
     The tree's root.
 
     @param door: makes actors of clients.
-    @param keys: those of back ends.
-    @param tokens: makes those of users.
     @param monitors: who gets the figures.
     @param trouble: why not all who may come in can do so; None if they can.
     @param cookie: the name of the one that may have a token.
@@ -75,24 +73,26 @@ def root(
     api = Api(chat, door, feeds, sockets, origins=origins, credentials=credentials)
     gate = Gate(operators, chat.audit, templates, time)
     admin = Admin(chat, server=server, templates=templates, time=time)
-    records = AuditPages(chat.audit, templates, time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
         **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
         **_for_people(pages, gate, admin),
-        **_for_auditors(gate, records),
-        **OperatorsApi(chat, door, operators).endpoints(),
+        **_for_auditors(gate, AuditPages(chat.audit, templates, time)),
         **BackEnds(chat, door, credentials).endpoints(),
         **KeysApi(chat, door, keys, tokens, time).endpoints(),
-        **TokenCheck(door).endpoints(),
+        **_for_the_command(chat, door, operators),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
+    _describe(api, chat, tree)
+    return tree
+
+
+def _describe(api: Api, chat: Chat, tree: Place) -> None:
     api.publish(
         openapi=lambda: contract.openapi(chat, tree.places()),
         asyncapi=lambda: contract.asyncapi(chat),
     )
-    return tree
 
 
 def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoint]:
@@ -111,6 +111,10 @@ def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoin
         "/openapi.json": Endpoint({"GET": api.openapi}, _ANY, told.openapi()),
         "/asyncapi.json": Endpoint({"GET": api.asyncapi}, _ANY, told.asyncapi()),
     }
+
+
+def _for_the_command(chat: Chat, door: Door, operators: Operators) -> dict[str, Endpoint]:
+    return {**OperatorsApi(chat, door, operators).endpoints(), **TokenCheck(door).endpoints()}
 
 
 def _for_people(pages: Pages, gate: Gate, admin: Admin) -> dict[str, Endpoint]:
