@@ -186,7 +186,7 @@ class Config:
     )
     guests: Literal["on", "read", "off"] = option(
         "on",
-        option_values.guests,
+        option_values.choice("on", "read", "off"),
         "What visitors without a token may do: on (enter any room, and say something), read, off.",
     )
     token_keys: tuple[Path | str, ...] = option(
@@ -241,7 +241,7 @@ class Config:
     )
     metrics: Literal["loopback", "open", "off"] = option(
         "loopback",
-        option_values.metrics,
+        option_values.choice("loopback", "open", "off"),
         "Who may read /metrics: loopback (this machine, or who has the token), open (all), off.",
     )
     metrics_token: str | None = option(

@@ -79,18 +79,16 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
-def metrics(text: str) -> str:
-    """Parse the clients that may read the figures."""
-    if text not in ("loopback", "open", "off"):
-        raise ValueError("must be loopback, open or off")
-    return text
+def choice(*words: str) -> Callable[[str], str]:
+    """Make a parser of one of these words."""
+    listed = f"{', '.join(words[:-1])} or {words[-1]}"
 
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {listed}")
+        return text
 
-def guests(text: str) -> str:
-    """Parse what guests may do."""
-    if text not in ("on", "read", "off"):
-        raise ValueError("must be on, read or off")
-    return text
+    return parse
 
 
 def token(text: str) -> str:

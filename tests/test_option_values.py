@@ -18,7 +18,7 @@ CASES: list[tuple[Callable[[str], Any], str, object, tuple[str, ...]]] = [
     (values.lifetime, "1m", 60, ("0", "59s", "never", "")),
     (values.address, "::1", "::1", ("localhost", "1.2.3", "", "1.2.3.4:5")),
     (values.switch, "on", True, ("yes", "ON", "")),
-    (values.metrics, "open", "open", ("closed", "")),
+    (values.choice("loopback", "open", "off"), "open", "open", ("closed", "")),
     (values.token, "x" * 16, "x" * 16, ("x" * 15, "x" * 15 + "é", "x" * 15 + "\n")),
     (values.host, "*.example.org", "*.example.org", ("a:1", "a/b", "", "*.*")),
     (values.prefix, "lc-2", "lc-2", ("", "a b", "{a}", "a" * 33)),

@@ -222,6 +222,11 @@ class Session(BaseSession):
             self._actor = actor
             self._tell_rights()
             self._hold.renew(actor)
+            try:
+                self._chat.require(actor, self.room, "join")
+            except ChatError as reason:
+                # With this token one may not be here any more.
+                self._client.turn_away(reason)
 
     def expiring(self) -> None:
         self._tell_rights(expiring=True)

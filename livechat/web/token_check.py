@@ -1,4 +1,4 @@
-"""Whose a token is, or why it is refused; for whoever has the token."""
+"""Tells the bearer of a token whose it is, or why it is refused."""
 
 from __future__ import annotations
 
@@ -47,4 +47,6 @@ def _described() -> Document:
     found = answer("It counts.", reference("TokenFound"))
     token = parameter("header", "Authorization", {"type": "string"}, "`Bearer` and the token.")
     kinds = (*KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.UNAVAILABLE)
-    return operation("checkToken", "Whose a token is, or why it is refused.", found, kinds, [token])
+    return operation(
+        "checkToken", "Tells whose a token is, or why it is refused.", found, kinds, [token]
+    )

@@ -71,7 +71,7 @@ def test_options_of_the_environment(command: Command) -> None:
 
 
 def test_certificates(command: Command, tmp_path: Path) -> None:
-    """One that is over, or not of its key, is a fault; a near end is a warning."""
+    """A certificate that is over, or not of its key, is a fault; a near end is a warning."""
     good, key = issue(tmp_path)
     _, other = issue(tmp_path, name="other.example")
     assert command("check", "--", f"--certificate={good}", f"--private-key={key}").code == 0

@@ -42,7 +42,7 @@ SECRET = "a secret that the site and the chat server have, and nobody else"
 
 
 def verified(token: str, file: bytes = SECRET.encode() + b"\n") -> Known:
-    """Whose token it is, as a server finds that has this file of keys."""
+    """The user of a token, as a server finds it that has this file of keys."""
     ring = KeyRing([Path("keys")], [], lambda _: fail(OSError()), Time(Clock()))
     ring.take(keys_of_file(file))
     time = Time(Clock(), lambda: datetime.now(UTC).timestamp())

@@ -201,7 +201,7 @@ def test_within(wanted: Grants, held: Grants, room: str) -> None:
 
 @given(_GRANTS, _GRANTS)
 def test_not_within(wanted: Grants, held: Grants) -> None:
-    """There is a room to show it by."""
+    """Rights that exceed others show in some room."""
     rooms = [*wanted, *held, *(each.replace("*", "ccccc") for each in (*wanted, *held))]
     named = [each for each in rooms if not each.endswith("*")]
     more = any(not granted(wanted, room) <= granted(held, room) for room in named)

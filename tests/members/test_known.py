@@ -98,6 +98,15 @@ def test_renewal(world: World) -> None:
     assert closed(client) is Kind.TOKEN_EXPIRED
 
 
+def test_renewal_without_the_room(world: World) -> None:
+    """A token by which one may not be here ends the visit."""
+    client = Client(world, token=world.token())
+    client.heard()
+    client.sends({"type": "auth", "token": world.token(rooms={"other": ["*"]})})
+    assert rights(client)[0]["can"] == []
+    assert closed(client) is Kind.FORBIDDEN
+
+
 def test_renewal_behind_the_end(world: World) -> None:
     """A token is in time until the connection closes."""
     client = Client(world, token=world.token(seconds=90))
