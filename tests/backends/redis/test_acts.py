@@ -155,7 +155,11 @@ class SameNumberingTest(AmendTest):
                 call.addBoth(results.append)
             for _ in range(number % 4):
                 await deferLater(self.reactor, 0)
-            self.here.backend._connection.drop("it is lost")
+            connection = self.here.backend._connection
+            lost = connection._commands
+            connection.drop("it is lost")
+            # Given up, a connection is there until the reactor's next turn.
+            await until(lambda lost=lost: connection._commands is not lost)  # type: ignore[misc]
             await until(lambda results=results: len(results) == 4)  # type: ignore[misc]
             await self.usable()
         entries = await self.entries()
