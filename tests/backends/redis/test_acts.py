@@ -159,7 +159,7 @@ class SameNumberingTest(AmendTest):
             lost = connection._commands
             connection.drop("it is lost")
             # Given up, a connection is there until the reactor's next turn.
-            await until(lambda lost=lost: connection._commands is not lost)  # type: ignore[misc]
+            await until(lambda lost=lost, connection=connection: connection._commands is not lost)  # type: ignore[misc]
             await until(lambda results=results: len(results) == 4)  # type: ignore[misc]
             await self.usable()
         entries = await self.entries()
