@@ -47,6 +47,7 @@ class Close(IntEnum):
     BAD_REQUEST = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403
+    ROOM_CLOSED = 4404
 
 
 class Kind(Enum):
@@ -65,6 +66,7 @@ class Kind(Enum):
         kind.code, kind.status, kind.retry = code, status, retry
         return kind
 
+    HELD = ("held", 202)
     BAD_REQUEST = ("bad_request", 400)
     BAD_HOST = ("bad_host", 400)
     BAD_JSON = ("bad_json", 400)
@@ -85,7 +87,10 @@ class Kind(Enum):
     WRONG_PASSWORD = ("wrong_password", 403)
     FORBIDDEN = ("forbidden", 403)
     NOT_SIGNED_IN = ("not_signed_in", 403)
+    BANNED = ("banned", 403)
+    MUTED = ("muted", 403)
     NOT_FOUND = ("not_found", 404)
+    ROOM_CLOSED = ("room_closed", 404)
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
     TOO_SLOW = ("too_slow", 408)
     NONCE_REUSED = ("nonce_reused", 409)
@@ -95,8 +100,10 @@ class Kind(Enum):
     BODY_TOO_LARGE = ("body_too_large", 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", 415)
     MISDIRECTED = ("misdirected", 421)
+    REJECTED = ("rejected", 422)
     UPGRADE_REQUIRED = ("upgrade_required", 426)
     RATE_LIMITED = ("rate_limited", 429, True)
+    SLOW_MODE = ("slow_mode", 429, True)
     TOO_MANY_CONNECTIONS = ("too_many_connections", 429, True)
     INTERNAL = ("internal", 500)
     OVERLOADED = ("overloaded", 503, True)
@@ -110,6 +117,7 @@ def close_code(kind: Kind) -> Close:
         Kind.TOO_MANY_CONNECTIONS: Close.TOO_MANY_CONNECTIONS,
         Kind.TOKEN_EXPIRED: Close.TOKEN_EXPIRED,
         Kind.TOKEN_REVOKED: Close.TOKEN_REVOKED,
+        Kind.ROOM_CLOSED: Close.ROOM_CLOSED,
     }.get(kind)
     return own or {
         401: Close.UNAUTHORIZED,
@@ -134,6 +142,8 @@ class ChatError(Exception):
     @ivar detail: what went wrong, for people: one sentence, no secrets.
     @ivar retry_after: seconds after which it may work; None where it won't.
     @ivar headers: HTTP headers that belong to this refusal, such as ``Allow``.
+    @ivar reason: a moderator's own words, which *detail* has too; "" where there are none.
+    @ivar case: the id of the case under which a message waits for a review.
     """
 
     def __init__(
@@ -143,6 +153,8 @@ class ChatError(Exception):
         *,
         retry_after: float | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        reason: str = "",
+        case: str | None = None,
     ) -> None:
         super().__init__(kind.code, detail)
         self.kind = kind
@@ -151,6 +163,8 @@ class ChatError(Exception):
         self.retry_after = RETRY_AFTER if retry_after is None and kind.retry else retry_after
         # RFC 9110, section 11.6.1.
         self.headers = (*headers, _CHALLENGE) if kind.status == 401 else headers
+        self.reason = reason
+        self.case = case
 
 
 def internal() -> ChatError:

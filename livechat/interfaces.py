@@ -94,7 +94,9 @@ class IMessageLog(Interface):
         `livechat.protocol.messages.Repeated` message.  If its text or its data are others now, or
         the nonce was used for an amendment, it fails with ``nonce_reused``.
 
-        Fails with ``unavailable`` if it was not stored and will not be; with
+        Fails with ``slow_mode`` if its `livechat.protocol.messages.Throttle` does not let it
+        through now: the pace is counted here, for all processes, and a refused draft does not
+        count.  Fails with ``unavailable`` if it was not stored and will not be; with
         ``unknown`` if it may have been; with ``overloaded`` if too much is
         waiting already.
         """
@@ -122,6 +124,14 @@ class IMessageLog(Interface):
         At most *limit* of them, and fewer where they are long, so that a page
         stays small; but at least one where there is one and *limit* is not 0.
         Sees every entry whose `publish` or `amend` has fired.
+        """
+
+    def retain(of: Callable[[str], tuple[int, int]]) -> None:
+        """
+        Keep less of some rooms.
+
+        @param of: finds for a room how many entries it keeps, and for how many seconds; 0 for
+            what the server keeps, which no room exceeds.  May be called in any thread.
         """
 
     def newest(rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:

@@ -16,13 +16,12 @@ name counts before the longest beginning, and only one pattern does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeGuard, get_args
 
-from msgspec import Struct
-
-from livechat.protocol.names import LONGEST_ROOM_NAME, is_internal
+from livechat.protocol.moderation import Restriction
+from livechat.protocol.names import is_internal, is_pattern
+from livechat.protocol.settings import Guests, RoomSettings
 
 #: A right in a room: to be there, to read what was said before, to say something, to remove
 #: others' words, to change everything.
@@ -31,8 +30,6 @@ Rights = frozenset[Right]
 Kind = Literal["guest", "user", "key", "operator"]
 #: Rights by pattern.
 Grants = Mapping[str, Rights]
-#: The rights of guests: those of users of the site, to listen and read, or none.
-Guests = Literal["on", "read", "off"]
 
 NO_RIGHTS: Final[Rights] = frozenset()
 READERS_RIGHTS: Final[Rights] = frozenset(("join", "history"))
@@ -48,41 +45,13 @@ _GUESTS: Final[Mapping[Guests, Rights]] = {
     "read": READERS_RIGHTS,
     "off": NO_RIGHTS,
 }
-_PATTERN: Final = re.compile(
-    rf"[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}|[A-Za-z0-9._~-]{{0,{LONGEST_ROOM_NAME}}}\*",
-    re.ASCII,
-)
-
-
-class Settings(Struct, frozen=True):
-    """
-    The settings of a room that decide on rights.
-
-    @ivar members: only grants count.
-    @ivar closed: only those that moderate or manage may enter.
-    """
-
-    guests: Guests = "on"
-    members: bool = False
-    closed: bool = False
-
-
-class Restriction(Struct, frozen=True):
-    """
-    A right that was taken from somebody in a room.
-
-    @ivar by: the right by which it was made.  It binds nobody that has the same one or a higher.
-    """
-
-    kind: Literal["mute", "hold", "ban"]
-    by: Literal["moderate", "manage"]
 
 
 def rights(
     kind: Kind,
     grants: Grants | None,
     room: str,
-    settings: Settings,
+    settings: RoomSettings,
     restrictions: Iterable[Restriction] = (),
 ) -> Rights:
     """
@@ -102,9 +71,16 @@ def rights(
     if settings.closed and not found & {"moderate", "manage"}:
         return NO_RIGHTS
     for each in restrictions:
-        if not _exempt(found, each):
+        if binds(each, found):
             found = _restricted(found, each)
     return found
+
+
+def binds(restriction: Restriction, held: Rights) -> bool:
+    """Tell whether *restriction* takes something from whoever has the rights *held*."""
+    if "manage" in held:
+        return False
+    return restriction.by == "manage" or "moderate" not in held
 
 
 def granted(grants: Grants, room: str) -> Rights:
@@ -129,7 +105,7 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
         raise ValueError(f"there are more than {MOST_PATTERNS} patterns of rooms")
     found: dict[str, Rights] = {}
     for pattern, words in rooms.items():
-        if _PATTERN.fullmatch(pattern) is None:
+        if not is_pattern(pattern):
             raise ValueError(f"{pattern!r} is no room, and no beginning of rooms with * behind it")
         given: set[Right] = set()
         for word in words:
@@ -165,10 +141,6 @@ def _of_kind(kind: Kind, guests: Guests) -> Rights:
     if kind == "guest":
         return _GUESTS[guests]
     return USERS_RIGHTS if kind == "user" else NO_RIGHTS
-
-
-def _exempt(found: Rights, restriction: Restriction) -> bool:
-    return "manage" in found or (restriction.by == "moderate" and "moderate" in found)
 
 
 def _restricted(found: Rights, restriction: Restriction) -> Rights:

@@ -9,10 +9,23 @@ from typing import Annotated, Final
 from msgspec import Meta, Raw, Struct, field
 
 from livechat.protocol.messages import MOST_REFS
+from livechat.protocol.moderation import (
+    LONGEST_RESTRICTION,
+    CaseId,
+    Reason,
+    RestrictionKind,
+    Verdict,
+)
+from livechat.protocol.settings import AskedChange
 from livechat.protocol.values import Data, Nonce, Ref
 
 #: Characters of a token's id.
 LONGEST_TOKEN_ID: Final = 200
+#: Characters of a user's id.
+LONGEST_USER_ID: Final = 64
+
+UserId = Annotated[str, Meta(min_length=1, max_length=LONGEST_USER_ID)]
+Seconds = Annotated[int, Meta(ge=1, le=LONGEST_RESTRICTION)]
 
 
 class Say(Struct, frozen=True, tag_field="type", tag="message"):
@@ -47,13 +60,107 @@ class Reword(Struct, frozen=True, tag_field="type", tag="edit"):
 
 class Retract(Struct, frozen=True, tag_field="type", tag="retract"):
     """
-    Take messages back: *ref*, or all *refs*.
+    Take messages back: *ref*, or all *refs*, or what *user* said.
 
+    @ivar user: the id of their author; a guest's if *guest*, else that of a user of the site.
+    @ivar seconds: only what was said so lately; left out, all that is looked at.
     @ivar nonce: as in `Say`.
     """
 
     ref: Ref | None = None
     refs: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MOST_REFS)] | None = None
+    user: UserId | None = None
+    guest: bool = False
+    seconds: Seconds | None = None
+    nonce: Nonce | None = None
+
+
+class Clear(Struct, frozen=True, tag_field="type", tag="clear"):
+    """
+    Take back all messages of the room that are kept.
+
+    @ivar nonce: comes back with the ack.
+    """
+
+    nonce: Nonce | None = None
+
+
+class Restrict(Struct, frozen=True, tag_field="type", tag="restrict"):
+    """
+    Take something from a person, in this room or everywhere.  Another restriction of the person
+    there is replaced.
+
+    @ivar user: as in `Retract`.
+    @ivar seconds: how long; left out, until it is pardoned.
+    @ivar reason: told to the person.
+    @ivar retract: what they said in these last seconds is taken back.
+    @ivar address: everybody at their address is restricted as well, for a day at most.
+    @ivar everywhere: in all rooms.
+    @ivar nonce: comes back with the ack.
+    """
+
+    user: UserId
+    kind: RestrictionKind
+    guest: bool = False
+    seconds: Seconds | None = None
+    reason: Reason = ""
+    retract: Seconds | None = None
+    address: bool = False
+    everywhere: bool = False
+    nonce: Nonce | None = None
+
+
+class Pardon(Struct, frozen=True, tag_field="type", tag="pardon"):
+    """
+    End a person's restriction.
+
+    @ivar user: as in `Retract`.
+    @ivar everywhere: that in all rooms; else that in this room.
+    @ivar nonce: comes back with the ack.
+    """
+
+    user: UserId
+    guest: bool = False
+    everywhere: bool = False
+    nonce: Nonce | None = None
+
+
+class ChangeRoom(Struct, frozen=True, tag_field="type", tag="room"):
+    """
+    Change settings of the room.
+
+    @ivar set: null lets a setting be inherited again.
+    @ivar nonce: comes back with the ack.
+    """
+
+    set: AskedChange
+    nonce: Nonce | None = None
+
+
+class Complain(Struct, frozen=True, tag_field="type", tag="report"):
+    """
+    Report a message to those that moderate.
+
+    @ivar ref: the number of the message.
+    @ivar nonce: comes back with the ack.
+    """
+
+    ref: Ref
+    reason: Reason = ""
+    nonce: Nonce | None = None
+
+
+class Review(Struct, frozen=True, tag_field="type", tag="review"):
+    """
+    Decide a case: say a held message, or do not; or close a report.
+
+    @ivar reason: told to the author, or the reporter.
+    @ivar nonce: comes back with the ack.
+    """
+
+    case: CaseId
+    verdict: Verdict
+    reason: Reason = ""
     nonce: Nonce | None = None
 
 
@@ -70,4 +177,6 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
     nonce: Nonce | None = None
 
 
-Action = Say | Reword | Retract | Revoke
+Action = (
+    Say | Reword | Retract | Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke
+)

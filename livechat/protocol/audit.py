@@ -8,7 +8,7 @@ A livechat that does not know the type of an action reads the rest of its record
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +18,7 @@ from livechat.protocol.messages import User
 #: What this livechat records; later ones may record more.
 Recorded = Literal[
     "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop",
-    "key_add", "key_drop", "revoke",
+    "key_add", "key_drop", "revoke", "restrict", "pardon", "room", "clear", "review",
 ]  # fmt: skip
 
 
@@ -29,10 +29,19 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar type: a `Recorded`, or one of another livechat.
     @ivar seq: the number of the message that was sent.
     @ivar ref: the number of the message that was removed.
-    @ivar user: whose message that was, or whose tokens were revoked; left out if unknown.
+    @ivar user: whose message that was, whose tokens were revoked, or who was restricted or
+        pardoned; left out if unknown.
     @ivar name: the operator, or the key, that was added, changed or dropped.
     @ivar key: the id of that key.
     @ivar token: the id of the token that was revoked.
+    @ivar kind: of a restriction: ``mute``, ``hold`` or ``ban``.
+    @ivar seconds: how long it holds; left out where it does not end by itself.
+    @ivar address: addresses of the person were restricted, too.
+    @ivar reason: as it was told to the person.
+    @ivar set: the settings that were changed.
+    @ivar case: the id of the case that was reviewed.
+    @ivar verdict: ``approve``, ``reject`` or ``close``.
+    @ivar count: how many messages were removed.
     """
 
     type: str
@@ -42,6 +51,14 @@ class Action(Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     key: str | None = None
     token: str | None = None
+    kind: str | None = None
+    seconds: int | None = None
+    address: bool = False
+    reason: str | None = None
+    set: dict[str, Any] | None = None
+    case: str | None = None
+    verdict: str | None = None
+    count: int | None = None
 
 
 class Author(Struct, frozen=True, omit_defaults=True):
@@ -61,7 +78,7 @@ class AuditRecord(Struct, frozen=True, omit_defaults=True):
     """
     A record.
 
-    @ivar room: where it was done; left out where it concerns no room.
+    @ivar room: where it was done, or the pattern of rooms; left out where it concerns no room.
     @ivar text: the text that was removed by another than its author.
     """
 

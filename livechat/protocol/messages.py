@@ -78,6 +78,20 @@ def user_of_text(text: str) -> User:
     return User(known_as, name, role or None, verified == _VERIFIED)
 
 
+class Throttle(Struct, frozen=True):
+    """
+    The pace of a room, which its store keeps for all processes.
+
+    @ivar key: whose messages count together: a subject, or the mark of an address.
+    @ivar slow: seconds between two messages of one key; 0: none.
+    @ivar rate: messages a second of all together; 0: no limit.
+    """
+
+    key: str
+    slow: int = 0
+    rate: int = 0
+
+
 class Draft(Struct, frozen=True):
     """
     A message that a client asked to send: checked, but neither numbered nor stored.
@@ -87,6 +101,7 @@ class Draft(Struct, frozen=True):
     @ivar sender: what counts as the address that it came from.
     @ivar reply_to: the number of the entry that it answers.
     @ivar data: a JSON object without insignificant white space, for the clients.
+    @ivar throttle: refuses it if the room's pace is too fast; None: it does not count.
     """
 
     room: str
@@ -96,6 +111,7 @@ class Draft(Struct, frozen=True):
     sender: str = ""
     reply_to: int | None = None
     data: Raw | None = None
+    throttle: Throttle | None = None
 
 
 class Edit(Struct, frozen=True):

@@ -15,7 +15,11 @@ from msgspec import Raw, Struct, field
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.actions import Action, Say
+from livechat.protocol.audit import Action as Recorded
+from livechat.protocol.audit import Author
 from livechat.protocol.messages import Message, Place, User
+from livechat.protocol.moderation import CaseKind, CaseState, Notice
+from livechat.protocol.settings import RoomSettings
 from livechat.protocol.values import Epoch, Number
 from livechat.protocol.wire import check_depth, explained
 
@@ -96,6 +100,9 @@ class Hello(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hell
     @ivar time: now, in milliseconds since 1970, UTC.
     @ivar can: what the client may do.
     @ivar expires: when its token ends, in seconds since 1970; left out without one.
+    @ivar settings: those of the room that are not the usual ones, without its words; left out
+        where there are none.
+    @ivar restriction: what the client may not do; left out where nothing is restricted.
     """
 
     room: str
@@ -108,6 +115,8 @@ class Hello(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="hell
     time: int
     can: Can
     expires: int | None = None
+    settings: RoomSettings | None = None
+    restriction: Notice | None = None
 
 
 class Rights(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="rights"):
@@ -116,11 +125,13 @@ class Rights(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="rig
 
     @ivar expires: as in `Hello`.
     @ivar expiring: the token ends within a minute.
+    @ivar restriction: as in `Hello`.
     """
 
     can: Can
     expires: int | None = None
     expiring: bool = False
+    restriction: Notice | None = None
 
 
 class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="ack"):
@@ -130,6 +141,8 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
     @ivar seq: its number; left out where nothing is numbered.
     @ivar duplicate: it was before.
     @ivar count: how many messages were retracted; left out otherwise.
+    @ivar case: the id of the case that was opened or decided.
+    @ivar address: whether an address was restricted, too; left out where that was not asked for.
     """
 
     seq: int | None = None
@@ -137,6 +150,8 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
     nonce: str | None = None
     duplicate: bool = False
     count: int | None = None
+    case: str | None = None
+    address: bool | None = None
 
 
 class Said(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="message"):
@@ -253,11 +268,15 @@ class ErrorText(Struct, frozen=True, omit_defaults=True):
     @ivar code: for programs.
     @ivar detail: for people.
     @ivar retry_ms: milliseconds after which the same may work; left out where it won't.
+    @ivar reason: a moderator's own words, which *detail* has too.
+    @ivar case: the id of the case under which a message waits for a review.
     """
 
     code: str
     detail: str
     retry_ms: int | None = None
+    reason: str | None = None
+    case: str | None = None
 
 
 class Error(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="error"):
@@ -273,6 +292,55 @@ class Error(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="erro
 
 class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
     """The answer to `Ping`."""
+
+
+class RoomChanged(Struct, frozen=True, tag_field="type", tag="room"):
+    """
+    The room has other settings.
+
+    @ivar settings: as in `Hello`; those that are left out are the usual ones.
+    """
+
+    settings: RoomSettings
+
+
+class CaseChanged(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="case"):
+    """
+    A case was opened or decided.  Those that moderate the room get all of it; the author of a
+    held message, and a reporter, what concerns them.
+
+    @ivar nonce: that of the held message; for its author.
+    @ivar seq: the number under which a held message was stored.
+    @ivar ref: the number of the message that was reported.
+    @ivar reason: the reviewer's, or for those that moderate the reporter's, while it is open.
+    @ivar time: when it came.
+    @ivar user: the author of the message; as *message*, *reporter* and *reviewer* only for those
+        that moderate.
+    """
+
+    case: str
+    kind: CaseKind
+    state: CaseState
+    nonce: str | None = None
+    seq: int | None = None
+    ref: int | None = None
+    reason: str | None = None
+    time: int | None = None
+    user: User | None = None
+    message: str | None = None
+    data: Raw | None = None
+    reply_to: int | None = None
+    reporter: User | None = None
+    reviewer: Author | None = None
+
+
+class Moderated(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="moderated"):
+    """Somebody moderated the room; only for those that moderate it."""
+
+    action: Recorded
+    by: Author
+    time: int
+    text: str | None = None
 
 
 class GoAway(Struct, frozen=True, tag_field="type", tag="goaway"):
@@ -295,6 +363,9 @@ ServerFrame = (
     | Typing
     | Error
     | Pong
+    | RoomChanged
+    | CaseChanged
+    | Moderated
     | GoAway
 )
 
@@ -364,4 +435,5 @@ def error_of(reason: ChatError, nonce: str | None = None) -> Error:
     """Make the frame for a `ChatError`."""
     wait = reason.retry_after
     retry_ms = None if wait is None else max(1, round(1000 * wait))
-    return Error(ErrorText(reason.kind.code, reason.detail, retry_ms), nonce)
+    told = ErrorText(reason.kind.code, reason.detail, retry_ms, reason.reason or None, reason.case)
+    return Error(told, nonce)
