@@ -46,6 +46,7 @@ def test_nothing_is_shared(tmp_path: Path) -> None:
 def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
     """How it ends is known, as often as somebody asks; a signal then goes to nobody."""
     daemon = Daemon(tmp_path)
+    daemon.curl(f"{daemon.url}/healthz")  # it takes signals
     assert daemon.process.poll() is None
     daemon.process.send_signal(number)
     for _ in range(2):
