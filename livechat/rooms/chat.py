@@ -103,7 +103,13 @@ class Chat:
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
         self._listeners = listeners or Listeners((), time)
-        self.presence = Presence(time, hub, backend.presence, self._listeners)
+        self.presence = Presence(
+            time,
+            hub,
+            backend.presence,
+            self._listeners,
+            lambda room: self.settings.of(room).presence,
+        )
         self._pace = pace
         self.leases = leases
         self.max_message = max_message
@@ -200,7 +206,7 @@ class Chat:
         @raise ChatError: the actor may not be there.
         """
         self._policy.require(actor, room, "join")
-        return self.presence.who(room)
+        return self.presence.who(room, hidden="moderate" in self._policy.rights(actor, room))
 
     def types(self, actor: Actor, room: str) -> bool:
         """
