@@ -84,10 +84,6 @@ class Audit:
         await self._record(actor, _removals(amended, actor, room))
         return amended
 
-    def is_open(self, actor: Actor) -> bool:
-        """Tell whether *actor* may read the records."""
-        return "moderate" in self._policy.rights(actor, EVERYWHERE)
-
     async def history(self, actor: Actor, window: Window) -> History:
         """
         Read a part of the records.

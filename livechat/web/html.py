@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from livechat import metrics
 from livechat.errors import ChatError
 from livechat.http.response import Headers, Response, belonging
+from livechat.protocol.messages import User
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -31,6 +32,8 @@ _HEADERS: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     _POLICY,
 )
+#: Characters of an id in a tag.
+_TAG: Final = 4
 
 
 def folder(name: str) -> Path:
@@ -64,6 +67,7 @@ class Templates:
             "moment": _moment,
             "utc": _utc,
             "date": _date,
+            "tag": tag,
         }
 
     def text(self, template: str, **values: Any) -> str:
@@ -133,6 +137,14 @@ def _moment(milliseconds: int) -> str:
 def _utc(milliseconds: int) -> str:
     """The same for people."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def tag(user: User) -> str:
+    """A short form of a user's id, which tells people of one name apart."""
+    if not user.verified:
+        return user.id[:_TAG]
+    # A site's users often have ids that begin alike.
+    return user.id if len(user.id) <= 2 * _TAG else f"{user.id[:_TAG]}…{user.id[-_TAG:]}"
 
 
 def _date(moment: datetime) -> str:
