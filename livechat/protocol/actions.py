@@ -178,14 +178,5 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
 
 
 Action = (
-    Say
-    | Reword
-    | Retract
-    | Clear
-    | Restrict
-    | Pardon
-    | ChangeRoom
-    | Complain
-    | Review
-    | Revoke
+    Say | Reword | Retract | Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke
 )
