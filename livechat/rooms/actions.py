@@ -77,9 +77,15 @@ def _moderate(
             return chat.moderation.pardon(actor, room, action)
         case ChangeRoom():
             return chat.moderation.change(actor, room, action)
+        case Complain():
+            chat.admit(actor)
+            return chat.cases.report(actor, room, action)
+        case Review():
+            chat.admit(actor)
+            return chat.cases.review(actor, room, action)
         case Revoke():
             return revoke(chat, actor, action)
-        case Clear() | Complain() | Review():
+        case Clear():
             raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -56,13 +57,10 @@ class Found(NamedTuple):
 class CaseRegister:
     """Keeps cases, and finds them."""
 
-    def __init__(
-        self, shared: ISharedMap, changed: Callable[[str, Case, Case | None], None]
-    ) -> None:
+    def __init__(self, shared: ISharedMap, changed: Callable[[str, Case], None]) -> None:
         """
         @param shared: `cases_map`.
-        @param changed: told of a case that was opened or changed at any process: its id, the case,
-            and the one before without its message.
+        @param changed: told of a case that was opened or changed at any process, and its id.
         """
         self._shared = shared
         self._tell = changed
@@ -169,7 +167,7 @@ class CaseRegister:
             if case is None or _bare(case) == before:
                 continue
             try:
-                self._tell(known_as, case, before)
+                self._tell(known_as, case)
             except Exception:  # noqa: BLE001 - the other watchers, and the act, must not notice
                 _log.failure("The change of a case could not be told.")
 
@@ -192,6 +190,16 @@ def cases_map(backend: IBackend) -> ISharedMap:
     return backend.shared_map("cases", most=MOST_CASES, largest=LARGEST_CASE)
 
 
+def data_of(case: Case) -> Raw | None:
+    """The data of a case's message."""
+    return Raw(case.data.encode()) if case.data else None
+
+
+def data_text(data: Raw | None) -> str:
+    """Data of a message, as a case has them."""
+    return "" if data is None else bytes(data).decode()
+
+
 def size(case: Case) -> int:
     """The bytes of *case* in the map."""
     return len(_encoder.encode(case))
@@ -207,7 +215,7 @@ def _read(known_as: str, value: bytes) -> Case | None:
 
 
 def _bare(case: Case) -> Case:
-    return replace(case, message="", data=None)
+    return replace(case, message="", data="")
 
 
 def _author(subject: str) -> Trait:

@@ -14,28 +14,45 @@ from secrets import token_hex
 from typing import Final
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE
-from livechat.interfaces import IMessageLog, ISharedMap
+from livechat.interfaces import IBackend
 from livechat.protocol.actions import Complain, Review
-from livechat.protocol.messages import Draft, Message
-from livechat.protocol.moderation import Case
-from livechat.protocol.v1 import Ack, CaseChanged
+from livechat.protocol.messages import Amended, Draft, Message, Retracted
+from livechat.protocol.moderation import Case, CaseState
+from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit
-from livechat.rooms.case_register import LARGEST_CASE, CaseRegister, Found, size
+from livechat.rooms.case_register import (
+    LARGEST_CASE,
+    CaseRegister,
+    Found,
+    cases_map,
+    data_text,
+    size,
+)
 from livechat.rooms.policy import Policy
+from livechat.rooms.receipts import Receipts
 from livechat.rooms.reviews import HELD_LASTS, REPORT_LASTS, Reviews
+from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
 #: Bytes of an id.
 _ID_BYTES: Final = 8
 #: Characters that are kept of a reported message that is too long: each may need six bytes.
 _EXCERPT: Final = 1_500
+#: Seconds between two attempts to close reports of retracted messages, and how many of these
+#: messages are remembered meanwhile.
+CLOSE_EVERY: Final = 5.0
+MOST_REMAINING: Final = 10_000
 #: Owns the cases of actors of whom nothing is known.
 _NOBODY: Final = "nobody"
+
+_log = Logger()
 
 
 class Cases:
@@ -43,34 +60,31 @@ class Cases:
 
     def __init__(
         self,
-        shared: ISharedMap,
-        log: IMessageLog,
+        backend: IBackend,
         policy: Policy,
         audit: Audit,
+        standings: Standings,
         time: Time,
         *,
         publish: Callable[[Draft], Deferred[Message]],
-        changed: Callable[[str, Case, Case | None], None],
     ) -> None:
         """
-        @param shared: `livechat.rooms.case_register.cases_map`.
-        @param log: where messages are that are reported.
         @param publish: stores and delivers a message that was approved.
-        @param changed: told of a case that was opened or changed at any process: its id, the case,
-            and the one before without its message.  May be called several times for one change.
         """
-        self._messages = log
+        self._messages = backend.messages
         self._policy = policy
         self._time = time
         self._publish = publish
-        self._told = changed
-        self._register = CaseRegister(shared, self._changed)
+        self._receipts = Receipts(standings)
+        self._register = CaseRegister(cases_map(backend), self._changed)
         self._reviews = Reviews(self._register, policy, audit, time, publish)
+        # Rooms and numbers of messages whose reports could not be closed yet.
+        self._remaining: list[tuple[str, int]] = []
 
-    def _changed(self, known_as: str, case: Case, before: Case | None) -> None:
+    def _changed(self, known_as: str, case: Case) -> None:
         if case.state == "approved" and case.seq is None:
             self._reviews.finish_soon()
-        self._told(known_as, case, before)
+        self._receipts.tell(known_as, case)
 
     def hold(self, actor: Actor, draft: Draft, nonce: str | None = None) -> Deferred[Message]:
         """
@@ -97,7 +111,7 @@ class Cases:
                 draft.user,
                 draft.message,
                 owner_of(actor),
-                draft.data,
+                data_text(draft.data),
                 draft.reply_to,
                 nonce,
                 once,
@@ -118,7 +132,7 @@ class Cases:
         if case.state in ("rejected", "closed"):
             raise rejected(case)
         said = case.message, case.data, case.reply_to
-        if said != (draft.message, draft.data, draft.reply_to):
+        if said != (draft.message, data_text(draft.data), draft.reply_to):
             raise ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
         raise _held(found.id)
 
@@ -148,7 +162,7 @@ class Cases:
                 message.user,
                 message.message,
                 owner,
-                message.data,
+                data_text(message.data),
                 message.reply_to,
                 ref=message.seq,
                 reporter=actor.user,
@@ -208,7 +222,7 @@ class Cases:
 
     async def close_refs(self, room: str, refs: Iterable[int]) -> int:
         """
-        Close the reports of messages that were retracted, at whatever process.  Returns how many
+        Close the reports of messages of *room*, from whatever process they come.  Returns how many
         that were; fails as `close_about`.
         """
         await self._register.catch_up()
@@ -216,16 +230,46 @@ class Cases:
             [each for ref in refs for each in self._register.of_message(room, ref)]
         )
 
+    def retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
+        """
+        Close the reports of messages that were retracted: their texts are to be nowhere.  Fires
+        with *amended* once that is done; if it cannot be done now, it is tried again.
+        """
+        return Deferred.fromCoroutine(self._retracted(amended, room))
+
+    async def _retracted(self, amended: Amended, room: str) -> Amended:
+        if isinstance(amended.event, Retracted):
+            try:
+                await self.close_refs(room, amended.event.refs)
+            except ChatError as error:
+                _log.warn("Reports of retracted messages remain: {reason}", reason=error.detail)
+                self._close_later(room, amended.event.refs)
+        return amended
+
+    def _close_later(self, room: str, refs: Iterable[int]) -> None:
+        if not self._remaining:
+            self._time.callLater(CLOSE_EVERY, self._close_remaining)
+        self._remaining += [(room, ref) for ref in refs]
+        # The newest ones are those that were read most lately.
+        del self._remaining[:-MOST_REMAINING]
+
+    def _close_remaining(self) -> None:
+        remaining, self._remaining = self._remaining, []
+        for room in {each for each, _ in remaining}:
+            refs = tuple(ref for each, ref in remaining if each == room)
+            self.retracted(Amended(Retracted(0, 0, refs, "author")), room).addErrback(_broken)
+
     async def _close_all(self, cases: Iterable[Found]) -> int:
         closing = [Deferred.fromCoroutine(self._close(each)) for each in cases]
-        return sum([await each for each in closing])
+        ended = await DeferredList(closing, consumeErrors=True)
+        for _, result in ended:
+            if isinstance(result, Failure):
+                result.raiseException()
+        return sum(result is True for _, result in ended)
 
     async def _close(self, found: Found) -> bool:
-        decided = replace(
-            found.case,
-            state="rejected" if found.case.kind == "held" else "closed",
-            decided=int(self._time.wall()),
-        )
+        state: CaseState = "rejected" if found.case.kind == "held" else "closed"
+        decided = replace(found.case, state=state, decided=int(self._time.wall()))
         return await self._reviews.decide(found, decided)
 
     def _now(self) -> int:
@@ -238,49 +282,6 @@ def owner_of(actor: Actor) -> str:
     if user is not None and user.verified:
         return user.subject
     return actor.source.mark or (_NOBODY if user is None else user.subject)
-
-
-def told_moderators(known_as: str, case: Case) -> CaseChanged:
-    """The frame for those that moderate the case's room: all of it but whose it is."""
-    is_open = case.state == "open"
-    return CaseChanged(
-        known_as,
-        case.kind,
-        case.state,
-        seq=case.seq,
-        ref=case.ref,
-        reason=(case.reason if is_open else case.verdict_reason) or None,
-        time=case.time,
-        user=case.user,
-        message=case.message or None,
-        data=case.data,
-        reply_to=case.reply_to,
-        reporter=case.reporter,
-        reviewer=case.reviewer,
-    )
-
-
-def told_author(known_as: str, case: Case) -> CaseChanged | None:
-    """The frame for the author of a message that waits; None where there is nothing to tell."""
-    if case.kind != "held" or (case.state == "approved" and case.seq is None):
-        return None
-    return CaseChanged(
-        known_as,
-        case.kind,
-        case.state,
-        nonce=case.nonce,
-        seq=case.seq,
-        reason=case.verdict_reason or None,
-    )
-
-
-def told_reporter(known_as: str, case: Case) -> CaseChanged | None:
-    """The frame for the reporter of a message; None where there is nothing to tell."""
-    if case.kind != "report":
-        return None
-    return CaseChanged(
-        known_as, case.kind, case.state, ref=case.ref, reason=case.verdict_reason or None
-    )
 
 
 def rejected(case: Case) -> ChatError:
@@ -304,3 +305,7 @@ def _kept(case: Case) -> Case:
 def _id(*parts: str) -> str:
     """An id that is the same for the same case."""
     return blake2b("\n".join(parts).encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+def _broken(failure: Failure) -> None:
+    _log.failure("Reports of retracted messages could not be closed.", failure)

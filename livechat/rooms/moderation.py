@@ -26,6 +26,7 @@ from livechat.protocol.names import is_pattern, room_name
 from livechat.protocol.settings import MODERATED
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit, author_of
+from livechat.rooms.cases import Cases
 from livechat.rooms.presence import Presence
 from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
@@ -42,7 +43,14 @@ class Moderation:
     """Restricts people, pardons them, and changes settings."""
 
     def __init__(
-        self, rules: Rules, standings: Standings, audit: Audit, presence: Presence, time: Time
+        self,
+        rules: Rules,
+        standings: Standings,
+        audit: Audit,
+        presence: Presence,
+        time: Time,
+        *,
+        cases: Cases,
     ) -> None:
         self._policy = rules.policy
         self._settings = rules.settings
@@ -50,6 +58,7 @@ class Moderation:
         self._standings = standings
         self._audit = audit
         self._presence = presence
+        self._cases = cases
         self._time = time
 
     def restrict(self, actor: Actor, room: str, action: Restrict) -> Deferred[Ack]:
@@ -91,6 +100,8 @@ class Moderation:
             reason=action.reason or None,
         )
         await self._audit.record(actor, recorded, where)
+        if action.kind == "ban":
+            await self._cases.close_about(user.subject, None if where == EVERYWHERE else where)
         return Ack(time=int(1000 * self._time.wall()), nonce=action.nonce, address=bound)
 
     async def _bound(self, where: str, restriction: Restriction) -> bool:

@@ -27,7 +27,7 @@ from livechat.protocol.messages import Draft, Message
 from livechat.protocol.moderation import Case, CaseState, Verdict
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit, author_of
-from livechat.rooms.case_register import CaseRegister, Found
+from livechat.rooms.case_register import CaseRegister, Found, data_of
 from livechat.rooms.policy import Policy
 from livechat.system.time import Time
 
@@ -160,7 +160,7 @@ class Reviews:
         if decided.state == "approved":
             return await self._register.change(found, decided, now + HELD_LASTS)
         # The text of what nobody says is nowhere, but where the audit has it.
-        decided = replace(decided, message="", data=None)
+        decided = replace(decided, message="", data="")
         return await self._register.change(found, decided, now + DECIDED_LASTS)
 
     async def _finished(self, known_as: str) -> Case:
@@ -192,7 +192,7 @@ class Reviews:
         """Let an approved case end: its message was said, or cannot be."""
         until = int(self._time.wall()) + DECIDED_LASTS
         try:
-            await self._register.change(found, replace(case, message="", data=None), until)
+            await self._register.change(found, replace(case, message="", data=""), until)
         except ChatError as error:
             # It is tried again; and the message is not stored twice.
             _log.warn("A case could not be ended yet: {reason}", reason=error.detail)
@@ -246,7 +246,7 @@ def _draft(found: Found) -> Draft:
         case.once or f"case-{found.id}",
         case.owner,
         case.reply_to,
-        case.data,
+        data_of(case),
     )
 
 
