@@ -135,9 +135,7 @@ class CaseRegister:
         if case.kind == "report" and self._count(_REPORTS) >= MOST_REPORTS:
             raise ChatError(Kind.OVERLOADED, "There are too many reports; try again later.")
         if len(self._known) > MOST_CASES:
-            for known_as in tuple(self._known):
-                if self._shared.get(known_as) is None:
-                    self._enter(known_as, None)
+            self._forget(self._known)
 
     async def change(self, found: Found, case: Case, until: int) -> bool:
         """
@@ -148,15 +146,18 @@ class CaseRegister:
         return await self._shared.put(found.id, _encoder.encode(case), until, expect=found.value)
 
     def _count(self, trait: Trait) -> int:
-        return self._opening[trait] + sum(1 for _ in self._of(trait))
+        self._forget(self._by_trait.get(trait, ()))
+        return self._opening[trait] + len(self._by_trait.get(trait, ()))
+
+    def _forget(self, those: Iterable[str]) -> None:
+        """Forget those of *those* whose time is over, which is no change that is told."""
+        for known_as in [each for each in those if self._shared.get(each) is None]:
+            self._enter(known_as, None)
 
     def _of(self, trait: Trait) -> Iterator[Found]:
         for known_as in tuple(self._by_trait.get(trait, ())):
             found = self.find(known_as)
-            if found is None:
-                # Its time is over, which is no change.
-                self._enter(known_as, None)
-            else:
+            if found is not None:
                 yield found
 
     def _changed(self, keys: Collection[str]) -> None:
