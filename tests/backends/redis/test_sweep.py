@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.connection import RefusedError
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
@@ -101,7 +101,7 @@ class SweepTest(ProcessesTest):
     async def test_internal_rooms(self) -> None:
         """They go by an age of their own, whichever is longer."""
         for age in (AGE // 2, 2 * AGE):
-            self.backend._sweep._retention = Retention(0, AGE, age)
+            self.backend._sweep._retention = RoomRetention(Retention(0, AGE, age))
             before = self.later
             await self.say("r", AUDIT_ROOM)
             for later in sorted((age, AGE)):
