@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Raw
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Edit, Message, Repeated, Throttle, User
@@ -25,7 +26,11 @@ def paced(
 async def outcomes(backend: Any, *drafts: Draft) -> list[Message | ChatError]:
     """What becomes of *drafts*, which are sent in one turn."""
     sent: list[Deferred[Any]] = [backend.messages.publish(draft) for draft in drafts]
-    return await gatherResults([each.addErrback(lambda failure: failure.value) for each in sent])
+    return await gatherResults([each.addErrback(_reason) for each in sent])
+
+
+def _reason(failure: Failure) -> Any:
+    return failure.value
 
 
 async def outcome(backend: Any, draft: Draft) -> Message | ChatError:
@@ -215,9 +220,7 @@ class PaceContract(MapContract):
             page = await backend.messages.read(room, 0, 100)
             assert [each.seq for each in page.messages] == list(range(oldest, 11))
             assert page.position.oldest == oldest
-        error = await backend.messages.amend(Edit("r", 7, "x", ANN.subject)).addErrback(
-            lambda failure: failure.value
-        )
+        error = await backend.messages.amend(Edit("r", 7, "x", ANN.subject)).addErrback(_reason)
         assert error.kind is Kind.NOT_FOUND
         await backend.messages.amend(Edit("r", 8, "x", ANN.subject))
         assert (await backend.messages.read("r", 0, 0)).position.oldest == 9
@@ -239,8 +242,8 @@ class PaceContract(MapContract):
             )
         for number in (22, 23):
             amended = backend.messages.amend(Edit("r", number, "x", ANN.subject))
-            error = await amended.addErrback(lambda failure: failure.value)
-            assert isinstance(error, ChatError) == (number == 22)
+            found = await amended.addErrback(_reason)
+            assert isinstance(found, ChatError) == (number == 22)
         await backend.stop()
         backend = await self.begin()
         assert (await backend.messages.read("r", 0, 0)).position.oldest == 23

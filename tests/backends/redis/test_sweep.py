@@ -137,6 +137,40 @@ class SweepTest(ProcessesTest):
         assert (await log.amend(Retraction("r", (8,), ann.subject))).event.seq == 9
         assert len((await log.read("r", 0, 9)).entries) == 2
 
+    async def test_rooms_that_keep_less(self) -> None:
+        """What a room keeps no more goes under any clock, though nobody says anything."""
+        self.patch(sweep, "MANY", 4)
+        limits = {"r": (3, 0), "short": (0, 60)}
+        await self.say(*["r", "other", "short"] * 10)
+        self.backend.messages.retain(lambda room: limits.get(room, (0, 0)))
+        self.ahead = 40 * DAY
+        for left in (6, 3, 3):
+            await self.sweep()
+            assert [self.length(room) for room in ("r", "other", "short")] == [left, 10, 10]
+        self.ahead, self.later = 0, 61
+        await self.sweep()
+        assert [self.length(room) for room in ("r", "other", "short")] == [3, 10, 0]
+        limits.clear()
+        await self.say("r", "short")
+        pages = [await self.backend.messages.read(room, 0, 99) for room in ("r", "short")]
+        assert [[each.seq for each in page.entries] for page in pages] == [[8, 9, 10, 11], [11]]
+
+    async def test_amended_rooms_that_keep_less(self) -> None:
+        """Changed entries go with the others, and what stays has no holes."""
+        self.patch(sweep, "MANY", 3)
+        ann, log = User("1", "Ann"), self.backend.messages
+        for text in "abcdef":
+            await log.publish(Draft("r", text, ann))
+        await log.amend(Retraction("r", (2, 3), ann.subject))
+        log.retain(lambda _: (2, 0))
+        for left in (4, 2, 2):
+            await self.sweep()
+            assert self.length() + int(self.server.ask("HLEN", "lc:{r}:x")) == left
+            page = await log.read("r", 0, 9)
+            assert ([each.seq for each in page.entries], page.position.oldest) == ([6, 7], 6)
+        log.retain(lambda _: (0, 0))
+        assert (await log.read("r", 0, 9)).position.oldest == 6
+
     async def test_storing_removes_nothing_for_its_age(self) -> None:
         """Redis's own clock ends no stream."""
         await self.say("r")
