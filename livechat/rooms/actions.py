@@ -13,7 +13,19 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.known import checked_id
 from livechat.identity.rights import EVERYWHERE
-from livechat.protocol.actions import Action, Retract, Revoke, Reword, Say
+from livechat.protocol.actions import (
+    Action,
+    ChangeRoom,
+    Clear,
+    Complain,
+    Pardon,
+    Restrict,
+    Retract,
+    Review,
+    Revoke,
+    Reword,
+    Say,
+)
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.messages import Amended, Message, Repeated, Retracted, User
 from livechat.protocol.v1 import Ack
@@ -48,8 +60,27 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
             return chat.retract(actor, room, refs, nonce=action.nonce).addCallback(
                 _amended, action.nonce
             )
+        case _:
+            return _moderate(chat, actor, room, action)
+
+
+def _moderate(
+    chat: Chat,
+    actor: Actor,
+    room: str,
+    action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
+) -> Deferred[Ack]:
+    match action:
+        case Restrict():
+            return chat.moderation.restrict(actor, room, action)
+        case Pardon():
+            return chat.moderation.pardon(actor, room, action)
+        case ChangeRoom():
+            return chat.moderation.change(actor, room, action)
         case Revoke():
             return revoke(chat, actor, action)
+        case Clear() | Complain() | Review():
+            raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:

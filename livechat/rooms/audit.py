@@ -68,7 +68,7 @@ class Audit:
         @param text: the text that was removed.
         @raise ChatError: it is not stored yet, but waits.
         """
-        await self._record(actor, [AuditRecord(action, _author(actor), room, text)])
+        await self._record(actor, [AuditRecord(action, author_of(actor), room, text)])
 
     def removed(self, amended: Amended, actor: Actor, room: str) -> Deferred[Amended]:
         """
@@ -172,7 +172,8 @@ def _not_recorded() -> ChatError:
     return ChatError(Kind.UNKNOWN, "This was done, but could not be recorded yet.")
 
 
-def _author(actor: Actor) -> Author:
+def author_of(actor: Actor) -> Author:
+    """*actor*, as the author of an act."""
     return Author(actor.kind, actor.user, actor.name)
 
 
@@ -181,6 +182,6 @@ def _removals(amended: Amended, actor: Actor, room: str) -> Iterable[AuditRecord
     for message in amended.before:
         action = Action("retract", ref=message.seq, user=message.user)
         if message.user is None or message.user.subject != own:
-            yield AuditRecord(action, _author(actor), room, message.message)
+            yield AuditRecord(action, author_of(actor), room, message.message)
         elif actor.kind == "operator":
-            yield AuditRecord(action, _author(actor), room)
+            yield AuditRecord(action, author_of(actor), room)

@@ -12,6 +12,7 @@ from livechat.backends.redis.publisher import PUBLISH, WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft, Message
 from tests.backends.redis.processes import ProcessesTest
+from tests.backends.redis.test_publisher import note
 from tests.pace_contract import outcome, outcomes, paced, waits
 
 
@@ -56,9 +57,7 @@ class PacingTest(ProcessesTest):
             sent.append((self.here, self.there)[number % 2].backend.messages.publish(draft))
             await deferLater(self.reactor, 0)
         kinds: list[Any] = []
-        for each in sent:
-            each.addErrback(lambda failure: kinds.append(failure.value.kind))
-        await gatherResults(sent)
+        await gatherResults([each.addErrback(note, kinds) for each in sent])
         assert set(kinds) <= {Kind.UNAVAILABLE, Kind.UNKNOWN}
         await self.usable()
         assert len(await self.stored()) >= 200 - len(kinds)
