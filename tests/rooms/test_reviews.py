@@ -16,6 +16,7 @@ from livechat.protocol.actions import Review
 from livechat.protocol.audit import Action, Author
 from livechat.protocol.messages import Draft, Message, User
 from livechat.protocol.moderation import Case, Verdict
+from livechat.protocol.names import AUDIT_ROOM
 from livechat.rooms.audit import MOST_WAITING
 from livechat.rooms.case_register import CaseRegister, cases_map
 from livechat.rooms.reviews import DECIDED_LASTS, FINISH_EVERY, FINISH_WITHIN, Reviews
