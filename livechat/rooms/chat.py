@@ -48,6 +48,8 @@ from livechat.rooms.pace import Pace
 from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
+from livechat.rooms.removal import Removal
+from livechat.rooms.sweeping import Sweeper, jobs_map
 from livechat.system.time import Time
 
 #: Seconds for which authors can edit a message.
@@ -61,6 +63,7 @@ class Chat:
     @ivar directory: which rooms and processes there are, for this process itself.
     @ivar presence: who is there.
     @ivar audit: what operators did.
+    @ivar removal: takes back all that somebody said, or all there is.
     @ivar leases: how long actors are who they are.
     @ivar limits: what a client may do.
     """
@@ -101,6 +104,8 @@ class Chat:
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
+        sweeper = Sweeper(backend.messages, self.audit, time, self._amended)
+        self.removal = Removal(jobs_map(backend), sweeper, self._policy, self.audit, time)
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
 
     def can(self, actor: Actor, room: str) -> Can:
