@@ -114,6 +114,9 @@ class UnstoredMessageLog:
         seq = self._newest.get(room, NOTHING).seq
         return succeed(Page(Position(EPOCH, seq, seq + 1), ()))
 
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        self._of = of
+
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
 

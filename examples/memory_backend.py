@@ -108,6 +108,9 @@ class MemoryBackend:
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return execute(self._read, room, after, limit)
 
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        self._of = of
+
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
 

@@ -59,12 +59,13 @@ from livechat.net.listening import bind, reserve
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
 from livechat.net.tls_port import TLSPort
+from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
-from livechat.rooms.policy import Policy
+from livechat.rooms.rules import make_rules
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
@@ -132,7 +133,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         rate=config.rate,
         pace=Pace(time, per_ip=config.rate_per_ip, per_user=config.rate_per_user),
         leases=known.leases,
-        policy=Policy(found.policies, time, config.guests),
+        rules=make_rules(backend, time, RoomSettings(guests=config.guests), found.policies),
         listeners=Listeners(found.listeners, time),
     )
     return Core(

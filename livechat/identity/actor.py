@@ -16,6 +16,7 @@ from livechat.identity.rights import ALL_RIGHTS, EVERYWHERE, Grants, Kind, Right
 from livechat.interfaces import IActor
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
+from livechat.protocol.moderation import Restriction
 
 #: The author of messages from the admin page.
 OPERATOR: Final = User("!operator", "Operator", "operator")
@@ -58,6 +59,7 @@ class Actor(Struct, frozen=True):
     @ivar as_users: whether it may act for users whom it names.
     @ivar rights: what `livechat.rooms.policy` found, by room.  Kept here, so that a send costs
         one look-up.
+    @ivar restricted: the restrictions that bind it, by room; the one that takes away most.
     """
 
     kind: Kind
@@ -71,6 +73,7 @@ class Actor(Struct, frozen=True):
     rate: float | None = None
     as_users: bool = False
     rights: dict[str, Rights] = field(default_factory=dict)
+    restricted: dict[str, Restriction] = field(default_factory=dict)
 
     @property
     def address(self) -> str:

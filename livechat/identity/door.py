@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
@@ -95,6 +96,7 @@ class Door:
 
         @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
+        await self._mark(source)
         connection = secrets.token_urlsafe(_NAME_BYTES)
         actor = await self._known(source, claim, connection)
         return actor or await self._guest(source, claim, connection, connection)
@@ -105,6 +107,7 @@ class Door:
 
         @raise ChatError: it is turned away; or what is known of it cannot be read.
         """
+        await self._mark(source)
         actor = await self._known(source, claim, None)
         if actor is not None:
             return actor
@@ -129,8 +132,14 @@ class Door:
         ):
             raise ChatError(Kind.FORBIDDEN, "This token is another user's: connect anew with it.")
         return self._admitted(
-            replace(actor, grants=found.grants, lease=found.lease, rights={}),
+            replace(actor, grants=found.grants, lease=found.lease, rights={}, restricted={}),
         )
+
+    async def _mark(self, source: Source) -> None:
+        if source.mark is None:
+            # Without the secret there are no rooms yet, and no restrictions in them.
+            with suppress(ChatError):
+                source.marked(await self._secret())
 
     async def _known(self, source: Source, claim: Claim, connection: str | None) -> Actor | None:
         """The actor whom something else than the client's own word vouches for."""
@@ -189,7 +198,9 @@ class Door:
                 Kind.FORBIDDEN, "This key may not name users: it was made without 'as'."
             )
         try:
-            return replace(actor, user=known(identity, self._time.wall()).user, rights={})
+            return replace(
+                actor, user=known(identity, self._time.wall()).user, rights={}, restricted={}
+            )
         except ValueError as reason:
             raise ChatError(Kind.BAD_REQUEST, f"Nobody can be this user: {reason}.") from None
 

@@ -16,12 +16,11 @@ name counts before the longest beginning, and only one pattern does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeGuard, get_args
 
 from livechat.protocol.moderation import Restriction
-from livechat.protocol.names import LONGEST_ROOM_NAME, is_internal
+from livechat.protocol.names import is_internal, is_pattern
 from livechat.protocol.settings import Guests, RoomSettings
 
 #: A right in a room: to be there, to read what was said before, to say something, to remove
@@ -46,10 +45,6 @@ _GUESTS: Final[Mapping[Guests, Rights]] = {
     "read": READERS_RIGHTS,
     "off": NO_RIGHTS,
 }
-_PATTERN: Final = re.compile(
-    rf"[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}|[A-Za-z0-9._~-]{{0,{LONGEST_ROOM_NAME}}}\*",
-    re.ASCII,
-)
 
 
 def rights(
@@ -110,7 +105,7 @@ def grants_of(rooms: Mapping[str, Sequence[str]]) -> Grants:
         raise ValueError(f"there are more than {MOST_PATTERNS} patterns of rooms")
     found: dict[str, Rights] = {}
     for pattern, words in rooms.items():
-        if _PATTERN.fullmatch(pattern) is None:
+        if not is_pattern(pattern):
             raise ValueError(f"{pattern!r} is no room, and no beginning of rooms with * behind it")
         given: set[Right] = set()
         for word in words:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+
 from livechat.limits.rates import Bucket, Rate, address_key
 
 
@@ -14,9 +17,10 @@ class Source:
     @ivar address: an IP address as text.
     @ivar key: what counts as its address (`livechat.limits.rates.address_key`).
     @ivar bucket: holds the messages of this connection.
+    @ivar mark: a keyed hash of *key*, of which nobody learns the address; None until it is needed.
     """
 
-    __slots__ = ("address", "bucket", "key")
+    __slots__ = ("address", "bucket", "key", "mark")
 
     def __init__(self, address: str, rate: Rate) -> None:
         """
@@ -25,3 +29,13 @@ class Source:
         self.address = address
         self.key = address_key(address)
         self.bucket = Bucket(rate)
+        self.mark: str | None = None
+
+    def marked(self, secret: bytes) -> None:
+        """
+        Give it its mark: the same for the same address at all processes.
+
+        @param secret: at most 64 bytes, which all processes have.
+        """
+        digest = blake2b(self.key.encode(), key=secret, digest_size=12, person=b"address").digest()
+        self.mark = urlsafe_b64encode(digest).decode()

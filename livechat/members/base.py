@@ -34,8 +34,10 @@ from livechat.identity.leases import Hold, IHolder
 from livechat.limits.rates import Bucket, Rate
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
+from livechat.protocol.v1 import ServerFrame
 from livechat.rooms.chat import Chat
 from livechat.rooms.member import IClient
+from livechat.rooms.standing import IResident, Standing
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)
@@ -75,13 +77,13 @@ class JoinRequest(Struct, frozen=True):
     history: int = 0
 
 
-@implementer(IHolder)
+@implementer(IHolder, IResident)
 class BaseSession(ABC):
     """A client in a room."""
 
     __slots__ = (
         "_actor", "_chat", "_client", "_clock", "_fragments", "_hold", "_inside", "_noise",
-        "_request", "room",
+        "_request", "_standing", "room",
     )  # fmt: skip
 
     _log = Logger()
@@ -98,6 +100,7 @@ class BaseSession(ABC):
         self._fragments = Bucket(FRAGMENT_RATE)
         self._inside = False
         self._hold: Hold | None = None
+        self._standing: Standing | None = None
         self.room = request.room
 
     @abstractmethod
@@ -116,21 +119,34 @@ class BaseSession(ABC):
         self._inside = True
 
     def _stay(self) -> None:
-        """Go on as long as the actor's lease does; the client was greeted."""
+        """Go on as long as the actor's lease does, and it may be here; the client was greeted."""
         self._hold = self._chat.leases.hold(self._actor, self)
+        if self._inside:
+            self._standing = self._chat.standings.enter(self._actor, self.room, self)
 
     def close(self) -> None:
         """Leave the room: the connection is gone, or about to close."""
         if self._hold is not None:
             self._hold.end()
             self._hold = None
+        if self._standing is not None:
+            self._standing.end()
+            self._standing = None
         if self._inside:
             self._inside = False
             self._chat.leave(self._actor, self.room, self._client)
 
     def lapsed(self, reason: ChatError) -> None:
-        """Close: the token is over, or was revoked."""
+        """Close: the token is over, or was revoked; or the client may not be here any more."""
         self._client.turn_away(reason)
+
+    @abstractmethod
+    def rights_changed(self) -> None:
+        """Tell the client what it may do now."""
+
+    @abstractmethod
+    def tell(self, frame: ServerFrame) -> None:
+        """Send *frame*, if the client understands frames."""
 
     @abstractmethod
     def expiring(self) -> None:

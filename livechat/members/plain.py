@@ -6,6 +6,7 @@ from livechat import metrics
 from livechat.errors import ChatError
 from livechat.members.base import BaseSession
 from livechat.protocol.plain import decode_plain, error_frame
+from livechat.protocol.v1 import ServerFrame
 
 
 class PlainSession(BaseSession):
@@ -37,6 +38,12 @@ class PlainSession(BaseSession):
             stored.addErrback(self._failed)
 
     def expiring(self) -> None:
+        """No-op, as `announce_restart`."""
+
+    def rights_changed(self) -> None:
+        """No-op, as `announce_restart`."""
+
+    def tell(self, frame: ServerFrame) -> None:
         """No-op, as `announce_restart`."""
 
     def announce_restart(self, retry_ms: int) -> None:

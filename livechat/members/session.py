@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -20,9 +21,10 @@ from livechat.limits.rates import Bucket, Rate
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
-from livechat.protocol.actions import Action, Retract, Revoke, Reword, Say
+from livechat.protocol.actions import Action
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place
+from livechat.protocol.settings import RoomSettings
 from livechat.protocol.values import LARGEST_NUMBER
 from livechat.protocol.wire import encode
 from livechat.rooms.actions import act
@@ -34,6 +36,8 @@ from livechat.rooms.member import IClient
 Renew = Callable[[Actor, str], Awaitable[Actor]]
 #: Frames that make the server read, of one connection.
 ASK_RATE: Final = Rate(per_second=5, burst=20)
+#: Settings of which clients need not be told.
+USUAL: Final = RoomSettings()
 #: Bytes of a page of history, which ends there.
 PAGE_BYTES: Final = 262_144
 
@@ -77,17 +81,21 @@ class Session(BaseSession):
         user, connection, since = self._actor.user, self._actor.connection, self._request.since
         assert user is not None
         assert connection is not None
+        settings = self._chat.settings.of(self.room)
+        shown = settings.shown()
         hello = v1.Hello(
             self.room,
             connection,
             user,
             place.epoch,
             place.seq,
-            self._chat.limits,
+            replace(self._chat.limits, edit=settings.edit),
             HEARTBEAT,
             self._chat.now(),
             self._chat.can(self._actor, self.room),
             self._expires(),
+            shown if shown != USUAL else None,
+            self._chat.moderation.notice(self._actor, self.room),
         )
         self._client.write(encode_frame(self._client.encoding, hello, since or place))
         if self._client.encoding == Encoding.EVENTS:
@@ -106,8 +114,6 @@ class Session(BaseSession):
             self._refuse(error)
             return
         match frame:
-            case Say() | Reword() | Retract() | Revoke():
-                self._act(frame)
             case v1.Type():
                 self._types()
             case v1.Ping():
@@ -121,6 +127,8 @@ class Session(BaseSession):
                 self._ask_history(frame)
             case v1.Resume():
                 self._ask_resume(frame)
+            case _:
+                self._act(frame)
 
     def _act(self, action: Action) -> None:
         try:
@@ -222,18 +230,23 @@ class Session(BaseSession):
             self._actor = actor
             self._tell_rights()
             self._hold.renew(actor)
-            try:
-                self._chat.require(actor, self.room, "join")
-            except ChatError as reason:
+            if self._standing is not None:
                 # With this token one may not be here any more.
-                self._client.turn_away(reason)
+                self._standing.renew(actor)
 
     def expiring(self) -> None:
         self._tell_rights(expiring=True)
 
     def _tell_rights(self, *, expiring: bool = False) -> None:
         can = self._chat.can(self._actor, self.room)
-        self._write(v1.Rights(can, self._expires(), expiring))
+        notice = self._chat.moderation.notice(self._actor, self.room)
+        self._write(v1.Rights(can, self._expires(), expiring, notice))
+
+    def rights_changed(self) -> None:
+        self._tell_rights()
+
+    def tell(self, frame: v1.ServerFrame) -> None:
+        self._write(frame)
 
     def _expires(self) -> int | None:
         lease = self._actor.lease

@@ -16,7 +16,7 @@ from livechat.protocol.moderation import (
     RestrictionKind,
     Verdict,
 )
-from livechat.protocol.settings import SettingsChange
+from livechat.protocol.settings import AskedChange
 from livechat.protocol.values import Data, Nonce, Ref
 
 #: Characters of a token's id.
@@ -133,7 +133,7 @@ class ChangeRoom(Struct, frozen=True, tag_field="type", tag="room"):
     @ivar nonce: comes back with the ack.
     """
 
-    set: SettingsChange
+    set: AskedChange
     nonce: Nonce | None = None
 
 
@@ -178,14 +178,5 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
 
 
 Action = (
-    Say
-    | Reword
-    | Retract
-    | Clear
-    | Restrict
-    | Pardon
-    | ChangeRoom
-    | Complain
-    | Review
-    | Revoke
+    Say | Reword | Retract | Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke
 )

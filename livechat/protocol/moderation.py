@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import User
@@ -81,6 +81,7 @@ class Case(Struct, frozen=True, omit_defaults=True):
     @ivar user: the author of the message; None if unknown.
     @ivar owner: whose case it is, so that nobody opens too many: a subject, or the mark of an
         address.
+    @ivar data: of the message, as JSON; "" where there are none.
     @ivar nonce: of the message that waits, as its sender gave it.
     @ivar ref: the number of the message that is reported.
     @ivar reporter: told to those that moderate only.
@@ -97,7 +98,7 @@ class Case(Struct, frozen=True, omit_defaults=True):
     user: User | None
     message: str
     owner: str
-    data: Raw | None = None
+    data: str = ""
     reply_to: int | None = None
     nonce: str | None = None
     ref: int | None = None

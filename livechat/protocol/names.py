@@ -18,6 +18,11 @@ LONGEST_ROOM_NAME: Final = 128
 #: URL and out of it, and there is only one way to write it.
 ROOM_NAME: Final = rf"(?!\.\.?$)[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}"
 _ROOM_NAME: Final = re.compile(ROOM_NAME, re.ASCII)
+#: A room's name, or a beginning of names with ``*`` behind it.
+_PATTERN: Final = re.compile(
+    rf"[A-Za-z0-9._~-]{{1,{LONGEST_ROOM_NAME}}}|[A-Za-z0-9._~-]{{0,{LONGEST_ROOM_NAME}}}\*",
+    re.ASCII,
+)
 #: Begins the name of an internal room.
 _INTERNAL: Final = "!"
 #: The room of what operators did (`livechat.rooms.audit`).
@@ -42,3 +47,24 @@ def room_name(name: str) -> str:
             "and is not '.' or '..'.",
         )
     return name
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether *text* is a room's name, or a beginning of names with ``*`` behind it."""
+    return _PATTERN.fullmatch(text) is not None
+
+
+def room_pattern(text: str) -> str:
+    """
+    Check that *text* is a beginning of rooms' names with ``*`` behind it, and return it.
+
+    @raise ChatError: it is none.
+    """
+    if not (text.endswith("*") and is_pattern(text)):
+        raise ChatError(Kind.BAD_ROOM, "A pattern is a beginning of rooms' names, and * behind it.")
+    return text
+
+
+def fits(room: str, pattern: str) -> bool:
+    """Tell whether *room* is what *pattern* names, or one of those."""
+    return room.startswith(pattern[:-1]) if pattern.endswith("*") else room == pattern

@@ -88,7 +88,7 @@ class RoomSettings(Struct, frozen=True, omit_defaults=True):
         return replace(self, words=()) if self.words else self
 
 
-class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class SettingsChange(Struct, frozen=True, omit_defaults=True):
     """
     Settings of a room, or of a pattern of rooms, in part.
 
@@ -96,22 +96,22 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     no None.  The meaning of each is that of `RoomSettings`.
     """
 
-    title: Title | None | UnsetType = UNSET
-    topic: Topic | None | UnsetType = UNSET
-    pinned: Ref | None | UnsetType = UNSET
-    closed: bool | None | UnsetType = UNSET
-    members: bool | None | UnsetType = UNSET
-    guests: Guests | None | UnsetType = UNSET
-    listed: bool | None | UnsetType = UNSET
-    slow: Slow | None | UnsetType = UNSET
-    rate: RoomRate | None | UnsetType = UNSET
-    hold: Hold | None | UnsetType = UNSET
-    links: Links | None | UnsetType = UNSET
-    words: Words | None | UnsetType = UNSET
-    edit: EditWithin | None | UnsetType = UNSET
-    presence: bool | None | UnsetType = UNSET
-    history_limit: HistoryLimit | None | UnsetType = UNSET
-    history_age: HistoryAge | None | UnsetType = UNSET
+    title: Title | UnsetType | None = UNSET
+    topic: Topic | UnsetType | None = UNSET
+    pinned: Ref | UnsetType | None = UNSET
+    closed: bool | UnsetType | None = UNSET
+    members: bool | UnsetType | None = UNSET
+    guests: Guests | UnsetType | None = UNSET
+    listed: bool | UnsetType | None = UNSET
+    slow: Slow | UnsetType | None = UNSET
+    rate: RoomRate | UnsetType | None = UNSET
+    hold: Hold | UnsetType | None = UNSET
+    links: Links | UnsetType | None = UNSET
+    words: Words | UnsetType | None = UNSET
+    edit: EditWithin | UnsetType | None = UNSET
+    presence: bool | UnsetType | None = UNSET
+    history_limit: HistoryLimit | UnsetType | None = UNSET
+    history_age: HistoryAge | UnsetType | None = UNSET
 
     def given(self) -> dict[str, Any]:
         """The settings that are not left out, by name."""
@@ -126,6 +126,10 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         """Return *settings* with these in their place."""
         given = self.given()
         return replace(settings, **given) if given else settings
+
+
+class AskedChange(SettingsChange, frozen=True, forbid_unknown_fields=True):
+    """A change that somebody asks for: a setting that there is not is refused."""
 
 
 #: Settings that whoever moderates may change; others need ``manage``.

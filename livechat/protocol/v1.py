@@ -435,7 +435,5 @@ def error_of(reason: ChatError, nonce: str | None = None) -> Error:
     """Make the frame for a `ChatError`."""
     wait = reason.retry_after
     retry_ms = None if wait is None else max(1, round(1000 * wait))
-    told = ErrorText(
-        reason.kind.code, reason.detail, retry_ms, reason.reason or None, reason.case
-    )
+    told = ErrorText(reason.kind.code, reason.detail, retry_ms, reason.reason or None, reason.case)
     return Error(told, nonce)

@@ -13,12 +13,25 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.known import checked_id
 from livechat.identity.rights import EVERYWHERE
-from livechat.protocol.actions import Action, Retract, Revoke, Reword, Say
+from livechat.protocol.actions import (
+    Action,
+    ChangeRoom,
+    Clear,
+    Complain,
+    Pardon,
+    Restrict,
+    Retract,
+    Review,
+    Revoke,
+    Reword,
+    Say,
+)
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.messages import Amended, Message, Repeated, Retracted, User
 from livechat.protocol.v1 import Ack
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
+from livechat.rooms.removal import Removed
 
 
 def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
@@ -44,12 +57,31 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
                 actor, room, action.ref, action.message, data=action.data, nonce=action.nonce
             ).addCallback(_amended, action.nonce)
         case Retract():
-            refs = _refs(action)
-            return chat.retract(actor, room, refs, nonce=action.nonce).addCallback(
-                _amended, action.nonce
-            )
+            return _retract(chat, actor, room, action)
+        case _:
+            return _moderate(chat, actor, room, action)
+
+
+def _moderate(
+    chat: Chat,
+    actor: Actor,
+    room: str,
+    action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
+) -> Deferred[Ack]:
+    match action:
+        case Restrict():
+            return chat.moderation.restrict(actor, room, action)
+        case Pardon():
+            return chat.moderation.pardon(actor, room, action)
+        case ChangeRoom():
+            return chat.moderation.change(actor, room, action)
         case Revoke():
             return revoke(chat, actor, action)
+        case Clear():
+            chat.admit(actor)
+            return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
+        case Complain() | Review():
+            raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
@@ -82,10 +114,24 @@ async def _revoked(chat: Chat, actor: Actor, action: Revoke) -> Ack:
     return Ack(time=chat.now(), nonce=action.nonce)
 
 
-def _refs(action: Retract) -> tuple[int, ...]:
-    if (action.ref is None) == (action.refs is None):
-        raise ChatError(Kind.BAD_MESSAGE, "Give 'ref' or 'refs', and not both.")
-    return action.refs or (action.ref or 0,)
+def _retract(chat: Chat, actor: Actor, room: str, action: Retract) -> Deferred[Ack]:
+    if [action.ref, action.refs, action.user].count(None) != 2:
+        raise ChatError(Kind.BAD_MESSAGE, "Give one of 'ref', 'refs' and 'user'.")
+    if action.user is None:
+        if action.guest or action.seconds is not None:
+            raise ChatError(Kind.BAD_MESSAGE, "'guest' and 'seconds' belong to 'user'.")
+        refs = action.refs or (action.ref or 0,)
+        retracted = chat.retract(actor, room, refs, nonce=action.nonce)
+        return retracted.addCallback(_amended, action.nonce)
+    chat.admit(actor)
+    subject = User(action.user, action.user, verified=not action.guest).subject
+    since = 0 if action.seconds is None else chat.now() - 1000 * action.seconds
+    removed = chat.removal.by_subject(actor, room, subject, since)
+    return removed.addCallback(_removed, action.nonce)
+
+
+def _removed(removed: Removed, nonce: str | None) -> Ack:
+    return Ack(seq=removed.seq, time=removed.time, nonce=nonce, count=removed.count)
 
 
 def _said(message: Message, nonce: str | None) -> Ack:

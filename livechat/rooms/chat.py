@@ -11,9 +11,10 @@ retracts, in the step that changes them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, get_args
+from typing import get_args
 
 from msgspec import Raw
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from livechat import metrics
@@ -34,26 +35,26 @@ from livechat.protocol.messages import (
     Repeated,
     Retraction,
 )
+from livechat.protocol.settings import EDIT_WITHIN
 from livechat.protocol.v1 import Can, Limits, Present
 from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
 from livechat.rooms.audit import Audit
+from livechat.rooms.bulletins import Bulletins
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.member import IClient, IMember
+from livechat.rooms.moderation import Moderation
 from livechat.rooms.pace import Pace
-from livechat.rooms.policy import Policy
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
 from livechat.rooms.removal import Removal
-from livechat.rooms.sweeping import Sweeper, jobs_map
+from livechat.rooms.rules import Rules
+from livechat.rooms.standing import Standings
 from livechat.system.time import Time
-
-#: Seconds for which authors can edit a message.
-EDIT_WITHIN: Final = 900
 
 
 class Chat:
@@ -66,6 +67,10 @@ class Chat:
     @ivar removal: takes back all that somebody said, or all there is.
     @ivar leases: how long actors are who they are.
     @ivar limits: what a client may do.
+    @ivar settings: those of rooms.
+    @ivar restrictions: what was taken from people.
+    @ivar standings: what connections may do, while that changes.
+    @ivar moderation: restricts people, and changes settings.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Chat:
         rate: float,
         pace: Pace,
         leases: Leases,
-        policy: Policy | None = None,
+        rules: Rules,
         listeners: Listeners | None = None,
     ) -> None:
         """
@@ -87,13 +92,15 @@ class Chat:
         @param rate: messages a second of a connection; 0 is no limit.
         @param pace: how often actors may act.
         @param leases: how long actors are who they are.
-        @param policy: decides what actors may do; without one, their rights do.
+        @param rules: decide what actors may do.
         @param listeners: other people's code, told of what happens.
         """
         self._backend = backend
         self._hub = hub
         self._time = time
-        self._policy = policy or Policy((), time)
+        self._policy = rules.policy
+        self.settings = rules.settings
+        self.restrictions = rules.restrictions
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
@@ -104,9 +111,12 @@ class Chat:
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
-        sweeper = Sweeper(backend.messages, self.audit, time, self._amended)
-        self.removal = Removal(jobs_map(backend), sweeper, self._policy, self.audit, time)
+        self.removal = Removal(backend, self._policy, self.audit, time, self._amended)
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
+        self.standings = Standings(rules, hub, time)
+        self._bulletins = Bulletins(backend.messages, hub, self.standings)
+        self.moderation = Moderation(rules, self.standings, self.audit, self.presence, time)
+        backend.messages.retain(self.settings.retained)
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""
@@ -142,6 +152,7 @@ class Chat:
             not in it.
         """
         self._policy.join(actor, room)
+        self.restrictions.saw(actor)
         self._hub.join(room, member, reads=reads)
         try:
             await self._backend.messages.subscribe(room)
@@ -254,6 +265,10 @@ class Chat:
             nonce = scoped(actor, nonce)
         draft = Draft(room, text, actor.user, nonce, actor.source.key, reply_to, kept)
         self._policy.send(actor, draft)
+        if actor.connection is None:
+            self.restrictions.saw(actor)
+        if (throttle := self._policy.throttle(actor, room)) is not None:
+            draft = replace(draft, throttle=throttle)
         return self._backend.messages.publish(draft).addCallback(self._said, room)
 
     def edit(
@@ -281,7 +296,7 @@ class Chat:
         user, sender = actor.user, actor.source.key
         self._policy.send(actor, Draft(room, text, user, nonce, sender, data=kept))
         author = "" if user is None else user.subject
-        since = self.now() - 1000 * EDIT_WITHIN
+        since = self.now() - 1000 * self.settings.of(room).edit
         edit = Edit(room, ref, text, author, since, kept, nonce, sender)
         return self._backend.messages.amend(edit).addCallback(self._amended, room)
 

@@ -1,26 +1,32 @@
 """
 May this actor do that here?
 
-An actor may do what its rights in the room say (`livechat.identity.rights`).  Extensions may
-refuse more, never less.
+An actor may do what its rights in the room say (`livechat.identity.rights`), which follow from its
+identity, from the room's settings and from its restrictions.  Extensions may refuse more, never
+less.
 Internal rooms are not open to actors, whatever their rights: the audit writes and shows its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor
-from livechat.identity.rights import Guests, Right, Rights, Settings, rights
+from livechat.identity.rights import Right, Rights, binds, granted, rights
 from livechat.interfaces import IPolicy
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import Draft, Retraction
+from livechat.protocol.messages import Draft, Retraction, Throttle
+from livechat.protocol.moderation import Restriction
 from livechat.protocol.names import is_internal
+from livechat.rooms.restrictions import Restrictions
+from livechat.rooms.settings import SettingsRegistry
+from livechat.system.time import Time
 
 #: Seconds between two lines in the log on policies that do not work.
 LOG_EVERY: Final = 10.0
@@ -36,30 +42,82 @@ class Policy:
     _log = Logger()
 
     def __init__(
-        self, extra: Sequence[IPolicy], clock: IReactorTime, guests: Guests = "on"
+        self,
+        extra: Sequence[IPolicy],
+        time: Time,
+        settings: SettingsRegistry,
+        restrictions: Restrictions,
     ) -> None:
         """
-        @param guests: what they may, in all rooms.
         @param extra: policies of extensions.  They are asked in this order, and only for what
             the actor has the right to.
         """
         self._extra = tuple(extra)
-        self._clock = clock
+        self._time = time
         self._failures = LogLimit(Rate(1 / LOG_EVERY, 1))
-        self._settings = Settings(guests)
+        self._settings = settings
+        self._restrictions = restrictions
 
     def rights(self, actor: Actor, room: str) -> Rights:
         """Find what *actor* may do in *room*, and keep it with the actor."""
         found = actor.rights.get(room)
         if found is None:
-            found = rights(actor.kind, actor.grants, room, self._settings)
-            actor.rights[room] = found
+            found = self._find(actor, room)
         return found
+
+    def _find(self, actor: Actor, room: str) -> Rights:
+        settings = self._settings.of(room)
+        held = rights(actor.kind, actor.grants, room, settings)
+        binding = [each for each in self._restrictions.of(actor, room) if binds(each, held)]
+        found = actor.rights[room] = rights(actor.kind, actor.grants, room, settings, binding)
+        if binding:
+            actor.restricted[room] = max(binding, key=_weight)
+        else:
+            actor.restricted.pop(room, None)
+        return found
+
+    def forget(self, actor: Actor, room: str) -> None:
+        """Let what *actor* may do in *room* be found anew: something it depends on has changed."""
+        actor.rights.pop(room, None)
+
+    def restriction(self, actor: Actor, room: str) -> Restriction | None:
+        """The restriction that binds *actor* in *room*: the one that takes away most."""
+        self.rights(actor, room)
+        return actor.restricted.get(room)
+
+    def throttle(self, actor: Actor, room: str) -> Throttle | None:
+        """The pace of *room* for what *actor* says; None if there is none, or it is exempt."""
+        settings = self._settings.of(room)
+        if not (settings.slow or settings.rate) or "moderate" in self.rights(actor, room):
+            return None
+        known = actor.user is not None and actor.user.verified
+        # A guest has another key at once; an address it has not.
+        key = None if known else actor.source.mark
+        if key is None:
+            key = actor.source.key if actor.user is None else actor.user.subject
+        return Throttle(key, settings.slow, settings.rate)
 
     def require(self, actor: Actor, room: str, right: Right) -> None:
         """Refuse *actor* unless it has *right* in *room*; extensions are not asked."""
         if right not in self.rights(actor, room):
-            raise _lacks(actor, right)
+            raise self._lacks(actor, room, right)
+
+    def _lacks(self, actor: Actor, room: str, right: Right) -> ChatError:
+        """Say why *actor* lacks *right*."""
+        restriction = actor.restricted.get(room)
+        if restriction is not None and (restriction.kind == "ban" or right == "send"):
+            return restricted(restriction, self._time.wall())
+        settings = self._settings.of(room)
+        if settings.closed and actor.grants is None:
+            return ChatError(Kind.ROOM_CLOSED, "This room is closed.")
+        if settings.closed and right in granted(actor.grants or {}, room):
+            return ChatError(Kind.ROOM_CLOSED, "This room is closed.")
+        kind = Kind.UNAUTHORIZED if actor.kind == "guest" else Kind.FORBIDDEN
+        if settings.members and actor.grants is None:
+            return ChatError(kind, "Only members may enter this room.")
+        if actor.kind == "guest":
+            return ChatError(kind, f"Guests lack the right '{right}' here: bring a token.")
+        return ChatError(kind, f"This needs the right '{right}' here, which you lack.")
 
     def join(self, actor: Actor, room: str) -> None:
         """*actor* is about to enter *room*, or to watch it."""
@@ -105,12 +163,12 @@ class Policy:
         except ChatError:
             raise
         except Exception:  # noqa: BLE001 - other people's code may raise anything
-            if (more := self._failures.due(self._clock.seconds())) is not None:
+            if (more := self._failures.due(self._time.seconds())) is not None:
                 self._log.failure("The policy {policy} failed{more}.", policy=question, more=more)
             raise internal() from None
         if answer is None:
             return
-        if (more := self._failures.due(self._clock.seconds())) is not None:
+        if (more := self._failures.due(self._time.seconds())) is not None:
             self._log.error(
                 "The policy {policy} returned {answer}, not None{more}.",
                 policy=question,
@@ -120,10 +178,26 @@ class Policy:
         raise internal()
 
 
-def _lacks(actor: Actor, right: Right) -> ChatError:
-    if actor.kind == "guest":
-        return ChatError(Kind.UNAUTHORIZED, f"Guests lack the right '{right}' here: bring a token.")
-    return ChatError(Kind.FORBIDDEN, f"This needs the right '{right}' here, which you lack.")
+def restricted(restriction: Restriction, now: float) -> ChatError:
+    """The refusal of what *restriction* takes away."""
+    banned = restriction.kind == "ban"
+    detail = "You are banned" if banned else "You are muted"
+    wait = None
+    if restriction.until is not None:
+        wait = max(0.001, restriction.until - now)
+        detail += f" until {datetime.fromtimestamp(restriction.until, UTC):%Y-%m-%d %H:%M} UTC"
+    detail += f": {restriction.reason}" if restriction.reason else "."
+    return ChatError(
+        Kind.BANNED if banned else Kind.MUTED,
+        detail,
+        retry_after=wait,
+        reason=restriction.reason,
+    )
+
+
+def _weight(restriction: Restriction) -> tuple[int, float]:
+    until = inf if restriction.until is None else restriction.until
+    return ("hold", "mute", "ban").index(restriction.kind), until
 
 
 def _check_room(room: str) -> None:

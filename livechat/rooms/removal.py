@@ -14,7 +14,7 @@ the lease runs out, and any process goes on.  An order whose key has a job waits
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -28,12 +28,12 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind, internal
 from livechat.identity.actor import Actor
-from livechat.interfaces import ISharedMap
+from livechat.interfaces import IBackend
 from livechat.protocol.audit import Action as Recorded
-from livechat.protocol.messages import Retraction
+from livechat.protocol.messages import Amended, Retraction
 from livechat.rooms.audit import Audit, author_of
 from livechat.rooms.policy import Policy
-from livechat.rooms.sweeping import Job, Sweeper, job_of
+from livechat.rooms.sweeping import Job, Sweeper, job_of, jobs_map
 from livechat.system.time import Time
 
 #: Jobs that a process works at together, and how many of these may clear a room: people wait for
@@ -114,12 +114,17 @@ class Removal:
     """The removals that this process was asked for, and those that others have left."""
 
     def __init__(
-        self, jobs: ISharedMap, sweeper: Sweeper, policy: Policy, audit: Audit, time: Time
+        self,
+        backend: IBackend,
+        policy: Policy,
+        audit: Audit,
+        time: Time,
+        amended: Callable[[Amended, str], object],
     ) -> None:
-        """@param jobs: `livechat.rooms.sweeping.jobs_map`."""
-        self._jobs = jobs
+        """@param amended: told of each event, and its room."""
+        self._jobs = jobs_map(backend)
         self._jobs.watch(self._changed)
-        self._sweeper = sweeper
+        self._sweeper = Sweeper(backend.messages, audit, time, amended)
         self._policy = policy
         self._audit = audit
         self._time = time

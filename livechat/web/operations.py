@@ -31,10 +31,12 @@ ANYWHERE: Final = (
 KNOWN: Final = (Kind.UNAUTHORIZED, Kind.TOKEN_EXPIRED, Kind.TOKEN_REVOKED)
 IN_A_ROOM: Final = (
     *KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.BAD_ROOM, Kind.BAD_QUERY, Kind.UNAVAILABLE,
+    Kind.BANNED, Kind.ROOM_CLOSED,
 )  # fmt: skip
 SENDING: Final = (
     *IN_A_ROOM, Kind.BAD_JSON, Kind.BAD_FORM, Kind.BAD_MESSAGE, Kind.MESSAGE_TOO_LONG,
     Kind.UNSUPPORTED_MEDIA_TYPE, Kind.NONCE_REUSED, Kind.RATE_LIMITED, Kind.UNKNOWN,
+    Kind.MUTED, Kind.SLOW_MODE, Kind.REJECTED,
 )  # fmt: skip
 ACTING: Final = (
     *(kind for kind in SENDING if kind is not Kind.BAD_FORM),

@@ -16,20 +16,26 @@ from livechat.identity.rights import (
     NO_RIGHTS,
     Grants,
     Kind,
-    Restriction,
     Right,
     Rights,
-    Settings,
     granted,
     grants_of,
     rights,
     within,
 )
+from livechat.protocol.audit import Author
+from livechat.protocol.messages import User
+from livechat.protocol.moderation import ByRight, Restriction, RestrictionKind
+from livechat.protocol.settings import RoomSettings as Settings
 
 R = frozenset[Right](("join", "history"))
 U = R | {"send"}
 M = U | {"moderate"}
 OPEN = Settings()
+
+
+def restricted(kind: RestrictionKind, by: ByRight) -> Restriction:
+    return Restriction(kind, by, User("1", "Ann"), Author("operator"), 0)
 
 
 def may(*words: str) -> dict[str, Sequence[str]]:
@@ -41,10 +47,10 @@ def may(*words: str) -> dict[str, Sequence[str]]:
     [
         # The kind.
         ("guest", None, OPEN, (), U),
-        ("guest", None, Settings("read"), (), R),
-        ("guest", None, Settings("off"), (), NO_RIGHTS),
+        ("guest", None, Settings(guests="read"), (), R),
+        ("guest", None, Settings(guests="off"), (), NO_RIGHTS),
         ("user", None, OPEN, (), U),
-        ("user", None, Settings("off"), (), U),
+        ("user", None, Settings(guests="off"), (), U),
         ("key", None, OPEN, (), NO_RIGHTS),
         ("operator", None, OPEN, (), NO_RIGHTS),
         # Grants replace that, whatever they say.
@@ -56,7 +62,7 @@ def may(*words: str) -> dict[str, Sequence[str]]:
         ("user", {"*": ["*"], "lob*": ["send"], "lo*": ["join"]}, OPEN, (), {"send"}),
         ("user", {"lobb": ["*"], "lobby2": ["*"], "obby*": ["*"]}, OPEN, (), NO_RIGHTS),
         ("user", {"lobby*": ["join"]}, OPEN, (), {"join"}),
-        ("key", may("send"), Settings("off"), (), {"send"}),
+        ("key", may("send"), Settings(guests="off"), (), {"send"}),
         # A room for members has grants only.
         ("guest", None, Settings(members=True), (), NO_RIGHTS),
         ("user", None, Settings(members=True), (), NO_RIGHTS),
@@ -66,13 +72,13 @@ def may(*words: str) -> dict[str, Sequence[str]]:
         ("user", may("join", "moderate"), Settings(closed=True), (), {"join", "moderate"}),
         ("operator", may("*"), Settings(closed=True), (), ALL_RIGHTS),
         # Restrictions take away, from nobody of the same right.
-        ("guest", None, OPEN, [Restriction("mute", "moderate")], R),
-        ("guest", None, OPEN, [Restriction("hold", "moderate")], U),
-        ("guest", None, OPEN, [Restriction("ban", "moderate")], NO_RIGHTS),
-        ("user", may(*M), OPEN, [Restriction("ban", "moderate")], M),
-        ("user", may(*M), OPEN, [Restriction("mute", "manage")], M - {"send"}),
-        ("user", may(*M), OPEN, [Restriction("ban", "manage")], NO_RIGHTS),
-        ("user", may("*"), OPEN, [Restriction("ban", "manage")], ALL_RIGHTS),
+        ("guest", None, OPEN, [restricted("mute", "moderate")], R),
+        ("guest", None, OPEN, [restricted("hold", "moderate")], U),
+        ("guest", None, OPEN, [restricted("ban", "moderate")], NO_RIGHTS),
+        ("user", may(*M), OPEN, [restricted("ban", "moderate")], M),
+        ("user", may(*M), OPEN, [restricted("mute", "manage")], M - {"send"}),
+        ("user", may(*M), OPEN, [restricted("ban", "manage")], NO_RIGHTS),
+        ("user", may("*"), OPEN, [restricted("ban", "manage")], ALL_RIGHTS),
     ],
 )
 def test_cases(
@@ -128,7 +134,7 @@ _GRANTS = st.dictionaries(
 )
 _RESTRICTIONS = st.lists(
     st.builds(
-        Restriction,
+        restricted,
         st.sampled_from(["mute", "hold", "ban"]),
         st.sampled_from(["moderate", "manage"]),
     ),
@@ -174,7 +180,10 @@ def oracle(
     grants=st.none() | _GRANTS,
     room=_NAMES,
     settings=st.builds(
-        Settings, st.sampled_from(["on", "read", "off"]), st.booleans(), st.booleans()
+        Settings,
+        guests=st.sampled_from(["on", "read", "off"]),
+        members=st.booleans(),
+        closed=st.booleans(),
     ),
     restrictions=_RESTRICTIONS,
 )

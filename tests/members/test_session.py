@@ -17,8 +17,9 @@ from livechat.members.plain import PlainSession
 from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Place
+from livechat.protocol.settings import EDIT_WITHIN
 from livechat.rooms import recovery
-from livechat.rooms.chat import EDIT_WITHIN, Chat
+from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene

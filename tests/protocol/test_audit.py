@@ -50,7 +50,5 @@ def test_form() -> None:
 
 def test_of_another_livechat() -> None:
     """Types and keys that are not known cost nothing of the rest."""
-    text = (
-        '{"action":{"type":"restrict","seconds":600},"by":{"kind":"user","x":1},"room":"r","y":2}'
-    )
-    assert record_of_text(text) == AuditRecord(Action("restrict"), Author("user"), "r")
+    text = '{"action":{"type":"exile","years":600},"by":{"kind":"user","x":1},"room":"r","y":2}'
+    assert record_of_text(text) == AuditRecord(Action("exile"), Author("user"), "r")

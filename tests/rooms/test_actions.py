@@ -25,9 +25,9 @@ from livechat.protocol.messages import (
     User,
 )
 from livechat.protocol.names import AUDIT_ROOM
+from livechat.protocol.settings import EDIT_WITHIN
 from livechat.protocol.v1 import Ack, decode_action
 from livechat.rooms.actions import act
-from livechat.rooms.chat import EDIT_WITHIN
 from livechat.rooms.history import History, Window
 from tests.support import ADMIN, SOMEBODY, RecordingClient, World, guest, result, run
 
@@ -164,7 +164,8 @@ HOSTILE: list[tuple[dict[str, Any], Kind]] = [
     ({"type": "message", "message": "x", "reply_to": 0}, Kind.BAD_MESSAGE),
     ({"type": "message", "message": "x", "data": "{}"}, Kind.BAD_MESSAGE),
     ({"type": "resume", "epoch": "k", "seq": 1}, Kind.UNKNOWN_TYPE),
-    ({"type": "restrict", "user": "x"}, Kind.UNKNOWN_TYPE),
+    ({"type": "restrict", "user": "x"}, Kind.BAD_MESSAGE),
+    ({"type": "shadow", "user": "x"}, Kind.UNKNOWN_TYPE),
 ]
 
 

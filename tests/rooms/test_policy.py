@@ -25,6 +25,7 @@ from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Draft, Place
 from livechat.rooms.history import Window
 from livechat.rooms.policy import LOG_EVERY, Policy
+from livechat.system.time import Time
 from tests.support import (
     ADMIN,
     ANN,
@@ -35,6 +36,7 @@ from tests.support import (
     World,
     guest,
     kind,
+    make_free_rules,
     result,
     run,
 )
@@ -58,8 +60,12 @@ class Extra:
         return answer
 
 
-def policy(*extra: Extra) -> Policy:
-    return Policy(cast("list[IPolicy]", extra), Clock())
+def policies(*extra: Extra) -> list[IPolicy]:
+    return cast("list[IPolicy]", [*extra])
+
+
+def policy(*extra: Extra, clock: Clock | None = None) -> Policy:
+    return make_free_rules(Time(clock or Clock()), *policies(*extra)).policy
 
 
 def gives(answer: Any) -> Callable[[], Any]:
@@ -128,7 +134,7 @@ class BrokenPolicyTest(SynchronousTestCase):
     def test_raises_each_time(self) -> None:
         """The log is not filled; each call is refused all the same."""
         clock = Clock()
-        broken = Policy(cast("list[IPolicy]", [Extra(lambda: 1 // 0)]), clock)
+        broken = policy(Extra(lambda: 1 // 0), clock=clock)
         for _ in range(1_000):
             assert raised(lambda: broken.send(ANN, DRAFT)).kind is Kind.INTERNAL
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
@@ -193,7 +199,7 @@ def test_the_order_of_checks(make_world: Callable[..., World]) -> None:
 def test_a_refused_send(make_world: Callable[..., World]) -> None:
     """It is not stored, and the next one is, which is not refused."""
     extra = Extra(refuse, "send")
-    world = make_world(policy=policy(extra))
+    world = make_world(policies=policies(extra))
     assert raised(lambda: world.chat.send(ANN, "r", "x")).kind is Kind.FORBIDDEN
     extra.questions = ("join",)
     assert result(world.chat.send(ANN, "r", "y")).seq == 1
@@ -216,7 +222,7 @@ def told(world: World, client: RecordingClient) -> list[Any]:
 
 def test_a_refused_resume(make_world: Callable[..., World]) -> None:
     """It is answered once, then the member is live: docs/protocol.md, Resume."""
-    world = make_world(policy=policy(Extra(refuse, "read")))
+    world = make_world(policies=policies(Extra(refuse, "read")))
     result(world.chat.send(ANN, "r", "missed"))
     epoch = run(world.chat.place(ANN, "r")).epoch
     client, session = v1(world, since=Place(epoch, 0))
@@ -232,7 +238,7 @@ def test_a_refused_resume(make_world: Callable[..., World]) -> None:
 
 def test_a_refused_page(make_world: Callable[..., World]) -> None:
     """Of a history: an error, and the member stays."""
-    world = make_world(policy=policy(Extra(refuse, "read")))
+    world = make_world(policies=policies(Extra(refuse, "read")))
     client, session = v1(world)
     told(world, client)
     session.text_received(b'{"type":"history"}')
@@ -252,7 +258,7 @@ def test_refused_typing(make_world: Callable[..., World]) -> None:
 
 def test_a_plain_client_that_may_not_read(make_world: Callable[..., World]) -> None:
     """It is told so as of a message that was refused, and is live."""
-    world = make_world(policy=policy(Extra(refuse, "read")))
+    world = make_world(policies=policies(Extra(refuse, "read")))
     result(world.chat.send(ANN, "r", "missed"))
     client = RecordingClient()
     run(PlainSession(world.chat, world.clock, ANN, JoinRequest("r", history=5), client).open())
@@ -264,7 +270,7 @@ def test_a_plain_client_that_may_not_read(make_world: Callable[..., World]) -> N
 
 def test_a_room_that_may_not_be_entered(make_world: Callable[..., World]) -> None:
     """The handshake is refused with the reason."""
-    port = Port(make_world(policy=policy(Extra(refuse, "join"))))
+    port = Port(make_world(policies=policies(Extra(refuse, "join"))))
     answer = port.ask("GET", "/ws/chat/r/", **HANDSHAKE)
     assert (answer.status, answer.code()) == (403, "forbidden")
     assert port.ask("GET", "/chat/events/r/").status == 403
@@ -273,6 +279,6 @@ def test_a_room_that_may_not_be_entered(make_world: Callable[..., World]) -> Non
 
 def test_a_history_that_may_not_be_read(make_world: Callable[..., World]) -> None:
     """The request is refused with the reason."""
-    port = Port(make_world(policy=policy(Extra(refuse, "read"))))
+    port = Port(make_world(policies=policies(Extra(refuse, "read"))))
     answer = port.ask("GET", "/chat/history/r/")
     assert (answer.status, answer.code()) == (403, "forbidden")

@@ -40,7 +40,7 @@ from livechat.rooms.removal import (
     Removal,
     Removed,
 )
-from livechat.rooms.sweeping import MOST_JOBS, PAGE, SPAN, Job, Sweeper, job_of, jobs_map
+from livechat.rooms.sweeping import MOST_JOBS, PAGE, SPAN, Job, job_of, jobs_map
 from tests.support import ADMIN, SOMEBODY, RecordingClient, World, result, run
 from tests.support.outcomes import kind as kind_of
 
@@ -108,8 +108,7 @@ def jobs(world: World) -> dict[str, Job]:
 def process(world: World) -> Removal:
     """Another process, in the same rooms."""
     chat = world.chat
-    sweeper = Sweeper(world.backend.messages, chat.audit, world.time, lambda *_: None)
-    return Removal(jobs_map(world.backend), sweeper, chat._policy, chat.audit, world.time)
+    return Removal(world.backend, chat._policy, chat.audit, world.time, lambda *_: None)
 
 
 class Store:

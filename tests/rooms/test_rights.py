@@ -14,8 +14,10 @@ from twisted.internet.defer import Deferred
 from livechat.errors import ChatError, Kind
 from livechat.identity import rights
 from livechat.identity.actor import Actor
-from livechat.identity.rights import EVERYWHERE, Grants, Guests, Right, Settings
+from livechat.identity.rights import EVERYWHERE, Grants, Right
 from livechat.protocol.messages import User
+from livechat.protocol.settings import Guests
+from livechat.protocol.settings import RoomSettings as Settings
 from livechat.rooms.history import Window
 from tests.support import SOMEBODY, RecordingClient, RecordingSink, World, result
 
@@ -105,7 +107,7 @@ def test_acts(
     for room in rooms:
         for needs, everywhere, act in acts:
             where = EVERYWHERE if everywhere else room
-            may = needs in rights.rights(kind, grants, where, Settings(guests))
+            may = needs in rights.rights(kind, grants, where, Settings(guests=guests))
             assert was_allowed(act(world, actor, room)) is may, (act, room)
 
 

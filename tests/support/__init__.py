@@ -19,6 +19,7 @@ from tests.support.world import (
     World,
     guest,
     make_door,
+    make_free_rules,
     make_keys,
     make_leases,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "guest",
     "kind",
     "make_door",
+    "make_free_rules",
     "make_keys",
     "make_leases",
     "request",

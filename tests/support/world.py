@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from livechat.backends.alone import LoneMaps
@@ -23,18 +23,21 @@ from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
-from livechat.identity.rights import Guests
 from livechat.identity.sessions import Sessions, operators_map
 from livechat.identity.tokens import Minted, Tokens
-from livechat.interfaces import IAuthenticator, IListener
+from livechat.interfaces import IAuthenticator, IListener, IPolicy
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.protocol.messages import User
+from livechat.protocol.settings import Guests, RoomSettings
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.policy import Policy
+from livechat.rooms.restrictions import Restrictions
+from livechat.rooms.rules import Rules, make_rules
+from livechat.rooms.settings import SettingsRegistry
 from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
@@ -51,6 +54,14 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 def make_leases(time: Time) -> Leases:
     """Leases of which nobody else knows."""
     return Leases(LoneMaps(time.wall).get("revoked", most=100, largest=32), time, LIFETIME)
+
+
+def make_free_rules(time: Time, *extra: IPolicy) -> Rules:
+    """Rules of rooms whose settings and restrictions nobody else knows."""
+    maps = LoneMaps(time.wall)
+    settings = SettingsRegistry(maps.get("rooms", most=100, largest=10_000), RoomSettings())
+    restrictions = Restrictions(maps.get("restrictions", most=100, largest=10_000), time)
+    return Rules(Policy(extra, time, settings, restrictions), settings, restrictions)
 
 
 def make_keys(time: Time) -> Keys:
@@ -80,7 +91,7 @@ def make_door(
 
 def guest(name: str, rate: float = 0) -> Actor:
     """A member without a key."""
-    door = make_door(lambda: fail(AssertionError("there is no key")))
+    door = make_door()
     made: Actor = run(door.member(Source("192.0.2.1", Rate.of(rate)), Claim(name)))
     return made
 
@@ -119,7 +130,7 @@ class World:
         max_message: int = 16_384,
         rate_per_user: float = 0,
         guests: Guests = "on",
-        policy: Policy | None = None,
+        policies: Sequence[IPolicy] = (),
         listeners: Sequence[IListener] = (),
         authenticators: Sequence[IAuthenticator] = (),
     ) -> None:
@@ -157,7 +168,7 @@ class World:
             rate=rate,
             pace=Pace(self.time, per_ip=rate_per_ip, per_user=rate_per_user),
             leases=self.leases,
-            policy=policy or Policy((), self.time, guests),
+            rules=make_rules(self.backend, self.time, RoomSettings(guests=guests), policies),
             listeners=Listeners(listeners, self.time),
         )
         self.backend.start(

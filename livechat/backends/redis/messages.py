@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -111,6 +111,9 @@ class RedisMessageLog:
         epoch = self._generation.epoch(room, part.newest.word)
         entries = tuple(entry.entry() for entry in part.entries)
         return Page(Position(epoch, part.newest.seq, part.oldest, part.event), entries)
+
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        self._of = of
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._newest(rooms))

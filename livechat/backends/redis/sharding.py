@@ -74,6 +74,10 @@ class _ShardedMessageLog:
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._of(room).read(room, after, limit)
 
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        for each in self._logs:
+            each.retain(of)
+
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return Deferred.fromCoroutine(self._newest(rooms))
 

@@ -119,6 +119,9 @@ class SqliteMessageLog:
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._reading(self._database.read, room, after, limit)
 
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        self._of = of
+
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._database.newest, rooms)
 

@@ -155,11 +155,7 @@ class SameNumberingTest(AmendTest):
                 call.addBoth(results.append)
             for _ in range(number % 4):
                 await deferLater(self.reactor, 0)
-            connection = self.here.backend._connection
-            lost = connection._commands
-            connection.drop("it is lost")
-            # Given up, a connection is there until the reactor's next turn.
-            await until(lambda lost=lost: connection._commands is not lost)  # type: ignore[misc]
+            await self.lose_connection()
             await until(lambda results=results: len(results) == 4)  # type: ignore[misc]
             await self.usable()
         entries = await self.entries()
@@ -170,6 +166,13 @@ class SameNumberingTest(AmendTest):
         newest = [each for each in events if isinstance(each, Edited)]
         assert [each.text for each in newest] == [first.message]
         assert len([each for each in events if isinstance(each, Retracted)]) == 1
+
+    async def lose_connection(self) -> None:
+        connection = self.here.backend._connection
+        lost = connection._commands
+        connection.drop("it is lost")
+        # Given up, it is there until the reactor's next turn.
+        await until(lambda: connection._commands is not lost)
 
     async def test_what_never_reaches_redis(self) -> None:
         """An amendment too late is not made; one of which nobody knows is said to be so."""

@@ -26,7 +26,7 @@ from livechat.rooms.pace import Pace
 from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
-from tests.support import SOMEBODY, RecordingClient, guest, make_leases
+from tests.support import SOMEBODY, RecordingClient, guest, make_free_rules, make_leases
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
@@ -50,6 +50,7 @@ class Process:
             rate=0,
             pace=Pace(Time(reactor), per_ip=0),
             leases=make_leases(Time(reactor)),
+            rules=make_free_rules(Time(reactor)),
         )
         self.sender = SOMEBODY
         self.deaf = 0

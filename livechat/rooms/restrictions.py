@@ -1,0 +1,222 @@
+"""
+What was taken from people, as all processes share it.
+
+The shared map ``restrictions`` has two kinds of keys, with a room's name or ``*`` for all rooms
+before the bar:
+
+    ROOM|u:ID, ROOM|g:ID    a user of the site, a guest (`livechat.protocol.messages.User.subject`)
+    ROOM|a:MARK             everybody at an address, of which only a keyed hash is known
+                            (`livechat.limits.source.Source.mark`)
+
+Every process remembers from where a user came lately.  Where a restriction says so, each process
+that knows an address of the person restricts it, too, so that a new key does not help.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat.identity.actor import Actor
+from livechat.identity.rights import EVERYWHERE
+from livechat.interfaces import IBackend, ISharedMap
+from livechat.protocol.moderation import LONGEST_ADDRESS, Restriction
+from livechat.system.time import Time
+
+#: Restrictions that there can be at a time; no more is made while there are so many.
+MOST_RESTRICTIONS: Final = 50_000
+#: Bytes of one: names, a reason.
+_LARGEST: Final = 4_096
+#: Seconds for which a process remembers from where a user came, and how many it remembers.
+REMEMBERED: Final = 3_600.0
+MOST_REMEMBERED: Final = 100_000
+#: Addresses of one user that are.
+MOST_ADDRESSES: Final = 8
+#: Begins the key of an address.
+_ADDRESS: Final = "a:"
+
+_decoder: Final = msgspec.json.Decoder(Restriction)
+_log = Logger()
+
+
+class Restrictions:
+    """Finds the restrictions of actors, and keeps them."""
+
+    def __init__(self, shared: ISharedMap, time: Time) -> None:
+        """
+        @param shared: `restrictions_map`.
+        """
+        self._shared = shared
+        self._time = time
+        self._known: dict[str, Restriction] = {}
+        self._watchers: list[Callable[[Collection[str]], None]] = []
+        self._origins = Origins(time)
+        self._read_all()
+        shared.watch(self._changed)
+
+    def of(self, actor: Actor, room: str) -> list[Restriction]:
+        """The restrictions in *room* that concern *actor* now, whether or not they bind it."""
+        if not self._known:
+            return []
+        now = self._time.wall()
+        found = (self._known.get(key) for key in _keys(actor, room))
+        return [each for each in found if each is not None and not _is_over(each, now)]
+
+    def get(self, room: str, subject: str) -> Restriction | None:
+        """The restriction of *subject* in *room*, or in all rooms if that is `EVERYWHERE`."""
+        found = self._known.get(f"{room}|{subject}")
+        return None if found is None or _is_over(found, self._time.wall()) else found
+
+    def items(self) -> Iterator[tuple[str, str, Restriction]]:
+        """All restrictions of people, in no order: the room, the subject, the restriction."""
+        now = self._time.wall()
+        for key, each in self._known.items():
+            if not each.via and not _is_over(each, now):
+                room, _, subject = key.partition("|")
+                yield room, subject, each
+
+    def saw(self, actor: Actor) -> None:
+        """Remember from where *actor* came."""
+        if actor.user is not None and actor.source.mark is not None:
+            self._origins.add(actor.user.subject, actor.source.mark)
+
+    def put(self, room: str, subject: str, restriction: Restriction) -> Deferred[bool]:
+        """
+        Restrict *subject*; fires once that is in force here.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
+        """
+        return self._put(f"{room}|{subject}", restriction)
+
+    def _put(self, key: str, restriction: Restriction) -> Deferred[bool]:
+        return self._shared.put(key, msgspec.json.encode(restriction), restriction.until)
+
+    async def drop(self, room: str, subject: str) -> None:
+        """
+        End the restriction of *subject*, and those of addresses that came of it.  No-op if there
+        is none.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.drop`.
+        """
+        begins = f"{room}|{_ADDRESS}"
+        of_it = [
+            key
+            for key, each in self._known.items()
+            if each.via == subject and key.startswith(begins)
+        ]
+        # The person's own comes first: else a process might restrict an address once more.
+        for key in (f"{room}|{subject}", *of_it):
+            await self._shared.drop(key)
+
+    def bound(self, room: str, subject: str, since: int) -> bool:
+        """Tell whether an address of *subject* is restricted in *room*, since this second."""
+        begins = f"{room}|{_ADDRESS}"
+        return any(
+            each.via == subject and each.made >= since and key.startswith(begins)
+            for key, each in self._known.items()
+        )
+
+    def watch(self, changed: Callable[[Collection[str]], None]) -> None:
+        """Call *changed* with the keys whose restrictions have changed; none: perhaps all."""
+        self._watchers.append(changed)
+
+    def _changed(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._read(key, self._shared.get(key))
+        if not keys:
+            self._read_all()
+        for watcher in self._watchers:
+            watcher(keys)
+        for key in keys or tuple(self._known):
+            self._bind_addresses(key)
+
+    def _read_all(self) -> None:
+        kept = dict(self._shared.items())
+        for key in self._known.keys() - kept.keys():
+            del self._known[key]
+        for key, value in kept.items():
+            self._read(key, value)
+
+    def _read(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._known.pop(key, None)
+            return
+        try:
+            self._known[key] = _decoder.decode(value)
+        except msgspec.DecodeError as reason:
+            _log.error("The restriction {key} cannot be read: {reason}", key=key, reason=reason)
+
+    def _bind_addresses(self, key: str) -> None:
+        """Restrict the addresses of a person of whom a restriction says so."""
+        restriction = self._known.get(key)
+        if restriction is None or not restriction.address or restriction.via:
+            return
+        room, _, subject = key.partition("|")
+        ends = restriction.made + LONGEST_ADDRESS
+        until = ends if restriction.until is None else min(ends, restriction.until)
+        if until <= self._time.wall():
+            return
+        made = msgspec.structs.replace(restriction, until=until, address=False, via=subject)
+        for mark in self._origins.of(subject):
+            at = f"{room}|{_ADDRESS}{mark}"
+            if self._known.get(at) != made:
+                self._put(at, made).addErrback(_not_bound)
+
+
+class Origins:
+    """From where users came lately: marks of addresses, by subject."""
+
+    def __init__(self, time: Time) -> None:
+        self._time = time
+        # The one that was seen last is last.
+        self._seen: OrderedDict[str, dict[str, float]] = OrderedDict()
+
+    def add(self, subject: str, mark: str) -> None:
+        """Remember that *subject* came from there."""
+        marks = self._seen.setdefault(subject, {})
+        marks.pop(mark, None)
+        marks[mark] = self._time.seconds()
+        if len(marks) > MOST_ADDRESSES:
+            del marks[next(iter(marks))]
+        self._seen.move_to_end(subject)
+        if len(self._seen) > MOST_REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def of(self, subject: str) -> list[str]:
+        """The marks of *subject* that are not too old."""
+        since = self._time.seconds() - REMEMBERED
+        marks: Mapping[str, float] = self._seen.get(subject, {})
+        return [mark for mark, seen in marks.items() if seen >= since]
+
+
+def restrictions_map(backend: IBackend) -> ISharedMap:
+    """The map of restrictions."""
+    return backend.shared_map("restrictions", most=MOST_RESTRICTIONS, largest=_LARGEST)
+
+
+def names_of(actor: Actor) -> list[str]:
+    """The names under which *actor* may be restricted."""
+    names = [] if actor.user is None else [actor.user.subject]
+    if actor.source.mark is not None:
+        names.append(f"{_ADDRESS}{actor.source.mark}")
+    return names
+
+
+def _keys(actor: Actor, room: str) -> Iterator[str]:
+    for name in names_of(actor):
+        yield f"{room}|{name}"
+        yield f"{EVERYWHERE}|{name}"
+
+
+def _is_over(restriction: Restriction, now: float) -> bool:
+    return restriction.until is not None and restriction.until <= now
+
+
+def _not_bound(failure: Failure) -> None:
+    _log.warn("An address could not be restricted: {reason}", reason=failure.getErrorMessage())

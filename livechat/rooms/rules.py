@@ -1,0 +1,36 @@
+"""Put together what decides on what actors may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from livechat.interfaces import IBackend, IPolicy
+from livechat.protocol.settings import RoomSettings
+from livechat.rooms.policy import Policy
+from livechat.rooms.restrictions import Restrictions, restrictions_map
+from livechat.rooms.settings import SettingsRegistry, settings_map
+from livechat.system.time import Time
+
+
+class Rules(Struct, frozen=True):
+    """What decides on what actors may do."""
+
+    policy: Policy
+    settings: SettingsRegistry
+    restrictions: Restrictions
+
+
+def make_rules(
+    backend: IBackend, time: Time, usual: RoomSettings, extra: Sequence[IPolicy] = ()
+) -> Rules:
+    """
+    Make the rules of the rooms in *backend*.
+
+    @param usual: the settings of rooms for which nothing is changed.
+    @param extra: policies of extensions.
+    """
+    settings = SettingsRegistry(settings_map(backend), usual)
+    restrictions = Restrictions(restrictions_map(backend), time)
+    return Rules(Policy(extra, time, settings, restrictions), settings, restrictions)

@@ -1,0 +1,366 @@
+"""`livechat.rooms.moderation`: what moderators do, and what becomes of it at this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import convert
+from twisted.internet.defer import Deferred, fail
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
+from livechat.identity.door import Claim
+from livechat.protocol.actions import ChangeRoom
+from livechat.protocol.audit import record_of_text
+from livechat.rooms.history import Window
+from livechat.rooms.restrictions import MOST_RESTRICTIONS
+from tests.members.test_session import Client
+from tests.support import ADMIN, World, kind, run
+
+NOW = 1_790_000_000
+MODERATOR = {"r": ["join", "history", "send", "moderate"]}
+MANAGER = {"*": ["*"]}
+KEY = "k" * 16
+
+
+def moderator(world: World, user: str = "7") -> Client:
+    return Client(world, token=world.token(user, rooms=MODERATOR))
+
+
+def manager(world: World, user: str = "8") -> Client:
+    return Client(world, token=world.token(user, rooms=MANAGER))
+
+
+def user(world: World, known_as: str = "42", room: str = "r") -> Client:
+    return Client(world, room, token=world.token(known_as, name=f"User {known_as}"))
+
+
+def acts(client: Client, **action: Any) -> Any:
+    """The answer to an action."""
+    client.heard()
+    client.sends({"nonce": "n", **action})
+    client.world.clock.pump([0.05] * 25)
+    return next(each for each in client.hears("ack", "error") if each.get("nonce", "n") == "n")
+
+
+def restricts(client: Client, what: str = "mute", user: str = "42", **more: Any) -> Any:
+    return acts(client, type="restrict", kind=what, user=user, **more)
+
+
+def code(answer: Any) -> str:
+    found: str = answer["error"]["code"]
+    return found
+
+
+def closed(client: Client) -> tuple[Kind, str] | None:
+    return None if client.refused is None else (client.refused.kind, client.refused.detail)
+
+
+def recorded(world: World) -> list[Any]:
+    found = run(world.chat.audit.history(ADMIN, Window(50)))
+
+    async def texts() -> list[str]:
+        return [each.message async for page in found.pages() for each in page]
+
+    return [record_of_text(each) for each in run(texts())]
+
+
+def test_mute(world: World) -> None:
+    """Whoever is muted is told so, reads on, and cannot say, edit, take back or type anything."""
+    ann, bob = user(world), moderator(world)
+    ann.sends({"message": "first"})
+    ann.heard()
+    answer = restricts(bob, seconds=600, reason="spam")
+    assert answer["type"] == "ack"
+    (told,) = ann.hears("rights")
+    assert told["can"] == ["join", "history"]
+    assert told["restriction"] == {"kind": "mute", "until": NOW + 600, "reason": "spam"}
+    ann.sends(
+        {"message": "x"}, {"type": "edit", "ref": 1, "message": "x"}, {"type": "retract", "ref": 1},
+        {"type": "typing"},
+    )  # fmt: skip
+    errors = [each["error"] for each in ann.hears("error")]
+    assert [each["code"] for each in errors] == ["muted"] * 4
+    assert errors[0]["detail"].endswith("UTC: spam")
+    assert errors[0]["reason"] == "spam"
+    assert 590_000 < errors[0]["retry_ms"] <= 600_000
+    bob.sends({"message": "heard"})
+    assert [each["message"] for each in ann.hears("message")] == ["heard"]
+    assert closed(ann) is None
+
+
+def test_the_end_of_a_mute(world: World) -> None:
+    """At its end the client is told its rights, and has them."""
+    ann, bob = user(world), moderator(world)
+    restricts(bob, seconds=600)
+    ann.heard()
+    world.clock.advance(598)
+    ann.sends({"message": "x"})
+    assert code(ann.hears("error")[0]) == "muted"
+    world.clock.advance(2)
+    assert ann.hears("rights") == [{"type": "rights", "can": ["join", "history", "send"],
+                                    "expires": NOW + 3_600}]  # fmt: skip
+    ann.sends({"message": "y"})
+    assert ann.hears("ack")
+
+
+def test_ban(world: World) -> None:
+    """A banned user's connections in the room close with the reason; it cannot come back."""
+    ann, again, elsewhere, bob = user(world), user(world), user(world, room="x"), moderator(world)
+    restricts(bob, "ban", reason="raid")
+    assert closed(ann) == closed(again) == (Kind.BANNED, "You are banned: raid")
+    assert closed(elsewhere) is None
+    assert kind(user(world).opening) is Kind.BANNED
+    actor = run(world.door.caller(world.source("192.0.2.1"), claim(world)))
+    for act in (
+        lambda: world.chat.send(actor, "r", "x"),
+        lambda: Deferred.fromCoroutine(world.chat.history(actor, "r", Window())),
+        lambda: Deferred.fromCoroutine(world.chat.place(actor, "r")),
+    ):
+        assert refusal(act) is Kind.BANNED
+    assert not bob.hears("error")
+
+
+def claim(world: World) -> Any:
+    return Claim(credential=world.token("42"))
+
+
+def refusal(act: Callable[[], Deferred[Any]]) -> Kind:
+    try:
+        return kind(act())
+    except ChatError as reason:
+        return reason.kind
+
+
+def test_a_kick(world: World) -> None:
+    """A ban of a second is a kick: after it one may come back."""
+    ann, bob = user(world), moderator(world)
+    restricts(bob, "ban", seconds=5)
+    assert closed(ann) is not None
+    world.clock.advance(5)
+    assert user(world).heard()[0]["type"] == "hello"
+
+
+def test_everywhere(world: World) -> None:
+    """Only who manages all rooms restricts in all of them."""
+    ann, bob, eve = user(world, room="x"), moderator(world), manager(world)
+    assert code(restricts(bob, "ban", everywhere=True)) == "forbidden"
+    assert restricts(eve, "ban", everywhere=True)["type"] == "ack"
+    assert closed(ann) is not None
+    assert acts(eve, type="pardon", user="42", everywhere=True)["type"] == "ack"
+    assert user(world, room="x").heard()[0]["type"] == "hello"
+
+
+def test_guests(world: World) -> None:
+    """A guest who is banned with its address does not come back by another key."""
+    ann = Client(world, name="Ann", key=KEY)
+    (hello,) = ann.hears("hello")
+    bob = moderator(world)
+    answer = restricts(bob, "ban", hello["user"]["id"], guest=True, address=True)
+    assert answer["address"] is True
+    assert closed(ann) is not None
+    assert kind(Client(world, key=KEY).opening) is Kind.BANNED
+    assert kind(Client(world, key="z" * 16).opening) is Kind.BANNED
+    assert kind(Client(world).opening) is Kind.BANNED
+    # From the same address, by the right that binds it not.
+    assert closed(bob) is None
+    assert acts(bob, type="pardon", user=hello["user"]["id"], guest=True)["type"] == "ack"
+    assert Client(world, key="z" * 16).heard()[0]["type"] == "hello"
+
+
+def test_an_address_that_nobody_knows(world: World) -> None:
+    """The ack says that no address was restricted, a second later."""
+    bob = moderator(world)
+    assert restricts(bob, "ban", "somebody", guest=True, address=True)["address"] is False
+
+
+def test_ranks(world: World) -> None:
+    """Moderators bind neither each other nor themselves, nor undo what a manager did."""
+    ann, bob, carl, eve = user(world), moderator(world, "7"), moderator(world, "9"), manager(world)
+    assert code(restricts(bob, "ban", "9")) == "forbidden"
+    assert code(restricts(bob, "ban", "7")) == code(restricts(eve, "ban", "8")) == "bad_message"
+    assert code(restricts(ann, "ban", "7")) == "forbidden"
+    assert closed(carl) is None
+    assert restricts(eve, "mute", "9")["type"] == "ack"
+    assert restricts(eve, "mute", "42")["type"] == "ack"
+    assert code(restricts(bob, "ban", "42")) == "forbidden"
+    assert code(acts(bob, type="pardon", user="42")) == "forbidden"
+    assert code(acts(carl, type="message", message="x")) == "muted"
+    # A moderator that is away cannot be told from others; it is not bound all the same.
+    carl.session.close()
+    assert restricts(bob, "ban", "10")["type"] == "ack"
+    assert moderator(world, "10").heard()[0]["type"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ({"type": "restrict", "user": "", "kind": "ban"}, "bad_message"),
+        ({"type": "restrict", "user": "a b", "kind": "ban"}, "bad_message"),
+        ({"type": "restrict", "user": "!key:x", "kind": "ban"}, "bad_message"),
+        ({"type": "restrict", "user": "x" * 65, "kind": "ban"}, "bad_message"),
+        ({"type": "restrict", "user": "42", "kind": "shadow"}, "bad_message"),
+        ({"type": "restrict", "user": "42", "kind": "ban", "seconds": 0}, "bad_message"),
+        ({"type": "restrict", "user": "42", "kind": "ban", "seconds": 10**12}, "bad_message"),
+        ({"type": "restrict", "user": "42", "kind": "ban", "reason": "x" * 201}, "bad_message"),
+        ({"type": "pardon", "user": "42"}, "not_found"),
+        ({"type": "room", "set": {}}, "bad_message"),
+        ({"type": "room", "set": {"fast": 1}}, "bad_message"),
+        ({"type": "room", "set": {"title": "x"}}, "forbidden"),
+    ],
+)  # fmt: skip
+def test_refused(world: World, action: Any, expected: str) -> None:
+    """What cannot be done, or not by a moderator; nothing is recorded of it."""
+    assert code(acts(moderator(world), **action)) == expected
+    assert recorded(world) == []
+
+
+def test_reasons(world: World) -> None:
+    """Markup, directions and emoji of a reason come as they were written."""
+    reason = "<b>\u202e\u0000" + "\U0001f4a3" * 190
+    ann, bob = user(world), moderator(world)
+    assert restricts(bob, "ban", reason=reason)["type"] == "ack"
+    assert closed(ann) == (Kind.BANNED, f"You are banned: {reason}")
+    assert recorded(world)[-1].action.reason == reason
+
+
+def test_audit(world: World) -> None:
+    """Each act is recorded before its ack: by whom, whom, what, where, how long and why."""
+    user(world)
+    bob, eve = moderator(world), manager(world)
+    restricts(bob, seconds=60, reason="spam")
+    acts(bob, type="pardon", user="42")
+    acts(eve, type="room", set={"slow": 5, "title": "Ships"})
+    restricts(eve, "ban", everywhere=True)
+    mute, pardon, room, ban = recorded(world)
+    assert (mute.action.kind, mute.action.seconds, mute.action.reason) == ("mute", 60, "spam")
+    assert (mute.by.user.id, mute.action.user.name, mute.room) == ("7", "User 42", "r")
+    assert (pardon.action.type, pardon.action.user.id) == ("pardon", "42")
+    assert (room.action.set, room.by.user.id) == ({"slow": 5, "title": "Ships"}, "8")
+    assert (ban.room, ban.action.seconds) == ("*", None)
+
+
+def test_bulletins(world: World) -> None:
+    """Those that moderate the room see what others do there, and nobody else does."""
+    ann, bob, carl = user(world), moderator(world), moderator(world, "9")
+    elsewhere = Client(world, "x", token=world.token("11", rooms={"x": ["*"]}))
+    restricts(bob, user="43", reason="spam")
+    (told,) = carl.hears("moderated")
+    assert told["action"]["type"] == "restrict"
+    assert told["by"]["user"]["id"] == "7"
+    assert ann.hears("moderated") == elsewhere.hears("moderated") == []
+    restricts(manager(world), user="43", everywhere=True)
+    assert len(elsewhere.hears("moderated")) == len(carl.hears("moderated")) == 1
+
+
+def test_listed(world: World) -> None:
+    """Moderators see the restrictions of their room, and those in all rooms."""
+    bob, eve = moderator(world), manager(world)
+    restricts(bob, user="1")
+    world.clock.advance(1)
+    restricts(eve, user="2", everywhere=True)
+    actor = bob.session._actor
+    listed = world.chat.moderation.listed(actor, "r")
+    assert [(where, each.user.id) for where, each in listed] == [("r", "1"), ("*", "2")]
+    with pytest.raises(ChatError, match="moderate"):
+        world.chat.moderation.listed(actor)
+    assert len(world.chat.moderation.listed(ADMIN)) == 2
+
+
+def test_unavailable(world: World) -> None:
+    """What cannot be stored is not done, and said so; what holds goes on holding."""
+    ann, bob = user(world), moderator(world)
+    restricts(bob)
+    shared = world.chat.restrictions._shared
+    away = ChatError(Kind.UNAVAILABLE, "It is away.")
+    world.chat.restrictions._shared = Broken(shared, away)  # type: ignore[assignment]
+    assert code(restricts(bob, "ban")) == "unavailable"
+    assert closed(ann) is None
+    assert code(acts(ann, type="message", message="x")) == "muted"
+
+
+class Broken:
+    """A map that cannot be changed."""
+
+    def __init__(self, shared: Any, reason: ChatError) -> None:
+        self._shared = shared
+        self._reason = reason
+
+    def put(self, *_: object, **__: object) -> Deferred[bool]:
+        return fail(self._reason)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shared, name)
+
+
+def test_full(world: World) -> None:
+    """Where no more fit, nothing is dropped for a new one."""
+    shared = world.chat.restrictions._shared
+    shared._most = 1  # type: ignore[attr-defined]
+    bob = moderator(world)
+    restricts(bob, user="1")
+    assert code(restricts(bob, user="2")) == "overloaded"
+    assert restricts(bob, "ban", user="1")["type"] == "ack"
+    assert MOST_RESTRICTIONS == 50_000
+
+
+def test_settings_of_a_room(world: World) -> None:
+    """Members are told the room's settings, but for its words; one that comes sees them."""
+    ann, bob = user(world), moderator(world)
+    assert "settings" not in ann.heard()[0]
+    acts(bob, type="room", set={"slow": 5, "words": ["bad"], "topic": "ships"})
+    assert ann.hears("room") == [{"type": "room", "settings": {"slow": 5, "topic": "ships"}}]
+    assert user(world).heard()[0]["settings"] == {"slow": 5, "topic": "ships"}
+    acts(bob, type="room", set={"words": ["worse"]})
+    assert ann.hears("room") == []
+    acts(bob, type="room", set={"slow": None, "topic": None, "words": None})
+    assert ann.hears("room") == [{"type": "room", "settings": {}}]
+
+
+def test_a_closed_room(world: World) -> None:
+    """All but those that moderate or manage leave, and are told why."""
+    ann, bob, eve = user(world), moderator(world), manager(world)
+    guest = Client(world)
+    acts(bob, type="room", set={"closed": True})
+    world.clock.advance(0)
+    assert closed(ann) == closed(guest) == (Kind.ROOM_CLOSED, "This room is closed.")
+    assert closed(bob) is closed(eve) is None
+    assert kind(user(world).opening) is Kind.ROOM_CLOSED
+    acts(bob, type="room", set={"closed": False})
+    assert user(world).heard()[0]["type"] == "hello"
+
+
+def test_guests_that_only_read(world: World) -> None:
+    """The rights of those that are there change with the setting."""
+    guest, eve = Client(world), manager(world)
+    guest.heard()
+    acts(eve, type="room", set={"guests": "read"})
+    world.clock.advance(0)
+    assert guest.hears("rights") == [{"type": "rights", "can": ["join", "history"]}]
+    acts(eve, type="room", set={"members": True})
+    world.clock.advance(0)
+    assert closed(guest) == (Kind.UNAUTHORIZED, "Only members may enter this room.")
+
+
+@pytest.mark.parametrize("room", ["*", "team-*", "r*", "!audit*", "a*b", ""])
+def test_patterns(world: World, room: str) -> None:
+    """Settings of a pattern of rooms are for who manages all rooms."""
+    change: Any = {"type": "room", "set": {"slow": 5}}
+    fits = room in ("*", "team-*", "r*")
+    expected = None if fits else Kind.BAD_ROOM
+    eve: Actor = manager(world).session._actor
+    assert set_for(world, eve, room, change) is expected
+    bob: Actor = moderator(world).session._actor
+    assert set_for(world, bob, room, change) is (Kind.FORBIDDEN if fits else Kind.BAD_ROOM)
+    assert world.chat.settings.of("r").slow == (5 if room in ("*", "r*") else 0)
+
+
+def set_for(world: World, actor: Actor, room: str, change: Any) -> Kind | None:
+    action = convert({"set": change["set"], "type": "room"}, ChangeRoom)
+    try:
+        world.chat.moderation.change(actor, room, action)
+    except ChatError as reason:
+        return reason.kind
+    return None
