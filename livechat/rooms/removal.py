@@ -373,7 +373,7 @@ class Removal:
 
 
 def _failed(failure: Failure, run: _Run) -> None:
-    if failure.check(ChatError, _LostError) is None:
+    if not isinstance(failure.value, ChatError | _LostError):
         _log.failure("A removal in {room} failed.", failure, room=run.job.room)
         run.refuse(internal())
         return
