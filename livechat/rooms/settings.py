@@ -50,6 +50,8 @@ class SettingsRegistry:
 
     def of(self, room: str) -> RoomSettings:
         """The settings that hold in *room*."""
+        if not self._changes:
+            return self._usual
         found = self._known.get(room)
         if found is None:
             if len(self._known) >= _MOST_KNOWN:
@@ -65,7 +67,7 @@ class SettingsRegistry:
         """
         if not self._changes:
             return 0, 0
-        found = self._found(room)
+        found = self._known.get(room) or self._found(room)
         return found.history_limit, found.history_age
 
     def own(self, pattern: str) -> SettingsChange:
@@ -77,7 +79,7 @@ class SettingsRegistry:
         return self._changes
 
     def _found(self, room: str) -> RoomSettings:
-        if is_internal(room) or not self._changes:
+        if is_internal(room):
             return self._usual
         changes = self._changes
         beginnings = (f"{room[:length]}*" for length in range(len(room), 0, -1))
