@@ -153,7 +153,7 @@ class BackEnds:
     async def rooms(self, call: Call) -> Response:
         """The active rooms, by name, a page at a time."""
         after, limit = call.query.get("after", ""), _limit(call)
-        found = await self._chat.rooms(await self._caller(call))
+        found = await self._chat.overview.rooms(await self._caller(call))
         rest = sorted((each for each in found if each.name > after), key=lambda room: room.name)
         page = [_line(each) for each in rest[:limit]]
         return json(RoomList(page, page[-1].room if page and len(rest) > limit else None))
