@@ -1,4 +1,4 @@
-"""Shows the users of a room to actors outside it."""
+"""Shows rooms, and the users of a room, to actors outside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from livechat.identity.actor import Actor
+from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import ISink
+from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Entry, Place, User
 from livechat.rooms.chat import Chat
 
@@ -49,3 +51,16 @@ async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
         return Attendance(there.users, there.connections, chat.presence.users(room), place)
     finally:
         chat.unwatch(room, visitor)
+
+
+async def open_rooms(chat: Chat, actor: Actor) -> list[Room]:
+    """
+    The active rooms that *actor* may find, in no order: all, if it manages everything; else those
+    that are listed, and that it may join.
+    """
+    found = await chat.directory.rooms()
+    if "manage" in chat.can(actor, EVERYWHERE):
+        return found
+    # The settings first: for most rooms these are enough.
+    listed = (each for each in found if chat.settings.of(each.name).listed)
+    return [each for each in listed if "join" in chat.can(actor, each.name)]
