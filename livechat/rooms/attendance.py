@@ -1,4 +1,4 @@
-"""Shows rooms, and the users of a room, to actors outside them."""
+"""Shows the users of a room to actors outside it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from livechat.identity.actor import Actor
-from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import ISink
-from livechat.protocol.cluster import Room
 from livechat.protocol.messages import Entry, Place, User
 from livechat.rooms.chat import Chat
 
@@ -20,7 +18,8 @@ class Attendance(Struct, frozen=True):
     A room, as it is now.
 
     @ivar users: how many there are, at all processes.
-    @ivar members: those whose names are known, by subject.
+    @ivar members: those whose names are known, by subject; none where members are not told of
+        each other, unless to those that moderate.
     """
 
     users: int
@@ -48,19 +47,9 @@ async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
     try:
         place = await chat.place(actor, room)
         there = chat.who(actor, room)
-        return Attendance(there.users, there.connections, chat.presence.users(room), place)
+        # Members that are not told of each other are not shown to others by this way, either.
+        shown = chat.settings.of(room).presence or "moderate" in chat.can(actor, room)
+        members = chat.presence.users(room) if shown else {}
+        return Attendance(there.users, there.connections, members, place)
     finally:
         chat.unwatch(room, visitor)
-
-
-async def open_rooms(chat: Chat, actor: Actor) -> list[Room]:
-    """
-    The active rooms that *actor* may find, in no order: all, if it manages everything; else those
-    that are listed, and that it may join.
-    """
-    found = await chat.directory.rooms()
-    if "manage" in chat.can(actor, EVERYWHERE):
-        return found
-    # The settings first: for most rooms these are enough.
-    listed = (each for each in found if chat.settings.of(each.name).listed)
-    return [each for each in listed if "join" in chat.can(actor, each.name)]

@@ -21,10 +21,9 @@ from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.leases import Leases
-from livechat.identity.rights import EVERYWHERE, Right
+from livechat.identity.rights import Right
 from livechat.interfaces import IBackend, ISink
 from livechat.limits.rates import Rate
-from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import (
     MOST_REFS,
     Amended,
@@ -48,6 +47,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.member import IClient, IMember
 from livechat.rooms.moderation import Moderation
+from livechat.rooms.overview import Overview
 from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
@@ -61,6 +61,7 @@ class Chat:
     The rooms, as actors may use them.
 
     @ivar directory: which rooms and processes there are, for this process itself.
+    @ivar overview: the same, as actors may see it.
     @ivar presence: who is there.
     @ivar audit: what operators did.
     @ivar leases: how long actors are who they are.
@@ -102,8 +103,15 @@ class Chat:
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
+        self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
-        self.presence = Presence(time, hub, backend.presence, self._listeners)
+        self.presence = Presence(
+            time,
+            hub,
+            backend.presence,
+            self._listeners,
+            lambda room: self.settings.of(room).presence,
+        )
         self._pace = pace
         self.leases = leases
         self.max_message = max_message
@@ -127,13 +135,6 @@ class Chat:
         @raise ChatError: it does.
         """
         self._policy.require(actor, room, right)
-
-    def moderated(self, actor: Actor, rooms: Sequence[Room]) -> Sequence[Room]:
-        """Choose the *rooms* that *actor* moderates or manages; all, if it manages everywhere."""
-        rights = self._policy.rights
-        if "manage" in rights(actor, EVERYWHERE):
-            return rooms
-        return [each for each in rooms if rights(actor, each.name) & {"moderate", "manage"}]
 
     def now(self) -> int:
         """The time in milliseconds since 1970, UTC."""
@@ -200,7 +201,7 @@ class Chat:
         @raise ChatError: the actor may not be there.
         """
         self._policy.require(actor, room, "join")
-        return self.presence.who(room)
+        return self.presence.who(room, hidden="moderate" in self._policy.rights(actor, room))
 
     def types(self, actor: Actor, room: str) -> bool:
         """
@@ -357,33 +358,6 @@ class Chat:
         """
         self._policy.read(actor, room)
         return await History.of(self._backend.messages, room, window)
-
-    async def rooms(self, actor: Actor) -> list[Room]:
-        """
-        The active rooms, in no order.
-
-        @raise ChatError: the actor may not list them.
-        """
-        self._policy.require(actor, EVERYWHERE, "manage")
-        return await self.directory.rooms()
-
-    async def room(self, actor: Actor, name: str) -> Room:
-        """
-        One room, active or not.
-
-        @raise ChatError: the actor may not be there.
-        """
-        self._policy.require(actor, name, "join")
-        return await self.directory.room(name)
-
-    async def reports(self, actor: Actor) -> Sequence[Report]:
-        """
-        What the processes that serve these rooms say of themselves, this one first.
-
-        @raise ChatError: the actor may not see that.
-        """
-        self._policy.require(actor, EVERYWHERE, "manage")
-        return await self.directory.reports()
 
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""

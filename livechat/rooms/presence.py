@@ -12,6 +12,9 @@ Each process publishes its `Share` of a room to the others.  A user in any share
                           └──────────┬─────────────┘ their shares
                            joined, left, presence ──> the room's members
 
+Where the room's setting ``presence`` is off, members are not told of each other: they get numbers,
+and only when they ask.
+
 In a room of more than `LARGE_ROOM` users, single ones are not announced: there are numbers,
 once a second at most.  There a user at two processes counts twice, because shares have only
 numbers, too.
@@ -19,7 +22,7 @@ numbers, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -32,7 +35,7 @@ from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
-from livechat.protocol.v1 import Joined, Left, Present, Typing
+from livechat.protocol.v1 import Joined, Left, Present, ServerFrame, Typing
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 
@@ -121,10 +124,13 @@ class Presence:
         hub: Hub,
         relay: IPresenceRelay,
         listeners: Listeners | None = None,
+        shown: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """
         @param listeners: other people's code, told of the users of this process.
+        @param shown: tells whether the members of a room are told of each other.
         """
+        self._shown = shown
         self._listeners = listeners or Listeners((), clock)
         self._clock = clock
         self._hub = hub
@@ -206,7 +212,7 @@ class Presence:
     def typing(self, room: str, user: User) -> None:
         there = self._rooms.get(room)
         if there is not None and there.count() <= LARGE_ROOM:
-            self._hub.broadcast(room, Typing(user, TYPING_TTL))
+            self._broadcast(room, Typing(user, TYPING_TTL))
 
     def types(self, name: str, actor: Actor) -> bool:
         """
@@ -221,13 +227,19 @@ class Presence:
             return False
         here.typed = now
         if room.count() <= LARGE_ROOM:
-            self._hub.broadcast(name, Typing(here.user, TYPING_TTL))
+            self._broadcast(name, Typing(here.user, TYPING_TTL))
             self._relay.typing(name, here.user)
         return True
 
-    def who(self, name: str) -> Present:
-        """Return the numbers of a room, and its first users."""
+    def who(self, name: str, *, hidden: bool = False) -> Present:
+        """
+        Return the numbers of a room, and its first users.
+
+        @param hidden: also where members are not told of each other.
+        """
         room = self._rooms.get(name, _Attendance())
+        if not (hidden or self._shown(name)):
+            return structs.replace(room.numbers(), members=())
         some = {key: here.user for key, here in islice(room.here.items(), LARGE_ROOM)}
         if len(some) < LARGE_ROOM:
             some |= room.elsewhere()
@@ -244,9 +256,13 @@ class Presence:
         if room is not None:
             self._forget(name, room)
 
+    def _broadcast(self, name: str, frame: ServerFrame) -> None:
+        if self._shown(name):
+            self._hub.broadcast(name, frame)
+
     def _announce(self, name: str, room: _Attendance, frame: Joined | Left) -> None:
         if room.count() <= LARGE_ROOM:
-            self._hub.broadcast(name, frame)
+            self._broadcast(name, frame)
 
     def _change(self, name: str, room: _Attendance) -> None:
         """Schedule a share: something has changed in this process."""
@@ -272,7 +288,7 @@ class Presence:
         for name in large:
             room = self._rooms.get(name)
             if room is not None and (numbers := room.numbers()) != room.announced:
-                self._hub.broadcast(name, numbers)
+                self._broadcast(name, numbers)
                 room.announced = numbers if numbers.users > LARGE_ROOM else None
 
     def _forget(self, name: str, room: _Attendance) -> None:

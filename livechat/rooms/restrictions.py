@@ -179,14 +179,22 @@ class Origins:
 
     def add(self, subject: str, mark: str) -> None:
         """Remember that *subject* came from there."""
+        now = self._time.seconds()
         marks = self._seen.setdefault(subject, {})
         marks.pop(mark, None)
-        marks[mark] = self._time.seconds()
+        marks[mark] = now
         if len(marks) > MOST_ADDRESSES:
             del marks[next(iter(marks))]
         self._seen.move_to_end(subject)
-        if len(self._seen) > MOST_REMEMBERED:
-            self._seen.popitem(last=False)
+        self._forget(now - REMEMBERED)
+
+    def _forget(self, since: float) -> None:
+        """Forget users that were seen before *since*, and the oldest of too many."""
+        while True:
+            subject, marks = next(iter(self._seen.items()))
+            if len(self._seen) <= MOST_REMEMBERED and max(marks.values()) >= since:
+                return
+            del self._seen[subject]
 
     def of(self, subject: str) -> list[str]:
         """The marks of *subject* that are not too old."""

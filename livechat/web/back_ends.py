@@ -40,7 +40,7 @@ from livechat.protocol.cluster import Room
 from livechat.protocol.names import room_name, room_pattern
 from livechat.protocol.v1 import Ack, Error, decode_action, error_of
 from livechat.rooms.actions import act
-from livechat.rooms.attendance import attendance, open_rooms
+from livechat.rooms.attendance import attendance
 from livechat.rooms.chat import Chat
 from livechat.web import back_end_operations as told
 from livechat.web.credentials import CredentialFinder
@@ -154,7 +154,7 @@ class BackEnds:
         others those that are listed, and open to them.
         """
         after, limit = call.query.get("after", ""), page_limit(call.query)
-        found = await open_rooms(self._chat, await self._caller(call))
+        found = await self._chat.overview.open(await self._caller(call))
         rest = sorted((each for each in found if each.name > after), key=lambda room: room.name)
         page = [self._line(each) for each in rest[:limit]]
         return json(RoomList(page, page[-1].room if page and len(rest) > limit else None))

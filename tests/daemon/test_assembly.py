@@ -44,7 +44,7 @@ class CoreTest(TestCase):
             password = (self.directory / "state" / "admin-password").read_text().strip()
             token = await made.operators.sign_in("192.0.2.1", password)
             assert made.operators.sessions.lasting(token) > 0
-            (report,) = await made.chat.reports(ADMIN)
+            (report,) = await made.chat.overview.reports(ADMIN)
             assert report.connections == 0
         finally:
             await running.stopService()

@@ -17,20 +17,29 @@ expect.set_options(timeout=1_000 * PATIENCE)
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def twistd() -> str | None:
+    """The program that is run, where a fork of a process which has imported it will not do."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, twistd: str | None) -> Iterator[Daemon]:
     """A daemon without limits for those who behave, shared by a file's tests."""
     directory = tmp_path_factory.mktemp("daemon")
-    with Daemon(directory, "--rate=0", "--rate-per-ip=0", environment=CHEAP) as running:
+    with Daemon(
+        directory, "--rate=0", "--rate-per-ip=0", twistd=twistd, environment=CHEAP
+    ) as running:
         yield running
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def start(tmp_path: Path, twistd: str | None) -> Iterator[Callable[..., Daemon]]:
     """Starts daemons in the test's directory, with a known password; they are gone after it."""
     started: list[Daemon] = []
 
     def start(*options: str, **environment: str | None) -> Daemon:
-        started.append(Daemon(tmp_path, *options, environment={**CHEAP, **environment}))
+        variables = {**CHEAP, **environment}
+        started.append(Daemon(tmp_path, *options, twistd=twistd, environment=variables))
         return started[-1]
 
     yield start

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from socket import create_connection
 from socket import socket as RawSocket  # noqa: N812 - not to be taken for a WebSocket
@@ -25,6 +26,8 @@ from typing import Any, Final, Self, TypeVar
 from argon2 import PasswordHasher
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Close
+
+from tests.live.forking import run, template
 
 _T = TypeVar("_T")
 
@@ -41,6 +44,7 @@ CHEAP: Final = {
 }
 
 ROOT = Path(__file__).parent.parent.parent
+TWISTD: Final = str(Path(sys.executable).with_name("twistd"))
 LOADGEN = ROOT / "bench" / "loadgen"
 WSCAT = ROOT / "tests" / "clients" / "node_modules" / ".bin" / "wscat"
 
@@ -106,24 +110,25 @@ class Daemon:
         twistd: str | None = None,
         environment: Mapping[str, str | None] | None = None,
     ) -> None:
-        """@param environment: variables that are set; None unsets one."""
+        """
+        @param twistd: the program; without one, it is forked from a process that has imported
+            everything, unless *environment* could change what is imported.
+        @param environment: variables that are set; None unsets one.
+        """
         directory.mkdir(parents=True, exist_ok=True)
-        twistd = twistd or str(Path(sys.executable).with_name("twistd"))
         self.directory = directory
         self._terminated = False
         given: dict[str, str | None] = dict(os.environ)
         # Where workers count: nothing is to be left by those that tests kill.
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
-        self.process = subprocess.Popen(
-            [twistd, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options],
-            cwd=directory,
-            env={name: value for name, value in given.items() if value is not None},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert self.process.stdout is not None
-        self.log = Output(self.process.stdout.fileno())
+        variables = {name: value for name, value in given.items() if value is not None}
+        command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options]
+        reading, output = os.pipe()
+        self._output = FileIO(reading)
+        forks = twistd is None and template().suits(variables)
+        self.process = (template().start if forks else run)(command, directory, variables, output)
+        os.close(output)
+        self.log = Output(reading)
         try:
             self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/")[1])
             self.log.wait_for("livechat.+ is ready")
@@ -166,8 +171,7 @@ class Daemon:
     def _gone(self) -> int:
         code = self.process.wait(PATIENCE)
         self.log.close()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._output.close()
         return code
 
     def socket(self, room: str = "r", **options: Any) -> Member:

@@ -14,7 +14,7 @@ import pytest
 
 from livechat.http.connection import _Stage
 from livechat.protocol.wire import wire_limit
-from tests.live.daemon import Daemon, rest
+from tests.live.daemon import TWISTD, Daemon, rest
 from tests.live.siege import Raw, siege
 from tests.support import HANDSHAKE, client_frame, request
 
@@ -26,7 +26,9 @@ LIMIT = wire_limit(16_384)
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with its usual limits."""
-    with Daemon(tmp_path_factory.mktemp("daemon"), "--max-connections-per-ip=0") as running:
+    directory = tmp_path_factory.mktemp("daemon")
+    # Its memory is measured.
+    with Daemon(directory, "--max-connections-per-ip=0", twistd=TWISTD) as running:
         yield running
 
 

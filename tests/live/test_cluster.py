@@ -17,13 +17,19 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import Daemon, eventually
+from tests.live.daemon import TWISTD, Daemon, eventually
 from tests.live.talk import Talk, report
 from tests.live.test_protocol import Client
 
 #: Seconds within which everybody is answered, whatever it is: two for Redis to come back, and
 #: what this machine takes.
 ANSWERED = 4.0
+
+
+@pytest.fixture(scope="module")
+def twistd() -> str:
+    """The program that everybody runs."""
+    return TWISTD
 
 
 @pytest.fixture

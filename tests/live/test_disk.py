@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import PATIENCE, Daemon
+from tests.live.daemon import PATIENCE, TWISTD, Daemon
 
 
 def test_full_disk(start: Callable[..., Daemon]) -> None:
@@ -114,9 +112,8 @@ def test_a_broken_file_of_maps(start: Callable[..., Daemon]) -> None:
     file = first.directory / "state" / "maps.sqlite3"
     whole = file.read_bytes()
     file.write_bytes(broken := whole[: len(whole) // 2])
-    twistd = Path(sys.executable).with_name("twistd")
     refused = subprocess.run(
-        [twistd, "--nodaemon", "--pidfile=", "livechat", "--port=0"],
+        [TWISTD, "--nodaemon", "--pidfile=", "livechat", "--port=0"],
         cwd=first.directory,
         capture_output=True,
         text=True,

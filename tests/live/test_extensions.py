@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import PATIENCE, Daemon
+from tests.live.daemon import PATIENCE, TWISTD, Daemon
 
 Start = Callable[..., Daemon]
 
@@ -55,7 +54,7 @@ def refused(directory: Path, *options: str, **environment: str) -> list[str]:
     """What twistd prints when it does not start; it must end with exit code 1."""
     ran = subprocess.run(
         [
-            str(Path(sys.executable).with_name("twistd")),
+            TWISTD,
             "--nodaemon", "--pidfile=", "livechat", "--port=0", *options,
         ],
         cwd=directory,

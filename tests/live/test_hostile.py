@@ -14,7 +14,7 @@ from livechat.http.connection import _Stage
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.websocket import CLOSE_WITHIN
 from livechat.net.tls_port import HANDSHAKE as HANDSHAKE_WITHIN
-from tests.live.daemon import PATIENCE, Daemon, eventually, rest
+from tests.live.daemon import PATIENCE, TWISTD, Daemon, eventually, rest
 from tests.live.siege import bystander
 from tests.support import HANDSHAKE, MAX_UNSENT, client_frame, request
 
@@ -24,6 +24,12 @@ pytestmark = pytest.mark.alone
 HELLO = bytes.fromhex("16030100f0010000ec0303") + bytes(40)
 UPGRADE = request("GET", "/ws/chat/hostile/", **HANDSHAKE)
 JSON = {"Content_Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def twistd() -> str:
+    """The program itself: the memory of a fork is not all its own."""
+    return TWISTD
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.live.daemon import Daemon, eventually
+from tests.live.daemon import TWISTD, Daemon, eventually
 
 pytestmark = pytest.mark.alone
 
 #: What thousands of connections may leave, for the allocator's sake.
 SOME = 3 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def twistd() -> str:
+    """The program itself: the memory of a fork is not all its own."""
+    return TWISTD
 
 
 def test_connections_leave_nothing(start: Callable[..., Daemon]) -> None:

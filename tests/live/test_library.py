@@ -7,11 +7,10 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import CHEAP, ROOT, tool
+from tests.live.daemon import CHEAP, ROOT, TWISTD, tool
 
 CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
@@ -21,7 +20,7 @@ LARGEST = 9_216
 
 def test_in_node() -> None:
     """Node's test runner, with a real daemon, and with a server that plays."""
-    environment = {**os.environ, **CHEAP, "TWISTD": str(Path(sys.executable).with_name("twistd"))}
+    environment = {**os.environ, **CHEAP, "TWISTD": TWISTD}
     # They wait most of the time, and so do it together.
     running = [
         subprocess.Popen(

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,10 +15,14 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.live.daemon import PATIENCE, Daemon, Member, eventually, rest
+from tests.live.daemon import PATIENCE, TWISTD, Daemon, Member, eventually, rest
 from tests.support import HANDSHAKE, request
 
-TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+@pytest.fixture(scope="module")
+def twistd() -> str:
+    """The program that everybody runs."""
+    return TWISTD
 
 
 def fails(directory: Path, *options: str, **environment: str) -> str:

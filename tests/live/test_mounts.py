@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import PATIENCE, Daemon, rest
+from tests.live.daemon import PATIENCE, TWISTD, Daemon, rest
 
 Start = Callable[..., Daemon]
 
@@ -124,7 +123,7 @@ def test_broken(tmp_path: Path, site: dict[str, str], options: list[str], line: 
     """Whatever cannot be mounted is one line and exit code 1."""
     ran = subprocess.run(
         [
-            str(Path(sys.executable).with_name("twistd")),
+            TWISTD,
             "--nodaemon", "--pidfile=", "livechat", "--port=0",
             *(f"--mount={option}" for option in options),
         ],

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.live.daemon import Daemon, eventually, rest
+from tests.live.daemon import TWISTD, Daemon, eventually, rest
 
 #: A program that is twistd, with a limit for its open files.
 PROGRAM = """#!/bin/sh
@@ -21,7 +20,7 @@ exec {twistd} "$@"
 def test_too_few_files_at_start(tmp_path: Path) -> None:
     """It is said, with both numbers, and as many are served as can be."""
     program = tmp_path / "twistd"
-    program.write_text(PROGRAM.format(twistd=Path(sys.executable).with_name("twistd")))
+    program.write_text(PROGRAM.format(twistd=TWISTD))
     program.chmod(0o700)
     with Daemon(tmp_path / "daemon", "--max-connections=1000", twistd=str(program)) as daemon:
         daemon.log.wait_for("The system allows 300 open files, too few for 1000 connections")

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,7 +16,17 @@ from websockets.exceptions import ConnectionClosed
 
 from livechat.errors import Close
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import CHEAP, PASSWORD, PATIENCE, ROOT, Daemon, Output, Wscat, eventually
+from tests.live.daemon import (
+    CHEAP,
+    PASSWORD,
+    PATIENCE,
+    ROOT,
+    TWISTD,
+    Daemon,
+    Output,
+    Wscat,
+    eventually,
+)
 
 WORKERS = 2
 
@@ -177,11 +186,10 @@ def test_metrics(several: Daemon) -> None:
 
 def test_a_port_that_is_taken(shared: Daemon, tmp_path: Path) -> None:
     """Nobody can slip in where others share a port."""
-    twistd = Path(sys.executable).with_name("twistd")
     for workers in ("1", "3"):
         other = subprocess.run(
             [
-                twistd, "--nodaemon", "--pidfile=", "livechat", f"--port={shared.port}",
+                TWISTD, "--nodaemon", "--pidfile=", "livechat", f"--port={shared.port}",
                 f"--workers={workers}", "--redis=redis://localhost:1", f"--state={tmp_path}/other",
             ],
             capture_output=True,
@@ -246,8 +254,7 @@ def test_a_member_while_redis_is_away(several: Daemon, redis: RedisServer) -> No
 
 def test_with_a_redis_of_its_own(tmp_path: Path) -> None:
     """What `make run REDIS=1` runs: all ends together, with the exit code of livechat."""
-    twistd = Path(sys.executable).with_name("twistd")
-    command = (ROOT / "deploy" / "with-redis", twistd, "--nodaemon", "--pidfile=", "livechat")
+    command = (ROOT / "deploy" / "with-redis", TWISTD, "--nodaemon", "--pidfile=", "livechat")
     refused = subprocess.run(
         [*command, "--port=none"], cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False
     )

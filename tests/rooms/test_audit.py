@@ -99,7 +99,7 @@ class TestInternalRoom:
         result(going(world.chat.audit.record(ADMIN, Action("sign_in"))))
         world.clock.advance(10)
         assert len(records(world)) == 1
-        assert result(going(world.chat.rooms(ADMIN))) == []
+        assert result(going(world.chat.overview.rooms(ADMIN))) == []
         assert world.chat.directory.report("x", 0, 0).rooms == ()
         assert (metrics.stored.count, told) == (before, [])
 

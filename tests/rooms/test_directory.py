@@ -47,7 +47,9 @@ def test_chart_of_all() -> None:
 
 
 def rooms(world: World) -> dict[str, tuple[int, Newest | None]]:
-    return {room.name: (room.members, room.newest) for room in run(world.chat.rooms(ADMIN))}
+    return {
+        room.name: (room.members, room.newest) for room in run(world.chat.overview.rooms(ADMIN))
+    }
 
 
 def test_active_rooms(world: World) -> None:
@@ -97,7 +99,7 @@ def test_active_rooms_while_the_backend_is_away(
         world.backend.messages, "newest", lambda names: fail(ChatError(Kind.UNAVAILABLE, "away"))
     )
     assert rooms(world) == {"r": (1, None)}
-    assert run(world.chat.room(SOMEBODY, "r")).members == 1
+    assert run(world.chat.overview.room(SOMEBODY, "r")).members == 1
 
 
 def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
@@ -105,7 +107,7 @@ def test_active_rooms_on_a_disk_that_hangs(world: World) -> None:
     run(world.chat.join(ANN, "r", RecordingClient()))
     lane = Lane(held=True)
     world.backend.messages._readers = lane
-    asked = Deferred.fromCoroutine(world.chat.rooms(ADMIN))
+    asked = Deferred.fromCoroutine(world.chat.overview.rooms(ADMIN))
     world.clock.advance(4)
     assert not asked.called
     world.clock.advance(1)
@@ -118,5 +120,5 @@ def test_one_room(world: World) -> None:
     say(world, "a", room="said")
     time = int(world.wall * 1_000)
     world.clock.advance(10_000)
-    assert run(world.chat.room(SOMEBODY, "said")).newest == Newest(1, time)
-    assert run(world.chat.room(SOMEBODY, "never")).newest == Newest(0, 0)
+    assert run(world.chat.overview.room(SOMEBODY, "said")).newest == Newest(1, time)
+    assert run(world.chat.overview.room(SOMEBODY, "never")).newest == Newest(0, 0)

@@ -344,6 +344,24 @@ def test_guests_that_only_read(world: World) -> None:
     assert closed(guest) == (Kind.UNAUTHORIZED, "Only members may enter this room.")
 
 
+def test_presence_off(world: World) -> None:
+    """Members are told numbers when they ask, and nothing of each other; a moderator sees all."""
+    bob, eve = moderator(world), manager(world)
+    acts(eve, type="room", set={"presence": False})
+    ann, carl = user(world), user(world, "43")
+    ann.heard()
+    ann.sends({"type": "typing"})
+    ann.session.close()
+    world.clock.advance(30)
+    carl.sends({"type": "presence"})
+    assert [frame for frame in carl.heard() if frame["type"] not in ("hello", "room")] == [
+        {"type": "presence", "users": 3, "connections": 3, "members": []}
+    ]
+    bob.heard()
+    bob.sends({"type": "presence"})
+    assert len(bob.hears("presence")[0]["members"]) == 3
+
+
 @pytest.mark.parametrize("room", ["*", "team-*", "r*", "!audit*", "a*b", ""])
 def test_patterns(world: World, room: str) -> None:
     """Settings of a pattern of rooms are for who manages all rooms."""

@@ -170,10 +170,10 @@ def test_what_each_method_needs(world: World) -> None:
             lambda actor: chat.join(actor, "r", client),
             lambda actor: chat.watch(actor, "r", sink),
             lambda actor: chat.place(actor, "r"),
-            lambda actor: chat.room(actor, "r"),
+            lambda actor: chat.overview.room(actor, "r"),
         ),
         "history": (lambda actor: chat.history(actor, "r", Window()),),
-        "manage": (chat.rooms, chat.reports),
+        "manage": (chat.overview.rooms, chat.overview.reports),
     }.items():
         for each in does:
             call: Any = each

@@ -73,12 +73,12 @@ ACTS: list[tuple[Right, bool, Act]] = [
     ("join", False, joins),
     ("join", False, watches),
     ("join", False, lambda world, actor, room: world.chat.place(actor, room)),
-    ("join", False, lambda world, actor, room: world.chat.room(actor, room)),
+    ("join", False, lambda world, actor, room: world.chat.overview.room(actor, room)),
     ("history", False, lambda world, actor, room: world.chat.history(actor, room, Window())),
     ("send", False, sends),
     ("moderate", False, retracts_anothers),
-    ("manage", True, lambda world, actor, room: world.chat.rooms(actor)),
-    ("manage", True, lambda world, actor, room: world.chat.reports(actor)),
+    ("manage", True, lambda world, actor, room: world.chat.overview.rooms(actor)),
+    ("manage", True, lambda world, actor, room: world.chat.overview.reports(actor)),
     ("moderate", True, lambda world, actor, room: world.chat.audit.history(actor, Window())),
 ]
 PATTERNS = st.sampled_from([*ROOMS, "team-*", "*", "lob*"])

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from websockets.asyncio.client import connect
 
-from tests.live.daemon import Daemon, trusting
+from tests.live.daemon import TWISTD, Daemon, trusting
 from tests.support import HANDSHAKE, client_frame, request
 from tests.tools.verdict import SHARES, Found, faults, pooled, ratios
 
@@ -244,8 +244,8 @@ def main() -> int:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     with (
         tempfile.TemporaryDirectory() as directory,
-        Daemon(Path(directory, "daemon"), *options) as daemon,
-        Daemon(Path(directory, "other"), *options) as other,
+        Daemon(Path(directory, "daemon"), *options, twistd=TWISTD) as daemon,
+        Daemon(Path(directory, "other"), *options, twistd=TWISTD) as other,
     ):
         alone = [measure(daemon, seconds / 4)]
         beside, attacked = [], []

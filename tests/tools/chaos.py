@@ -29,7 +29,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidHandshake, WebSo
 
 from livechat.protocol.messages import Place
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import Daemon, trusting
+from tests.live.daemon import TWISTD, Daemon, trusting
 from tests.support.transcripts import Transcript
 
 #: Seconds after a fault that the others go on undisturbed.
@@ -199,6 +199,7 @@ class Chaos:
                 "--workers=2",
                 "--max-connections-per-ip=0",
                 *unlimited,
+                twistd=TWISTD,
             ) as daemon,
         ):
             self.clients = [

@@ -190,7 +190,7 @@ class Admin:
         the server only where it manages everything.
         """
         server = self._server
-        rooms = self._chat.moderated(actor, everywhere)
+        rooms = self._chat.overview.moderated(actor, everywhere)
         now = self._time.wall()
         expires_in = server.certificate.expires.timestamp() - now
         return {
@@ -233,7 +233,7 @@ class Admin:
         @param removal: why nothing was removed.
         """
         name = room_name(asked.call.names["room"])
-        room = await self._chat.room(asked.actor, name)
+        room = await self._chat.overview.room(asked.actor, name)
         return self._templates.page(
             "admin/room.html",
             error=error or removal,
@@ -308,7 +308,7 @@ class Admin:
                     if entry.seq > seen:
                         seen = entry.seq
                         pieces.append(of_entry(entry))
-                room = await self._chat.room(actor, name)
+                room = await self._chat.overview.room(actor, name)
                 pieces.append(parts.changed({"room": room, "now": self._time.wall()}))
                 yield b"".join(pieces)
                 await stream.sleep(PAUSE)

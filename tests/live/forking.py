@@ -1,0 +1,136 @@
+"""
+Daemons that are forked from a process which has imported everything: `tests.live.template`.
+
+To import all of it again takes most of the time of a start, and hundreds start in the tests.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+PROGRAM: Final = Path(__file__).with_name("template.py")
+
+
+def run(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str], output: int
+) -> subprocess.Popen[bytes]:
+    """
+    A process by exec.
+
+    @param output: where it writes.
+    """
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
+
+
+#: Variables that a daemon reads when it has imported everything; a test's own do not count.
+READ_LATE: Final = re.compile(r"LIVECHAT_\w+|REDIS_URL|RUNTIME_DIRECTORY|PYTEST_CURRENT_TEST")
+
+
+class Template:
+    """The process that forks."""
+
+    def __init__(self) -> None:
+        self._environment = dict(os.environ)
+        self._lock = Lock()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End it; what it has forked goes on."""
+        self._socket.close()
+        self._process.wait()
+
+    def suits(self, environment: Mapping[str, str]) -> bool:
+        """Whether it would have imported the same things with *environment*."""
+        differing = dict(environment.items() ^ self._environment.items())
+        return all(map(READ_LATE.fullmatch, differing))
+
+    def start(
+        self, command: Sequence[str], directory: Path, environment: Mapping[str, str], output: int
+    ) -> Forked:
+        """
+        A process that does not run *command*, twistd and its arguments, but does what it does.
+
+        @param output: where it writes.
+        """
+        request = {"run": command, "directory": str(directory), "environment": environment}
+        child, descriptors = self._ask(request, output)
+        return Forked(self, child, descriptors[0])
+
+    def wait(self, child: int) -> int:
+        """The exit code of a child that has ended."""
+        return self._ask({"wait": child})[0]
+
+    def _ask(self, request: Mapping[str, Any], *descriptors: int) -> tuple[int, list[int]]:
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
+            data, received, _, _ = socket.recv_fds(self._socket, 64, 1)
+        answer: int = json.loads(data)
+        return answer, received
+
+
+class Forked:
+    """A child of the template: as much of `subprocess.Popen` as is used of a daemon's."""
+
+    def __init__(self, template: Template, pid: int, descriptor: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._template = template
+        self._descriptor = descriptor
+        self._lock = Lock()
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code, when it has one."""
+        with self._lock:
+            if self.returncode is None:
+                end = select.poll()
+                end.register(self._descriptor, select.POLLIN)
+                if not end.poll(1_000 * timeout):
+                    raise subprocess.TimeoutExpired(str(PROGRAM), timeout)
+                self.returncode = self._template.wait(self.pid)
+                os.close(self._descriptor)
+            return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._descriptor, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+template: Final = cache(Template)

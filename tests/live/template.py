@@ -1,0 +1,74 @@
+"""
+A process that has imported what a daemon imports, and becomes daemons by forking.
+
+`tests.live.forking` starts it, and asks it over a socket, its only argument:
+
+    {"run": [command], "directory": "/…", "environment": {…}}, and where to write
+        it forks; the answer is the child's id and a descriptor of it (pidfd)
+    {"wait": id}
+        it waits for the child, and answers with the exit code
+
+Until it is asked it opens nothing, starts no thread, installs no reactor and looks for no
+plugins: all of that is the child's, as if it had been started by exec.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+# As it is for the twistd beside this Python: this program's own folder is no place for modules.
+sys.path[0] = str(Path(sys.executable).parent)
+
+import twisted.internet.epollreactor  # noqa: E402
+import twisted.scripts.twistd  # noqa: E402
+
+import livechat.backends.redis  # noqa: E402
+import livechat.backends.sqlite.backend  # noqa: E402
+import livechat.service  # noqa: E402, F401
+
+#: Bytes of a request: an environment is a few kilobytes.
+LONGEST: Final = 1 << 20
+
+
+def serve(requests: socket.socket) -> dict[str, Any] | None:
+    """Answer until the other end closes; in a child, return the request that it must fulfil."""
+    while True:
+        data, output, _, _ = socket.recv_fds(requests, LONGEST, 1)
+        if not data:
+            return None
+        request = json.loads(data)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            requests.send(json.dumps(os.waitstatus_to_exitcode(status)).encode())
+            continue
+        child = os.fork()
+        if not child:
+            requests.close()
+            os.dup2(output[0], 1)
+            os.dup2(output[0], 2)
+            os.close(output[0])
+            found: dict[str, Any] = request
+            return found
+        os.close(output[0])
+        descriptor = os.pidfd_open(child)
+        socket.send_fds(requests, [json.dumps(child).encode()], [descriptor])
+        os.close(descriptor)
+
+
+def main() -> None:
+    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    if request is not None:
+        os.chdir(request["directory"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.argv = request["run"]
+        sys.exit(twisted.scripts.twistd.run())
+
+
+if __name__ == "__main__":
+    main()

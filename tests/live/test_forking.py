@@ -1,0 +1,73 @@
+"""`tests.live.forking`: a fork is a daemon like one that has been started by exec."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.live.daemon import TWISTD, Daemon, eventually
+from tests.live.forking import Forked, template
+
+
+def kinds(daemon: Daemon) -> list[str]:
+    """What it has open, without numbers and the names of directories."""
+    return sorted(re.sub(r"\d+|/.*/", "", each) for each in daemon.links())
+
+
+def test_like_the_program(tmp_path: Path) -> None:
+    """It has the same files open, and says the same."""
+    with Daemon(tmp_path / "one") as fork, Daemon(tmp_path / "two", twistd=TWISTD) as program:
+        assert isinstance(fork.process, Forked)
+        assert not isinstance(program.process, Forked)
+        for each in (fork, program):
+            each.curl(f"{each.url}/healthz")  # its reactor runs
+        said = [
+            re.sub(r"\S+T\S+|:\d+|on \d+|/\S+/(one|two)/", "", each.log.text)
+            for each in (fork, program)
+        ]
+        assert said[0] == said[1]
+        eventually(lambda: kinds(fork) == kinds(program))
+
+
+def test_nothing_is_shared(tmp_path: Path) -> None:
+    """Secrets and keys are each fork's own, though one process has imported what makes them."""
+    for name in ("one", "two"):
+        with Daemon(tmp_path / name) as daemon:
+            daemon.curl("-d", "message=x", f"{daemon.url}/chat/send/")
+    for file in ("state/admin-password", "certs/livechat.key"):
+        assert (tmp_path / "one" / file).read_text() != (tmp_path / "two" / file).read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
+    """How it ends is known, as often as somebody asks; a signal then goes to nobody."""
+    daemon = Daemon(tmp_path)
+    daemon.curl(f"{daemon.url}/healthz")  # it takes signals
+    assert daemon.process.poll() is None
+    daemon.process.send_signal(number)
+    for _ in range(2):
+        assert daemon.stop() == (0 if number == signal.SIGTERM else -number)
+    assert daemon.process.poll() == daemon.process.returncode
+    daemon.process.send_signal(number)
+    assert not Path(f"/proc/{daemon.process.pid}").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "suits"),
+    [
+        ({"LIVECHAT_MAX_MESSAGE": "3", "RUNTIME_DIRECTORY": "/nowhere"}, True),
+        ({"PYTHONPATH": "/nowhere"}, False),
+        ({"prometheus_multiproc_dir": "/nowhere"}, False),
+        ({"PATH": None}, False),
+    ],
+)
+def test_the_environment(variables: dict[str, str | None], suits: bool) -> None:
+    """Who needs other variables while modules are imported does not get a fork."""
+    given = {**os.environ, **variables}
+    assert template().suits({name: text for name, text in given.items() if text is not None}) == (
+        suits
+    )
