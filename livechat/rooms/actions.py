@@ -68,6 +68,7 @@ def _moderate(
     room: str,
     action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
 ) -> Deferred[Ack]:
+    chat.admit(actor)
     match action:
         case Restrict():
             return chat.moderation.restrict(actor, room, action)
@@ -78,7 +79,6 @@ def _moderate(
         case Revoke():
             return revoke(chat, actor, action)
         case Clear():
-            chat.admit(actor)
             return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
         case Complain() | Review():
             raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
@@ -97,7 +97,6 @@ def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
             checked_id(action.user)
         except ValueError as reason:
             raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
-    chat.admit(actor)
     chat.require(actor, EVERYWHERE, "manage")
     chat.audit.check()
     return Deferred.fromCoroutine(_revoked(chat, actor, action))

@@ -123,7 +123,15 @@ class Chat:
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self.standings = Standings(rules, hub, time)
         self._bulletins = Bulletins(backend.messages, hub, self.standings)
-        self.moderation = Moderation(rules, self.standings, self.audit, self.presence, time)
+        self.moderation = Moderation(
+            rules,
+            self.standings,
+            self.audit,
+            self.removal,
+            overview=self.overview,
+            presence=self.presence,
+            time=time,
+        )
         backend.messages.retain(self.settings.retained)
 
     def can(self, actor: Actor, room: str) -> Can:
