@@ -36,6 +36,8 @@ from livechat.system.time import Time
 #: Seconds for which a process that knows the person's address is waited for, and between two looks.
 ADDRESS_WITHIN: Final = 1.0
 _LOOK_EVERY: Final = 0.05
+#: Seconds within which all processes know of a restriction.
+KNOWN_WITHIN: Final = 1.0
 #: Rooms in which messages of somebody are looked for, those that spoke last.
 MOST_ROOMS: Final = 1_000
 
@@ -121,7 +123,7 @@ class Moderation:
 
         @return: how many messages it was, so far.
         """
-        until = int(1000 * self._time.wall())
+        until = int(1000 * (self._time.wall() + KNOWN_WITHIN))
         count = 0
         for room in [where] if where != EVERYWHERE else await self._spoken(actor, since):
             removed = self._removal.by_subject(actor, room, subject, since, until=until)
