@@ -106,7 +106,7 @@ class Chat:
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
-        self.overview = Overview(self.directory, self._policy)
+        self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
         self.presence = Presence(
             time,
@@ -128,7 +128,14 @@ class Chat:
             backend, rules.policy, self.audit, self.standings, time, publish=self._publish
         )
         self.moderation = Moderation(
-            rules, self.standings, self.audit, self.presence, time, cases=self.cases
+            rules,
+            self.standings,
+            self.audit,
+            self.removal,
+            overview=self.overview,
+            presence=self.presence,
+            cases=self.cases,
+            time=time,
         )
         backend.messages.retain(self.settings.retained)
 
