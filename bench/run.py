@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from bench.machine import ON_DISK, description, make_certificate
+from bench.moderated import MODERATED
 from bench.ours import OURS, before
 from bench.peers.catalogue import PEERS, ROOT, Peer
 from bench.peers.serving import NotServing, Running, serving
@@ -218,6 +219,11 @@ def arguments() -> argparse.ArgumentParser:
         help="compare with the livechat of another working copy, in which `make run` was run, "
         "instead of other servers",
     )
+    parser.add_argument(
+        "--moderated",
+        action="store_true",
+        help="livechat with 10,000 restrictions, and settings of 1,000 rooms, in force",
+    )
     parser.add_argument("--write", action="store_true", help="the tables into bench/README.md")
     return parser
 
@@ -233,10 +239,10 @@ def main() -> int:
     if given.quick:
         scenarios = [replace(each, warmup=0.2, duration=1) for each in scenarios]
     wanted = [peer for peer in PEERS if given.peers is None or peer.name in given.peers]
-    ours = OURS
+    ours = (MODERATED, *OURS[1:]) if given.moderated else OURS
     if given.before is not None:
         try:
-            ours, wanted = (OURS[0], before(given.before)), []
+            ours, wanted = (ours[0], before(given.before)), []
         except ValueError as reason:
             raise SystemExit(f"--before: {reason}") from None
     missing = {peer.name: why for peer in (*ours, *wanted) if (why := peer.missing())}

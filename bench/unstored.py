@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from livechat import backends
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
+from livechat.backends.pacing import Pacing
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
@@ -54,6 +55,7 @@ class UnstoredMessageLog:
         self._sink: ISink | None = None
         self._subscribed: set[str] = set()
         self._newest: dict[str, Newest] = {}
+        self._pacing = Pacing()
         self._waiting: list[tuple[Draft, Deferred[Message]]] = []
         self._turn: IDelayedCall | None = None
         self._stopped = False
@@ -92,6 +94,10 @@ class UnstoredMessageLog:
         by_room: dict[str, list[Entry]] = {}
         answers = []
         for draft, answer in waiting:
+            refusal = self._refusal(draft)
+            if refusal is not None:
+                answer.errback(refusal)
+                continue
             message = self._number(draft)
             by_room.setdefault(draft.room, []).append(message)
             answers.append((answer, message))
@@ -101,6 +107,12 @@ class UnstoredMessageLog:
                 self._sink.deliver(room, EPOCH, messages)
         for answer, message in answers:
             answer.callback(message)
+
+    def _refusal(self, draft: Draft) -> ChatError | None:
+        if draft.throttle is None:
+            return None
+        key = draft.room, draft.throttle.key
+        return self._pacing.admit(draft.room, key, draft.throttle, int(time() * 1000))
 
     def _number(self, draft: Draft) -> Message:
         before = self._newest.get(draft.room, NOTHING)
@@ -115,7 +127,7 @@ class UnstoredMessageLog:
         return succeed(Page(Position(EPOCH, seq, seq + 1), ()))
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        self._of = of
+        """Nothing is kept of any room."""
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})

@@ -18,7 +18,8 @@ from zope.interface import implementer
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.backends.amending import check_edit, check_retraction
 from livechat.backends.nonces import Known, Nonces
-from livechat.backends.retention import Retention
+from livechat.backends.pacing import Pacing
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.waiting import not_stored, unstorable
 from livechat.config import Config
 from livechat.errors import ChatError, StartError
@@ -60,7 +61,8 @@ class MemoryBackend:
         wall: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._retention, self._wall, self._elapsed = retention, wall, elapsed
+        self._retention, self._wall, self._elapsed = RoomRetention(retention), wall, elapsed
+        self._pacing = Pacing()
         self._offset = wall() - elapsed()
         self._kept: dict[str, deque[Entry]] = defaultdict(deque)
         self._newest: dict[str, Newest] = {}
@@ -109,7 +111,7 @@ class MemoryBackend:
         return execute(self._read, room, after, limit)
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        self._of = of
+        self._retention.retain(of)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return succeed({room: self._newest[room] for room in rooms if room in self._newest})
@@ -124,6 +126,7 @@ class MemoryBackend:
             raise used
         if used is not None:
             return used
+        self._keep_pace(act)
         last = self._newest.get(act.room, NEVER)
         result = store(act, Newest(last.seq + 1, max(last.time, self._now())))
         entry = result.event if isinstance(result, Amended) else result
@@ -135,6 +138,13 @@ class MemoryBackend:
             self._nonces.add([Known.of(act, result, self._secret)], entry.time)
         self._sink.deliver(act.room, self._epoch(act.room), [entry])
         return result
+
+    def _keep_pace(self, act: Submission) -> None:
+        if isinstance(act, Draft) and act.throttle is not None:
+            key = act.room, act.throttle.key
+            refusal = self._pacing.admit(act.room, key, act.throttle, self._now())
+            if refusal is not None:
+                raise refusal
 
     def _publish(self, draft: Draft, at: Newest) -> Message:
         return Message(draft.message, at.seq, at.time, draft.user, draft.reply_to, draft.data)

@@ -20,10 +20,11 @@ from livechat.identity.actor import OPERATOR
 from livechat.interfaces import IBackend, IMessageLog, IPresenceRelay, IProcessRegistry, ISharedMap
 from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, User
 from livechat.protocol.names import AUDIT_ROOM
-from tests.map_contract import REPORT, MapContract, shared_map
+from tests.map_contract import REPORT, shared_map
+from tests.pace_contract import PaceContract
 
 
-class BackendContract(MapContract):
+class BackendContract(PaceContract):
     """
     Tests of one backend, which the subclass makes (`MapContract`).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from livechat.protocol.names import is_internal
@@ -32,3 +33,34 @@ class Retention:
     def first_time(self, now: int) -> int:
         """The oldest time, in milliseconds, that the age lets live."""
         return now - 1000 * self.seconds if self.seconds else 0
+
+
+class RoomRetention:
+    """
+    What the histories of one backend keep, some rooms less than others.
+
+    @ivar server: what the server keeps; no room keeps more.
+    """
+
+    def __init__(self, server: Retention) -> None:
+        self.server = server
+        self._of: Callable[[str], tuple[int, int]] | None = None
+
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        """As `livechat.interfaces.IMessageLog.retain`."""
+        self._of = of
+
+    def of(self, room: str) -> Retention:
+        """Return what *room* keeps; may be called in any thread."""
+        kept = self.server.of(room)
+        if self._of is None or is_internal(room):
+            return kept
+        messages, seconds = self._of(room)
+        if not messages and not seconds:
+            return kept
+        return Retention(_less(kept.messages, messages), _less(kept.seconds, seconds))
+
+
+def _less(one: int, other: int) -> int:
+    """The smaller of two limits, of which 0 is none."""
+    return min(one, other) if one and other else one or other

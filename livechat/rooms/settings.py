@@ -67,7 +67,7 @@ class SettingsRegistry:
         """
         if not self._changes:
             return 0, 0
-        found = self._found(room)
+        found = self._known.get(room) or self._found(room)
         return found.history_limit, found.history_age
 
     def own(self, pattern: str) -> SettingsChange:

@@ -7,6 +7,7 @@ put into words here, so that all pages say them alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -68,6 +69,7 @@ class Templates:
             "utc": _utc,
             "date": _date,
             "tag": tag,
+            "with": _with,
         }
 
     def text(self, template: str, **values: Any) -> str:
@@ -137,6 +139,11 @@ def _moment(milliseconds: int) -> str:
 def _utc(milliseconds: int) -> str:
     """The same for people."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
+    """The fields of a query: *given*, and *more*; without those that are empty."""
+    return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
 
 
 def tag(user: User) -> str:

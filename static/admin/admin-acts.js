@@ -3,9 +3,12 @@
 
 const log = document.querySelector(".log");
 
-/** Send a form as *button* does, once, however often it is asked for meanwhile. */
-export async function act(form, button) {
-  if (form.dataset.busy) return;
+/**
+ * Send a form as *button* does, once, however often it is asked for meanwhile, and show what the
+ * answer has in *places*. False if nothing may have been done.
+ */
+export async function send(form, button, ...places) {
+  if (form.dataset.busy) return false;
   form.dataset.busy = "yes";
   const data = new FormData(form);
   if (button?.name) data.append(button.name, button.value);
@@ -15,20 +18,27 @@ export async function act(form, button) {
   delete form.dataset.busy;
   if (text === null) {
     complain("The server cannot be reached. This may have been done, or not.");
-    return;
+    return false;
   }
   const page = new DOMParser().parseFromString(text, "text/html");
   if (page.querySelector("[type=password]")) {
     // Nothing was done.  The browser's own way leads to the sign-in page.
     form.dataset.plain = "yes";
     form.requestSubmit(button);
-  } else if (page.querySelector("[data-removal]")) {
-    for (const place of ["[data-told]", "[data-removal]"]) take(place, page);
-    showSwitches(page);
-    closeMenu(form);
-  } else {
-    complain(page.querySelector("[role=alert]")?.textContent ?? "That did not work.");
+    return false;
   }
+  if (!places.every((place) => page.querySelector(place))) {
+    complain(page.querySelector("[role=alert] p, p[role=alert]")?.textContent ?? "That did not work.");
+    return false;
+  }
+  for (const place of places) take(place, page);
+  showSwitches(page);
+  return !page.querySelector("[data-told] .error, [data-removal] .error, h1 + .error");
+}
+
+/** What an operator does in a room: its form is sent without leaving the page. */
+export async function act(form, button) {
+  if (await send(form, button, "[data-told]", "[data-removal]")) closeMenu(form);
 }
 
 function take(place, page) {
@@ -65,8 +75,9 @@ function complain(problem) {
   error.className = "error";
   error.setAttribute("role", "alert");
   error.textContent = problem;
-  document.querySelector("[data-told]").replaceChildren();
-  document.querySelector("[data-removal]").replaceChildren(error);
+  const told = document.querySelector("[data-told]");
+  told.setAttribute("role", "presentation");
+  told.replaceChildren(error);
 }
 
 document.addEventListener("keydown", (event) => {

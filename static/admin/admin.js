@@ -6,6 +6,7 @@
 // in masses; their text is set as text.
 
 import { act } from "./admin-acts.js";
+import { showCases } from "./admin-cases.js";
 import { add, edit, list, localTime, pass, retract } from "./admin-log.js";
 
 // Milliseconds after which a lost stream is told, so that one that ends in good order is not.
@@ -60,6 +61,8 @@ function show(name, html) {
   if (name === "rooms" && isPointedAt()) {
     held = html;
     showRows(old, fresh);
+  } else if (name === "case_list") {
+    showCases(old, fresh, sync);
   } else {
     sync(old, fresh);
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.protocol.names import AUDIT_ROOM
 
 
@@ -28,3 +28,26 @@ def test_internal_rooms(age: int) -> None:
     kept = retention.of(AUDIT_ROOM)
     assert (kept.messages, kept.seconds) == (0, age)
     assert kept.of(AUDIT_ROOM) == kept
+
+
+@pytest.mark.parametrize(
+    ("server", "asked", "kept"),
+    [
+        ((0, 0), (0, 0), (0, 0)),
+        ((5, 60), (0, 0), (5, 60)),
+        ((5, 60), (3, 90), (3, 60)),
+        ((5, 60), (9, 0), (5, 60)),
+        ((0, 60), (3, 10), (3, 10)),
+        ((5, 0), (0, 10), (5, 10)),
+    ],
+)
+def test_rooms_that_keep_less(
+    server: tuple[int, int], asked: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    """A room's own bound holds where it is the smaller one, and 0 is none."""
+    retention = RoomRetention(Retention(*server, 7))
+    assert retention.of("r") is retention.server
+    retention.retain(lambda room: asked if room == "r" else (0, 0))
+    assert (retention.of("r").messages, retention.of("r").seconds) == kept
+    assert retention.of("other") is retention.server
+    assert retention.of(AUDIT_ROOM) == retention.server.of(AUDIT_ROOM)

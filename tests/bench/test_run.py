@@ -14,6 +14,7 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
+from bench.moderated import RESTRICTIONS, ROOMS, SETTINGS, write_maps
 from bench.ours import BEFORE, OURS, before
 from bench.peers.catalogue import PEERS, Peer, Place, Sending
 from bench.results import Results, Run, share, wrong
@@ -22,11 +23,13 @@ from bench.scenarios import DELIVERIES, HANDSHAKES, SCENARIOS, Scenario
 from bench.table import Setting, render, short
 from bench.targets import TARGETS, Target, judge
 from bench.unstored import EPOCH, UnstoredBackend
+from livechat.backends.sqlite.maps import MapsFile
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
 from livechat.protocol.messages import Draft, Message, Newest, Retraction
+from livechat.system.time import Time
 from tests.map_contract import REPORT
-from tests.support import RecordingSink, kind, result
+from tests.support import RecordingSink, kind, make_free_rules, result
 
 FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")
 RESUME = next(scenario for scenario in SCENARIOS if scenario.resumes)
@@ -391,3 +394,18 @@ def test_what_waits_is_delivered_at_the_end() -> None:
     assert result(answer).seq == 1
     assert kind(backend.messages.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
     result(backend.stop())
+
+
+def test_moderated(tmp_path: Path) -> None:
+    """What is written before the start is what a livechat finds in its maps."""
+    write_maps(tmp_path / "state")
+    file, rules = MapsFile(tmp_path / "state"), make_free_rules(Time(Clock()))
+    for name, found in (("restrictions", rules.restrictions), ("rooms", rules.settings)):
+        shared: Any = found._shared
+        shared.replace(file.read(name))
+        shared.tell(())
+    restrictions = [*rules.restrictions.items()]
+    assert len(restrictions) == RESTRICTIONS
+    assert {where for where, _, _ in restrictions} > {"*", "room1"}
+    assert len(rules.settings.changed()) == ROOMS
+    assert rules.settings.of("room0").topic == SETTINGS.topic

@@ -3,7 +3,8 @@ Rooms in Redis, or in several.
 
     backend        the backend: makes the parts, and says whether Redis can be used
     messages       the message log, of the next six
-    publisher      acts on their way into Redis; `acts` are a message, an edit, a retraction
+    publisher      acts on their way into Redis; `acts` are a message, an edit, a retraction;
+                   `pacing` is how fast a room may go
     subscriptions  the rooms that this process listens to; `subscription` is one of them
     stream         what a process has seen of a room, without I/O
     entries        how Redis keeps and tells entries
@@ -20,8 +21,8 @@ Rooms in Redis, or in several.
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
 
-Redis runs the scripts beside the modules, each with `history.lua` before it, and those that
-store with `writing.lua`, too.
+Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
+with `writing.lua`, too, and the one that stores messages with `pacing.lua`.
 """
 
 from __future__ import annotations

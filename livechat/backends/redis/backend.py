@@ -66,7 +66,7 @@ from livechat.backends.redis.shared_map import RedisMap
 from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.interfaces import IBackend, IPresenceSink, ISink
 from livechat.protocol.cluster import Report
 from livechat.system.wallclock import WallClock
@@ -135,11 +135,11 @@ class RedisBackend:
         self._unheard = 0
         self.generation = Generation(self._connection, keys, self._generation_began)
         self.wall = WallClock(self._redis_time, clock.seconds)
-        self._build(retention)
+        self._build(RoomRetention(retention))
         self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
         self._beating.clock = clock
 
-    def _build(self, retention: Retention) -> None:
+    def _build(self, retention: RoomRetention) -> None:
         """Make the parts that talk over the connection."""
         parts = self._connection, self._keys, self._clock
         connection, keys, clock = parts
@@ -172,6 +172,7 @@ class RedisBackend:
             publisher=self._publisher,
             subscriptions=self._subscriptions,
             presence=self.presence,
+            retention=retention,
         )
         self._maps = Maps(*parts, self.wall, lambda: self.writable)
 

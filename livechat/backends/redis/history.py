@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from livechat.backends.redis.connection import Connection, Script, answers
 from livechat.backends.redis.entries import Part, State, stored_entry
 from livechat.backends.redis.keys import Keys
-from livechat.backends.retention import Retention
+from livechat.backends.retention import RoomRetention
 from livechat.system.wallclock import WallClock
 
 READ: Final = Script("read")
@@ -27,7 +27,7 @@ class History:
     """Asks; everything may fail as `Connection.command` does."""
 
     def __init__(
-        self, connection: Connection, keys: Keys, retention: Retention, wall: WallClock
+        self, connection: Connection, keys: Keys, retention: RoomRetention, wall: WallClock
     ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed.

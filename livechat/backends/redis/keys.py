@@ -16,6 +16,10 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
                      o, the oldest number that is; it outlives the stream
     lc:{room}:w      the word of a room without entries; ends by itself
     lc:{room}:n:…    the use of a nonce: number, time, tag, digest of the act, and word
+    lc:{room}:t:…    when the newest message of a user, or of an address, was let through, where a
+                     slow mode counts it, in milliseconds; the digest of `Throttle.key` is in
+                     the name.  Ends by itself, as the next one does
+    lc:{room}:r      how far the room has used up its rate (`pacing.lua`)
     lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.presence`)
     lc:DB:{room}     the room's channel
 
@@ -77,6 +81,15 @@ class Keys:
 
     def nonce(self, room: str, nonce: str) -> bytes:
         return self._of(room, f"n:{nonce}")
+
+    def last_of(self, room: str, mark: str) -> bytes:
+        """
+        @param mark: the digest of whose message it is.
+        """
+        return self._of(room, f"t:{mark}")
+
+    def rate(self, room: str) -> bytes:
+        return self._of(room, "r")
 
     def presence(self, room: str) -> bytes:
         return self._of(room, "p")

@@ -16,6 +16,7 @@ from livechat.backends.redis.history import History
 from livechat.backends.redis.presence import PresenceRelay
 from livechat.backends.redis.publisher import Publisher
 from livechat.backends.redis.subscriptions import Subscriptions
+from livechat.backends.retention import RoomRetention
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IMessageLog
 from livechat.limits.rates import LogLimit, Rate
@@ -67,6 +68,7 @@ class RedisMessageLog:
         publisher: Publisher,
         subscriptions: Subscriptions,
         presence: PresenceRelay,
+        retention: RoomRetention,
     ) -> None:
         self._clock = clock
         self._redis = redis
@@ -75,6 +77,7 @@ class RedisMessageLog:
         self._publisher = publisher
         self._subscriptions = subscriptions
         self._presence = presence
+        self._retention = retention
         self._unreadable = LogLimit(UNREADABLE)
 
     def subscribe(self, room: str) -> Deferred[None]:
@@ -113,7 +116,7 @@ class RedisMessageLog:
         return Page(Position(epoch, part.newest.seq, part.oldest, part.event), entries)
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        self._of = of
+        self._retention.retain(of)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._newest(rooms))

@@ -1,7 +1,7 @@
 -- Store messages of one room under its next numbers, and tell the room.
 --
 -- KEYS  the room's stream, state, word, changed entries and channel; all streams, by the time of
---       their newest entry; the key of each nonce, in their order
+--       their newest entry; the key of each nonce, in their order; those of `paces`
 -- ARGV  generation   of the numbering, for those who are told
 --       deadline     milliseconds of Redis's clock after which nothing is stored; 0: none
 --       now          milliseconds, as far as Redis's clock is believed
@@ -9,13 +9,16 @@
 --       latest       milliseconds; a wrong clock has stamped what is later
 --       again        some of them may be stored already, since this time; '': none
 --       lasts        milliseconds for which a nonce is remembered
+--       paces        '' if no message has one; otherwise a word for each, and '-' for those
+--                    without, a blank between them (`pacing.lua`)
 --       tag, user, digest, extra, text
 --                    of each message; the digest is of all of it, '' if it has no nonce; extra
 --                    is the rest of it as JSON, or ''
 -- Returns the word of the numbering; then a number, a time and a verdict for each message:
 -- 0, it is stored; 1, one was before, under the same nonce; 2, another act was; 3, it was before,
--- and may be changed since; or an error, and it is not stored.  Nothing after the deadline.  Or -1
--- where they may have been stored and trimmed since.
+-- and may be changed since; or an error, and it is not stored.  Or 4 or 5, where it comes too soon,
+-- and in place of the number the milliseconds after which it does not.  Nothing after the deadline.
+-- Or -1 where they may have been stored and trimmed since.
 --
 -- Scripts are not undone where they fail: so the stream comes first, the counter
 -- and nonces next, and only then is anybody told.  A counter that was left behind is
@@ -31,12 +34,12 @@ if deadline > 0 and clock() > deadline then
     return {}
 end
 -- A tag is given once, so the first one is a word that no other numbering has.
-local room = numbering(KEYS, ARGV[8], lasts)
+local room = numbering(KEYS, ARGV[9], lasts)
 local begins = room.top == 0
 room.time = room.time > latest and now or math.max(room.time, now)
 
 local messages, nonces, named = {}, 6, {}
-for at = 8, #ARGV, 5 do
+for at = 9, #ARGV, 5 do
     local each = {
         tag = ARGV[at], user = ARGV[at + 1], digest = ARGV[at + 2], extra = ARGV[at + 3],
         text = ARGV[at + 4],
@@ -47,6 +50,11 @@ for at = 8, #ARGV, 5 do
         named[each.nonce] = used(each.nonce, room.word)
     end
     messages[#messages + 1] = each
+end
+local index = 0
+for word in string.gmatch(ARGV[8], '%S+') do
+    index = index + 1
+    messages[index].pace = pace_of(word, KEYS)
 end
 
 local stored = {}
@@ -63,7 +71,7 @@ if again then
     end
 end
 
--- From here on nothing is read that may not be there: an error would hide what is stored.
+-- From here on an error of a read would hide what is stored.
 
 local function add_message(each)
     local fields = {'t', digits(room.time), 'i', each.tag, 'm', each.text}
@@ -107,7 +115,7 @@ end
 
 local answer, news = {room.word}, {}
 for _, each in ipairs(messages) do
-    local found = verdict(each)
+    local found = verdict(each) or each.pace and refusal(each.pace, now)
     if not found then
         local added = add_message(each)
         if type(added) == 'table' and added.err then
@@ -132,6 +140,9 @@ for _, each in ipairs(messages) do
                 seq = room.top, time = room.time, tag = each.tag, digest = each.digest
             }
             remember(each.nonce, named[each.nonce], room.word, lasts)
+        end
+        if each.pace then
+            count(each.pace, now)
         end
     end
     for _, part in ipairs(found) do

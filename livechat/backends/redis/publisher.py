@@ -33,8 +33,9 @@ from livechat.backends.redis.connection import Connection, RefusedError, Script,
 from livechat.backends.redis.entries import user_to_bytes
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.pacing import TOO_MANY, TOO_SOON, paces, refusal
 from livechat.backends.redis.resp import REPLY
-from livechat.backends.retention import Retention
+from livechat.backends.retention import RoomRetention
 from livechat.backends.waiting import Waitlist, late, not_stored, unknown, unstorable
 from livechat.errors import ChatError
 from livechat.protocol.messages import Amended, Amendment, Draft, Message
@@ -49,8 +50,9 @@ MARGIN: Final = 0.1
 GROUP: Final = 100
 GROUP_CHARACTERS: Final = 64 * 1024
 
-PUBLISH: Final = Script("publish", "writing")
-#: Its verdicts, if they are numbers; otherwise the nonce was used for another message.
+PUBLISH: Final = Script("publish", "writing", "pacing")
+#: Its verdicts, if they are numbers, beside those of `pacing`; otherwise the nonce was used for
+#: another message.
 _STORED: Final = 0
 _REPEATED: Final = 1
 _BEFORE: Final = 3
@@ -100,7 +102,7 @@ class Publisher:
         *,
         generation: Generation,
         wall: WallClock,
-        retention: Retention,
+        retention: RoomRetention,
         secret: Callable[[], bytes],
     ) -> None:
         """
@@ -200,9 +202,8 @@ class Publisher:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         if not group:
             return
-        # The first one's deadline is the earliest of the group.
-        args = self._arguments(room, group[0].deadline, again=again)
         keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
+        args: list[bytes] = []
         for sending in group:
             draft = sending.draft
             mark = b""
@@ -211,6 +212,13 @@ class Publisher:
                 mark = digest(draft, self._secret()).hex().encode()
             user = user_to_bytes(draft.user)
             args += (sending.tag, user, mark, sending.extra, sending.text)
+        drafts = [sending.draft for sending in group]
+        args = [
+            # The first one's deadline is the earliest of the group.
+            *self._arguments(room, group[0].deadline, again=again),
+            paces(drafts, self._keys, keys, self._secret()),
+            *args,
+        ]
         self._call(PUBLISH, keys, args, room, group, again=again)
 
     def _send_change(self, room: str, change: Change, *, again: bool) -> None:
@@ -267,7 +275,7 @@ class Publisher:
         stored: list[Stored] = []
         before: list[Stored] = []
         refused: list[Sending] = []
-        refusal: RefusedError | None = None
+        problem: RefusedError | None = None
         word = answer[0]
         parts = zip(group, answer[1::3], answer[2::3], answer[3::3], strict=True)
         for sending, seq, time, verdict in parts:
@@ -277,11 +285,13 @@ class Publisher:
             elif verdict == _REPEATED:
                 sending.stored(repeated(sending.draft, seq, time))
             elif isinstance(verdict, bytes):
-                refusal = RefusedError(verdict.decode())
+                problem = RefusedError(verdict.decode())
                 refused.append(sending)
+            elif verdict in (TOO_SOON, TOO_MANY):
+                sending.refused(refusal(sending.draft, seq, verdict))
             else:
                 sending.refused(reused())
-        self._say(refusal, refused)
+        self._say(problem, refused)
         if stored:
             self._listener.stored(room, stored)
         if before:

@@ -1,5 +1,5 @@
 """
-Removal of messages for their age, and the clock by which it goes.
+Removal of messages for their age or number, and the clock by which it goes.
 
 Redis removes nothing for its age by itself: its clock may be wrong.  Each process compares
 Redis's clock with its own monotonic one (`livechat.system.wallclock`), and one of them, the leader,
@@ -8,6 +8,9 @@ soon after its process.
 
     idle rooms   from a sorted set of all streams, by the time of their newest message
     other rooms  by a walk over that set, which takes a minute or longer
+
+Storing an entry removes those above its room's number.  Where that has become smaller, and nobody
+says anything, the walk does.
 
 Streams that are not in the set are looked for once a day: those that an earlier livechat
 wrote, which end by themselves unless they are taken over, and all of them if the set was lost.
@@ -34,7 +37,7 @@ from livechat.backends.redis.connection import (
 )
 from livechat.backends.redis.history import READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.limits.rates import LogLimit, Rate
 from livechat.system.wallclock import Record, WallClock
 
@@ -57,8 +60,10 @@ KEEP_DOUBT_EVERY: Final = 60.0
 #: Rooms that are trimmed together, and how often in one step.
 BATCH: Final = 50
 BATCHES: Final = 10
-#: Most messages that are removed from a room at a time.
+#: Most messages that are removed from a room at a time, for their age and for their number: of
+#: these Redis drops whole nodes.
 MOST: Final = 100
+MANY: Final = 100_000
 #: Keys that Redis looks at for one answer to a search.
 SCANNED: Final = 1_000
 #: How often the log says that it cannot be done.
@@ -76,7 +81,7 @@ class Sweep:
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,
-        retention: Retention,
+        retention: RoomRetention,
         *,
         process: bytes,
         ready: Callable[[], bool],
@@ -175,7 +180,7 @@ class Sweep:
             return
         await self._keep_clock()
         await self._search_streams()
-        if since := self._since(self._retention):
+        if since := self._since(self._retention.server):
             await self._trim_idle(since)
         await self._walk_on()
 
@@ -239,15 +244,17 @@ class Sweep:
 
     async def _take_over(self, streams: Sequence[bytes]) -> None:
         """Have *streams* in the set, and all that is in them stay."""
-        await self._call_trim(streams, lambda _: 0)
+        await self._call_trim(streams, lambda _: Retention())
 
     async def _trim(self, streams: Sequence[bytes]) -> None:
-        """Remove what is too old for its room."""
+        """Remove what is too old, or too much, for its room."""
         await self._call_trim(
-            streams, lambda each: self._since(self._retention.of(self._keys.room_of_stream(each)))
+            streams, lambda each: self._retention.of(self._keys.room_of_stream(each))
         )
 
-    async def _call_trim(self, streams: Sequence[bytes], since: Callable[[bytes], int]) -> None:
+    async def _call_trim(
+        self, streams: Sequence[bytes], kept: Callable[[bytes], Retention]
+    ) -> None:
         fresh = secrets.token_urlsafe(9).encode(), b"%d" % (1000 * READ_WORD_LASTS)
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
@@ -255,10 +262,14 @@ class Sweep:
                 self._connection.call(
                     TRIM,
                     [*self._keys.numbering_of(each), self._keys.idle],
-                    [b"%d" % since(each), b"%d" % MOST, *fresh],
+                    [*self._bounds(kept(each)), *fresh],
                 )
                 for each in some
             )
+
+    def _bounds(self, kept: Retention) -> list[bytes]:
+        bounds = self._since(kept), MOST, kept.messages, MANY
+        return [b"%d" % each for each in bounds]
 
 
 def _text(record: Record) -> bytes:

@@ -1,9 +1,11 @@
--- Remove entries of a room for their age, from the oldest to the first that stays.
+-- Remove entries of a room for their number or age, from the oldest to the first that stays.
 --
 -- KEYS  the room's stream, state, word and changed entries; all streams, by the time of their
 --       newest entry
 -- ARGV  since  milliseconds; what is older is removed; 0: nothing is
---       most   entries that are removed
+--       most   entries that are removed for their age
+--       limit  entries that are kept; 0: all
+--       many   entries that are removed for their number, which costs less
 --       fresh  a word, if the room's state was lost
 --       lasts  as of `read.lua`
 -- Returns how many were.
@@ -13,19 +15,28 @@
 
 local all = KEYS[5]
 local since, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local limit, many = tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local room = numbering(KEYS, ARGV[3], ARGV[4])
-local first = first_kept(room)
-local stays, removed = entry_from(room, first), 0
+local room = numbering(KEYS, ARGV[5], ARGV[6])
+local first, removed = first_kept(room), 0
+if limit > 0 and first <= room.top - limit then
+    local over = math.min(room.top - limit + 1 - first, many)
+    first, removed = first + over, over
+    redis.call('XTRIM', room.stream, 'MINID', digits(first))
+    forget_before(room, first)
+end
+local stays = entry_from(room, first)
 if stays and time_of(stays) < since then
     stays = nil
+    local old = 0
     for _, entry in ipairs(entries_from(room, first, most + 1, math.huge)) do
-        if removed == most or time_of(entry) >= since then
+        if old == most or time_of(entry) >= since then
             stays = entry
             break
         end
-        removed = removed + 1
+        old = old + 1
     end
+    removed = removed + old
 end
 if not stays then
     redis.call('DEL', room.stream, room.changed)

@@ -1,5 +1,5 @@
 """
-Groups in which there is more than plain texts: edits, retractions, answers, data.
+Groups in which there is more than plain texts: edits, retractions, answers, data, a pace.
 
 All acts of a group are decided in memory, in the order of the calls: on the messages in the file
 that they name, and on those before them in the group.  Then everything is written in a few
@@ -24,7 +24,8 @@ from livechat.backends.records import (
     to_entry,
     to_record,
 )
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
+from livechat.backends.sqlite.pacing import FilePacing
 from livechat.backends.sqlite.reading import as_text, as_user
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
@@ -42,7 +43,7 @@ from livechat.protocol.wire import NO_DATA
 #: The time of a room's next entry.
 STAMP: Final = "CASE WHEN rooms.time > :latest THEN :now ELSE max(rooms.time, :now) END"
 _ROOMS: Final = f"""
-SELECT name, id, top, bottom, time, {STAMP} FROM rooms
+SELECT name, id, top, max(bottom, floor), time, {STAMP} FROM rooms
 WHERE name IN (SELECT value FROM json_each(:rooms))
 """  # noqa: S608 - a constant
 _FIND: Final = """
@@ -154,22 +155,29 @@ class Plan:
         self,
         db: sqlite3.Connection,
         acts: Sequence[Submission],
-        retention: Retention,
+        retention: RoomRetention,
         moment: dict[str, int],
+        pacing: FilePacing,
     ) -> None:
         """
         @param moment: what `STAMP` takes.
+        @param pacing: counts the messages.
         """
-        names = {act.room for act in acts}
-        self._rooms = {name: _Room(moment["now"], retention.of(name)) for name in names}
+        now = moment["now"]
+        kept = {name: retention.of(name) for name in {act.room for act in acts}}
+        self._rooms = {name: _Room(now, each) for name, each in kept.items()}
         for name, number, top, bottom, newest, time in db.execute(
-            _ROOMS, {"rooms": json.dumps([*names]), **moment}
+            _ROOMS, {"rooms": json.dumps([*kept]), **moment}
         ):
             self._rooms[name] = _Room(
-                time, retention.of(name), id=number, top=top, bottom=bottom, newest=newest
+                time, kept[name], id=number, top=top, bottom=bottom, newest=newest
             )
         self._look_up(db, acts)
-        self.results: list[Message | Amended | ChatError] = [self._decide(act) for act in acts]
+        pacing.begin(db, acts)
+        self.results: list[Message | Amended | ChatError] = [
+            (isinstance(act, Draft) and pacing.admit(act, now)) or self._decide(act) for act in acts
+        ]
+        pacing.keep(db)
         self.amends = any(isinstance(each, Amended) for each in self.results)
 
     def _look_up(self, db: sqlite3.Connection, acts: Iterable[Submission]) -> None:

@@ -24,7 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.sqlite import quarantine, schema, upkeep
 from livechat.backends.sqlite.erasing import Eraser
 from livechat.backends.sqlite.maps import Row
@@ -56,17 +56,18 @@ class Database:
     ) -> None:
         """
         @param directory: where the file is or will be.
+        @param retention: what the server keeps; `retention` lets rooms keep less.
         @param wall: the time in seconds since 1970, UTC, which may be wrong.
         @param elapsed: seconds since any moment, whatever becomes of the time of day.
         """
         self.directory = directory
         self._path = directory / "livechat.sqlite3"
         self._lock_path = directory / "livechat.lock"
-        self._retention = retention
+        self.retention = RoomRetention(retention)
         self._wall = wall
         self.clock = WallClock(wall, elapsed)
         self._kept = Record()
-        self._reader = Reader(self._path, retention, self.epoch, self.clock.milliseconds)
+        self._reader = Reader(self._path, self.retention, self.epoch, self.clock.milliseconds)
         self._connection: sqlite3.Connection | None = None
         # Open as long as the database is, and idle.  Without it, a write that fails would
         # close the last connection, and SQLite its index of the log with it: to make
@@ -119,7 +120,7 @@ class Database:
 
     def _make_writer(self) -> Writer:
         return Writer(
-            self._transaction, self._retention, self.clock, self._elapsed, lambda: self._secret
+            self._transaction, self.retention, self.clock, self._elapsed, lambda: self._secret
         )
 
     def _check(self) -> None:

@@ -119,11 +119,11 @@ class SqliteMessageLog:
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._reading(self._database.read, room, after, limit)
 
-    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
-        self._of = of
-
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
         return self._reading(self._database.newest, rooms)
+
+    def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
+        self._database.retention.retain(of)
 
     def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         if self._stopping is not None:

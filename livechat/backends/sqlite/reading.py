@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import quote
 
 from livechat.backends.records import Record, to_entry
-from livechat.backends.retention import Retention
+from livechat.backends.retention import RoomRetention
 from livechat.protocol.messages import (
     Entry,
     Message,
@@ -37,7 +37,7 @@ BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
 _PAGE_CHARACTERS: Final = 65_536
 
-_ROOM: Final = "SELECT id, top, bottom, time, event FROM rooms WHERE name = ?"
+_ROOM: Final = "SELECT id, top, max(bottom, floor), time, event FROM rooms WHERE name = ?"
 _READ: Final = """
 SELECT seq, time, user, kind, message, extra FROM messages WHERE room = :room AND seq >= :first
 UNION ALL
@@ -98,7 +98,7 @@ class Reader:
     def __init__(
         self,
         path: Path,
-        retention: Retention,
+        retention: RoomRetention,
         epoch: Callable[[str], str],
         now: Callable[[], int],
     ) -> None:

@@ -10,11 +10,12 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 6
+_VERSION: Final = 7
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
-# A room's `event` is the number of its newest event; 0 if there never was one.
+# A room's `event` is the number of its newest event; 0 if there never was one.  `floor` is the
+# oldest number that may be shown, by the room's limits up to its newest entry.
 # Rows of `messages` and `recent` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
@@ -27,7 +28,8 @@ CREATE TABLE rooms (
     top     INTEGER NOT NULL,
     bottom  INTEGER NOT NULL,
     time    INTEGER NOT NULL,
-    event   INTEGER NOT NULL DEFAULT 0
+    event   INTEGER NOT NULL DEFAULT 0,
+    floor   INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE TABLE messages (
     room    INTEGER NOT NULL REFERENCES rooms,
@@ -82,6 +84,15 @@ CREATE TABLE maps (
     PRIMARY KEY (map, key)
 ) WITHOUT ROWID, STRICT;
 """
+# The newest message of each key of a slow mode (`livechat.backends.sqlite.pacing`).
+_PACE: Final = """
+CREATE TABLE pace (
+    key     INTEGER PRIMARY KEY,
+    time    INTEGER NOT NULL,
+    until   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX pace_by_end ON pace (until);
+"""
 #: Makes each version of the one before it.
 _STEPS: Final = {
     2: """
@@ -109,6 +120,10 @@ _STEPS: Final = {
         ALTER TABLE recent ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE recent ADD COLUMN extra TEXT;
         DELETE FROM nonces;
+    """,
+    7: f"""
+        ALTER TABLE rooms ADD COLUMN floor INTEGER NOT NULL DEFAULT 1;
+        {_PACE}
     """,
 }
 
@@ -145,7 +160,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK} {_MAPS}"
+        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))

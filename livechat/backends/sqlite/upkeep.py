@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from livechat.backends.nonces import MOST_IN_FILE, NONCE_LASTS, Known
-from livechat.backends.retention import Retention
+from livechat.backends.retention import RoomRetention
 
 #: Most rows that one transaction removes beyond those that it adds.
 TRIM_STEP: Final = 500
@@ -49,20 +49,20 @@ class Swept(NamedTuple):
     removed: int
 
 
-def sweep(db: sqlite3.Connection, retention: Retention, start: int, now: int | None) -> Swept:
+def sweep(db: sqlite3.Connection, retention: RoomRetention, start: int, now: int | None) -> Swept:
     """
     Remove some of what no history shows, from room *start* on.
 
     @param now: in milliseconds; None: nothing is removed for its age.
     """
     rooms = db.execute(
-        "SELECT id, name, top, bottom FROM rooms WHERE id >= ? ORDER BY id LIMIT ?",
+        "SELECT id, name, top, bottom, floor FROM rooms WHERE id >= ? ORDER BY id LIMIT ?",
         (start, SWEEP_STEP),
     ).fetchall()
     left = TRIM_STEP
-    for room, name, top, bottom in rooms:
+    for room, name, top, bottom, floor in rooms:
         kept = retention.of(name)
-        first = max(bottom, kept.first_by_count(top))
+        first = max(bottom, floor, kept.first_by_count(top))
         end = min(top + 1, first + left)
         since = 0 if now is None else kept.first_time(now)
         if since:

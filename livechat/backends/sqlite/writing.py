@@ -16,15 +16,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cache
 from typing import Final, TypeGuard
 
 from livechat.backends.nonces import Known, Nonces
-from livechat.backends.retention import Retention
+from livechat.backends.retention import RoomRetention
 from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.amending import STAMP, Plan
+from livechat.backends.sqlite.pacing import FilePacing
 from livechat.backends.sqlite.reading import as_text, unstorable
 from livechat.errors import ChatError
 from livechat.protocol.messages import Amended, Draft, Message, Submission
@@ -48,6 +49,7 @@ _CHUNK: Final = 100
 _PLAIN: Final = "room, seq, time, message, user"
 _ALL: Final = f"{_PLAIN}, kind, extra"
 
+_RAISE_FLOOR: Final = "UPDATE rooms SET floor = max(floor, top - ? + 1) WHERE name = ?"
 _MOVE: Final = f"""
 INSERT INTO messages ({_ALL})
 SELECT room, seq, recent.time, message, user, kind, extra
@@ -76,7 +78,9 @@ def _store(db: sqlite3.Connection, columns: str, values: list[object]) -> None:
 def _are_plain(acts: Sequence[Submission]) -> TypeGuard[Sequence[Draft]]:
     """Tell whether all are messages with a text and an author only: the fast path."""
     for act in acts:
-        if type(act) is not Draft or act.reply_to is not None or act.data is not None:
+        if type(act) is not Draft or act.throttle is not None:
+            return False
+        if act.reply_to is not None or act.data is not None:
             return False
     return True
 
@@ -92,7 +96,7 @@ class Writer:
     def __init__(
         self,
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
-        retention: Retention,
+        retention: RoomRetention,
         clock: WallClock,
         elapsed: Callable[[], float],
         secret: Callable[[], bytes],
@@ -112,6 +116,7 @@ class Writer:
         # A process that was killed may have left words behind.
         self.amended = True
         self._nonces = Nonces(elapsed, secret)
+        self._pacing = FilePacing(secret)
 
     def opened(self, db: sqlite3.Connection) -> None:
         """The file was opened, perhaps after a write that failed."""
@@ -153,12 +158,13 @@ class Writer:
         results: Sequence[Message | Amended | ChatError]
         with self._transaction() as db:
             if _are_plain(acts):
-                results = _write_plain(db, acts, moment)
-                stored, amended = len(results), False
+                results, counts = _write_plain(db, acts, moment)
+                amended = False
             else:
-                plan = Plan(db, acts, self._retention, moment)
-                results, stored = _write_planned(db, plan, moment)
+                plan = Plan(db, acts, self._retention, moment, self._pacing)
+                results, counts = _write_planned(db, plan, moment)
                 amended = plan.amends
+            self._raise_floors(db, counts)
             used = [
                 Known.of(act, result, self._secret())
                 for act, result in zip(acts, results, strict=True)
@@ -167,31 +173,44 @@ class Writer:
             if used:
                 rows = [each.row() for each in used]
                 db.executemany("INSERT INTO nonces VALUES (?, ?, ?, ?)", rows)
-        self._gathered += stored
+        self._gathered += counts.total()
         self.amended = self.amended or amended
         self._nonces.add(used, now)
         return results
+
+    def _raise_floors(self, db: sqlite3.Connection, rooms: Iterable[str]) -> None:
+        """What *rooms* with less to keep than the server do not show, they never show again."""
+        server = self._retention.server
+        limited = [
+            (kept.messages, room)
+            for room in rooms
+            if (kept := self._retention.of(room)) is not server and kept.messages
+        ]
+        if limited:
+            db.executemany(_RAISE_FLOOR, limited)
 
     def _move(self) -> None:
         """Move `recent` to `messages`, and remove some of what no history shows there."""
         with self._transaction() as db:
             budget = self._gathered + upkeep.TRIM_STEP
-            for room, name, top, bottom in db.execute(
-                "SELECT id, name, top, bottom FROM rooms WHERE id IN (SELECT room FROM recent)"
+            for room, name, top, bottom, floor in db.execute(
+                "SELECT id, name, top, bottom, floor FROM rooms"
+                " WHERE id IN (SELECT room FROM recent)"
             ).fetchall():
-                oldest = self._retention.of(name).first_by_count(top)
+                oldest = max(floor, self._retention.of(name).first_by_count(top))
                 removed = upkeep.remove(db, room, bottom, oldest, budget)
                 budget -= removed
                 self.removed = self.removed or removed > 0
             db.execute(_MOVE)
             db.execute("DELETE FROM recent")
-            self._forget_nonces(db, self._gathered + upkeep.TRIM_STEP)
+            self._forget(db, self._gathered + upkeep.TRIM_STEP)
         self._gathered = 0
 
-    def _forget_nonces(self, db: sqlite3.Connection, most: int) -> None:
-        upkeep.forget_nonces(
-            db, self._clock.milliseconds(), self._clock.latest_milliseconds(), most
-        )
+    def _forget(self, db: sqlite3.Connection, most: int) -> None:
+        """Remove some nonces, and messages that slow modes remember."""
+        now, latest = self._clock.milliseconds(), self._clock.latest_milliseconds()
+        upkeep.forget_nonces(db, now, latest, most)
+        self._pacing.forget(db, now, latest, most)
 
     def move(self) -> None:
         """Move `recent` to `messages`, if there is anything."""
@@ -201,7 +220,7 @@ class Writer:
     def sweep(self, db: sqlite3.Connection, start: int) -> upkeep.Swept:
         """Remove some of what no history shows any more, beginning at room *start*."""
         now = self._clock.milliseconds() if self._clock.trusted else None
-        self._forget_nonces(db, upkeep.TRIM_STEP)
+        self._forget(db, upkeep.TRIM_STEP)
         return upkeep.sweep(db, self._retention, start, now)
 
 
@@ -217,8 +236,11 @@ def _give_numbers(
 
 def _write_plain(
     db: sqlite3.Connection, drafts: Sequence[Draft], moment: dict[str, int]
-) -> list[Message]:
-    """Store messages of which a text and an author are all."""
+) -> tuple[list[Message], Counter[str]]:
+    """
+    Store messages of which a text and an author are all; return them, and how many entries each
+    room got.
+    """
     counts = Counter(draft.room for draft in drafts)
     rooms = _give_numbers(db, counts, moment)
     last = {name: top - counts[name] for name, (_, top, _) in rooms.items()}
@@ -230,16 +252,16 @@ def _write_plain(
         messages.append(Message(draft.message, seq, time, draft.user))
         values += (room, seq, time, draft.message, as_text(draft.user))
     _store(db, _PLAIN, values)
-    return messages
+    return messages, counts
 
 
 def _write_planned(
     db: sqlite3.Connection, plan: Plan, moment: dict[str, int]
-) -> tuple[list[Message | Amended | ChatError], int]:
-    """Store what was decided; return the results, and how many entries were stored."""
+) -> tuple[list[Message | Amended | ChatError], Counter[str]]:
+    """Store what was decided; return the results, and how many entries each room got."""
     counts = plan.counts()
     if counts:
         ids = {name: number for name, (number, _, _) in _give_numbers(db, counts, moment).items()}
         _store(db, _ALL, [value for row in plan.rows(ids) for value in row])
         plan.change(db, ids)
-    return plan.results, counts.total()
+    return plan.results, counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -75,13 +76,20 @@ class PersonForms:
 
     async def restrict(self, asked: OperatorCall) -> Response:
         """Mute, hold or ban somebody, and go back."""
-        room = room_name(asked.call.names["room"])
-        action = _restrict(asked.form)
+        return await self.act(asked, room_name(asked.call.names["room"]), asked.form)
+
+    async def act(self, asked: OperatorCall, room: str, form: Mapping[str, str]) -> Response:
+        """
+        Do to somebody what *form* says, and go back.
+
+        @raise ChatError: the form makes no sense.
+        """
+        action = _restrict(form)
         try:
             ack = await act(self._chat, asked.actor, room, action)
         except ChatError as error:
             return asked.see(asked.back, error.detail, failed=True)
-        return asked.see(asked.back, _restricted(asked.form, action, ack))
+        return asked.see(asked.back, _restricted(form, action, ack))
 
     async def pardon(self, asked: OperatorCall) -> Response:
         """End a restriction, and go back."""
@@ -100,7 +108,7 @@ def may_everywhere(chat: Chat, actor: Actor) -> bool:
     return "manage" in chat.can(actor, EVERYWHERE)
 
 
-def _restrict(form: Any) -> Restrict:
+def _restrict(form: Mapping[str, str]) -> Restrict:
     """
     @raise ChatError: the form makes no sense.
     """
@@ -123,7 +131,7 @@ def _restrict(form: Any) -> Restrict:
         raise ChatError(Kind.BAD_FORM, f"This cannot be done: {reason}.") from None
 
 
-def _restricted(form: Any, action: Restrict, ack: Ack) -> str:
+def _restricted(form: Mapping[str, str], action: Restrict, ack: Ack) -> str:
     text = f"{_name(form)} is {_DONE[action.kind]}"
     text += " in all rooms" if action.everywhere else ""
     text += "." if action.seconds is None else f" for {span(action.seconds)}."
@@ -134,7 +142,7 @@ def _restricted(form: Any, action: Restrict, ack: Ack) -> str:
     return text
 
 
-def _name(form: Any) -> str:
+def _name(form: Mapping[str, str]) -> str:
     known_as, _ = of_subject(form["user"])
     name = form.get("name", "").strip()
     return f"{name} (·{known_as[:_TAG]})" if name and name != known_as else known_as

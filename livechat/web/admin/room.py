@@ -18,8 +18,8 @@ from livechat.protocol.messages import Entry, User
 from livechat.protocol.moderation import LONGEST_REASON
 from livechat.protocol.names import room_name
 from livechat.rooms.chat import Chat
-from livechat.rooms.history import Window
-from livechat.rooms.search import fitting, search
+from livechat.rooms.history import History, Window
+from livechat.rooms.search import LONGEST_TEXT, Wanted, folded, search
 from livechat.system.time import Time
 from livechat.web.admin import paths
 from livechat.web.admin.events import EventStream, Tail, event, of_entry
@@ -34,8 +34,6 @@ from livechat.web.server import Server
 
 #: Messages of a page.
 _MESSAGES: Final = 50
-#: Characters of a search.
-LONGEST_SEARCH: Final = 200
 
 
 class RoomView(Struct, frozen=True):
@@ -57,8 +55,8 @@ class RoomView(Struct, frozen=True):
         """
         asked = call.call.query
         q, user = asked.get("q", "").strip(), asked.get("user", "")
-        if len(q) > LONGEST_SEARCH:
-            raise ChatError(Kind.BAD_QUERY, f"A search has at most {LONGEST_SEARCH} characters.")
+        if len(q) > LONGEST_TEXT:
+            raise ChatError(Kind.BAD_QUERY, f"A search has at most {LONGEST_TEXT} characters.")
         if user:
             of_subject(user)
         return cls(window(asked, _MESSAGES), q, user)
@@ -184,7 +182,7 @@ class RoomPages:
             news=news,
             draft=draft,
             longest=self._chat.max_message,
-            longest_search=LONGEST_SEARCH,
+            longest_search=LONGEST_TEXT,
             self_signed=self._server.certificate.self_signed and not asked.call.proxied,
             whose=self._whose(name, view, log["lines"]),
             **self._acts(asked, name),
@@ -220,16 +218,14 @@ class RoomPages:
         newest = 0
         try:
             if view.selects:
-                some = await search(
-                    lambda part: self._chat.history(actor, name, part),
-                    view.part,
-                    fitting(view.q, view.user or None),
-                )
-                entries, older, newer = [*some.messages], some.older, some.newer
+                wanted = Wanted(view.user or None, folded(view.q) if view.q else None)
+                whole = await self._chat.history(actor, name, Window(1))
+                found: History = await search(whole, view.part, wanted)
+                entries = [entry async for page in found.pages() for entry in page]
             else:
                 found = await self._chat.history(actor, name, view.part)
                 entries = [entry async for page in found.entries() for entry in page]
-                newest, older, newer = found.position.seq, found.older, found.newer
+            newest, older, newer = found.position.seq, found.older, found.newer
         except ChatError as reason:
             # The form must be there all the same, with what was typed.
             unread = reason

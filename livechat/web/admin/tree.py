@@ -10,6 +10,7 @@ from livechat.identity.operators import Operators
 from livechat.rooms.chat import Chat
 from livechat.system.time import Time
 from livechat.web.admin.audit import AuditPages
+from livechat.web.admin.cases import CasePages
 from livechat.web.admin.gate import Gate
 from livechat.web.admin.keys import KeyPages
 from livechat.web.admin.members import PeoplePages
@@ -46,6 +47,7 @@ class AdminTree:
         self._persons = PersonForms(chat)
         self._settings = SettingsPages(chat, templates)
         self._keys = KeyPages(chat, office, templates, time)
+        self._cases = CasePages(chat, self._persons, templates, time)
         self._records = AuditPages(chat.audit, templates, time)
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -54,12 +56,16 @@ class AdminTree:
 
     def _everywhere(self) -> dict[str, Endpoint]:
         gate, settings = self._gate, self._settings
-        keys = gate.form(self._keys.make, self._keys.not_made)
+        keys, cases = gate.form(self._keys.make, self._keys.not_made), self._cases
         return {
             "/admin/": Endpoint({"GET": gate.page(self._overview.overview)}, _OWN),
             "/admin/events": Endpoint({"GET": gate.events(self._overview.overview_events)}, _OWN),
             "/admin/audit/": Endpoint({"GET": gate.page(self._records.page)}, _OWN),
             "/admin/audit/events": Endpoint({"GET": gate.events(self._records.events)}, _OWN),
+            "/admin/cases/": Endpoint(
+                {"GET": gate.page(cases.page), "POST": gate.form(cases.decide)}, _OWN
+            ),
+            "/admin/cases/events": Endpoint({"GET": gate.events(cases.events)}, _OWN),
             "/admin/keys/": Endpoint({"GET": gate.page(self._keys.page), "POST": keys}, _OWN),
             "/admin/keys/drop/": Endpoint({"POST": gate.form(self._keys.drop)}, _OWN),
             "/admin/settings/": Endpoint(

@@ -11,6 +11,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from livechat.backends.redis import sweep
 from livechat.errors import Kind
 from livechat.protocol.messages import (
     Amended,
@@ -188,6 +189,11 @@ class RacingTest(AmendTest):
 
 class TrimmedTest(AmendTest):
     """What is kept is a window of numbers, of changed entries too."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        # A sweep would trim what a process that keeps more has stored.
+        self.patch(sweep, "STEP_EVERY", 1_000.0)
+        await super().setUp()
 
     def process(self, **options: int) -> Process:
         return super().process(**(options or {"messages": 10}))

@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs
 from livechat.backends.redis import sweep
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.connection import RefusedError
-from livechat.backends.retention import Retention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
@@ -101,7 +101,7 @@ class SweepTest(ProcessesTest):
     async def test_internal_rooms(self) -> None:
         """They go by an age of their own, whichever is longer."""
         for age in (AGE // 2, 2 * AGE):
-            self.backend._sweep._retention = Retention(0, AGE, age)
+            self.backend._sweep._retention = RoomRetention(Retention(0, AGE, age))
             before = self.later
             await self.say("r", AUDIT_ROOM)
             for later in sorted((age, AGE)):
@@ -136,6 +136,40 @@ class SweepTest(ProcessesTest):
         assert (await log.publish(Draft("r", "h", ann))).seq == 8
         assert (await log.amend(Retraction("r", (8,), ann.subject))).event.seq == 9
         assert len((await log.read("r", 0, 9)).entries) == 2
+
+    async def test_rooms_that_keep_less(self) -> None:
+        """What a room keeps no more goes under any clock, though nobody says anything."""
+        self.patch(sweep, "MANY", 4)
+        limits = {"r": (3, 0), "short": (0, 60)}
+        await self.say(*["r", "other", "short"] * 10)
+        self.backend.messages.retain(lambda room: limits.get(room, (0, 0)))
+        self.ahead = 40 * DAY
+        for left in (6, 3, 3):
+            await self.sweep()
+            assert [self.length(room) for room in ("r", "other", "short")] == [left, 10, 10]
+        self.ahead, self.later = 0, 61
+        await self.sweep()
+        assert [self.length(room) for room in ("r", "other", "short")] == [3, 10, 0]
+        limits.clear()
+        await self.say("r", "short")
+        pages = [await self.backend.messages.read(room, 0, 99) for room in ("r", "short")]
+        assert [[each.seq for each in page.entries] for page in pages] == [[8, 9, 10, 11], [11]]
+
+    async def test_amended_rooms_that_keep_less(self) -> None:
+        """Changed entries go with the others, and what stays has no holes."""
+        self.patch(sweep, "MANY", 3)
+        ann, log = User("1", "Ann"), self.backend.messages
+        for text in "abcdef":
+            await log.publish(Draft("r", text, ann))
+        await log.amend(Retraction("r", (2, 3), ann.subject))
+        log.retain(lambda _: (2, 0))
+        for left in (4, 2, 2):
+            await self.sweep()
+            assert self.length() + int(self.server.ask("HLEN", "lc:{r}:x")) == left
+            page = await log.read("r", 0, 9)
+            assert ([each.seq for each in page.entries], page.position.oldest) == ([6, 7], 6)
+        log.retain(lambda _: (0, 0))
+        assert (await log.read("r", 0, 9)).position.oldest == 6
 
     async def test_storing_removes_nothing_for_its_age(self) -> None:
         """Redis's own clock ends no stream."""

@@ -28,7 +28,7 @@ def test_expired_but_not_removed(disk: Disk) -> None:
     steps: list[str] = []
     with store._reader.reading() as db:
         db.set_trace_callback(steps.append)
-        since = store._retention.first_time(store.clock.milliseconds())
+        since = store.retention.of("r").first_time(store.clock.milliseconds())
         assert first_since(db, 1, 1, 300, since) == 201
     assert len(steps) < 12
     disk.now += 99

@@ -20,9 +20,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 7")
+    disk.change("PRAGMA user_version = 8")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 7; this one knows 6\)"
+        StartError, match=r"newer livechat \(schema 8; this one knows 7\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -54,10 +54,13 @@ def test_no_database(disk: Disk, content: bytes) -> None:
 
 def downgrade(disk: Disk, version: int) -> None:
     """Make the file what an earlier livechat would have made."""
-    for column in ("kind", "extra"):
-        disk.change(f"ALTER TABLE messages DROP COLUMN {column}")
-        disk.change(f"ALTER TABLE recent DROP COLUMN {column}")
-    disk.change("ALTER TABLE rooms DROP COLUMN event")
+    disk.change("DROP TABLE pace")
+    disk.change("ALTER TABLE rooms DROP COLUMN floor")
+    if version < 6:
+        for column in ("kind", "extra"):
+            disk.change(f"ALTER TABLE messages DROP COLUMN {column}")
+            disk.change(f"ALTER TABLE recent DROP COLUMN {column}")
+        disk.change("ALTER TABLE rooms DROP COLUMN event")
     if version < 5:
         disk.change("DROP TABLE maps")
     if version < 4:
@@ -72,7 +75,7 @@ def downgrade(disk: Disk, version: int) -> None:
     disk.change(f"PRAGMA user_version = {version}")
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")
@@ -114,8 +117,8 @@ def test_killed_while_it_is_upgraded(disk: Disk) -> None:
     child = os.fork()
     if not child:
         db = sqlite3.connect(disk.path, isolation_level=None)
-        steps = "".join(schema._STEPS[number] for number in (3, 4, 5, 6))
-        db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = 6;")
+        steps = "".join(schema._STEPS[number] for number in range(3, schema._VERSION + 1))
+        db.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {schema._VERSION};")
         os._exit(0)
     os.waitpid(child, 0)
     assert tables(disk) == before

@@ -1,0 +1,85 @@
+"""
+A livechat with much moderation in force: `RESTRICTIONS` people are restricted, and `ROOMS` rooms,
+among them those of the loads, have settings of their own.
+
+They are in the file of shared maps before the start, as they would be after a restart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.ours import OURS, Livechat
+from bench.peers.catalogue import Place
+from livechat.backends.maps import MapEntry
+from livechat.backends.sqlite.maps import MapsFile, Row
+from livechat.protocol.audit import Author
+from livechat.protocol.messages import User
+from livechat.protocol.moderation import Restriction
+from livechat.protocol.settings import SettingsChange
+
+RESTRICTIONS: Final = 10_000
+ROOMS: Final = 1_000
+#: Settings that change nothing of what the loads do.
+SETTINGS: Final = SettingsChange(topic="ships", edit=300, history_limit=10_000)
+_YEAR: Final = 366 * 86_400
+
+
+class _NoMaps:
+    """A livechat before had none."""
+
+    def former_maps(self) -> list[Row]:
+        return []
+
+    def forget_former_maps(self) -> None:
+        """Nothing is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moderated(Livechat):
+    """livechat, with these in its file."""
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        write_maps(place.directory / "state")
+        return {}
+
+
+#: The same one, under the same name: the tables have a column for it.
+MODERATED: Final = Moderated(
+    name=OURS[0].name,
+    title=f"with {RESTRICTIONS:,} restrictions and settings of {ROOMS:,} rooms in force",
+    sending=OURS[0].sending,
+    program=OURS[0].program,
+)
+
+
+def write_maps(directory: Path) -> None:
+    """Put restrictions and settings into a state directory that does not exist yet."""
+    directory.mkdir(mode=0o700)
+    maps = MapsFile(directory)
+    now = int(time.time())
+    maps.prepare(_NoMaps(), now)
+    maps.write("restrictions", dict(restrictions(now)))
+    value = MapEntry(msgspec.json.encode(SETTINGS))
+    maps.write("rooms", {f"room{number}": value for number in range(ROOMS)})
+    maps.close()
+
+
+def restrictions(now: int) -> Sequence[tuple[str, MapEntry]]:
+    """Make restrictions of people that are not there: one in ten in all rooms, others in one."""
+    made: list[tuple[str, MapEntry]] = []
+    for number in range(RESTRICTIONS):
+        user = User(f"banned-{number}", f"Banned {number}")
+        restriction = Restriction(
+            "ban", "moderate", user, Author("operator"), now, now + _YEAR, "spam"
+        )
+        room = f"room{number % ROOMS}" if number % 10 else "*"
+        value = msgspec.json.encode(restriction)
+        made.append((f"{room}|{user.subject}", MapEntry(value, now + _YEAR)))
+    return made
