@@ -50,7 +50,7 @@ def notice_of(asked: Mapping[str, str], token: str) -> Notice | None:
     names: tuple[_Field, ...] = ("done", "failed")
     for name in names:
         text = asked.get(name)
-        if text and compare_digest(_mark(name, text, token), asked.get("mark", "").encode()):
+        if text and compare_digest(_mark(name, text, token), asked.get("mark", "").encode(errors="replace")):
             return Notice(text, name == "failed")
     return None
 
