@@ -49,8 +49,8 @@ def notice_of(asked: Mapping[str, str], token: str) -> Notice | None:
     """The notice in a query; None if there is none, or it is not of this session."""
     names: tuple[_Field, ...] = ("done", "failed")
     for name in names:
-        text = asked.get(name)
-        if text and compare_digest(_mark(name, text, token), asked.get("mark", "").encode(errors="replace")):
+        text, mark = asked.get(name), asked.get("mark", "").encode(errors="replace")
+        if text and compare_digest(_mark(name, text, token), mark):
             return Notice(text, name == "failed")
     return None
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from livechat.protocol.settings import RoomSettings
+from livechat.protocol.v1 import Can
 from livechat.web.admin.panic import SLOW, buttons
 from tests.support import Browser, Port, World
 from tests.web.admin.moderating import set_rules, settings, told
 from tests.web.admin.test_named import named
 
-ALL = ("join", "history", "send", "moderate", "manage")
+ALL: Can = ("join", "history", "send", "moderate", "manage")
 
 
 def row(browser: Browser) -> dict[str, bool]:

@@ -76,7 +76,7 @@ def test_mute(browser: Browser, world: World) -> None:
 def test_ban_with_all_that_goes_with_it(browser: Browser, world: World) -> None:
     """What they said in the last hour goes, and only that."""
     said(world, "from before")
-    world.wall += 4_000
+    world.clock.advance(4_000)
     browser.sign_in()
     said(world, "spam 1")
     said(world, "from another", CARLA)

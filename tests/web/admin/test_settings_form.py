@@ -18,8 +18,9 @@ def form(own: SettingsChange, **typed: str) -> dict[str, str]:
     return {**found, "before": before(own, ALL_SETTINGS), **typed}
 
 
-def change(own: SettingsChange, now: SettingsChange | None = None, **typed: str) -> dict[str, Any]:
-    return change_of(form(own, **typed), own if now is None else now, ALL_SETTINGS)
+def change(own: SettingsChange, now: SettingsChange, **typed: str) -> dict[str, Any]:
+    """What a page of *own* changes, while the settings are *now*."""
+    return change_of(form(own, **typed), now, ALL_SETTINGS)
 
 
 OWN = SettingsChange(
@@ -37,7 +38,7 @@ def test_there_is_a_field_for_each() -> None:
 def test_nothing_typed(own: SettingsChange) -> None:
     """A form that is sent as it came changes nothing, whatever is set."""
     given = {"empty.topic": "on"} if own is OWN else {}
-    assert change(own, **given) == {}
+    assert change(own, own, **given) == {}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_nothing_typed(own: SettingsChange) -> None:
     ],
 )  # fmt: skip
 def test_typed(typed: dict[str, str], expected: dict[str, Any]) -> None:
-    assert change(OWN, **{"empty.topic": "on", **typed}) == expected
+    assert change(OWN, OWN, **{"empty.topic": "on", **typed}) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_typed(typed: dict[str, str], expected: dict[str, Any]) -> None:
 def test_no_values(typed: dict[str, str]) -> None:
     """The field is named, and nothing is changed: not what is right beside it, either."""
     with pytest.raises(Refused) as refused:
-        change(SettingsChange(), edit="5", **typed)
+        change(SettingsChange(), SettingsChange(), edit="5", **typed)
     assert set(refused.value.fields) == set(typed)
 
 
