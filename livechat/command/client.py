@@ -202,6 +202,8 @@ def _refusal(answer: HTTPResponse, server: Server) -> RefusedError:
             detail, code = str(found["detail"]), str(found["code"])
         except (ValueError, KeyError, TypeError):
             pass
+    elif "livechat-case" in headers:
+        detail, code = f"the message waits for a review, as case {headers['livechat-case']}", "held"
     elif "location" in headers:
         detail += f", which leads to {headers['location']}"
     wait = headers.get("retry-after", "")

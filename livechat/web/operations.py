@@ -146,9 +146,17 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
+    stored |= held(reference("Sent"))
     parameters = [*query("room", *AS_USER), nonce_header(shortest_shared)]
     sending = operation(name, "Store and deliver a message.", stored, SENDING, parameters)
     return sending | request_body(chat, {"application/json": body, FORM: body})
+
+
+def held(schema: Document) -> Document:
+    """The answer to a message that waits for a review."""
+    waits = answer("A message waits for a review.", schema)["200"]
+    case = {"required": True, "description": "The id of its case.", "schema": TEXT}
+    return {"202": waits | {"headers": {"Livechat-Case": case}}}
 
 
 def request_body(chat: Chat, content: Document) -> Document:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
+from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.http.negotiation import prefers_html
-from livechat.http.response import Response, problem
+from livechat.http.response import Response, json, problem
 from livechat.web.html import Templates
 
 _HEADINGS: Final = {
@@ -32,6 +33,19 @@ _HEADINGS: Final = {
 }
 #: With these the front page cannot be had either.
 _EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
+
+
+def held(error: ChatError, told: Any) -> Response:
+    """
+    The answer to a message that waits for a review.
+
+    @param told: its body.
+    @raise ChatError: *error* says something else.
+    """
+    if error.kind is not Kind.HELD or error.case is None:
+        raise error
+    metrics.refused(error.kind.code)
+    return json(told, status=error.kind.status, headers=(("Livechat-Case", error.case),))
 
 
 class Refusals:
