@@ -26,6 +26,8 @@ QUIET: Final = 60.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
+#: It is done, or waits for a review.
+_DONE: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 
 
 class UnreachableError(CommandError):
@@ -123,7 +125,7 @@ class Client:
                 connection.sock.settimeout(within)
                 connection.request(method, path, data, sent)
                 with connection.getresponse() as answer:
-                    if answer.status != HTTPStatus.OK:
+                    if answer.status not in _DONE:
                         raise _refusal(answer, self.server)
                     yield answer
             except (OSError, HTTPException) as reason:
@@ -202,8 +204,6 @@ def _refusal(answer: HTTPResponse, server: Server) -> RefusedError:
             detail, code = str(found["detail"]), str(found["code"])
         except (ValueError, KeyError, TypeError):
             pass
-    elif "livechat-case" in headers:
-        detail, code = f"the message waits for a review, as case {headers['livechat-case']}", "held"
     elif "location" in headers:
         detail += f", which leads to {headers['location']}"
     wait = headers.get("retry-after", "")

@@ -84,7 +84,7 @@ class Api:
         )
 
     async def send(self, call: Call) -> Response:
-        """Store and deliver a message, then say so; or that it waits for a review."""
+        """Store and deliver a message, then say so."""
         request = send_request(call)
         room = room_of(call, self._chat.default_room, request.room)
         claimed = self._claim(call, call.query, request.user)
@@ -101,7 +101,7 @@ class Api:
                 data=request.data,
             )
         except ChatError as error:
-            return held(error, Sent("Message held."))
+            return held(error)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
 

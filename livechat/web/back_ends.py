@@ -113,7 +113,7 @@ class BackEnds:
         try:
             return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
         except ChatError as error:
-            return held(error, error_of(error, nonce))
+            return held(error)
 
     def _begin(self, actor: Actor, data: bytes) -> tuple[Deferred[Ack] | ChatError, str | None]:
         """Begin one act of several; return what it will be answered, and its nonce."""

@@ -106,6 +106,22 @@ PATH: Final[dict[str, Document]] = {
 AS_USER: Final = ("name", "client")
 
 
+#: The answer to a message that waits for a review.
+HELD: Final[Document] = {
+    "202": {
+        "description": "It waits for a review.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Held"}}},
+        "headers": {
+            "Livechat-Case": {
+                "required": True,
+                "description": "The id of its case.",
+                "schema": TEXT,
+            }
+        },
+    }
+}
+
+
 def by_method(endpoint: Endpoint) -> Document:
     """The operations of an endpoint that is described, by method in lower case."""
     described = endpoint.described or {}
@@ -146,17 +162,10 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
-    stored |= held(reference("Sent"))
+    stored |= HELD
     parameters = [*query("room", *AS_USER), nonce_header(shortest_shared)]
     sending = operation(name, "Store and deliver a message.", stored, SENDING, parameters)
     return sending | request_body(chat, {"application/json": body, FORM: body})
-
-
-def held(schema: Document) -> Document:
-    """The answer to a message that waits for a review."""
-    waits = answer("A message waits for a review.", schema)["200"]
-    case = {"required": True, "description": "The id of its case.", "schema": TEXT}
-    return {"202": waits | {"headers": {"Livechat-Case": case}}}
 
 
 def request_body(chat: Chat, content: Document) -> Document:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.http.negotiation import prefers_html
 from livechat.http.response import Response, json, problem
+from livechat.protocol.bodies import Held
 from livechat.web.html import Templates
 
 _HEADINGS: Final = {
@@ -35,17 +35,16 @@ _HEADINGS: Final = {
 _EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
 
 
-def held(error: ChatError, told: Any) -> Response:
+def held(error: ChatError) -> Response:
     """
-    The answer to a message that waits for a review.
+    The answer to a message that waits for a review, which is neither stored nor refused.
 
-    @param told: its body.
-    @raise ChatError: *error* says something else.
+    @raise ChatError: *error*, if that is something else.
     """
-    if error.kind is not Kind.HELD or error.case is None:
+    if error.kind is not Kind.HELD:
         raise error
-    metrics.refused(error.kind.code)
-    return json(told, status=error.kind.status, headers=(("Livechat-Case", error.case),))
+    case = error.case or ""
+    return json(Held(case), status=error.kind.status, headers=(("Livechat-Case", case),))
 
 
 class Refusals:

@@ -91,7 +91,6 @@ def test_problems(fake: Fake) -> None:
         (Said(b"x", 400, {"Content-Type": "application/problem+json"}), "answers 400 Bad Request"),
         (Said(b"[]", 400, {"Content-Type": "application/problem+json"}), "answers 400"),
         (Said(b"", 204), "answers 204"),
-        (Said({}, 202, {"Livechat-Case": "c1"}), "waits for a review, as case c1"),
         (Said(b"", 429, {"Retry-After": "soon"}), "answers 429"),
     ],
 )

@@ -93,8 +93,8 @@ def test_text_stays_text(port: Port) -> None:
 
 def test_held() -> None:
     """Only a message that waits is answered so; other errors remain errors."""
-    answer = held(ChatError(Kind.HELD, "It waits.", case="c1"), {"a": 1})
-    assert (answer.status, answer.body) == (202, b'{"a":1}')
+    answer = held(ChatError(Kind.HELD, "It waits.", case="c1"))
+    assert (answer.status, answer.body) == (202, b'{"case":"c1","message":"Message held."}')
     assert ("Livechat-Case", "c1") in answer.headers
     with pytest.raises(ChatError):
-        held(ChatError(Kind.MUTED, "No."), {})
+        held(ChatError(Kind.MUTED, "No."))
