@@ -58,6 +58,9 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
             ).addCallback(_amended, action.nonce)
         case Retract():
             return _retract(chat, actor, room, action)
+        case Complain():
+            chat.admit(actor)
+            return chat.cases.report(actor, room, action)
         case _:
             return _moderate(chat, actor, room, action)
 
@@ -66,8 +69,9 @@ def _moderate(
     chat: Chat,
     actor: Actor,
     room: str,
-    action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
+    action: Clear | Restrict | Pardon | ChangeRoom | Review | Revoke,
 ) -> Deferred[Ack]:
+    chat.admit(actor)
     match action:
         case Restrict():
             return chat.moderation.restrict(actor, room, action)
@@ -75,13 +79,12 @@ def _moderate(
             return chat.moderation.pardon(actor, room, action)
         case ChangeRoom():
             return chat.moderation.change(actor, room, action)
+        case Review():
+            return chat.cases.review(actor, room, action)
+        case Clear():
+            return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
         case Revoke():
             return revoke(chat, actor, action)
-        case Clear():
-            chat.admit(actor)
-            return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
-        case Complain() | Review():
-            raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
@@ -97,7 +100,6 @@ def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
             checked_id(action.user)
         except ValueError as reason:
             raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
-    chat.admit(actor)
     chat.require(actor, EVERYWHERE, "manage")
     chat.audit.check()
     return Deferred.fromCoroutine(_revoked(chat, actor, action))

@@ -20,13 +20,14 @@ from livechat.members.session import ASK_RATE
 from livechat.protocol import actions, back_ends, bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
+from livechat.protocol.settings import SettingsChange
 from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract, operations
 from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
-from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
+from tests.support import ADMIN, HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 
 #: Kinds of which only operators hear.
@@ -233,6 +234,27 @@ def test_answers(
     openapi.check(method, target, answer)
 
 
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/chat/send/", HELLO),
+        ("/chat/actions/lobby/", HELLO),
+        ("/chat/actions/", b'{"room":"lobby","message":"hi"}'),
+    ],
+)
+def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
+    """A message that waits for a review is no error: its case is in a header."""
+    run(port.world.chat.settings.change("lobby", SettingsChange(hold="all")))
+    answer = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert answer.status == 202
+    openapi.check("POST", target, answer)
+    ((case, _),) = port.world.chat.cases.listed(ADMIN)
+    assert answer.headers["livechat-case"] == case
+    assert answer.json() == {"message": "Message held.", "case": case}
+    again = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert (again.status, again.headers["livechat-case"]) == (202, case)
+
+
 def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
     """What goes wrong now and then, whatever is asked, is described too."""
     port = Port(make_world(), most=2, most_per_address=1)
@@ -304,7 +326,13 @@ NAMES = [
         (
             "GET",
             "/chat/history/",
-            {"room": ROOMS, "limit": NUMBERS, "before": NUMBERS, "after": NUMBERS},
+            {
+                "room": ROOMS,
+                "limit": NUMBERS,
+                "before": NUMBERS,
+                "after": NUMBERS,
+                "q": ["x", "", "é" * 200, "x" * 201],
+            },
         ),
         ("GET", "/chat/events/{room}/", {"since": PLACES, "name": NAMES, "client": KEYS}),
         ("GET", "/ws/chat/{room}/", {"history": NUMBERS, "name": NAMES, "client": KEYS}),
@@ -316,7 +344,9 @@ def test_parameters(
     """What a schema allows is accepted, and what it does not is refused."""
     described = openapi.document["paths"][path][method.lower()]["parameters"]
     schemas = {each["name"]: each["schema"] for each in described if each["in"] == "query"}
-    assert known.keys() == schemas.keys() - ({"since", "user"} if "ws" in path else {"user"})
+    assert known.keys() == schemas.keys() - (
+        {"since", "user"} if "ws" in path else {"user", "guest"}
+    )
     for name, values in known.items():
         for value in values:
             wanted = int(value) if re.fullmatch("[0-9]+", value) and name != "name" else value
