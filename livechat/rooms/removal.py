@@ -189,7 +189,7 @@ class Removal:
             top = await self._sweeper.top(run.job.room)
             run.job = replace(
                 run.job,
-                top=top if run.job.until else 0,
+                then=top + 1 if run.job.until else 0,
                 first=max(1, top - MOST_LOOKED + 1) if run.job.subject else 1,
                 below=top + 1,
                 ends=int(self._time.wall()) + LONGEST,
@@ -252,8 +252,8 @@ class Removal:
     async def _work(self, run: _Run) -> None:
         await self._keep(run, run.job)
         job = run.job = await self._sweeper.sweep(run.job, lambda done: self._keep(run, done))
-        if job.top:
-            run.job = replace(job, first=job.top + 1, top=0, below=0)
+        if job.then:
+            run.job = replace(job, first=job.then, then=0, below=0)
             await self._renew(run)
             run.succeed(self._now())
             self._rest(run)

@@ -93,6 +93,15 @@ class TestUntil:
         assert [each.text for each in records(world)][-1] == "said at another process"
         assert jobs(world) == {}
 
+    def test_until_in_an_empty_room(self, world: World) -> None:
+        """Their first message may be on its way."""
+        end = world.chat.now() + 1_000
+        done = world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end)
+        assert until(world, done).count == 0
+        say(world, "spam")
+        goes_on(world, 1.1 + SETTLED)
+        assert (texts(world), jobs(world)) == ([], {})
+
 
 class TestInterrupted:
     """The ack does not say that it is done; it goes on by itself."""
