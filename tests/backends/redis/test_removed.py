@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -43,7 +43,7 @@ class RemovalTest(ProcessesTest):
         time = Time(self.reactor)
         policy = make_rules(process.backend, time, RoomSettings()).policy
         audit = Audit(process.backend.messages, Hub(time), policy, time)
-        made = Removal(process.backend, policy, audit, time, lambda *_: None)
+        made = Removal(process.backend, policy, audit, time, lambda *_: succeed(None))
         self.addCleanup(made.stop)
         return made
 
