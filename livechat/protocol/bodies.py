@@ -48,13 +48,20 @@ class Allowance(Struct, frozen=True):
     option: str | None = None
 
 
-class Problem(Struct, frozen=True):
-    """RFC 9457's problem details, with livechat's stable `code`."""
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """
+    RFC 9457's problem details, with livechat's stable `code`.
+
+    @ivar reason: a moderator's own words, which *detail* has too.
+    @ivar case: the id of the case under which a message waits for a review.
+    """
 
     title: str
     status: int
     code: str
     detail: str
+    reason: str | None = None
+    case: str | None = None
 
 
 class OperatorRequest(Struct, frozen=True):

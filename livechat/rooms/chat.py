@@ -51,6 +51,7 @@ from livechat.rooms.overview import Overview
 from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
+from livechat.rooms.removal import Removal
 from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
@@ -64,6 +65,7 @@ class Chat:
     @ivar overview: the same, as actors may see it.
     @ivar presence: who is there.
     @ivar audit: what operators did.
+    @ivar removal: takes back all that somebody said, or all there is.
     @ivar leases: how long actors are who they are.
     @ivar limits: what a client may do.
     @ivar settings: those of rooms.
@@ -103,7 +105,7 @@ class Chat:
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
-        self.overview = Overview(self.directory, self._policy)
+        self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
         self.presence = Presence(
             time,
@@ -117,10 +119,19 @@ class Chat:
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
+        self.removal = Removal(backend, self._policy, self.audit, time, self._amended)
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self.standings = Standings(rules, hub, time)
         self._bulletins = Bulletins(backend.messages, hub, self.standings)
-        self.moderation = Moderation(rules, self.standings, self.audit, self.presence, time)
+        self.moderation = Moderation(
+            rules,
+            self.standings,
+            self.audit,
+            self.removal,
+            overview=self.overview,
+            presence=self.presence,
+            time=time,
+        )
         backend.messages.retain(self.settings.retained)
 
     def can(self, actor: Actor, room: str) -> Can:

@@ -142,13 +142,15 @@ class Policy:
 
     def retract(self, actor: Actor, retraction: Retraction) -> None:
         """*actor* is about to take messages back."""
+        self.remove(actor, retraction, "moderate" if retraction.moderates else "send")
+
+    def remove(self, actor: Actor, retraction: Retraction, right: Right) -> None:
+        """*actor* is about to take back all of somebody, or all there is; that needs *right*."""
         _check_room(retraction.room)
-        if not retraction.moderates:
-            self.require(actor, retraction.room, "send")
-            return
-        self.require(actor, retraction.room, "moderate")
-        for each in self._extra:
-            self._ask(each.moderate, actor, retraction)
+        self.require(actor, retraction.room, right)
+        if retraction.moderates:
+            for each in self._extra:
+                self._ask(each.moderate, actor, retraction)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """
