@@ -27,6 +27,7 @@ import { Jump } from "./chat-jump.js";
 import { line, settle } from "./chat-line.js";
 import { Lines, QUIET, count, gapLine, moderatedLine } from "./chat-lines.js";
 import { Menu } from "./chat-menu.js";
+import { isSame } from "./chat-names.js";
 import { Past } from "./chat-past.js";
 import { Quotes } from "./chat-quotes.js";
 import { Unread } from "./chat-unread.js";
@@ -96,7 +97,8 @@ export class Messages {
       isAtTop: () => this.#isAtTop(),
     });
     const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
-    const apart = (/** @type {Message} */ message) => line(message, this.#lines.isMine(message), names);
+    /** @type {(message: Message) => HTMLElement} */
+    const apart = (message) => line(message, isSame(message.user, chat.user), names);
     this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
     this.#unsent = new Unsent(frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
     this.#unread = new Unread(this.#said, chat, memory);

@@ -159,10 +159,7 @@ export class Moderation {
     );
   }
 
-  /**
-   * @param {Person} person
-   * @param {number} [seconds] of what they said, which is removed too unless that is changed
-   */
+  /** @param {Person} person */
   async ban({ name, ...whom }) {
     const given = await this.#dialog.ask(
       ["Ban ", element("bdi", "", name)],
