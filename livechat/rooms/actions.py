@@ -58,6 +58,9 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
             ).addCallback(_amended, action.nonce)
         case Retract():
             return _retract(chat, actor, room, action)
+        case Complain():
+            chat.admit(actor)
+            return chat.cases.report(actor, room, action)
         case _:
             return _moderate(chat, actor, room, action)
 
@@ -66,7 +69,7 @@ def _moderate(
     chat: Chat,
     actor: Actor,
     room: str,
-    action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
+    action: Clear | Restrict | Pardon | ChangeRoom | Review | Revoke,
 ) -> Deferred[Ack]:
     chat.admit(actor)
     match action:
@@ -76,12 +79,12 @@ def _moderate(
             return chat.moderation.pardon(actor, room, action)
         case ChangeRoom():
             return chat.moderation.change(actor, room, action)
-        case Revoke():
-            return revoke(chat, actor, action)
+        case Review():
+            return chat.cases.review(actor, room, action)
         case Clear():
             return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
-        case Complain() | Review():
-            raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
+        case Revoke():
+            return revoke(chat, actor, action)
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:

@@ -26,6 +26,7 @@ from livechat.protocol.names import is_pattern, room_name
 from livechat.protocol.settings import MODERATED
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit, author_of
+from livechat.rooms.cases import Cases
 from livechat.rooms.overview import Overview
 from livechat.rooms.presence import Presence
 from livechat.rooms.removal import Removal
@@ -54,6 +55,7 @@ class Moderation:
         *,
         overview: Overview,
         presence: Presence,
+        cases: Cases,
         time: Time,
     ) -> None:
         """
@@ -61,6 +63,7 @@ class Moderation:
         @param presence: knows people by name.
         """
         self._removal = removal
+        self._cases = cases
         self._overview = overview
         self._policy = rules.policy
         self._settings = rules.settings
@@ -109,6 +112,8 @@ class Moderation:
             reason=action.reason or None,
         )
         await self._audit.record(actor, recorded, where)
+        if action.kind == "ban":
+            await self._cases.close_about(user.subject, None if where == EVERYWHERE else where)
         count = None
         if action.retract is not None:
             since = 1000 * (restriction.made - action.retract)

@@ -14,7 +14,7 @@ the lease runs out, and any process goes on.  An order whose key has a job waits
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -119,9 +119,9 @@ class Removal:
         policy: Policy,
         audit: Audit,
         time: Time,
-        amended: Callable[[Amended, str], object],
+        amended: Callable[[Amended, str], Awaitable[object]],
     ) -> None:
-        """@param amended: told of each event, and its room."""
+        """@param amended: told of each event, and its room; a removal waits for it."""
         self._jobs = jobs_map(backend)
         self._jobs.watch(self._changed)
         self._sweeper = Sweeper(backend.messages, audit, time, amended)

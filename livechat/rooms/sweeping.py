@@ -107,10 +107,10 @@ class Sweeper:
         log: IMessageLog,
         audit: Audit,
         time: Time,
-        amended: Callable[[Amended, str], object],
+        amended: Callable[[Amended, str], Awaitable[object]],
     ) -> None:
         """
-        @param amended: told of each event, and its room.
+        @param amended: told of each event, and its room; the sweep waits for it.
         """
         self._log = log
         self._audit = audit
@@ -191,7 +191,7 @@ class Sweeper:
                 # They have expired, or somebody else was faster.
                 return job
             raise
-        self._amended(amended, job.room)
+        await self._amended(amended, job.room)
         if recorded:
             await self._audit.removed_by(job.author, amended, job.room)
         event = amended.event

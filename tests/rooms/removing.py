@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR, Actor
@@ -84,7 +84,7 @@ def jobs(world: World) -> dict[str, Job]:
 def process(world: World) -> Removal:
     """Another process, in the same rooms."""
     chat = world.chat
-    return Removal(world.backend, chat._policy, chat.audit, world.time, lambda *_: None)
+    return Removal(world.backend, chat._policy, chat.audit, world.time, lambda *_: succeed(None))
 
 
 class Store:
