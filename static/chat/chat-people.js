@@ -100,7 +100,7 @@ export class People {
     const rows = this.#ignored.people.map(([subject, name]) => {
       const button = element("button", "quiet", "Undo");
       button.type = "button";
-      button.setAttribute("aria-label", `Ignore ${name} no longer`);
+      button.setAttribute("aria-label", `Undo: ignore ${name} no longer`);
       button.addEventListener("click", () => {
         this.#ignored.remove(subject);
         this.#list.parentElement?.focus();
