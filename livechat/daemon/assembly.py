@@ -30,6 +30,7 @@ from livechat.daemon.services import (
     Announcement,
     OrderedService,
     Port,
+    Removals,
     Storage,
     Vitals,
 )
@@ -167,6 +168,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
             lambda: core.chat.directory.report(process, started, len(connections)),
             core.chat.presence,
         ),
+        Removals(core.chat.removal),
     )
 
 

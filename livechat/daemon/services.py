@@ -29,6 +29,7 @@ from livechat.net.tls_port import TLSPort
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.removal import Removal
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -81,6 +82,23 @@ class Storage(Service):
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return self._backend.stop()
+
+
+class Removals(Service):
+    """Goes on with removals that were interrupted."""
+
+    name = "removals"
+
+    def __init__(self, removal: Removal) -> None:
+        self._removal = removal
+
+    def startService(self) -> None:
+        super().startService()
+        self._removal.start()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._removal.stop())
 
 
 class Vitals(Service):

@@ -160,13 +160,18 @@ def streamed_json(body: AsyncGenerator[bytes, None], headers: Headers = ()) -> R
     return Response(HTTPStatus.OK, body, (_JSON, _NO_STORE, *headers))
 
 
+def streamed(media: str, body: AsyncGenerator[bytes, None], headers: Headers = ()) -> Response:
+    """The same of another media type."""
+    return Response(HTTPStatus.OK, body, (("Content-Type", media), _NO_STORE, *headers))
+
+
 def problem(error: ChatError) -> Response:
     """An error as ``application/problem+json`` (RFC 9457)."""
     kind = error.kind
     metrics.refused(kind.code)
     title = HTTPStatus(kind.status).phrase
-    body = encode(Problem(title, kind.status, kind.code, error.detail))
-    return Response(kind.status, body, (_PROBLEM, _NO_STORE, *belonging(error)))
+    told = Problem(title, kind.status, kind.code, error.detail, error.reason or None, error.case)
+    return Response(kind.status, encode(told), (_PROBLEM, _NO_STORE, *belonging(error)))
 
 
 def belonging(error: ChatError) -> Headers:

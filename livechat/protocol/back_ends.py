@@ -7,8 +7,12 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
+from livechat.protocol.audit import Action as Recorded
+from livechat.protocol.audit import Author
 from livechat.protocol.bodies import decoded
 from livechat.protocol.messages import User
+from livechat.protocol.moderation import RestrictionKind
+from livechat.protocol.settings import RoomSettings
 from livechat.protocol.v1 import Ack, Can, Error
 from livechat.protocol.values import Who
 
@@ -148,6 +152,7 @@ class RoomLine(Struct, frozen=True):
     @ivar rate: messages a minute, lately.
     @ivar seq: the newest number; null if it is not known just now.
     @ivar time: when that was stored, in milliseconds since 1970, UTC.
+    @ivar title: of its settings, as *topic*; empty where there is none.
     """
 
     room: str
@@ -155,6 +160,8 @@ class RoomLine(Struct, frozen=True):
     rate: float
     seq: int | None
     time: int | None
+    title: str
+    topic: str
 
 
 class RoomList(Struct, frozen=True):
@@ -175,6 +182,7 @@ class RoomState(Struct, frozen=True):
     @ivar epoch: the word of its numbering.
     @ivar seq: its newest number.
     @ivar can: what whoever asks may do there.
+    @ivar settings: those that are not the usual ones; the words only for those that moderate.
     """
 
     room: str
@@ -183,6 +191,7 @@ class RoomState(Struct, frozen=True):
     epoch: str
     seq: int
     can: Can
+    settings: RoomSettings
 
 
 class MemberList(Struct, frozen=True):
@@ -196,6 +205,58 @@ class MemberList(Struct, frozen=True):
     users: int
     members: list[User]
     next: str | None
+
+
+class RestrictionLine(Struct, frozen=True):
+    """
+    A restriction that is in force.
+
+    @ivar room: where; `*`: in all rooms.
+    @ivar user: of whom.
+    @ivar guest: the id is that of a guest.
+    @ivar until: when it ends, in seconds since 1970; null: not by itself.
+    @ivar reason: as the person is told; empty where there is none.
+    @ivar by: who made it.
+    @ivar made: when, in seconds since 1970.
+    """
+
+    room: str
+    user: User
+    guest: bool
+    kind: RestrictionKind
+    until: int | None
+    reason: str
+    by: Author
+    made: int
+
+
+class RestrictionList(Struct, frozen=True):
+    """
+    The answer to ``GET /chat/restrictions/``: the oldest first.
+
+    @ivar next: what to ask for as `after`; null where there are no more.
+    """
+
+    restrictions: list[RestrictionLine]
+    next: str | None
+
+
+class RecordLine(Struct, frozen=True, omit_defaults=True):
+    """
+    A record of the audit.
+
+    @ivar action: what was done; left out, as is *by*, where the record cannot be read.
+    @ivar by: who did it.
+    @ivar room: where, or the pattern of rooms; left out where it concerns no room.
+    @ivar text: the text that was removed by another than its author.
+    """
+
+    seq: int
+    time: int
+    action: Recorded | None = None
+    by: Author | None = None
+    room: str | None = None
+    text: str | None = None
 
 
 class Results(Struct, frozen=True):
@@ -212,6 +273,7 @@ class Results(Struct, frozen=True):
 ASKED: Final = (KeyRequest, TokenRequest, Target)
 ANSWERED: Final = (
     KeyList, KeyMade, KeyDropped, TokenMade, TokenFound, RoomList, RoomState, MemberList, Results,
+    RestrictionList, RecordLine,
 )  # fmt: skip
 
 _key_request: Final = msgspec.json.Decoder(KeyRequest)

@@ -35,6 +35,17 @@ class Sent(Struct, frozen=True):
     message: str = "Message sent!"
 
 
+class Held(Struct, frozen=True):
+    """
+    The answer to a message that waits for a review.
+
+    @ivar case: the id of its case, which the header ``Livechat-Case`` has, too.
+    """
+
+    case: str
+    message: str = "Message held."
+
+
 class Allowance(Struct, frozen=True):
     """
     Whether the page that asks may use the chat.
@@ -48,13 +59,20 @@ class Allowance(Struct, frozen=True):
     option: str | None = None
 
 
-class Problem(Struct, frozen=True):
-    """RFC 9457's problem details, with livechat's stable `code`."""
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """
+    RFC 9457's problem details, with livechat's stable `code`.
+
+    @ivar reason: a moderator's own words, which *detail* has too.
+    @ivar case: the id of the case under which a message waits for a review.
+    """
 
     title: str
     status: int
     code: str
     detail: str
+    reason: str | None = None
+    case: str | None = None
 
 
 class OperatorRequest(Struct, frozen=True):
@@ -123,7 +141,7 @@ class Named(Struct, frozen=True):
 
 #: Bodies of requests, and of answers.
 ASKED: Final = (SendRequest, OperatorRequest)
-ANSWERED: Final = (Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
+ANSWERED: Final = (Sent, Held, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
 
 _named: Final[msgspec.json.Decoder[str | Named | None]] = msgspec.json.Decoder(str | Named | None)
 _send_request: Final = msgspec.json.Decoder(SendRequest)

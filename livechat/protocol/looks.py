@@ -23,8 +23,8 @@ RESERVED: Final = ("operator", "moderator", "admin", "livechat", "system", "you"
 #: Ignorable characters that change how the one before them is shown: variation selectors
 #: (Unicode's Variation_Selector), and the two joiners.
 SHAPING: Final = r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f" + "\U000e0100-\U000e01ef"
-# The rest of Default_Ignorable_Code_Point (DerivedCoreProperties.txt, Unicode 15.0).
-_IGNORABLE: Final = (
+#: The rest of Default_Ignorable_Code_Point (DerivedCoreProperties.txt, Unicode 15.0).
+IGNORABLE: Final = (
     r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     r"\u3164\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
@@ -34,9 +34,9 @@ _BLANK: Final = (
     r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\u2800\ufff9-\ufffb"
 )
 #: Characters that are unseen wherever they stand.
-UNSEEN: Final = SHAPING + _IGNORABLE + _BLANK
+UNSEEN: Final = SHAPING + IGNORABLE + _BLANK
 #: Characters that are unseen at the end of a text, whatever is before them.
-UNSEEN_END: Final = _IGNORABLE + _BLANK
+UNSEEN_END: Final = IGNORABLE + _BLANK
 
 # Characters that look like a letter of the reserved names, by their numbers (UTS #39, Unicode 15.1,
 # confusables.txt; and a few that are like small capitals, or have a stroke).  The letters are those
@@ -85,16 +85,17 @@ def _marks(first: int, behind: int) -> str:
     return "".join(f"{chr(low)}-{chr(high)}" for low, high in ranges)
 
 
-# There are none between the first two planes and the last, where all are unseen.
-_MARKS: Final = _marks(0, 0x10000)
-_FAR_MARKS: Final = _marks(0x10000, 0x1F000)
+#: Combining marks, up to U+FFFF and beyond.  There are none between the first two planes and the
+#: last, where all are unseen.
+MARKS: Final = _marks(0, 0x10000)
+FAR_MARKS: Final = _marks(0x10000, 0x1F000)
 # An ordinary text is known by its first character, and most others without the ranges beyond
 # U+FFFF, which are compared one after the other.
 _SEEN: Final = re.compile(
-    f"[!-~]|[^{UNSEEN}{_MARKS}\U00010000-\U0010ffff]|[^\0-\uffff{UNSEEN}{_FAR_MARKS}]"
+    f"[!-~]|[^{UNSEEN}{MARKS}\U00010000-\U0010ffff]|[^\0-\uffff{UNSEEN}{FAR_MARKS}]"
 )
 _UNSEEN: Final = re.compile(f"[{UNSEEN}]+")
-_UNSEEN_OR_MARKS: Final = re.compile(f"[{UNSEEN}{_MARKS}{_FAR_MARKS}]+")
+_UNSEEN_OR_MARKS: Final = re.compile(f"[{UNSEEN}{MARKS}{FAR_MARKS}]+")
 
 
 def seen(text: str) -> bool:

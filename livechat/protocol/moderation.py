@@ -83,11 +83,13 @@ class Case(Struct, frozen=True, omit_defaults=True):
         address.
     @ivar data: of the message, as JSON; "" where there are none.
     @ivar nonce: of the message that waits, as its sender gave it.
+    @ivar once: the same, as the store is to know it.
     @ivar ref: the number of the message that is reported.
     @ivar reporter: told to those that moderate only.
     @ivar reason: the reporter's.
     @ivar verdict_reason: the reviewer's, told to author and reporter.
     @ivar reviewer: told to those that moderate only.
+    @ivar decided: when it was, in seconds since 1970.
     @ivar seq: the number under which a message that waited was stored.
     """
 
@@ -101,9 +103,11 @@ class Case(Struct, frozen=True, omit_defaults=True):
     data: str = ""
     reply_to: int | None = None
     nonce: str | None = None
+    once: str | None = None
     ref: int | None = None
     reporter: User | None = None
     reason: str = ""
     verdict_reason: str = ""
     reviewer: Author | None = None
+    decided: int | None = None
     seq: int | None = None

@@ -31,6 +31,7 @@ from livechat.protocol.messages import Amended, Message, Repeated, Retracted, Us
 from livechat.protocol.v1 import Ack
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
+from livechat.rooms.removal import Removed
 
 
 def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
@@ -56,10 +57,10 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
                 actor, room, action.ref, action.message, data=action.data, nonce=action.nonce
             ).addCallback(_amended, action.nonce)
         case Retract():
-            refs = _refs(action)
-            return chat.retract(actor, room, refs, nonce=action.nonce).addCallback(
-                _amended, action.nonce
-            )
+            return _retract(chat, actor, room, action)
+        case Complain():
+            chat.admit(actor)
+            return chat.cases.report(actor, room, action)
         case _:
             return _moderate(chat, actor, room, action)
 
@@ -68,8 +69,9 @@ def _moderate(
     chat: Chat,
     actor: Actor,
     room: str,
-    action: Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke,
+    action: Clear | Restrict | Pardon | ChangeRoom | Review | Revoke,
 ) -> Deferred[Ack]:
+    chat.admit(actor)
     match action:
         case Restrict():
             return chat.moderation.restrict(actor, room, action)
@@ -77,10 +79,12 @@ def _moderate(
             return chat.moderation.pardon(actor, room, action)
         case ChangeRoom():
             return chat.moderation.change(actor, room, action)
+        case Review():
+            return chat.cases.review(actor, room, action)
+        case Clear():
+            return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
         case Revoke():
             return revoke(chat, actor, action)
-        case Clear() | Complain() | Review():
-            raise ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
@@ -96,7 +100,6 @@ def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:
             checked_id(action.user)
         except ValueError as reason:
             raise ChatError(Kind.BAD_MESSAGE, f"This can be nobody's id: {reason}.") from None
-    chat.admit(actor)
     chat.require(actor, EVERYWHERE, "manage")
     chat.audit.check()
     return Deferred.fromCoroutine(_revoked(chat, actor, action))
@@ -113,10 +116,24 @@ async def _revoked(chat: Chat, actor: Actor, action: Revoke) -> Ack:
     return Ack(time=chat.now(), nonce=action.nonce)
 
 
-def _refs(action: Retract) -> tuple[int, ...]:
-    if (action.ref is None) == (action.refs is None):
-        raise ChatError(Kind.BAD_MESSAGE, "Give 'ref' or 'refs', and not both.")
-    return action.refs or (action.ref or 0,)
+def _retract(chat: Chat, actor: Actor, room: str, action: Retract) -> Deferred[Ack]:
+    if [action.ref, action.refs, action.user].count(None) != 2:
+        raise ChatError(Kind.BAD_MESSAGE, "Give one of 'ref', 'refs' and 'user'.")
+    if action.user is None:
+        if action.guest or action.seconds is not None:
+            raise ChatError(Kind.BAD_MESSAGE, "'guest' and 'seconds' belong to 'user'.")
+        refs = action.refs or (action.ref or 0,)
+        retracted = chat.retract(actor, room, refs, nonce=action.nonce)
+        return retracted.addCallback(_amended, action.nonce)
+    chat.admit(actor)
+    subject = User(action.user, action.user, verified=not action.guest).subject
+    since = 0 if action.seconds is None else chat.now() - 1000 * action.seconds
+    removed = chat.removal.by_subject(actor, room, subject, since)
+    return removed.addCallback(_removed, action.nonce)
+
+
+def _removed(removed: Removed, nonce: str | None) -> Ack:
+    return Ack(seq=removed.seq, time=removed.time, nonce=nonce, count=removed.count)
 
 
 def _said(message: Message, nonce: str | None) -> Ack:

@@ -18,7 +18,8 @@ class Attendance(Struct, frozen=True):
     A room, as it is now.
 
     @ivar users: how many there are, at all processes.
-    @ivar members: those whose names are known, by subject.
+    @ivar members: those whose names are known, by subject; none where members are not told of
+        each other, unless to those that moderate.
     """
 
     users: int
@@ -46,6 +47,9 @@ async def attendance(chat: Chat, actor: Actor, room: str) -> Attendance:
     try:
         place = await chat.place(actor, room)
         there = chat.who(actor, room)
-        return Attendance(there.users, there.connections, chat.presence.users(room), place)
+        # Members that are not told of each other are not shown to others by this way, either.
+        shown = chat.settings.of(room).presence or "moderate" in chat.can(actor, room)
+        members = chat.presence.users(room) if shown else {}
+        return Attendance(there.users, there.connections, members, place)
     finally:
         chat.unwatch(room, visitor)

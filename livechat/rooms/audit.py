@@ -68,7 +68,12 @@ class Audit:
         @param text: the text that was removed.
         @raise ChatError: it is not stored yet, but waits.
         """
-        await self._record(actor, [AuditRecord(action, author_of(actor), room, text)])
+        record = AuditRecord(action, author_of(actor), room, text)
+        await self._record([record], actor.source.key)
+
+    async def record_by(self, author: Author, action: Action, room: str) -> None:
+        """As `record`, of an act that *author* began a while ago."""
+        await self._record([AuditRecord(action, author, room)])
 
     def removed(self, amended: Amended, actor: Actor, room: str) -> Deferred[Amended]:
         """
@@ -81,8 +86,12 @@ class Audit:
         if amended.repeated and self._waiting:
             # Its records may be among these.
             raise _not_recorded()
-        await self._record(actor, _removals(amended, actor, room))
+        await self._record(_removals(amended, author_of(actor), room), actor.source.key)
         return amended
+
+    async def removed_by(self, author: Author, amended: Amended, room: str) -> None:
+        """As `removed`, of an act that *author* began a while ago."""
+        await self._record(_removals(amended, author, room))
 
     def is_open(self, actor: Actor) -> bool:
         """Tell whether *actor* may read the records."""
@@ -116,10 +125,10 @@ class Audit:
         if self._hub.unwatch(AUDIT_ROOM, watcher):
             self._entries.unsubscribe(AUDIT_ROOM)
 
-    async def _record(self, actor: Actor, records: Iterable[AuditRecord]) -> None:
+    async def _record(self, records: Iterable[AuditRecord], sender: str = "") -> None:
         drafts = [
             # With a nonce, a record that may have been stored can be tried again.
-            Draft(AUDIT_ROOM, record_to_text(record), None, token_hex(8), actor.source.key)
+            Draft(AUDIT_ROOM, record_to_text(record), None, token_hex(8), sender)
             for record in records
         ]
         # All at once: they are stored in one group, whatever is between this and the answer.
@@ -128,9 +137,8 @@ class Audit:
         if failed:
             self._waiting += failed
             _log.error(
-                "{count} acts of {kind} cannot be recorded in the audit yet; it is tried again.",
+                "{count} acts cannot be recorded in the audit yet; it is tried again.",
                 count=len(failed),
-                kind=actor.kind,
             )
             self._retry_soon()
             raise _not_recorded()
@@ -177,11 +185,11 @@ def author_of(actor: Actor) -> Author:
     return Author(actor.kind, actor.user, actor.name)
 
 
-def _removals(amended: Amended, actor: Actor, room: str) -> Iterable[AuditRecord]:
-    own = None if actor.user is None else actor.user.subject
+def _removals(amended: Amended, author: Author, room: str) -> Iterable[AuditRecord]:
+    own = None if author.user is None else author.user.subject
     for message in amended.before:
         action = Action("retract", ref=message.seq, user=message.user)
         if message.user is None or message.user.subject != own:
-            yield AuditRecord(action, author_of(actor), room, message.message)
-        elif actor.kind == "operator":
-            yield AuditRecord(action, author_of(actor), room)
+            yield AuditRecord(action, author, room, message.message)
+        elif author.kind == "operator":
+            yield AuditRecord(action, author, room)

@@ -3,9 +3,9 @@ The rules: what an actor may join, send and read, and how often.
 
 The backend, the hub, the limits and the policy meet only here.  Whatever a rule refuses is
 refused here, by a `ChatError` before anything has happened: sockets, HTTP and pages all come
-through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, and
-then the policies of extensions.  The backend checks whose the messages are that an actor edits or
-retracts, in the step that changes them.
+through.  An act is checked in this order: its shape, its rates, the actor's lease, its rights, the
+policies of extensions, its words and links.  The backend checks whose the messages are that an
+actor edits or retracts, in the step that changes them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import get_args
 
 from msgspec import Raw
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from livechat import metrics
@@ -40,6 +39,7 @@ from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
 from livechat.rooms.audit import Audit
 from livechat.rooms.bulletins import Bulletins
+from livechat.rooms.cases import Cases
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
 from livechat.rooms.history import HISTORY_PAGE, History, Window
@@ -51,6 +51,7 @@ from livechat.rooms.overview import Overview
 from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
+from livechat.rooms.removal import Removal
 from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
@@ -64,11 +65,13 @@ class Chat:
     @ivar overview: the same, as actors may see it.
     @ivar presence: who is there.
     @ivar audit: what operators did.
+    @ivar removal: takes back all that somebody said, or all there is.
     @ivar leases: how long actors are who they are.
     @ivar limits: what a client may do.
     @ivar settings: those of rooms.
     @ivar restrictions: what was taken from people.
     @ivar standings: what connections may do, while that changes.
+    @ivar cases: messages that wait for a review, and reports.
     @ivar moderation: restricts people, and changes settings.
     """
 
@@ -103,7 +106,7 @@ class Chat:
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
-        self.overview = Overview(self.directory, self._policy)
+        self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
         self.presence = Presence(
             time,
@@ -117,10 +120,23 @@ class Chat:
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
+        self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self.standings = Standings(rules, hub, time)
         self._bulletins = Bulletins(backend.messages, hub, self.standings)
-        self.moderation = Moderation(rules, self.standings, self.audit, self.presence, time)
+        self.cases = Cases(
+            backend, rules.policy, self.audit, self.standings, time, publish=self._publish
+        )
+        self.moderation = Moderation(
+            rules,
+            self.standings,
+            self.audit,
+            self.removal,
+            overview=self.overview,
+            presence=self.presence,
+            cases=self.cases,
+            time=time,
+        )
         backend.messages.retain(self.settings.retained)
 
     def can(self, actor: Actor, room: str) -> Can:
@@ -246,7 +262,7 @@ class Chat:
         data: Raw = NO_DATA,
     ) -> Deferred[Message]:
         """
-        Say *text* in *room*.  Fires once it is stored and delivered.
+        Say *text* in *room*.  Fires once it is stored and delivered; or fails with ``held``.
 
         The messages of one connection are stored in the order of the calls.
 
@@ -259,15 +275,17 @@ class Chat:
         check_text(text, self.max_message)
         kept = checked_data(data)
         self.admit(actor)
-        if nonce is not None:
-            nonce = scoped(actor, nonce)
-        draft = Draft(room, text, actor.user, nonce, actor.source.key, reply_to, kept)
+        once = None if nonce is None else scoped(actor, nonce)
+        draft = Draft(room, text, actor.user, once, actor.source.key, reply_to, kept)
         self._policy.send(actor, draft)
         if actor.connection is None:
             self.restrictions.saw(actor)
-        if (throttle := self._policy.throttle(actor, room)) is not None:
-            draft = replace(draft, throttle=throttle)
-        return self._backend.messages.publish(draft).addCallback(self._said, room)
+        if self._policy.waits(actor, draft):
+            return self.cases.hold(actor, draft, nonce)
+        return self._publish(self._policy.paced(actor, draft))
+
+    def _publish(self, draft: Draft) -> Deferred[Message]:
+        return self._backend.messages.publish(draft).addCallback(self._said, draft.room)
 
     def edit(
         self,
@@ -292,7 +310,7 @@ class Chat:
         if nonce is not None:
             nonce = scoped(actor, nonce)
         user, sender = actor.user, actor.source.key
-        self._policy.send(actor, Draft(room, text, user, nonce, sender, data=kept))
+        self._policy.edit(actor, Draft(room, text, user, nonce, sender, data=kept))
         author = "" if user is None else user.subject
         since = self.now() - 1000 * self.settings.of(room).edit
         edit = Edit(room, ref, text, author, since, kept, nonce, sender)
@@ -325,7 +343,7 @@ class Chat:
         self._policy.retract(actor, retraction)
         if moderates:
             self.audit.check()
-        retracted = self._backend.messages.amend(retraction).addCallback(self._amended, room)
+        retracted = self._backend.messages.amend(retraction).addCallback(self._retracted, room)
         return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
 
     def admit(self, actor: Actor) -> None:
@@ -349,6 +367,9 @@ class Chat:
         if not amended.repeated:
             self._listeners.amended(room, amended.event)
         return amended
+
+    def _retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
+        return self.cases.retracted(self._amended(amended, room), room)
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:
         """

@@ -41,6 +41,7 @@ class History:
     """
     A part of a room's entries, whose messages are read as they are wanted.
 
+    @ivar log: where the room is kept.
     @ivar position: where the stream stood.
     @ivar first: the first number that is looked at.
     @ivar last: the last one; ``first - 1`` if none is.
@@ -51,8 +52,8 @@ class History:
     def __init__(
         self, log: IMessageLog, room: str, position: Position, first: int, last: int
     ) -> None:
-        self._log = log
-        self._room = room
+        self.log = log
+        self.room = room
         self.position = position
         self.first = first
         self.last = last
@@ -82,6 +83,11 @@ class History:
             first = await first_of_newest(read, position, last, limit)
         return cls(log, room, position, first, max(last, first - 1))
 
+    def whole(self) -> History:
+        """Everything that is kept, of which this is a part."""
+        position = self.position
+        return History(self.log, self.room, position, position.oldest, position.seq)
+
     async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
         """
         The messages, oldest first, in pages that are small in memory.
@@ -100,7 +106,7 @@ class History:
         """Everything that is looked at, as `pages`."""
         after = self.first - 1
         while after < self.last:
-            page = await self._log.read(self._room, after, self.last - after)
+            page = await self.log.read(self.room, after, self.last - after)
             if not page.entries:
                 return
             after = page.entries[-1].seq

@@ -26,7 +26,10 @@ from livechat.protocol.names import is_pattern, room_name
 from livechat.protocol.settings import MODERATED
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit, author_of
+from livechat.rooms.cases import Cases
+from livechat.rooms.overview import Overview
 from livechat.rooms.presence import Presence
+from livechat.rooms.removal import Removal
 from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
@@ -34,16 +37,34 @@ from livechat.system.time import Time
 #: Seconds for which a process that knows the person's address is waited for, and between two looks.
 ADDRESS_WITHIN: Final = 1.0
 _LOOK_EVERY: Final = 0.05
-#: Characters of a guest's id: that of a connection, or the hash of a key.
-_LONGEST_ID: Final = 64
+#: Seconds within which all processes know of a restriction.
+KNOWN_WITHIN: Final = 1.0
+#: Rooms in which messages of somebody are looked for, those that spoke last.
+MOST_ROOMS: Final = 1_000
 
 
 class Moderation:
     """Restricts people, pardons them, and changes settings."""
 
     def __init__(
-        self, rules: Rules, standings: Standings, audit: Audit, presence: Presence, time: Time
+        self,
+        rules: Rules,
+        standings: Standings,
+        audit: Audit,
+        removal: Removal,
+        *,
+        overview: Overview,
+        presence: Presence,
+        cases: Cases,
+        time: Time,
     ) -> None:
+        """
+        @param overview: finds the rooms in which somebody may have spoken.
+        @param presence: knows people by name.
+        """
+        self._removal = removal
+        self._cases = cases
+        self._overview = overview
         self._policy = rules.policy
         self._settings = rules.settings
         self._restrictions = rules.restrictions
@@ -91,7 +112,35 @@ class Moderation:
             reason=action.reason or None,
         )
         await self._audit.record(actor, recorded, where)
-        return Ack(time=int(1000 * self._time.wall()), nonce=action.nonce, address=bound)
+        if action.kind == "ban":
+            await self._cases.close_about(user.subject, None if where == EVERYWHERE else where)
+        count = None
+        if action.retract is not None:
+            since = 1000 * (restriction.made - action.retract)
+            count = await self._remove(actor, where, user.subject, since)
+        return Ack(
+            time=int(1000 * self._time.wall()), nonce=action.nonce, address=bound, count=count
+        )
+
+    async def _remove(self, actor: Actor, where: str, subject: str, since: int) -> int:
+        """
+        Take back what *subject* said, and what other processes let through until they know.
+
+        @return: how many messages it was, so far.
+        """
+        until = int(1000 * (self._time.wall() + KNOWN_WITHIN))
+        count = 0
+        for room in [where] if where != EVERYWHERE else await self._spoken(actor, since):
+            removed = self._removal.by_subject(actor, room, subject, since, until=until)
+            count += (await removed).count
+        return count
+
+    async def _spoken(self, actor: Actor, since: int) -> list[str]:
+        """The rooms in which something was said since then, as far as they are active."""
+        found = await self._overview.rooms(actor)
+        spoken = [each for each in found if each.newest is not None and each.newest.time >= since]
+        spoken.sort(key=lambda each: 0 if each.newest is None else -each.newest.time)
+        return [each.name for each in spoken[:MOST_ROOMS]]
 
     async def _bound(self, where: str, restriction: Restriction) -> bool:
         """Wait until a process has restricted an address of the person; False if none does."""

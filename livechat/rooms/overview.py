@@ -9,14 +9,16 @@ from livechat.identity.rights import EVERYWHERE
 from livechat.protocol.cluster import Report, Room
 from livechat.rooms.directory import Directory
 from livechat.rooms.policy import Policy
+from livechat.rooms.settings import SettingsRegistry
 
 
 class Overview:
     """Shows rooms and processes."""
 
-    def __init__(self, directory: Directory, policy: Policy) -> None:
+    def __init__(self, directory: Directory, policy: Policy, settings: SettingsRegistry) -> None:
         self._directory = directory
         self._policy = policy
+        self._settings = settings
 
     def moderated(self, actor: Actor, rooms: Sequence[Room]) -> Sequence[Room]:
         """Choose the *rooms* that *actor* moderates or manages; all, if it manages everywhere."""
@@ -33,6 +35,18 @@ class Overview:
         """
         self._policy.require(actor, EVERYWHERE, "manage")
         return await self._directory.rooms()
+
+    async def open(self, actor: Actor) -> list[Room]:
+        """
+        The active rooms that *actor* may find, in no order: all, if it manages everything; else
+        those that are listed, and that it may join.
+        """
+        found = await self._directory.rooms()
+        if "manage" in self._policy.rights(actor, EVERYWHERE):
+            return found
+        # The settings first: of most rooms these tell enough.
+        listed = (each for each in found if self._settings.of(each.name).listed)
+        return [each for each in listed if "join" in self._policy.rights(actor, each.name)]
 
     async def room(self, actor: Actor, name: str) -> Room:
         """

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind, internal
@@ -24,6 +25,7 @@ from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft, Retraction, Throttle
 from livechat.protocol.moderation import Restriction
 from livechat.protocol.names import is_internal
+from livechat.rooms.content import judge, judges
 from livechat.rooms.restrictions import Restrictions
 from livechat.rooms.settings import SettingsRegistry
 from livechat.system.time import Time
@@ -85,17 +87,17 @@ class Policy:
         self.rights(actor, room)
         return actor.restricted.get(room)
 
-    def throttle(self, actor: Actor, room: str) -> Throttle | None:
-        """The pace of *room* for what *actor* says; None if there is none, or it is exempt."""
-        settings = self._settings.of(room)
-        if not (settings.slow or settings.rate) or "moderate" in self.rights(actor, room):
-            return None
+    def paced(self, actor: Actor, draft: Draft) -> Draft:
+        """*draft* with the pace of its room; as it is if there is none, or *actor* is exempt."""
+        settings = self._settings.of(draft.room)
+        if not (settings.slow or settings.rate) or "moderate" in self.rights(actor, draft.room):
+            return draft
         known = actor.user is not None and actor.user.verified
         # A guest has another key at once; an address it has not.
         key = None if known else actor.source.mark
         if key is None:
             key = actor.source.key if actor.user is None else actor.user.subject
-        return Throttle(key, settings.slow, settings.rate)
+        return replace(draft, throttle=Throttle(key, settings.slow, settings.rate))
 
     def require(self, actor: Actor, room: str, right: Right) -> None:
         """Refuse *actor* unless it has *right* in *room*; extensions are not asked."""
@@ -134,21 +136,43 @@ class Policy:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
-        """*actor* is about to send *draft*, or to edit a message of its own so."""
+        """*actor* is about to send *draft*."""
         _check_room(draft.room)
         self.require(actor, draft.room, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
 
+    def edit(self, actor: Actor, draft: Draft) -> None:
+        """*actor* is about to edit a message of its own so."""
+        self.send(actor, draft)
+        if self.waits(actor, draft):
+            raise ChatError(Kind.FORBIDDEN, "Here this would wait for a review: say it anew.")
+
+    def waits(self, actor: Actor, draft: Draft) -> bool:
+        """
+        Tell whether what *actor* may send waits for a review.
+
+        @raise ChatError: its words or links are not allowed.
+        """
+        settings = self._settings.of(draft.room)
+        restriction = self.restriction(actor, draft.room)
+        held = restriction is not None and restriction.kind == "hold"
+        if not (held or judges(settings)) or "moderate" in self.rights(actor, draft.room):
+            return False
+        guest = actor.kind == "guest"
+        return judge(settings, draft.message, guest=guest, held=held) == "hold"
+
     def retract(self, actor: Actor, retraction: Retraction) -> None:
         """*actor* is about to take messages back."""
+        self.remove(actor, retraction, "moderate" if retraction.moderates else "send")
+
+    def remove(self, actor: Actor, retraction: Retraction, right: Right) -> None:
+        """*actor* is about to take back all of somebody, or all there is; that needs *right*."""
         _check_room(retraction.room)
-        if not retraction.moderates:
-            self.require(actor, retraction.room, "send")
-            return
-        self.require(actor, retraction.room, "moderate")
-        for each in self._extra:
-            self._ask(each.moderate, actor, retraction)
+        self.require(actor, retraction.room, right)
+        if retraction.moderates:
+            for each in self._extra:
+                self._ask(each.moderate, actor, retraction)
 
     def _ask(self, question: Callable[[Actor, Any], object], actor: Actor, about: Any) -> None:
         """

@@ -25,8 +25,10 @@ from livechat.web.admin.pages import Admin
 from livechat.web.api import Api
 from livechat.web.back_ends import BackEnds
 from livechat.web.credentials import CredentialFinder
+from livechat.web.histories import Histories
 from livechat.web.html import Templates
 from livechat.web.keys import KeysApi
+from livechat.web.moderation import ModerationApi
 from livechat.web.monitors import Access, Monitors
 from livechat.web.mounts import mount
 from livechat.web.operators import OperatorsApi
@@ -75,10 +77,16 @@ def root(
     admin = Admin(chat, server=server, templates=templates, time=time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
+        **_for_programs(
+            chat,
+            api,
+            Histories(chat, door, credentials),
+            Monitors(chat, monitors, keys, trouble),
+        ),
         **_for_people(pages, gate, admin),
         **_for_auditors(gate, AuditPages(chat.audit, templates, time)),
         **BackEnds(chat, door, credentials).endpoints(),
+        **ModerationApi(chat, door, credentials, time).endpoints(),
         **KeysApi(chat, door, keys, tokens, time).endpoints(),
         **_for_the_command(chat, door, operators),
     }.items():
@@ -95,15 +103,19 @@ def _describe(api: Api, chat: Chat, tree: Place) -> None:
     )
 
 
-def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoint]:
+def _for_programs(
+    chat: Chat, api: Api, histories: Histories, monitors: Monitors
+) -> dict[str, Endpoint]:
     send, send_to = (told.send(each, chat, SHORTEST_SHARED) for each in ("send", "sendTo"))
     return {
         "/ws/chat/{room}/": Endpoint({"GET": api.socket}, None, told.socket()),
         "/chat/events/{room}/": Endpoint({"GET": api.events}, None, told.events()),
         "/chat/send/": Endpoint({"POST": api.send}, None, send),
         "/chat/send/{room}/": Endpoint({"POST": api.send}, None, send_to),
-        "/chat/history/": Endpoint({"GET": api.history}, None, told.history("history")),
-        "/chat/history/{room}/": Endpoint({"GET": api.history}, None, told.history("historyOf")),
+        "/chat/history/": Endpoint({"GET": histories.history}, None, told.history("history")),
+        "/chat/history/{room}/": Endpoint(
+            {"GET": histories.history}, None, told.history("historyOf")
+        ),
         "/chat/origin/": Endpoint({"GET": api.origin}, _ANY, told.allowance()),
         "/healthz": Endpoint({"GET": monitors.healthy}, _CHECKS, told.healthy()),
         "/readyz": Endpoint({"GET": monitors.ready}, _CHECKS, told.ready()),

@@ -1,5 +1,5 @@
 """
-The HTTP endpoints: sending, history, events, WebSocket handshakes.
+The HTTP endpoints: sending, events, WebSocket handshakes.
 
 One function an endpoint; its row is in `livechat.web.root`.
 """
@@ -7,10 +7,9 @@ One function an endpoint; its row is in `livechat.web.root`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from msgspec import Raw
 from twisted.web import http_headers
@@ -18,7 +17,7 @@ from twisted.web import http_headers
 from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.origins import Origins, named
-from livechat.http.response import Headers, Response, Upgrade, json, streamed_json
+from livechat.http.response import Response, Upgrade, json
 from livechat.identity.door import Claim, Door
 from livechat.members.base import JoinRequest
 from livechat.members.event_stream import Feeds
@@ -31,16 +30,17 @@ from livechat.protocol.v1 import V1
 from livechat.protocol.values import place_of_text
 from livechat.protocol.wire import NO_DATA, encode
 from livechat.rooms.chat import Chat
-from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
+from livechat.rooms.history import HISTORY_PAGE
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import (
     SHORTEST_SHARED,
     claim,
     idempotency_key,
     number,
+    room_of,
     send_request,
-    window,
 )
+from livechat.web.refusals import held
 
 #: Seconds for which a browser may remember whether a page may use the chat.
 _ALLOWANCE_AGE: Final = 30
@@ -86,34 +86,24 @@ class Api:
     async def send(self, call: Call) -> Response:
         """Store and deliver a message, then say so."""
         request = send_request(call)
-        room = self._room(call, request.room)
+        room = room_of(call, self._chat.default_room, request.room)
         claimed = self._claim(call, call.query, request.user)
         actor = await self._door.caller(call.source, claimed)
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
-        stored = await self._chat.send(
-            actor,
-            room,
-            request.message,
-            nonce=nonce,
-            reply_to=request.reply_to,
-            data=request.data,
-        )
+        try:
+            stored = await self._chat.send(
+                actor,
+                room,
+                request.message,
+                nonce=nonce,
+                reply_to=request.reply_to,
+                data=request.data,
+            )
+        except ChatError as error:
+            return held(error)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
-
-    async def history(self, call: Call) -> Response:
-        """A part of a room's history, oldest first; where it stands is in headers."""
-        room = self._room(call)
-        part = window(call.query, HISTORY_PAGE)
-        actor = await self._door.caller(call.source, self._claim(call, {}))
-        found = await self._chat.history(actor, room, part)
-        headers = (
-            ("Livechat-Epoch", found.position.epoch),
-            ("Livechat-Seq", str(found.position.seq)),
-            *_links(room, part, found),
-        )
-        return streamed_json(_history_body(found), headers)
 
     async def events(self, call: Call) -> Response:
         """The room as server-sent events."""
@@ -209,13 +199,6 @@ class Api:
         seen = None if since is None else place_of_text(since)
         return JoinRequest(room, encoding, seen), claimed
 
-    def _room(self, call: Call, in_body: str | None = None) -> str:
-        """The room that a request names, in its path, query or body, or the default."""
-        given = {call.names.get("room"), call.query.get("room"), in_body} - {None}
-        if len(given) > 1:
-            raise ChatError(Kind.BAD_ROOM, "The request names different rooms.")
-        return room_name(given.pop() or "") if given else self._chat.default_room
-
 
 def is_told_by_code(method: bytes, target: bytes, headers: http_headers.Headers) -> bool:
     """
@@ -262,26 +245,3 @@ def _checked_handshake(call: Call) -> str:
     if _KEY.fullmatch(key) is None:
         raise ChatError(Kind.BAD_HANDSHAKE, "Sec-WebSocket-Key must be 16 bytes in base64.")
     return key
-
-
-async def _history_body(found: History) -> AsyncGenerator[bytes, None]:
-    """``{"chat_history": [...]}``, a page at a time."""
-    lead = b'{"chat_history":['
-    async for page in found.pages():
-        yield lead + b",".join(map(encode, page))
-        lead = b","
-    yield (lead if lead != b"," else b"") + b"]}"
-
-
-def _links(room: str, part: Window, found: History) -> Headers:
-    """Where the neighbouring parts of the history are (RFC 8288)."""
-    limit = min(part.limit, LONGEST_HISTORY)
-    links = []
-    if found.older is not None:
-        links.append(("prev", {"before": found.older, "limit": limit}))
-    if found.newer is not None:
-        links.append(("next", {"after": found.newer, "limit": limit}))
-    if not links:
-        return ()
-    shown = (f'</chat/history/{room}/?{urlencode(asked)}>; rel="{rel}"' for rel, asked in links)
-    return (("Link", ", ".join(shown)),)

@@ -11,9 +11,12 @@ from livechat.rooms.chat import Chat
 from livechat.web.operations import (
     ACTING,
     AS_USER,
+    HELD,
     IN_A_ROOM,
     MANAGING,
     NUMBER,
+    PLACE,
+    PLACED,
     ROOM,
     TEXT,
     Document,
@@ -44,8 +47,8 @@ def act(chat: Chat) -> Document:
     """An action in a room, as by a frame of ``livechat.v1``."""
     action = {"schema": {"allOf": [_ACTION, reference("Target")]}}
     parameters = [*query(*AS_USER), nonce_header(SHORTEST_SHARED)]
-    done = answer("It is done, and stored.", reference("Ack"))
-    summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract, revoke."
+    done = answer("It is done, and stored.", reference("Ack")) | HELD
+    summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract, moderate."
     acting = operation("act", summary, done, ACTING, parameters)
     return acting | request_body(chat, {"application/json": action})
 
@@ -57,9 +60,12 @@ def actions() -> Document:
         actions={"type": "array", "minItems": 1, "maxItems": MOST_ACTIONS, "items": single}
     )
     parameters = [*query(*AS_USER), nonce_header(SHORTEST_SHARED)]
-    summary = "Do several actions, in order within a room, or a single one."
+    summary = (
+        "Do several actions, in order within a room, or a single one. Where settings are changed, "
+        "`room` may be a beginning of rooms with `*` behind it."
+    )
     results = {"oneOf": [reference("Results"), reference("Ack")]}
-    done = answer("What became of each; of a single one its ack.", results)
+    done = answer("What became of each; of a single one its ack.", results) | HELD
     acting = operation("actions", summary, done, ACTING, parameters)
     text = f"With a key at most {LARGEST_BATCH} bytes, otherwise as with one action."
     content = {"application/json": {"schema": {"anyOf": [batch, single]}}}
@@ -69,10 +75,11 @@ def actions() -> Document:
 def rooms() -> Document:
     """The active rooms."""
     listed = answer("A page of them, by name.", reference("RoomList"))
-    summary = "The rooms in which somebody is, or something was said lately."
-    return _secured(
-        operation("rooms", summary, listed, (*MANAGING, Kind.RATE_LIMITED), _page(ROOM))
+    summary = (
+        "The rooms in which somebody is, or something was said lately: all for those that manage "
+        "everything; for others those that are `listed`, and that they may join."
     )
+    return operation("rooms", summary, listed, (*MANAGING, Kind.RATE_LIMITED), _page(ROOM))
 
 
 def room() -> Document:
@@ -99,6 +106,46 @@ def _page(after: Document) -> list[Document]:
             "query", "limit", limit, f"How many; at least 1 and at most {LONGEST_PAGE} come."
         ),
     ]
+
+
+def restrictions() -> Document:
+    """All restrictions."""
+    listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
+    kinds = (*MANAGING, Kind.RATE_LIMITED)
+    summary = "What was taken from whom, in all rooms."
+    return _secured(operation("restrictions", summary, listed, kinds, _page(TEXT)))
+
+
+def restrictions_of() -> Document:
+    """Those in a room."""
+    listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
+    summary = "What was taken from whom in a room, with what holds in all rooms."
+    return _secured(operation("restrictionsOf", summary, listed, _LOOKING, _page(TEXT)))
+
+
+def audit() -> Document:
+    """The records of the audit."""
+    records = structure(records={"type": "array", "items": reference("RecordLine")})
+    found = answer("A part of it, oldest first; the newest one, unless said.", records)
+    found["200"]["headers"] = PLACED
+    kinds = (*MANAGING, Kind.RATE_LIMITED)
+    parameters = query("limit", "before", "after")
+    summary = "What moderators and operators did."
+    return _secured(operation("audit", summary, found, kinds, parameters))
+
+
+def audit_events() -> Document:
+    """The same as server-sent events."""
+    text = (
+        "Events, for five minutes at most: `resumed`, as in `/asyncapi.json`, and `record`, whose "
+        "data is a `RecordLine`; at last `error`, if it may not go on. An `id` is what `since` "
+        "takes."
+    )
+    found = answer(text, TEXT, "text/event-stream")
+    last = parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")
+    kinds = (*MANAGING, Kind.RATE_LIMITED)
+    summary = "What moderators and operators do, as server-sent events."
+    return _secured(operation("auditEvents", summary, found, kinds, [*query("since"), last]))
 
 
 def keys() -> Document:

@@ -24,7 +24,7 @@ from livechat.identity.actor import Actor
 from livechat.identity.door import Claim, Door
 from livechat.identity.keys import Keys
 from livechat.identity.rights import EVERYWHERE
-from livechat.protocol.actions import Action, Revoke
+from livechat.protocol.actions import Action, ChangeRoom, Pardon, Restrict, Revoke
 from livechat.protocol.back_ends import (
     MemberList,
     Results,
@@ -37,7 +37,7 @@ from livechat.protocol.back_ends import (
 )
 from livechat.protocol.bodies import decode_named
 from livechat.protocol.cluster import Room
-from livechat.protocol.names import room_name
+from livechat.protocol.names import room_name, room_pattern
 from livechat.protocol.v1 import Ack, Error, decode_action, error_of
 from livechat.rooms.actions import act
 from livechat.rooms.attendance import attendance
@@ -46,15 +46,14 @@ from livechat.web import back_end_operations as told
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import (
     LARGEST_BATCH,
-    LONGEST_PAGE,
     SHORTEST_SHARED,
-    USUAL_PAGE,
     checked_nonce,
     claim,
     idempotency_key,
     json_body,
-    number,
+    page_limit,
 )
+from livechat.web.refusals import held
 
 #: The path of batches.
 _BATCHES: Final = b"/chat/actions"
@@ -83,14 +82,14 @@ class BackEnds:
 
     async def act(self, call: Call) -> Response:
         """Do what a frame of ``livechat.v1`` asks for, and answer with its ack."""
-        return json(await self._single(call, room_name(call.names["room"])))
+        return await self._single(call, room_name(call.names["room"]))
 
     async def actions(self, call: Call) -> Response:
         """Do several acts, and answer with what became of each; or a single one, as `act`."""
         body = json_body(call)
         actions = decode_batch(body)
         if actions is None:
-            return json(await self._single(call, None))
+            return await self._single(call, None)
         if call.header("Idempotency-Key") is not None:
             raise ChatError(
                 Kind.BAD_REQUEST, "An Idempotency-Key is one act's: give each its 'nonce'."
@@ -100,7 +99,7 @@ class BackEnds:
         begun = [self._begin(actor, bytes(each)) for each in actions]
         return json(Results([await self._end(each, nonce) for each, nonce in begun]))
 
-    async def _single(self, call: Call, room: str | None) -> Ack:
+    async def _single(self, call: Call, room: str | None) -> Response:
         body = json_body(call)
         action = decode_action(body)
         actor = await self._door.caller(call.source, self._claim(call))
@@ -111,7 +110,10 @@ class BackEnds:
         nonce = idempotency_key(call, shortest, action.nonce)
         if room is None:
             room = _room_of(action, target.room)
-        return await act(self._chat, actor, room, replace(action, nonce=nonce))
+        try:
+            return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
+        except ChatError as error:
+            return held(error)
 
     def _begin(self, actor: Actor, data: bytes) -> tuple[Deferred[Ack] | ChatError, str | None]:
         """Begin one act of several; return what it will be answered, and its nonce."""
@@ -151,11 +153,14 @@ class BackEnds:
         return actor if identity is None else self._door.acting_for(actor, identity)
 
     async def rooms(self, call: Call) -> Response:
-        """The active rooms, by name, a page at a time."""
-        after, limit = call.query.get("after", ""), _limit(call)
-        found = await self._chat.overview.rooms(await self._caller(call))
+        """
+        The active rooms, by name, a page at a time: all for those that manage everything, for
+        others those that are listed, and open to them.
+        """
+        after, limit = call.query.get("after", ""), page_limit(call.query)
+        found = await self._chat.overview.open(await self._caller(call))
         rest = sorted((each for each in found if each.name > after), key=lambda room: room.name)
-        page = [_line(each) for each in rest[:limit]]
+        page = [self._line(each) for each in rest[:limit]]
         return json(RoomList(page, page[-1].room if page and len(rest) > limit else None))
 
     async def room(self, call: Call) -> Response:
@@ -163,14 +168,18 @@ class BackEnds:
         room = room_name(call.names["room"])
         actor = await self._caller(call)
         found = await attendance(self._chat, actor, room)
-        can = self._chat.can(actor, room)
+        can, settings = self._chat.can(actor, room), self._chat.settings.of(room)
+        if not {"moderate", "manage"} & set(can):
+            settings = settings.shown()
         place = found.place
-        return json(RoomState(room, found.users, found.connections, place.epoch, place.seq, can))
+        return json(
+            RoomState(room, found.users, found.connections, place.epoch, place.seq, can, settings)
+        )
 
     async def members(self, call: Call) -> Response:
         """The users in a room, a page at a time."""
         room = room_name(call.names["room"])
-        after, limit = call.query.get("after", ""), _limit(call)
+        after, limit = call.query.get("after", ""), page_limit(call.query)
         found = await attendance(self._chat, await self._caller(call), room)
         rest = sorted(subject for subject in found.members if subject > after)
         page = rest[:limit]
@@ -189,6 +198,18 @@ class BackEnds:
 
     def _claim(self, call: Call) -> Claim:
         return claim(call, call.query, self._credentials.find(call))
+
+    def _line(self, room: Room) -> RoomLine:
+        newest, settings = room.newest, self._chat.settings.of(room.name)
+        return RoomLine(
+            room.name,
+            room.members,
+            room.rate,
+            None if newest is None else newest.seq,
+            None if newest is None else newest.time,
+            settings.title,
+            settings.topic,
+        )
 
 
 def body_limit(keys: Keys, usual: int) -> Callable[[bytes, bytes, Headers], int]:
@@ -214,26 +235,16 @@ def body_limit(keys: Keys, usual: int) -> Callable[[bytes, bytes, Headers], int]
 
 def _room_of(action: Action, room: str | None) -> str:
     """
+    The room of an action, or the pattern of rooms whose settings it changes.
+
     @raise ChatError: the action needs a room, and has none.
     """
-    if room is not None:
-        return room_name(room)
-    if isinstance(action, Revoke):
-        return EVERYWHERE
-    raise ChatError(Kind.BAD_ROOM, "This action needs a 'room'.")
-
-
-def _limit(call: Call) -> int:
-    limit = number(call.query, "limit")
-    return USUAL_PAGE if limit is None else max(1, min(limit, LONGEST_PAGE))
-
-
-def _line(room: Room) -> RoomLine:
-    newest = room.newest
-    return RoomLine(
-        room.name,
-        room.members,
-        room.rate,
-        None if newest is None else newest.seq,
-        None if newest is None else newest.time,
-    )
+    if room is None or room == EVERYWHERE:
+        match action:
+            case Revoke() | Restrict(everywhere=True) | Pardon(everywhere=True):
+                return EVERYWHERE
+    if room is None:
+        raise ChatError(Kind.BAD_ROOM, "This action needs a 'room'.")
+    if isinstance(action, ChangeRoom) and room.endswith("*"):
+        return room_pattern(room)
+    return room_name(room)

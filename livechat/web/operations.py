@@ -16,9 +16,11 @@ from livechat.http.endpoint import Endpoint
 from livechat.identity import accounts, guests
 from livechat.protocol import looks, names, values
 from livechat.protocol import v1 as frames
+from livechat.protocol.actions import LONGEST_USER_ID
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY
+from livechat.rooms.search import LONGEST_TEXT
 
 Document = dict[str, Any]
 
@@ -43,6 +45,8 @@ ACTING: Final = (
     Kind.EMPTY_MESSAGE, Kind.UNKNOWN_TYPE, Kind.NOT_FOUND, Kind.TOO_LATE, Kind.TOO_MANY_EDITS,
 )  # fmt: skip
 MANAGING: Final = (*KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.BAD_QUERY, Kind.UNAVAILABLE)
+#: What may end by itself.
+_TIMED: Final = (Kind.BANNED, Kind.MUTED)
 UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 
 TEXT: Final[Document] = {"type": "string"}
@@ -80,6 +84,19 @@ QUERY: Final[dict[str, tuple[Document, str]]] = {
         f"Plain mode: so many of the newest messages come first, at most {HISTORY_PAGE}.",
     ),
 }
+#: Where a room stands, in the headers of a part of its history.
+PLACED: Final[Document] = {
+    "Livechat-Epoch": {"required": True, "schema": TEXT},
+    "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
+    "Link": {"description": "`prev` and `next`, where there are such.", "schema": TEXT},
+}
+LIMIT: Final[Document] = {"anyOf": [NUMBER, {"const": "all"}], "default": HISTORY_PAGE}
+_WHOLE: Final = (
+    " `all`, with `Accept: application/x-ndjson`: everything that is kept, a message a line; for "
+    "those that `manage` the room."
+)
+USER_ID: Final[Document] = {"type": "string", "minLength": 1, "maxLength": LONGEST_USER_ID}
+SOUGHT: Final[Document] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 #: The names in braces in paths of endpoints.
 PATH: Final[dict[str, Document]] = {
     "room": ROOM,
@@ -87,6 +104,22 @@ PATH: Final[dict[str, Document]] = {
     "id": {"type": "string"},
 }
 AS_USER: Final = ("name", "client")
+
+
+#: The answer to a message that waits for a review.
+HELD: Final[Document] = {
+    "202": {
+        "description": "It waits for a review.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Held"}}},
+        "headers": {
+            "Livechat-Case": {
+                "required": True,
+                "description": "The id of its case.",
+                "schema": TEXT,
+            }
+        },
+    }
+}
 
 
 def by_method(endpoint: Endpoint) -> Document:
@@ -129,6 +162,7 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
+    stored |= HELD
     parameters = [*query("room", *AS_USER), nonce_header(shortest_shared)]
     sending = operation(name, "Store and deliver a message.", stored, SENDING, parameters)
     return sending | request_body(chat, {"application/json": body, FORM: body})
@@ -153,15 +187,19 @@ def nonce_header(shortest_shared: int) -> Document:
 
 def history(name: str) -> Document:
     """Reading a history."""
-    headers = {
-        "Livechat-Epoch": {"required": True, "schema": TEXT},
-        "Livechat-Seq": {"required": True, "schema": {"type": "integer"}},
-        "Link": {"description": "`prev` and `next`, where there are such.", "schema": TEXT},
-    }
     found = answer("A part of it; the newest one, unless said.", reference("ChatHistory"))
-    found["200"]["headers"] = headers
-    parameters = query("room", "limit", "before", "after")
-    return operation(name, "What was said in a room.", found, IN_A_ROOM, parameters)
+    found["200"]["headers"] = PLACED
+    # With `limit=all`, for those that manage the room.
+    found["200"]["content"]["application/x-ndjson"] = {"schema": TEXT}
+    parameters = [
+        *query("room", "before", "after"),
+        parameter("query", "limit", LIMIT, QUERY["limit"][1] + _WHOLE),
+        parameter("query", "user", USER_ID, "Only what the user of this id said."),
+        parameter("query", "guest", {"enum": [0, 1]}, "1: `user` is the id of a guest."),
+        parameter("query", "q", SOUGHT, "Only messages with this text, in any case and width."),
+    ]
+    kinds = (*IN_A_ROOM, Kind.RATE_LIMITED)
+    return operation(name, "What was said in a room.", found, kinds, parameters)
 
 
 def events() -> Document:
@@ -294,7 +332,7 @@ def _problem(status: int, kinds: Collection[Kind]) -> Document:
         "description": HTTPStatus(status).phrase,
         "content": {"application/problem+json": {"schema": schema}},
     }
-    if any(kind.retry for kind in kinds):
+    if any(kind.retry or kind in _TIMED for kind in kinds):
         seconds = {"type": "integer", "minimum": 1}
         found["headers"] = {"Retry-After": {"description": "In seconds.", "schema": seconds}}
     return found

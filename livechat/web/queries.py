@@ -15,6 +15,7 @@ from livechat.identity.guests import checked_key, checked_name
 from livechat.identity.keys import PREFIX
 from livechat.protocol.bodies import SendRequest, decode_named, decode_send_request
 from livechat.protocol.credentials import Identity
+from livechat.protocol.names import room_name
 from livechat.protocol.values import LONGEST_NONCE
 from livechat.protocol.wire import NO_DATA
 from livechat.rooms.history import Window
@@ -56,6 +57,28 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
     if before is not None and after is not None:
         raise ChatError(Kind.BAD_QUERY, "Give 'before' or 'after', not both.")
     return Window(usual if limit is None else limit, before, after)
+
+
+def page_limit(asked: Mapping[str, str]) -> int:
+    """
+    How many entries of a list a query asks for.
+
+    @raise ChatError: it is no number.
+    """
+    limit = number(asked, "limit")
+    return USUAL_PAGE if limit is None else max(1, min(limit, LONGEST_PAGE))
+
+
+def room_of(call: Call, default: str, in_body: str | None = None) -> str:
+    """
+    The room that a request names, in its path, query or body, or the default.
+
+    @raise ChatError: it names several, or what can be none.
+    """
+    given = {call.names.get("room"), call.query.get("room"), in_body} - {None}
+    if len(given) > 1:
+        raise ChatError(Kind.BAD_ROOM, "The request names different rooms.")
+    return room_name(given.pop() or "") if given else default
 
 
 def claim(

@@ -3,7 +3,6 @@
  * says about coming back.
  *
  * @import { Message, Place, Problem } from "./livechat.js"
- * @import { Item } from "./livechat-outbox.js"
  * @import { Tokens } from "./livechat-token.js"
  */
 
@@ -22,8 +21,10 @@ export const LATEST = 3_600_000;
 const LONGEST_EVENT = 1 << 24;
 /** Close codes of those who have not heard of this protocol. */
 const STRANGERS = [1000, 1001, 1005, 1006, 1011];
-/** Close codes that stand for errors about tokens. */
-const TOKEN_CODES = /** @type {Record<string, number>} */ ({ token_expired: 4100, token_revoked: 4101 });
+/** Close codes that stand for errors after which one does not come back as one is. */
+const CODES = /** @type {Record<string, number>} */ ({
+  token_expired: 4100, token_revoked: 4101, banned: 4403, room_closed: 4404,
+});
 
 /**
  * How a connection ended.
@@ -45,10 +46,16 @@ const TOKEN_CODES = /** @type {Record<string, number>} */ ({ token_expired: 4100
  */
 
 /**
+ * What is asked for, and under which nonce it is answered.
+ *
+ * @typedef {{ nonce: string, action: object }} Asked
+ */
+
+/**
  * A way to the server.
  *
  * @typedef {object} Link
- * @property {(item: Item) => void} act
+ * @property {(item: Asked) => void} act
  * @property {(frame: object) => void} [ask] where more can be sent than what is to be stored
  * @property {() => void} close
  */
@@ -157,7 +164,7 @@ export class Socket {
     this.#socket.onclose = ({ code, reason }) => listener({ end: closed(code, reason) });
   }
 
-  /** @param {Item} item */
+  /** @param {Asked} item */
   act(item) {
     this.ask(frameOf(item));
   }
@@ -175,7 +182,7 @@ export class Socket {
 /**
  * The frame that asks for it.
  *
- * @param {Item} item
+ * @param {Asked} asked
  */
 function frameOf({ nonce, action }) {
   const { text, replyTo, ...rest } = /** @type {any} */ (action);
@@ -270,13 +277,13 @@ export class Stream {
     const [, error] = /^{"type":"error","error":(.*)}$/s.exec(value) ?? [];
     if (error) {
       const { code, detail, retry_ms } = JSON.parse(error);
-      const known = TOKEN_CODES[code];
+      const known = CODES[code];
       this.#end = { code: known, reason: detail, wait: delay(retry_ms), final: known !== undefined };
     }
     this.#listener({ data: value });
   }
 
-  /** @param {Item} item */
+  /** @param {Asked} item */
   async act(item) {
     const posted = {
       method: "POST",
@@ -287,7 +294,7 @@ export class Stream {
     const { answer, problem } = await this.#address.ask("chat/actions/", undefined, posted, async (answer) => {
       const ack = await answer.json();
       // Whoever answered, it was not the server.
-      if (!(ack.seq >= 1)) throw new TypeError();
+      if (!(ack.time >= 0)) throw new TypeError();
       return { ...ack, type: "ack", nonce };
     });
     const frame = answer ?? { type: "error", nonce, error: problem };
@@ -319,7 +326,9 @@ export async function ask(url, options, read) {
       redirect: "error",
       signal: over.signal,
     });
-    return answer.ok ? { answer: await read(answer) } : { problem: await problemOf(answer) };
+    // What was accepted only is not done.
+    const done = answer.ok && answer.status !== 202;
+    return done ? { answer: await read(answer) } : { problem: await problemOf(answer) };
   } catch {
     const detail = "The server cannot be reached.";
     return { problem: { code: "unknown", detail, retry_ms: LATER / 5, told: false } };
@@ -343,7 +352,7 @@ export async function refusal({ base }) {
   return `${base.origin} refuses pages of ${origin}: ${how}`;
 }
 
-/** @typedef {Problem & { retry_ms?: number, told: boolean }} Told */
+/** @typedef {Problem & { retry_ms?: number, reason?: string, case?: string, told: boolean }} Told */
 /**
  * @template T
  * @typedef {{ answer: T, problem?: undefined } | { answer?: undefined, problem: Told }} Answered
@@ -362,7 +371,7 @@ async function problemOf(answer) {
   if (isProblem && typeof found?.code === "string") {
     const after = Number(headers.get("Retry-After"));
     const retry_ms = after ? 1_000 * after : undefined;
-    return { code: found.code, detail: String(found.detail), retry_ms, told: true };
+    return { code: found.code, detail: String(found.detail), retry_ms, reason: found.reason, case: found.case, told: true };
   }
   // Somebody between here and the server, behind whom it may have done what it was asked for.
   const detail = `The answer was ${status}, and not the server's.`;
@@ -380,8 +389,10 @@ async function problemOf(answer) {
  * @returns {End}
  */
 function refused(status, { code: error, detail, retry_ms, told }) {
-  const final = told && retry_ms === undefined && status < 500 && status !== 408;
-  const code = TOKEN_CODES[error] ?? { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
+  const known = CODES[error];
+  const never = retry_ms === undefined && status < 500 && status !== 408;
+  const final = told && (known !== undefined || never);
+  const code = known ?? { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
   return { code: told ? code : undefined, reason: detail, wait: delay(retry_ms), final, mute: !told };
 }
 

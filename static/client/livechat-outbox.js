@@ -14,6 +14,7 @@
  * @property {number} order
  * @property {number} tried when it was sent first; 0 if it was not
  * @property {string} [by] the id of the user of the site who wants it
+ * @property {string} [held] the case under which it waits for a review
  *
  * @typedef {Without<Queued>} Action
  */
@@ -53,9 +54,10 @@ export class Outbox {
     const nonce = name.slice(this.#prefix.length);
     if (Outbox.#claimed.has(nonce)) return;
     try {
-      const { epoch, order, tried, by, ...action } = JSON.parse(this.#storage.get(name) ?? "");
+      const { epoch, order, tried, by, held, ...action } = JSON.parse(this.#storage.get(name) ?? "");
       // Of a tab that was copied, the other one may have sent it.  Older versions kept no type.
-      this.items.push({ nonce, action: { type: "message", ...action }, epoch, order, tried: tried || order, by });
+      const kept = { epoch, order, tried: tried || order, by, held };
+      this.items.push({ nonce, action: { type: "message", ...action }, ...kept });
       Outbox.#claimed.add(nonce);
     } catch {
       // Somebody else's.
@@ -78,9 +80,9 @@ export class Outbox {
 
   /** @param {Item} item */
   keep(item) {
-    const { nonce, action, epoch, order, tried, by } = item;
+    const { nonce, action, ...rest } = item;
     this.items = this.items.map((each) => (each.nonce === nonce ? item : each));
-    this.#storage.set(this.#prefix + nonce, JSON.stringify({ ...action, epoch, order, tried, by }));
+    this.#storage.set(this.#prefix + nonce, JSON.stringify({ ...action, ...rest }));
   }
 
   /** @param {string} nonce */
@@ -155,7 +157,7 @@ export function keptKey(name) {
 }
 
 /** 24 characters that nobody guesses. */
-function random() {
+export function random() {
   const drawn = crypto.getRandomValues(new Uint8Array(18));
   return btoa(String.fromCharCode(...drawn)).replace(/\+/g, "-").replace(/\//g, "_");
 }

@@ -4,29 +4,44 @@
  *
  *     waiting --sent--> on its way --ack--> done
  *        ^                  |--refused for good--> given up
- *        +--refused for a while, connection lost--+
+ *        |                  +--held--> waits for a review --approved--> done
+ *        |                  |                             --rejected--> given up
+ *        +--refused for a while, connection lost
  *
- * @import { Ack, Events, Queued, User } from "./livechat.js"
+ * Acts of moderators are sent at once, and once.
+ *
+ * @import { Ack, Act, Events, Queued, User } from "./livechat.js"
  * @import { End, Link } from "./livechat-links.js"
  * @import { Action, Item, Outbox } from "./livechat-outbox.js"
  */
 
 import { ANSWER, delay } from "./livechat-links.js";
+import { random } from "./livechat-outbox.js";
 
 /** Milliseconds for which the server remembers a nonce, less some. */
 const NONCE = 9 * 60_000;
 /** Messages, edits and retractions that may wait. */
 const MOST_WAITING = 100;
+/** Times that slow mode may put one of them off: others of the same visitor may always be faster. */
+const MOST_SLOWED = 10;
+/** Milliseconds, at most, beyond those that slow mode asks for. */
+const SLACK = 500;
+/** Errors that no waiting cures, though they say when they end. */
+const FINAL = ["muted", "banned"];
 
 export class ChatError extends Error {
   /**
    * @param {string} code
    * @param {string} detail
+   * @param {{ retry_ms?: number, reason?: string, case?: string }} [more]
    */
-  constructor(code, detail) {
+  constructor(code, detail, more = {}) {
     super(detail);
     this.name = "ChatError";
     this.code = code;
+    this.retryMs = more.retry_ms;
+    this.reason = more.reason;
+    this.case = more.case;
   }
 }
 
@@ -39,7 +54,8 @@ export class ChatError extends Error {
  * @property {() => string | undefined} epoch
  * @property {() => boolean} isResuming
  * @property {() => User | null} user
- * @property {<K extends "outbox" | "refused">(type: K, detail: Events[K]) => void} emit
+ * @property {() => number} now
+ * @property {<K extends "outbox" | "refused" | "slow">(type: K, detail: Events[K]) => void} emit
  * @property {(end: End) => void} lost
  */
 
@@ -52,6 +68,10 @@ export class Sender {
   #sent = null;
   /** @type {Map<string, { resolve: Function, reject: Function }>} by nonce */
   #promised = new Map();
+  /** @type {Map<string, { resolve: Function, reject: Function }>} of acts, by nonce */
+  #asked = new Map();
+  /** How often slow mode has put off what is next. */
+  #slowed = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -106,6 +126,36 @@ export class Sender {
     return new ChatError("outbox_full", "Too many messages are waiting to be sent.");
   }
 
+  /**
+   * Ask for what is not kept: it needs a connection now.
+   *
+   * @param {Act} action
+   * @returns {Promise<Ack>}
+   */
+  ask(action) {
+    const asked = new Promise((resolve, reject) => {
+      const link = this.#host.link();
+      if (!link) throw new ChatError("unavailable", "There is no connection.");
+      const nonce = random();
+      this.#asked.set(nonce, { resolve, reject });
+      link.act({ nonce, action });
+      setTimeout(() => this.#unanswered(nonce), ANSWER);
+    });
+    return handled(asked);
+  }
+
+  /** @param {string} nonce */
+  #unanswered(nonce) {
+    this.#take(nonce)?.reject(new ChatError("unknown", "There was no answer: it may be done, or not."));
+  }
+
+  /** @param {string} nonce of an act, which is answered */
+  #take(nonce) {
+    const asked = this.#asked.get(nonce);
+    this.#asked.delete(nonce);
+    return asked;
+  }
+
   /** @param {string} nonce */
   discard(nonce) {
     const item = this.#outbox.items.find((each) => each.nonce === nonce);
@@ -130,9 +180,11 @@ export class Sender {
 
   /** Send what is next, if that can be done now. */
   next() {
-    for (let link; (link = this.#host.link()) && !this.#sent && this.#outbox.items.length; ) {
-      const item = this.#outbox.items[0];
-      if (item.tried && Math.abs(Date.now() - item.tried) > NONCE) {
+    for (let link; (link = this.#host.link()) && !this.#sent; ) {
+      const item = this.#outbox.items.find((each) => !each.held);
+      if (!item) {
+        return;
+      } else if (item.tried && Math.abs(Date.now() - item.tried) > NONCE) {
         const detail = "It may have been sent, or not: the server cannot be asked any more.";
         this.#giveUp(item, new ChatError("unknown", detail));
       } else if (bytes(item.action) > this.longest) {
@@ -165,6 +217,11 @@ export class Sender {
 
   /** @param {any} frame */
   acknowledged({ type, nonce, ...ack }) {
+    const asked = this.#take(nonce);
+    if (asked) {
+      asked.resolve(ack);
+      return;
+    }
     const promised = this.#promised.get(nonce);
     this.#forget(nonce);
     this.#host.emit("outbox", this.queued);
@@ -173,25 +230,63 @@ export class Sender {
   }
 
   /** @param {any} frame */
-  refused({ nonce, error: { code, detail, retry_ms } }) {
+  refused({ nonce, error }) {
+    const { code, detail } = error;
+    const reason = new ChatError(code, detail, error);
+    this.#take(nonce)?.reject(reason);
     const item = this.#sent;
     if (!item || item.nonce !== nonce) return;
     clearTimeout(this.#timer);
-    const wait = delay(retry_ms);
-    if (wait === undefined) {
-      this.#giveUp(item, new ChatError(code, detail));
+    const wait = delay(error.retry_ms);
+    const slow = code === "slow_mode";
+    if (code === "held") {
+      this.#rest();
+      this.#outbox.keep({ ...item, held: error.case });
+      this.#host.emit("outbox", this.queued);
+      this.next();
+    } else if (wait === undefined || FINAL.includes(code) || (slow && ++this.#slowed > MOST_SLOWED)) {
+      this.#giveUp(item, reason);
     } else {
       // All but this one say that it was not stored.
       if (code !== "unknown") this.#outbox.keep(item);
-      this.#after(wait * (1 + Math.random()), () => {
-        this.#sent = null;
-        this.next();
-      });
+      this.#after(slow ? wait + Math.random() * SLACK : wait * (1 + Math.random()), () => this.#again());
+      if (slow) this.#host.emit("slow", { nonce, retryMs: wait });
     }
   }
 
-  /** The connection is gone: what was on its way is sent again by the next one. */
+  #again() {
+    this.#rest();
+    this.next();
+  }
+
+  /** The room may be slow no longer. */
+  hurry() {
+    if (this.#slowed) this.#again();
+  }
+
+  /**
+   * A message that waited for a review was reviewed.
+   *
+   * @param {any} frame
+   */
+  decided({ case: known, state, seq, reason }) {
+    const item = this.#outbox.items.find(({ held }) => held === known);
+    if (!item) return;
+    if (state === "rejected" || state === "closed") {
+      const detail = `A moderator has refused it${reason ? `: ${reason}` : "."}`;
+      this.#giveUp(item, new ChatError("rejected", detail, { reason, case: known }));
+    } else if (seq) {
+      this.acknowledged({ nonce: item.nonce, seq, time: this.#host.now(), case: known });
+    }
+  }
+
+  /** The connection is gone: the next one sends what was on its way again, but for acts. */
   pause() {
+    this.#rest();
+    for (const nonce of this.#asked.keys()) this.#unanswered(nonce);
+  }
+
+  #rest() {
     clearTimeout(this.#timer);
     this.#sent = null;
   }
@@ -242,7 +337,10 @@ export class Sender {
 
   /** @param {string} nonce */
   #forget(nonce) {
-    if (this.#sent?.nonce === nonce) this.pause();
+    if (this.#sent?.nonce === nonce) {
+      this.#rest();
+      this.#slowed = 0;
+    }
     this.#promised.delete(nonce);
     this.#outbox.remove(nonce);
   }
@@ -279,8 +377,8 @@ function handled(promise) {
  * @param {Item} item
  * @returns {Queued}
  */
-function queued({ nonce, action }) {
-  return { nonce, ...action };
+function queued({ nonce, action, held }) {
+  return { nonce, ...action, ...(held && { case: held }) };
 }
 
 /**

@@ -55,11 +55,15 @@ export interface Chat extends EventTarget {
   readonly user: User | null;
   /** One's rights in the room; empty until the server has said so. */
   readonly can: ReadonlySet<Right>;
+  /** The room's settings, but for those that are the usual ones. */
+  readonly settings: Settings;
+  /** What moderators have taken from one here; null if nothing. */
+  readonly restriction: Restriction | null;
   /** What one has seen, and where one goes on after a break; null until the room is known. */
   readonly place: Place | null;
   /** Who is in the room. */
   readonly presence: Presence;
-  /** What is not sent yet, the oldest first; some of it may be from before a reload. */
+  /** What is not said yet, the oldest first; some of it may be from before a reload, some wait for a review. */
   readonly outbox: readonly Queued[];
 
   /**
@@ -70,11 +74,16 @@ export interface Chat extends EventTarget {
    * it answers. `data` is for programs: JSON of at most 4 KB, kept and passed on as it is; one that
    * is no JSON rejects with a `TypeError`.
    *
+   * In slow mode it waits as long as the server says (`slow`), and so does what comes after it. Where messages
+   * are reviewed it stays in the `outbox`, with its `case`, and lets others pass; the promise is settled with the
+   * review.
+   *
    * Rejects with a `ChatError` when it is given up: it is too long (`message_too_long`), 100
    * others are waiting (`outbox_full`), the chat is closed, by whichever side (`closed`), it was
    * discarded (`discarded`), somebody else has signed in meanwhile (`another_user`), or it cannot be found out in time whether it was stored
-   * (`unknown`); or for a reason of the server's, such as `internal`. Who does not look at the
-   * promise need not catch that.
+   * (`unknown`); a moderator or the room's rules do not let it be said (`rejected`, `muted`), it was put off too
+   * often (`slow_mode`); or for a reason of the server's, such as `internal`. Who does not look at the promise
+   * need not catch that.
    */
   send(message: string, more?: { replyTo?: number; data?: Data }): Promise<Ack>;
   /**
@@ -90,6 +99,14 @@ export interface Chat extends EventTarget {
    * or `not_found` (there is none of them any more).
    */
   retract(seq: number | number[]): Promise<Ack>;
+  /**
+   * Moderate, or report a message: at once and once, over the connection that there is. Rejects with a
+   * `ChatError`: by a reason of the server's, with `unavailable` where there is no connection, and with `unknown`
+   * where it is lost before there is an answer. Who does not look at the promise need not catch that.
+   */
+  act(action: Act): Promise<Done>;
+  /** The server's clock: milliseconds since 1970. */
+  now(): number;
   /** Whether a message is one's own, and can be edited still, by the server's clock. */
   editable(message: { user?: User; time: number }): boolean;
   /** Give up what is not sent yet. If it was on its way, it may be done all the same. */
@@ -160,6 +177,17 @@ export interface Events {
   typing: Typing;
   /** One's rights changed; comes after each `open`, too. */
   rights: Rights;
+  /** The room's settings: before each `rights` of a new connection, and whenever they change. */
+  settings: Settings;
+  /** Slow mode puts off what is next in the `outbox`; it is sent when that time is over. */
+  slow: Slow;
+  /**
+   * A case was opened or decided: for those that moderate any of the room, for others what they have said or
+   * reported.
+   */
+  case: Case;
+  /** Somebody moderated the room; only for those that moderate it. */
+  moderated: Moderated;
   /** What waits to be sent has changed. */
   outbox: readonly Queued[];
   /** Something from before a reload was given up; of the rest the promise that was given for it says so. */
@@ -201,6 +229,116 @@ export interface Rights {
   can: ReadonlySet<Right>;
   /** When the token ends: milliseconds since 1970. */
   expires?: number;
+  /** Left out where nothing is restricted. */
+  restriction?: Restriction;
+}
+
+/** What moderators have taken from somebody: the right to send; sending without a review; or everything. */
+export interface Restriction {
+  kind: "mute" | "hold" | "ban";
+  /** When it ends: milliseconds since 1970; left out where it does not by itself. */
+  until?: number;
+  reason?: string;
+}
+
+/** Settings of a room, by the names of the protocol; those that are left out are the usual ones. */
+export interface Settings {
+  title?: string;
+  topic?: string;
+  /** The number of a message, which may be gone. */
+  pinned?: number;
+  closed?: boolean;
+  members?: boolean;
+  guests?: "on" | "read" | "off";
+  /** Seconds between two messages of a user. */
+  slow?: number;
+  hold?: "none" | "guests" | "all";
+  links?: "allow" | "hold" | "refuse";
+  /** Seconds for which one's messages can be edited. */
+  edit?: number;
+  [name: string]: unknown;
+}
+
+/** Something else than to say, by the names of the protocol; docs/protocol.md says what each needs. */
+export type Act =
+  | { type: "report"; ref: number; reason?: string }
+  | { type: "review"; case: string; verdict: "approve" | "reject" | "close"; reason?: string }
+  | (Restrict & Whom)
+  | ({ type: "pardon"; everywhere?: boolean } & Whom)
+  | ({ type: "retract"; seconds?: number } & Whom)
+  | { type: "clear" }
+  | { type: "room"; set: { [Name in keyof Settings]: Settings[Name] | null } };
+
+/** A user by its id; `guest` for one that is not `verified`. */
+export interface Whom {
+  user: string;
+  guest?: boolean;
+}
+
+export interface Restrict {
+  type: "restrict";
+  kind: Restriction["kind"];
+  /** Left out, until it is pardoned. */
+  seconds?: number;
+  reason?: string;
+  /** What they said in these last seconds is taken back. */
+  retract?: number;
+  address?: boolean;
+  everywhere?: boolean;
+}
+
+/** The answer to an act. */
+export interface Done {
+  time: number;
+  seq?: number;
+  duplicate?: boolean;
+  /** How many messages were taken back. */
+  count?: number;
+  /** The case that was opened or decided. */
+  case?: string;
+  /** Whether an address was restricted too, where that was asked for. */
+  address?: boolean;
+}
+
+export interface Slow {
+  nonce: string;
+  /** Milliseconds until it is sent. */
+  retryMs: number;
+}
+
+/** A message that waits for a review, or one that was reported. */
+export interface Case {
+  case: string;
+  kind: "held" | "report";
+  state: "open" | "approved" | "rejected" | "closed";
+  /** The number of the message, once it is said; or of the reported one. */
+  seq?: number;
+  ref?: number;
+  /** The reviewer's; while it is open, the reporter's. */
+  reason?: string;
+  /** These are only for those that moderate. */
+  time?: number;
+  user?: User;
+  message?: string;
+  replyTo?: number;
+  data?: Data;
+  reporter?: User;
+  reviewer?: Author;
+}
+
+/** Who moderated: an operator or a key by its name, or a user. */
+export interface Author {
+  kind: string;
+  user?: User;
+  name?: string;
+}
+
+export interface Moderated {
+  action: { type: string; [name: string]: unknown };
+  by: Author;
+  time: number;
+  /** What was taken from view. */
+  text?: string;
 }
 
 export interface Message {
@@ -251,6 +389,8 @@ export interface Ack {
   duplicate?: boolean;
   /** How many messages were taken back. */
   count?: number;
+  /** The case under which it was reviewed. */
+  case?: string;
 }
 
 /** A room is numbered within an epoch. */
@@ -287,6 +427,8 @@ export interface QueuedMessage {
   message: string;
   replyTo?: number;
   data?: Data;
+  /** Under which it waits for a review. */
+  case?: string;
 }
 
 export interface QueuedEdit {
@@ -295,6 +437,7 @@ export interface QueuedEdit {
   ref: number;
   text: string;
   data?: Data;
+  case?: string;
 }
 
 export interface QueuedRetraction {
@@ -322,7 +465,12 @@ export interface Problem {
 
 /** Its message is for people. */
 export class ChatError extends Error {
-  constructor(code: string, detail: string);
+  constructor(code: string, detail: string, more?: { retry_ms?: number; reason?: string; case?: string });
   /** For programs. */
   readonly code: string;
+  /** Milliseconds after which it may work, where that is known. */
+  readonly retryMs?: number;
+  /** A moderator's own words. */
+  readonly reason?: string;
+  readonly case?: string;
 }

@@ -20,8 +20,8 @@
  * outbox until they are acknowledged.  A token, where the page has them, comes from livechat-token.js before
  * each attempt.
  *
- * @import { Chat, Data, Events, Gap, Message, Options, Place, Presence, Right, State } from "./livechat.js"
- * @import { Transport, User } from "./livechat.js"
+ * @import { Act, Chat, Data, Events, Gap, Message, Options, Place, Presence, Restriction, Right } from "./livechat.js"
+ * @import { Settings, State, Transport, User } from "./livechat.js"
  * @import { End, Link } from "./livechat-links.js"
  */
 
@@ -100,6 +100,10 @@ class Room extends EventTarget {
   presence = { users: 0, members: [] };
   /** @type {ReadonlySet<Right>} */
   can = new Set();
+  /** @type {Settings} */
+  settings = {};
+  /** @type {Restriction | null} */
+  restriction = null;
 
   #address;
   #tokens;
@@ -120,7 +124,7 @@ class Room extends EventTarget {
   #heard = 0;
   #answered = false;
   #heartbeat = HEARTBEAT;
-  /** Milliseconds in which a message may be edited; and by which the server's clock is ahead. */
+  /** Seconds in which a message may be edited; and milliseconds by which the server's clock is ahead. */
   #editable = 0;
   #ahead = 0;
   /** @type {number | undefined} milliseconds for which the server, which goes, wants one away */
@@ -157,6 +161,7 @@ class Room extends EventTarget {
       epoch: () => this.place?.epoch,
       isResuming: () => this.#resuming,
       user: () => this.user,
+      now: () => this.now(),
       emit: (type, detail) => this.#emit(type, detail),
       lost: (end) => this.#lost(end),
     });
@@ -200,7 +205,16 @@ class Room extends EventTarget {
 
   /** @param {{ user?: User, time: number }} message */
   editable({ user, time }) {
-    return isSame(user, this.user) && Date.now() + this.#ahead - time < this.#editable;
+    return isSame(user, this.user) && this.now() - time < 1_000 * (this.settings.edit ?? this.#editable);
+  }
+
+  now() {
+    return Date.now() + this.#ahead;
+  }
+
+  /** @param {Act} action */
+  act(action) {
+    return this.#sender.ask(action);
   }
 
   /** @param {string} nonce */
@@ -499,6 +513,14 @@ class Room extends EventTarget {
         return this.#sender.acknowledged(frame);
       case "rights":
         return this.#entitled(frame);
+      case "room":
+        this.#emit("settings", (this.settings = frame.settings));
+        return this.#sender.hurry();
+      case "case":
+        this.#sender.decided(frame);
+        return this.#emit("case", said(frame));
+      case "moderated":
+        return this.#emit("moderated", said(frame));
       case "error":
         return this.#refused(frame);
       case "goaway":
@@ -507,39 +529,51 @@ class Room extends EventTarget {
   }
 
   /** @param {any} frame */
-  #hello({ user, epoch, seq, limits, heartbeat, time, can, expires }) {
+  #hello({ user, epoch, seq, limits, heartbeat, time, can, expires, settings = {}, restriction }) {
     this.#greeted = performance.now();
     this.#heartbeat = Math.min(delay(1_000 * heartbeat) || HEARTBEAT, LATEST);
     this.#sender.longest = limits.message_bytes;
-    this.#editable = 1_000 * limits.edit;
-    this.#ahead = time - Date.now();
-    this.#tokens.know(expires, this.#ahead || 0);
+    this.#editable = limits.edit;
+    this.#ahead = time - Date.now() || 0;
+    this.#tokens.know(expires, this.#ahead);
     this.#good.add(this.transport);
     this.user = user;
     this.place ??= { epoch, seq };
     this.#watch();
     this.#link?.ask?.({ type: "presence" });
-    this.can = new Set(can ?? USUAL);
+    this.settings = settings;
+    this.#know(can ?? USUAL, restriction);
     this.#sender.introduce(user);
     if (!this.#link) return;
     this.#enter("open");
+    this.#emit("settings", settings);
     this.#tellRights(expires);
     this.#sender.next();
   }
 
   /** @param {any} frame */
-  #entitled({ can, expires, expiring }) {
+  #entitled({ can, expires, expiring, restriction }) {
     this.#renewing = false;
-    this.#tokens.know(expires, this.#ahead || 0);
-    this.can = new Set(can);
+    this.#tokens.know(expires, this.#ahead);
+    this.#know(can, restriction);
     if (expiring && this.#tokens.given) this.#renew();
     this.#tellRights(expires);
+  }
+
+  /**
+   * @param {Right[]} can
+   * @param {any} [restriction]
+   */
+  #know(can, restriction) {
+    this.can = new Set(can);
+    this.restriction = restriction ? { ...restriction, ...inMs("until", restriction.until) } : null;
   }
 
   /** @param {number | undefined} expires seconds since 1970 */
   #tellRights(expires) {
     if (this.state !== "open") return;
-    this.#emit("rights", { can: this.can, ...(expires !== undefined && { expires: 1_000 * expires }) });
+    const { can, restriction } = this;
+    this.#emit("rights", { can, ...inMs("expires", expires), ...(restriction && { restriction }) });
   }
 
   /** @param {any} frame */
@@ -617,13 +651,22 @@ class Room extends EventTarget {
 }
 
 /**
- * A message as it is called here.
+ * A message, or what is about one, as it is called here.
  *
  * @param {any} frame
- * @returns {Message}
  */
 function said({ type, reply_to: replyTo, ...rest }) {
   return { ...rest, ...(replyTo && { replyTo }) };
+}
+
+/**
+ * A moment in milliseconds, if there is one.
+ *
+ * @param {string} name
+ * @param {number | undefined} seconds
+ */
+function inMs(name, seconds) {
+  return seconds === undefined ? {} : { [name]: 1_000 * seconds };
 }
 
 /**

@@ -35,6 +35,18 @@ const known = connect("/", { token: async () => (await fetch("/chat-token")).tex
 known.addEventListener("rights", ({ detail: { can, expires } }) => console.log(can.has("send"), expires?.toFixed()));
 if (!known.can.has("history")) console.log(known.user?.verified, known.user?.role?.trim());
 
+const { address, case: opened } = await chat.act({ type: "restrict", user: "42", kind: "ban", address: true });
+await chat.act({ type: "room", set: { slow: 30, topic: null } });
+await chat.act({ type: "retract", user: "42", guest: true, seconds: 3_600 });
+console.log(address satisfies boolean | undefined, opened?.trim(), chat.settings.slow?.toFixed(), chat.now().toFixed());
+chat.addEventListener("settings", ({ detail: { title, pinned } }) => console.log(title?.trim(), pinned?.toFixed()));
+chat.addEventListener("slow", ({ detail: { retryMs } }) => console.log(retryMs.toFixed()));
+chat.addEventListener("case", ({ detail }) => detail.state === "rejected" && console.log(detail.reason?.trim()));
+chat.addEventListener("moderated", ({ detail: { action, by } }) => console.log(action.type.trim(), by.name));
+if (chat.restriction?.kind === "mute") console.log(chat.restriction.until?.toFixed());
+
+// @ts-expect-error: there is no such act
+chat.act({ type: "praise", ref: 1 });
 // @ts-expect-error: a number is no message
 chat.send(1);
 // @ts-expect-error: what waits may be no message

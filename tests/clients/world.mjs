@@ -250,7 +250,10 @@ export class FakeStorage {
 }
 
 /** What a chat tells, but for errors. */
-const TOLD = ["state", "message", "edited", "retracted", "gap", "presence", "typing", "rights", "outbox", "refused"];
+const TOLD = [
+  "state", "message", "edited", "retracted", "gap", "presence", "typing", "rights", "outbox", "refused", "settings", "slow",
+  "case", "moderated",
+];
 
 /** Join a room, and keep what happens there. */
 export function join_(t, url, options = {}) {

@@ -44,6 +44,15 @@ def test_problem() -> None:
     assert ("Content-Type", "application/problem+json") in answer.headers
 
 
+def test_problem_of_a_moderator() -> None:
+    """A moderator's words, and the case, stand by themselves where there are such."""
+    error = ChatError(Kind.HELD, "Held: spam", reason="spam", case="c8f2")
+    answer = problem(error)
+    assert isinstance(answer.body, bytes)
+    found = json.loads(answer.body)
+    assert (found["reason"], found["case"]) == ("spam", "c8f2")
+
+
 def test_problem_without_retry() -> None:
     """Where waiting does not help, nothing says how long to wait."""
     names = [name for name, _ in problem(ChatError(Kind.NOT_FOUND, "No.")).headers]

@@ -47,6 +47,9 @@ def does(world: World, actor: Actor, action: dict[str, Any], room: str = "r") ->
     """What *actor* is answered; its refusal is raised."""
     done = act(world.chat, actor, room, decode_action(msgspec.json.encode(action)))
     world.hub.flush()
+    # Between the steps of what takes many.
+    while not done.called:
+        world.clock.advance(0.01)
     answer: Ack = result(done)
     return answer
 
@@ -161,6 +164,22 @@ HOSTILE: list[tuple[dict[str, Any], Kind]] = [
     ({"type": "retract", "ref": 4}, Kind.NOT_FOUND),
     ({"type": "retract", "ref": 2}, Kind.FORBIDDEN),
     ({"type": "retract", "refs": [1, 2]}, Kind.FORBIDDEN),
+    ({"type": "retract", "ref": 1, "user": "x"}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "refs": [1], "user": "x"}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "ref": 1, "seconds": 60}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "ref": 1, "guest": True}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "seconds": 60}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": ""}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": "x" * 65}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": 7}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": "x", "seconds": 0}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": "x", "seconds": 10**10}, Kind.BAD_MESSAGE),
+    ({"type": "retract", "user": "x"}, Kind.UNAUTHORIZED),
+    (
+        {"type": "retract", "user": BEN.user.id if BEN.user else "", "guest": True},
+        Kind.UNAUTHORIZED,
+    ),
+    ({"type": "clear"}, Kind.UNAUTHORIZED),
     ({"type": "message", "message": "x", "reply_to": 0}, Kind.BAD_MESSAGE),
     ({"type": "message", "message": "x", "data": "{}"}, Kind.BAD_MESSAGE),
     ({"type": "resume", "epoch": "k", "seq": 1}, Kind.UNKNOWN_TYPE),
@@ -233,6 +252,32 @@ def test_an_operator(world: World) -> None:
     assert (event["refs"], event["by"]) == ([1, 2], "moderator")
 
 
+def test_all_of_somebody(world: World) -> None:
+    """An author takes back all its own; a moderator anybody's, of a while or of ever."""
+    assert ANN.user is not None
+    assert BEN.user is not None
+    for actor in (ANN, BEN, ANN):
+        say(world, "old", actor)
+    world.clock.advance(60)
+    say(world, "new", BEN)
+    mine = {"type": "retract", "user": ANN.user.id, "guest": True, "nonce": "n"}
+    ack = does(world, ANN, mine)
+    assert (ack.seq, ack.count, ack.nonce) == (5, 2, "n")
+    theirs = {"type": "retract", "user": BEN.user.id, "guest": True, "seconds": 30}
+    assert does(world, ADMIN, theirs).count == 1
+    assert does(world, ADMIN, {"type": "retract", "user": BEN.user.id}).count == 0
+    assert reads(world) == [(2, "old")]
+
+
+def test_clear(world: World) -> None:
+    for actor in (ANN, BEN, SOMEBODY):
+        say(world, "x", actor)
+    ack = does(world, ADMIN, {"type": "clear", "nonce": "n"})
+    assert (ack.seq, ack.count, ack.nonce) == (4, 3, "n")
+    assert reads(world) == []
+    assert [each.action for each in records(world)] == [Recorded("clear", count=3)]
+
+
 def test_nonces(world: World) -> None:
     """An act that is repeated is done once; the same nonce for another act is an error."""
     say(world, "a")
@@ -261,6 +306,8 @@ def test_rates(make_world: Callable[..., World]) -> None:
     for action in (
         {"type": "edit", "ref": 1, "message": "x"},
         {"type": "retract", "ref": 1},
+        {"type": "retract", "user": "x"},
+        {"type": "clear"},
         {"message": "x"},
     ):
         assert refusal(world, actor, action) is Kind.RATE_LIMITED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -39,9 +40,13 @@ def test_no_records(world: World) -> None:
 class AwayTest(SynchronousTestCase):
     """The backend cannot deliver the audit."""
 
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path / "state"
+
     def test_tried_again(self) -> None:
         """It is tried again with the next moderator that comes."""
-        world = World(Path(self.mktemp()).resolve())
+        world = World(self.directory)
         self.addCleanup(world.close)
         log: Any = world.backend.messages
         subscribe = log.subscribe

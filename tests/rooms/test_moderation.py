@@ -14,7 +14,8 @@ from livechat.identity.actor import Actor
 from livechat.identity.door import Claim
 from livechat.protocol.actions import ChangeRoom
 from livechat.protocol.audit import record_of_text
-from livechat.rooms.history import Window
+from livechat.protocol.messages import Draft, User
+from livechat.rooms.history import History, Window
 from livechat.rooms.restrictions import MOST_RESTRICTIONS
 from tests.members.test_session import Client
 from tests.support import ADMIN, World, kind, run
@@ -60,11 +61,15 @@ def closed(client: Client) -> tuple[Kind, str] | None:
 
 def recorded(world: World) -> list[Any]:
     found = run(world.chat.audit.history(ADMIN, Window(50)))
+    return [record_of_text(each) for each in texts(found)]
 
-    async def texts() -> list[str]:
+
+def texts(found: History) -> list[str]:
+    async def read() -> list[str]:
         return [each.message async for page in found.pages() for each in page]
 
-    return [record_of_text(each) for each in run(texts())]
+    found_texts: list[str] = run(read())
+    return found_texts
 
 
 def test_mute(world: World) -> None:
@@ -168,6 +173,37 @@ def test_guests(world: World) -> None:
     assert closed(bob) is None
     assert acts(bob, type="pardon", user=hello["user"]["id"], guest=True)["type"] == "ack"
     assert Client(world, key="z" * 16).heard()[0]["type"] == "hello"
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_what_they_said(world: World, everywhere: bool) -> None:
+    """It goes with the restriction, as far back as that says, and what comes a moment later."""
+    ann = user(world)
+    ann.sends({"message": "long ago"})
+    world.clock.advance(3_600)
+    bob, eve = user(world, "43"), manager(world)
+    ann, elsewhere = user(world), user(world, room="x")
+    ann.sends({"message": "spam"}, {"message": "more"})
+    elsewhere.sends({"message": "there"})
+    bob.heard()
+    eve.heard()
+    ban = {"type": "restrict", "kind": "ban", "user": "42", "retract": 600}
+    eve.sends(ban | {"everywhere": everywhere})
+    world.clock.pump([0.05] * 10)
+    assert [each["count"] for each in eve.hears("ack")] == [3 if everywhere else 2]
+    # Another process has not heard of it yet.
+    world.backend.messages.publish(Draft("r", "late", ANN))
+    world.clock.pump([0.5] * 5)
+    assert said(world, "r") == ["long ago"]
+    assert said(world, "x") == ([] if everywhere else ["there"])
+    assert [each.text for each in recorded(world) if each.action.type == "retract"][-1] == "late"
+
+
+ANN = User("42", "User 42", verified=True)
+
+
+def said(world: World, room: str) -> list[str]:
+    return texts(run(world.chat.history(ADMIN, room, Window(50))))
 
 
 def test_an_address_that_nobody_knows(world: World) -> None:
@@ -382,3 +418,11 @@ def set_for(world: World, actor: Actor, room: str, change: Any) -> Kind | None:
     except ChatError as reason:
         return reason.kind
     return None
+
+
+def test_rates_and_leases(world: World) -> None:
+    """Acts count as any others do, and those of a token that has ended are refused."""
+    bob = moderator(world)
+    world.clock.advance(3_600)
+    assert code(restricts(bob)) == "token_expired"
+    assert code(acts(bob, type="room", set={"slow": 3})) == "token_expired"

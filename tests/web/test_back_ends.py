@@ -264,7 +264,9 @@ def test_rooms(port: Port) -> None:
     found = key.ask("GET", "/chat/rooms/").json()
     assert [each["room"] for each in found["rooms"]] == ["a", "b", "c", "d"]
     assert found["next"] is None
-    assert found["rooms"][0] == {"room": "a", "connections": 2, "rate": 0.0, "seq": 0, "time": 0}
+    assert found["rooms"][0] == {
+        "room": "a", "connections": 2, "rate": 0.0, "seq": 0, "time": 0, "title": "", "topic": "",
+    }  # fmt: skip
     assert (found["rooms"][3]["seq"], found["rooms"][3]["time"] > 0) == (1, True)
     page = key.ask("GET", "/chat/rooms/?limit=2&after=a").json()
     assert ([each["room"] for each in page["rooms"]], page["next"]) == (["b", "c"], "c")
@@ -273,9 +275,159 @@ def test_rooms(port: Port) -> None:
     assert key.ask("GET", "/chat/rooms/?after=zzz").json() == {"rooms": [], "next": None}
     assert len(key.ask("GET", "/chat/rooms/?limit=0").json()["rooms"]) == 1
     assert code(key.ask("GET", "/chat/rooms/?limit=-1")) == (400, "bad_query")
-    assert code(port.ask("GET", "/chat/rooms/")) == (401, "unauthorized")
-    lesser = BackEnd(port, rooms={"a": ["*"]}, name="lesser")
-    assert code(lesser.ask("GET", "/chat/rooms/")) == (403, "forbidden")
+
+
+def test_listed_rooms(port: Port) -> None:
+    """Others find the active rooms that are listed, and that they may join."""
+    key = BackEnd(port)
+    for room in ("lobby", "news", "team-a", "team-b"):
+        key.ask("POST", f"/chat/send/{room}/", {"message": "x"})
+    assert port.ask("GET", "/chat/rooms/").json() == {"rooms": [], "next": None}
+    sets(key, "*", listed=True)
+    sets(key, "lobby", title="The <b>lobby</b>", topic="ships")
+    sets(key, "news", listed=False)
+    sets(key, "team-*", guests="off")
+    (line,) = port.ask("GET", "/chat/rooms/").json()["rooms"]
+    assert (line["room"], line["title"], line["topic"]) == ("lobby", "The <b>lobby</b>", "ships")
+    ann = BackEnd(port, port.world.token("7"))
+    assert names(ann) == ["lobby", "team-a", "team-b"]
+    key.ask("POST", "/chat/actions/team-a/", {"type": "restrict", "user": "7", "kind": "ban"})
+    assert names(ann) == ["lobby", "team-b"]
+    assert names(BackEnd(port, rooms={"team-b": ["*"]}, name="lesser")) == ["team-b"]
+    sets(key, "*", closed=True)
+    assert names(ann) == []
+    assert names(key) == ["lobby", "news", "team-a", "team-b"]
+
+
+def names(of: BackEnd) -> list[str]:
+    return [each["room"] for each in of.ask("GET", "/chat/rooms/").json()["rooms"]]
+
+
+def sets(by: BackEnd, room: str, **settings: Any) -> None:
+    answer = by.ask("POST", ACTIONS, {"type": "room", "room": room, "set": settings})
+    assert answer.status == 200, answer.json()
+
+
+def test_patterns(port: Port) -> None:
+    """Settings are for a room, a beginning of rooms, or all, one at a time or in a batch."""
+    key = BackEnd(port)
+    sets(key, "team-*", slow=5)
+    found = batch(
+        key,
+        {"type": "room", "room": "*", "set": {"topic": "all"}},
+        {"type": "room", "room": "team-a", "set": {"slow": 9}},
+        {"type": "room", "room": "t*m", "set": {"slow": 9}},
+        {"type": "room", "room": "!audit*", "set": {"slow": 9}},
+        {"type": "room", "set": {"slow": 9}},
+        {"type": "retract", "room": "team-*", "ref": 1},
+        {"type": "restrict", "room": "*", "user": "42", "kind": "ban"},
+    )
+    assert results(found) == [None, None, *["bad_room"] * 5]
+    settings = {room: state(key, room)["settings"] for room in ("x", "team-a", "team-b")}
+    assert settings == {
+        "x": {"topic": "all"},
+        "team-a": {"topic": "all", "slow": 9},
+        "team-b": {"topic": "all", "slow": 5},
+    }
+    lesser = BackEnd(port, rooms={"team-*": ["*"]}, name="lesser")
+    for room in ("*", "team-*", "team-a*"):
+        change = {"type": "room", "room": room, "set": {"slow": 1}}
+        assert code(lesser.ask("POST", ACTIONS, change)) == (403, "forbidden")
+    # In a path there are rooms only.
+    for path in ("team-%2A", "%2A", "team-*"):
+        answer = key.ask("POST", f"{ACTIONS}{path}/", {"type": "room", "set": {"slow": 1}})
+        assert code(answer) == (400, "bad_room")
+
+
+def state(of: BackEnd, room: str) -> Any:
+    return of.ask("GET", f"/chat/rooms/{room}/").json()
+
+
+def test_everywhere(port: Port) -> None:
+    """What is done in all rooms needs none."""
+    key = BackEnd(port)
+    ban = {"type": "restrict", "user": "7", "kind": "ban", "everywhere": True}
+    assert key.ask("POST", ACTIONS, ban).status == 200
+    user = BackEnd(port, port.world.token("7"))
+    assert code(user.ask("GET", "/chat/rooms/x/")) == (403, "banned")
+    pardon = {"type": "pardon", "user": "7", "everywhere": True}
+    found = batch(key, pardon, {**ban, "room": "*"}, {**pardon, "room": "x"})
+    assert results(found) == [None, None, None]
+    assert user.ask("GET", "/chat/rooms/x/").status == 200
+    assert code(key.ask("POST", ACTIONS, {**ban, "everywhere": False})) == (400, "bad_room")
+    lesser = BackEnd(port, rooms={"x": ["*"]}, name="lesser")
+    assert results(batch(lesser, {**ban, "room": "x"}, ban)) == ["forbidden", "forbidden"]
+
+
+def test_settings_of_a_room(port: Port) -> None:
+    """All see them, but the words only those that moderate."""
+    key = BackEnd(port)
+    sets(key, "a", words=["bad"], slow=5, members=False)
+    assert state(key, "a")["settings"] == {"words": ["bad"], "slow": 5}
+    assert port.ask("GET", "/chat/rooms/a/").json()["settings"] == {"slow": 5}
+
+
+def test_reasons(port: Port) -> None:
+    """A refusal has the moderator's own words, and says how long it holds."""
+    key = BackEnd(port)
+    action = {"type": "restrict", "user": "7", "kind": "mute", "seconds": 60, "reason": "spam"}
+    assert key.ask("POST", f"{ACTIONS}a/", action).status == 200
+    answer = BackEnd(port, port.world.token("7")).ask("POST", "/chat/send/a/", {"message": "x"})
+    problem = answer.json()
+    assert (answer.status, problem["code"], problem["reason"]) == (403, "muted", "spam")
+    assert answer.headers["retry-after"] == "60"
+    assert "case" not in problem
+    assert "reason" not in key.ask("POST", "/chat/send/a/", {}).json()
+
+
+#: For each action a body that is not one, and what it is answered.
+HOSTILE: list[tuple[dict[str, Any], str]] = [
+    ({"type": "restrict", "kind": "ban"}, "bad_message"),
+    ({"type": "restrict", "user": 7, "kind": "ban"}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "BAN"}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "ban", "seconds": -1}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "ban", "seconds": 1e300}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "ban", "seconds": True}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "ban", "reason": "x" * 201}, "bad_message"),
+    ({"type": "restrict", "user": "7", "kind": "ban", "address": "203.0.113.7"}, "bad_message"),
+    ({"type": "restrict", "user": "a\x00b", "kind": "ban"}, "bad_message"),
+    ({"type": "restrict", "user": "r|u:7", "kind": "ban", "nonce": ""}, "bad_message"),
+    ({"type": "restrict", "user": "!operator", "kind": "ban"}, "bad_message"),
+    ({"type": "restrict", "user": "\u202e", "kind": "ban"}, "bad_message"),
+    ({"type": "pardon"}, "bad_message"),
+    ({"type": "pardon", "user": ["7"]}, "bad_message"),
+    ({"type": "pardon", "user": "7"}, "not_found"),
+    ({"type": "room"}, "bad_message"),
+    ({"type": "room", "set": []}, "bad_message"),
+    ({"type": "room", "set": {}}, "bad_message"),
+    ({"type": "room", "set": {"no_such": 1}}, "bad_message"),
+    ({"type": "room", "set": {"slow": 21_601}}, "bad_message"),
+    ({"type": "room", "set": {"words": ["x"] * 501}}, "bad_message"),
+    ({"type": "room", "set": {"words": ["x" * 65]}}, "bad_message"),
+    ({"type": "room", "set": {"title": "x" * 101}}, "bad_message"),
+    ({"type": "room", "set": {"guests": "maybe"}}, "bad_message"),
+    ({"type": "room", "set": {"pinned": -1}}, "bad_message"),
+    ({"type": "retract", "refs": []}, "bad_message"),
+    ({"type": "retract", "refs": list(range(1, 102))}, "bad_message"),
+    ({"type": "report"}, "bad_message"),
+    ({"type": "report", "ref": 0}, "bad_message"),
+    ({"type": "report", "ref": 1, "reason": 7}, "bad_message"),
+    ({"type": "review", "case": "x", "verdict": "maybe"}, "bad_message"),
+    ({"type": "review", "case": "x" * 33, "verdict": "close"}, "bad_message"),
+    ({"type": "review", "verdict": "close"}, "bad_message"),
+    ({"type": "clear", "nonce": 7}, "bad_message"),
+    ({"type": "revoke", "user": "7", "token": "x"}, "bad_message"),
+]
+
+
+@pytest.mark.parametrize(("action", "expected"), HOSTILE, ids=str)
+def test_hostile_actions(port: Port, action: dict[str, Any], expected: str) -> None:
+    """By itself, in its room and in a batch; nothing is done, and nothing recorded."""
+    key = BackEnd(port)
+    assert key.ask("POST", f"{ACTIONS}r/", action).code() == expected
+    found = batch(key, {"room": "r", **action}, say("a"))
+    assert results(found) == [expected, 1]
+    assert records(port.world) == []
 
 
 def test_a_room(port: Port) -> None:
@@ -288,6 +440,7 @@ def test_a_room(port: Port) -> None:
     assert found.pop("epoch")
     assert found == {
         "room": "a", "users": 2, "connections": 3, "seq": 1, "can": ["join", "history", "send"],
+        "settings": {},
     }  # fmt: skip
     empty = key.ask("GET", "/chat/rooms/nowhere/").json()
     assert (empty["users"], empty["seq"], empty["can"][-1]) == (0, 0, "manage")
@@ -334,6 +487,17 @@ def test_members_elsewhere(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found["users"], found["connections"]) == (1, 2)
     assert world.chat.presence._rooms == {}
     assert not world.hub.is_open("a")
+
+
+def test_members_that_are_not_told_of(port: Port) -> None:
+    """Where the members do not see each other, nobody is named, but to those that moderate."""
+    key = BackEnd(port)
+    enter(port, "a", "Ann")
+    sets(key, "a", presence=False)
+    assert port.ask("GET", "/chat/members/a/").json() == {"users": 1, "members": [], "next": None}
+    assert [each["name"] for each in key.ask("GET", "/chat/members/a/").json()["members"]] == [
+        "Ann"
+    ]
 
 
 def test_a_backend_that_is_away(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,18 +224,21 @@ local function bytes_of(entry)
     return sum
 end
 
-local function take_near(seq, command, step)
-    local last = step > 0 and '+' or '-'
+-- Take what is near entry *seq*, in one direction, up to the next changed entry: what is behind
+-- that one is nearer to it.
+local function take_near(seq, command, step, stop)
+    local last = stop and digits(stop - step) or step > 0 and '+' or '-'
     local count, bytes, asked = 0, 0, 2
-    while true do
+    while seq ~= stop do
         local some = redis.call(command, room.stream, digits(seq), last, 'COUNT', asked)
         for _, entry in ipairs(some) do
-            if count >= node_entries or bytes >= node_bytes then
+            seq = seq_of(entry)
+            if count >= node_entries or bytes >= node_bytes or taken[seq] then
                 return
             end
             count, bytes = count + 1, bytes + bytes_of(entry)
-            taken[seq_of(entry)] = entry
-            seq = seq_of(entry) + step
+            taken[seq] = entry
+            seq = seq + step
         end
         if #some < asked or seq < 0 then
             return
@@ -245,9 +248,14 @@ local function take_near(seq, command, step)
     end
 end
 
+local numbers = {}
 for seq in pairs(changed) do
-    take_near(seq, 'XRANGE', 1)
-    take_near(seq - 1, 'XREVRANGE', -1)
+    numbers[#numbers + 1] = seq
+end
+table.sort(numbers)
+for at, seq in ipairs(numbers) do
+    take_near(seq, 'XRANGE', 1, numbers[at + 1])
+    take_near(seq - 1, 'XREVRANGE', -1, numbers[at - 1])
 end
 
 -- From here on nothing fails: the first command is the one that a full Redis refuses.

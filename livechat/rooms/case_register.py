@@ -1,0 +1,240 @@
+"""
+Cases, as all processes share them.
+
+The shared map ``cases`` has them by their ids.  Here they are found by more: by whose they are, by
+the author of the message, by the message that is reported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from livechat.errors import ChatError, Kind
+from livechat.interfaces import IBackend, ISharedMap
+from livechat.protocol.moderation import Case
+
+#: Cases that there can be at a time, and reports among them.  No more are opened while there are
+#: so many.
+MOST_CASES: Final = 2_000
+MOST_REPORTS: Final = 500
+#: Open cases of one subject, or of all guests of an address.
+MOST_OF_AN_OWNER: Final = 5
+#: Bytes of one.
+LARGEST_CASE: Final = 20_480
+
+#: What cases have in common: the kind of it, and its names.
+Trait = tuple[str, ...]
+_REPORTS: Final[Trait] = ("kind", "report")
+#: Decided to be said, and not stored yet.
+_UNFINISHED: Final[Trait] = ("unfinished",)
+_OPEN: Final[Trait] = ("open",)
+
+_decoder: Final = msgspec.json.Decoder(Case)
+_encoder: Final = msgspec.json.Encoder()
+_log = Logger()
+
+
+class Found(NamedTuple):
+    """
+    A case that is there.
+
+    @ivar value: as the map has it, to be compared.
+    """
+
+    id: str
+    value: bytes
+    case: Case
+
+
+class CaseRegister:
+    """Keeps cases, and finds them."""
+
+    def __init__(self, shared: ISharedMap, changed: Callable[[str, Case], None]) -> None:
+        """
+        @param shared: `cases_map`.
+        @param changed: told of a case that was opened or changed at any process, and its id.
+        """
+        self._shared = shared
+        self._tell = changed
+        # Without their messages, which the map has.
+        self._known: dict[str, Case] = {}
+        self._by_trait: dict[Trait, dict[str, None]] = {}
+        # Cases that are being opened.
+        self._opening: Counter[Trait] = Counter()
+        for known_as, value in shared.items():
+            self._enter(known_as, _read(known_as, value))
+        shared.watch(self._changed)
+
+    def find(self, known_as: str) -> Found | None:
+        """Find a case by its id."""
+        value = self._shared.get(known_as)
+        case = None if value is None else _read(known_as, value)
+        return None if value is None or case is None else Found(known_as, value, case)
+
+    def of_author(self, subject: str) -> Iterator[Found]:
+        """The open cases about messages of *subject*."""
+        return self._of(_author(subject))
+
+    def of_message(self, room: str, ref: int) -> Iterator[Found]:
+        """The open reports of a message."""
+        return self._of(_message(room, ref))
+
+    def unfinished(self) -> Iterator[Found]:
+        """The cases that were approved, and whose messages are not stored yet."""
+        return self._of(_UNFINISHED)
+
+    def open(self) -> Iterator[Found]:
+        """All open cases, in no order."""
+        return self._of(_OPEN)
+
+    def has_unfinished(self) -> bool:
+        """Tell whether there may be some that are `unfinished`."""
+        return _UNFINISHED in self._by_trait
+
+    def catch_up(self) -> Deferred[None]:
+        """As `livechat.interfaces.ISharedMap.catch_up`."""
+        return self._shared.catch_up()
+
+    async def add(self, known_as: str, case: Case, until: int) -> bool:
+        """
+        Open a case; return False if there is one with this id.
+
+        @raise ChatError: there are too many; it is too large; or as
+            `livechat.interfaces.ISharedMap.put`.
+        """
+        value = _encoder.encode(case)
+        if len(value) > LARGEST_CASE:
+            raise ChatError(Kind.MESSAGE_TOO_LONG, "The message is too long to wait for a review.")
+        self._check_room(case)
+        traits = tuple(_traits(case))
+        self._opening.update(traits)
+        try:
+            return await self._shared.put(known_as, value, until, expect=None)
+        finally:
+            self._opening.subtract(traits)
+            self._opening += Counter()
+
+    def _check_room(self, case: Case) -> None:
+        """
+        @raise ChatError: there are too many.
+        """
+        owner = ("owner", case.owner)
+        if self._count(owner) >= MOST_OF_AN_OWNER:
+            raise ChatError(
+                Kind.OVERLOADED,
+                f"{MOST_OF_AN_OWNER} of yours wait for a review; wait until one is done.",
+            )
+        if case.kind == "report" and self._count(_REPORTS) >= MOST_REPORTS:
+            raise ChatError(Kind.OVERLOADED, "There are too many reports; try again later.")
+        if len(self._known) > MOST_CASES:
+            self._forget(self._known)
+
+    async def change(self, found: Found, case: Case, until: int) -> bool:
+        """
+        Put *case* in the place of *found*; return False if that is no longer as it was.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
+        """
+        return await self._shared.put(found.id, _encoder.encode(case), until, expect=found.value)
+
+    def _count(self, trait: Trait) -> int:
+        self._forget(self._by_trait.get(trait, ()))
+        return self._opening[trait] + len(self._by_trait.get(trait, ()))
+
+    def _forget(self, those: Iterable[str]) -> None:
+        """Forget those of *those* whose time is over, which is no change that is told."""
+        for known_as in [each for each in those if self._shared.get(each) is None]:
+            self._enter(known_as, None)
+
+    def _of(self, trait: Trait) -> Iterator[Found]:
+        for known_as in tuple(self._by_trait.get(trait, ())):
+            found = self.find(known_as)
+            if found is not None:
+                yield found
+
+    def _changed(self, keys: Collection[str]) -> None:
+        for known_as in keys:
+            value, before = self._shared.get(known_as), self._known.get(known_as)
+            case = None if value is None else _read(known_as, value)
+            self._enter(known_as, case)
+            if case is None or _bare(case) == before:
+                continue
+            try:
+                self._tell(known_as, case)
+            except Exception:  # noqa: BLE001 - the other watchers, and the act, must not notice
+                _log.failure("The change of a case could not be told.")
+
+    def _enter(self, known_as: str, case: Case | None) -> None:
+        """Know *case* by this id; None: no longer."""
+        before = self._known.pop(known_as, None)
+        for trait in () if before is None else _traits(before):
+            those = self._by_trait[trait]
+            those.pop(known_as, None)
+            if not those:
+                del self._by_trait[trait]
+        if case is not None:
+            self._known[known_as] = _bare(case)
+            for trait in _traits(case):
+                self._by_trait.setdefault(trait, {})[known_as] = None
+
+
+def cases_map(backend: IBackend) -> ISharedMap:
+    """The map of cases."""
+    return backend.shared_map("cases", most=MOST_CASES, largest=LARGEST_CASE)
+
+
+def data_of(case: Case) -> Raw | None:
+    """The data of a case's message."""
+    return Raw(case.data.encode()) if case.data else None
+
+
+def data_text(data: Raw | None) -> str:
+    """Data of a message, as a case has them."""
+    return "" if data is None else bytes(data).decode()
+
+
+def size(case: Case) -> int:
+    """The bytes of *case* in the map."""
+    return len(_encoder.encode(case))
+
+
+def _read(known_as: str, value: bytes) -> Case | None:
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError as reason:
+        # As a later livechat may write them.
+        _log.warn("The case {id} cannot be read: {reason}", id=known_as, reason=reason)
+        return None
+
+
+def _bare(case: Case) -> Case:
+    return replace(case, message="", data="")
+
+
+def _author(subject: str) -> Trait:
+    return "author", subject
+
+
+def _message(room: str, ref: int) -> Trait:
+    return "message", room, str(ref)
+
+
+def _traits(case: Case) -> Iterable[Trait]:
+    if case.state == "open":
+        yield _OPEN
+        yield "owner", case.owner
+        yield "kind", case.kind
+        if case.user is not None:
+            yield _author(case.user.subject)
+        if case.ref is not None:
+            yield _message(case.room, case.ref)
+    elif case.state == "approved" and case.seq is None:
+        yield _UNFINISHED

@@ -1,0 +1,311 @@
+"""
+Cases: messages that wait for a review, and reports of messages.
+
+All processes share them (`livechat.rooms.case_register`), and those that moderate decide them
+(`livechat.rooms.reviews`).  The author of a message that waits, and a reporter, are told what
+becomes of it; nothing of moderators, of other people or of other cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from secrets import token_hex
+from typing import Final
+
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import Actor
+from livechat.identity.rights import EVERYWHERE
+from livechat.interfaces import IBackend
+from livechat.protocol.actions import Complain, Review
+from livechat.protocol.messages import Amended, Draft, Message, Retracted
+from livechat.protocol.moderation import Case, CaseState
+from livechat.protocol.v1 import Ack
+from livechat.rooms.audit import Audit
+from livechat.rooms.case_register import (
+    LARGEST_CASE,
+    CaseRegister,
+    Found,
+    cases_map,
+    data_text,
+    size,
+)
+from livechat.rooms.policy import Policy
+from livechat.rooms.receipts import Receipts
+from livechat.rooms.reviews import HELD_LASTS, REPORT_LASTS, Reviews
+from livechat.rooms.standing import Standings
+from livechat.system.time import Time
+
+#: Bytes of an id.
+_ID_BYTES: Final = 8
+#: Characters that are kept of a reported message that is too long: each may need six bytes.
+_EXCERPT: Final = 1_500
+#: Seconds between two attempts to close reports of retracted messages, and how many of these
+#: messages are remembered meanwhile.
+CLOSE_EVERY: Final = 5.0
+MOST_REMAINING: Final = 10_000
+#: Owns the cases of actors of whom nothing is known.
+_NOBODY: Final = "nobody"
+
+_log = Logger()
+
+
+class Cases:
+    """Opens, shows and closes cases."""
+
+    def __init__(
+        self,
+        backend: IBackend,
+        policy: Policy,
+        audit: Audit,
+        standings: Standings,
+        time: Time,
+        *,
+        publish: Callable[[Draft], Deferred[Message]],
+    ) -> None:
+        """
+        @param publish: stores and delivers a message that was approved.
+        """
+        self._messages = backend.messages
+        self._policy = policy
+        self._time = time
+        self._publish = publish
+        self._receipts = Receipts(standings)
+        self._register = CaseRegister(cases_map(backend), self._changed)
+        self._reviews = Reviews(self._register, policy, audit, time, publish)
+        # Rooms and numbers of messages whose reports could not be closed yet.
+        self._remaining: list[tuple[str, int]] = []
+
+    def _changed(self, known_as: str, case: Case) -> None:
+        if case.state == "approved" and case.seq is None:
+            self._reviews.finish_soon()
+        self._receipts.tell(known_as, case)
+
+    def hold(self, actor: Actor, draft: Draft, nonce: str | None = None) -> Deferred[Message]:
+        """
+        Let a message wait for a review.  Fails with ``held`` once it does.
+
+        A message whose nonce is known is the one that waits already; one that was said meanwhile
+        is answered as a repetition.  Fails with ``overloaded`` if too many wait, with
+        ``message_too_long``, or as `livechat.interfaces.ISharedMap.put`.
+
+        @param nonce: as the client gave it.
+        """
+        return Deferred.fromCoroutine(self._hold(actor, draft, nonce))
+
+    async def _hold(self, actor: Actor, draft: Draft, nonce: str | None) -> Message:
+        once = draft.nonce
+        known_as = token_hex(_ID_BYTES) if once is None else _id("held", draft.room, once)
+        found = self._register.find(known_as)
+        if found is None:
+            case = Case(
+                "held",
+                "open",
+                draft.room,
+                self._now(),
+                draft.user,
+                draft.message,
+                owner_of(actor),
+                data_text(draft.data),
+                draft.reply_to,
+                nonce,
+                once,
+            )
+            until = int(self._time.wall()) + HELD_LASTS
+            if await self._register.add(known_as, case, until):
+                raise _held(known_as)
+            found = self._register.find(known_as)
+            if found is None:
+                raise ChatError(Kind.UNAVAILABLE, "The message could not be kept; send it again.")
+        return await self._held_before(found, draft)
+
+    async def _held_before(self, found: Found, draft: Draft) -> Message:
+        """Answer a message that comes a second time."""
+        case = found.case
+        if case.state == "approved" and case.seq is not None:
+            return await self._publish(draft)
+        if case.state in ("rejected", "closed"):
+            raise rejected(case)
+        said = case.message, case.data, case.reply_to
+        if said != (draft.message, data_text(draft.data), draft.reply_to):
+            raise ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
+        raise _held(found.id)
+
+    def report(self, actor: Actor, room: str, action: Complain) -> Deferred[Ack]:
+        """
+        Report a message to those that moderate *room*.  Fires once that is kept.
+
+        The same one a second time is answered as a duplicate.  Fails with ``not_found``, or as
+        `hold`.
+
+        @raise ChatError: at once, if *actor* may not.
+        """
+        self._policy.require(actor, room, "join")
+        return Deferred.fromCoroutine(self._report(actor, room, action))
+
+    async def _report(self, actor: Actor, room: str, action: Complain) -> Ack:
+        message = await self._message(room, action.ref)
+        owner = owner_of(actor)
+        by = owner if actor.user is None else actor.user.subject
+        known_as = _id("report", room, f"{message.seq} {message.time}", by)
+        case = _kept(
+            Case(
+                "report",
+                "open",
+                room,
+                self._now(),
+                message.user,
+                message.message,
+                owner,
+                data_text(message.data),
+                message.reply_to,
+                ref=message.seq,
+                reporter=actor.user,
+                reason=action.reason,
+            )
+        )
+        opened = False
+        if self._register.find(known_as) is None:
+            until = int(self._time.wall()) + REPORT_LASTS
+            opened = await self._register.add(known_as, case, until)
+        await self._check_kept(known_as, room, action.ref)
+        return Ack(time=self._now(), nonce=action.nonce, duplicate=not opened, case=known_as)
+
+    async def _message(self, room: str, ref: int) -> Message:
+        page = await self._messages.read(room, ref - 1, 1)
+        found = page.entries[0] if page.entries else None
+        if not isinstance(found, Message) or found.seq != ref:
+            raise ChatError(Kind.NOT_FOUND, "There is no such message any more.")
+        return found
+
+    async def _check_kept(self, known_as: str, room: str, ref: int) -> None:
+        """Keep no message that was retracted before all processes knew of its report."""
+        try:
+            await self._message(room, ref)
+        except ChatError as error:
+            found = self._register.find(known_as)
+            if found is not None and error.kind is Kind.NOT_FOUND:
+                await self._close(found)
+            raise
+
+    def review(self, actor: Actor, room: str, action: Review) -> Deferred[Ack]:
+        """As `livechat.rooms.reviews.Reviews.review`."""
+        return self._reviews.review(actor, room, action)
+
+    def listed(self, actor: Actor, room: str | None = None) -> list[tuple[str, Case]]:
+        """
+        The open cases of *room*, or of all rooms, the oldest first.
+
+        @raise ChatError: the actor may not see them.
+        """
+        self._policy.require(actor, EVERYWHERE if room is None else room, "moderate")
+        found = (each for each in self._register.open() if room in (None, each.case.room))
+        return [
+            (each.id, each.case) for each in sorted(found, key=lambda one: (one.case.time, one.id))
+        ]
+
+    async def close_about(self, subject: str, room: str | None = None) -> int:
+        """
+        Reject what *subject* said and that waits, and close reports of what it said; in *room*, or
+        in all rooms.  Returns how many that were.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be closed.
+        """
+        await self._register.catch_up()
+        found = list(self._register.of_author(subject))
+        return await self._close_all(each for each in found if room in (None, each.case.room))
+
+    async def close_refs(self, room: str, refs: Iterable[int]) -> int:
+        """
+        Close the reports of messages of *room*, from whatever process they come.  Returns how many
+        that were; fails as `close_about`.
+        """
+        await self._register.catch_up()
+        return await self._close_all(
+            [each for ref in refs for each in self._register.of_message(room, ref)]
+        )
+
+    def retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
+        """
+        Close the reports of messages that were retracted: their texts are to be nowhere.  Fires
+        with *amended* once that is done; if it cannot be done now, it is tried again.
+        """
+        return Deferred.fromCoroutine(self._retracted(amended, room))
+
+    async def _retracted(self, amended: Amended, room: str) -> Amended:
+        if isinstance(amended.event, Retracted):
+            try:
+                await self.close_refs(room, amended.event.refs)
+            except ChatError as error:
+                _log.warn("Reports of retracted messages remain: {reason}", reason=error.detail)
+                self._close_later(room, amended.event.refs)
+        return amended
+
+    def _close_later(self, room: str, refs: Iterable[int]) -> None:
+        if not self._remaining:
+            self._time.callLater(CLOSE_EVERY, self._close_remaining)
+        self._remaining += [(room, ref) for ref in refs]
+        # The newest ones are those that were read most lately.
+        del self._remaining[:-MOST_REMAINING]
+
+    def _close_remaining(self) -> None:
+        remaining, self._remaining = self._remaining, []
+        for room in {each for each, _ in remaining}:
+            refs = tuple(ref for each, ref in remaining if each == room)
+            self.retracted(Amended(Retracted(0, 0, refs, "author")), room).addErrback(_broken)
+
+    async def _close_all(self, cases: Iterable[Found]) -> int:
+        closing = [Deferred.fromCoroutine(self._close(each)) for each in cases]
+        ended = await DeferredList(closing, consumeErrors=True)
+        for _, result in ended:
+            if isinstance(result, Failure):
+                result.raiseException()
+        return sum(result is True for _, result in ended)
+
+    async def _close(self, found: Found) -> bool:
+        state: CaseState = "rejected" if found.case.kind == "held" else "closed"
+        decided = replace(found.case, state=state, decided=int(self._time.wall()))
+        return await self._reviews.decide(found, decided)
+
+    def _now(self) -> int:
+        return int(1000 * self._time.wall())
+
+
+def owner_of(actor: Actor) -> str:
+    """Whose the cases of *actor* are: a guest has another key at once, an address it has not."""
+    user = actor.user
+    if user is not None and user.verified:
+        return user.subject
+    return actor.source.mark or (_NOBODY if user is None else user.subject)
+
+
+def rejected(case: Case) -> ChatError:
+    """The refusal of a message that was rejected."""
+    reason = case.verdict_reason
+    detail = f"This message was rejected: {reason}" if reason else "This message was rejected."
+    return ChatError(Kind.REJECTED, detail, reason=reason)
+
+
+def _held(known_as: str) -> ChatError:
+    return ChatError(Kind.HELD, "This message waits for a review.", case=known_as)
+
+
+def _kept(case: Case) -> Case:
+    """*case*, with as much of its message as there is room for."""
+    if size(case) <= LARGEST_CASE:
+        return case
+    return replace(case, message=f"{case.message[:_EXCERPT]}\u2026")
+
+
+def _id(*parts: str) -> str:
+    """An id that is the same for the same case."""
+    return blake2b("\n".join(parts).encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+def _broken(failure: Failure) -> None:
+    _log.failure("Reports of retracted messages could not be closed.", failure)

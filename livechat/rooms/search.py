@@ -1,0 +1,125 @@
+"""
+Search: the messages of a room that fit, in a part of its history.
+
+What is kept is looked through, entry by entry, and bounded: a page looks at `MOST_LOOKED` entries
+for each message that is asked for, and at `MOST_CHARACTERS`.  Where it stops, its links lead on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final, TypeGuard
+from unicodedata import normalize
+
+from msgspec import Struct
+
+from livechat.protocol.messages import Entry, Message, characters
+from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
+
+#: Characters that a page looks at: some milliseconds of a core, less than a long page costs.
+MOST_CHARACTERS: Final = 250_000
+#: Characters of a text that is looked for.
+LONGEST_TEXT: Final = 200
+#: Entries that are read at a time.
+_AT_ONCE: Final = 100
+
+
+class Wanted(Struct, frozen=True):
+    """
+    The messages that are looked for; what is left out counts for all.
+
+    @ivar subject: their author's (`livechat.protocol.messages.User.subject`).
+    @ivar text: a part of their text, as `folded`.
+    """
+
+    subject: str | None = None
+    text: str | None = None
+
+    def fits(self, entry: Entry) -> TypeGuard[Message]:
+        """Tell whether *entry* is a message that fits."""
+        if not isinstance(entry, Message):
+            return False
+        if self.subject is not None:
+            user = entry.user
+            if user is None or user.subject != self.subject:
+                return False
+        return self.text is None or self.text in folded(entry.message)
+
+
+def folded(text: str) -> str:
+    """*text*, the same whatever the case, the width and the composition of its letters."""
+    return normalize("NFKC", normalize("NFKC", text).casefold())
+
+
+class Matches(History):
+    """
+    A part of a history, of which only the messages that fit are shown.
+
+    What else is known of it is as in `History`: `first` to `last` were looked at.
+    """
+
+    def __init__(self, whole: History, first: int, last: int, found: Sequence[Message]) -> None:
+        super().__init__(whole.log, whole.room, whole.position, first, last)
+        self.found = tuple(found)
+
+    async def pages(self) -> AsyncGenerator[tuple[Message, ...], None]:
+        """All messages that fit, oldest first."""
+        if self.found:
+            yield self.found
+
+
+async def search(history: History, window: Window, wanted: Wanted) -> Matches:
+    """
+    Find the messages that fit: the first ones, or the newest, as *window* says.
+
+    @param history: any part of the room's, which the actor may read.
+    @raise ChatError: the log cannot be read.
+    """
+    limit = min(window.limit, LONGEST_HISTORY)
+    position, looked = history.position, MOST_LOOKED * limit
+    if window.after is not None:
+        first = max(window.after + 1, position.oldest)
+        return await _forward(history, first, min(first + looked - 1, position.seq), limit, wanted)
+    newest = position.seq if window.before is None else window.before - 1
+    last = min(newest, position.seq)
+    return await _backward(history, max(last - looked + 1, position.oldest), last, limit, wanted)
+
+
+async def _forward(
+    history: History, first: int, ceiling: int, limit: int, wanted: Wanted
+) -> Matches:
+    found: list[Message] = []
+    last, left = first - 1, MOST_CHARACTERS
+    while last < ceiling:
+        end = min(last + _AT_ONCE, ceiling)
+        for entry in await _read(history, last + 1, end):
+            left -= characters(entry)
+            if wanted.fits(entry):
+                found.append(entry)
+            if len(found) == limit or left <= 0:
+                return Matches(history, first, entry.seq, found)
+        last = end
+    return Matches(history, first, last, found)
+
+
+async def _backward(history: History, floor: int, last: int, limit: int, wanted: Wanted) -> Matches:
+    found: list[Message] = []
+    first, left = last + 1, MOST_CHARACTERS
+    while first > floor:
+        start = max(first - _AT_ONCE, floor)
+        for entry in reversed(await _read(history, start, first - 1)):
+            left -= characters(entry)
+            if wanted.fits(entry):
+                found.append(entry)
+            if len(found) == limit or left <= 0:
+                return Matches(history, entry.seq, last, found[::-1])
+        first = start
+    return Matches(history, first, max(last, first - 1), found[::-1])
+
+
+async def _read(history: History, first: int, last: int) -> list[Entry]:
+    """Read the kept entries from *first* to *last*."""
+    found: list[Entry] = []
+    async for page in History(history.log, history.room, history.position, first, last).entries():
+        found += page
+    return found

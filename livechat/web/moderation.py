@@ -1,0 +1,250 @@
+"""
+What moderators look at, by HTTP: restrictions, and the audit as pages and as server-sent events.
+
+They act by `livechat.web.back_ends`, and by frames of ``livechat.v1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from msgspec.structs import replace
+from zope.interface import implementer
+
+from livechat.errors import ChatError, Kind
+from livechat.http.call import Call
+from livechat.http.endpoint import Endpoint
+from livechat.http.response import Response, json, streamed_json
+from livechat.identity.actor import Actor
+from livechat.identity.door import Door
+from livechat.identity.leases import IHolder
+from livechat.interfaces import ISink
+from livechat.members.base import HEARTBEAT
+from livechat.protocol.audit import record_of_text
+from livechat.protocol.back_ends import RecordLine, RestrictionLine, RestrictionList
+from livechat.protocol.encoding import Encoding, encode_frame
+from livechat.protocol.messages import Entry, Message, Place, Position
+from livechat.protocol.moderation import Restriction
+from livechat.protocol.names import room_name
+from livechat.protocol.v1 import Resumed, error_of
+from livechat.protocol.values import place_of_text
+from livechat.protocol.wire import encode
+from livechat.rooms.chat import Chat
+from livechat.rooms.history import HISTORY_PAGE, History, Window
+from livechat.system.time import Time
+from livechat.web import back_end_operations as told
+from livechat.web.admin.events import EventStream
+from livechat.web.credentials import CredentialFinder
+from livechat.web.histories import links, place
+from livechat.web.queries import claim, page_limit, window
+
+#: Records that a stream reads at a time.
+_AT_ONCE: Final = 100
+_COMMENT: Final = b":\n\n"
+
+
+class ModerationApi:
+    """The endpoints."""
+
+    def __init__(self, chat: Chat, door: Door, credentials: CredentialFinder, time: Time) -> None:
+        self._chat = chat
+        self._door = door
+        self._credentials = credentials
+        self._time = time
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The rows of the tree."""
+        restrictions, in_room = told.restrictions(), told.restrictions_of()
+        return {
+            "/chat/restrictions/": Endpoint({"GET": self.restrictions}, None, restrictions),
+            "/chat/restrictions/{room}/": Endpoint({"GET": self.restrictions}, None, in_room),
+            "/chat/audit/": Endpoint({"GET": self.audit}, None, told.audit()),
+            "/chat/audit/events/": Endpoint({"GET": self.events}, None, told.audit_events()),
+        }
+
+    async def restrictions(self, call: Call) -> Response:
+        """The restrictions in force, everywhere or in a room, the oldest first, page by page."""
+        room = call.names.get("room")
+        after, limit = call.query.get("after"), page_limit(call.query)
+        listed = self._chat.moderation.listed(
+            await self._caller(call), None if room is None else room_name(room)
+        )
+        if after is not None:
+            seen = _place_of(after)
+            listed = [each for each in listed if _key(*each) > seen]
+        page = listed[:limit]
+        following = _text_of(*page[-1]) if len(listed) > limit else None
+        return json(RestrictionList([_line(*each) for each in page], following))
+
+    async def audit(self, call: Call) -> Response:
+        """The records of the audit, as a history."""
+        part = window(call.query, HISTORY_PAGE)
+        found = await self._chat.audit.history(await self._caller(call), part)
+        headers = (*place(found), *links("/chat/audit/", {}, part, found))
+        return streamed_json(_records(found), headers)
+
+    async def events(self, call: Call) -> Response:
+        """The records as server-sent events, as they come."""
+        since = call.header("Last-Event-ID") or call.query.get("since")
+        seen = None if since is None else place_of_text(since)
+        actor = await self._caller(call)
+        # Refused now, if it cannot be read: once the stream has begun it is too late.
+        position = (await self._chat.audit.history(actor, Window(0))).position
+        stream = _Stream(self._chat, actor, EventStream(self._time, float("inf")))
+        return stream.answer(seen or Place(position.epoch, position.seq))
+
+    async def _caller(self, call: Call) -> Actor:
+        """
+        Admit a caller: a look counts as an act.
+
+        @raise ChatError: there were too many.
+        """
+        claimed = claim(call, {}, self._credentials.find(call))
+        actor = await self._door.caller(call.source, claimed)
+        self._chat.admit(actor)
+        return actor
+
+
+@implementer(IHolder, ISink)
+class _Stream:
+    """The audit, for a client that listens for as long as it may."""
+
+    def __init__(self, chat: Chat, actor: Actor, events: EventStream) -> None:
+        self._chat = chat
+        self._actor = actor
+        self._events = events
+        self._refusal: ChatError | None = None
+
+    def answer(self, seen: Place) -> Response:
+        """The answer, which begins behind *seen*."""
+        return self._events.answer(self._pieces(seen))
+
+    def expiring(self) -> None:
+        """No-op: whoever listens cannot bring another token."""
+
+    def lapsed(self, reason: ChatError) -> None:
+        self._refusal = reason
+        self._events.end()
+
+    def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
+        self._events.news()
+
+    async def _pieces(self, seen: Place) -> AsyncGenerator[bytes, None]:
+        audit = self._chat.audit
+        hold = self._chat.leases.hold(self._actor, self)
+        try:
+            await audit.watch(self._actor, self)
+            async with aclosing(self._records(seen)) as pieces:
+                async for each in pieces:
+                    yield each
+        except ChatError as reason:
+            self._refusal = reason
+        finally:
+            audit.unwatch(self)
+            if hold is not None:
+                hold.end()
+        if self._refusal is not None:
+            yield encode_frame(Encoding.EVENTS, error_of(self._refusal))
+
+    async def _records(self, seen: Place) -> AsyncGenerator[bytes, None]:
+        """Every record behind *seen*, as they come; first, and in a gap, what is missing."""
+        asked = True
+        while not self._events.ended:
+            found = await self._read(seen)
+            gap, seen = _gap(seen, found.position, asked=asked)
+            if gap is not None:
+                yield encode_frame(Encoding.EVENTS, gap, seen)
+                asked = False
+                continue
+            async for page in found.pages():
+                yield b"".join(_event(each, seen.epoch) for each in page)
+            seen = Place(seen.epoch, max(seen.seq, found.last))
+            if seen.seq >= found.position.seq:
+                await self._events.rest(HEARTBEAT)
+                yield _COMMENT
+
+    async def _read(self, seen: Place) -> History:
+        """
+        The records behind *seen*.
+
+        @raise ChatError: the actor may not read them, or not any more.
+        """
+        # What an actor may do is found once; every act that takes it is news.
+        now = replace(self._actor, rights={}, restricted={})
+        return await self._chat.audit.history(now, Window(_AT_ONCE, after=seen.seq))
+
+
+def _gap(seen: Place, position: Position, *, asked: bool) -> tuple[Resumed | None, Place]:
+    """
+    What is to be told of what is missing behind *seen*, and where to go on.
+
+    @param asked: it is told that nothing is, too.
+    """
+    if seen.epoch != position.epoch or seen.seq > position.seq:
+        start = Place(position.epoch, position.oldest - 1)
+        return Resumed(False, "epoch", epoch=position.epoch, to=position.seq), start
+    if position.oldest > seen.seq + 1:
+        start = Place(seen.epoch, position.oldest - 1)
+        return Resumed(False, "trimmed", oldest=position.oldest, to=position.seq), start
+    if not asked:
+        return None, seen
+    return Resumed(True, first=seen.seq + 1, to=position.seq), seen
+
+
+def _event(message: Message, epoch: str) -> bytes:
+    data = encode(_record(message))
+    return b"event: record\nid: %b:%d\ndata: %b\n\n" % (epoch.encode(), message.seq, data)
+
+
+async def _records(found: History) -> AsyncGenerator[bytes, None]:
+    lead = b'{"records":['
+    async for page in found.pages():
+        yield lead + b",".join(encode(_record(each)) for each in page)
+        lead = b","
+    yield (lead if lead != b"," else b"") + b"]}"
+
+
+def _record(message: Message) -> RecordLine:
+    try:
+        record = record_of_text(message.message)
+    except ValueError:
+        return RecordLine(message.seq, message.time)
+    return RecordLine(message.seq, message.time, record.action, record.by, record.room, record.text)
+
+
+def _line(room: str, restriction: Restriction) -> RestrictionLine:
+    user = restriction.user
+    return RestrictionLine(
+        room,
+        user,
+        not user.verified,
+        restriction.kind,
+        restriction.until,
+        restriction.reason,
+        restriction.author,
+        restriction.made,
+    )
+
+
+_Key = tuple[int, str, str]
+
+
+def _key(room: str, restriction: Restriction) -> _Key:
+    """Where a restriction stands in the list."""
+    return restriction.made, room, restriction.user.subject
+
+
+def _text_of(room: str, restriction: Restriction) -> str:
+    return "|".join(map(str, _key(room, restriction)))
+
+
+def _place_of(text: str) -> _Key:
+    """
+    @raise ChatError: it is no `next` of a page.
+    """
+    made, *rest = text.split("|", 2)
+    if len(rest) != 2 or not (made.isascii() and made.isdigit() and len(made) <= 15):
+        raise ChatError(Kind.BAD_QUERY, "'after' is the 'next' of the page before.")
+    return int(made), rest[0], rest[1]

@@ -1,0 +1,320 @@
+"""`livechat.rooms.removal`."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import capturedLogs
+
+from livechat.errors import ChatError, Kind
+from livechat.identity.actor import OPERATOR
+from livechat.identity.rights import Right
+from livechat.protocol.audit import Action, AuditRecord
+from livechat.protocol.messages import Draft
+from livechat.rooms.audit import RETRY_EVERY
+from livechat.rooms.removal import (
+    LEASE,
+    LOOK_EVERY,
+    MOST_CLEARING,
+    MOST_RUNNING,
+    MOST_WAITING,
+    PATIENCE,
+    SETTLED,
+)
+from livechat.rooms.sweeping import MOST_JOBS, PAGE, Job, jobs_map
+from tests.rooms.removing import (
+    BOB,
+    BY,
+    EVE,
+    Store,
+    events,
+    goes_on,
+    jobs,
+    kind,
+    of,
+    process,
+    records,
+    say,
+    texts,
+    until,
+)
+from tests.support import ADMIN, World, result
+
+
+class TestOwn:
+    def test_own(self, world: World) -> None:
+        """One may take back all one said oneself; it is recorded nowhere."""
+        say(world, "a", "b")
+        say(world, "c", user=BOB)
+        assert until(world, world.chat.removal.by_subject(of(world, EVE), "r", "g:eve")).count == 2
+        assert texts(world) == ["c"]
+        assert [each.by for each in events(world)] == ["author"]
+        assert records(world) == []
+
+    @pytest.mark.parametrize(
+        ("subject", "rights"),
+        [
+            ("u:bob", ("join", "history", "send")),
+            ("u:eve", ("join", "history", "send")),
+            ("g:eve", ("join", "history")),
+            ("u:bob", ("manage",)),
+        ],
+    )
+    def test_refused(self, world: World, subject: str, rights: tuple[Right, ...]) -> None:
+        """Of others without `moderate`, own ones without `send`."""
+        say(world, "a")
+        say(world, "b", user=BOB)
+        with pytest.raises(ChatError) as caught:
+            world.chat.removal.by_subject(of(world, EVE, *rights), "r", subject)
+        assert caught.value.kind in {Kind.FORBIDDEN, Kind.UNAUTHORIZED}
+        assert (texts(world), jobs(world)) == (["a", "b"], {})
+
+    def test_an_operators_own(self, world: World) -> None:
+        """Of these the audit says that they were taken back, and not what they were."""
+        say(world, "mine", user=OPERATOR)
+        assert until(world, world.chat.removal.by_subject(ADMIN, "r", OPERATOR.subject)).count == 1
+        assert records(world) == [AuditRecord(Action("retract", ref=1, user=OPERATOR), BY, "r")]
+
+
+class TestUntil:
+    def test_until(self, world: World) -> None:
+        """What is said until then goes too, soon after it; the answer does not wait for it."""
+        say(world, "spam", "spam")
+        end = world.chat.now() + 1_000
+        done = world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end)
+        assert until(world, done).count == 2
+        say(world, "said at another process")
+        goes_on(world, 1.1)
+        say(world, "said later")
+        goes_on(world, SETTLED)
+        assert texts(world) == ["said later"]
+        assert [each.text for each in records(world)][-1] == "said at another process"
+        assert jobs(world) == {}
+
+
+class TestInterrupted:
+    """The ack does not say that it is done; it goes on by itself."""
+
+    def test_store_away(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = Store(world, monkeypatch)
+        say(world, *("spam" for _ in range(500)))
+        world.chat.removal.start()
+        store.amends = 2
+        done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
+        assert kind(world, done) is Kind.UNKNOWN
+        assert len(texts(world)) == 300
+        store.amends = None
+        goes_on(world, LEASE + 2 * LOOK_EVERY)
+        assert texts(world) == []
+        assert len(records(world)) == 500
+        assert jobs(world) == {}
+
+    def test_store_away_before(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing was begun, and nothing goes on."""
+        say(world, "spam")
+        away = fail(ChatError(Kind.UNAVAILABLE, "away"))
+        monkeypatch.setattr(world.backend.messages, "read", lambda *_: away)
+        done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
+        assert kind(world, done) is Kind.UNAVAILABLE
+        assert jobs(world) == {}
+
+    def test_audit_away(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No text is lost: nothing more is removed while too many records wait."""
+        store = Store(world, monkeypatch)
+        say(world, *(f"spam {number}" for number in range(900)))
+        world.chat.removal.start()
+        store.records = False
+        with capturedLogs():
+            done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
+            assert kind(world, done) is Kind.UNKNOWN
+            goes_on(world, 4 * (LEASE + LOOK_EVERY))
+        assert len(world.chat.audit._waiting) + len(texts(world)) == 900
+        assert len(world.chat.audit._waiting) <= 300
+        store.records = True
+        goes_on(world, RETRY_EVERY + 2 * LEASE + LOOK_EVERY)
+        assert texts(world) == []
+        assert sorted(each.text or "" for each in records(world)) == sorted(
+            f"spam {number}" for number in range(900)
+        )
+
+    def test_audit_full(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then nothing is begun."""
+        monkeypatch.setattr("livechat.rooms.audit.MOST_WAITING", 0)
+        say(world, "spam")
+        for call in (
+            lambda: world.chat.removal.clear(ADMIN, "r"),
+            lambda: world.chat.removal.by_subject(ADMIN, "r", "g:eve"),
+        ):
+            with pytest.raises(ChatError) as caught:
+                call()
+            assert caught.value.kind is Kind.UNAVAILABLE
+        assert (texts(world), jobs(world)) == (["spam"], {})
+        assert until(world, world.chat.removal.by_subject(of(world, EVE), "r", "g:eve")).count == 1
+
+    def test_a_bug(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is in the log, and answered."""
+        say(world, "spam")
+        monkeypatch.setattr(world.backend.messages, "amend", lambda _: fail(RuntimeError("bug")))
+        with capturedLogs() as logged:
+            assert kind(world, world.chat.removal.clear(ADMIN, "r")) is Kind.INTERNAL
+        assert any("failed" in str(each.get("log_format")) for each in logged)
+
+
+class TestTakenOver:
+    def test_killed(self, world: World) -> None:
+        """Another process goes on where one was killed, once the lease has run out."""
+        say(world, *("spam" for _ in range(700)))
+        other = process(world)
+        other.start()
+        done = world.chat.removal.by_subject(ADMIN, "r", "g:eve")
+        world.clock.advance(0.01)
+        # It does nothing more, and renews nothing.
+        world.chat.removal._idle = Deferred()
+        goes_on(world, 0.1)
+        left = len(texts(world))
+        assert 0 < left < 700
+        goes_on(world, LEASE - 1)
+        assert len(texts(world)) == left
+        goes_on(world, 2 * LOOK_EVERY)
+        assert (texts(world), jobs(world)) == ([], {})
+        assert len(records(world)) == 700
+        assert kind(world, done) is Kind.UNKNOWN
+
+    def test_two_at_once(self, world: World) -> None:
+        """Of two that see it, one takes it."""
+        say(world, *("a" for _ in range(300)))
+        job = Job("r", BY, moderates=True, below=301, ends=2**40)
+        result(jobs_map(world.backend).put("r|*", msgspec.json.encode(job)))
+        for each in (process(world), process(world), world.chat.removal):
+            each.start()
+        goes_on(world, 2)
+        assert texts(world) == []
+        assert records(world) == [AuditRecord(Action("clear", count=300), BY, "r")]
+
+    def test_lost_to_another(self, world: World) -> None:
+        """A process that slept through its lease leaves the job to the one that has it."""
+        say(world, *("a" for _ in range(2_000)))
+        done = world.chat.removal.clear(ADMIN, "r")
+        world.clock.advance(0.01)
+        (key,) = jobs(world)
+        taken = msgspec.json.encode(replace(jobs(world)[key], lease=world.wall + 3 * LEASE))
+        result(jobs_map(world.backend).put(key, taken))
+        world.chat.removal._held[key].renewed = 0
+        assert kind(world, done) is Kind.UNKNOWN
+        left = len(texts(world))
+        goes_on(world, 1)
+        assert len(texts(world)) == left
+        assert jobs_map(world.backend).get(key) == taken
+
+    def test_stopped(self, world: World) -> None:
+        """A process that stops lets go at once."""
+        say(world, *("a" for _ in range(2_000)))
+        orders = [world.chat.removal.clear(ADMIN, "r") for _ in range(2)]
+        world.clock.advance(0.01)
+        stopped = Deferred.fromCoroutine(world.chat.removal.stop())
+        assert kind(world, orders[1]) is Kind.UNAVAILABLE
+        assert kind(world, orders[0]) is Kind.UNKNOWN
+        until(world, stopped)
+        with capturedLogs():
+            assert kind(world, world.chat.removal.clear(ADMIN, "r")) is Kind.UNAVAILABLE
+        left = len(texts(world))
+        assert left
+        process(world).start()
+        goes_on(world, 2)
+        assert (texts(world), jobs(world)) == ([], {})
+
+    def test_second_sweep(self, world: World) -> None:
+        """It is not forgotten, by whichever process."""
+        say(world, "spam")
+        end = world.chat.now() + 5_000
+        until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve", until=end))
+        say(world, "more")
+        until(world, Deferred.fromCoroutine(world.chat.removal.stop()))
+        process(world).start()
+        goes_on(world, 1)
+        assert texts(world) == ["more"]
+        goes_on(world, 5 + SETTLED)
+        assert (texts(world), jobs(world)) == ([], {})
+
+    def test_unreadable(self, world: World) -> None:
+        """A job of another livechat is left to it."""
+        result(jobs_map(world.backend).put("r|*", b'{"room":7}'))
+        world.chat.removal.start()
+        goes_on(world, LOOK_EVERY)
+        assert jobs_map(world.backend).get("r|*") == b'{"room":7}'
+
+
+class TestMany:
+    def test_the_same_again(self, world: World) -> None:
+        """It waits for the first, then finds nothing: no message is counted twice."""
+        say(world, *("spam" for _ in range(150)))
+        orders = [world.chat.removal.by_subject(ADMIN, "r", "g:eve") for _ in range(5)]
+        assert [until(world, each).count for each in orders] == [150, 0, 0, 0, 0]
+        assert len(records(world)) == 150
+        assert world.chat.removal._held == {}
+
+    def test_too_many_of_the_same(self, world: World) -> None:
+        say(world, *("spam" for _ in range(300)))
+        orders = [world.chat.removal.clear(ADMIN, "r") for _ in range(MOST_WAITING + 2)]
+        assert kind(world, orders[-1]) is Kind.OVERLOADED
+        assert sum(until(world, each).count for each in orders[:-1]) == 300
+
+    def test_one_that_takes_long(self, world: World) -> None:
+        """Nobody waits for ever: neither for the own job nor for one before it."""
+        job = Job("r", BY, moderates=True, below=2, lease=world.wall + 2 * PATIENCE, ends=2**40)
+        result(jobs_map(world.backend).put("r|*", msgspec.json.encode(job)))
+        assert kind(world, world.chat.removal.clear(ADMIN, "r")) is Kind.UNAVAILABLE
+        result(jobs_map(world.backend).drop("r|*"))
+        assert jobs(world) == {}
+
+    def test_own_takes_long(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        say(world, *("spam" for _ in range(1_000)))
+        monkeypatch.setattr("livechat.rooms.sweeping.PAUSE", PATIENCE / 2)
+        done = world.chat.removal.clear(ADMIN, "r")
+        assert kind(world, done) is Kind.UNKNOWN
+        goes_on(world, 5 * PATIENCE)
+        assert texts(world) == []
+
+    def test_jobs(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thousand are done, a few at a time; one more is refused."""
+        monkeypatch.setattr("livechat.rooms.sweeping.PAUSE", 0)
+        rooms = [f"r{number}" for number in range(MOST_JOBS)]
+        world.store.write([Draft(room, "stays", BOB) for room in rooms])
+        world.store.write([Draft(room, "spam", EVE) for room in rooms[::50]])
+        by_subject, eve = world.chat.removal.by_subject, of(world, EVE)
+        orders = [by_subject(eve, room, "g:eve") for room in rooms]
+        assert kind(world, world.chat.removal.clear(ADMIN, "other")) is Kind.OVERLOADED
+        assert len(world.chat.removal._running) == MOST_RUNNING
+        assert sum(until(world, each).count for each in orders) == MOST_JOBS // 50
+        assert jobs(world) == {}
+
+    def test_spam_goes_first(self, world: World) -> None:
+        """However many rooms are cleared, there is room for what people wait for."""
+        for number in range(9):
+            say(world, *("a" for _ in range(500)), room=f"r{number}")
+        clears = [world.chat.removal.clear(ADMIN, f"r{number}") for number in range(8)]
+        sweep = world.chat.removal.by_subject(of(world, EVE), "r8", "g:eve")
+        running = [each.job for each in world.chat.removal._running]
+        assert sum(not each.subject for each in running) == MOST_CLEARING
+        assert until(world, sweep).count == 500
+        assert not any(each.called for each in clears[MOST_CLEARING:])
+        assert [until(world, each).count for each in clears] == [500] * 8
+
+    def test_leases_of_waiting_jobs(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A job that waits for its turn is not taken by another process."""
+        monkeypatch.setattr("livechat.rooms.sweeping.PAUSE", LEASE / 5)
+        removal = world.chat.removal
+        removal.start()
+        for number in range(MOST_RUNNING + 1):
+            say(world, *("a" for _ in range(10 * PAGE)), room=f"r{number}")
+            order = removal.by_subject(of(world, EVE), f"r{number}", "g:eve")
+            order.addErrback(lambda _: None)
+        other = process(world)
+        other.start()
+        for _ in range(int(4 * LEASE) + 10):
+            world.clock.advance(1)
+            assert other._held == {}
+            assert all(each.lease > world.wall for each in jobs(world).values())
+        assert jobs(world) == {}

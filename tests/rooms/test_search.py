@@ -1,0 +1,149 @@
+"""`livechat.rooms.search`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from livechat.identity.actor import Actor
+from livechat.protocol.messages import Message, Page, Position, User
+from livechat.rooms import search as searching
+from livechat.rooms.history import MOST_LOOKED, History, Window
+from livechat.rooms.search import Matches, Wanted, folded, search
+from tests.support import ADMIN, SOMEBODY, World, result, run
+
+ANN = Actor("user", SOMEBODY.source, User("1", "Ann", verified=True))
+GUEST = Actor("guest", SOMEBODY.source, User("1", "Ann"))
+
+
+def say(world: World, *texts: str, actor: Actor = SOMEBODY) -> None:
+    for text in texts:
+        result(world.chat.send(actor, "r", text))
+
+
+def found(world: World, **wanted: str) -> Matches:
+    history: History = run(world.chat.history(SOMEBODY, "r", Window(0)))
+    if "text" in wanted:
+        wanted["text"] = folded(wanted["text"])
+    matches: Matches = run(search(history, Window(), Wanted(**wanted)))
+    return matches
+
+
+def seqs(matches: Matches) -> list[int]:
+    async def shown() -> list[int]:
+        return [each.seq async for page in matches.pages() for each in page]
+
+    listed: list[int] = run(shown())
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Straße", "STRASSE"),
+        ("ＦＵＬＬ width", "full W"),
+        ("cafe\u0301", "café"),
+        ("ﬁne", "FINE"),
+        ("İstanbul", "i\u0307stan"),
+        ("a\u0000b", "A\u0000B"),
+        ("x" * 16_000 + "end", "xend"),
+        ("\U0001f4a3 boom", "\U0001f4a3"),
+    ],
+)
+def test_same_letters(world: World, text: str, wanted: str) -> None:
+    """A text is found whatever the case, width and composition of its letters."""
+    say(world, "other", text)
+    assert seqs(found(world, text=wanted)) == [2]
+
+
+@pytest.mark.parametrize("wanted", ["%", "_", ".*", "a b", "'", "\\"])
+def test_literally(world: World, wanted: str) -> None:
+    """What is looked for is no pattern of any kind."""
+    say(world, "ab", f"with {wanted} in it")
+    assert seqs(found(world, text=wanted)) == [2]
+
+
+def test_authors(world: World) -> None:
+    """A user of the site and a guest of the same id are two."""
+    say(world, "of nobody")
+    say(world, "x", actor=ANN)
+    say(world, "x", "y", actor=GUEST)
+    assert seqs(found(world, subject="u:1")) == [2]
+    assert seqs(found(world, subject="g:1")) == [3, 4]
+    assert seqs(found(world, subject="g:1", text="Y")) == [4]
+    assert seqs(found(world, subject="u:2")) == []
+
+
+def test_as_it_is_now(world: World) -> None:
+    """Edited messages are found by their present text, and retracted ones are not."""
+    say(world, "old", "old", actor=ANN)
+    result(world.chat.edit(ANN, "r", 1, "new"))
+    result(world.chat.retract(ADMIN, "r", [2]))
+    assert seqs(found(world, text="old")) == []
+    assert seqs(found(world, text="new")) == [1]
+
+
+@given(
+    hits=some.sets(some.integers(1, 60)),
+    limit=some.integers(1, 4),
+    forward=some.booleans(),
+)
+def test_every_match_once(hits: set[int], limit: int, forward: bool) -> None:
+    """Whoever follows the links sees each match once, and no more at a time than was asked for."""
+    texts = ["hit" if number in hits else "miss" for number in range(1, 61)]
+    history = Listed(texts).history()
+    window = Window(limit, after=0) if forward else Window(limit)
+    listed: list[int] = []
+    while True:
+        matches: Matches = run(search(history, window, Wanted(text="hit")))
+        page = [each.seq for each in matches.found]
+        assert len(page) <= limit
+        assert matches.last - matches.first < MOST_LOOKED * limit
+        listed += page if forward else page[::-1]
+        following = matches.newer if forward else matches.older
+        if following is None:
+            break
+        window = Window(limit, after=following) if forward else Window(limit, before=following)
+    assert sorted(listed) == (listed if forward else listed[::-1]) == sorted(hits)
+
+
+class Listed:
+    """A log that has these texts, and counts the entries that it is asked for."""
+
+    def __init__(self, texts: list[str], most: int = 7) -> None:
+        self._entries = [Message(text, number, 0) for number, text in enumerate(texts, 1)]
+        self._most = most
+        self.read_ = 0
+
+    def history(self) -> History:
+        whole = run(self.read("r", 0, 0)).position
+        return History(self, "r", whole, 1, 0)  # type: ignore[arg-type]
+
+    async def read(self, room: str, after: int, limit: int) -> Page:
+        entries = self._entries[after : after + min(limit, self._most)]
+        self.read_ += len(entries)
+        return Page(Position("e", len(self._entries), 1), tuple(entries))
+
+
+def test_bounds_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page looks at ten entries for each that is asked for, or at so many characters."""
+    log = Listed(["miss"] * 1_000)
+    matches: Matches = run(search(log.history(), Window(3), Wanted(text="hit")))
+    assert (matches.first, matches.last, log.read_) == (971, 1_000, 30)
+    assert (matches.older, matches.newer) == (971, None)
+    matches = run(search(log.history(), Window(3, after=10), Wanted(text="hit")))
+    assert (matches.first, matches.last, matches.newer) == (11, 40, 40)
+    monkeypatch.setattr(searching, "MOST_CHARACTERS", 20)
+    matches = run(search(log.history(), Window(100), Wanted(text="hit")))
+    assert (matches.first, matches.last) == (996, 1_000)
+    matches = run(search(log.history(), Window(100, after=0), Wanted(text="hit")))
+    assert (matches.first, matches.last) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    "window", [Window(0), Window(3, before=0), Window(3, before=1), Window(3, after=9)]
+)
+def test_nothing_to_look_at(window: Window) -> None:
+    matches: Matches = run(search(Listed(["hit"] * 9).history(), window, Wanted(text="hit")))
+    assert (matches.found, matches.last) == ((), matches.first - 1)

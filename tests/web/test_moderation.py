@@ -1,0 +1,247 @@
+"""`livechat.web.moderation`: restrictions and the audit by HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from twisted.internet.defer import fail
+
+from livechat.errors import ChatError, Kind
+from livechat.http.connection import LONGEST_STREAM
+from livechat.members.base import HEARTBEAT
+from livechat.protocol.messages import Draft
+from livechat.protocol.names import AUDIT_ROOM
+from tests.support import Port, Wire, request, result
+from tests.web.test_keys import BackEnd, code
+
+NOW = 1_790_000_000
+RESTRICTIONS, AUDIT, EVENTS = "/chat/restrictions/", "/chat/audit/", "/chat/audit/events/"
+MODERATING = {"*": ["join", "history", "send", "moderate"]}
+
+
+@pytest.fixture
+def key(port: Port) -> BackEnd:
+    return BackEnd(port)
+
+
+def restrict(by: BackEnd, user: str, room: str = "r", **more: Any) -> Any:
+    action = {"type": "restrict", "user": user, "kind": "ban", **more}
+    answer = by.ask("POST", f"/chat/actions/{room}/", action)
+    assert answer.status == 200, answer.json()
+    return answer.json()
+
+
+def listed(by: BackEnd, target: str = RESTRICTIONS) -> list[tuple[str, str]]:
+    answer = by.ask("GET", target)
+    assert answer.status == 200, answer.json()
+    return [(each["room"], each["user"]["id"]) for each in answer.json()["restrictions"]]
+
+
+@pytest.mark.parametrize("target", [RESTRICTIONS, f"{RESTRICTIONS}r/", AUDIT, EVENTS])
+def test_who_may_not(port: Port, target: str) -> None:
+    """Guests, users, those that moderate elsewhere, and those that only manage see nothing."""
+    assert code(port.ask("GET", target)) == (401, "unauthorized")
+    elsewhere = BackEnd(port, rooms={"other": ["*"], "r": ["manage"]}, name="elsewhere")
+    user = BackEnd(port, port.world.token())
+    for other in (elsewhere, user):
+        assert code(other.ask("GET", target)) == (403, "forbidden")
+
+
+def test_restrictions(port: Port, key: BackEnd) -> None:
+    """What was taken from whom, by whom, until when and why; of a room, or of all."""
+    moderator = BackEnd(port, rooms={"r": MODERATING["*"]}, name="night shift")
+    restrict(moderator, "42", seconds=60, reason="<b>")
+    port.world.clock.advance(1)
+    restrict(key, "g1", guest=True, everywhere=True)
+    restrict(key, "7", "x")
+    found = moderator.ask("GET", f"{RESTRICTIONS}r/").json()
+    assert found["next"] is None
+    first, second = found["restrictions"]
+    assert first == {
+        "room": "r", "user": {"id": "42", "name": "42", "verified": True}, "guest": False,
+        "kind": "ban", "until": NOW + 60, "reason": "<b>",
+        "by": {"kind": "key", "name": "night shift"}, "made": NOW,
+    }  # fmt: skip
+    assert (second["room"], second["user"]["id"], second["guest"]) == ("*", "g1", True)
+    assert (second["until"], second["reason"]) == (None, "")
+    assert listed(key) == [("r", "42"), ("*", "g1"), ("x", "7")]
+    assert code(moderator.ask("GET", RESTRICTIONS)) == (403, "forbidden")
+    port.world.clock.advance(60)
+    assert listed(key) == [("*", "g1"), ("x", "7")]
+
+
+def test_addresses(port: Port, key: BackEnd) -> None:
+    """Nothing of an address is listed, nor its mark, nor that one is restricted."""
+    wire = port.connect("203.0.113.77")
+    wire.send(request("GET", f"/chat/events/r/?name=Eve&client={'k' * 16}"))
+    ((_, hello), *_) = wire.events()
+    eve = json.loads(hello)["user"]["id"]
+    assert restrict(key, eve, guest=True, address=True)["address"] is True
+    keys = [name for name, _ in port.world.chat.restrictions._shared.items()]
+    (mark,) = (name.partition("|a:")[2] for name in keys if "|a:" in name)
+    for target in (RESTRICTIONS, f"{RESTRICTIONS}r/", AUDIT):
+        body = key.ask("GET", target).body.decode()
+        assert eve in body
+        assert mark not in body
+        assert "203.0.113.77" not in body
+    assert listed(key) == [("r", eve)]
+
+
+def test_pages(key: BackEnd) -> None:
+    """Each restriction is on one page, also of many that were made within a second."""
+    users = [f"{number}|{number}" for number in range(25)]
+    for each in users:
+        restrict(key, each)
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        target = f"{RESTRICTIONS}?limit=10" + (after and f"&after={quote(after)}")
+        answer = key.ask("GET", target).json()
+        found += [each["user"]["id"] for each in answer["restrictions"]]
+        after = answer["next"]
+    assert sorted(found) == sorted(users)
+    assert len(listed(key, f"{RESTRICTIONS}?limit=0")) == 1
+    for wrong in ("limit=x", "after=", "after=1", "after=x|r|u:1", f"after={'9' * 16}|r|u:1"):
+        assert code(key.ask("GET", f"{RESTRICTIONS}?{wrong}")) == (400, "bad_query")
+    for room in ("*", "!audit"):
+        assert code(key.ask("GET", f"{RESTRICTIONS}{room}/")) == (400, "bad_room")
+
+
+def test_audit(port: Port, key: BackEnd) -> None:
+    """Records as objects, page by page as histories have them."""
+    moderator = BackEnd(port, rooms=MODERATING, name="night shift")
+    for number in range(5):
+        restrict(key, str(number), seconds=60)
+    answer = moderator.ask("GET", f"{AUDIT}?limit=2")
+    first, last = answer.json()["records"]
+    assert (first["seq"], last["seq"]) == (4, 5)
+    assert last["room"] == "r"
+    assert last["by"] == {"kind": "key", "name": "back end"}
+    assert (last["action"]["type"], last["action"]["user"]["id"]) == ("restrict", "4")
+    assert answer.headers["link"] == '</chat/audit/?before=4&limit=2>; rel="prev"'
+    assert answer.headers["livechat-seq"] == "5"
+    assert answer.headers["livechat-epoch"]
+    found = moderator.ask("GET", f"{AUDIT}?after=0&limit=2").json()["records"]
+    assert [each["seq"] for each in found] == [1, 2]
+    assert code(key.ask("GET", f"{AUDIT}?limit=x")) == (400, "bad_query")
+
+
+def test_an_empty_audit(key: BackEnd) -> None:
+    assert key.ask("GET", AUDIT).body == b'{"records":[]}'
+
+
+def test_a_record_that_cannot_be_read(port: Port, key: BackEnd) -> None:
+    """It is listed as one, without what it does not have."""
+    result(port.world.backend.messages.publish(Draft(AUDIT_ROOM, "{")))
+    restrict(key, "1")
+    broken, whole = key.ask("GET", AUDIT).json()["records"]
+    assert broken.keys() == {"seq", "time"}
+    assert whole["action"]["type"] == "restrict"
+
+
+def listen(by: BackEnd, query: str = "", **headers: str) -> Wire:
+    wire = by.port.connect()
+    wire.send(request("GET", f"{EVENTS}{query}", **by.headers | headers))
+    return wire
+
+
+def heard(wire: Wire) -> list[tuple[str, Any]]:
+    return [(name, json.loads(data)) for name, data in wire.events()]
+
+
+def test_events(port: Port, key: BackEnd) -> None:
+    """Records come as they are made; first it is said where the stream begins."""
+    restrict(key, "1")
+    wire = listen(key)
+    ((name, told),) = heard(wire)
+    assert (name, told["complete"], told["from"], told["to"]) == ("resumed", True, 2, 1)
+    restrict(key, "2")
+    port.world.clock.advance(0)
+    ((name, record),) = heard(wire)
+    assert (name, record["seq"], record["action"]["user"]["id"]) == ("record", 2, "2")
+    port.world.clock.advance(HEARTBEAT)
+    assert not wire.closing
+
+
+def test_resume(port: Port, key: BackEnd) -> None:
+    """What came meanwhile comes first; what is missing is named."""
+    for number in range(250):
+        restrict(key, str(number))
+    epoch = key.ask("GET", AUDIT).headers["livechat-epoch"]
+    for given in ({"query": f"?since={epoch}:3"}, {"Last_Event_ID": f"{epoch}:3"}):
+        (_, told), *records = heard(listen(key, **given))
+        assert (told["complete"], told["from"], told["to"]) == (True, 4, 250)
+        assert [each["seq"] for _, each in records] == list(range(4, 251))
+    (_, told), *records = heard(listen(key, "?since=other:300"))
+    assert (told["complete"], told["reason"], told["epoch"]) == (False, "epoch", epoch)
+    assert len(records) == 250
+    (_, told), *records = heard(listen(key, f"?since={epoch}:999"))
+    assert (told["reason"], len(records)) == ("epoch", 250)
+    assert code(key.ask("GET", f"{EVENTS}?since=x")) == (400, "bad_query")
+
+
+def test_the_end_of_a_key(port: Port, key: BackEnd) -> None:
+    """A key that is dropped hears why, and nothing more."""
+    other = BackEnd(port, rooms=MODERATING, name="other")
+    wire = listen(other)
+    heard(wire)
+    assert key.ask("DELETE", f"/chat/keys/{other.id}/").status == 200
+    port.world.clock.advance(0)
+    assert [(name, told["error"]["code"]) for name, told in heard(wire)] == [
+        ("error", "token_revoked")
+    ]
+    assert port.world.hub._watchers == {}
+    assert port.world.leases._held == {}
+
+
+def test_a_moderator_who_is_banned(port: Port, key: BackEnd) -> None:
+    """The stream ends before its own ban is told, and nothing is left behind."""
+    moderator = BackEnd(port, port.world.token("9", rooms=MODERATING))
+    wire = listen(moderator)
+    heard(wire)
+    restrict(key, "9", everywhere=True)
+    port.world.clock.advance(0)
+    assert [(name, told["error"]["code"]) for name, told in heard(wire)] == [("error", "banned")]
+    assert port.world.hub._watchers == {}
+
+
+def test_a_client_that_goes(port: Port, key: BackEnd) -> None:
+    wire = listen(key)
+    heard(wire)
+    wire.hang_up()
+    port.world.clock.advance(0)
+    assert port.world.hub._watchers == {}
+    assert port.world.leases._held == {}
+
+
+def test_a_long_stream(port: Port, key: BackEnd) -> None:
+    """A stream ends after a while, and the client comes back."""
+    wire = listen(key)
+    port.world.clock.pump([HEARTBEAT] * int(LONGEST_STREAM / HEARTBEAT + 1))
+    assert [name for name, _ in heard(wire)] == ["resumed"]
+    assert port.world.hub._watchers == {}
+
+
+def test_a_backend_that_is_away(port: Port, key: BackEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal says so; a stream that has begun ends with it."""
+    wire = listen(key)
+    heard(wire)
+    away = ChatError(Kind.UNAVAILABLE, "away")
+    monkeypatch.setattr(port.world.backend.messages, "read", lambda *_: fail(away))
+    for target in (AUDIT, EVENTS):
+        assert code(key.ask("GET", target)) == (503, "unavailable")
+    port.world.clock.advance(HEARTBEAT)
+    assert [(name, told["error"]["code"]) for name, told in heard(wire)] == [
+        ("error", "unavailable")
+    ]
+
+
+def test_looks_count(make_world: Any) -> None:
+    port = Port(make_world(rate_per_ip=1))
+    user = BackEnd(port, port.world.token("9", rooms=MODERATING))
+    for target in (RESTRICTIONS, AUDIT):
+        assert [user.ask("GET", target).status for _ in range(3)] == [200, 200, 429]
+        port.world.clock.advance(10)
