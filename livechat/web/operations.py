@@ -6,7 +6,7 @@ The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` p
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -325,8 +325,10 @@ def answer(text: str, schema: Document, media: str = "application/json") -> Docu
     return {"200": {"description": text, "content": {media: {"schema": schema}}}}
 
 
-def _problem(status: int, kinds: Collection[Kind]) -> Document:
-    told = {"properties": {"status": {"const": status}, "code": codes(kinds)}}
+def _problem(status: int, kinds: Sequence[Kind]) -> Document:
+    # Not `codes`: all daemons wait for this, for hundreds of answers, when they start.
+    code = {"enum": [kind.code for kind in kinds]}
+    told = {"properties": {"status": {"const": status}, "code": code}}
     schema = {"allOf": [reference("Problem"), told]}
     found: Document = {
         "description": HTTPStatus(status).phrase,

@@ -20,13 +20,14 @@ from livechat.members.session import ASK_RATE
 from livechat.protocol import actions, back_ends, bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
+from livechat.protocol.settings import SettingsChange
 from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract, operations
 from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
-from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
+from tests.support import ADMIN, HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
 from tests.web.test_keys import BackEnd
 
@@ -259,6 +260,27 @@ def test_moderation(port: Port, openapi: Described) -> None:
         ask(key, "GET", f"/chat/{target}/")
         ask(user, "GET", f"/chat/{target}/")
     ask(user, "POST", "/chat/send/r/", {"message": "x"})
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/chat/send/", HELLO),
+        ("/chat/actions/lobby/", HELLO),
+        ("/chat/actions/", b'{"room":"lobby","message":"hi"}'),
+    ],
+)
+def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
+    """A message that waits for a review is no error: its case is in a header."""
+    run(port.world.chat.settings.change("lobby", SettingsChange(hold="all")))
+    answer = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert answer.status == 202
+    openapi.check("POST", target, answer)
+    ((case, _),) = port.world.chat.cases.listed(ADMIN)
+    assert answer.headers["livechat-case"] == case
+    assert answer.json() == {"message": "Message held.", "case": case}
+    again = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert (again.status, again.headers["livechat-case"]) == (202, case)
 
 
 def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:
