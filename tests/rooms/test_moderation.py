@@ -210,6 +210,18 @@ def said(world: World, room: str) -> list[str]:
     return texts(run(world.chat.history(ADMIN, room, Window(50))))
 
 
+def test_a_ban_that_becomes_less(world: World) -> None:
+    """With another restriction of the person in its place, the address is free again."""
+    ann, bob = Client(world, name="Ann", key=KEY), moderator(world)
+    (hello,) = ann.hears("hello")
+    eve = hello["user"]["id"]
+    restricts(bob, "ban", eve, guest=True, address=True)
+    assert kind(Client(world).opening) is Kind.BANNED
+    assert restricts(bob, "mute", eve, guest=True)["type"] == "ack"
+    assert Client(world, key=KEY).heard()[0]["can"] == ["join", "history"]
+    assert "send" in Client(world).heard()[0]["can"]
+
+
 def test_an_address_that_nobody_knows(world: World) -> None:
     """The ack says that no address was restricted, a second later."""
     bob = moderator(world)
