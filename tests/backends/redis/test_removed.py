@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
@@ -32,7 +33,7 @@ class RemovalTest(ProcessesTest):
 
     options = ("--rdbcompression", "no")
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         # Leases and looks as short as tests are.
         for name, seconds in (("LEASE", 1.0), ("RENEW_AFTER", 0.1), ("LOOK_EVERY", 0.2)):
@@ -64,6 +65,10 @@ class RemovalTest(ProcessesTest):
         ).entries:
             found += page
         return found
+
+    @staticmethod
+    def reached(process: Process, seq: int | None) -> bool:
+        return process.seqs()[-1:] == [seq]
 
     async def spam(self) -> list[int]:
         """How much of it either process shows."""
@@ -111,7 +116,7 @@ class RemovalTest(ProcessesTest):
         assert sorted(refs) == list(range(2, 10_001, 2))
         assert removed.seq == here[-1].seq
         for process in (self.here, self.there):
-            await until(lambda process=process: process.seqs()[-1:] == [removed.seq])
+            await until(partial(self.reached, process, removed.seq))
             assert process.seqs() == list(range(1, (removed.seq or 0) + 1))
         dumped = [
             await self.here.backend._connection.command(b"DUMP", key.encode())
