@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from livechat.system.process import collect_garbage_rarely
 from tests.support import Browser, Port, World
 from tests.support.selection import Selection
 
@@ -18,8 +19,26 @@ settings.load_profile("livechat")
 
 
 HERE = Path(__file__).parent
+LIVE = HERE / "live"
 #: The longest files of those that run at a time.
 LONG = ("test_hostile.py", "test_memory.py", "test_protocol.py")
+
+
+def pytest_configure() -> None:
+    """Have Python look for garbage as seldom as in a daemon."""
+    collect_garbage_rarely()
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of tests stay: they are no garbage, to look through again and again."""
+    collect_garbage_rarely()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What runs alone is live: to import all the other tests, too, takes longer than some do."""
+    if config.option.markexpr == "alone" and collection_path.parent == HERE:
+        return collection_path != LIVE or None
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(HERE).parts[0]
         if folder in ("live", "soak", "bench"):
             item.add_marker(folder)
+        assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
         if selection.starts_processes(item.path):
             item.add_marker("processes")
     items.sort(

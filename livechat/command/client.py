@@ -26,6 +26,8 @@ QUIET: Final = 60.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
+#: It is done, or waits for a review.
+_DONE: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 
 
 class UnreachableError(CommandError):
@@ -123,7 +125,7 @@ class Client:
                 connection.sock.settimeout(within)
                 connection.request(method, path, data, sent)
                 with connection.getresponse() as answer:
-                    if answer.status != HTTPStatus.OK:
+                    if answer.status not in _DONE:
                         raise _refusal(answer, self.server)
                     yield answer
             except (OSError, HTTPException) as reason:

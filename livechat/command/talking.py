@@ -166,6 +166,10 @@ def say(
         answer = client.ask("POST", path, body, **headers)
     except UnreachableError:
         answer = client.ask("POST", path, body, **headers)
+    if "livechat-case" in answer.headers:
+        case = answer.headers["livechat-case"]
+        output.show({"case": case}, f"waits for a review, as case {printable(case)}")
+        return
     found = {
         "seq": int(answer.headers.get("livechat-seq", 0)),
         "time": int(answer.headers.get("livechat-time", 0)),
@@ -177,14 +181,22 @@ def act(client: Client, output: Output, room: str, action: str | None) -> None:
     """
     Do what *action* says in a room; without one, what the standard input says.
 
+    @param room: a room; or a beginning of rooms with ``*`` behind it, for their settings, and
+        ``*`` for what is done in all.
     @raise CommandError: it is no JSON, or is refused.
     """
     text = _typed() if action is None else action
     try:
-        json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError) as reason:
         raise CommandError(f"this is no JSON: {reason}") from None
-    answer = client.ask("POST", f"/chat/actions/{quote(room, safe='')}/", text.encode())
+    if room.endswith("*"):
+        # A path names a room only.
+        if not isinstance(found, dict):
+            raise CommandError('an action is a JSON object, such as {"type":"room","set":{}}')
+        answer = client.ask("POST", "/chat/actions/", {**found, "room": room})
+    else:
+        answer = client.ask("POST", f"/chat/actions/{quote(room, safe='')}/", text.encode())
     output.line(json.dumps(answer.value, ensure_ascii=False))
 
 

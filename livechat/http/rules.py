@@ -26,7 +26,7 @@ _LISTED: Final = 8
 #: Characters of a name that a refusal repeats (RFC 1035, section 2.3.4).
 LONGEST_HOST: Final = 253
 #: Headers that pages of other origins may read.
-_EXPOSED: Final = "Livechat-Epoch, Livechat-Seq, Livechat-Time, Link, Retry-After"
+_EXPOSED: Final = "Livechat-Epoch, Livechat-Seq, Livechat-Time, Livechat-Case, Link, Retry-After"
 #: Headers that pages of other origins may send.
 _ACCEPTED: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
 

@@ -35,6 +35,17 @@ class Sent(Struct, frozen=True):
     message: str = "Message sent!"
 
 
+class Held(Struct, frozen=True):
+    """
+    The answer to a message that waits for a review.
+
+    @ivar case: the id of its case, which the header ``Livechat-Case`` has, too.
+    """
+
+    case: str
+    message: str = "Message held."
+
+
 class Allowance(Struct, frozen=True):
     """
     Whether the page that asks may use the chat.
@@ -130,7 +141,7 @@ class Named(Struct, frozen=True):
 
 #: Bodies of requests, and of answers.
 ASKED: Final = (SendRequest, OperatorRequest)
-ANSWERED: Final = (Sent, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
+ANSWERED: Final = (Sent, Held, Allowance, Problem, OperatorList, OperatorSet, OperatorDropped)
 
 _named: Final[msgspec.json.Decoder[str | Named | None]] = msgspec.json.Decoder(str | Named | None)
 _send_request: Final = msgspec.json.Decoder(SendRequest)

@@ -40,6 +40,7 @@ from livechat.web.queries import (
     room_of,
     send_request,
 )
+from livechat.web.refusals import held
 
 #: Seconds for which a browser may remember whether a page may use the chat.
 _ALLOWANCE_AGE: Final = 30
@@ -90,14 +91,17 @@ class Api:
         actor = await self._door.caller(call.source, claimed)
         # Guests without a key share their nonces.
         nonce = idempotency_key(call, shortest=1 if actor.returns else SHORTEST_SHARED)
-        stored = await self._chat.send(
-            actor,
-            room,
-            request.message,
-            nonce=nonce,
-            reply_to=request.reply_to,
-            data=request.data,
-        )
+        try:
+            stored = await self._chat.send(
+                actor,
+                room,
+                request.message,
+                nonce=nonce,
+                reply_to=request.reply_to,
+                data=request.data,
+            )
+        except ChatError as error:
+            return held(error)
         headers = (("Livechat-Seq", str(stored.seq)), ("Livechat-Time", str(stored.time)))
         return json(Sent(), headers=headers)
 

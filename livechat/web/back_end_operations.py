@@ -11,6 +11,7 @@ from livechat.rooms.chat import Chat
 from livechat.web.operations import (
     ACTING,
     AS_USER,
+    HELD,
     IN_A_ROOM,
     MANAGING,
     NUMBER,
@@ -46,7 +47,7 @@ def act(chat: Chat) -> Document:
     """An action in a room, as by a frame of ``livechat.v1``."""
     action = {"schema": {"allOf": [_ACTION, reference("Target")]}}
     parameters = [*query(*AS_USER), nonce_header(SHORTEST_SHARED)]
-    done = answer("It is done, and stored.", reference("Ack"))
+    done = answer("It is done, and stored.", reference("Ack")) | HELD
     summary = "Do what a frame of `livechat.v1` asks for: say something, edit, retract, moderate."
     acting = operation("act", summary, done, ACTING, parameters)
     return acting | request_body(chat, {"application/json": action})
@@ -64,7 +65,7 @@ def actions() -> Document:
         "`room` may be a beginning of rooms with `*` behind it."
     )
     results = {"oneOf": [reference("Results"), reference("Ack")]}
-    done = answer("What became of each; of a single one its ack.", results)
+    done = answer("What became of each; of a single one its ack.", results) | HELD
     acting = operation("actions", summary, done, ACTING, parameters)
     text = f"With a key at most {LARGEST_BATCH} bytes, otherwise as with one action."
     content = {"application/json": {"schema": {"anyOf": [batch, single]}}}
@@ -120,6 +121,21 @@ def restrictions_of() -> Document:
     listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
     summary = "What was taken from whom in a room, with what holds in all rooms."
     return _secured(operation("restrictionsOf", summary, listed, _LOOKING, _page(TEXT)))
+
+
+def cases() -> Document:
+    """All open cases."""
+    listed = answer("A page of them, the oldest first.", reference("CaseList"))
+    kinds = (*MANAGING, Kind.RATE_LIMITED)
+    summary = "What waits for a review, and what was reported, in all rooms."
+    return _secured(operation("cases", summary, listed, kinds, _page(TEXT)))
+
+
+def cases_of() -> Document:
+    """Those of a room."""
+    listed = answer("A page of them, the oldest first.", reference("CaseList"))
+    summary = "What waits for a review in a room, and what was reported there."
+    return _secured(operation("casesOf", summary, listed, _LOOKING, _page(TEXT)))
 
 
 def audit() -> Document:

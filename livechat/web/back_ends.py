@@ -37,8 +37,9 @@ from livechat.protocol.back_ends import (
 )
 from livechat.protocol.bodies import decode_named
 from livechat.protocol.cluster import Room
+from livechat.protocol.decoding import decode_action
 from livechat.protocol.names import room_name, room_pattern
-from livechat.protocol.v1 import Ack, Error, decode_action, error_of
+from livechat.protocol.v1 import Ack, Error, error_of
 from livechat.rooms.actions import act
 from livechat.rooms.attendance import attendance
 from livechat.rooms.chat import Chat
@@ -53,6 +54,7 @@ from livechat.web.queries import (
     json_body,
     page_limit,
 )
+from livechat.web.refusals import held
 
 #: The path of batches.
 _BATCHES: Final = b"/chat/actions"
@@ -81,14 +83,14 @@ class BackEnds:
 
     async def act(self, call: Call) -> Response:
         """Do what a frame of ``livechat.v1`` asks for, and answer with its ack."""
-        return json(await self._single(call, room_name(call.names["room"])))
+        return await self._single(call, room_name(call.names["room"]))
 
     async def actions(self, call: Call) -> Response:
         """Do several acts, and answer with what became of each; or a single one, as `act`."""
         body = json_body(call)
         actions = decode_batch(body)
         if actions is None:
-            return json(await self._single(call, None))
+            return await self._single(call, None)
         if call.header("Idempotency-Key") is not None:
             raise ChatError(
                 Kind.BAD_REQUEST, "An Idempotency-Key is one act's: give each its 'nonce'."
@@ -98,7 +100,7 @@ class BackEnds:
         begun = [self._begin(actor, bytes(each)) for each in actions]
         return json(Results([await self._end(each, nonce) for each, nonce in begun]))
 
-    async def _single(self, call: Call, room: str | None) -> Ack:
+    async def _single(self, call: Call, room: str | None) -> Response:
         body = json_body(call)
         action = decode_action(body)
         actor = await self._door.caller(call.source, self._claim(call))
@@ -109,7 +111,10 @@ class BackEnds:
         nonce = idempotency_key(call, shortest, action.nonce)
         if room is None:
             room = _room_of(action, target.room)
-        return await act(self._chat, actor, room, replace(action, nonce=nonce))
+        try:
+            return json(await act(self._chat, actor, room, replace(action, nonce=nonce)))
+        except ChatError as error:
+            return held(error)
 
     def _begin(self, actor: Actor, data: bytes) -> tuple[Deferred[Ack] | ChatError, str | None]:
         """Begin one act of several; return what it will be answered, and its nonce."""

@@ -6,7 +6,7 @@ The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` p
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -106,6 +106,22 @@ PATH: Final[dict[str, Document]] = {
 AS_USER: Final = ("name", "client")
 
 
+#: The answer to a message that waits for a review.
+HELD: Final[Document] = {
+    "202": {
+        "description": "It waits for a review.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Held"}}},
+        "headers": {
+            "Livechat-Case": {
+                "required": True,
+                "description": "The id of its case.",
+                "schema": TEXT,
+            }
+        },
+    }
+}
+
+
 def by_method(endpoint: Endpoint) -> Document:
     """The operations of an endpoint that is described, by method in lower case."""
     described = endpoint.described or {}
@@ -146,6 +162,7 @@ def send(name: str, chat: Chat, shortest_shared: int) -> Document:
             "schema": {"type": "integer"},
         },
     }
+    stored |= HELD
     parameters = [*query("room", *AS_USER), nonce_header(shortest_shared)]
     sending = operation(name, "Store and deliver a message.", stored, SENDING, parameters)
     return sending | request_body(chat, {"application/json": body, FORM: body})
@@ -308,8 +325,10 @@ def answer(text: str, schema: Document, media: str = "application/json") -> Docu
     return {"200": {"description": text, "content": {media: {"schema": schema}}}}
 
 
-def _problem(status: int, kinds: Collection[Kind]) -> Document:
-    told = {"properties": {"status": {"const": status}, "code": codes(kinds)}}
+def _problem(status: int, kinds: Sequence[Kind]) -> Document:
+    # Not `codes`: all daemons wait for this, for hundreds of answers, when they start.
+    code = {"enum": [kind.code for kind in kinds]}
+    told = {"properties": {"status": {"const": status}, "code": code}}
     schema = {"allOf": [reference("Problem"), told]}
     found: Document = {
         "description": HTTPStatus(status).phrase,

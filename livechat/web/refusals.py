@@ -14,7 +14,8 @@ from typing import Final
 
 from livechat.errors import ChatError, Kind
 from livechat.http.negotiation import prefers_html
-from livechat.http.response import Response, problem
+from livechat.http.response import Response, json, problem
+from livechat.protocol.bodies import Held
 from livechat.web.html import Templates
 
 _HEADINGS: Final = {
@@ -32,6 +33,18 @@ _HEADINGS: Final = {
 }
 #: With these the front page cannot be had either.
 _EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
+
+
+def held(error: ChatError) -> Response:
+    """
+    The answer to a message that waits for a review, which is neither stored nor refused.
+
+    @raise ChatError: *error*, if that is something else.
+    """
+    if error.kind is not Kind.HELD:
+        raise error
+    case = error.case or ""
+    return json(Held(case), status=error.kind.status, headers=(("Livechat-Case", case),))
 
 
 class Refusals:

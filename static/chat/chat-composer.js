@@ -10,7 +10,7 @@
  */
 
 import { isSeen } from "./chat-names.js";
-import { find } from "./dom.js";
+import { element, find } from "./dom.js";
 
 /**
  * The purpose of what is written, if it is no message of its own.
@@ -27,6 +27,7 @@ export class Composer {
   #error;
   #barred;
   #scroller;
+  #status;
   #bar;
   #send;
   #memory;
@@ -34,6 +35,8 @@ export class Composer {
   #aim;
   /** The text that is edited, as it was. */
   #before = "";
+  /** How long there is to wait before something is said; empty if not at all. */
+  #waits = "";
 
   /**
    * @param {HTMLElement} frame
@@ -48,6 +51,7 @@ export class Composer {
     this.#send = find(form, ".send");
     this.#barred = find(frame, ".barred");
     this.#scroller = find(frame, ".scroller");
+    this.#status = find(frame, "[role=status]");
     this.#memory = memory;
     text.value = memory.read("draft");
     form.addEventListener("submit", (event) => {
@@ -81,6 +85,10 @@ export class Composer {
     this.#complain(isSeen(message) ? "" : "There is nothing to be seen in this message.");
     if (!isSeen(message)) return;
     const aim = this.#aim;
+    if (this.#waits && aim?.kind !== "edit") {
+      this.#status.textContent = `Slow mode: you can send this in ${this.#waits}.`;
+      return;
+    }
     const same = aim?.kind === "edit" && message === this.#before;
     if (aim?.kind !== "edit") this.#set("");
     this.cancel();
@@ -118,15 +126,16 @@ export class Composer {
    * Open the composer, or say why the visitor may not write. A draft stays where it is.
    *
    * @param {string} barred why not; empty where it is allowed
+   * @param {string} [reason] a moderator's own words
    * @returns {boolean} whether that is news
    */
-  allow(barred) {
-    if (this.#barred.textContent === barred) return false;
+  allow(barred, reason = "") {
+    if (this.#barred.textContent === barred + reason) return false;
     if (barred) this.cancel();
     const had = this.#form.contains(this.#active());
     this.#form.hidden = Boolean(barred);
     this.#barred.hidden = !barred;
-    this.#barred.textContent = barred;
+    this.#barred.replaceChildren(barred, element("bdi", "", reason));
     if (had) this.focus();
     return true;
   }
@@ -181,8 +190,27 @@ export class Composer {
     this.#bar.hidden = !aim;
     this.#bar.dataset.kind = aim?.kind ?? "";
     find(this.#bar, "span").replaceChildren(...what);
-    this.#send.textContent = aim?.kind === "edit" ? "Save" : "Send";
+    this.#label();
     this.#complain("");
+  }
+
+  /**
+   * Let nothing be said for a while; what is written stays.
+   *
+   * @param {string} waits how long; empty if it may be said now
+   */
+  wait(waits) {
+    this.#waits = waits;
+    this.#label();
+  }
+
+  #label() {
+    const edits = this.#aim?.kind === "edit";
+    const waits = edits ? "" : this.#waits;
+    this.#send.textContent = edits ? "Save" : waits || "Send";
+    this.#send.toggleAttribute("data-waits", Boolean(waits));
+    if (waits) this.#send.setAttribute("aria-label", `Send, in ${waits}`);
+    else this.#send.removeAttribute("aria-label");
   }
 
   /** Go back to the draft. */

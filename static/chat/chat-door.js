@@ -4,7 +4,7 @@
  * @import { Chat, StateChange } from "./livechat.js"
  */
 
-import { find, shape } from "./dom.js";
+import { element, find, shape } from "./dom.js";
 
 const DOOR = `
   <div class="join door">
@@ -29,7 +29,10 @@ const REASONS = /** @type {Record<number, [string, string]>} */ ({
     "Sign in again on the site that this chat belongs to, and come back from there.",
   ],
   4403: ["You may not enter this room.", "If you think that this is a mistake, ask the people of this chat."],
+  4404: ["This room is closed.", "It may be open again later."],
 });
+/** As the server says it. */
+const BANNED = /^You are banned(?: until (\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC)?(?:: (.*)|\.?)$/s;
 const UNKNOWN = /** @type {const} */ ([
   "This room is for people who are signed in.",
   "Sign in on the site that this chat belongs to, and come back from there.",
@@ -50,15 +53,20 @@ export const isAtDoor = ({ code }) => code !== undefined && code in REASONS;
  * @param {boolean} known whether there was a token
  * @param {() => void} again
  * @param {(() => void) | undefined} asGuest where that may be tried instead
+ * @param {number} now by the server's clock
  */
-export function showDoor(frame, { code = 0, reason }, known, again, asGuest) {
+export function showDoor(frame, { code = 0, reason = "" }, known, again, asGuest, now) {
   frame.replaceChildren(shape(DOOR));
   const [problem, advice] = code === 4401 && !known ? UNKNOWN : REASONS[code];
-  find(frame, ".error").textContent = problem;
+  const ban = code === 4403 && BANNED.exec(reason);
+  const until = ban && ban[1] ? Date.parse(`${ban[1]}T${ban[2]}Z`) : undefined;
+  find(frame, ".error").textContent = ban ? `You are banned${upTo(until, now)}.` : problem;
   find(frame, ".advice").textContent = advice;
   const hint = find(frame, ".hint");
-  hint.textContent = reason ? `The server says: ${reason}` : "";
-  hint.hidden = !reason;
+  // That it is closed has been said.
+  const said = ban ? ban[3] : code === 4404 ? "" : reason;
+  hint.replaceChildren(ban ? "The reason: " : "The server says: ", element("bdi", "", said ?? ""));
+  hint.hidden = !said;
   find(frame, ".again").addEventListener("click", again);
   const guest = find(frame, ".guest");
   guest.hidden = !asGuest;
@@ -66,13 +74,37 @@ export function showDoor(frame, { code = 0, reason }, known, again, asGuest) {
 }
 
 /**
- * Why the visitor may not write here; nothing where that is allowed.
+ * Why the visitor may not write here, and the reason of whoever has decided that; nothing where it is allowed.
  *
  * @param {Chat} chat
+ * @returns {[why: string, reason?: string]}
  */
-export function whyMute({ can, user }) {
-  if (can.has("send")) return "";
+export function whyMute(chat) {
+  const { can, restriction, settings, user } = chat;
+  if (can.has("send")) return [""];
+  if (restriction && restriction.kind !== "hold") {
+    const { kind, reason, until } = restriction;
+    const why = `You are ${kind === "ban" ? "banned" : "muted"}${upTo(until, chat.now())}`;
+    return reason ? [`${why}: `, reason] : [`${why}.`];
+  }
+  if (settings.closed) return ["This room is closed."];
+  if (settings.members) return ["Only members may write here."];
   return user?.verified
-    ? "You may read here, but not write. The people of this chat can change that."
-    : "Guests may read here, but not write. To write, sign in on the site that this chat belongs to.";
+    ? ["You may read here, but not write. The people of this chat can change that."]
+    : ["Guests may read here, but not write. To write, sign in on the site that this chat belongs to."];
+}
+
+/**
+ * Until when something holds, in the time of this place; nothing where it has no end.
+ *
+ * @param {number | undefined} until
+ * @param {number} now by the server's clock
+ */
+function upTo(until, now) {
+  if (until === undefined) return "";
+  const [end, today] = [new Date(until), new Date(now)];
+  const time = end.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+  if (end.toDateString() === today.toDateString()) return ` until ${time}`;
+  const year = end.getFullYear() === today.getFullYear() ? undefined : "numeric";
+  return ` until ${end.toLocaleDateString([], { day: "numeric", month: "long", year })}, ${time}`;
 }

@@ -167,10 +167,10 @@ export function settle(made) {
 
 /**
  * @param {string} kind
- * @param {string} text
+ * @param {...(string | Node)} text
  */
-export function marker(kind, text) {
-  return element("li", `marker ${kind}`, element("span", "", text));
+export function marker(kind, ...text) {
+  return element("li", `marker ${kind}`, element("span", "", ...text));
 }
 
 /**

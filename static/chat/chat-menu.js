@@ -4,7 +4,7 @@
  * Of the buttons one is reached by Tab, the others from there by the arrow keys. The menu is a popover:
  * the browser shows it above everything, and hides it where something else is clicked.
  *
- * @typedef {[text: string, choose: () => void]} Choice
+ * @typedef {[text: string, choose: () => void, kind?: "bad"]} Choice
  */
 
 import { element, find } from "./dom.js";
@@ -103,8 +103,8 @@ export class Menu {
   #fill() {
     const line = this.#button?.closest(".message");
     const choices = line instanceof HTMLElement ? this.#choices(line) : [];
-    const items = choices.map(([text, choose]) => {
-      const item = element("button", "quiet", text);
+    const items = choices.map(([text, choose, kind = ""]) => {
+      const item = element("button", `quiet ${kind}`, text);
       item.type = "button";
       item.tabIndex = -1;
       item.setAttribute("role", "menuitem");

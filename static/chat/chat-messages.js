@@ -14,14 +14,18 @@
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
  * @import { Aim, Composer } from "./chat-composer.js"
+ * @import { Ignored } from "./chat-ignored.js"
+ * @import { Choice } from "./chat-menu.js"
  * @import { Names } from "./chat-names.js"
- * @import { Chat, Edited, Gap, Message, Retracted } from "./livechat.js"
+ * @import { Chat, Edited, Gap, Message, Moderated, Retracted } from "./livechat.js"
  */
 
 import { Amends } from "./chat-amends.js";
 import { Changes } from "./chat-changes.js";
 import { Folds } from "./chat-folds.js";
-import { hush, line, marker, settle, takeBack } from "./chat-line.js";
+import { Jump } from "./chat-jump.js";
+import { line, settle } from "./chat-line.js";
+import { Lines, QUIET, count, gapLine, moderatedLine } from "./chat-lines.js";
 import { Menu } from "./chat-menu.js";
 import { isSame } from "./chat-names.js";
 import { Past } from "./chat-past.js";
@@ -35,39 +39,38 @@ const MOST_AT_END = 1_000;
 const MOST = 3_000;
 /** Pixels from the end, or from the top, within which one is there. */
 const NEAR = 60;
-/** Milliseconds after which a message is no longer news to a screen reader. */
-const QUIET = 200;
 
 export class Messages {
+  /** @type {(line: HTMLElement) => Choice[]} what else a message offers */
+  more = () => [];
+
   #chat;
   #tellUnread;
   #folds;
-  #names;
   #changes = new Changes();
   #quotes;
   #unread;
   #unsent;
   #amends;
   #menu;
+  #ignored;
+  #lines;
+  #jump;
   #scroller;
   #log;
   #said;
-  #status;
   #past;
   #newer;
-  /** @type {(Message | Gap)[]} what is to be shown with the next frame */
+  /** @type {(Message | Gap | Moderated)[]} what is to be shown with the next frame */
   #news = [];
   /** @type {(Edited | Retracted)[]} what has happened to those before */
   #changed = [];
-  /** @type {HTMLElement[]} lines that are to have a button, once they have been announced */
-  #fresh = [];
   #drawing = false;
   /** Whether the newest messages are not among those that are shown. */
   #cut = false;
   /** Whether the log is in the window, and in a part of the page that is shown. */
   #shown = false;
   #quiet = 0;
-  #offering = 0;
 
   /**
    * @param {HTMLElement} frame
@@ -75,18 +78,18 @@ export class Messages {
    * @param {Composer} composer
    * @param {import("./chat-memory.js").Memory} memory
    * @param {Names} names
+   * @param {Ignored} ignored
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(frame, chat, composer, memory, names, tellUnread, over) {
+  constructor(frame, chat, composer, memory, names, ignored, tellUnread, over) {
     this.#chat = chat;
     this.#tellUnread = tellUnread;
-    this.#names = names;
+    this.#ignored = ignored;
     this.#scroller = find(frame, ".scroller");
     this.#folds = new Folds(this.#scroller, over);
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
-    this.#status = find(frame, "[role=status]");
     this.#newer = find(frame, ".newer");
     this.#past = new Past(frame, chat, {
       first: () => this.#first(),
@@ -94,13 +97,21 @@ export class Messages {
       isAtTop: () => this.#isAtTop(),
     });
     const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
-    const apart = (/** @type {Message} */ message) => line(message, this.#isMine(message), this.#names);
-    this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.#jump(seq), over);
+    /** @type {(message: Message) => HTMLElement} */
+    const apart = (message) => line(message, isSame(message.user, chat.user), names);
+    this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
     this.#unsent = new Unsent(frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
     this.#unread = new Unread(this.#said, chat, memory);
+    const offer = (/** @type {HTMLElement[]} */ lines) => this.#menu.offer(lines);
+    this.#lines = new Lines(chat, names, this.#changes, ignored, { quotes: this.#quotes, folds: this.#folds }, offer);
+    this.#jump = new Jump(frame, this.#past, this.#quotes, {
+      shown,
+      replace: (...page) => this.#replace(...page),
+      look: () => this.#look(),
+    });
     const parts = { folds: this.#folds, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
     const amends = (this.#amends = new Amends(frame, chat, composer, parts, shown));
-    this.#menu = new Menu(frame, (line) => amends.choices(line), over);
+    this.#menu = new Menu(frame, (line) => [...amends.choices(line), ...this.more(line)], over);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
       if (state === "open" && !this.#said.children.length) this.#past.load();
@@ -119,7 +130,8 @@ export class Messages {
       this.#changes.retract(detail);
       this.#change(detail);
     });
-    chat.addEventListener("outbox", () => this.#draw());
+    chat.addEventListener("moderated", ({ detail }) => this.#hear(detail));
+    for (const type of /** @type {const} */ (["outbox", "slow"])) chat.addEventListener(type, () => this.#draw());
 
     this.#newer.addEventListener("click", () => {
       this.#toEnd();
@@ -172,7 +184,16 @@ export class Messages {
 
   // What is said now.
 
-  /** @param {Message | Gap} news */
+  /** Fold what people said whom the visitor ignores, and unfold what others did. */
+  fold() {
+    this.#folds.inPlace(() => {
+      for (const each of this.#said.querySelectorAll(".message")) {
+        if (each instanceof HTMLElement) this.#ignored.fold(each);
+      }
+    });
+  }
+
+  /** @param {Message | Gap | Moderated} news */
   #hear(news) {
     this.#news.push(news);
     this.#draw();
@@ -214,7 +235,8 @@ export class Messages {
     const seen = this.#isSeen();
     const show = () => {
       for (const each of news) {
-        if ("reason" in each) this.#gap(each);
+        if ("action" in each) this.#tell(each);
+        else if ("reason" in each) this.#gap(each);
         else this.#add(each, seen);
       }
       this.#unsent.show();
@@ -239,50 +261,27 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    const isNews = !this.#isMine(message) && this.#changes.gone(message.seq) === undefined;
-    if (!seen && isNews) this.#unread.add(!this.#cut);
+    if (!seen && this.#lines.isNews(message)) this.#unread.add(!this.#cut);
     if (this.#cut) return;
-    const made = this.#line(message);
+    const made = this.#lines.make(message);
     this.#said.append(made);
     settle(made);
   }
 
-  /** @param {Message} message */
-  #line(message) {
-    const now = this.#changes.apply(message);
-    const { replyTo, ...rest } = now ?? { ...message, message: "", replyTo: undefined };
-    const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
-    const made = line(rest, this.#isMine(message), this.#names, quote);
-    if (!now) takeBack(made, this.#changes.gone(message.seq));
-    this.#folds.watch(made);
-    this.#fresh.push(made);
-    clearTimeout(this.#offering);
-    this.#offering = Number(setTimeout(() => this.#offer(), QUIET));
-    return made;
-  }
-
-  /** Whatever becomes of these from now on is not announced as something said. */
-  #offer() {
-    const fresh = this.#fresh.splice(0).filter((each) => each.isConnected);
-    for (const each of fresh) hush(each);
-    this.#menu.offer(fresh);
-  }
-
-  /** @param {Message} message */
-  #isMine({ user }) {
-    return isSame(user, this.#chat.user);
-  }
-
   /** @param {Gap} gap */
-  #gap({ reason, missed = 0 }) {
-    const texts = {
-      trimmed: `You missed ${count(missed, "message")}, which expired before you came back.`,
-      epoch: "The room began anew while you were away. You may have missed messages.",
-      forbidden: "You may have missed messages.",
-    };
+  #gap(gap) {
     // What is shown was numbered otherwise than what the server has now.
-    if (reason === "epoch") this.#anew();
-    if (!this.#cut) this.#said.append(marker("gap", texts[reason]));
+    if (gap.reason === "epoch") this.#anew();
+    if (!this.#cut) this.#said.append(gapLine(gap));
+  }
+
+  /** @param {Moderated} moderated */
+  #tell(moderated) {
+    const made = moderatedLine(moderated);
+    if (!made || this.#cut) return;
+    const before = this.#said.lastElementChild;
+    if (before?.matches(".moderated") && before.textContent === made.textContent) before.remove();
+    this.#said.append(made);
   }
 
   /** Show nothing, and begin at the end again. */
@@ -296,6 +295,20 @@ export class Messages {
   #drop() {
     this.#said.replaceChildren();
     this.#past.drop();
+  }
+
+  /**
+   * Show these, and not the end.
+   *
+   * @param {Message[]} messages
+   * @param {boolean} more
+   * @param {number} from
+   */
+  #replace(messages, more, from) {
+    this.#drop();
+    this.#cut = true;
+    this.#past.from = from;
+    this.#put(messages, more);
   }
 
   #keepNewest() {
@@ -345,7 +358,7 @@ export class Messages {
     clearTimeout(this.#quiet);
     this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
     const first = this.#said.querySelector(".message");
-    const made = messages.map((each) => this.#line(each));
+    const made = messages.map((each) => this.#lines.make(each));
     this.#said.prepend(...made);
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
     this.#quotes.look();
@@ -353,63 +366,18 @@ export class Messages {
     this.#past.offer(more);
   }
 
-  // What was quoted.
-
   /**
-   * Go to a message, wherever it is.
+   * A quote of a message, which leads there.
    *
    * @param {number} seq
    */
-  async #jump(seq) {
-    while (!this.#shownLine(seq) && this.#past.isClose(seq)) {
-      const from = this.#past.from;
-      await this.#past.load();
-      if (this.#past.from === from) break;
-    }
-    const line = this.#shownLine(seq) ?? (this.#past.isClose(seq) ? null : await this.#loadAround(seq));
-    if (line) this.#show(line);
-    else this.#status.textContent = "That message cannot be shown: it is no longer there, or cannot be loaded.";
+  quote(seq) {
+    return this.#quotes.make(seq, "Pinned message, of ");
   }
 
-  /**
-   * Show what was said around a message, in place of what is shown.
-   *
-   * @param {number} seq
-   */
-  async #loadAround(seq) {
-    const page = await this.#past.around(seq);
-    if (!page) return null;
-    const shown = this.#shownLine(seq);
-    if (shown) return shown;
-    if (!page.messages.some((each) => each.seq === seq)) {
-      this.#quotes.miss(seq);
-      return null;
-    }
-    this.#drop();
-    this.#cut = true;
-    this.#past.from = page.next?.before ?? page.messages[0].seq;
-    this.#put(page.messages, page.more);
-    return this.#shownLine(seq);
-  }
-
-  /**
-   * Scroll to a line, and mark it as long as it has the focus.
-   *
-   * @param {HTMLElement} line
-   */
-  #show(line) {
-    const { top, height } = this.#scroller.getBoundingClientRect();
-    const box = line.getBoundingClientRect();
-    this.#scroller.scrollTop += box.top - top - Math.max(0, (height - box.height) / 2);
-    line.tabIndex = -1;
-    line.classList.add("found");
-    line.focus({ preventScroll: true });
-    const leave = () => {
-      line.classList.remove("found");
-      line.removeAttribute("tabindex");
-    };
-    line.addEventListener("focusout", leave, { once: true });
-    this.#look();
+  /** @param {number} seq */
+  jump(seq) {
+    return this.#jump.to(seq);
   }
 
   // What one has not seen.
@@ -423,12 +391,4 @@ export class Messages {
     this.#newer.textContent = unread ? count(unread, "new message") : "Newest messages";
     this.#tellUnread(unread);
   }
-}
-
-/**
- * @param {number} number
- * @param {string} what one of them
- */
-function count(number, what) {
-  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 }

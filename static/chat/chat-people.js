@@ -1,6 +1,7 @@
 /**
  * Who is in the room, and who is writing something.
  *
+ * @import { Ignored } from "./chat-ignored.js"
  * @import { Names } from "./chat-names.js"
  * @import { Presence, User } from "./livechat.js"
  */
@@ -20,19 +21,25 @@ export class People {
   #button;
   #typing;
   #names;
+  #ignored;
+  #ignoring;
   /** @type {Map<string, { user: User, timer: ReturnType<typeof setTimeout> }>} by subject */
   #writers = new Map();
 
   /**
    * @param {HTMLElement} frame
    * @param {Names} names
+   * @param {Ignored} ignored
    */
-  constructor(frame, names) {
+  constructor(frame, names, ignored) {
     this.#names = names;
+    this.#ignored = ignored;
+    this.#ignoring = find(frame, ".ignoring");
+    this.showIgnored();
     this.#chat = find(frame, ".chat");
     this.#scroller = find(frame, ".scroller");
-    this.#list = find(frame, ".roster ul");
-    this.#more = find(frame, ".roster .hint");
+    this.#list = find(frame, ".people");
+    this.#more = find(frame, ".roster > .hint");
     this.#counts = frame.querySelectorAll(".count");
     this.#button = find(frame, "button.count");
     this.#typing = find(frame, ".typing");
@@ -88,11 +95,28 @@ export class People {
     return element("li", "", avatar(user), this.#names.show(user), ...note);
   }
 
+  /** List those whom the visitor ignores, each with the way back. */
+  showIgnored() {
+    const rows = this.#ignored.people.map(([subject, name]) => {
+      const button = element("button", "quiet", "Undo");
+      button.type = "button";
+      button.setAttribute("aria-label", `Undo: ignore ${name} no longer`);
+      button.addEventListener("click", () => {
+        this.#ignored.remove(subject);
+        this.#list.parentElement?.focus();
+      });
+      return element("li", "", element("bdi", "", name), button);
+    });
+    find(this.#ignoring, "ul").replaceChildren(...rows);
+    this.#ignoring.hidden = !rows.length;
+  }
+
   /**
    * @param {User} user
    * @param {number} ttl milliseconds
    */
   types(user, ttl) {
+    if (this.#ignored.has(subject(user))) return;
     clearTimeout(this.#writers.get(subject(user))?.timer);
     const timer = setTimeout(() => this.typed(user), ttl);
     this.#writers.set(subject(user), { user, timer });

@@ -60,10 +60,14 @@ export class Quotes {
     frame.addEventListener("click", click, { signal: over });
   }
 
-  /** @param {number} seq of the message that is quoted */
-  make(seq) {
+  /**
+   * @param {number} seq of the message that is quoted
+   * @param {string} [prefix] tells it to a screen reader
+   */
+  make(seq, prefix = "In reply to ") {
     const quote = element("button", "quote");
     quote.type = "button";
+    quote.dataset.prefix = prefix;
     quote.dataset.quotes = String(seq);
     this.#fill(quote, seq);
     return quote;
@@ -96,9 +100,9 @@ export class Quotes {
    */
   #show(quote, line) {
     this.#settle(quote);
-    const prefix = element("span", "unseen", "In reply to ");
+    const prefix = element("span", "unseen", quote.dataset.prefix ?? "");
     const author = element("span", "author", ...find(line, "b").cloneNode(true).childNodes);
-    const text = element("span", "words", beginning(textOf(line)));
+    const text = element("span", "words", line.matches(".ignored") ? "…" : beginning(textOf(line)));
     text.dir = "auto";
     quote.replaceChildren(prefix, author, element("span", "unseen", ": "), text);
   }

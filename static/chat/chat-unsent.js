@@ -1,7 +1,7 @@
 /**
  * What is still to be sent, and what could not be.
  *
- * @import { Chat, ChatError, Retracted } from "./livechat.js"
+ * @import { Chat, ChatError, Message, Retracted } from "./livechat.js"
  * @import { Changes } from "./chat-changes.js"
  * @import { Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
@@ -10,6 +10,7 @@
  */
 
 import { dataOf, note, unsent } from "./chat-line.js";
+import { isSame } from "./chat-names.js";
 import { find } from "./dom.js";
 
 /**
@@ -25,6 +26,9 @@ const PROBLEMS = /** @type {Record<string, string>} */ ({
   forbidden: "It is not yours.",
   not_found: "It is no longer there.",
 });
+const REVIEW = "Waits for a review";
+/** Errors of which is shown elsewhere until when they hold. */
+const RESTRICTED = /** @type {Record<string, string>} */ ({ muted: "You are muted", banned: "You are banned" });
 
 /** Errors of which nothing is shown: the visitor gave it up, or is another one now. */
 const SILENT = ["discarded", "another_user"];
@@ -40,6 +44,8 @@ export class Unsent {
   #shown;
   #said;
   #waiting;
+  /** What slow mode has put off. */
+  #slow = "";
 
   /**
    * @param {HTMLElement} frame
@@ -67,6 +73,8 @@ export class Unsent {
       else if (detail.type === "edit") this.fail({ message: detail.text, ref: detail.ref }, detail.error);
       else this.fail(detail, detail.error);
     });
+    chat.addEventListener("slow", ({ detail: { nonce } }) => (this.#slow = nonce));
+    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
     for (const failed of memory.failed) this.#showFailed(failed);
     this.show();
   }
@@ -79,9 +87,11 @@ export class Unsent {
     const known = new Map(shown.map((each) => [each.dataset.nonce, each]));
     /** @type {Map<number, string>} */
     const notes = new Map();
+    const slow = this.#chat.outbox.some(({ nonce }) => nonce === this.#slow) ? "Waits: slow mode" : "";
     for (const each of this.#chat.outbox) {
       if (each.type === "message") {
-        this.#showState(known.get(each.nonce) ?? this.#queue(each.nonce, each.message, each.replyTo), open);
+        const made = known.get(each.nonce) ?? this.#queue(each.nonce, each.message, each.replyTo);
+        this.#showState(made, each.case ? REVIEW : !open ? "Waits for the connection" : slow);
         known.delete(each.nonce);
       } else if (each.type === "edit") {
         notes.set(each.ref, open ? "Saving…" : "Will be changed when there is a connection");
@@ -95,15 +105,28 @@ export class Unsent {
 
   /**
    * @param {HTMLElement} made
-   * @param {boolean} open whether it can be sent
+   * @param {string} waits for what; empty if it is on its way
    */
-  #showState(made, open) {
-    const state = open ? "Sending…" : "Waits for the connection";
+  #showState(made, waits) {
+    const state = waits || "Sending…";
     const small = find(made, "small");
     if (small.textContent !== state) small.textContent = state;
     const button = find(made, "button:not(.quote, .fold)");
-    if (open) this.#letGo(button);
-    button.hidden = open;
+    // It is the moderators' now.
+    button.textContent = waits === REVIEW ? "Hide" : "Do not send";
+    if (!waits) this.#letGo(button);
+    button.hidden = !waits;
+  }
+
+  /**
+   * A message that waited for a review may have been said while that could not be told.
+   *
+   * @param {Message} message
+   */
+  #hear({ message, user }) {
+    if (!isSame(user, this.#chat.user)) return;
+    const held = this.#chat.outbox.find((each) => each.type === "message" && each.case && each.message === message);
+    if (held) this.#chat.discard(held.nonce);
   }
 
   /** @param {Map<number, string>} notes by the message's number */
@@ -142,7 +165,7 @@ export class Unsent {
       this.#tell(`Not changed. ${PROBLEMS.not_found}`);
       return;
     }
-    const problem = (ref !== undefined && PROBLEMS[error.code]) || error.message;
+    const problem = (ref !== undefined && PROBLEMS[error.code]) || inWords(error);
     const failed = { message, problem, replyTo, ref };
     this.#kept.failed = [...this.#kept.failed, failed];
     this.#showFailed(failed);
@@ -207,7 +230,10 @@ export class Unsent {
   /** @param {HTMLElement} made */
   #showProblem(made) {
     made.classList.add("failed");
-    find(made, "small").setAttribute("role", "alert");
+    const problem = find(made, "small");
+    const before = this.#waiting.lastElementChild?.querySelector("small")?.textContent;
+    // A screen reader tells of one where many fail alike.
+    if (before !== problem.textContent) problem.setAttribute("role", "alert");
     this.#waiting.append(made);
   }
 
@@ -239,4 +265,15 @@ export class Unsent {
     const { activeElement } = /** @type {ShadowRoot} */ (this.#frame.getRootNode());
     if (activeElement && gone.contains(activeElement)) this.#composer.focus();
   }
+}
+
+/**
+ * Why something could not be said.
+ *
+ * @param {ChatError} error
+ */
+function inWords({ code, message, reason }) {
+  const known = RESTRICTED[code];
+  if (!known) return message;
+  return reason ? `${known}: ${reason}` : `${known}.`;
 }

@@ -6,19 +6,27 @@
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there,
- * and chat-composer.js is where one writes.
+ * chat-composer.js is where one writes, and chat-moderate.js has what there is to do about others.
  * Whatever comes from others is set as text.  What one has typed is kept until it is sent, over
  * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
  */
 
+import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
+import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { Head } from "./chat-head.js";
+import { Ignored } from "./chat-ignored.js";
 import { Memory, keepName, keptName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
+import { Moderation, teller } from "./chat-moderate.js";
 import { Names, isSame } from "./chat-names.js";
+import { Pace } from "./chat-pace.js";
 import { People } from "./chat-people.js";
+import { SaidBy } from "./chat-said.js";
+import { JOIN, ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -35,53 +43,9 @@ import { connect } from "./livechat.js";
  * @property {boolean} [whole] whether the page is there for nothing else
  */
 
-const LONGEST_NAME = 40;
 const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
-
-const JOIN = `
-  <form class="join">
-    <p class="error" id="error" role="alert" hidden></p>
-    <label for="name">Your name</label>
-    <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" placeholder="As others see it">
-    <button>Join</button>
-  </form>`;
-
-const ROOM = `
-  <section class="chat">
-    <header>
-      <h1 dir="auto"></h1>
-      <span class="count"></span>
-      <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
-    </header>
-    <div class="scroller" tabindex="0" role="group" aria-label="Messages">
-      <div>
-        <p class="top"><button class="quiet earlier" type="button">Earlier messages</button><span hidden>The conversation begins here.</span></p>
-        <div role="log" aria-label="Messages"><ol class="messages said"></ol></div>
-        <ol class="messages waiting" aria-label="Not sent yet"></ol>
-      </div>
-    </div>
-    <button class="newer" type="button" hidden></button>
-    <aside class="roster" id="roster" aria-labelledby="roster-title">
-      <h2 id="roster-title">People</h2>
-      <ul></ul>
-      <p class="hint" hidden></p>
-      <button class="quiet rename" type="button">Change your name</button>
-    </aside>
-    <p class="barred" hidden></p>
-    <p class="typing"></p>
-    <p class="unseen" role="status"></p>
-    <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
-    <form class="composer">
-      <p class="error" id="unsendable" role="alert" hidden></p>
-      <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button">Cancel</button></div>
-      <label class="unseen" for="text">Message</label>
-      <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" placeholder="Say something"></textarea>
-      <button class="send">Send</button>
-    </form>
-    <div class="menu" role="menu" aria-label="Message actions" popover></div>
-  </section>`;
 
 /**
  * Put the chat into an element.
@@ -192,6 +156,7 @@ class View {
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
+    chat.addEventListener("settings", () => this.#bar(chat, composer));
     chat.addEventListener("state", ({ detail }) => {
       const { state, code } = detail;
       if (state !== "open") people.allTyped();
@@ -222,9 +187,6 @@ class View {
   #show(chat, memory) {
     const frame = this.#frame;
     frame.replaceChildren(shape(ROOM));
-    find(frame, "h1").textContent = chat.room;
-    find(frame, ".chat").setAttribute("aria-label", `Chat in ${chat.room}`);
-
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {
@@ -233,9 +195,19 @@ class View {
     over.signal.addEventListener("abort", () => tellUnread(0));
 
     const names = new Names(frame);
-    const people = new People(frame, names);
+    const ignored = new Ignored(this.#url);
+    const people = new People(frame, names, ignored);
     const composer = new Composer(frame, chat, memory);
-    const messages = new Messages(frame, chat, composer, memory, names, tellUnread, over.signal);
+    const messages = new Messages(frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
+    new Pace(frame, chat, composer, over.signal);
+    const head = new Head(frame, chat.room, (seq) => messages.quote(seq));
+    chat.addEventListener("settings", ({ detail }) => head.show(detail));
+    chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
+    ignored.onChange = () => {
+      messages.fold();
+      people.showIgnored();
+    };
+    this.#moderate(chat, names, ignored, messages);
     composer.onSend = (message, aim) => {
       people.hide();
       messages.send(message, aim);
@@ -251,6 +223,26 @@ class View {
     });
     find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
     return { composer, people };
+  }
+
+  /**
+   * Let people report and ignore each other, and those that moderate do so.
+   *
+   * @param {Chat} chat
+   * @param {Names} names
+   * @param {Ignored} ignored
+   * @param {Messages} messages
+   */
+  #moderate(chat, names, ignored, messages) {
+    const frame = this.#frame;
+    const dialog = new Dialog(frame);
+    const tell = teller(frame, this.#over.signal);
+    const jump = (/** @type {number} */ seq) => void messages.jump(seq);
+    const said = new SaidBy(chat, dialog, jump);
+    const moderation = new Moderation(chat, dialog, ignored, tell, (person) => said.show(person));
+    said.moderation = moderation;
+    messages.more = (line) => moderation.choices(line);
+    new Cases(frame, chat, dialog, moderation, names, jump, tell);
   }
 
   /**
@@ -270,11 +262,21 @@ class View {
       return;
     }
     room.dataset.user = subject;
-    const barred = whyMute(chat);
-    if (composer.allow(barred)) find(this.#frame, "[role=status]").textContent = barred;
-    room.toggleAttribute("data-barred", Boolean(barred));
+    this.#bar(chat, composer);
     // The site says what its users are called.
     find(room, ".rename").hidden = Boolean(subject);
+  }
+
+  /**
+   * Open the composer, or say why the visitor may not write.
+   *
+   * @param {Chat} chat
+   * @param {Composer} composer
+   */
+  #bar(chat, composer) {
+    const [barred, reason = ""] = whyMute(chat);
+    if (composer.allow(barred, reason)) find(this.#frame, "[role=status]").textContent = barred + reason;
+    find(this.#frame, ".chat").toggleAttribute("data-barred", Boolean(barred));
   }
 
   /**
@@ -291,7 +293,7 @@ class View {
     }
     const again = () => this.#begin(true);
     const asGuest = () => (dropToken(this.#url), this.#begin(true));
-    showDoor(this.#frame, change, known, again, last ? asGuest : undefined);
+    showDoor(this.#frame, change, known, again, last ? asGuest : undefined, this.#chat?.now() ?? Date.now());
     if (wanted) find(this.#frame, "button").focus();
   }
 }

@@ -368,10 +368,11 @@ async function problemOf(answer) {
   const { status, headers } = answer;
   const isProblem = headers.get("Content-Type")?.startsWith("application/problem+json");
   const found = await answer.json().catch(() => undefined);
+  if (status === 202 && found?.case) return { code: "held", detail: found.message, case: found.case, told: true };
   if (isProblem && typeof found?.code === "string") {
     const after = Number(headers.get("Retry-After"));
     const retry_ms = after ? 1_000 * after : undefined;
-    return { code: found.code, detail: String(found.detail), retry_ms, reason: found.reason, case: found.case, told: true };
+    return { code: found.code, detail: String(found.detail), retry_ms, reason: found.reason, told: true };
   }
   // Somebody between here and the server, behind whom it may have done what it was asked for.
   const detail = `The answer was ${status}, and not the server's.`;

@@ -119,6 +119,8 @@ export interface Chat extends EventTarget {
    * Rejects with a `ChatError`.
    */
   history(part?: { before?: number; after?: number; limit?: number }): Promise<Page>;
+  /** The open cases of the room, the oldest first; only for those that moderate it. Rejects with a `ChatError`. */
+  cases(): Promise<Case[]>;
   /** Try again now, if it is waiting. */
   reconnect(): void;
   /**

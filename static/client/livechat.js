@@ -235,7 +235,7 @@ class Room extends EventTarget {
       value === undefined ? [] : [[name, String(value)]],
     );
     const [rel, name] = part.after === undefined ? ["prev", "before"] : ["next", "after"];
-    const { answer, problem } = await this.#address.ask("chat/history/", asked, {}, async (answer) => {
+    return this.#fetch("chat/history/", asked, async (answer) => {
       const onward = new RegExp(`\\b${name}=(\\d+)[^>]*>; rel="${rel}"`);
       const [, number] = onward.exec(answer.headers.get("Link") ?? "") ?? [];
       return {
@@ -245,7 +245,21 @@ class Room extends EventTarget {
         ...(number && { next: { [name]: Number(number) } }),
       };
     });
-    if (!answer) throw new ChatError(problem.told ? problem.code : "unavailable", problem.detail);
+  }
+
+  async cases() {
+    return this.#fetch("chat/cases/", [], async (answer) => (await answer.json()).cases.map(said));
+  }
+
+  /**
+   * @template T
+   * @param {string} path
+   * @param {string[][]} asked
+   * @param {(answer: Response) => Promise<T>} read
+   */
+  async #fetch(path, asked, read) {
+    const { answer, problem } = await this.#address.ask(path, asked, {}, read);
+    if (problem) throw new ChatError(problem.told ? problem.code : "unavailable", problem.detail);
     return answer;
   }
 

@@ -247,6 +247,9 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
   it("acts, and waits for a review, by requests", async (t) => {
     const posted = [];
     const script = await Script.run(t, null, (asked, answer) => {
+      if (asked.url.startsWith("/chat/cases/lobby/")) {
+        return answer.end(JSON.stringify({ cases: [{ case: "c1", kind: "held", state: "open", reply_to: 3 }] }));
+      }
       if (asked.method !== "POST") return stream(answer);
       asked.on("data", (data) => {
         const { nonce, ...action } = JSON.parse(data);
@@ -254,7 +257,7 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
         const [status, type, told] = {
           clear: [200, "application/json", { type: "ack", time: 1, count: 7 }],
           report: [422, "application/problem+json", { code: "rejected", detail: "No.", reason: "\u202e" }],
-          message: [202, "application/problem+json", { code: "held", detail: "It waits.", case: "c1" }],
+          message: [202, "application/json", { message: "Message held.", case: "c1" }],
         }[action.type];
         answer.writeHead(status, { "Content-Type": type }).end(JSON.stringify(told));
       });
@@ -263,6 +266,7 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     await open(ann);
     const done = await ann.act({ type: "clear" });
     assert.equal(done.count, 7);
+    assert.deepEqual(await ann.cases(), [{ case: "c1", kind: "held", state: "open", replyTo: 3 }]);
     await assert.rejects(ann.act({ type: "report", ref: 1 }), { code: "rejected", reason: "\u202e" });
     ann.send("x");
     await until(ann, () => ann.outbox[0]?.case === "c1");

@@ -169,6 +169,27 @@ def test_act(fake: Fake, command: Command) -> None:
     assert [asked.body for asked in fake.asked] == [action.encode()] * 2
 
 
+def test_act_in_many_rooms(fake: Fake, command: Command) -> None:
+    """What is for a pattern of rooms names it in the body: a path names a room."""
+    fake.answers = [Said({"type": "ack"})]
+    assert command("act", "team-*", '{"type":"room","set":{"slow":5}}').code == 0
+    assert command("act", "*", '{"type":"pardon","user":"7","everywhere":true}').code == 0
+    assert [asked.path for asked in fake.asked] == ["/chat/actions/"] * 2
+    assert [json.loads(asked.body)["room"] for asked in fake.asked] == ["team-*", "*"]
+    ran = command("act", "*", "[1]")
+    assert (ran.code, ran.out, len(fake.asked)) == (1, "", 2)
+    assert ran.err.startswith("livechat: an action is a JSON object")
+
+
+def test_held(fake: Fake, command: Command) -> None:
+    """A message that waits for a review is not called a failure."""
+    body = {"message": "Message held.", "case": "c8f2"}
+    fake.answers = [Said(body, 202, {"Livechat-Case": "c8f2"})]
+    assert command("say", "r", "x") == (0, "waits for a review, as case c8f2\n", "")
+    assert json.loads(command("say", "r", "x", "--json").out) == {"case": "c8f2"}
+    assert json.loads(command("act", "r", '{"message":"x"}').out) == body
+
+
 @pytest.mark.parametrize("action", ["", "{", "[" * 100_000, "{'a':1}"])
 def test_no_action(fake: Fake, command: Command, action: str) -> None:
     ran = command("act", "r", stdin=action)

@@ -102,6 +102,7 @@ def test_allowed_origin(port: Port) -> None:
     assert answer.headers["access-control-allow-origin"] == allowed
     assert answer.headers["vary"] == "Origin"
     assert "Livechat-Seq" in answer.headers["access-control-expose-headers"]
+    assert "Livechat-Case" in answer.headers["access-control-expose-headers"]
     assert answer.headers["access-control-allow-credentials"] == "true"
     refused = shared.ask("POST", "/chat/send/", b"x", Origin=allowed, **FORM)
     assert refused.status == 400

@@ -323,6 +323,11 @@ class Member:
 
         asyncio.run_coroutine_threadsafe(until(), self._loop).result()
 
+    def closed(self, within: float = PATIENCE) -> Close | None:
+        """The close frame of the server, which must have closed it by then."""
+        self._run(self._connection.wait_closed(), within)
+        return self.close_received
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._run(self._connection.close(code, reason))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
 def imports(path: Path, known: Mapping[str, Path]) -> set[str]:
     """Every module that *path* imports, wherever, and if only to name types."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _statements(path.read_text()):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -19,3 +19,13 @@ def imports(path: Path, known: Mapping[str, Path]) -> set[str]:
                 inner = f"{node.module}.{alias.name}"
                 found.add(inner if inner in known else str(node.module))
     return found
+
+
+def _statements(text: str) -> Iterator[ast.AST]:
+    """The statements of a module, at any depth: `ast.walk` visits all that is in them, too."""
+    waiting: list[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, part, ())

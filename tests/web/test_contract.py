@@ -20,14 +20,16 @@ from livechat.members.session import ASK_RATE
 from livechat.protocol import actions, back_ends, bodies, messages, plain
 from livechat.protocol import v1 as frames
 from livechat.protocol.messages import Place
+from livechat.protocol.settings import SettingsChange
 from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract, operations
 from tests.members.test_plain import Client as PlainClient
 from tests.members.test_session import KEY, Client, say
 from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
-from tests.support import HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
+from tests.support import ADMIN, HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
+from tests.web.test_keys import BackEnd
 
 #: Kinds of which only operators hear.
 OPERATORS = {Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}
@@ -231,6 +233,54 @@ def test_answers(
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)
+
+
+def test_moderation(port: Port, openapi: Described) -> None:
+    """What moderators do and see is described, and what those hear that they moderate."""
+    key, user = BackEnd(port), BackEnd(port, port.world.token("7", name="Ann"))
+
+    def ask(by: BackEnd, method: str, target: str, body: Any = None) -> None:
+        answer = by.ask(method, target, body)
+        assert answer.status < 400 or by is user, answer
+        openapi.check(method, target, answer)
+
+    acts = "/chat/actions/r/"
+    ask(user, "POST", acts, {"message": "x", "data": {"a": 1}, "reply_to": 1})
+    ask(user, "POST", acts, {"type": "report", "ref": 1, "reason": "rude"})
+    ask(key, "POST", acts, {"type": "room", "set": {"hold": "all", "words": ["bad"]}})
+    for target in ("/chat/send/r/", acts, "/chat/actions/"):
+        ask(user, "POST", target, {"message": target, "room": "r"})
+    ban = {"type": "restrict", "user": "7", "kind": "ban", "seconds": 60, "reason": "x"}
+    for target in ("rooms", "rooms/r", "cases", "cases/r", "audit", "restrictions"):
+        ask(key, "GET", f"/chat/{target}/?limit=1")
+    ask(key, "POST", acts, {"type": "retract", "ref": 1})
+    ask(key, "POST", acts, ban)
+    ask(key, "POST", "/chat/actions/", {"actions": [{**ban, "everywhere": True, "user": "8"}]})
+    for target in ("restrictions", "restrictions/r", "audit", "history/r"):
+        ask(key, "GET", f"/chat/{target}/")
+        ask(user, "GET", f"/chat/{target}/")
+    ask(user, "POST", "/chat/send/r/", {"message": "x"})
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/chat/send/", HELLO),
+        ("/chat/actions/lobby/", HELLO),
+        ("/chat/actions/", b'{"room":"lobby","message":"hi"}'),
+    ],
+)
+def test_held(port: Port, openapi: Described, target: str, body: bytes) -> None:
+    """A message that waits for a review is no error: its case is in a header."""
+    run(port.world.chat.settings.change("lobby", SettingsChange(hold="all")))
+    answer = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert answer.status == 202
+    openapi.check("POST", target, answer)
+    ((case, _),) = port.world.chat.cases.listed(ADMIN)
+    assert answer.headers["livechat-case"] == case
+    assert answer.json() == {"message": "Message held.", "case": case}
+    again = port.ask("POST", target, body, **JSON, Idempotency_Key="k" * 16)
+    assert (again.status, again.headers["livechat-case"]) == (202, case)
 
 
 def test_refusals(make_world: Callable[..., World], openapi: Described) -> None:

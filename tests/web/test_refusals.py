@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from livechat.errors import ChatError, Kind
+from livechat.web.refusals import held
 from tests.support import Answer, Port, World, request
 
 #: Chromium's, going to a page.
@@ -87,3 +89,12 @@ def test_text_stays_text(port: Port) -> None:
     page = port.ask("GET", "/chat/history/?room=r", **PAGE, Origin="https://<script>.example")
     assert "<script" not in page.body.decode()
     assert b"script" not in port.ask("GET", "/<script>", **PAGE).body
+
+
+def test_held() -> None:
+    """Only a message that waits is answered so; other errors remain errors."""
+    answer = held(ChatError(Kind.HELD, "It waits.", case="c1"))
+    assert (answer.status, answer.body) == (202, b'{"case":"c1","message":"Message held."}')
+    assert ("Livechat-Case", "c1") in answer.headers
+    with pytest.raises(ChatError):
+        held(ChatError(Kind.MUTED, "No."))

@@ -20,10 +20,8 @@ local limit, many = tonumber(ARGV[3]), tonumber(ARGV[4])
 local room = numbering(KEYS, ARGV[5], ARGV[6])
 local first, removed = first_kept(room), 0
 if limit > 0 and first <= room.top - limit then
-    local over = math.min(room.top - limit + 1 - first, many)
-    first, removed = first + over, over
-    redis.call('XTRIM', room.stream, 'MINID', digits(first))
-    forget_before(room, first)
+    removed = math.min(room.top - limit + 1 - first, many)
+    first = first + removed
 end
 local stays = entry_from(room, first)
 if stays and time_of(stays) < since then

@@ -141,6 +141,7 @@ class SqliteBackend:
             quiet=lambda: self.messages.quiet,
             failed=self.health.failed,
             remove_over=self._maps.remove_over,
+            maps=maps,
         )
         self._stopping = False
 
@@ -182,8 +183,9 @@ class SqliteBackend:
     def _erase(self) -> None:
         """Erase the last retracted words now, not after the next start, unless it takes long."""
         try:
-            for _ in range(ERASE_STEPS):
-                if not (self._database.unerased and self._database.erase()):
-                    break
+            for files in (self._database, self._maps_file):
+                for _ in range(ERASE_STEPS):
+                    if files is None or not (files.unerased and files.erase()):
+                        break
         except (sqlite3.Error, OSError) as reason:
             _log.error("The file cannot be erased: {reason}", reason=str(reason))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +30,69 @@ TIDY_WITHIN: Final = 300.0
 ERASE_AFTER: Final = 20.0
 
 
+class Erasable(Protocol):
+    """
+    Files of one database.
+
+    @ivar unerased: whether they may have words that were taken back.
+    @ivar erasing: whether `erase` has begun, and not come to the end.
+    """
+
+    @property
+    def unerased(self) -> bool: ...
+
+    @property
+    def erasing(self) -> bool: ...
+
+    def erase(self) -> bool:
+        """Remove some of these words; return whether to go on at once."""
+
+
+class Erasure:
+    """Has the files of one database erased in time, quiet or not."""
+
+    _log = Logger()
+
+    def __init__(self, files: Erasable, clock: IReactorTime, writer: Lane) -> None:
+        self._files = files
+        self._clock = clock
+        self._writer = writer
+        self._stopped = False
+        # When there was something to erase first.
+        self._since: float | None = None
+        self._under_way = False
+
+    def look(self) -> None:
+        """Erase what was taken back `ERASE_AFTER` seconds ago."""
+        if self._under_way or not self._files.unerased:
+            return
+        now = self._clock.seconds()
+        if self._since is None:
+            self._since = now
+        if now - self._since >= ERASE_AFTER:
+            self._under_way = True
+            Deferred.fromCoroutine(self._erase())
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    async def _erase(self) -> None:
+        """Go on until it is done, or a reader is in the way."""
+        try:
+            while not self._stopped and await self._writer.call(self._files.erase):
+                pass
+        except (sqlite3.Error, OSError) as reason:
+            self._since = None
+            self._log.error("The file cannot be erased: {reason}", reason=str(reason))
+        except Exception:  # noqa: BLE001 - a bug: the next one may do better
+            self._since = None
+            self._log.failure("What was retracted could not be erased.")
+        else:
+            if not self._files.erasing:
+                self._since = None
+        self._under_way = False
+
+
 class Housekeeping:
     """The timers of one backend."""
 
@@ -44,11 +107,13 @@ class Housekeeping:
         quiet: Callable[[], bool],
         failed: Callable[[str], None],
         remove_over: Callable[[], None],
+        maps: Erasable | None = None,
     ) -> None:
         """
         @param quiet: whether no message waits to be stored.
         @param failed: told why the file cannot be written.
         @param remove_over: removes what has ended elsewhere; called while the clock is trusted.
+        @param maps: the file of shared maps, which may have words too.
         """
         self._remove_over = remove_over
         self._database = database
@@ -60,9 +125,8 @@ class Housekeeping:
         # When tidying was wanted first.
         self._untidy_since: float | None = None
         self._tidying = False
-        # When there was something to erase first.
-        self._unerased_since: float | None = None
-        self._erasing = False
+        files: list[Erasable] = [database] if maps is None else [database, maps]
+        self._erasures = [Erasure(each, clock, writer) for each in files]
         self._timers = [
             LoopingCall(lambda: Deferred.fromCoroutine(self._sweep())),
             LoopingCall(self._tick),
@@ -80,6 +144,8 @@ class Housekeeping:
 
     def stop(self) -> None:
         self._stopped = True
+        for each in self._erasures:
+            each.stop()
         for timer in self._timers:
             if timer.running:
                 timer.stop()
@@ -105,7 +171,8 @@ class Housekeeping:
         if line:
             self._log.warn("{line}", line=line)
         self._tidy_when_quiet()
-        self._erase_in_time()
+        for each in self._erasures:
+            each.look()
 
     def _tidy_when_quiet(self) -> None:
         if not self._database.untidy:
@@ -120,33 +187,6 @@ class Housekeeping:
             self._writer.call(self._database.tidy).addErrback(self._not_tidied).addBoth(
                 self._tidied
             )
-
-    def _erase_in_time(self) -> None:
-        """Remove what was edited or retracted from the files, quiet or not."""
-        if self._erasing or not self._database.unerased:
-            return
-        now = self._clock.seconds()
-        if self._unerased_since is None:
-            self._unerased_since = now
-        if now - self._unerased_since >= ERASE_AFTER:
-            self._erasing = True
-            Deferred.fromCoroutine(self._erase())
-
-    async def _erase(self) -> None:
-        """Go on until it is done, or a reader is in the way."""
-        try:
-            while not self._stopped and await self._writer.call(self._database.erase):
-                pass
-        except (sqlite3.Error, OSError) as reason:
-            self._unerased_since = None
-            self._log.error("The file cannot be erased: {reason}", reason=str(reason))
-        except Exception:  # noqa: BLE001 - a bug: the next one may do better
-            self._unerased_since = None
-            self._log.failure("What was retracted could not be erased.")
-        else:
-            if not self._database.erasing:
-                self._unerased_since = None
-        self._erasing = False
 
     def _not_tidied(self, failure: Failure) -> None:
         """The next sweep that finds a reason to asks for it again."""

@@ -22,7 +22,8 @@ from typing import Final, NoReturn, Protocol
 
 from livechat.backends.maps import MapEntry
 from livechat.backends.sqlite import quarantine
-from livechat.backends.sqlite.reading import connect
+from livechat.backends.sqlite.erasing import Eraser
+from livechat.backends.sqlite.reading import BUSY_TIMEOUT, connect
 from livechat.errors import StartError
 
 NAME: Final = "maps.sqlite3"
@@ -62,14 +63,17 @@ class MapsFile:
     """
     The maps of one process.
 
-    `write`, `probe` and `close` belong to one thread at a time; `read` may run in any other.
-    After a failure the next call opens the file again.
+    `write`, `probe`, `erase` and `close` belong to one thread at a time; `read` may run in any
+    other.  After a failure the next call opens the file again.
     """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / NAME
         self._draft = directory / f".{NAME}"
         self._connection: sqlite3.Connection | None = None
+        self._eraser = Eraser(self.path)
+        # A livechat before may have been killed.
+        self._written = True
 
     def prepare(self, former: FormerMaps, now: float) -> None:
         """
@@ -148,6 +152,7 @@ class MapsFile:
 
         @raise sqlite3.Error: none of them was stored.
         """
+        self._written = True
         with self._transaction() as db:
             db.executemany(
                 "DELETE FROM maps WHERE map = ? AND key = ?",
@@ -163,6 +168,31 @@ class MapsFile:
         with self._transaction() as db:
             db.execute("REPLACE INTO probe VALUES (1, ?)", (os.urandom(8),))
 
+    @property
+    def unerased(self) -> bool:
+        """Tell whether the files may have values that were replaced or removed."""
+        return self._written or self.erasing
+
+    @property
+    def erasing(self) -> bool:
+        """Tell whether `erase` has begun, and not come to the end."""
+        return self._eraser.under_way
+
+    def erase(self) -> bool:
+        """As `livechat.backends.sqlite.database.Database.erase`."""
+        if not self._eraser.under_way:
+            self._written = False
+            self._eraser.begin()
+        try:
+            done = self._eraser.step(self._connection or self._open(), BUSY_TIMEOUT)
+        except BaseException:
+            self._written = True
+            self._eraser.give_up()
+            raise
+        finally:
+            self._stop_writing()
+        return done and self._eraser.under_way
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, on disk at the end; after an error the file is opened anew."""
@@ -172,7 +202,7 @@ class MapsFile:
             yield db
             db.execute("COMMIT")
         except BaseException:
-            self.close()
+            self._stop_writing()
             raise
 
     def _open(self) -> sqlite3.Connection:
@@ -183,6 +213,8 @@ class MapsFile:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
             db.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT}")
+            if self.erasing:
+                db.execute("PRAGMA wal_autocheckpoint = 0")
         except BaseException:
             db.close()
             raise
@@ -191,6 +223,10 @@ class MapsFile:
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
+        self._stop_writing()
+        self._eraser.close()
+
+    def _stop_writing(self) -> None:
         if self._connection is not None:
             db, self._connection = self._connection, None
             db.close()

@@ -21,6 +21,11 @@ from livechat.protocol.settings import SLOWEST
 _FIND: Final = """
 SELECT key, time, until FROM pace WHERE key IN (SELECT value FROM json_each(?))
 """
+_KEEP: Final = """
+REPLACE INTO pace (key, time, until)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+FROM json_each(?)
+"""
 _FORGET: Final = """
 DELETE FROM pace WHERE key IN
     (SELECT key FROM pace WHERE until <= :now OR until > :latest LIMIT :most)
@@ -61,7 +66,7 @@ class FilePacing:
         spoken = self._pacing.spoken.items()
         changed = [(key, *each) for key, each in spoken if self._found.get(key) != each]
         if changed:
-            db.executemany("REPLACE INTO pace VALUES (?, ?, ?)", changed)
+            db.execute(_KEEP, (json.dumps(changed),))
 
     def forget(self, db: sqlite3.Connection, now: int, latest: int, most: int) -> None:
         """

@@ -49,7 +49,10 @@ _CHUNK: Final = 100
 _PLAIN: Final = "room, seq, time, message, user"
 _ALL: Final = f"{_PLAIN}, kind, extra"
 
-_RAISE_FLOOR: Final = "UPDATE rooms SET floor = max(floor, top - ? + 1) WHERE name = ?"
+_RAISE_FLOORS: Final = """
+UPDATE rooms SET floor = max(floor, top - limits.value + 1)
+FROM json_each(:limits) AS limits WHERE name = limits.key
+"""
 _MOVE: Final = f"""
 INSERT INTO messages ({_ALL})
 SELECT room, seq, recent.time, message, user, kind, extra
@@ -181,13 +184,13 @@ class Writer:
     def _raise_floors(self, db: sqlite3.Connection, rooms: Iterable[str]) -> None:
         """What *rooms* with less to keep than the server do not show, they never show again."""
         server = self._retention.server
-        limited = [
-            (kept.messages, room)
+        limits = {
+            room: kept.messages
             for room in rooms
             if (kept := self._retention.of(room)) is not server and kept.messages
-        ]
-        if limited:
-            db.executemany(_RAISE_FLOOR, limited)
+        }
+        if limits:
+            db.execute(_RAISE_FLOORS, {"limits": json.dumps(limits)})
 
     def _move(self) -> None:
         """Move `recent` to `messages`, and remove some of what no history shows there."""

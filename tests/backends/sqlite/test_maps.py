@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from livechat.backends.maps import MapEntry
+from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
+from livechat.backends.sqlite.housekeeping import ERASE_AFTER
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.errors import StartError
 from tests.backends.disk import NOW, Disk
+from tests.map_contract import REPORT
+from tests.support import Lane, RecordingSink, result
 
 ROWS = [("a", "x", b"1", 0), ("a", "y", b'"\0"', int(NOW) + 9), ("b", "x", b"2", 0)]
 #: What a file has for `ROWS`.
@@ -84,6 +89,54 @@ def test_killed(disk: Disk) -> None:
             os._exit(0)
     os.waitpid(child, 0)
     assert opened(disk).read("a").keys() == {"x", "y"}
+
+
+def files_have(disk: Disk, words: bytes) -> bool:
+    return any(words in path.read_bytes() for path in disk.directory.iterdir())
+
+
+@pytest.mark.parametrize("length", [20, 1_500, 20_000])
+def test_what_was_replaced_is_nowhere(disk: Disk, length: int) -> None:
+    """A case keeps words that may be taken back: they are in no file, nor in gaps of pages."""
+    file = opened(disk)
+    for round_ in range(3):
+        for key in range(60):
+            secret = b'"<secret%s>"' % (b"x" * (length + 7 * key * (key % 3)))
+            file.write("a", {f"{round_}-{key}": MapEntry(secret), f"s{key}": MapEntry(b'"stays"')})
+        for key in range(60):
+            file.write("a", {f"{round_}-{key}": MapEntry(b'""') if key % 2 else None})
+    assert file.unerased
+    assert files_have(disk, b"<secret")
+    while file.erase():
+        pass
+    assert not file.unerased
+    assert not files_have(disk, b"<secret")
+    assert len(file.read("a")) == 60 + 3 * 30
+    with closing(sqlite3.connect(file.path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    file.write("a", {"s1": None})
+    assert file.unerased
+    file.close()
+
+
+def test_erased_in_time(disk: Disk) -> None:
+    """By a backend that is busy with nothing else, and when it stops."""
+    clock = Clock()
+    file = MapsFile(disk.directory)
+    file.prepare(disk.store(), NOW)
+    backend = SqliteBackend(disk.store(), clock, Lane(), Lane(), file)
+    backend.start(RecordingSink(), lambda: REPORT)
+    shared = backend.shared_map("cases", most=9, largest=99)
+    result(shared.put("x", b'"<secret>"'))
+    result(shared.put("x", b'""'))
+    clock.pump([1.0] * int(ERASE_AFTER + 2))
+    assert not files_have(disk, b"<secret")
+    result(shared.put("x", b'"<secret>"'))
+    result(shared.put("x", b'""'))
+    stopped = backend.stop()
+    clock.advance(60)
+    result(stopped)
+    assert not files_have(disk, b"<secret")
 
 
 def test_a_write_that_fails(disk: Disk) -> None:

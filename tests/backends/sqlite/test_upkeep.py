@@ -80,6 +80,26 @@ def test_internal_rooms(disk: Disk) -> None:
     store.release()
 
 
+def test_rooms_that_keep_less(disk: Disk) -> None:
+    """What a room keeps no more goes, though nobody says anything; it does not come back."""
+    store = disk.store(messages=8)
+    limits = {"r": (3, 0), "short": (0, 60), "r2": (2, 0)}
+    for room in ("r", "short", "other"):
+        say(store, *map(str, range(10)), room=room)
+    store.retention.retain(lambda room: limits.get(room, (0, 0)))
+    disk.now += 61
+    # Seen by the writer, and by no sweep: a row that a larger limit must not bring back.
+    say(store, *map(str, range(5)), room="r2")
+    limits["r2"] = (0, 0)
+    assert shown(store, room="r2") == [4, 5]
+    sweep(store)
+    limits.clear()
+    for room, left in (("r", [8, 9, 10]), ("short", []), ("other", list(range(3, 11)))):
+        assert disk.rows(room) == shown(store, room=room) == left
+    assert disk.rows("r2") == [4, 5]
+    assert say(store, "a", room="short") == [11]
+
+
 def test_nonces_are_removed(disk: Disk) -> None:
     """In time they take no room in the file any more, whatever clock has stamped them."""
     store = disk.store()

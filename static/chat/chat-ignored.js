@@ -1,0 +1,95 @@
+/**
+ * People whom the visitor ignores, on this device: of what they say a line is shown that they said something.
+ */
+
+import { Kept } from "./livechat-outbox.js";
+import { element, find } from "./dom.js";
+
+/** People; the first are forgotten for others. */
+const MOST = 100;
+/** Characters of a name that is kept. */
+const LONGEST = 40;
+
+export class Ignored {
+  /** Is called when they are others. */
+  onChange = () => {};
+  #kept = new Kept("localStorage");
+  #where;
+  /** @type {Map<string, string>} names by subject */
+  #people;
+
+  /** @param {URL} url */
+  constructor(url) {
+    this.#where = `livechat:ignored:${url.href}`;
+    this.#people = this.#read();
+  }
+
+  /** @returns {Map<string, string>} */
+  #read() {
+    try {
+      const found = JSON.parse(this.#kept.get(this.#where) ?? "[]");
+      const pairs = found.filter((/** @type {unknown[]} */ each) => each.every((part) => typeof part === "string"));
+      return new Map(pairs.slice(-MOST));
+    } catch {
+      // Something else has written there.
+      return new Map();
+    }
+  }
+
+  get people() {
+    return [...this.#people];
+  }
+
+  /** @param {string | undefined} subject */
+  has(subject) {
+    return this.#people.has(subject ?? "");
+  }
+
+  /**
+   * @param {string} subject
+   * @param {string} name
+   */
+  add(subject, name) {
+    this.#change((people) => people.set(subject, [...name].slice(0, LONGEST).join("")));
+  }
+
+  /** @param {string} subject */
+  remove(subject) {
+    this.#change((people) => people.delete(subject));
+  }
+
+  /** @param {(people: Map<string, string>) => void} change */
+  #change(change) {
+    // Another tab may have changed them.
+    const people = this.#read();
+    change(people);
+    this.#people = new Map([...people].slice(-MOST));
+    this.#kept.set(this.#where, JSON.stringify([...this.#people]));
+    this.onChange();
+  }
+
+  /**
+   * Fold a line, or unfold it, as its author is ignored or not.
+   *
+   * @param {HTMLElement} line
+   */
+  fold(line) {
+    const ignored = this.has(line.dataset.user);
+    if (ignored === Boolean(line.querySelector(".veil"))) return;
+    line.classList.toggle("ignored", ignored);
+    if (!ignored) {
+      find(line, ".veil").remove();
+      return;
+    }
+    const button = element("button", "quiet", "show");
+    button.type = "button";
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => {
+      const folded = line.classList.toggle("ignored");
+      button.textContent = folded ? "show" : "hide";
+      button.setAttribute("aria-expanded", String(!folded));
+    });
+    const name = element("bdi", "", find(line, "b bdi").textContent ?? "");
+    line.prepend(element("small", "veil", "You ignore ", name, " · ", button));
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The pace of a room: in slow mode the send button counts down until the visitor may write again.
+ *
+ *     may write --wrote, or was put off by the server--> counts down --time, other settings--> may write
+ *
+ * @import { Composer } from "./chat-composer.js"
+ * @import { Chat, Message } from "./livechat.js"
+ */
+
+import { isSame } from "./chat-names.js";
+import { find } from "./dom.js";
+
+export class Pace {
+  #chat;
+  #composer;
+  #hint;
+  /** When it is over, by a clock that nobody sets. */
+  #until = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {HTMLElement} frame
+   * @param {Chat} chat
+   * @param {Composer} composer
+   * @param {AbortSignal} over
+   */
+  constructor(frame, chat, composer, over) {
+    this.#chat = chat;
+    this.#composer = composer;
+    this.#hint = find(frame, ".pace");
+    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
+    chat.addEventListener("slow", ({ detail: { retryMs } }) => this.#wait(retryMs));
+    for (const type of /** @type {const} */ (["settings", "rights"])) {
+      chat.addEventListener(type, () => this.#look());
+    }
+    over.addEventListener("abort", () => clearTimeout(this.#timer));
+  }
+
+  /** Milliseconds between two messages of the visitor. */
+  get #slow() {
+    const { can, settings } = this.#chat;
+    return can.has("moderate") ? 0 : 1_000 * (settings.slow || 0);
+  }
+
+  /** @param {Message} message */
+  #hear({ user, time }) {
+    if (!this.#slow || !isSame(user, this.#chat.user)) return;
+    // It may have been said a while ago, or the device's clock was set meanwhile.
+    const passed = this.#chat.now() - time;
+    this.#wait(Math.min(this.#slow, this.#slow - passed));
+  }
+
+  /** @param {number} wait milliseconds */
+  #wait(wait) {
+    this.#until = Math.max(this.#until, performance.now() + wait);
+    this.#tick();
+  }
+
+  #look() {
+    if (!this.#slow) this.#until = 0;
+    else this.#until = Math.min(this.#until, performance.now() + this.#slow);
+    const text = this.#text();
+    this.#hint.hidden = !text;
+    this.#hint.textContent = text;
+    this.#tick();
+  }
+
+  #text() {
+    const { can, restriction, settings, user } = this.#chat;
+    if (can.has("moderate")) return "";
+    const all = settings.hold === "all" || (settings.hold === "guests" && !user?.verified);
+    const held = all || restriction?.kind === "hold" ? "Messages are reviewed before others see them." : "";
+    const slow = this.#slow ? `Slow mode: one message in ${span(this.#slow)}.` : "";
+    return [slow, held].filter(Boolean).join(" ");
+  }
+
+  #tick() {
+    clearTimeout(this.#timer);
+    const left = this.#until - performance.now();
+    this.#composer.wait(left > 0 ? span(left) : "");
+    // Until the next second begins.
+    if (left > 0) this.#timer = setTimeout(() => this.#tick(), left % 1_000 || 1_000);
+  }
+}
+
+/**
+ * A time as the button says it.
+ *
+ * @param {number} ms
+ */
+function span(ms) {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds < 100) return `${seconds} s`;
+  return seconds < 6_000 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3_600)} h`;
+}

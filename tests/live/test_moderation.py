@@ -1,0 +1,271 @@
+"""
+A moderator ends a raid, at two workers on one Redis and on SQLite; what was done outlives kills.
+
+The clients come from addresses of their own, all of the loopback network.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import PATIENCE, Daemon, Member, trusting
+from tests.live.test_workers import WORKERS, ready
+from tests.support.jwts import secret_file, signed
+
+MEMBERS = 50
+#: The offender's keys and addresses, and that of everybody else.
+KEY, OTHER_KEY = "k" * 16, "z" * 16
+HERE, ELSEWHERE, OTHERS = "127.0.0.66", "127.0.0.67", "127.0.0.2"
+MODERATOR = {"r": ["join", "history", "send", "moderate"]}
+OPTIONS = ("--rate-per-ip=0", "--max-connections-per-ip=0", "--token-keys=secret")
+V1: Any = ["livechat.v1"]
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+
+    @property
+    def code(self) -> str:
+        found: str = self.body["code"]
+        return found
+
+
+def ask(
+    daemon: Daemon,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    token: str | None = None,
+    at: str = OTHERS,
+) -> Answer:
+    """Ask from the address *at*."""
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", daemon.port, context=trusting(), timeout=PATIENCE, source_address=(at, 0)
+    )
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    data = None if body is None else json.dumps(body)
+    connection.request(method, path, data, headers)
+    with connection.getresponse() as answer:
+        found = json.loads(answer.read())
+    connection.close()
+    return Answer(answer.status, found)
+
+
+def token(user: str = "7", **claims: Any) -> str:
+    now = int(time.time())
+    return signed(now=now, sub=user, exp=now + 600, **claims)
+
+
+def local_key(daemon: Daemon) -> str:
+    return (daemon.directory / "state" / "local-key").read_text().strip()
+
+
+def visit(daemon: Daemon, query: str = "", at: str = OTHERS, *given: str, **more: Any) -> Member:
+    """A client of ``livechat.v1``, from the address *at*."""
+    offered = [*V1, *(f"livechat.token.{each}" for each in given)]
+    uri = f"wss://127.0.0.1:{daemon.port}/ws/chat/r/{query}"
+    return Member(uri, subprotocols=offered, local_addr=(at, 0), max_queue=None, **more)
+
+
+def hears(member: Member, kind: str, within: float = PATIENCE) -> Any:
+    """The next frame of this type."""
+    deadline = time.monotonic() + within
+    while True:
+        frame = json.loads(member.recv(max(0.01, deadline - time.monotonic())))
+        if frame["type"] == kind:
+            return frame
+
+
+def does(member: Member, **action: Any) -> Any:
+    """The answer to an action."""
+    member.send(json.dumps({**action, "nonce": secrets.token_hex(8)}))
+    while (frame := json.loads(member.recv()))["type"] not in ("ack", "error"):
+        pass
+    return frame
+
+
+def at_each_worker(daemon: Daemon, made: Callable[[], Member]) -> list[Member]:
+    """Clients of which each worker has one at least: the kernel spreads them by chance."""
+    before = {pid: daemon.descriptors(pid) for pid in daemon.workers() or [daemon.process.pid]}
+    clients = [made()]
+    while any(daemon.descriptors(pid) <= before[pid] for pid in before):
+        assert len(clients) < 40, "a worker gets no connections"
+        clients.append(made())
+    return clients
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture(params=["SQLite", "Redis"])
+def daemon(request: pytest.FixtureRequest, start: Callable[..., Daemon], tmp_path: Path) -> Daemon:
+    """One process, or two workers."""
+    secret_file(tmp_path)
+    if request.param == "SQLite":
+        return start(*OPTIONS)
+    redis: RedisServer = request.getfixturevalue("redis")
+    return ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
+
+
+def test_a_raid(daemon: Daemon) -> None:
+    """A ban with what was said and with the address: at once, everywhere, and for all keys."""
+    with ExitStack() as stack:
+        members = at_each_worker(daemon, lambda: stack.enter_context(visit(daemon)))
+        members += [stack.enter_context(visit(daemon)) for _ in range(MEMBERS - len(members))]
+        spammers = at_each_worker(
+            daemon, lambda: stack.enter_context(visit(daemon, f"?name=Eve&client={KEY}", HERE))
+        )
+        moderator = stack.enter_context(visit(daemon, "", HERE, token(rooms=MODERATOR)))
+        hello = hears(spammers[0], "hello")
+        eve = hello["user"]["id"]
+        assert does(members[0], type="message", message="before")["type"] == "ack"
+        for number, spammer in enumerate(spammers):
+            assert does(spammer, type="message", message=f"buy {number}")["type"] == "ack"
+        body = {"message": "buy by HTTP"}
+        path = f"/chat/send/r/?name=Eve&client={KEY}"
+        assert ask(daemon, "POST", path, body, at=ELSEWHERE).status == 200
+
+        ack = does(
+            moderator, type="restrict", user=eve, guest=True, kind="ban", reason="raid",
+            retract=3_600, address=True,
+        )  # fmt: skip
+        acked = time.monotonic()
+        assert ack.get("address") is True, ack
+        assert ack["count"] == len(spammers) + 1
+        for spammer in spammers:
+            close = spammer.closed(within=max(0.01, acked + 1 - time.monotonic()))
+            assert close is not None
+            assert (close.code, close.reason) == (4403, "You are banned: raid")
+        goes_on(daemon, members, eve)
+        for query in (f"?client={KEY}", f"?client={OTHER_KEY}", ""):
+            stays_out(daemon, query, hello)
+        stays_out(daemon, f"?client={KEY}", hello, at="127.0.0.68")
+        recorded(daemon, moderator, eve, len(spammers) + 1)
+
+
+def goes_on(daemon: Daemon, members: list[Member], eve: str) -> None:
+    """The others hear each other, and what was taken back is in no history."""
+    assert does(members[-1], type="message", message="after")["type"] == "ack"
+    for member in members[:-1]:
+        while hears(member, "message")["message"] != "after":
+            pass
+    for _ in range(2 * WORKERS):
+        found = ask(daemon, "GET", "/chat/history/r/").body["chat_history"]
+        assert [each["message"] for each in found] == ["before", "after"]
+        assert ask(daemon, "GET", f"/chat/history/r/?q=buy&user={eve}&guest=1").body == {
+            "chat_history": []
+        }
+
+
+def stays_out(daemon: Daemon, query: str, hello: Any, at: str = HERE) -> None:
+    """By no way and at no worker."""
+    since = f"since={hello['epoch']}:{hello['seq']}"
+    resuming = f"{query}&{since}" if query else f"?{since}"
+    for _ in range(3 * WORKERS):
+        for each in (query, resuming):
+            close = visit(daemon, each, at).closed()
+            assert close is not None
+            assert close.code == 4403
+            assert close.reason.endswith(": raid")
+    for _ in range(2 * WORKERS):
+        for method, path, body in (
+            ("GET", f"/chat/events/r/{query}", None),
+            ("GET", f"/chat/events/r/{resuming}", None),
+            ("POST", f"/chat/send/r/{query}", {"message": "x"}),
+            ("POST", f"/chat/actions/r/{query}", {"type": "message", "message": "x"}),
+        ):
+            answer = ask(daemon, method, path, body, at=at)
+            assert (answer.status, answer.code) == (403, "banned"), (path, answer)
+            assert answer.body["reason"] == "raid"
+    with pytest.raises(Exception, match="HTTP 403"):
+        Member(f"wss://127.0.0.1:{daemon.port}/ws/chat/r/{query}", local_addr=(at, 0))
+
+
+def recorded(daemon: Daemon, moderator: Member, eve: str, count: int) -> None:
+    """The audit says who did what to whom and why, and has what was removed."""
+    records = ask(daemon, "GET", "/chat/audit/", token=local_key(daemon), at="127.0.0.1").body
+    ban = next(each for each in records["records"] if each["action"]["type"] == "restrict")
+    told = {"type": "restrict", "kind": "ban", "address": True, "reason": "raid"}
+    assert told.items() <= ban["action"].items()
+    assert (ban["room"], ban["action"]["user"]["id"]) == ("r", eve)
+    assert (ban["by"]["kind"], ban["by"]["user"]["id"]) == ("user", "7")
+    removed = [each.get("text", "") for each in records["records"] if each is not ban]
+    assert sum(text.startswith("buy") for text in removed) == count
+    assert HERE not in json.dumps(records)
+
+
+def test_a_restart(start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """What is restricted for a time, and what was set, hold over a kill and a restart."""
+    secret_file(tmp_path)
+    with start(*OPTIONS) as daemon:
+        before = moderated(daemon)
+        daemon.kill()
+    after = start(*OPTIONS)
+    holds(after)
+    assert restrictions(after) == before
+
+
+def test_a_killed_worker(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer) -> None:
+    """So they do where a worker is killed: at the other one, and at the one that comes after it."""
+    secret_file(tmp_path)
+    daemon = ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
+    before = moderated(daemon)
+    os.kill(daemon.workers()[0], signal.SIGKILL)
+    daemon.log.wait_for(r"Worker 1 has ended: signal 9")
+    holds(daemon)
+    daemon.log.wait_for(r"Worker 1 is ready", 2)
+    holds(daemon)
+    assert restrictions(daemon) == before
+
+
+def act(daemon: Daemon, path: str, **action: Any) -> None:
+    key = local_key(daemon)
+    answer = ask(daemon, "POST", f"/chat/actions/{path}", action, token=key, at="127.0.0.1")
+    assert answer.status == 200, answer
+
+
+def restrictions(daemon: Daemon) -> Any:
+    key = local_key(daemon)
+    return ask(daemon, "GET", "/chat/restrictions/", token=key, at="127.0.0.1").body
+
+
+def moderated(daemon: Daemon) -> Any:
+    """Restrict and set; returns the restrictions."""
+    act(daemon, "r/", type="restrict", user="1", kind="ban", seconds=600, reason="raid")
+    act(daemon, "", type="restrict", user="2", kind="mute", seconds=600, everywhere=True)
+    act(daemon, "", type="room", room="r*", set={"topic": "ships", "slow": 30})
+    act(daemon, "r/", type="room", set={"guests": "read"})
+    return restrictions(daemon)
+
+
+def holds(daemon: Daemon) -> None:
+    for _ in range(2 * WORKERS):
+        said = {"message": "x"}
+        answers = [
+            ask(daemon, "POST", "/chat/send/r/", said, token=given)
+            for given in (token("1"), token("2"), None)
+        ]
+        assert [each.code for each in answers] == ["banned", "muted", "unauthorized"]
+        assert "retry-after" not in answers[2].body
+        state = ask(daemon, "GET", "/chat/rooms/r/").body
+        assert state["settings"] == {"topic": "ships", "slow": 30, "guests": "read"}
+        assert state["can"] == ["join", "history"]
