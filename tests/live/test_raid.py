@@ -48,7 +48,7 @@ def test_a_raid(
     with ExitStack() as stack:
         members = [stack.enter_context(daemon.socket("raid")) for _ in range(MEMBERS)]
         spammers = [
-            stack.enter_context(daemon.socket(f"raid?name=Sp{number}"))
+            stack.enter_context(daemon.socket(f"raid?name=Sp{number}", max_queue=None))
             for number in range(SPAMMERS)
         ]
         operator.sign_in("/admin/rooms/raid/")
@@ -57,6 +57,8 @@ def test_a_raid(
         for number in range(2):
             for each in spammers:
                 says(each, f"Buy WATCHES {number}")
+        last = f"#{1 + 2 * SPAMMERS}"
+        expect(page.locator("[data-messages]").get_by_text(last, exact=True)).to_be_attached()
         slow = page.get_by_role("button", name="Slow mode 30 s")
         tap(slow)
         expect(slow).to_have_attribute("aria-pressed", "true")
