@@ -35,8 +35,10 @@ class RemovalTest(ProcessesTest):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        # Leases and looks as short as tests are.
-        for name, seconds in (("LEASE", 1.0), ("RENEW_AFTER", 0.1), ("LOOK_EVERY", 0.2)):
+        # Leases and looks as short as tests are, on a machine that may be busy.
+        for name, seconds in (
+            ("LEASE", 1.0), ("RENEW_AFTER", 0.1), ("LOOK_EVERY", 0.2), ("PATIENCE", 60.0),
+        ):  # fmt: skip
             self.patch(removal, name, seconds)
         self.mine, self.others = self.removal(self.here), self.removal(self.there)
 
