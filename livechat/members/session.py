@@ -22,6 +22,7 @@ from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
 from livechat.protocol.actions import Action
+from livechat.protocol.decoding import decode_frame
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place
 from livechat.protocol.settings import RoomSettings
@@ -109,7 +110,7 @@ class Session(BaseSession):
 
     def text_received(self, data: bytes) -> None:
         try:
-            frame = v1.decode_frame(data)
+            frame = decode_frame(data)
         except ChatError as error:
             self._refuse(error)
             return

@@ -11,7 +11,7 @@ from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.audit import Author
 from livechat.protocol.bodies import decoded
 from livechat.protocol.messages import User
-from livechat.protocol.moderation import RestrictionKind
+from livechat.protocol.moderation import CaseKind, RestrictionKind
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.v1 import Ack, Can, Error
 from livechat.protocol.values import Who
@@ -241,6 +241,44 @@ class RestrictionList(Struct, frozen=True):
     next: str | None
 
 
+class CaseLine(Struct, frozen=True, omit_defaults=True):
+    """
+    An open case: a message that waits for a review, or a report of one that was said.
+
+    @ivar case: its id.
+    @ivar time: when it came, in milliseconds since 1970, UTC.
+    @ivar message: the text.
+    @ivar user: its author; left out if unknown.
+    @ivar data: of the message, as *reply_to*.
+    @ivar ref: the number of the message that is reported.
+    @ivar reporter: left out if unknown.
+    @ivar reason: the reporter's.
+    """
+
+    case: str
+    kind: CaseKind
+    room: str
+    time: int
+    message: str
+    user: User | None = None
+    data: Raw | None = None
+    reply_to: int | None = None
+    ref: int | None = None
+    reporter: User | None = None
+    reason: str | None = None
+
+
+class CaseList(Struct, frozen=True):
+    """
+    The answer to ``GET /chat/cases/``: the oldest first.
+
+    @ivar next: what to ask for as `after`; null where there are no more.
+    """
+
+    cases: list[CaseLine]
+    next: str | None
+
+
 class RecordLine(Struct, frozen=True, omit_defaults=True):
     """
     A record of the audit.
@@ -273,7 +311,7 @@ class Results(Struct, frozen=True):
 ASKED: Final = (KeyRequest, TokenRequest, Target)
 ANSWERED: Final = (
     KeyList, KeyMade, KeyDropped, TokenMade, TokenFound, RoomList, RoomState, MemberList, Results,
-    RestrictionList, RecordLine,
+    RestrictionList, CaseList, RecordLine,
 )  # fmt: skip
 
 _key_request: Final = msgspec.json.Decoder(KeyRequest)

@@ -8,20 +8,18 @@ the struct's tag.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
-import msgspec
 from msgspec import Raw, Struct, field
 
-from livechat.errors import ChatError, Kind
-from livechat.protocol.actions import Action, Say
+from livechat.errors import ChatError
+from livechat.protocol.actions import Action
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import Message, Place, User
 from livechat.protocol.moderation import CaseKind, CaseState, Notice
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.values import Epoch, Number
-from livechat.protocol.wire import check_depth, explained
 
 #: The name of the protocol, as a WebSocket's subprotocol.
 V1: Final = "livechat.v1"
@@ -368,67 +366,6 @@ ServerFrame = (
     | Moderated
     | GoAway
 )
-
-_client_frame: Final[msgspec.json.Decoder[ClientFrame]] = msgspec.json.Decoder(ClientFrame)
-_action: Final[msgspec.json.Decoder[Action]] = msgspec.json.Decoder(Action)
-_say: Final = msgspec.json.Decoder(Say)
-_F = TypeVar("_F")
-
-
-def decode_frame(data: bytes) -> ClientFrame:
-    """
-    Decode a client's frame.
-
-    @param data: the frame's payload, known to be UTF-8.
-    @raise ChatError: it is none of the protocol's frames.
-    """
-    return _decoded(data, _client_frame)
-
-
-def decode_action(data: bytes) -> Action:
-    """
-    Decode the body of ``POST /chat/actions/{room}/``.
-
-    @raise ChatError: it is no action.
-    """
-    try:
-        # msgspec looks at the strings that it returns, not at those it skips.
-        data.decode()
-    except UnicodeDecodeError as reason:
-        raise explained(reason) from None
-    return _decoded(data, _action)
-
-
-def _decoded(data: bytes, decoder: msgspec.json.Decoder[_F]) -> _F | Say:
-    check_depth(data)
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as reason:
-        if str(reason) != "Object missing required field `type`":
-            raise _refused(str(reason)) from None
-    except ValueError as reason:
-        raise explained(reason) from None
-    try:
-        # A message need not say that it is one.
-        return _say.decode(data)
-    except msgspec.ValidationError as reason:
-        raise _refused(str(reason)) from None
-    except ValueError as reason:
-        raise explained(reason) from None
-
-
-def _refused(found: str) -> ChatError:
-    """Translate msgspec's error into the words of this protocol."""
-    if found.startswith("Invalid value") and found.endswith("`$.type`"):
-        return ChatError(Kind.UNKNOWN_TYPE, "There is no frame of that type.")
-    what, at, key = found.partition(" - at `$.")
-    if at:
-        name = key.rstrip("`")
-        return ChatError(Kind.BAD_MESSAGE, f"'{name}' is not what it must be: {what}.")
-    if "missing required field" in found:
-        name = found.split("`")[1]
-        return ChatError(Kind.BAD_MESSAGE, f"The object has no key '{name}'.")
-    return ChatError(Kind.BAD_MESSAGE, 'Send a JSON object, such as {"message": "text"}.')
 
 
 def error_of(reason: ChatError, nonce: str | None = None) -> Error:

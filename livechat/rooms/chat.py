@@ -120,10 +120,14 @@ class Chat:
         self.max_message = max_message
         self.default_room = default_room
         burst = Rate.of(rate).burst if rate else 0
-        self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
-        self.standings = Standings(rules, hub, time)
-        self._bulletins = Bulletins(backend.messages, hub, self.standings)
+        self._make_moderation(backend, rules, time)
+        backend.messages.retain(self.settings.retained)
+
+    def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
+        self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)
+        self.standings = Standings(rules, self._hub, time)
+        self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
         self.cases = Cases(
             backend, rules.policy, self.audit, self.standings, time, publish=self._publish
         )
@@ -137,7 +141,6 @@ class Chat:
             cases=self.cases,
             time=time,
         )
-        backend.messages.retain(self.settings.retained)
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""

@@ -86,13 +86,16 @@ class Restrictions:
         if actor.user is not None and actor.source.mark is not None:
             self._origins.add(actor.user.subject, actor.source.mark)
 
-    def put(self, room: str, subject: str, restriction: Restriction) -> Deferred[bool]:
+    async def put(self, room: str, subject: str, restriction: Restriction) -> None:
         """
-        Restrict *subject*; fires once that is in force here.
+        Restrict *subject*, in place of what was restricted before, addresses among it.  Returns
+        once that is in force here.
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
         """
-        return self._put(f"{room}|{subject}", restriction)
+        await self._put(f"{room}|{subject}", restriction)
+        if not restriction.address:
+            await self._drop_addresses(room, subject)
 
     def _put(self, key: str, restriction: Restriction) -> Deferred[bool]:
         return self._shared.put(key, msgspec.json.encode(restriction), restriction.until)
@@ -104,14 +107,18 @@ class Restrictions:
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.drop`.
         """
+        # The person's own comes first: else a process might restrict an address once more.
+        await self._shared.drop(f"{room}|{subject}")
+        await self._drop_addresses(room, subject)
+
+    async def _drop_addresses(self, room: str, subject: str) -> None:
         begins = f"{room}|{_ADDRESS}"
-        of_it = [
+        found = [
             key
             for key, each in self._known.items()
             if each.via == subject and key.startswith(begins)
         ]
-        # The person's own comes first: else a process might restrict an address once more.
-        for key in (f"{room}|{subject}", *of_it):
+        for key in found:
             await self._shared.drop(key)
 
     def bound(self, room: str, subject: str, since: int) -> bool:

@@ -123,6 +123,21 @@ def restrictions_of() -> Document:
     return _secured(operation("restrictionsOf", summary, listed, _LOOKING, _page(TEXT)))
 
 
+def cases() -> Document:
+    """All open cases."""
+    listed = answer("A page of them, the oldest first.", reference("CaseList"))
+    kinds = (*MANAGING, Kind.RATE_LIMITED)
+    summary = "What waits for a review, and what was reported, in all rooms."
+    return _secured(operation("cases", summary, listed, kinds, _page(TEXT)))
+
+
+def cases_of() -> Document:
+    """Those of a room."""
+    listed = answer("A page of them, the oldest first.", reference("CaseList"))
+    summary = "What waits for a review in a room, and what was reported there."
+    return _secured(operation("casesOf", summary, listed, _LOOKING, _page(TEXT)))
+
+
 def audit() -> Document:
     """The records of the audit."""
     records = structure(records={"type": "array", "items": reference("RecordLine")})

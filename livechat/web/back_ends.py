@@ -37,8 +37,9 @@ from livechat.protocol.back_ends import (
 )
 from livechat.protocol.bodies import decode_named
 from livechat.protocol.cluster import Room
+from livechat.protocol.decoding import decode_action
 from livechat.protocol.names import room_name, room_pattern
-from livechat.protocol.v1 import Ack, Error, decode_action, error_of
+from livechat.protocol.v1 import Ack, Error, error_of
 from livechat.rooms.actions import act
 from livechat.rooms.attendance import attendance
 from livechat.rooms.chat import Chat

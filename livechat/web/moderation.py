@@ -1,5 +1,5 @@
 """
-What moderators look at, by HTTP: restrictions, and the audit as pages and as server-sent events.
+What moderators look at, by HTTP: restrictions, open cases, and the audit.
 
 They act by `livechat.web.back_ends`, and by frames of ``livechat.v1``.
 """
@@ -23,14 +23,21 @@ from livechat.identity.leases import IHolder
 from livechat.interfaces import ISink
 from livechat.members.base import HEARTBEAT
 from livechat.protocol.audit import record_of_text
-from livechat.protocol.back_ends import RecordLine, RestrictionLine, RestrictionList
+from livechat.protocol.back_ends import (
+    CaseLine,
+    CaseList,
+    RecordLine,
+    RestrictionLine,
+    RestrictionList,
+)
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Entry, Message, Place, Position
-from livechat.protocol.moderation import Restriction
+from livechat.protocol.moderation import Case, Restriction
 from livechat.protocol.names import room_name
 from livechat.protocol.v1 import Resumed, error_of
 from livechat.protocol.values import place_of_text
 from livechat.protocol.wire import encode
+from livechat.rooms.case_register import data_of
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.system.time import Time
@@ -60,23 +67,33 @@ class ModerationApi:
         return {
             "/chat/restrictions/": Endpoint({"GET": self.restrictions}, None, restrictions),
             "/chat/restrictions/{room}/": Endpoint({"GET": self.restrictions}, None, in_room),
+            "/chat/cases/": Endpoint({"GET": self.cases}, None, told.cases()),
+            "/chat/cases/{room}/": Endpoint({"GET": self.cases}, None, told.cases_of()),
             "/chat/audit/": Endpoint({"GET": self.audit}, None, told.audit()),
             "/chat/audit/events/": Endpoint({"GET": self.events}, None, told.audit_events()),
         }
 
     async def restrictions(self, call: Call) -> Response:
         """The restrictions in force, everywhere or in a room, the oldest first, page by page."""
-        room = call.names.get("room")
-        after, limit = call.query.get("after"), page_limit(call.query)
-        listed = self._chat.moderation.listed(
-            await self._caller(call), None if room is None else room_name(room)
-        )
+        after, limit = _after(call, 3), page_limit(call.query)
+        actor = await self._caller(call)
+        listed = self._chat.moderation.listed(actor, _room(call))
         if after is not None:
-            seen = _place_of(after)
-            listed = [each for each in listed if _key(*each) > seen]
+            listed = [each for each in listed if _place_of(*each) > after]
         page = listed[:limit]
-        following = _text_of(*page[-1]) if len(listed) > limit else None
+        following = _text(_place_of(*page[-1])) if len(listed) > limit else None
         return json(RestrictionList([_line(*each) for each in page], following))
+
+    async def cases(self, call: Call) -> Response:
+        """The open cases, of all rooms or of one, the oldest first, page by page."""
+        after, limit = _after(call, 2), page_limit(call.query)
+        actor = await self._caller(call)
+        listed = self._chat.cases.listed(actor, _room(call))
+        if after is not None:
+            listed = [(known, case) for known, case in listed if (case.time, known) > after]
+        page = listed[:limit]
+        following = _text((page[-1][1].time, page[-1][0])) if len(listed) > limit else None
+        return json(CaseList([_case(*each) for each in page], following))
 
     async def audit(self, call: Call) -> Response:
         """The records of the audit, as a history."""
@@ -228,23 +245,50 @@ def _line(room: str, restriction: Restriction) -> RestrictionLine:
     )
 
 
-_Key = tuple[int, str, str]
+def _case(known_as: str, case: Case) -> CaseLine:
+    # Not whose it is: that may be the mark of an address.
+    return CaseLine(
+        known_as,
+        case.kind,
+        case.room,
+        case.time,
+        case.message,
+        case.user,
+        data_of(case),
+        case.reply_to,
+        case.ref,
+        case.reporter,
+        case.reason or None,
+    )
 
 
-def _key(room: str, restriction: Restriction) -> _Key:
-    """Where a restriction stands in the list."""
+def _room(call: Call) -> str | None:
+    room = call.names.get("room")
+    return None if room is None else room_name(room)
+
+
+#: Where an entry stands in its list: a time first.
+_Place = tuple[int | str, ...]
+
+
+def _place_of(room: str, restriction: Restriction) -> _Place:
     return restriction.made, room, restriction.user.subject
 
 
-def _text_of(room: str, restriction: Restriction) -> str:
-    return "|".join(map(str, _key(room, restriction)))
+def _text(place: _Place) -> str:
+    return "|".join(map(str, place))
 
 
-def _place_of(text: str) -> _Key:
+def _after(call: Call, parts: int) -> _Place | None:
     """
+    The place behind which a page begins; None: it is the first one.
+
     @raise ChatError: it is no `next` of a page.
     """
-    made, *rest = text.split("|", 2)
-    if len(rest) != 2 or not (made.isascii() and made.isdigit() and len(made) <= 15):
+    text = call.query.get("after")
+    if text is None:
+        return None
+    time, *rest = text.split("|", parts - 1)
+    if len(rest) != parts - 1 or not (time.isascii() and time.isdigit() and len(time) <= 15):
         raise ChatError(Kind.BAD_QUERY, "'after' is the 'next' of the page before.")
-    return int(made), rest[0], rest[1]
+    return int(time), *rest

@@ -11,9 +11,9 @@ from msgspec import Raw, Struct
 from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
 from livechat.protocol.actions import Retract, Revoke, Reword, Say
+from livechat.protocol.decoding import decode_frame
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, User
-from livechat.protocol.v1 import decode_frame
 from tests.support import server_frame
 
 ANN = User("42", "Ann")

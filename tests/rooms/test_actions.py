@@ -14,6 +14,7 @@ from livechat.identity.actor import ALL_GRANTS, Actor, Lease
 from livechat.identity.rights import ALL_RIGHTS
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.audit import AuditRecord, record_of_text
+from livechat.protocol.decoding import decode_action
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import (
     MOST_EDITS,
@@ -26,7 +27,7 @@ from livechat.protocol.messages import (
 )
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.protocol.settings import EDIT_WITHIN
-from livechat.protocol.v1 import Ack, decode_action
+from livechat.protocol.v1 import Ack
 from livechat.rooms.actions import act
 from livechat.rooms.history import History, Window
 from tests.support import ADMIN, SOMEBODY, RecordingClient, World, guest, result, run

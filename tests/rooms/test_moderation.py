@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ NOW = 1_790_000_000
 MODERATOR = {"r": ["join", "history", "send", "moderate"]}
 MANAGER = {"*": ["*"]}
 KEY = "k" * 16
+_NONCES = count()
 
 
 def moderator(world: World, user: str = "7") -> Client:
@@ -40,10 +42,12 @@ def user(world: World, known_as: str = "42", room: str = "r") -> Client:
 
 def acts(client: Client, **action: Any) -> Any:
     """The answer to an action."""
+    nonce = f"n{next(_NONCES)}"
     client.heard()
-    client.sends({"nonce": "n", **action})
+    client.sends({"nonce": nonce, **action})
     client.world.clock.pump([0.05] * 25)
-    return next(each for each in client.hears("ack", "error") if each.get("nonce", "n") == "n")
+    # A frame that cannot be read has no nonce.
+    return next(each for each in client.hears("ack", "error") if each.get("nonce", nonce) == nonce)
 
 
 def restricts(client: Client, what: str = "mute", user: str = "42", **more: Any) -> Any:
@@ -206,6 +210,18 @@ def said(world: World, room: str) -> list[str]:
     return texts(run(world.chat.history(ADMIN, room, Window(50))))
 
 
+def test_a_ban_that_becomes_less(world: World) -> None:
+    """With another restriction of the person in its place, the address is free again."""
+    ann, bob = Client(world, name="Ann", key=KEY), moderator(world)
+    (hello,) = ann.hears("hello")
+    eve = hello["user"]["id"]
+    restricts(bob, "ban", eve, guest=True, address=True)
+    assert kind(Client(world).opening) is Kind.BANNED
+    assert restricts(bob, "mute", eve, guest=True)["type"] == "ack"
+    assert Client(world, key=KEY).heard()[0]["can"] == ["join", "history"]
+    assert "send" in Client(world).heard()[0]["can"]
+
+
 def test_an_address_that_nobody_knows(world: World) -> None:
     """The ack says that no address was restricted, a second later."""
     bob = moderator(world)
@@ -353,6 +369,41 @@ def test_settings_of_a_room(world: World) -> None:
     assert ann.hears("room") == []
     acts(bob, type="room", set={"slow": None, "topic": None, "words": None})
     assert ann.hears("room") == [{"type": "room", "settings": {}}]
+
+
+def test_slow_mode(world: World) -> None:
+    """A user waits between two messages, wherever it is; moderators do not."""
+    ann, again, bob = user(world), user(world), moderator(world)
+    acts(bob, type="room", set={"slow": 10})
+    assert acts(ann, type="message", message="1")["type"] == "ack"
+    refused = acts(again, type="message", message="2")["error"]
+    assert refused["code"] == "slow_mode"
+    assert 0 < refused["retry_ms"] <= 10_000
+    assert acts(bob, type="message", message="3")["type"] == "ack"
+    assert acts(bob, type="message", message="4")["type"] == "ack"
+    world.clock.advance(10)
+    assert acts(ann, type="message", message="5")["type"] == "ack"
+
+
+def test_slow_mode_of_guests(world: World) -> None:
+    """A guest that comes by another key from the same address waits all the same."""
+    bob = moderator(world)
+    acts(bob, type="room", set={"slow": 10})
+    assert acts(Client(world, key=KEY), type="message", message="1")["type"] == "ack"
+    assert code(acts(Client(world, key="z" * 16), type="message", message="2")) == "slow_mode"
+    assert acts(user(world), type="message", message="3")["type"] == "ack"
+
+
+def test_the_rate_of_a_room(world: World) -> None:
+    """All together have so many messages a second."""
+    eve = manager(world)
+    acts(eve, type="room", set={"rate": 2})
+    ann, bob = user(world), user(world, "43")
+    for client in (ann, bob):
+        client.sends({"message": "x"}, {"message": "x"}, {"message": "x"})
+    assert len(ann.hears("ack") + bob.hears("ack")) <= 3
+    assert {each["error"]["code"] for each in bob.hears("error")} <= {"slow_mode"}
+    assert acts(eve, type="message", message="x")["type"] == "ack"
 
 
 def test_a_closed_room(world: World) -> None:

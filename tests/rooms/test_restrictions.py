@@ -25,7 +25,7 @@ from livechat.rooms.restrictions import (
     Restrictions,
 )
 from livechat.system.time import Time
-from tests.support import result, run
+from tests.support import run
 
 NOW = 1_790_000_000
 ANN = User("ann", "Ann", verified=True)
@@ -66,7 +66,7 @@ def kinds(here: Here, actor: Actor, room: str = "r") -> list[str]:
 
 def test_two_name_spaces(here: Here) -> None:
     """A guest with the id of a user of the site is somebody else."""
-    result(here.restrictions.put("r", ANN.subject, banned()))
+    run(here.restrictions.put("r", ANN.subject, banned()))
     assert kinds(here, came(ANN)) == ["ban"]
     assert kinds(here, came(GUEST)) == kinds(here, came(None)) == []
     assert kinds(here, came(ANN), "other") == []
@@ -74,9 +74,9 @@ def test_two_name_spaces(here: Here) -> None:
 
 def test_everywhere(here: Here) -> None:
     """A restriction in all rooms counts beside that in one."""
-    result(here.restrictions.put("*", ANN.subject, banned()))
+    run(here.restrictions.put("*", ANN.subject, banned()))
     mute = Restriction("mute", "moderate", ANN, MOD, NOW)
-    result(here.restrictions.put("r", ANN.subject, mute))
+    run(here.restrictions.put("r", ANN.subject, mute))
     assert sorted(kinds(here, came(ANN))) == ["ban", "mute"]
     assert kinds(here, came(ANN), "other") == ["ban"]
 
@@ -84,7 +84,7 @@ def test_everywhere(here: Here) -> None:
 def test_ids_with_bars(here: Here) -> None:
     """A bar in an id makes it nobody else's."""
     odd = User("x|u:ann", "Odd", verified=True)
-    result(here.restrictions.put("r", odd.subject, banned(odd)))
+    run(here.restrictions.put("r", odd.subject, banned(odd)))
     assert kinds(here, came(ANN)) == []
     assert kinds(here, came(odd)) == ["ban"]
     assert [subject for _, subject, _ in here.restrictions.items()] == ["u:x|u:ann"]
@@ -92,7 +92,7 @@ def test_ids_with_bars(here: Here) -> None:
 
 def test_ends(here: Here) -> None:
     """It ends at its second."""
-    result(here.restrictions.put("r", ANN.subject, banned(until=NOW + 10)))
+    run(here.restrictions.put("r", ANN.subject, banned(until=NOW + 10)))
     here.clock.advance(9.9)
     assert kinds(here, came(ANN)) == ["ban"]
     here.clock.advance(0.1)
@@ -105,7 +105,7 @@ def test_addresses(here: Here) -> None:
     """With its address, nobody from there comes in by another key, for a day at most."""
     here.restrictions.saw(came(GUEST))
     here.restrictions.saw(came(GUEST, "2001:db8::1"))
-    result(here.restrictions.put("r", GUEST.subject, banned(GUEST, address=True)))
+    run(here.restrictions.put("r", GUEST.subject, banned(GUEST, address=True)))
     assert here.restrictions.bound("r", GUEST.subject, NOW)
     for address in ("192.0.2.1", "2001:db8::ffff"):
         assert kinds(here, came(User("new", "New"), address)) == ["ban"]
@@ -123,7 +123,7 @@ def test_pardon(here: Here) -> None:
     here.restrictions.saw(came(GUEST))
     here.restrictions.saw(came(other, "192.0.2.2"))
     for user in (GUEST, other):
-        result(here.restrictions.put("r", user.subject, banned(user, address=True)))
+        run(here.restrictions.put("r", user.subject, banned(user, address=True)))
     run(here.restrictions.drop("r", GUEST.subject))
     assert kinds(here, came(GUEST)) == kinds(here, came(None)) == []
     assert kinds(here, came(None, "192.0.2.2")) == ["ban"]
@@ -134,7 +134,7 @@ def test_known_elsewhere(here: Here) -> None:
     """A process that learns of a restriction adds the addresses that it alone knows."""
     there = Restrictions(here.shared, here.time)
     there.saw(came(GUEST, "192.0.2.7"))
-    result(here.restrictions.put("r", GUEST.subject, banned(GUEST, address=True)))
+    run(here.restrictions.put("r", GUEST.subject, banned(GUEST, address=True)))
     assert kinds(here, came(None, "192.0.2.7")) == ["ban"]
 
 

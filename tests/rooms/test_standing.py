@@ -19,7 +19,7 @@ from livechat.protocol.settings import SettingsChange
 from livechat.protocol.v1 import RoomChanged, ServerFrame
 from livechat.rooms.standing import SLICE, IResident, Standings
 from livechat.system.time import Time
-from tests.support import TURN, TurnClock, make_free_rules, result, run
+from tests.support import TURN, TurnClock, make_free_rules, run
 
 NOW = 1_000_000
 MOD = Author("operator")
@@ -76,7 +76,7 @@ class StandingsTest(SynchronousTestCase):
     def restrict(self, kind: Any, known_as: str = "42", room: str = "r", **more: Any) -> None:
         user = User(known_as, "Ann", verified=True)
         made = Restriction(kind, "moderate", user, MOD, NOW, **more)
-        result(self.rules.restrictions.put(room, user.subject, made))
+        run(self.rules.restrictions.put(room, user.subject, made))
 
     def change(self, pattern: str, **settings: Any) -> None:
         run(self.rules.settings.change(pattern, SettingsChange(**settings)))

@@ -29,6 +29,7 @@ from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
 from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
 from tests.support import ADMIN, HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
 from tests.web.test_api import FORM, JSON
+from tests.web.test_keys import BackEnd
 
 #: Kinds of which only operators hear.
 OPERATORS = {Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}
@@ -232,6 +233,33 @@ def test_answers(
     answer = port.ask(method, target, body, **headers)
     assert (answer.status if answer.status == 200 else answer.code()) == expected
     openapi.check(method, target, answer)
+
+
+def test_moderation(port: Port, openapi: Described) -> None:
+    """What moderators do and see is described, and what those hear that they moderate."""
+    key, user = BackEnd(port), BackEnd(port, port.world.token("7", name="Ann"))
+
+    def ask(by: BackEnd, method: str, target: str, body: Any = None) -> None:
+        answer = by.ask(method, target, body)
+        assert answer.status < 400 or by is user, answer
+        openapi.check(method, target, answer)
+
+    acts = "/chat/actions/r/"
+    ask(user, "POST", acts, {"message": "x", "data": {"a": 1}, "reply_to": 1})
+    ask(user, "POST", acts, {"type": "report", "ref": 1, "reason": "rude"})
+    ask(key, "POST", acts, {"type": "room", "set": {"hold": "all", "words": ["bad"]}})
+    for target in ("/chat/send/r/", acts, "/chat/actions/"):
+        ask(user, "POST", target, {"message": target, "room": "r"})
+    ban = {"type": "restrict", "user": "7", "kind": "ban", "seconds": 60, "reason": "x"}
+    for target in ("rooms", "rooms/r", "cases", "cases/r", "audit", "restrictions"):
+        ask(key, "GET", f"/chat/{target}/?limit=1")
+    ask(key, "POST", acts, {"type": "retract", "ref": 1})
+    ask(key, "POST", acts, ban)
+    ask(key, "POST", "/chat/actions/", {"actions": [{**ban, "everywhere": True, "user": "8"}]})
+    for target in ("restrictions", "restrictions/r", "audit", "history/r"):
+        ask(key, "GET", f"/chat/{target}/")
+        ask(user, "GET", f"/chat/{target}/")
+    ask(user, "POST", "/chat/send/r/", {"message": "x"})
 
 
 @pytest.mark.parametrize(

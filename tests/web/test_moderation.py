@@ -14,11 +14,12 @@ from livechat.http.connection import LONGEST_STREAM
 from livechat.members.base import HEARTBEAT
 from livechat.protocol.messages import Draft
 from livechat.protocol.names import AUDIT_ROOM
-from tests.support import Port, Wire, request, result
+from tests.support import Answer, Port, Wire, request, result
 from tests.web.test_keys import BackEnd, code
 
 NOW = 1_790_000_000
-RESTRICTIONS, AUDIT, EVENTS = "/chat/restrictions/", "/chat/audit/", "/chat/audit/events/"
+RESTRICTIONS, CASES = "/chat/restrictions/", "/chat/cases/"
+AUDIT, EVENTS = "/chat/audit/", "/chat/audit/events/"
 MODERATING = {"*": ["join", "history", "send", "moderate"]}
 
 
@@ -40,7 +41,9 @@ def listed(by: BackEnd, target: str = RESTRICTIONS) -> list[tuple[str, str]]:
     return [(each["room"], each["user"]["id"]) for each in answer.json()["restrictions"]]
 
 
-@pytest.mark.parametrize("target", [RESTRICTIONS, f"{RESTRICTIONS}r/", AUDIT, EVENTS])
+@pytest.mark.parametrize(
+    "target", [RESTRICTIONS, f"{RESTRICTIONS}r/", CASES, f"{CASES}r/", AUDIT, EVENTS]
+)
 def test_who_may_not(port: Port, target: str) -> None:
     """Guests, users, those that moderate elsewhere, and those that only manage see nothing."""
     assert code(port.ask("GET", target)) == (401, "unauthorized")
@@ -108,6 +111,74 @@ def test_pages(key: BackEnd) -> None:
         assert code(key.ask("GET", f"{RESTRICTIONS}?{wrong}")) == (400, "bad_query")
     for room in ("*", "!audit"):
         assert code(key.ask("GET", f"{RESTRICTIONS}{room}/")) == (400, "bad_room")
+
+
+def acts(by: BackEnd, room: str, query: str = "", **action: Any) -> Answer:
+    return by.ask("POST", f"/chat/actions/{room}/{query}", action)
+
+
+def test_cases(port: Port, key: BackEnd) -> None:
+    """What waits and what was reported, with all that a moderator needs, and no address."""
+    guest = BackEnd(port, "")
+    said = acts(key, "r", message="rude").json()["seq"]
+    assert acts(key, "r", type="room", set={"hold": "guests"}).status == 200
+    query = f"?name=Eve&client={'k' * 16}"
+    held = acts(guest, "r", query, message="<b>", data={"a": 1}, reply_to=said)
+    assert held.status == 202
+    assert held.json() == {"message": "Message held.", "case": held.headers["livechat-case"]}
+    port.world.clock.advance(1)
+    reported = acts(guest, "r", query, type="report", ref=said, reason="rude")
+    first, second = key.ask("GET", f"{CASES}r/").json()["cases"]
+    eve = first["user"]
+    assert first == {
+        "case": held.headers["livechat-case"], "kind": "held", "room": "r", "time": NOW * 1_000,
+        "message": "<b>", "user": {"id": eve["id"], "name": "Eve"}, "data": {"a": 1},
+        "reply_to": said,
+    }  # fmt: skip
+    assert second == {
+        "case": reported.json()["case"], "kind": "report", "room": "r", "message": "rude",
+        "time": (NOW + 1) * 1_000, "ref": said, "reporter": eve, "reason": "rude",
+    }  # fmt: skip
+    body = key.ask("GET", CASES).body.decode()
+    assert all(mark not in body for mark in marks(port))
+    assert key.ask("GET", f"{CASES}x/").json() == {"cases": [], "next": None}
+    acts(key, "r", type="review", case=first["case"], verdict="approve")
+    assert len(key.ask("GET", CASES).json()["cases"]) == 1
+
+
+def marks(port: Port) -> list[str]:
+    source = port.world.source("192.0.2.1")
+    source.marked(result(port.world.backend.processes.secret()))
+    assert source.mark is not None
+    return [source.mark, "192.0.2.1"]
+
+
+def test_held_by_send(port: Port, key: BackEnd) -> None:
+    """A message that waits is neither sent nor refused; in a batch it is told by its case."""
+    acts(key, "r", type="room", set={"hold": "guests"})
+    answer = port.ask("POST", "/chat/send/r/", b'{"message":"x"}', Content_Type="application/json")
+    assert answer.status == 202
+    assert answer.json()["case"] == answer.headers["livechat-case"]
+    batch = {"actions": [{"room": "r", "message": "y"}]}
+    (error,) = BackEnd(port, "").ask("POST", "/chat/actions/", batch).json()["results"]
+    assert (error["error"]["code"], bool(error["error"]["case"])) == ("held", True)
+
+
+def test_pages_of_cases(port: Port, key: BackEnd) -> None:
+    acts(key, "r", type="room", set={"hold": "all"})
+    for number in range(5):
+        user = BackEnd(port, port.world.token(str(number)))
+        acts(user, "r", message=str(number))
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        target = f"{CASES}?limit=2" + (after and f"&after={quote(after)}")
+        answer = key.ask("GET", target).json()
+        found += [each["message"] for each in answer["cases"]]
+        after = answer["next"]
+    assert sorted(found) == list("01234")
+    for wrong in ("limit=x", "after=1", "after=x|r"):
+        assert code(key.ask("GET", f"{CASES}?{wrong}")) == (400, "bad_query")
 
 
 def test_audit(port: Port, key: BackEnd) -> None:
