@@ -21,7 +21,7 @@
 import { Connection } from "./livechat-connection.js";
 import { Address } from "./livechat-links.js";
 import { Outbox } from "./livechat-outbox.js";
-import { changed, isSame, isSmallAgain } from "./livechat-presence.js";
+import { changed, inMs, isSame, isSmallAgain, said } from "./livechat-frames.js";
 import { ChatError, Sender } from "./livechat-sender.js";
 import { Tokens } from "./livechat-token.js";
 
@@ -200,7 +200,13 @@ class Room extends EventTarget {
   }
 
   async cases() {
-    return this.#fetch("chat/cases/", [], async (answer) => (await answer.json()).cases.map(said));
+    const found = [];
+    for (let after = ""; after !== null; ) {
+      const page = await this.#fetch("chat/cases/", after ? [["after", after]] : [], (answer) => answer.json());
+      found.push(...page.cases.map((/** @type {object} */ each) => ({ ...said(each), state: "open" })));
+      after = page.next ?? null;
+    }
+    return found;
   }
 
   /**
@@ -371,25 +377,6 @@ class Room extends EventTarget {
     if (isSmallAgain(before, frame)) this.#connection.ask({ type: "presence" });
     this.#emit("presence", this.presence);
   }
-}
-
-/**
- * A message, or what is about one, as it is called here.
- *
- * @param {any} frame
- */
-function said({ type, reply_to: replyTo, ...rest }) {
-  return { ...rest, ...(replyTo && { replyTo }) };
-}
-
-/**
- * A moment in milliseconds, if there is one.
- *
- * @param {string} name
- * @param {number | undefined} seconds
- */
-function inMs(name, seconds) {
-  return seconds === undefined ? {} : { [name]: 1_000 * seconds };
 }
 
 /**

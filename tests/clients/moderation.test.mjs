@@ -248,7 +248,10 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     const posted = [];
     const script = await Script.run(t, null, (asked, answer) => {
       if (asked.url.startsWith("/chat/cases/lobby/")) {
-        return answer.end(JSON.stringify({ cases: [{ case: "c1", kind: "held", state: "open", reply_to: 3 }] }));
+        const [cases, next] = asked.url.endsWith("?after=c1")
+          ? [[{ case: "c2", kind: "report" }], null]
+          : [[{ case: "c1", kind: "held", reply_to: 3 }], "c1"];
+        return answer.end(JSON.stringify({ cases, next }));
       }
       if (asked.method !== "POST") return stream(answer);
       asked.on("data", (data) => {
@@ -266,7 +269,9 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     await open(ann);
     const done = await ann.act({ type: "clear" });
     assert.equal(done.count, 7);
-    assert.deepEqual(await ann.cases(), [{ case: "c1", kind: "held", state: "open", replyTo: 3 }]);
+    assert.deepEqual(await ann.cases(), [
+      { case: "c1", kind: "held", state: "open", replyTo: 3 }, { case: "c2", kind: "report", state: "open" },
+    ]);
     await assert.rejects(ann.act({ type: "report", ref: 1 }), { code: "rejected", reason: "\u202e" });
     ann.send("x");
     await until(ann, () => ann.outbox[0]?.case === "c1");

@@ -1,5 +1,5 @@
 /**
- * Who is in a room, as the server's frames tell.
+ * What the server's frames tell, as it is called here.
  *
  * @import { Presence, User } from "./livechat.js"
  */
@@ -41,4 +41,23 @@ export function isSmallAgain(before, { type, users, members }) {
  */
 export function isSame(one, other) {
   return Boolean(one && other) && one?.id === other?.id && !one?.verified === !other?.verified;
+}
+
+/**
+ * A message, or what is about one, as it is called here.
+ *
+ * @param {any} frame
+ */
+export function said({ type, reply_to: replyTo, ...rest }) {
+  return { ...rest, ...(replyTo && { replyTo }) };
+}
+
+/**
+ * A moment in milliseconds, if there is one.
+ *
+ * @param {string} name
+ * @param {number | undefined} seconds
+ */
+export function inMs(name, seconds) {
+  return seconds === undefined ? {} : { [name]: 1_000 * seconds };
 }
