@@ -14,6 +14,7 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from livechat.protocol.messages import Entry, Message, characters
+from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 
 #: Characters that a page looks at: some milliseconds of a core, less than a long page costs.
@@ -48,7 +49,10 @@ class Wanted(Struct, frozen=True):
 
 def folded(text: str) -> str:
     """*text*, the same whatever the case, the width and the composition of its letters."""
-    return normalize("NFKC", normalize("NFKC", text).casefold())
+    if text.isascii():
+        return text.casefold()
+    # Of a letter with thousands of marks, to bring these in order would take a second.
+    return normalize("NFKC", normalize("NFKC", trimmed(text)).casefold())
 
 
 class Matches(History):
