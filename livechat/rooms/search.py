@@ -7,12 +7,14 @@ for each message that is asked for, and at `MOST_CHARACTERS`.  Where it stops, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final, TypeGuard
 from unicodedata import normalize
 
 from msgspec import Struct
 
+from livechat.protocol.looks import MARKS
 from livechat.protocol.messages import Entry, Message, characters
 from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
@@ -23,6 +25,10 @@ MOST_CHARACTERS: Final = 250_000
 LONGEST_TEXT: Final = 200
 #: Entries that are read at a time.
 _AT_ONCE: Final = 100
+# Python takes quadratic time to bring many marks on one letter in order, which these may be.
+_MARKED: Final = re.compile(f"[{MARKS}\U00010000-\U0010ffff]{{9}}")
+#: Characters that stand for whole sentences.
+_SENTENCES: Final = "\ufdfa\ufdfb"
 
 
 class Wanted(Struct, frozen=True):
@@ -51,8 +57,11 @@ def folded(text: str) -> str:
     """*text*, the same whatever the case, the width and the composition of its letters."""
     if text.isascii():
         return text.casefold()
-    # Of a letter with thousands of marks, to bring these in order would take a second.
-    return normalize("NFKC", normalize("NFKC", trimmed(text)).casefold())
+    if _MARKED.search(text) is not None:
+        text = trimmed(text)
+    for each in _SENTENCES:
+        text = text.replace(each, " ")
+    return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
 class Matches(History):
