@@ -19,8 +19,8 @@ from livechat.protocol.messages import Entry, Message, characters
 from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 
-#: Characters that a page looks at: some milliseconds of a core, less than a long page costs.
-MOST_CHARACTERS: Final = 250_000
+#: Characters that a page looks at: some milliseconds of a core, and 150 of the costliest.
+MOST_CHARACTERS: Final = 100_000
 #: Characters of a text that is looked for.
 LONGEST_TEXT: Final = 200
 #: Entries that are read at a time.
