@@ -177,6 +177,21 @@ def test_a_rogue(room: Room) -> None:
     assert room.settings() == {}
 
 
+def test_reviews(room: Room) -> None:
+    """A message is said when it was approved, and not when it was rejected."""
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", PAGE.partition("## Words")[2], re.MULTILINE | re.DOTALL
+    )
+    words, reviews = blocks
+    room.runs(words)
+    assert room.says("so BAD!").code == "rejected"
+    room.runs("""livechat act lobby '{"type":"room","set":{"words":null,"hold":"guests"}}'""")
+    cases = [room.says(text).body["case"] for text in ("good", "0171")]
+    commands = zip(reviews.splitlines(), cases, strict=True)
+    room.runs("\n".join(line.replace("5f0c…", case) for line, case in commands))
+    assert room.history()[-1] == "good"
+
+
 def test_who_may(room: Room) -> None:
     """The settings that it names are those of moderators; links lead somewhere."""
     (named,) = re.findall(r"and set (.*?) there\.", PAGE)
