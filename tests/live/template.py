@@ -27,9 +27,11 @@ sys.path[0] = str(Path(sys.executable).parent)
 import twisted.internet.epollreactor  # noqa: E402
 import twisted.scripts.twistd  # noqa: E402
 
-import livechat.backends.redis  # noqa: E402
 import livechat.backends.sqlite.backend  # noqa: E402
 import livechat.service  # noqa: E402, F401
+
+# Forks of one would share what it waits with, and wake and end one another.
+assert "twisted.internet.reactor" not in sys.modules
 
 #: Bytes of a request: an environment is a few kilobytes.
 LONGEST: Final = 1 << 20

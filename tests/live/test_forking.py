@@ -33,7 +33,19 @@ def test_like_the_program(tmp_path: Path) -> None:
         eventually(lambda: kinds(fork) == kinds(program))
 
 
-def test_nothing_is_shared(tmp_path: Path) -> None:
+def own(daemon: Daemon) -> set[str]:
+    """What it has open that nobody else has: pipes and sockets, by their numbers."""
+    return {each for each in daemon.links() if re.match("(pipe|socket):", each)}
+
+
+def test_no_pipe_is_shared(tmp_path: Path) -> None:
+    """Each fork has a reactor of its own, which nothing wakes but what is its own."""
+    with Daemon(tmp_path / "one") as one, Daemon(tmp_path / "two") as two:
+        assert own(one)
+        assert not own(one) & own(two)
+
+
+def test_no_secret_is_shared(tmp_path: Path) -> None:
     """Secrets and keys are each fork's own, though one process has imported what makes them."""
     for name in ("one", "two"):
         with Daemon(tmp_path / name) as daemon:
