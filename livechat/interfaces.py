@@ -338,7 +338,12 @@ class IPolicy(Interface):
         """
 
     def moderate(actor: IActor, retraction: Retraction) -> None:
-        """*actor*, which may do so to anybody's, is about to take messages back."""
+        """
+        *actor*, which may do so to anybody's, is about to take messages back.
+
+        A retraction without numbers is of all that its `author` said; without an author, too,
+        of all that was said in the room.
+        """
 
 
 class IListener(Interface):

@@ -93,10 +93,6 @@ class Audit:
         """As `removed`, of an act that *author* began a while ago."""
         await self._record(_removals(amended, author, room))
 
-    def is_open(self, actor: Actor) -> bool:
-        """Tell whether *actor* may read the records."""
-        return "moderate" in self._policy.rights(actor, EVERYWHERE)
-
     async def history(self, actor: Actor, window: Window) -> History:
         """
         Read a part of the records.

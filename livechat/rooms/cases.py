@@ -58,7 +58,11 @@ _log = Logger()
 
 
 class Cases:
-    """Opens, shows and closes cases."""
+    """
+    Opens, shows and closes cases.
+
+    @ivar changes: how often a case was opened or changed, at any process.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Cases:
         """
         @param publish: stores and delivers a message that was approved.
         """
+        self.changes = 0
         self._messages = backend.messages
         self._policy = policy
         self._time = time
@@ -83,6 +88,7 @@ class Cases:
         self._remaining: list[tuple[str, int]] = []
 
     def _changed(self, known_as: str, case: Case) -> None:
+        self.changes += 1
         if case.state == "approved" and case.seq is None:
             self._reviews.finish_soon()
         self._receipts.tell(known_as, case)
@@ -207,10 +213,15 @@ class Cases:
         @raise ChatError: the actor may not see them.
         """
         self._policy.require(actor, EVERYWHERE if room is None else room, "moderate")
-        found = (each for each in self._register.open() if room in (None, each.case.room))
-        return [
-            (each.id, each.case) for each in sorted(found, key=lambda one: (one.case.time, one.id))
-        ]
+        return _by_age(each for each in self._register.open() if room in (None, each.case.room))
+
+    def moderated(self, actor: Actor) -> list[tuple[str, Case]]:
+        """The open cases of all rooms that *actor* moderates, the oldest first."""
+        return _by_age(
+            each
+            for each in self._register.open()
+            if "moderate" in self._policy.rights(actor, each.case.room)
+        )
 
     async def close_about(self, subject: str, room: str | None = None) -> int:
         """
@@ -300,6 +311,10 @@ def _check_same(draft: Draft, text: str, data: Raw | None, reply_to: int | None)
     """
     if (draft.message, draft.data, draft.reply_to) != (text, data, reply_to):
         raise ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
+
+
+def _by_age(cases: Iterable[Found]) -> list[tuple[str, Case]]:
+    return [(each.id, each.case) for each in sorted(cases, key=lambda one: (one.case.time, one.id))]
 
 
 def _held(known_as: str) -> ChatError:

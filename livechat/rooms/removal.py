@@ -189,7 +189,7 @@ class Removal:
             top = await self._sweeper.top(run.job.room)
             run.job = replace(
                 run.job,
-                top=top if run.job.until else 0,
+                then=top + 1 if run.job.until else 0,
                 first=max(1, top - MOST_LOOKED + 1) if run.job.subject else 1,
                 below=top + 1,
                 ends=int(self._time.wall()) + LONGEST,
@@ -216,9 +216,9 @@ class Removal:
                 for each in self._waiting.pop(key):
                     each.callback(None)
 
-    async def _put(self, run: _Run, *, expect: bytes | None, lease: float = LEASE) -> bool:
-        """Put the job of *run* into the map, with a lease of so many seconds from now on."""
-        job = replace(run.job, lease=self._time.wall() + lease)
+    async def _put(self, run: _Run, *, expect: bytes | None, lease: bool = True) -> bool:
+        """Put the job of *run* into the map, with a lease or without."""
+        job = replace(run.job, lease=self._time.wall() + LEASE if lease else 0.0)
         value = msgspec.json.encode(job)
         if not await self._jobs.put(run.key, value, job.ends, expect=expect):
             return False
@@ -252,8 +252,8 @@ class Removal:
     async def _work(self, run: _Run) -> None:
         await self._keep(run, run.job)
         job = run.job = await self._sweeper.sweep(run.job, lambda done: self._keep(run, done))
-        if job.top:
-            run.job = replace(job, first=job.top + 1, top=0, below=0)
+        if job.then:
+            run.job = replace(job, first=job.then, then=0, below=0)
             await self._renew(run)
             run.succeed(self._now())
             self._rest(run)
@@ -363,7 +363,7 @@ class Removal:
         for run in tuple(self._held.values()):
             run.refuse(_unfinished())
             try:
-                await self._put(run, expect=run.value, lease=0.0)
+                await self._put(run, expect=run.value, lease=False)
             except ChatError:
                 # They can when the lease is over.
                 return
@@ -377,6 +377,12 @@ def _failed(failure: Failure, run: _Run) -> None:
         _log.failure("A removal in {room} failed.", failure, room=run.job.room)
         run.refuse(internal())
         return
+    if isinstance(failure.value, ChatError):
+        _log.warn(
+            "A removal in {room} was interrupted, and goes on by itself: {reason}",
+            room=run.job.room,
+            reason=failure.value.detail,
+        )
     run.refuse(_unfinished())
 
 

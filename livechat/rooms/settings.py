@@ -74,18 +74,29 @@ class SettingsRegistry:
         """The changes for a room or a pattern of rooms alone."""
         return self._changes.get(pattern) or SettingsChange()
 
+    def inherited(self, pattern: str) -> RoomSettings:
+        """The settings that would hold without the changes for *pattern* alone."""
+        if pattern == EVERYWHERE:
+            return self._usual
+        if pattern.endswith("*"):
+            return self.own(EVERYWHERE).over(self._usual)
+        return self._found(pattern, alone=False)
+
     def changed(self) -> Mapping[str, SettingsChange]:
         """All rooms and patterns with settings of their own."""
         return self._changes
 
-    def _found(self, room: str) -> RoomSettings:
+    def _found(self, room: str, *, alone: bool = True) -> RoomSettings:
+        """
+        @param alone: with the room's own.
+        """
         if is_internal(room):
             return self._usual
         changes = self._changes
         beginnings = (f"{room[:length]}*" for length in range(len(room), 0, -1))
         longest = next((each for each in beginnings if each in changes), "")
         settings = self._usual
-        for pattern in (EVERYWHERE, longest, room):
+        for pattern in (EVERYWHERE, longest, room if alone else ""):
             change = changes.get(pattern)
             if change is not None:
                 settings = change.over(settings)

@@ -44,7 +44,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     @ivar subject: whose messages (`livechat.protocol.messages.User.subject`); "": everybody's.
     @ivar since: only those that were said since, in milliseconds since 1970, UTC.
     @ivar until: only those that were said until then; 0: whenever.
-    @ivar top: the number behind which a second sweep begins, when *until* has come; 0: none does.
+    @ivar then: the lowest number of a second sweep, which begins behind *until*; 0: there is none.
     @ivar first: the lowest number that is looked at.
     @ivar below: numbers from here on are done; 0: none is, of all that stand there when it begins.
     @ivar count: messages that were taken back.
@@ -60,7 +60,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     subject: str = ""
     since: int = 0
     until: int = 0
-    top: int = 0
+    then: int = 0
     first: int = 1
     below: int = 0
     count: int = 0

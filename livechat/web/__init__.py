@@ -19,14 +19,13 @@ from livechat.rooms.chat import Chat
 from livechat.system.time import Time
 from livechat.web import contract
 from livechat.web import operations as told
-from livechat.web.admin.audit import AuditPages
-from livechat.web.admin.gate import Gate
-from livechat.web.admin.pages import Admin
+from livechat.web.admin.tree import AdminTree
 from livechat.web.api import Api
 from livechat.web.back_ends import BackEnds
 from livechat.web.credentials import CredentialFinder
 from livechat.web.histories import Histories
 from livechat.web.html import Templates
+from livechat.web.key_office import KeyOffice
 from livechat.web.keys import KeysApi
 from livechat.web.moderation import ModerationApi
 from livechat.web.monitors import Access, Monitors
@@ -73,8 +72,8 @@ def root(
     """
     credentials = CredentialFinder(origins, cookie)
     api = Api(chat, door, feeds, sockets, origins=origins, credentials=credentials)
-    gate = Gate(operators, chat.audit, templates, time)
-    admin = Admin(chat, server=server, templates=templates, time=time)
+    office = KeyOffice(chat, keys, time)
+    admin = AdminTree(chat, operators, office, server=server, templates=templates, time=time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
         **_for_programs(
@@ -83,11 +82,11 @@ def root(
             Histories(chat, door, credentials),
             Monitors(chat, monitors, keys, trouble),
         ),
-        **_for_people(pages, gate, admin),
-        **_for_auditors(gate, AuditPages(chat.audit, templates, time)),
+        **_for_visitors(pages),
+        **admin.endpoints(),
         **BackEnds(chat, door, credentials).endpoints(),
         **ModerationApi(chat, door, credentials, time).endpoints(),
-        **KeysApi(chat, door, keys, tokens, time).endpoints(),
+        **KeysApi(chat, door, office, tokens, time).endpoints(),
         **_for_the_command(chat, door, operators),
     }.items():
         tree.put(path, endpoint)
@@ -129,27 +128,9 @@ def _for_the_command(chat: Chat, door: Door, operators: Operators) -> dict[str, 
     return {**OperatorsApi(chat, door, operators).endpoints(), **TokenCheck(door).endpoints()}
 
 
-def _for_people(pages: Pages, gate: Gate, admin: Admin) -> dict[str, Endpoint]:
-    overview, events = gate.page(admin.overview), gate.events(admin.overview_events)
-    room, send = gate.page(admin.room), gate.form(admin.send, admin.not_sent)
-    remove = gate.form(admin.remove, admin.not_removed)
+def _for_visitors(pages: Pages) -> dict[str, Endpoint]:
     return {
         "/rooms/": Endpoint({"GET": pages.find}, _ANY),
         "/rooms/{room}/": Endpoint({"GET": pages.room}, _ANY),
         "/static/{name}": Endpoint({"GET": pages.static}, _FILES),
-        "/admin/": Endpoint({"GET": overview}, _OWN),
-        "/admin/events": Endpoint({"GET": events}, _OWN),
-        "/admin/rooms/": Endpoint({"GET": gate.page(admin.find)}, _OWN),
-        "/admin/rooms/{room}/": Endpoint({"GET": room, "POST": send}, _OWN),
-        "/admin/rooms/{room}/remove/": Endpoint({"POST": remove}, _OWN),
-        "/admin/rooms/{room}/events": Endpoint({"GET": gate.events(admin.room_events)}, _OWN),
-        "/admin/sign-in/": Endpoint({"GET": gate.ask, "POST": gate.sign_in}, _OWN),
-        "/admin/sign-out/": Endpoint({"POST": gate.form(gate.sign_out)}, _OWN),
-    }
-
-
-def _for_auditors(gate: Gate, records: AuditPages) -> dict[str, Endpoint]:
-    return {
-        "/admin/audit/": Endpoint({"GET": gate.page(records.page)}, _OWN),
-        "/admin/audit/events": Endpoint({"GET": gate.events(records.events)}, _OWN),
     }

@@ -7,6 +7,7 @@ put into words here, so that all pages say them alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from livechat import metrics
 from livechat.errors import ChatError
 from livechat.http.response import Headers, Response, belonging
+from livechat.protocol.messages import User
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -31,6 +33,8 @@ _HEADERS: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     _POLICY,
 )
+#: Characters of an id in a tag.
+_TAG: Final = 4
 
 
 def folder(name: str) -> Path:
@@ -64,6 +68,8 @@ class Templates:
             "moment": _moment,
             "utc": _utc,
             "date": _date,
+            "tag": tag,
+            "with": _with,
         }
 
     def text(self, template: str, **values: Any) -> str:
@@ -133,6 +139,19 @@ def _moment(milliseconds: int) -> str:
 def _utc(milliseconds: int) -> str:
     """The same for people."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
+    """The fields of a query: *given*, and *more*; without those that are empty."""
+    return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
+
+
+def tag(user: User) -> str:
+    """A short form of a user's id, which tells people of one name apart."""
+    if not user.verified:
+        return user.id[:_TAG]
+    # A site's users often have ids that begin alike.
+    return user.id if len(user.id) <= 2 * _TAG else f"{user.id[:_TAG]}…{user.id[-_TAG:]}"
 
 
 def _date(moment: datetime) -> str:

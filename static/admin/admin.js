@@ -5,7 +5,9 @@
 // asked for with fetch() brings the same parts.  Only messages come as data, because they come
 // in masses; their text is set as text.
 
-import { add, edit, list, localTime, pass, remove, retract } from "./admin-log.js";
+import { act } from "./admin-acts.js";
+import { showCases } from "./admin-cases.js";
+import { add, edit, list, localTime, pass, retract } from "./admin-log.js";
 
 // Milliseconds after which a lost stream is told, so that one that ends in good order is not.
 const RETRY = 3000;
@@ -19,10 +21,18 @@ let retry = 0;
 let held = null;
 let swapping = null;
 // The query of the view that is shown.
-let shown = location.search;
+let shown = "";
 let typing = 0;
 
 const part = (name, page = document) => page.querySelector(`[data-part="${name}"]`);
+
+// Seen once is enough: a reload would say again what was done long ago.
+if (/[?&](done|failed)=/.test(location.search)) {
+  const url = new URL(location.href);
+  for (const name of ["done", "failed", "mark"]) url.searchParams.delete(name);
+  history.replaceState(null, "", url);
+}
+shown = location.search;
 
 /** Make *old* look like *fresh*, and keep every element that can stay: what has focus keeps it. */
 function sync(old, fresh) {
@@ -51,6 +61,8 @@ function show(name, html) {
   if (name === "rooms" && isPointedAt()) {
     held = html;
     showRows(old, fresh);
+  } else if (name === "case_list") {
+    showCases(old, fresh, sync);
   } else {
     sync(old, fresh);
   }
@@ -276,9 +288,9 @@ document.addEventListener("submit", (event) => {
   if (form.matches("[data-send]")) {
     event.preventDefault();
     send(form);
-  } else if (form.matches("[data-remove]") && state.dataset.live) {
+  } else if (form.matches("[data-act]") && list && state.dataset.live && !form.dataset.plain) {
     event.preventDefault();
-    remove(form);
+    act(form, event.submitter);
   } else if (form.matches("[data-filter]")) {
     event.preventDefault();
     filter(form);

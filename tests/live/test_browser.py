@@ -504,7 +504,7 @@ def test_an_operator_with_a_name(tab: Callable[..., Tab], daemon: Daemon) -> Non
     say(daemon, "named", "hi")
     expect(page.get_by_text("hi", exact=True)).to_be_visible()
     assert operator.findings() == []
-    for gone in ("Remove", "Send"):
+    for gone in ("Remove for everyone", "Send"):
         expect(page.get_by_text(gone, exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name="Audit")).to_have_count(0)
     expect(page.get_by_role("button", name="Sign out ann")).to_be_visible()

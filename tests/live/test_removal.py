@@ -56,18 +56,19 @@ def kept(redis: RedisServer, key: str) -> str:
 
 
 def by_pointer(tab: Tab, seq: int) -> None:
-    line(tab, seq).get_by_text("Remove", exact=True).click()
+    line(tab, seq).locator(".menu > summary").click()
     line(tab, seq).get_by_role("button", name="Remove for everyone").click()
 
 
 def by_finger(tab: Tab, seq: int) -> None:
-    line(tab, seq).get_by_text("Remove", exact=True).tap()
+    line(tab, seq).locator(".menu > summary").tap()
     line(tab, seq).get_by_role("button", name="Remove for everyone").tap()
 
 
 def by_keyboard(tab: Tab, seq: int) -> None:
-    keyboard, button = tab.page.keyboard, line(tab, seq).get_by_role("button")
-    line(tab, seq).locator("summary").focus()
+    keyboard = tab.page.keyboard
+    button = line(tab, seq).get_by_role("button", name="Remove for everyone")
+    line(tab, seq).locator(".menu > summary").focus()
     keyboard.press("Enter")
     expect(button).to_be_visible()
     keyboard.press("Escape")
@@ -160,7 +161,7 @@ def test_removal_that_is_refused(tab: Callable[..., Tab], daemon: Daemon) -> Non
         other.context.set_offline(False)
         by_pointer(one, seq)
         hears(member, "event")
-        line(other, seq).get_by_role("button").click()
+        line(other, seq).get_by_role("button", name="Remove for everyone").click()
         expect(other.page.get_by_role("alert")).to_contain_text("There is no such message")
         other.open("/admin/audit/")
         assert len([each for each in records(other) if "in twice" in each]) == 1
@@ -237,7 +238,7 @@ def test_axe(
         operator.live()
         by_pointer(operator, seq - 1)
         expect(line(operator, seq - 1).locator("p")).to_have_text("Removed by a moderator")
-        line(operator, seq).locator("summary").click()
+        line(operator, seq).locator(".menu > summary").click()
         assert operator.findings() == []
     operator.open("/admin/audit/")
     operator.live()

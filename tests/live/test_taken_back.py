@@ -22,6 +22,17 @@ GONE_WITHIN = 60.0
 
 KEY = "k" * 16
 
+#: An extension with which removals take long, and are taken over soon.
+SLOW = """
+from livechat.extensions import ExtensionBase
+from livechat.rooms import removal, sweeping
+
+class Slow(ExtensionBase):
+    def policy(self, config):
+        sweeping.PAUSE = 0.5
+        removal.LEASE, removal.RENEW_AFTER, removal.LOOK_EVERY = 1.0, 0.1, 0.2
+"""
+
 
 @pytest.fixture(scope="module", params=["embedded", "Redis"])
 def place(
@@ -61,9 +72,12 @@ class Client:
                 found.append((frame["seq"], frame.get("event", "message"), text))
         return found
 
+    def says(self, **action: Any) -> None:
+        self._socket.send(json.dumps(action))
+
     def does(self, **action: Any) -> Any:
         """Do something; its ack."""
-        self._socket.send(json.dumps(action))
+        self.says(**action)
         while (frame := self.hears())["type"] not in {"ack", "error"}:
             pass
         return frame
@@ -124,3 +138,33 @@ def be_taken_back(daemon: Daemon, open_sockets: ExitStack) -> None:
     assert newest.hears() == {"message": "stays"}
     history = json.loads(daemon.curl(f"{daemon.url}/chat/history/r/"))["chat_history"]
     assert [(each["seq"], each["message"]) for each in history] == [(3, "stays")]
+
+
+def test_killed_meanwhile(tmp_path: Path) -> None:
+    """A process that is killed while it takes back much goes on with that when it is back."""
+    (tmp_path / "slow.py").write_text(SLOW)
+
+    def daemon() -> Daemon:
+        options = ("--extension=slow.Slow", "--rate=0", "--rate-per-ip=0")
+        return Daemon(tmp_path, *options, environment={"PYTHONPATH": str(tmp_path)})
+
+    def client(running: Daemon, sockets: ExitStack) -> Client:
+        url = f"wss://localhost:{running.port}/ws/chat/r/?client={KEY}"
+        made = connect(url, ssl=trusting(), subprotocols=["livechat.v1"])  # type: ignore[list-item]
+        return Client(sockets.enter_context(made))
+
+    def left(running: Daemon) -> int:
+        return sum(WORDS in each["message"] for each in running.history("r/?limit=1000"))
+
+    with daemon() as running, ExitStack() as sockets:
+        author = client(running, sockets)
+        known_as = author.hears()["user"]["id"]
+        for number in range(600):
+            author.says(type="message", message=f"{WORDS}{number}")
+        eventually(lambda: left(running) == 600)
+        author.says(type="retract", user=known_as, guest=True)
+        eventually(lambda: left(running) < 600)
+        running.kill()
+    with daemon() as running:
+        assert 0 < left(running) < 600
+        eventually(lambda: left(running) == 0)

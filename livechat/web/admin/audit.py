@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from msgspec import Struct
 
-from livechat.errors import ChatError
+from livechat.errors import ChatError, Kind
 from livechat.http.response import Response
 from livechat.identity.actor import Actor
 from livechat.protocol.audit import AuditRecord, record_of_text
-from livechat.protocol.messages import Message
+from livechat.protocol.looks import skeleton
+from livechat.protocol.messages import Entry, Message
 from livechat.rooms.audit import Audit
 from livechat.rooms.history import History, Window
+from livechat.rooms.search import Wanted, search
 from livechat.system.time import Time
 from livechat.web.admin.events import EventStream, Tail
 from livechat.web.admin.gate import OperatorCall
@@ -24,6 +26,8 @@ from livechat.web.queries import window
 
 #: Records of a page.
 RECORDS_PER_PAGE: Final = 50
+#: Characters of a filter.
+LONGEST_FILTER: Final = 128
 
 
 class AuditLine(Struct, frozen=True):
@@ -38,6 +42,38 @@ class AuditLine(Struct, frozen=True):
     record: AuditRecord | None
 
 
+class _WantedRecords(Wanted, frozen=True):
+    """
+    The records that are looked for.
+
+    @ivar room: where it was done; empty: anywhere, or nowhere.
+    @ivar person: by whom or to whom: a subject, the beginning of an id, or a part of a name.
+    """
+
+    room: str = ""
+    person: str = ""
+
+    def fits(self, entry: Entry) -> TypeGuard[Message]:
+        if not isinstance(entry, Message):
+            return False
+        record = _record_of(entry)
+        if record is None:
+            return False
+        return self.room in ("", record.room) and (not self.person or self._concerns(record))
+
+    def _concerns(self, record: AuditRecord) -> bool:
+        by, action = record.by, record.action
+        users = [each for each in (action.user, by.user) if each is not None]
+        if any(self.person == each.subject or each.id.startswith(self.person) for each in users):
+            return True
+        look = skeleton(self.person)
+        names = [each.name for each in users] + [by.name or "", action.name or ""]
+        return bool(look) and any(look in skeleton(each) for each in names)
+
+
+_ALL: Final = _WantedRecords()
+
+
 class AuditPages:
     """The audit's page, and its stream."""
 
@@ -48,15 +84,23 @@ class AuditPages:
 
     async def page(self, asked: OperatorCall) -> Response:
         """The newest records, or earlier ones."""
-        part = window(asked.call.query, RECORDS_PER_PAGE)
-        found = await self._audit.history(asked.actor, part)
+        query = asked.call.query
+        part, wanted = window(query, RECORDS_PER_PAGE), _wanted(query)
+        selects = wanted != _ALL
+        if selects:
+            whole = await self._audit.history(asked.actor, Window(1))
+            found: History = await search(whole, part, wanted)
+        else:
+            found = await self._audit.history(asked.actor, part)
         return self._templates.page(
             "admin/audit.html",
             now=self._time.wall(),
-            live=part == Window(RECORDS_PER_PAGE),
+            live=part == Window(RECORDS_PER_PAGE) and not selects,
             newer=found.newer,
+            wanted=wanted,
+            longest=LONGEST_FILTER,
             **asked.frame,
-            **await _listed(found),
+            **await _listed(found, wanted),
         )
 
     async def events(self, asked: OperatorCall, stream: EventStream) -> AsyncGenerator[bytes, None]:
@@ -86,14 +130,27 @@ class AuditPages:
         return await _listed(await self._audit.history(actor, Window(RECORDS_PER_PAGE)))
 
 
-async def _listed(found: History) -> dict[str, Any]:
+async def _listed(found: History, wanted: _WantedRecords = _ALL) -> dict[str, Any]:
     """Return the values of the list's template."""
     messages = [message async for page in found.pages() for message in page]
-    return {"lines": [_line(each) for each in reversed(messages)], "older": found.older}
+    return {
+        "lines": [AuditLine(each.seq, each.time, _record_of(each)) for each in reversed(messages)],
+        "older": found.older,
+        "kept": {"room": wanted.room, "person": wanted.person},
+    }
 
 
-def _line(message: Message) -> AuditLine:
-    record: AuditRecord | None = None
+def _record_of(message: Message) -> AuditRecord | None:
     with suppress(ValueError):
-        record = record_of_text(message.message)
-    return AuditLine(message.seq, message.time, record)
+        return record_of_text(message.message)
+    return None
+
+
+def _wanted(asked: Mapping[str, str]) -> _WantedRecords:
+    """
+    @raise ChatError: nothing can be looked for so.
+    """
+    room, person = (asked.get(name, "").strip() for name in ("room", "person"))
+    if max(len(room), len(person)) > LONGEST_FILTER:
+        raise ChatError(Kind.BAD_QUERY, f"A filter has at most {LONGEST_FILTER} characters.")
+    return _WantedRecords(room=room, person=person)

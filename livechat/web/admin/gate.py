@@ -31,11 +31,14 @@ from livechat.http.endpoint import Answer
 from livechat.http.response import Headers, Response, see
 from livechat.identity.actor import Actor, operator
 from livechat.identity.operators import Operators, new_token
+from livechat.identity.rights import EVERYWHERE
 from livechat.identity.sessions import TOKEN
 from livechat.protocol.audit import Action
-from livechat.protocol.names import room_name
-from livechat.rooms.audit import Audit
+from livechat.protocol.v1 import Can
+from livechat.rooms.chat import Chat
 from livechat.web.admin.events import EventStream
+from livechat.web.admin.notices import Notice, notice_of, see_notice
+from livechat.web.admin.paths import SIGN_IN, here, is_room, page_of, safe
 from livechat.web.html import Templates
 
 # The prefix makes browsers refuse it from anything but this very host, over TLS.
@@ -43,12 +46,6 @@ from livechat.web.html import Templates
 _COOKIE: Final = "__Host-livechat"
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
-_SIGN_IN: Final = "/admin/sign-in/"
-_OVERVIEW: Final = "/admin/"
-_AUDIT: Final = "/admin/audit/"
-_ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/?", re.ASCII)
-#: A query that is kept over signing in: printable, and nothing that ends it.
-_QUERY: Final = re.compile(r"[!$-\[\]-~]{1,500}", re.ASCII)
 
 
 class OperatorCall(Struct, frozen=True):
@@ -57,14 +54,14 @@ class OperatorCall(Struct, frozen=True):
 
     @ivar actor: the operator.
     @ivar token: their session's.
-    @ivar audits: they may read the audit.
+    @ivar can: what they may where it belongs to no room.
     @ivar form: the fields of the form that they sent.
     """
 
     call: Call
     actor: Actor
     token: str
-    audits: bool
+    can: Can
     form: Mapping[str, str] = {}
 
     @property
@@ -73,8 +70,38 @@ class OperatorCall(Struct, frozen=True):
         return {
             "token": form_token(self.token),
             "operator": self.actor.name,
-            "audits": self.audits,
+            "audits": "moderate" in self.can,
+            "manages": "manage" in self.can,
+            "reviews": self.moderates_somewhere,
+            "told": self._told(),
+            "here": self.here,
         }
+
+    def _told(self) -> Notice | None:
+        try:
+            return notice_of(self.call.query, self.token)
+        except ChatError:
+            # Such a query is refused by the page that it is for.
+            return None
+
+    @property
+    def here(self) -> str:
+        """The address of the page that was asked for, or of the form's."""
+        return here(self.call)
+
+    @property
+    def back(self) -> str:
+        """The page that the form is of, as it says."""
+        return safe(self.form["back"]) if "back" in self.form else self.here
+
+    @property
+    def moderates_somewhere(self) -> bool:
+        """There is a room, or a pattern of rooms, that they moderate."""
+        return any("moderate" in each for each in (self.actor.grants or {}).values())
+
+    def see(self, target: str, text: str, *, failed: bool = False) -> Response:
+        """Go on to *target*, a page, where *text* says what was done, or why nothing was."""
+        return see_notice(target, text, self.token, failed=failed)
 
 
 Page = Callable[[OperatorCall], Awaitable[Response]]
@@ -86,10 +113,10 @@ class Gate:
     """Lets operators in, and nobody else."""
 
     def __init__(
-        self, operators: Operators, audit: Audit, templates: Templates, clock: IReactorTime
+        self, operators: Operators, chat: Chat, templates: Templates, clock: IReactorTime
     ) -> None:
         self._operators = operators
-        self._audit = audit
+        self._chat = chat
         self._clock = clock
         self._templates = templates
 
@@ -99,7 +126,7 @@ class Gate:
         async def answer(call: Call) -> Response:
             asked = await self._asked(call)
             if asked is None:
-                return see(f"{_SIGN_IN}?{urlencode({'next': _wanted(call)})}")
+                return see(f"{SIGN_IN}?{urlencode({'next': page_of(call)})}")
             return await self._or_error_page(asked, page(asked))
 
         return answer
@@ -117,7 +144,7 @@ class Gate:
             given, asked = call.form, await self._asked(call)
             if asked is None:
                 error = ChatError(Kind.NOT_SIGNED_IN, "Your session has ended.")
-                return self._sign_in_page(call, _wanted(call), given.get("message", ""), error)
+                return self._sign_in_page(call, page_of(call), given.get("message", ""), error)
             asked = replace(asked, form=given)
             return await self._or_error_page(asked, self._done(asked, done, refused))
 
@@ -139,7 +166,7 @@ class Gate:
     async def ask(self, call: Call) -> Response:
         """The page that asks for the password."""
         asked = call.query
-        wanted = _safe(asked.get("next", ""))
+        wanted = safe(asked.get("next", ""))
         if await self._asked(call) is not None:
             return see(wanted)
         notice = "You are signed out." if "out" in asked else ""
@@ -148,8 +175,8 @@ class Gate:
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
         given, token = call.form, _cookie(call)
-        wanted = _safe(given.get("next", ""))
-        draft = given.get("message", "") if _ROOM.match(wanted) else ""
+        wanted = safe(given.get("next", ""))
+        draft = given.get("message", "") if is_room(wanted) else ""
         if (asked := await self._asked(call)) is not None:
             # In another tab, whose form has made this one's out of date.
             return self._back(asked, wanted, draft)
@@ -168,7 +195,7 @@ class Gate:
         asked = self._of_session(call, new)
         if asked is None:
             # The operator was changed just now.
-            return see(_SIGN_IN)
+            return see(SIGN_IN)
         await self._record(asked.actor, "sign_in")
         return self._back(
             asked, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
@@ -178,7 +205,7 @@ class Gate:
         """Sign out this browser."""
         await self._operators.sessions.end(asked.token)
         await self._record(asked.actor, "sign_out")
-        return see(f"{_SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
+        return see(f"{SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
 
     async def _record(self, actor: Actor, done: Literal["sign_in", "sign_out"]) -> None:
         """
@@ -187,8 +214,8 @@ class Gate:
         An operator needs the page most when nothing can be stored, so it is not refused then.
         """
         with suppress(ChatError):
-            self._audit.check()
-            await self._audit.record(actor, Action(done))
+            self._chat.audit.check()
+            await self._chat.audit.record(actor, Action(done))
 
     async def _asked(self, call: Call) -> OperatorCall | None:
         """*call*, if it is in a session."""
@@ -207,7 +234,7 @@ class Gate:
             if account is None:
                 return None
             actor = operator(call.source, account.grants, account.name)
-        return OperatorCall(call, actor, token, self._audit.is_open(actor))
+        return OperatorCall(call, actor, token, self._chat.can(actor, EVERYWHERE))
 
     def _back(
         self, asked: OperatorCall, wanted: str, draft: str, *headers: tuple[str, str]
@@ -312,23 +339,3 @@ def _set_cookie(call: Call, value: str, seconds: int | None = None) -> tuple[str
 def _cookie_name(call: Call) -> str:
     port = _PORT.search(call.asked.host)
     return f"{_COOKIE}-{port[1]}" if port else _COOKIE
-
-
-def _wanted(call: Call) -> str:
-    """The page that was asked for, or the form's."""
-    room = call.names.get("room")
-    path = f"{call.path.rstrip('/')}/" if room is None else f"/admin/rooms/{room}/"
-    return _safe(f"{path}?{call.query_text}")
-
-
-def _safe(wanted: str) -> str:
-    """*wanted*, if it is a page of the admin page: no other site, and no loop."""
-    path, _, asked = wanted.partition("?")
-    found = _ROOM.fullmatch(path)
-    try:
-        path = f"/admin/rooms/{room_name(found[1])}/" if found else path
-    except ChatError:
-        return _OVERVIEW
-    if path not in (_OVERVIEW, _AUDIT) and not found:
-        return _OVERVIEW
-    return f"{path}?{asked}" if _QUERY.fullmatch(asked) else path

@@ -1,0 +1,40 @@
+"""`livechat.web.admin.tree`: every address below ``/admin/`` asks who comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import Browser, Port
+
+PAGES = [
+    "/admin/", "/admin/audit/", "/admin/cases/", "/admin/keys/", "/admin/settings/",
+    "/admin/settings/find/?named=lobby", "/admin/rooms/?room=r", "/admin/rooms/r/",
+    "/admin/rooms/r/members/", "/admin/rooms/r/restrictions/", "/admin/rooms/r/settings/",
+]  # fmt: skip
+FORMS = [
+    "/admin/cases/", "/admin/keys/", "/admin/keys/drop/", "/admin/settings/", "/admin/rooms/r/",
+    "/admin/rooms/r/remove/", "/admin/rooms/r/panic/", "/admin/rooms/r/restrict/",
+    "/admin/rooms/r/pardon/", "/admin/rooms/r/settings/", "/admin/sign-out/",
+]  # fmt: skip
+STREAMS = ["/admin/events", "/admin/audit/events", "/admin/cases/events", "/admin/rooms/r/events"]
+
+
+@pytest.mark.parametrize("target", PAGES)
+def test_pages(port: Port, browser: Browser, target: str) -> None:
+    """Strangers are asked to sign in; operators get a page, or the way to it."""
+    stranger = Browser(port).get(target)
+    assert stranger.status == 303
+    assert stranger.headers["location"].startswith("/admin/sign-in/?next=")
+    assert browser.get(target).status in (200, 303)
+
+
+@pytest.mark.parametrize("target", FORMS)
+def test_forms(port: Port, browser: Browser, target: str) -> None:
+    """Without a session, or its token, nothing is done."""
+    assert Browser(port).post(target).status == 403
+    assert browser.post(target, token="x").status == 403
+
+
+@pytest.mark.parametrize("target", STREAMS)
+def test_streams(port: Port, target: str) -> None:
+    assert Browser(port).get(target).status == 403
