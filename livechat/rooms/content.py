@@ -92,11 +92,6 @@ def _patterns(text: str) -> _Patterns:
     return _NEAR_PATTERNS if _FAR.search(text) is None else _FAR_PATTERNS
 
 
-def judges(settings: RoomSettings) -> bool:
-    """Tell whether anything in *settings* is about what is said."""
-    return bool(settings.words) or settings.hold != "none" or settings.links != "allow"
-
-
 def judge(settings: RoomSettings, text: str, *, guest: bool, held: bool) -> Literal["say", "hold"]:
     """
     Decide whether *text* is said at once, or waits for a review.
