@@ -28,6 +28,10 @@ def section(number: int) -> list[str]:
     """The commands of a part of the page."""
     part = re.split(r"^## ", PAGE, flags=re.MULTILINE)[number]
     assert part.startswith(f"{number}.")
+    return commands(part)
+
+
+def commands(part: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
 
 
@@ -39,13 +43,13 @@ class Room:
         self.names: dict[str, str] = {"localhost:10443": f"localhost:{daemon.port}"}
         self.names["sleep 600"] = "true"
 
-    def runs(self, commands: str) -> list[Any]:
-        """Type *commands*; returns what they print, which is JSON a line or else text."""
+    def runs(self, typed: str) -> list[Any]:
+        """Type commands; returns what they print, which is JSON a line or else text."""
         for name, meant in self.names.items():
-            commands = commands.replace(name, meant)
+            typed = typed.replace(name, meant)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
+            ["bash", "-euo", "pipefail", "-c", typed],
             cwd=self.daemon.directory,
             env={"PATH": path, "LIVECHAT_STATE": "state"},
             capture_output=True,
@@ -53,7 +57,7 @@ class Room:
             timeout=2 * PATIENCE,
             check=False,
         )
-        assert ran.returncode == 0, (commands, ran.stdout, ran.stderr)
+        assert ran.returncode == 0, (typed, ran.stdout, ran.stderr)
         return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
     def asks(self, path: str, body: Any = None, **more: Any) -> Answer:
@@ -187,8 +191,8 @@ def test_reviews(room: Room) -> None:
     assert room.says("so BAD!").code == "rejected"
     room.runs("""livechat act lobby '{"type":"room","set":{"words":null,"hold":"guests"}}'""")
     cases = [room.says(text).body["case"] for text in ("good", "0171")]
-    commands = zip(reviews.splitlines(), cases, strict=True)
-    room.runs("\n".join(line.replace("5f0c…", case) for line, case in commands))
+    decided = zip(reviews.splitlines(), cases, strict=True)
+    room.runs("\n".join(line.replace("5f0c…", case) for line, case in decided))
     assert room.history()[-1] == "good"
 
 
