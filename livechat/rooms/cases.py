@@ -13,6 +13,7 @@ from hashlib import blake2b
 from secrets import token_hex
 from typing import Final
 
+from msgspec import Raw
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
@@ -23,7 +24,7 @@ from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import IBackend
 from livechat.protocol.actions import Complain, Review
-from livechat.protocol.messages import Amended, Draft, Message, Retracted
+from livechat.protocol.messages import Amended, Draft, Message, Repeated, Retracted
 from livechat.protocol.moderation import Case, CaseState
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit
@@ -32,6 +33,7 @@ from livechat.rooms.case_register import (
     CaseRegister,
     Found,
     cases_map,
+    data_of,
     data_text,
     size,
 )
@@ -79,7 +81,6 @@ class Cases:
         self._messages = backend.messages
         self._policy = policy
         self._time = time
-        self._publish = publish
         self._receipts = Receipts(standings)
         self._register = CaseRegister(cases_map(backend), self._changed)
         self._reviews = Reviews(self._register, policy, audit, time, publish)
@@ -133,13 +134,15 @@ class Cases:
     async def _held_before(self, found: Found, draft: Draft) -> Message:
         """Answer a message that comes a second time."""
         case = found.case
-        if case.state == "approved" and case.seq is not None:
-            return await self._publish(draft)
         if case.state in ("rejected", "closed"):
             raise rejected(case)
-        said = case.message, case.data, case.reply_to
-        if said != (draft.message, data_text(draft.data), draft.reply_to):
-            raise ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
+        if case.seq is not None:
+            said = await self._message(case.room, case.seq)
+            _check_same(draft, said.message, said.data, said.reply_to)
+            return Repeated(
+                said.message, said.seq, said.time, said.user, said.reply_to, said.data, said.edited
+            )
+        _check_same(draft, case.message, data_of(case), case.reply_to)
         raise _held(found.id)
 
     def report(self, actor: Actor, room: str, action: Complain) -> Deferred[Ack]:
@@ -300,6 +303,14 @@ def rejected(case: Case) -> ChatError:
     reason = case.verdict_reason
     detail = f"This message was rejected: {reason}" if reason else "This message was rejected."
     return ChatError(Kind.REJECTED, detail, reason=reason)
+
+
+def _check_same(draft: Draft, text: str, data: Raw | None, reply_to: int | None) -> None:
+    """
+    @raise ChatError: *draft* is another message.
+    """
+    if (draft.message, draft.data, draft.reply_to) != (text, data, reply_to):
+        raise ChatError(Kind.NONCE_REUSED, "The nonce was used for another message.")
 
 
 def _by_age(cases: Iterable[Found]) -> list[tuple[str, Case]]:

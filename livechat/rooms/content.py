@@ -92,11 +92,6 @@ def _patterns(text: str) -> _Patterns:
     return _NEAR_PATTERNS if _FAR.search(text) is None else _FAR_PATTERNS
 
 
-def judges(settings: RoomSettings) -> bool:
-    """Tell whether anything in *settings* is about what is said."""
-    return bool(settings.words) or settings.hold != "none" or settings.links != "allow"
-
-
 def judge(settings: RoomSettings, text: str, *, guest: bool, held: bool) -> Literal["say", "hold"]:
     """
     Decide whether *text* is said at once, or waits for a review.
@@ -203,11 +198,11 @@ def _folded(text: str) -> str:
     if text.isascii():
         return _ASCII_IGNORED.sub("", text.lower())
     text = _IGNORED.sub("", _FILLERS.sub(" ", text))
-    text = normalize("NFKD", _trimmed(text)).casefold()
+    text = normalize("NFKD", trimmed(text)).casefold()
     return normalize("NFC", _patterns(text).vowels.sub("", _DIACRITICS.sub("", text)))
 
 
-def _trimmed(text: str) -> str:
+def trimmed(text: str) -> str:
     """Take marks from letters that have too many."""
     return _patterns(text).many.sub(lambda found: found[0][:_MOST_MARKS], text)
 
@@ -269,7 +264,7 @@ def has_link(text: str) -> bool:
     if text.isascii():
         shown = _ASCII_IGNORED.sub("", text.lower())
     else:
-        shown = _trimmed(_IGNORED.sub("", text))
+        shown = trimmed(_IGNORED.sub("", text))
         shown = normalize("NFKC", shown).casefold().replace("\u3002", ".")
     if _SLASHED.search(shown) is not None:
         return True

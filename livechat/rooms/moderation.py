@@ -82,6 +82,8 @@ class Moderation:
         where = EVERYWHERE if action.everywhere else room
         by = self._right(actor, where)
         user = self._user(room, action.user, guest=action.guest)
+        if action.retract is not None:
+            self._policy.require(actor, where, "moderate")
         self._check_target(actor, where, user.subject, by)
         self._audit.check()
         now = int(self._time.wall())

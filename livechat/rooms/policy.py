@@ -25,7 +25,7 @@ from livechat.limits.rates import LogLimit, Rate
 from livechat.protocol.messages import Draft, Retraction, Throttle
 from livechat.protocol.moderation import Restriction
 from livechat.protocol.names import is_internal
-from livechat.rooms.content import judge, judges
+from livechat.rooms.content import judge
 from livechat.rooms.restrictions import Restrictions
 from livechat.rooms.settings import SettingsRegistry
 from livechat.system.time import Time
@@ -70,13 +70,15 @@ class Policy:
     def _find(self, actor: Actor, room: str) -> Rights:
         settings = self._settings.of(room)
         held = rights(actor.kind, actor.grants, room, settings)
-        binding = [each for each in self._restrictions.of(actor, room) if binds(each, held)]
-        found = actor.rights[room] = rights(actor.kind, actor.grants, room, settings, binding)
+        restrictions = self._restrictions.of(actor, room)
+        binding = [each for each in restrictions if binds(each, held)] if restrictions else None
         if binding:
             actor.restricted[room] = max(binding, key=_weight)
+            held = rights(actor.kind, actor.grants, room, settings, binding)
         else:
             actor.restricted.pop(room, None)
-        return found
+        actor.rights[room] = held
+        return held
 
     def forget(self, actor: Actor, room: str) -> None:
         """Let what *actor* may do in *room* be found anew: something it depends on has changed."""
@@ -155,10 +157,16 @@ class Policy:
         @raise ChatError: its words or links are not allowed.
         """
         settings = self._settings.of(draft.room)
-        restriction = self.restriction(actor, draft.room)
-        held = restriction is not None and restriction.kind == "hold"
-        if not (held or judges(settings)) or "moderate" in self.rights(actor, draft.room):
+        # What restricts it was found with its right to send.
+        if not (
+            settings.words
+            or settings.hold != "none"
+            or settings.links != "allow"
+            or actor.restricted
+        ) or "moderate" in self.rights(actor, draft.room):
             return False
+        restriction = actor.restricted.get(draft.room)
+        held = restriction is not None and restriction.kind == "hold"
         guest = actor.kind == "guest"
         return judge(settings, draft.message, guest=guest, held=held) == "hold"
 

@@ -50,8 +50,8 @@ RENEW_AFTER: Final = 1.0
 LOOK_EVERY: Final = 10.0
 #: Seconds behind a job's `until`, when other processes have stored what was sent before.
 SETTLED: Final = 1.0
-#: Seconds for which an actor waits for the end of its job.
-PATIENCE: Final = 30.0
+#: Seconds for which an actor waits for the end of its job; clients wait 15 for an answer.
+PATIENCE: Final = 10.0
 #: Seconds after which a job that cannot be done is given up.
 LONGEST: Final = 86_400
 

@@ -7,21 +7,28 @@ for each message that is asked for, and at `MOST_CHARACTERS`.  Where it stops, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final, TypeGuard
 from unicodedata import normalize
 
 from msgspec import Struct
 
+from livechat.protocol.looks import MARKS
 from livechat.protocol.messages import Entry, Message, characters
+from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 
-#: Characters that a page looks at: some milliseconds of a core, less than a long page costs.
-MOST_CHARACTERS: Final = 250_000
+#: Characters that a page looks at: some milliseconds of a core, and 150 of the costliest.
+MOST_CHARACTERS: Final = 100_000
 #: Characters of a text that is looked for.
 LONGEST_TEXT: Final = 200
 #: Entries that are read at a time.
 _AT_ONCE: Final = 100
+# Python takes quadratic time to bring many marks on one letter in order, which these may be.
+_MARKED: Final = re.compile(f"[{MARKS}\U00010000-\U0010ffff]{{9}}")
+#: Characters that stand for whole sentences.
+_SENTENCES: Final = "\ufdfa\ufdfb"
 
 
 class Wanted(Struct, frozen=True):
@@ -48,6 +55,12 @@ class Wanted(Struct, frozen=True):
 
 def folded(text: str) -> str:
     """*text*, the same whatever the case, the width and the composition of its letters."""
+    if text.isascii():
+        return text.casefold()
+    if _MARKED.search(text) is not None:
+        text = trimmed(text)
+    for each in _SENTENCES:
+        text = text.replace(each, " ")
     return normalize("NFKC", normalize("NFKC", text).casefold())
 
 

@@ -35,6 +35,8 @@ __all__ = ["daemon", "redis"]
 
 #: Messages about which two moderators decide at the same moment.
 DECIDED = 20
+#: The map of cases in Redis.
+CASES = "lc:{!}:shared:cases"
 
 
 def said(daemon: Daemon) -> list[str]:
@@ -97,6 +99,29 @@ def test_decided_at_two_workers(daemon: Daemon) -> None:
                 expected.append(f"m{number}")
         assert sorted(said(daemon)) == sorted(expected)
         assert hears(author, "case")["state"] in {"approved", "rejected"}
+
+
+def test_reported_and_taken_back(
+    start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer
+) -> None:
+    """At whatever workers and however close: from the ack on the text is in no case."""
+    secret_file(tmp_path)
+    daemon = ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
+    with ExitStack() as stack:
+        one, *_, other = at_each_worker(
+            daemon, lambda: stack.enter_context(visit(daemon, "", OTHERS, token()))
+        )
+        for number in range(30):
+            author, reporter = (one, other) if number % 2 else (other, one)
+            ref = does(author, type="message", message=f"secret{number}")["seq"]
+            reporter.send(json.dumps({"type": "report", "ref": ref, "nonce": "r"}))
+            if number % 3:
+                assert answers(reporter, 1)["r"]["type"] == "ack"
+                assert f"secret{number}" in redis.ask("HVALS", CASES)
+            assert does(author, type="retract", ref=ref)["type"] == "ack"
+            if not number % 3:
+                answers(reporter, 1)
+            assert f"secret{number}" not in redis.ask("HVALS", CASES)
 
 
 def test_killed(start: Callable[..., Daemon], tmp_path: Path, redis: RedisServer) -> None:

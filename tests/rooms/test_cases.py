@@ -148,6 +148,8 @@ class TestHold:
         ann.sends({"message": "no", "nonce": "2"})
         error = ann.hears("error")[-1]["error"]
         assert (error["code"], error["reason"]) == ("rejected", "not here")
+        ann.sends({"message": "evil", "nonce": "1"})
+        assert code(ann.hears("error")[-1]) == "nonce_reused"
         assert texts(world) == ["yes"]
         assert listed(world) == []
 

@@ -179,6 +179,14 @@ def test_guests(world: World) -> None:
     assert Client(world, key="z" * 16).heard()[0]["type"] == "hello"
 
 
+def test_manages_only(world: World) -> None:
+    """Whoever may not remove messages does not restrict by half: nothing is done."""
+    eve = Client(world, token=world.token("8", rooms={"*": ["join", "manage"]}))
+    assert code(restricts(eve, "ban", retract=600)) == "forbidden"
+    assert user(world).heard()[0]["type"] == "hello"
+    assert restricts(eve, "ban")["type"] == "ack"
+
+
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_what_they_said(world: World, everywhere: bool) -> None:
     """It goes with the restriction, as far back as that says, and what comes a moment later."""

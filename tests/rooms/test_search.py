@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -55,6 +57,13 @@ def test_same_letters(world: World, text: str, wanted: str) -> None:
     """A text is found whatever the case, width and composition of its letters."""
     say(world, "other", text)
     assert seqs(found(world, text=wanted)) == [2]
+
+
+def test_many_marks() -> None:
+    """A letter with thousands of marks costs no more than as many letters."""
+    began = process_time()
+    assert folded("É" + "\u0301\u0323" * 4_000).startswith("\u1eb9")
+    assert process_time() - began < 0.1
 
 
 @pytest.mark.parametrize("wanted", ["%", "_", ".*", "a b", "'", "\\"])

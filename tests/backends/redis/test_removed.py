@@ -35,8 +35,10 @@ class RemovalTest(ProcessesTest):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        # Leases and looks as short as tests are.
-        for name, seconds in (("LEASE", 1.0), ("RENEW_AFTER", 0.1), ("LOOK_EVERY", 0.2)):
+        # Leases and looks as short as tests are, on a machine that may be busy.
+        for name, seconds in (
+            ("LEASE", 1.0), ("RENEW_AFTER", 0.1), ("LOOK_EVERY", 0.2), ("PATIENCE", 60.0),
+        ):  # fmt: skip
             self.patch(removal, name, seconds)
         self.mine, self.others = self.removal(self.here), self.removal(self.there)
 
@@ -108,10 +110,10 @@ class RemovalTest(ProcessesTest):
         eve = Actor("user", ADMIN.source, EVE)
         removed = await self.mine.by_subject(eve, "r", EVE.subject)
         assert removed.count == 5_000
-        assert await self.spam() == [0, 0]
         here, there = await self.entries(self.here), await self.entries(self.there)
         assert here == there
-        assert sum(isinstance(each, Message) for each in here) == 5_000
+        kept = [each.message for each in here if isinstance(each, Message)]
+        assert kept == [f"talk {n}" for n in range(0, 10_000, 2)]
         refs = [ref for each in here if isinstance(each, Retracted) for ref in each.refs]
         assert sorted(refs) == list(range(2, 10_001, 2))
         assert removed.seq == here[-1].seq
@@ -136,7 +138,7 @@ class RemovalTest(ProcessesTest):
 
     async def test_killed(self) -> None:
         """The other process goes on, once the lease of the killed one has run out."""
-        await self.said(3_000)
+        await self.said(1_500)
         self.others.start()
         dead: list[Deferred[Any]] = []
 
@@ -157,7 +159,7 @@ class RemovalTest(ProcessesTest):
 
     async def test_redis_away(self) -> None:
         """Nobody is told that it is done; it goes on when Redis is there again."""
-        await self.said(3_000)
+        await self.said(1_500)
         for each in (self.mine, self.others):
             each.start()
         ordered = self.mine.clear(ADMIN, "r")
