@@ -44,6 +44,18 @@ def test_layers() -> None:
     assert registry.of("!audit") == USUAL
 
 
+def test_inherited() -> None:
+    """What would hold in a room, or a pattern of rooms, without its own settings."""
+    _, registry = made(
+        _={"slow": 1}, a_={"slow": 2, "title": "a"}, ab_={"topic": "x"}, ab={"slow": 4}
+    )
+    assert registry.inherited("ab") == RoomSettings("", "x", guests="read", slow=1)
+    assert registry.inherited("ax") == RoomSettings("a", guests="read", slow=2)
+    assert registry.inherited("ab*") == RoomSettings(guests="read", slow=1)
+    assert registry.inherited("*") == USUAL
+    assert registry.of("ab").slow == 4
+
+
 def test_only_named_rooms() -> None:
     """A closed server has the rooms that are opened."""
     _, registry = made(_={"closed": True}, lobby={"closed": False})

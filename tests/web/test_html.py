@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from livechat.web.html import Templates, folder
+from livechat.protocol.messages import User
+from livechat.web.html import Templates, folder, tag
 
 
 def shown(expression: str, value: Any) -> str:
@@ -43,6 +44,22 @@ def shown(expression: str, value: Any) -> str:
 def test_words(expression: str, value: Any, expected: str) -> None:
     """Text is escaped; numbers and times are put into words."""
     assert shown(expression, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("known_as", "verified", "expected"),
+    [("kX3vPq0aT7yB", False, "kX3v"), ("42", True, "42"), ("12345678", True, "12345678"),
+     ("auth0|4711", True, "auth…4711"), ("<b>", False, "<b>")],
+)  # fmt: skip
+def test_tags(known_as: str, verified: bool, expected: str) -> None:
+    """Ids of a site's users may begin alike, so their ends are shown, too."""
+    assert tag(User(known_as, "x", verified=verified)) == expected
+
+
+def test_queries_of_links() -> None:
+    """What is empty is left out."""
+    found = shown("(value|with(before=3, after=none))|urlencode", {"room": "a b", "person": ""})
+    assert found == "room=a+b&amp;before=3"
 
 
 def test_pages() -> None:

@@ -17,7 +17,8 @@ from livechat.web.admin.audit import RECORDS_PER_PAGE
 from tests.support import ADMIN, HANDSHAKE, PASSWORD, Browser, Port, World, result, run
 
 EVE = User("eve", "Eve <b>")
-TARGETS = ["/admin/audit/", "/admin/audit/events"]
+AUDIT = "/admin/audit/"
+TARGETS = [AUDIT, "/admin/audit/events"]
 
 
 def acts(text: str) -> list[str]:
@@ -255,3 +256,76 @@ def test_posting_while_nothing_is_recorded(
     assert [each.message for each in result(world.backend.messages.read("r", 0, 9)).messages] == [
         "once"
     ]
+
+
+def test_moderation_in_words(browser: Browser, world: World) -> None:
+    """Who, whom, where, until when, why; and the text that was removed."""
+    by, eve = Author("operator", OPERATOR, "ann"), User("evesid123456", "Eve <b>")
+    carla = User("42", "Carla", verified=True)
+    records = (
+        AuditRecord(
+            Action("restrict", user=eve, kind="mute", seconds=600, reason="<i>spam"), by, "lobby"
+        ),
+        AuditRecord(Action("restrict", user=carla, kind="ban", address=True), by, "*"),
+        AuditRecord(Action("pardon", user=eve, kind="mute"), by, "lobby"),
+        AuditRecord(Action("room", set={"slow": 30, "topic": None, "closed": True}), by, "team-*"),
+        AuditRecord(Action("room", set={"title": "<b>", "words": ["a"]}), by, "lobby"),
+        AuditRecord(Action("clear", count=1_200), by, "lobby"),
+        AuditRecord(
+            Action("review", user=eve, case="c1", verdict="reject", reason="no"), by, "lobby", "buy"
+        ),
+        AuditRecord(Action("review", user=eve, case="c2", verdict="approve", seq=4), by, "lobby"),
+        AuditRecord(Action("retract", user=eve, count=12), by, "lobby"),
+    )
+    write(world, *map(record_to_text, records))
+    assert acts(page(browser))[:-1][::-1] == [
+        "ann muted Eve <b> ·eves in lobby for 10 minutes, until 2026-09-21 14:23:20 UTC: <i>spam",
+        "ann banned Carla ·42 in all rooms until pardoned, their address, too",
+        "ann pardoned Eve <b> ·eves in lobby , who was muted",
+        "ann changed the settings of team-* : slow 30, topic inherited, closed on",
+        "ann changed the settings of lobby : title <b> , words 1 word",
+        "ann cleared lobby : 1,200 messages",
+        "ann rejected a message of Eve <b> ·eves in lobby : no : buy",
+        "ann approved a message of Eve <b> ·eves in lobby",
+        "ann removed 12 messages of Eve <b> in lobby",
+    ]
+
+
+def test_filters(browser: Browser, world: World) -> None:
+    """By room and by person: by whom or to whom, by id, subject or name, however it is written."""
+    ann, bob = Author("operator", OPERATOR, "ann"), Author("operator", OPERATOR, "bob")
+    eve, carla = User("evesid123456", "Ｅve"), User("42", "Carla", verified=True)
+    write(
+        world,
+        record_to_text(AuditRecord(Action("pardon", user=eve), ann, "lobby")),
+        record_to_text(AuditRecord(Action("pardon", user=carla), bob, "lobby")),
+        record_to_text(AuditRecord(Action("pardon", user=carla), ann, "news")),
+        "not a record",
+    )
+
+    def found(query: str) -> list[str]:
+        return [each.replace(" pardoned", "") for each in acts(page(browser, f"{AUDIT}?{query}"))]
+
+    assert found("room=lobby") == ["bob Carla ·42 in lobby", "ann Ｅve ·eves in lobby"]
+    assert found("person=eve") == ["ann Ｅve ·eves in lobby"]
+    assert found("person=u:42&room=news") == ["ann Carla ·42 in news"]
+    assert found("person=BOB") == ["bob Carla ·42 in lobby"]
+    assert found("room=%3Cb%3E") == []
+    assert "data-live" not in page(browser, f"{AUDIT}?room=lobby")
+    assert browser.get(f"{AUDIT}?room={'x' * 129}").status == 400
+
+
+def test_pages_of_a_filter(browser: Browser, world: World) -> None:
+    """Links to other pages keep the filter."""
+    for number in range(RECORDS_PER_PAGE + 5):
+        room = "lobby" if number % 2 else "news"
+        user = User(f"id{number:03}", "x")
+        write(
+            world,
+            record_to_text(AuditRecord(Action("pardon", user=user), Author("operator"), room)),
+            record_to_text(AuditRecord(Action("pardon", user=user), Author("operator"), "lobby")),
+        )
+    text = page(browser, f"{AUDIT}?room=lobby")
+    assert len(acts(text)) == RECORDS_PER_PAGE
+    (older,) = re.findall(r'href="(/admin/audit/\?room=lobby&amp;before=\d+)"', text)
+    assert len(acts(page(browser, unescape(older)))) == 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from twisted.internet.defer import fail
@@ -25,6 +26,7 @@ from tests.web.admin.looking import (
     say,
     shown,
 )
+from tests.web.admin.moderating import restrict, seen
 
 
 def test_a_bad_last_event_id(browser: Browser) -> None:
@@ -445,3 +447,69 @@ def test_events_that_a_page_has_missed(browser: Browser, world: World) -> None:
     for number in range(100):
         say(world, str(number))
     assert browser.events("/admin/rooms/r/events?after=1").events() == [("reset", "")]
+
+
+def test_searching(browser: Browser, world: World) -> None:
+    """However a text is written; with links that keep the search; and nothing live."""
+    for number in range(120):
+        say(world, f"Ｓpam {number}" if number % 2 else "fine")
+    text = page(browser, "/admin/rooms/r/?q=SPAM")
+    assert shown(text) == [f"Ｓpam {number}" for number in range(21, 120, 2)]
+    assert "data-live" not in text
+    assert 'value="SPAM"' in text
+    (older,) = re.findall(r'href="(/admin/rooms/r/\?q=SPAM&amp;before=\d+)"', text)
+    older_text = page(browser, unescape(older))
+    assert shown(older_text)[-1] == "Ｓpam 19"
+    (newer,) = re.findall(r'href="(/admin/rooms/r/\?q=SPAM&amp;after=\d+)"', older_text)
+    assert shown(page(browser, unescape(newer))) == shown(text)
+    assert "Nothing was found" in page(browser, "/admin/rooms/r/?q=%3Cb%3E")
+    assert browser.get(f"/admin/rooms/r/?q={'x' * 201}").status == 400
+
+
+def test_what_else_somebody_said(browser: Browser, world: World) -> None:
+    """Their messages, what was taken from them, and what can be done about them."""
+    for number in range(3):
+        say(world, f"{number}", user=EVE)
+        say(world, "other", user=User("other", "Other"))
+    text = page(browser, "/admin/rooms/r/")
+    assert 'href="/admin/rooms/r/?user=g%3Aeve"' in text
+    restrict(world, user=EVE, kind="mute", reason="<b>")
+    text = page(browser, "/admin/rooms/r/?user=g%3Aeve")
+    assert shown(text) == ["0", "1", "2"]
+    assert "What Eve ·eve guest said" in seen(text)
+    assert "Muted until pardoned: <b>" in seen(text)
+    assert 'name="kind"><option value="ban">' in text
+    assert shown(page(browser, "/admin/rooms/r/?user=u%3Aeve")) == []
+    for bad in ("eve", "x:eve", "g:"):
+        assert browser.get(f"/admin/rooms/r/?user={bad}").status == 400
+
+
+def test_removing_in_a_search(browser: Browser, world: World) -> None:
+    say(world, "spam", user=EVE)
+    text = page(browser, "/admin/rooms/r/?q=spam")
+    assert 'action="/admin/rooms/r/remove/?q=spam"' in text
+    answer = browser.post("/admin/rooms/r/remove/?q=spam", seq="1")
+    assert answer.headers["location"] == "/admin/rooms/r/?q=spam&removed=1"
+
+
+def test_verified_users(browser: Browser, world: World) -> None:
+    """They have a mark, and a tag that tells ids apart which begin alike."""
+    for known_as in ("auth0-1001", "auth0-1002", "42"):
+        say(world, "hi", user=User(known_as, "Ann", verified=True))
+    say(world, "hi", user=User("kX3vPq0aT7yB", "Ann"))
+    assert authors(page(browser, "/admin/rooms/r/")) == [
+        "Ann ✓ ·auth…1001 user",
+        "Ann ✓ ·auth…1002 user",
+        "Ann ✓ ·42 user",
+        "Ann ·kX3v guest",
+    ]
+
+
+def test_operators_have_no_menu_of_a_person(browser: Browser) -> None:
+    """Nor has what nobody in particular said: it can only be removed."""
+    browser.get("/admin/rooms/r/")
+    browser.post("/admin/rooms/r/", message="hi")
+    text = page(browser, "/admin/rooms/r/")
+    listed = text[text.index("data-messages") : text.index("</ol>")]
+    assert "Remove for everyone" in listed
+    assert "Mute" not in listed
