@@ -108,13 +108,7 @@ class Chat:
         self.directory = Directory(backend, hub, self._activity)
         self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
-        self.presence = Presence(
-            time,
-            hub,
-            backend.presence,
-            self._listeners,
-            lambda room: self.settings.of(room).presence,
-        )
+        self.presence = Presence(time, hub, backend.presence, self._listeners, self._tells_who)
         self._pace = pace
         self.leases = leases
         self.max_message = max_message
@@ -141,6 +135,9 @@ class Chat:
             cases=self.cases,
             time=time,
         )
+
+    def _tells_who(self, room: str) -> bool:
+        return self.settings.of(room).presence
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""

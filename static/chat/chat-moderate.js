@@ -204,7 +204,7 @@ export class Moderation {
  * @typedef {(text: (string | Node)[], button?: readonly [text: string, choose: () => void]) => void} Teller
  */
 
-/** Milliseconds. */
+/** Milliseconds for which it is shown. */
 const TOLD = 10_000;
 
 /**
@@ -215,6 +215,7 @@ const TOLD = 10_000;
 export function teller(frame, over) {
   const place = find(frame, ".told");
   const scroller = find(frame, ".scroller");
+  const status = find(frame, "[role=status]");
   let timer = 0;
   const hide = () => {
     // Not while somebody is about to press its button.
@@ -226,7 +227,9 @@ export function teller(frame, over) {
     clearTimeout(timer);
     timer = Number(setTimeout(hide, TOLD));
     place.hidden = false;
-    find(place, "span").replaceChildren(...text);
+    const shown = find(place, "span");
+    shown.replaceChildren(...text);
+    status.textContent = shown.textContent;
     place.querySelector("button")?.remove();
     if (!button) return;
     const made = element("button", "quiet", button[0]);

@@ -41,7 +41,7 @@ export const ROOM = `
     <p class="unseen" role="status"></p>
     <div class="notes">
       <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
-      <p class="told" role="status" hidden><span></span></p>
+      <p class="told" hidden><span></span></p>
     </div>
     <form class="composer">
       <p class="error" id="unsendable" role="alert" hidden></p>

@@ -110,7 +110,10 @@ export class Unsent {
   #showState(made, waits) {
     const state = waits || "Sending…";
     const small = find(made, "small");
-    if (small.textContent !== state) small.textContent = state;
+    if (small.textContent !== state) {
+      small.textContent = state;
+      if (waits === REVIEW) find(this.#frame, "[role=status]").textContent = "Your message waits for a review.";
+    }
     const button = find(made, "button:not(.quote, .fold)");
     // It is the moderators' now.
     button.textContent = waits === REVIEW ? "Hide" : "Do not send";

@@ -3,10 +3,11 @@
  * says about coming back.
  *
  * @import { Message, Place, Problem } from "./livechat.js"
+ * @import { Asked } from "./livechat-outbox.js"
  * @import { Tokens } from "./livechat-token.js"
  */
 
-import { keptKey } from "./livechat-outbox.js";
+import { frameOf, keptKey } from "./livechat-outbox.js";
 import { textOf } from "./livechat-token.js";
 
 // Milliseconds.
@@ -43,12 +44,6 @@ const CODES = /** @type {Record<string, number>} */ ({
  * the end.
  *
  * @typedef {(more?: { data?: string, end?: End }) => void} Listener
- */
-
-/**
- * What is asked for, and under which nonce it is answered.
- *
- * @typedef {{ nonce: string, action: object }} Asked
  */
 
 /**
@@ -177,16 +172,6 @@ export class Socket {
   close() {
     this.#socket?.close(1000);
   }
-}
-
-/**
- * The frame that asks for it.
- *
- * @param {Asked} asked
- */
-function frameOf({ nonce, action }) {
-  const { text, replyTo, ...rest } = /** @type {any} */ (action);
-  return { message: text, ...rest, reply_to: replyTo, nonce };
 }
 
 /**

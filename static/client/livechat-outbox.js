@@ -23,6 +23,22 @@
  * @typedef {T extends unknown ? Omit<T, "nonce"> : never} Without
  */
 
+/**
+ * What is asked for, and under which nonce it is answered.
+ *
+ * @typedef {{ nonce: string, action: object }} Asked
+ */
+
+/**
+ * The frame that asks for it.
+ *
+ * @param {Asked} asked
+ */
+export function frameOf({ nonce, action }) {
+  const { text, replyTo, ...rest } = /** @type {any} */ (action);
+  return { message: text, ...rest, reply_to: replyTo, nonce };
+}
+
 /** What waits to be sent, each in an entry of its own. */
 export class Outbox {
   static #newest = 0;

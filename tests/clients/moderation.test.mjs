@@ -61,9 +61,10 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
       return again || message === "0" ? ack(heard.length) : error("slow_mode", { retry_ms: 20 });
     });
     const ann = join(t, script.url);
-    await Promise.all(["0", "1", "2"].map((each) => ann.send(each)));
-    assert.deepEqual(heard, ["0", "1", "1", "2", "2"]);
-    assert.deepEqual(ann.all("slow").map(({ retryMs }) => retryMs), [20, 20]);
+    const texts = Array.from({ length: 20 }, (_, at) => String(at));
+    await Promise.all(texts.map((each) => ann.send(each)));
+    assert.deepEqual(heard, ["0", ...texts.slice(1).flatMap((each) => [each, each])]);
+    assert.deepEqual(ann.all("slow").map(({ retryMs }) => retryMs), Array(19).fill(20));
     assert.deepEqual(ann.outbox, []);
   });
 
@@ -248,7 +249,10 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     const posted = [];
     const script = await Script.run(t, null, (asked, answer) => {
       if (asked.url.startsWith("/chat/cases/lobby/")) {
-        return answer.end(JSON.stringify({ cases: [{ case: "c1", kind: "held", state: "open", reply_to: 3 }] }));
+        const [cases, next] = asked.url.endsWith("?after=c1")
+          ? [[{ case: "c2", kind: "report" }], null]
+          : [[{ case: "c1", kind: "held", reply_to: 3 }], "c1"];
+        return answer.end(JSON.stringify({ cases, next }));
       }
       if (asked.method !== "POST") return stream(answer);
       asked.on("data", (data) => {
@@ -266,7 +270,9 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     await open(ann);
     const done = await ann.act({ type: "clear" });
     assert.equal(done.count, 7);
-    assert.deepEqual(await ann.cases(), [{ case: "c1", kind: "held", state: "open", replyTo: 3 }]);
+    assert.deepEqual(await ann.cases(), [
+      { case: "c1", kind: "held", state: "open", replyTo: 3 }, { case: "c2", kind: "report", state: "open" },
+    ]);
     await assert.rejects(ann.act({ type: "report", ref: 1 }), { code: "rejected", reason: "\u202e" });
     ann.send("x");
     await until(ann, () => ann.outbox[0]?.case === "c1");

@@ -272,7 +272,6 @@ def test_reviews(visitor: Callable[..., Visitor], moderator: Callable[[str], Mod
     """A message waits, is approved, or rejected with a reason; a report is looked at."""
     mo = moderator("reviews")
     mo.sets(hold="all")
-    mia = moderates(visitor(**NARROW, color_scheme="dark"), "reviews")
     ann = signed_in(visitor(), "reviews", "42", "Ann")
     bob = signed_in(visitor(), "reviews", "43", "Bob")
     ann.says("good", f"bad {HOSTILE}")
@@ -281,6 +280,7 @@ def test_reviews(visitor: Callable[..., Visitor], moderator: Callable[[str], Mod
     assert ann.tab.findings() == []
     ann.page.reload()
     expect(waiting.locator("small")).to_have_text(["Waits for a review"] * 2)
+    mia = moderates(visitor(**NARROW, color_scheme="dark"), "reviews")
     mia.page.get_by_role("button", name="2 cases").tap()
     dialog = mia.page.get_by_role("dialog", name="Cases")
     row = dialog.get_by_role("listitem").filter(has_text="good")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.live.daemon import Daemon, Wscat, rest
+from tests.live.daemon import Daemon, Member, Wscat, rest
+from tests.live.test_command import done
 from tests.support import HANDSHAKE, client_frame, request, server_frame
 
 
@@ -34,6 +36,42 @@ def test_wscat_bad_frame(daemon: Daemon) -> None:
         error, message = client.hears(2)
         assert error["error"]["code"] == "bad_json"
         assert message == {"message": "hello"}
+
+
+def test_wscat_moderated(daemon: Daemon) -> None:
+    """Whoever is muted is told so, and reads on; whoever is banned is told why, and is out."""
+    room = "moderated/?name=Ann&client=kkkkkkkkkkkkkkkk"
+    with Wscat(daemon, room) as wscat, daemon.socket(room) as plain, told(daemon) as other:
+        wscat.says('{"message": "hi"}')
+        assert wscat.hears(1) == [json.loads(plain.recv())] == [{"message": "hi"}]
+        ann = {"user": said(other)["user"]["id"], "guest": True}
+        act(daemon, type="restrict", kind="mute", reason="spam", **ann)
+        wscat.says('{"message": "hi again"}')
+        error = wscat.hears(2)[1]["error"]
+        assert (error["code"], error["detail"]) == ("muted", "You are muted: spam")
+        act(daemon, type="message", message="to all")
+        assert wscat.hears(3)[2] == json.loads(plain.recv()) == {"message": "to all"}
+        act(daemon, type="restrict", kind="ban", reason="raid", **ann)
+        wscat.output.wait_for("Disconnected .code: 4403, reason: .You are banned: raid")
+        close = plain.closed()
+        assert close is not None
+        assert (close.code, close.reason) == (4403, "You are banned: raid")
+
+
+def told(daemon: Daemon) -> Member:
+    return daemon.socket("moderated/", subprotocols=["livechat.v1"])
+
+
+def said(member: Member) -> Any:
+    """The next message that *member* hears."""
+    while (frame := json.loads(member.recv()))["type"] != "message":
+        pass
+    return frame
+
+
+def act(daemon: Daemon, **action: Any) -> None:
+    """Do something by the command."""
+    done(daemon, "act", "moderated", json.dumps(action))
 
 
 def test_wscat_refused(daemon: Daemon) -> None:

@@ -1,0 +1,63 @@
+/**
+ * What the server's frames tell, as it is called here.
+ *
+ * @import { Presence, User } from "./livechat.js"
+ */
+
+/** Users of a room beyond which the server tells only how many there are. */
+const MANY = 100;
+
+/**
+ * The presence after a frame.
+ *
+ * @param {Presence} before
+ * @param {any} frame
+ * @returns {Presence}
+ */
+export function changed({ users, members }, { type, user, ...now }) {
+  if (type === "presence") return { users: now.users, members: now.members ?? [] };
+  const others = members.filter((each) => !isSame(each, user));
+  // Where not all are listed, one who is not may be counted.
+  const known = others.length < members.length || (type === "left" && members.length < users);
+  const change = type === "joined" ? Number(!known) : -Number(known);
+  return { users: users + change, members: type === "joined" ? [...others, user] : others };
+}
+
+/**
+ * Whether members of a room that is no longer large are to be asked for.
+ *
+ * @param {Presence} before
+ * @param {any} frame
+ */
+export function isSmallAgain(before, { type, users, members }) {
+  return type === "presence" && before.users > MANY && users <= MANY && !members;
+}
+
+/**
+ * True if two are the same user: an id alone does not say so, because a site's users may choose theirs.
+ *
+ * @param {User | null | undefined} one
+ * @param {User | null | undefined} other
+ */
+export function isSame(one, other) {
+  return Boolean(one && other) && one?.id === other?.id && !one?.verified === !other?.verified;
+}
+
+/**
+ * A message, or what is about one, as it is called here.
+ *
+ * @param {any} frame
+ */
+export function said({ type, reply_to: replyTo, ...rest }) {
+  return { ...rest, ...(replyTo && { replyTo }) };
+}
+
+/**
+ * A moment in milliseconds, if there is one.
+ *
+ * @param {string} name
+ * @param {number | undefined} seconds
+ */
+export function inMs(name, seconds) {
+  return seconds === undefined ? {} : { [name]: 1_000 * seconds };
+}
