@@ -70,13 +70,15 @@ class Policy:
     def _find(self, actor: Actor, room: str) -> Rights:
         settings = self._settings.of(room)
         held = rights(actor.kind, actor.grants, room, settings)
-        binding = [each for each in self._restrictions.of(actor, room) if binds(each, held)]
-        found = actor.rights[room] = rights(actor.kind, actor.grants, room, settings, binding)
+        restrictions = self._restrictions.of(actor, room)
+        binding = [each for each in restrictions if binds(each, held)] if restrictions else None
         if binding:
             actor.restricted[room] = max(binding, key=_weight)
+            held = rights(actor.kind, actor.grants, room, settings, binding)
         else:
             actor.restricted.pop(room, None)
-        return found
+        actor.rights[room] = held
+        return held
 
     def forget(self, actor: Actor, room: str) -> None:
         """Let what *actor* may do in *room* be found anew: something it depends on has changed."""

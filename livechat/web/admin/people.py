@@ -56,6 +56,11 @@ def person(chat: Chat, room: str, user: User) -> Person:
     return Person(user, found.get(room, subject), found.get(EVERYWHERE, subject))
 
 
+def is_person(user: User) -> bool:
+    """Tell whether somebody can be restricted: an operator, as whom many speak, cannot."""
+    return "!" not in user.id
+
+
 def of_subject(text: str) -> tuple[str, bool]:
     """
     The id in a subject (`User.subject`), and whether it is a guest's.
@@ -84,7 +89,7 @@ class PersonForms:
 
         @raise ChatError: the form makes no sense.
         """
-        action = _restrict(form)
+        action = restriction_of(form)
         try:
             ack = await act(self._chat, asked.actor, room, action)
         except ChatError as error:
@@ -108,8 +113,10 @@ def may_everywhere(chat: Chat, actor: Actor) -> bool:
     return "manage" in chat.can(actor, EVERYWHERE)
 
 
-def _restrict(form: Mapping[str, str]) -> Restrict:
+def restriction_of(form: Mapping[str, str]) -> Restrict:
     """
+    The act that a form asks for.
+
     @raise ChatError: the form makes no sense.
     """
     known_as, guest = of_subject(form.get("user", ""))

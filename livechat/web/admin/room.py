@@ -28,6 +28,7 @@ from livechat.web.admin.lines import NOTES, Line, lines
 from livechat.web.admin.panic import buttons
 from livechat.web.admin.parts import PAUSE, REFRESH, Parts
 from livechat.web.admin.people import DURATIONS, Person, may_everywhere, of_subject, person
+from livechat.web.admin.sweep import authors
 from livechat.web.html import Templates
 from livechat.web.queries import number, window
 from livechat.web.server import Server
@@ -185,6 +186,7 @@ class RoomPages:
             longest_search=LONGEST_TEXT,
             self_signed=self._server.certificate.self_signed and not asked.call.proxied,
             whose=self._whose(name, view, log["lines"]),
+            authors=authors(log["lines"]),
             **self._acts(asked, name),
             **asked.frame,
             **log,

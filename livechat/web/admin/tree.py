@@ -19,6 +19,7 @@ from livechat.web.admin.panic import PanicForm
 from livechat.web.admin.people import PersonForms
 from livechat.web.admin.room import RoomPages
 from livechat.web.admin.settings import SettingsPages
+from livechat.web.admin.sweep import SweepForms
 from livechat.web.html import Templates
 from livechat.web.key_office import KeyOffice
 from livechat.web.server import Server
@@ -45,6 +46,7 @@ class AdminTree:
         self._panic = PanicForm(chat)
         self._people = PeoplePages(chat, templates)
         self._persons = PersonForms(chat)
+        self._sweep = SweepForms(chat)
         self._settings = SettingsPages(chat, templates)
         self._keys = KeyPages(chat, office, templates, time)
         self._cases = CasePages(chat, self._persons, templates, time)
@@ -91,6 +93,8 @@ class AdminTree:
             f"{below}panic/": Endpoint({"POST": gate.form(self._panic.turn)}, _OWN),
             f"{below}restrict/": Endpoint({"POST": gate.form(self._persons.restrict)}, _OWN),
             f"{below}pardon/": Endpoint({"POST": gate.form(self._persons.pardon)}, _OWN),
+            f"{below}ban-shown/": Endpoint({"POST": gate.form(self._sweep.ban)}, _OWN),
+            f"{below}remove-shown/": Endpoint({"POST": gate.form(self._sweep.remove)}, _OWN),
             f"{below}members/": Endpoint({"GET": gate.page(self._people.members)}, _OWN),
             f"{below}restrictions/": Endpoint({"GET": gate.page(self._people.restrictions)}, _OWN),
             f"{below}settings/": Endpoint(
