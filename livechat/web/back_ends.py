@@ -244,6 +244,8 @@ def _room_of(action: Action, room: str | None) -> str:
         match action:
             case Revoke() | Restrict(everywhere=True) | Pardon(everywhere=True):
                 return EVERYWHERE
+            case Restrict() | Pardon():
+                raise ChatError(Kind.BAD_ROOM, "Name a room, or say 'everywhere'.")
     if room is None:
         raise ChatError(Kind.BAD_ROOM, "This action needs a 'room'.")
     if isinstance(action, ChangeRoom) and room.endswith("*"):

@@ -20,6 +20,7 @@ from livechat.http.response import Response, json, streamed_json
 from livechat.identity.actor import Actor
 from livechat.identity.door import Door
 from livechat.identity.leases import IHolder
+from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import ISink
 from livechat.members.base import HEARTBEAT
 from livechat.protocol.audit import record_of_text
@@ -75,9 +76,9 @@ class ModerationApi:
 
     async def restrictions(self, call: Call) -> Response:
         """The restrictions in force, everywhere or in a room, the oldest first, page by page."""
-        after, limit = _after(call, 3), page_limit(call.query)
         actor = await self._caller(call)
         listed = self._chat.moderation.listed(actor, _room(call))
+        after, limit = _after(call, 3), page_limit(call.query)
         if after is not None:
             listed = [each for each in listed if _place_of(*each) > after]
         page = listed[:limit]
@@ -86,9 +87,9 @@ class ModerationApi:
 
     async def cases(self, call: Call) -> Response:
         """The open cases, of all rooms or of one, the oldest first, page by page."""
-        after, limit = _after(call, 2), page_limit(call.query)
         actor = await self._caller(call)
         listed = self._chat.cases.listed(actor, _room(call))
+        after, limit = _after(call, 2), page_limit(call.query)
         if after is not None:
             listed = [(known, case) for known, case in listed if (case.time, known) > after]
         page = listed[:limit]
@@ -97,20 +98,29 @@ class ModerationApi:
 
     async def audit(self, call: Call) -> Response:
         """The records of the audit, as a history."""
+        actor = await self._auditor(call)
         part = window(call.query, HISTORY_PAGE)
-        found = await self._chat.audit.history(await self._caller(call), part)
+        found = await self._chat.audit.history(actor, part)
         headers = (*place(found), *links("/chat/audit/", {}, part, found))
         return streamed_json(_records(found), headers)
 
     async def events(self, call: Call) -> Response:
         """The records as server-sent events, as they come."""
+        actor = await self._auditor(call)
         since = call.header("Last-Event-ID") or call.query.get("since")
         seen = None if since is None else place_of_text(since)
-        actor = await self._caller(call)
         # Refused now, if it cannot be read: once the stream has begun it is too late.
         position = (await self._chat.audit.history(actor, Window(0))).position
         stream = _Stream(self._chat, actor, EventStream(self._time, float("inf")))
         return stream.answer(seen or Place(position.epoch, position.seq))
+
+    async def _auditor(self, call: Call) -> Actor:
+        """
+        @raise ChatError: the caller may not see the audit.
+        """
+        actor = await self._caller(call)
+        self._chat.require(actor, EVERYWHERE, "moderate")
+        return actor
 
     async def _caller(self, call: Call) -> Actor:
         """

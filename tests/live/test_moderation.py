@@ -233,6 +233,7 @@ def test_a_killed_worker(start: Callable[..., Daemon], tmp_path: Path, redis: Re
     daemon.log.wait_for(r"Worker 1 has ended: signal 9")
     holds(daemon)
     daemon.log.wait_for(r"Worker 1 is ready", 2)
+    daemon.log.wait_for(r"\[worker 1#info\].* Redis at \S+ can be used", 2)
     holds(daemon)
     assert restrictions(daemon) == before
 
