@@ -11,6 +11,9 @@ const RESTRICTED = /** @type {Record<string, string>} */ ({
   mute: "muted", ban: "banned", hold: "lets messages be reviewed of",
 });
 
+/** In seconds; a time is told in the first that it is a multiple of. */
+const UNITS = /** @type {[number, string][]} */ ([[86_400, "day"], [3_600, "hour"], [60, "minute"]]);
+
 /**
  * What was done; nothing, if that is not shown.
  *
@@ -47,8 +50,7 @@ const nameOf = (user) => apart(user?.name ?? "somebody");
 
 /** @param {number} seconds */
 function span(seconds) {
-  const [length, unit] = seconds < 120 ? [seconds, "second"] : seconds < 7_200 ? [seconds / 60, "minute"]
-    : seconds < 172_800 ? [seconds / 3_600, "hour"] : [seconds / 86_400, "day"];
-  const shown = Math.round(length);
-  return `${shown.toLocaleString("en")} ${unit}${shown === 1 ? "" : "s"}`;
+  const [length, unit] = UNITS.find(([each]) => seconds % each === 0) ?? [1, "second"];
+  const count = seconds / length;
+  return `${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`;
 }
