@@ -76,16 +76,10 @@ def root(
     admin = AdminTree(chat, operators, office, server=server, templates=templates, time=time)
     tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
     for path, endpoint in {
-        **_for_programs(
-            chat,
-            api,
-            Histories(chat, door, credentials),
-            Monitors(chat, monitors, keys, trouble),
-        ),
+        **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
         **_for_visitors(pages),
         **admin.endpoints(),
-        **BackEnds(chat, door, credentials).endpoints(),
-        **ModerationApi(chat, door, credentials, time).endpoints(),
+        **_for_the_site(chat, door, credentials, time),
         **KeysApi(chat, door, office, tokens, time).endpoints(),
         **_for_the_command(chat, door, operators),
     }.items():
@@ -102,19 +96,23 @@ def _describe(api: Api, chat: Chat, tree: Place) -> None:
     )
 
 
-def _for_programs(
-    chat: Chat, api: Api, histories: Histories, monitors: Monitors
+def _for_the_site(
+    chat: Chat, door: Door, credentials: CredentialFinder, time: Time
 ) -> dict[str, Endpoint]:
+    return {
+        **Histories(chat, door, credentials).endpoints(),
+        **BackEnds(chat, door, credentials).endpoints(),
+        **ModerationApi(chat, door, credentials, time).endpoints(),
+    }
+
+
+def _for_programs(chat: Chat, api: Api, monitors: Monitors) -> dict[str, Endpoint]:
     send, send_to = (told.send(each, chat, SHORTEST_SHARED) for each in ("send", "sendTo"))
     return {
         "/ws/chat/{room}/": Endpoint({"GET": api.socket}, None, told.socket()),
         "/chat/events/{room}/": Endpoint({"GET": api.events}, None, told.events()),
         "/chat/send/": Endpoint({"POST": api.send}, None, send),
         "/chat/send/{room}/": Endpoint({"POST": api.send}, None, send_to),
-        "/chat/history/": Endpoint({"GET": histories.history}, None, told.history("history")),
-        "/chat/history/{room}/": Endpoint(
-            {"GET": histories.history}, None, told.history("historyOf")
-        ),
         "/chat/origin/": Endpoint({"GET": api.origin}, _ANY, told.allowance()),
         "/healthz": Endpoint({"GET": monitors.healthy}, _CHECKS, told.healthy()),
         "/readyz": Endpoint({"GET": monitors.ready}, _CHECKS, told.ready()),

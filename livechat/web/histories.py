@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
+from livechat.http.endpoint import Endpoint
 from livechat.http.negotiation import weights
 from livechat.http.response import Headers, Response, streamed, streamed_json
 from livechat.identity.actor import Actor
@@ -20,6 +21,7 @@ from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
 from livechat.rooms.search import LONGEST_TEXT, Wanted, folded, search
+from livechat.web import operations as told
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import claim, room_of, window
 
@@ -36,6 +38,15 @@ class Histories:
         self._chat = chat
         self._door = door
         self._credentials = credentials
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The rows of the tree."""
+        return {
+            "/chat/history/": Endpoint({"GET": self.history}, None, told.history("history")),
+            "/chat/history/{room}/": Endpoint(
+                {"GET": self.history}, None, told.history("historyOf")
+            ),
+        }
 
     async def history(self, call: Call) -> Response:
         """A part of a room's history, oldest first; where it stands is in headers."""
