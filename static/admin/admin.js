@@ -57,7 +57,8 @@ function sync(old, fresh) {
 function show(name, html) {
   const old = part(name);
   const fresh = old.cloneNode(false);
-  fresh.innerHTML = html;
+  // As the page has it: else each element would take another's place, and the focus be lost.
+  fresh.innerHTML = `\n${html}`;
   if (name === "rooms" && isPointedAt()) {
     held = html;
     showRows(old, fresh);
