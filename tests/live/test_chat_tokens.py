@@ -175,7 +175,9 @@ def test_rights(visitor: Callable[..., Visitor], daemon: Daemon, scheme: str) ->
     line = bob.line("before")
     expect(line.locator(f"b {VERIFIED}")).to_be_visible()
     line.hover()
-    expect(line.get_by_role("button", name="Message actions")).to_have_count(0)
+    line.get_by_role("button", name="Message actions").click()
+    expect(bob.page.get_by_role("menuitem")).to_have_text(["Report…", "Ignore this person"])
+    bob.page.keyboard.press("Escape")
     assert bob.tab.findings() == []
     # Live only, and silent.
     eve = enter(visitor(), room, token("7", name="Eve", rooms={room: ["join"]}))
