@@ -184,12 +184,21 @@ def test_marks_stay_in_their_lines(
     room = f"stacks-{where}"
     ann = visitor(reduced_motion="reduce").join(room, "Ann")
     say(daemon, room, "above")
-    before = ann.messages().first.screenshot()
+    above = ann.messages().first.bounding_box()
+    assert above is not None
+    # Round corners are not painted alike to the last bit.
+    inside: Any = {
+        "x": above["x"] + 12,
+        "y": above["y"] + 4,
+        "width": above["width"] - 24,
+        "height": above["height"] - 8,
+    }
+    before = ann.page.screenshot(clip=inside)
     marks, text = ("%CC%81" * 39, "below") if where == "name" else ("", STACK)
     with daemon.socket(f"{room}/?name=A{marks}") as eve:
         eve.send(json.dumps({"message": text}))
         expect(ann.messages()).to_have_count(2)
-        assert ann.messages().first.screenshot() == before
+        assert ann.page.screenshot(clip=inside) == before
 
 
 def test_names_that_look_alike(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
