@@ -7,6 +7,7 @@ The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` p
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -307,17 +308,22 @@ def operation(
     parameters: Collection[Document] = (),
 ) -> Document:
     """What can always go wrong need not be among *kinds*."""
-    by_status: dict[int, list[Kind]] = {}
-    for kind in Kind:
-        if kind in ANYWHERE or kind in kinds:
-            by_status.setdefault(kind.status, []).append(kind)
-    problems = {str(status): _problem(status, found) for status, found in by_status.items()}
     return {
         "operationId": name,
         "summary": summary,
         "parameters": list(parameters),
-        "responses": answers | problems,
+        "responses": answers | _problems(frozenset(kinds)),
     }
+
+
+@cache
+def _problems(kinds: frozenset[Kind]) -> Document:
+    """What can go wrong, by status.  Many operations have the same, and each start needs all."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in Kind:
+        if kind in ANYWHERE or kind in kinds:
+            by_status.setdefault(kind.status, []).append(kind)
+    return {str(status): _problem(status, found) for status, found in by_status.items()}
 
 
 def answer(text: str, schema: Document, media: str = "application/json") -> Document:
@@ -326,7 +332,6 @@ def answer(text: str, schema: Document, media: str = "application/json") -> Docu
 
 
 def _problem(status: int, kinds: Sequence[Kind]) -> Document:
-    # Not `codes`: all daemons wait for this, for hundreds of answers, when they start.
     code = {"enum": [kind.code for kind in kinds]}
     told = {"properties": {"status": {"const": status}, "code": code}}
     schema = {"allOf": [reference("Problem"), told]}

@@ -133,7 +133,11 @@ def test_keyboard(tab: Callable[..., Tab], daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"]
+    ("scheme", "viewport"),
+    [
+        pytest.param("light", WIDE, id="light-wide", marks=pytest.mark.soak),
+        pytest.param("dark", NARROW, id="dark-narrow"),
+    ],
 )
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, scheme: str, viewport: dict[str, int]
@@ -436,6 +440,7 @@ def test_pages_that_nobody_sees(tab: Callable[..., Tab], daemon: Daemon) -> None
     expect(operator.page.get_by_role("heading", name="Messages")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_flood(tab: Callable[..., Tab], daemon: Daemon) -> None:
     """A page keeps up with a flood: what it leaves out it says, and its end is the room's."""
     operator = tab()

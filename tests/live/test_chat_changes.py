@@ -92,7 +92,13 @@ def edited(line: Locator) -> Locator:
     return line.locator(".edited")
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(each, marks=pytest.mark.soak if each == "small phone" else ())
+        for each in DEVICES
+    ],
+)
 def test_two_visitors(visitor: Callable[..., Visitor], daemon: Daemon, device: str) -> None:
     """One edits, the other answers, the first takes it back; a reload shows what is there now."""
     room = f"two-{device.replace(' ', '-')}"

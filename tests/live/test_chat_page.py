@@ -655,7 +655,11 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    ("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"]
+    ("viewport", "scheme"),
+    [
+        pytest.param(WIDE, "light", id="wide"),
+        pytest.param(NARROW, "dark", id="narrow", marks=pytest.mark.soak),
+    ],
 )
 def test_axe(
     visitor: Callable[..., Visitor],

@@ -34,7 +34,7 @@ WINDOWS: Final[dict[str, dict[str, Any]]] = {
     "1280 at 200 %": {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2},
 }
 #: Those that the soak has: the others show most of what can go wrong.
-SLOW: Final = {"390", "1280"}
+SLOW: Final = {"390", "1280", "1280 at 200 %"}
 #: Whether the whole of a text is there to be seen, down to its last letter.
 WHOLE: Final = """text => {
     const box = text.getBoundingClientRect(), range = document.createRange();

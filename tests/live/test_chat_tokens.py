@@ -155,7 +155,7 @@ def test_marks_and_look_alikes(visitor: Callable[..., Visitor], daemon: Daemon) 
     assert ann.locator("s, img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.soak), "dark"])
 def test_rights(visitor: Callable[..., Visitor], daemon: Daemon, scheme: str) -> None:
     """A right that is missing is not offered, and the page says why."""
     size = {"viewport": NARROW} if scheme == "dark" else {}

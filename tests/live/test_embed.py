@@ -68,10 +68,15 @@ def test_before_it_is_the_chat(visitor: Callable[..., Visitor], daemon: Daemon) 
     ("style", "box"),
     [
         ("width: 250px; height: 180px", {"x": 8, "y": 8, "width": 250, "height": 180}),
-        ("height: auto; max-height: 200px; width: 300px", {"width": 300}),
+        pytest.param(
+            "height: auto; max-height: 200px; width: 300px", {"width": 300}, marks=pytest.mark.soak
+        ),
         ("position: fixed; inset: auto 20px 10px auto; width: 340px; height: 400px",
          {"x": 920, "y": 450, "width": 340, "height": 400}),
-        ("display: inline-block; width: 300px; margin-left: 100px", {"x": 108, "width": 300}),
+        pytest.param(
+            "display: inline-block; width: 300px; margin-left: 100px", {"x": 108, "width": 300},
+            marks=pytest.mark.soak,
+        ),
     ],
 )  # fmt: skip
 def test_sized_and_moved(

@@ -162,8 +162,10 @@ def test_cases_by_button(tab: Callable[..., Tab], daemon: Daemon, scripts: bool)
 
 @pytest.mark.parametrize(
     ("scheme", "options"),
-    [("light", {"viewport": WIDE}), ("dark", PHONE)],
-    ids=["light-wide", "dark-phone"],
+    [
+        pytest.param("light", {"viewport": WIDE}, id="light-wide", marks=pytest.mark.soak),
+        pytest.param("dark", PHONE, id="dark-phone"),
+    ],
 )
 def test_axe(tab: Callable[..., Tab], daemon: Daemon, scheme: str, options: dict[str, Any]) -> None:
     """Nobody is kept out of any page, and nothing is wider than the window."""

@@ -224,7 +224,11 @@ def test_two_workers(tab: Callable[..., Tab], start: Callable[..., Daemon], tmp_
 
 
 @pytest.mark.parametrize(
-    ("scheme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light-wide", "dark-narrow"]
+    ("scheme", "viewport"),
+    [
+        pytest.param("light", WIDE, id="light-wide"),
+        pytest.param("dark", NARROW, id="dark-narrow", marks=pytest.mark.soak),
+    ],
 )
 def test_axe(
     tab: Callable[..., Tab], daemon: Daemon, viewport: dict[str, int], scheme: str

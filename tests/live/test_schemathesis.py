@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.live.daemon import Daemon
 
 #: Of each endpoint and method, in each phase.
-EXAMPLES = 12
+EXAMPLES = 8
 #: An event stream does not end.
 ENDLESS = "/chat/events/{room}/"
 #: These take a description for the whole truth of what is accepted; docs/conformance.md.
