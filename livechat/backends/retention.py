@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from livechat.protocol.names import is_internal
+
+#: Rules of rooms that are remembered.
+MOST_MADE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class RoomRetention:
     def __init__(self, server: Retention) -> None:
         self.server = server
         self._of: Callable[[str], tuple[int, int]] | None = None
+        # By what rooms ask for: stores need this for each room of each group.
+        self._made: dict[tuple[int, int], Retention] = {}
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
         """As `livechat.interfaces.IMessageLog.retain`."""
@@ -52,13 +58,19 @@ class RoomRetention:
 
     def of(self, room: str) -> Retention:
         """Return what *room* keeps; may be called in any thread."""
-        kept = self.server.of(room)
         if self._of is None or is_internal(room):
-            return kept
-        messages, seconds = self._of(room)
-        if not messages and not seconds:
-            return kept
-        return Retention(_less(kept.messages, messages), _less(kept.seconds, seconds))
+            return self.server.of(room)
+        asked = self._of(room)
+        if asked == (0, 0):
+            return self.server
+        found = self._made.get(asked)
+        if found is None:
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            server, (messages, seconds) = self.server, asked
+            found = Retention(_less(server.messages, messages), _less(server.seconds, seconds))
+            self._made[asked] = found
+        return found
 
 
 def _less(one: int, other: int) -> int:

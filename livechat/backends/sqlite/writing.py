@@ -50,8 +50,8 @@ _PLAIN: Final = "room, seq, time, message, user"
 _ALL: Final = f"{_PLAIN}, kind, extra"
 
 _RAISE_FLOORS: Final = """
-UPDATE rooms SET floor = max(floor, top - limits.value + 1)
-FROM json_each(:limits) AS limits WHERE name = limits.key
+UPDATE rooms SET floor = top - limits.value + 1
+FROM json_each(:limits) AS limits WHERE name = limits.key AND floor < top - limits.value + 1
 """
 _MOVE: Final = f"""
 INSERT INTO messages ({_ALL})
