@@ -24,7 +24,7 @@ from tests.live.daemon import PATIENCE, Daemon, Member, trusting
 from tests.live.test_workers import WORKERS, ready
 from tests.support.jwts import secret_file, signed
 
-MEMBERS = 50
+MEMBERS = 100
 #: The offender's keys and addresses, and that of everybody else.
 KEY, OTHER_KEY = "k" * 16, "z" * 16
 HERE, ELSEWHERE, OTHERS = "127.0.0.66", "127.0.0.67", "127.0.0.2"
