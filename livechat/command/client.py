@@ -26,7 +26,7 @@ QUIET: Final = 60.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
-#: It is done, or waits for a review.
+#: Statuses of an act that is done, or waits for a review.
 _DONE: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 
 

@@ -30,7 +30,7 @@ MOST_OF_AN_OWNER: Final = 5
 #: Bytes of one.
 LARGEST_CASE: Final = 20_480
 
-#: What cases have in common: the kind of it, and its names.
+#: A kind of thing that cases have in common, and its names.
 Trait = tuple[str, ...]
 _REPORTS: Final[Trait] = ("kind", "report")
 #: Decided to be said, and not stored yet.

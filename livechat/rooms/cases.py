@@ -291,7 +291,7 @@ class Cases:
 
 
 def owner_of(actor: Actor) -> str:
-    """Whose the cases of *actor* are: a guest has another key at once, an address it has not."""
+    """The owner of the cases of *actor*.  A guest has another key at once, but no other address."""
     user = actor.user
     if user is not None and user.verified:
         return user.subject

@@ -163,7 +163,7 @@ class _Phrases:
         if self._firsts.isdisjoint(tokens):
             return None
         text, start = _joined(tokens), 0
-        # Of a text that goes on with the same, all is looked at once.
+        # Characters that repeat are looked at once.
         seen: set[str] = set()
         for token in tokens:
             if token in self._firsts and (
@@ -188,7 +188,7 @@ def _words(words: tuple[str, ...]) -> Words:
         return known[1]
     if len(_compiled) >= _MOST_COMPILED:
         _compiled.pop(next(iter(_compiled)))
-    # What is kept is not freed, so its identity remains its own.
+    # Kept words are not freed, so their identity remains their own.
     _compiled[id(words)] = words, Words(words)
     return _compiled[id(words)][1]
 

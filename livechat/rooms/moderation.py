@@ -204,7 +204,7 @@ class Moderation:
         return Ack(time=int(1000 * self._time.wall()), nonce=action.nonce)
 
     def notice(self, actor: Actor, room: str) -> Notice | None:
-        """What *actor* is told of the restriction that binds it in *room*; None without one."""
+        """The restriction that binds *actor* in *room*, as it is told of it; None without one."""
         found = self._policy.restriction(actor, room)
         return None if found is None else Notice(found.kind, found.until, found.reason)
 

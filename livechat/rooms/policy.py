@@ -81,7 +81,7 @@ class Policy:
         return held
 
     def forget(self, actor: Actor, room: str) -> None:
-        """Let what *actor* may do in *room* be found anew: something it depends on has changed."""
+        """Find the rights of *actor* in *room* anew the next time: an input of them has changed."""
         actor.rights.pop(room, None)
 
     def restriction(self, actor: Actor, room: str) -> Restriction | None:
@@ -157,7 +157,7 @@ class Policy:
         @raise ChatError: its words or links are not allowed.
         """
         settings = self._settings.of(draft.room)
-        # What restricts it was found with its right to send.
+        # Its restrictions were found with its right to send.
         if not (
             settings.words
             or settings.hold != "none"

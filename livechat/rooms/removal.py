@@ -332,7 +332,7 @@ class Removal:
     def _lost(self, failure: Failure, run: _Run) -> None:
         """Another process has the job; or nobody has it, when the lease is over."""
         if run in self._running:
-            # It finds out itself.
+            # The running step finds out itself.
             return
         _failed(failure, run)
         self._let_go(run)

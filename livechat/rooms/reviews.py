@@ -189,12 +189,12 @@ class Reviews:
         return said
 
     async def _end(self, found: Found, case: Case) -> None:
-        """Let an approved case end: its message was said, or cannot be."""
+        """End an approved case: its message was said, or cannot be."""
         until = int(self._time.wall()) + DECIDED_LASTS
         try:
             await self._register.change(found, replace(case, message="", data=""), until)
         except ChatError as error:
-            # It is tried again; and the message is not stored twice.
+            # Another attempt follows, and the message is not stored twice.
             _log.warn("A case could not be ended yet: {reason}", reason=error.detail)
 
     def finish_soon(self) -> None:
@@ -222,7 +222,7 @@ class Reviews:
                 _log.warn("An approved message is not said yet: {reason}", reason=error.detail)
 
     async def _open_again(self, found: Found) -> None:
-        """Let the message wait for another review: nobody knows whether it was said."""
+        """Open the case again: nobody knows whether its message was said."""
         again = replace(found.case, state="open", verdict_reason="", reviewer=None, decided=None)
         await self._register.change(found, again, int(self._time.wall()) + HELD_LASTS)
 

@@ -15,7 +15,7 @@ from livechat.system.time import Time
 
 
 class Rules(Struct, frozen=True):
-    """What decides on what actors may do."""
+    """The parts that decide on what actors may do."""
 
     policy: Policy
     settings: SettingsRegistry

@@ -188,7 +188,7 @@ class Standings:
         return rights, self._policy.restriction(actor, room)
 
     def forget(self, standing: Standing) -> None:
-        """Let the rights of *standing* be found anew."""
+        """Find the rights of *standing* anew the next time."""
         self._policy.forget(standing.actor, standing.room)
 
     def refusal(self, standing: Standing) -> ChatError | None:

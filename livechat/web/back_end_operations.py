@@ -117,7 +117,7 @@ def restrictions() -> Document:
 
 
 def restrictions_of() -> Document:
-    """Those in a room."""
+    """Restrictions in force in a room."""
     listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
     summary = "What was taken from whom in a room, with what holds in all rooms."
     return _secured(operation("restrictionsOf", summary, listed, _LOOKING, _page(TEXT)))
@@ -132,7 +132,7 @@ def cases() -> Document:
 
 
 def cases_of() -> Document:
-    """Those of a room."""
+    """Open cases of a room."""
     listed = answer("A page of them, the oldest first.", reference("CaseList"))
     summary = "What waits for a review in a room, and what was reported there."
     return _secured(operation("casesOf", summary, listed, _LOOKING, _page(TEXT)))

@@ -198,7 +198,7 @@ class _Stream:
 
         @raise ChatError: the actor may not read them, or not any more.
         """
-        # What an actor may do is found once; every act that takes it is news.
+        # An actor keeps the rights that were found; each batch has an actor of its own.
         now = replace(self._actor, rights={}, restricted={})
         return await self._chat.audit.history(now, Window(_AT_ONCE, after=seen.seq))
 

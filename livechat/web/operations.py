@@ -46,7 +46,7 @@ ACTING: Final = (
     Kind.EMPTY_MESSAGE, Kind.UNKNOWN_TYPE, Kind.NOT_FOUND, Kind.TOO_LATE, Kind.TOO_MANY_EDITS,
 )  # fmt: skip
 MANAGING: Final = (*KNOWN, Kind.BAD_ORIGIN, Kind.FORBIDDEN, Kind.BAD_QUERY, Kind.UNAVAILABLE)
-#: What may end by itself.
+#: Refusals that may end by themselves.
 _TIMED: Final = (Kind.BANNED, Kind.MUTED)
 UPGRADING: Final = (*IN_A_ROOM, Kind.BAD_HANDSHAKE, Kind.UPGRADE_REQUIRED)
 
@@ -318,7 +318,7 @@ def operation(
 
 @cache
 def _problems(kinds: frozenset[Kind]) -> Document:
-    """What can go wrong, by status.  Many operations have the same, and each start needs all."""
+    """The problems of *kinds*, by status.  Many operations share them, and each start needs all."""
     by_status: dict[int, list[Kind]] = {}
     for kind in Kind:
         if kind in ANYWHERE or kind in kinds:

@@ -182,7 +182,7 @@ class Writer:
         return results
 
     def _raise_floors(self, db: sqlite3.Connection, rooms: Iterable[str]) -> None:
-        """What *rooms* with less to keep than the server do not show, they never show again."""
+        """Raise the floors of *rooms* that keep less: entries that they hide never come back."""
         server = self._retention.server
         limits = {
             room: kept.messages

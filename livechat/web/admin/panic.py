@@ -93,7 +93,7 @@ class PanicForm:
             raise ChatError(Kind.BAD_FORM, "The form names no switch.")
         value = switch.on
         if state == "off":
-            # What holds without it comes back, if that is calm, too.
+            # The inherited setting comes back, if that is calm, too.
             inherited = self._chat.settings.inherited(room)
             value = switch.off if _is_on(switch, inherited) else None
         change = ChangeRoom(AskedChange(**{name: value}))

@@ -1,4 +1,4 @@
-"""What an operator does about a person: restrict and pardon, from whichever page."""
+"""Acts of an operator about a person: restrict and pardon, from whichever page."""
 
 from __future__ import annotations
 

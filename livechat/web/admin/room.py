@@ -101,7 +101,7 @@ class RoomPages:
     async def room_events(
         self, asked: OperatorCall, stream: EventStream
     ) -> AsyncGenerator[bytes, None]:
-        """What is said in a room after the message that the page has, and the room's state."""
+        """The messages of a room behind those that the page has, and the room's state."""
         name = room_name(asked.call.names["room"])
         back = asked.call.header("Last-Event-ID")
         if back is None:
