@@ -42,7 +42,7 @@ class AmendTest(ProcessesTest):
         return (process or self.here).backend.messages.amend(amendment)
 
     async def entries(self, process: Process | None = None) -> list[messages.Entry]:
-        page = await (process or self.here).backend.messages.read("r", 0, 1_000)
+        page = await (process or self.here).page()
         numbers = [entry.seq for entry in page.entries]
         assert numbers == list(range(page.position.oldest, page.position.seq + 1))
         return list(page.entries)

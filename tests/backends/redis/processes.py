@@ -16,9 +16,9 @@ from twisted.trial.unittest import TestCase
 from livechat.backends.redis import connect
 from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.retention import Retention
-from livechat.errors import Kind
+from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
-from livechat.protocol.messages import Draft
+from livechat.protocol.messages import Draft, Page
 from tests.amend_contract import AmendContract
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
@@ -50,6 +50,21 @@ class Process:
     async def troubled(self, said: str) -> None:
         """Until it cannot, and says so much of why."""
         await until(lambda: said in str(self.backend.trouble()))
+
+    async def page(self, after: int = 0) -> Page:
+        """
+        Entries behind a number.
+
+        On a busy machine Redis may answer too late; then the connection is given up, and the read
+        refused, which is repeated here.
+        """
+        while True:
+            await self.usable()
+            try:
+                return await self.backend.messages.read("r", after, 100_000)
+            except ChatError as reason:
+                if reason.kind is not Kind.UNAVAILABLE:
+                    raise
 
     def heard(self, room: str = "r") -> list[str]:
         return self.sink.texts(room)
@@ -165,10 +180,10 @@ class ProcessesTest(TestCase):
         await gatherResults(sent)
 
     async def stored(self) -> list[str]:
-        page = await self.here.backend.messages.read("r", 0, 100_000)
+        page = await self.here.page()
         found = list(page.messages)
         while found and found[-1].seq < page.position.seq:
-            found += (await self.here.backend.messages.read("r", found[-1].seq, 100_000)).messages
+            found += (await self.here.page(found[-1].seq)).messages
         return [message.message for message in found]
 
     async def all_is_well(self) -> list[str]:
