@@ -178,6 +178,7 @@ class Chat:
     def leave(self, actor: Actor, room: str, member: IMember) -> None:
         """Take *member*, which has joined, out of *room*."""
         self._take_out(room, member)
+        self.restrictions.saw(actor)
         self.presence.leave(room, actor)
 
     def _take_out(self, room: str, member: IMember) -> None:

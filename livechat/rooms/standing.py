@@ -116,6 +116,7 @@ class Standings:
     def __init__(self, rules: Rules, hub: Hub, time: Time) -> None:
         self._policy = rules.policy
         self._settings = rules.settings
+        self._restrictions = rules.restrictions
         self._hub = hub
         self._time = time
         self._rooms: dict[str, dict[Standing, None]] = {}
@@ -209,6 +210,9 @@ class Standings:
             self._check(each for there in self._rooms.values() for each in there)
         for key in keys:
             room, _, name = key.partition("|")
+            # Whoever is still here came from where it did, however long ago.
+            for standing in self.of_subject(EVERYWHERE, name):
+                self._restrictions.saw(standing.actor)
             self._check_now(self.of_subject(room, name))
 
     def _settings_changed(self, patterns: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-// What an operator does in a room: its forms are sent without leaving the page, which says what
+// Acts of an operator in a room: the forms are sent without leaving the page, which says what
 // became of them.
 
 const log = document.querySelector(".log");
@@ -36,7 +36,7 @@ export async function send(form, button, ...places) {
   return !page.querySelector("[data-told] .error, [data-removal] .error, h1 + .error");
 }
 
-/** What an operator does in a room: its form is sent without leaving the page. */
+/** Acts of an operator in a room: the form is sent without leaving the page. */
 export async function act(form, button) {
   if (await send(form, button, "[data-told]", "[data-removal]")) closeMenu(form);
 }

@@ -49,7 +49,7 @@ export class Cases {
     this.#badge.addEventListener("click", () => this.#show());
     chat.addEventListener("case", ({ detail }) => this.#hear(detail));
     chat.addEventListener("state", ({ detail: { state } }) => {
-      // What was decided meanwhile is not told.
+      // The server does not tell of decisions made meanwhile.
       if (state === "open") this.#loads = false;
     });
     chat.addEventListener("rights", () => {
@@ -107,7 +107,7 @@ export class Cases {
   #fill() {
     const shown = [...this.#open.values()].slice(0, SHOWN);
     const known = new Map([...this.#list.children].map((each) => [/** @type {HTMLElement} */ (each).dataset.case, each]));
-    // One that somebody types a reason for stays as it is.
+    // A case stays as it is while its reason is typed.
     const rows = shown.map((each) => known.get(each.case) ?? this.#row(each));
     for (const each of this.#list.children) if (!rows.includes(each)) each.remove();
     for (const each of rows) if (!each.isConnected || each.parentElement !== this.#list) this.#list.append(each);

@@ -20,7 +20,7 @@ export class Dialog {
     this.#body = find(this.#dialog, ".body");
     find(this.#dialog, ".close").addEventListener("click", () => this.close());
     this.#dialog.addEventListener("click", ({ target }) => {
-      // What is around it is the dialog's own.
+      // The space around the form is the dialog's own.
       if (target === this.#dialog) this.close();
     });
     this.#dialog.addEventListener("close", () => this.#body.replaceChildren());

@@ -86,7 +86,7 @@ export class Lines {
 }
 
 /**
- * What is said of messages that were missed.
+ * A line in place of messages that were missed.
  *
  * @param {Gap} gap
  */
@@ -100,7 +100,7 @@ export function gapLine({ reason, missed = 0 }) {
 }
 
 /**
- * What moderators did; nothing, where that is not shown.
+ * A line on an act of a moderator; nothing, where that is not shown.
  *
  * @param {Moderated} moderated
  */

@@ -1,5 +1,5 @@
 /**
- * What there is to do about a message of somebody else: to report it, to ignore its author; and for those
+ * Choices for a message of somebody else: to report it, to ignore its author; and for those
  * that moderate to remove it, to pin it, and to mute or ban its author.
  *
  * @import { Ignored } from "./chat-ignored.js"

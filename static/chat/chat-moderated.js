@@ -1,5 +1,5 @@
 /**
- * What moderators did, in a line of the log.
+ * Acts of moderators, as lines of the log.
  *
  * @import { Moderated, User } from "./livechat.js"
  */
@@ -15,7 +15,7 @@ const RESTRICTED = /** @type {Record<string, string>} */ ({
 const UNITS = /** @type {[number, string][]} */ ([[86_400, "day"], [3_600, "hour"], [60, "minute"]]);
 
 /**
- * What was done; nothing, if that is not shown.
+ * The text of an act; nothing, if that is not shown.
  *
  * @param {Moderated} moderated
  * @returns {(string | Node)[] | undefined}

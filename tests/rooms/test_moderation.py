@@ -230,6 +230,20 @@ def test_a_ban_that_becomes_less(world: World) -> None:
     assert "send" in Client(world).heard()[0]["can"]
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_hours_later(world: World, stays: bool) -> None:
+    """The address of a guest is known while the guest is there, and for an hour from then on."""
+    ann = Client(world, name="Ann", key=KEY)
+    (hello,) = ann.hears("hello")
+    world.clock.advance(7_200)
+    if not stays:
+        ann.session.close()
+        world.clock.advance(1_800)
+    answer = restricts(moderator(world), "ban", hello["user"]["id"], guest=True, address=True)
+    assert answer["address"] is True
+    assert kind(Client(world, key="z" * 16).opening) is Kind.BANNED
+
+
 def test_an_address_that_nobody_knows(world: World) -> None:
     """The ack says that no address was restricted, a second later."""
     bob = moderator(world)

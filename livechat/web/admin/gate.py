@@ -96,7 +96,7 @@ class OperatorCall(Struct, frozen=True):
 
     @property
     def moderates_somewhere(self) -> bool:
-        """There is a room, or a pattern of rooms, that they moderate."""
+        """True if the operator moderates some room, or pattern of rooms."""
         return any("moderate" in each for each in (self.actor.grants or {}).values())
 
     def see(self, target: str, text: str, *, failed: bool = False) -> Response:
