@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, get_args
 
 from livechat.errors import Kind
@@ -110,32 +111,38 @@ def _page(after: Document) -> list[Document]:
 
 def restrictions() -> Document:
     """All restrictions."""
-    listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
-    kinds = (*MANAGING, Kind.RATE_LIMITED)
-    summary = "What was taken from whom, in all rooms."
-    return _secured(operation("restrictions", summary, listed, kinds, _page(TEXT)))
+    return _everywhere("restrictions", "What was taken from whom, in all rooms.", "RestrictionList")
 
 
 def restrictions_of() -> Document:
     """Restrictions in force in a room."""
-    listed = answer("A page of them, the oldest first.", reference("RestrictionList"))
     summary = "What was taken from whom in a room, with what holds in all rooms."
-    return _secured(operation("restrictionsOf", summary, listed, _LOOKING, _page(TEXT)))
+    return _in_room("restrictionsOf", summary, "RestrictionList")
 
 
 def cases() -> Document:
     """All open cases."""
-    listed = answer("A page of them, the oldest first.", reference("CaseList"))
-    kinds = (*MANAGING, Kind.RATE_LIMITED)
     summary = "What waits for a review, and what was reported, in all rooms."
-    return _secured(operation("cases", summary, listed, kinds, _page(TEXT)))
+    return _everywhere("cases", summary, "CaseList")
 
 
 def cases_of() -> Document:
     """Open cases of a room."""
-    listed = answer("A page of them, the oldest first.", reference("CaseList"))
     summary = "What waits for a review in a room, and what was reported there."
-    return _secured(operation("casesOf", summary, listed, _LOOKING, _page(TEXT)))
+    return _in_room("casesOf", summary, "CaseList")
+
+
+def _everywhere(name: str, summary: str, struct: str) -> Document:
+    return _listing(name, summary, struct, (*MANAGING, Kind.RATE_LIMITED))
+
+
+def _in_room(name: str, summary: str, struct: str) -> Document:
+    return _listing(name, summary, struct, _LOOKING)
+
+
+def _listing(name: str, summary: str, struct: str, kinds: Sequence[Kind]) -> Document:
+    listed = answer("A page of them, the oldest first.", reference(struct))
+    return _secured(operation(name, summary, listed, kinds, _page(TEXT)))
 
 
 def audit() -> Document:
