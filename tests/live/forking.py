@@ -46,7 +46,10 @@ def run(
 #: Seconds that a daemon of another program may live: as long as all its tests.
 LONGEST_LIFE: Final = 120.0
 #: Variables that a daemon reads when it has imported everything; a test's own do not count.
-READ_LATE: Final = re.compile(r"LIVECHAT_\w+|REDIS_URL|RUNTIME_DIRECTORY|PYTEST_CURRENT_TEST")
+#: Tests give a PYTHONPATH only for what options name.
+READ_LATE: Final = re.compile(
+    r"LIVECHAT_\w+|REDIS_URL|RUNTIME_DIRECTORY|PYTHONPATH|PYTEST_CURRENT_TEST"
+)
 
 
 class Template:
