@@ -23,6 +23,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 PEERS := bench/peers/node_modules
+NATIVE := $(wildcard livechat/net/_*.[ch])
 
 # Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -87,11 +88,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
+$(VENV)/.run: $(BIN)/python setup.py pyproject.toml $(NATIVE)
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
+$(VENV)/.test: $(BIN)/python setup.py pyproject.toml $(NATIVE)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
 
