@@ -24,6 +24,7 @@ from livechat.rooms.sweeping import jobs_map
 from livechat.system.time import Time
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.support import ADMIN
+from tests.support.outcomes import publish
 
 EVE, BOB = User("e|v*e", "Eve", verified=True), User("bob", "Bob")
 
@@ -52,13 +53,12 @@ class RemovalTest(ProcessesTest):
 
     async def said(self, much: int) -> None:
         """Every second message is Eve's."""
-        publish = self.there.backend.messages.publish
+        log = self.there.backend.messages
         for first in range(0, much, 1_000):
             numbers = range(first, min(much, first + 1_000))
-            await gatherResults(
-                [publish(Draft("r", f"spam {n}", EVE) if n % 2 else Draft("r", f"talk {n}", BOB))
-                 for n in numbers]
-            )  # fmt: skip
+            drafts = [Draft("r", f"spam {n}", EVE) if n % 2 else Draft("r", f"talk {n}", BOB)
+                      for n in numbers]  # fmt: skip
+            await gatherResults([publish(log, draft) for draft in drafts])
 
     async def entries(self, process: Process, room: str = "r") -> list[Entry]:
         found: list[Entry] = []

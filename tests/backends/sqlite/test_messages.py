@@ -24,6 +24,7 @@ from livechat.backends.sqlite.messages import (
 )
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
+from livechat.rooms.answers import answer_of
 from tests.support import RecordingSink, World, kind, result
 
 
@@ -56,7 +57,7 @@ def full_disk(world: World) -> Any:
 
 
 def publish(world: World, text: str = "x") -> Deferred[Any]:
-    return world.backend.messages.publish(Draft("r", text))
+    return answer_of(world.backend.messages.publish, Draft("r", text))
 
 
 def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> None:
