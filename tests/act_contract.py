@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Raw, structs
 from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
+from livechat.interfaces import IReceiver
 from livechat.protocol.messages import (
     Amendment,
     Draft,
     Edit,
     Entry,
+    Message,
     Page,
     Repeated,
     Retraction,
@@ -142,3 +146,58 @@ class ActContract(MapContract):
         assert not (await amend(backend.messages, retract(2, nonce="n"))).repeated
         assert await refused(amend(backend.messages, retract(9, nonce="m"))) is Kind.NOT_FOUND
         assert (await publish(backend.messages, Draft("r", "c", ANN, "m"))).seq == 4
+
+    async def test_recorded(self) -> None:
+        """What is stored from here is recorded, once, wherever it is delivered; nothing else is."""
+        backend = await self.said()
+        log = backend.messages
+        drafts = [Draft("r", "a", ANN, "n"), Draft("r", "a", ANN, "n"), Draft("elsewhere", "b"),
+                  Draft("r", "c", ANN), Draft("elsewhere", "d")]  # fmt: skip
+        calls = [*(publish(log, each) for each in drafts), amend(log, edit(1, "e", nonce="m"))]
+        said = await gatherResults(calls)
+        assert (await amend(log, edit(1, "e", nonce="m"))).repeated
+        gone = await amend(log, retract(1, 2))
+        assert await refused(amend(log, retract(1))) is Kind.NOT_FOUND
+        await publish(log, Draft("elsewhere", "f"))
+        recorded = [entry for room, entry in self.sink.recorded if room == "r"]
+        assert recorded == [said[0], said[3], said[5].event, gone.event]
+        others = [entry for room, entry in self.sink.recorded if room != "r"]
+        assert [each.seq for each in others if isinstance(each, Message)] == [1, 2, 3]
+
+    async def test_order_of_telling(self) -> None:
+        """The sink is told first, then it is recorded, and then the receiver is told."""
+        backend = await self.said()
+        found: list[tuple[int, int]] = []
+        sink, deliver = self.sink, self.sink.deliver
+
+        def delivered(room: str, epoch: str, entries: Sequence[Entry]) -> None:
+            deliver(room, epoch, entries)
+            found.append((len(sink.delivered), len(sink.recorded)))
+
+        sink.deliver = delivered  # type: ignore[method-assign]
+        await publish(backend.messages, Draft("r", "a")).addCallback(
+            lambda _: found.append((len(sink.delivered), len(sink.recorded)))
+        )
+        assert found == [(1, 0), (1, 1)]
+
+    async def test_a_receiver_that_raises(self) -> None:
+        """Its exception is logged; the others that were sent with it are told."""
+
+        @implementer(IReceiver)
+        class Broken:
+            def stored(self, result: object) -> None:
+                raise ZeroDivisionError
+
+            def not_stored(self, reason: Exception) -> None:
+                raise ZeroDivisionError
+
+        backend = await self.said("a")
+        log = backend.messages
+        first = publish(log, Draft("r", "b"))
+        log.publish(Draft("r", "c"), Broken())
+        log.amend(retract(9), Broken())
+        log.publish(Draft("r", "\ud800"), Broken())
+        last = publish(log, Draft("r", "d"))
+        assert [each.seq for each in await gatherResults([first, last])] == [2, 4]
+        assert self.sink.texts("r") == ["a", "b", "c", "d"]
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 3  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ from tests.members.test_session import Client
 from tests.rooms.test_cases import does, held, listed, reports, rules, says, texts
 from tests.rooms.test_moderation import code, manager, moderator, recorded, user
 from tests.support import ADMIN, World, result
+from tests.support.outcomes import refusing
 
 ANN = User("42", "User 42", verified=True)
 BOB = Author("user", User("7", "7", verified=True))
@@ -232,13 +233,10 @@ def without_room(broken: pytest.MonkeyPatch, world: World, room: str) -> None:
     log: Any = world.backend.messages
     publish = log.publish
 
-    def refusing(draft: Draft, receiver: IReceiver) -> None:
-        if draft.room == room:
-            receiver.not_stored(AWAY)
-        else:
-            publish(draft, receiver)
+    def refusing_some(draft: Draft, receiver: IReceiver) -> None:
+        (refusing(AWAY) if draft.room == room else publish)(draft, receiver)
 
-    broken.setattr(log, "publish", refusing)
+    broken.setattr(log, "publish", refusing_some)
 
 
 def test_messages_cannot_be_stored(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +257,7 @@ def test_messages_cannot_be_stored(waiting: Held, monkeypatch: pytest.MonkeyPatc
 def test_never_stored(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some minutes nobody knows whether it was said: it waits for another review."""
     with capturedLogs(), monkeypatch.context() as broken:
-        broken.setattr(waiting.world.backend.messages, "publish", lambda _: fail(AWAY))
+        broken.setattr(waiting.world.backend.messages, "publish", refusing(AWAY))
         waiting.reviews("approve")
         waiting.world.clock.pump([FINISH_EVERY] * int(FINISH_WITHIN / FINISH_EVERY + 2))
     ((_, case),) = listed(waiting.world)

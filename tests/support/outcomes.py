@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IMessageLog
+from livechat.interfaces import IMessageLog, IReceiver
 from livechat.protocol.messages import Amendment, Draft
 from livechat.rooms.answers import answer_of
 
@@ -49,3 +50,8 @@ def publish(log: IMessageLog, draft: Draft) -> Deferred[Any]:
 def amend(log: IMessageLog, amendment: Amendment) -> Deferred[Any]:
     """Amend messages; fires with the result, or fails."""
     return answer_of(log.amend, amendment)
+
+
+def refusing(reason: Exception) -> Callable[[object, IReceiver], None]:
+    """In place of a log's `publish` or `amend`: refuses all with *reason*."""
+    return lambda _, receiver: receiver.not_stored(reason)

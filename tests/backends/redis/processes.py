@@ -42,7 +42,7 @@ class Process:
         self.backend = backend
         self.sink = RecordingSink()
         self.report = REPORT
-        backend.start(self.sink, lambda: self.report)
+        backend.start(self.sink, lambda: self.report, record=self.sink.record)
 
     async def usable(self) -> None:
         """Until it can use Redis."""

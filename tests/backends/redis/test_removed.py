@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.interfaces import IReceiver
 from livechat.net.fast import write_all
 from livechat.protocol.audit import record_of_text
 from livechat.protocol.messages import Draft, Entry, Message, Retracted, User
@@ -147,9 +148,15 @@ class RemovalTest(ProcessesTest):
             dead.append(Deferred())
             return dead[-1]
 
+        def refused(failure: Failure, receiver: Any) -> None:
+            receiver.not_stored(failure.value)
+
+        def unstored(_: object, receiver: IReceiver) -> None:
+            unanswered().addErrback(refused, receiver)
+
         ordered = self.mine.by_subject(ADMIN, "r", EVE.subject)
         await self.some()
-        self.patch(self.here.backend.messages, "amend", unanswered)
+        self.patch(self.here.backend.messages, "amend", unstored)
         self.patch(self.mine._jobs, "put", unanswered)
         await self.done()
         assert await self.spam() == [0, 0]

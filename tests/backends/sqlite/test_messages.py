@@ -160,13 +160,14 @@ def test_deadline(make_world: Callable[..., World]) -> None:
     assert kind(begun) is Kind.UNKNOWN
     assert kind(queued) is Kind.UNAVAILABLE
     sink = RecordingSink()
-    world.backend.messages._sink = sink
+    world.backend.messages._sink, world.backend.messages._record = sink, sink.record
     world.backend.messages.subscribe("r")
     world.write()
     world.write()
     world.write()
     assert result(later).seq == 2
     assert sink.texts("r") == ["a", "c"], "what was refused was written later"
+    assert [entry.seq for _, entry in sink.recorded] == [1, 2]
 
 
 class TroubleTest(SynchronousTestCase):
