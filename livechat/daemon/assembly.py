@@ -58,6 +58,7 @@ from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
+from livechat.net.fast import write_all
 from livechat.net.listening import bind, reserve
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
@@ -125,7 +126,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
-    hub = Hub(time)
+    hub = Hub(time, write_all)
     known = identities(config, backend, time, found.authenticators, reactor)
     chat = Chat(
         backend,
