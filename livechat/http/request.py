@@ -49,6 +49,8 @@ class Request(Answering):
     _log = Logger()
     content: BytesIO
     call: Call
+    prepath: list[bytes]
+    postpath: list[bytes]
     # Only mounted resources have sessions, and all share them.
     sitepath: ClassVar[list[bytes]] = []
     _lent = False

@@ -22,7 +22,7 @@ from livechat.http.connection import Channel
 from livechat.http.response import Response
 from livechat.http.rules import Rules
 from livechat.http.short import ShortWay
-from livechat.http.tree import Place
+from livechat.http.tree import Place, Traversal
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate, address_key
 from livechat.limits.source import Source
@@ -115,7 +115,7 @@ class Site(server.Site):
     def refusal(self, error: ChatError, headers: call.Headers) -> Response:
         return self.rules.refusal(error, headers)
 
-    def getResourceFor(self, request: server.Request) -> Place:
+    def getResourceFor(self, request: Traversal) -> Place:
         """The place in the tree that *request* names."""
         place: Place = self.resource
         while request.postpath and not place.isLeaf:
