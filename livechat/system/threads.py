@@ -68,11 +68,15 @@ class _Results:
         self._heard, self._bell = os.pipe()
         for end in (self._heard, self._bell):
             os.set_blocking(end, False)
+        self._left = False
         reactor.addReader(self)
 
     def put(self, answer: Deferred[Any], result: Any) -> None:
         """Have *answer* fire with *result* in the reactor's thread; called in any."""
         self._queue.append((answer, result))
+        if self._left:
+            self._reactor.callFromThread(self._tell)
+            return
         try:  # noqa: SIM105 - costs a quarter of a `suppress`
             os.write(self._bell, b"!")
         except BlockingIOError:
@@ -86,13 +90,24 @@ class _Results:
             os.read(self._heard, _RINGS)
         except BlockingIOError:
             return
+        self._tell()
+
+    def _tell(self) -> None:
         for _ in range(len(self._queue)):
             answer, result = self._queue.popleft()
             answer.callback(result)
 
+    def leave(self) -> None:
+        """Leave the reactor, but for results that are still to come."""
+        self._left = True
+        self._reactor.removeReader(self)
+        # Those of which the pipe may have been told before.
+        self._reactor.callFromThread(self._tell)
+
     def close(self) -> None:
         """Nobody is going to `put` anything."""
-        self._reactor.removeReader(self)
+        if not self._left:
+            self._reactor.removeReader(self)
         os.close(self._heard)
         os.close(self._bell)
 
@@ -123,6 +138,7 @@ class Threads:
         self._results: _Results | None = None
         self._threads: list[Thread] = []
         self._under_way = 0
+        self._stopping = False
 
     def start(self) -> None:
         self._results = _Results(self._reactor)
@@ -163,22 +179,33 @@ class Threads:
 
     def _done(self, result: Any) -> Any:
         self._under_way -= 1
+        if self._stopping and not self._under_way:
+            self._end()
         return result
 
     def busy(self) -> bool:
         return self._under_way > 0
 
     def stop(self) -> None:
-        # To wait for threads would mean to wait for a hung disk.
-        if self._results is None or self.busy():
+        if self._results is None or self._stopping:
             return
+        self._stopping = True
+        if self._under_way:
+            # To wait for threads would mean to wait for a hung disk.
+            self._results.leave()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """End the threads, of which none is in a call."""
+        assert self._results is not None
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
             thread.join()
         self._threads.clear()
         self._results.close()
-        self._results = None
+        self._results, self._stopping = None, False
 
 
 def within(seconds: float, clock: IReactorTime, called: Deferred[_T]) -> Deferred[_T]:

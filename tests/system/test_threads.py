@@ -38,6 +38,7 @@ class ThreadsTest(TestCase):
         hanging.set()
         await call
         assert not threads.busy()
+        assert not [each for each in enumerate_threads() if each.name.startswith("hanging-")]
         threads.stop()
 
     async def test_order(self) -> None:
