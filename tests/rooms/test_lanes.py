@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import pytest
 from twisted.logger import capturedLogs
@@ -22,6 +23,8 @@ LARGE = Message("z" * 60_000, 1, 9)
 
 class Member(RecordingClient):
     """Has a wire, and remembers with what it was told of frames."""
+
+    wire: Any
 
     def __init__(self, pair: Pair) -> None:
         super().__init__()
