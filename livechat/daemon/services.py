@@ -18,7 +18,7 @@ from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend, IPresenceSink
+from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
@@ -69,16 +69,16 @@ class Storage(Service):
     name = "storage"
 
     def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], presence: IPresenceSink
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], chat: Chat
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
-        self._presence = presence
+        self._chat = chat
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census, self._presence)
+        self._backend.start(self._hub, self._census, self._chat.presence, self._chat.record)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
