@@ -32,7 +32,9 @@ _FUNCTIONS: Final = {
 #: The names of both parts.
 _NAMES: Final = ("Wire", "take", "turn", "write_all")
 
-__all__ = ["WHY_PURE", "Wire", "address", "choose", "set_up", "take", "turn", "write_all"]
+__all__ = [
+    "WHY_PURE", "Wire", "address", "choose", "described", "set_up", "take", "turn", "write_all",
+]  # fmt: skip
 
 
 def address(ssl: Any) -> int:
@@ -63,6 +65,11 @@ def choose(environment: Mapping[str, str]) -> tuple[ModuleType, str | None]:
     except (AttributeError, TypeError, ValueError) as reason:
         return _slow, f"the native part does not fit: {reason}"
     return native, None
+
+
+def described() -> str:
+    """Say which part runs."""
+    return "native" if WHY_PURE is None else f"in plain Python: {WHY_PURE}"
 
 
 def set_up(native: Any) -> None:
