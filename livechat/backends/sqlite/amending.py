@@ -27,7 +27,7 @@ from livechat.backends.records import (
 from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.pacing import FilePacing
-from livechat.backends.sqlite.rooms import Moment, Room, Row, Share, as_text
+from livechat.backends.sqlite.rooms import Group, Moment, Room, Row
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
     Amended,
@@ -38,6 +38,7 @@ from livechat.protocol.messages import (
     Retracted,
     Retraction,
     Submission,
+    user_to_text,
 )
 from livechat.protocol.wire import NO_DATA
 
@@ -126,19 +127,25 @@ class _Room:
         else:
             self.changed[seq] = row
 
-    def share(self, before: Room) -> Share:
+    def add_to(self, group: Group, name: str, before: Room) -> None:
         """
-        Return what the journal gets.
+        Have the room's part in *group*.
 
         @param before: the room, which has a row now.
         """
-        share = Share(before, self.time)
-        share.rows = [replace(row, room=before.id) for row in self.news.values()]
-        share.event = self.event or before.event
-        share.changed = {
-            seq: row for seq, row in self.changed.items() if row and seq > before.moved
-        }
-        return share
+        rows = before.rows
+        changed = {seq: row for seq, row in self.changed.items() if row and seq > before.moved}
+        if changed:
+            rows = [changed.get(row.seq, row) for row in rows]
+            group.changed |= {(before.id, seq): row for seq, row in changed.items()}
+        if self.event:
+            group.events[before.id] = self.event
+        news = [replace(row, room=before.id) for row in self.news.values()]
+        rows += news
+        group.rows += news
+        group.rooms[name] = replace(
+            before, event=self.event or before.event, top=self.top, time=self.time, rows=rows
+        )
 
 
 class Plan:
@@ -169,7 +176,7 @@ class Plan:
         }
         self._look_up(db, acts)
         pacing.begin(db, acts)
-        self.results: list[Message | Amended | ChatError] = [
+        self.results: list[Message | Amended | Exception] = [
             (isinstance(act, Draft) and pacing.admit(act, moment.now)) or self._decide(act)
             for act in acts
         ]
@@ -204,17 +211,17 @@ class Plan:
         room.event = room.top
         return amended
 
-    def write(self, db: sqlite3.Connection, journal: Journal) -> dict[str, Share]:
+    def write(self, db: sqlite3.Connection, journal: Journal) -> Group:
         """Change the rows that are in the file; return what the journal gets."""
         told = {name: room for name, room in self._rooms.items() if room.news}
         new = [name for name, room in told.items() if room.before is None]
         made = journal.make(db, new) if new else {}
-        shares: dict[str, Share] = {}
+        group = Group({}, [])
         emptied: list[tuple[int, int]] = []
         rewritten: list[tuple[object, ...]] = []
         for name, room in told.items():
             before = room.before or made[name]
-            shares[name] = room.share(before)
+            room.add_to(group, name, before)
             for seq, row in room.changed.items():
                 if seq > before.moved:
                     continue
@@ -226,7 +233,7 @@ class Plan:
             db.execute(_EMPTY, (json.dumps(emptied),))
         if rewritten:
             db.executemany(_REWRITE, rewritten)
-        return shares
+        return group
 
 
 def _text(extra: str | bytes | None) -> str | None:
@@ -238,7 +245,7 @@ def _publish(room: _Room, draft: Draft) -> Message:
     message = Message(
         draft.message, room.top + 1, room.time, draft.user, draft.reply_to, draft.data
     )
-    room.add(to_record(message), as_text(draft.user))
+    room.add(to_record(message), None if draft.user is None else user_to_text(draft.user))
     return message
 
 

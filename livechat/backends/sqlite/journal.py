@@ -36,14 +36,13 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
 
 from livechat.backends.sqlite.quarantine import Broken
-from livechat.backends.sqlite.rooms import Room, Row, Share
+from livechat.backends.sqlite.rooms import Group, Room, Row
 
 #: Entries, and bytes of JSON, that are moved.  That takes some 30 ms.
 ENTRIES: Final = 8_000
@@ -53,7 +52,7 @@ _LOAD: Final = "SELECT id, CAST(entries AS BLOB), floors FROM journal ORDER BY i
 _COLUMNS: Final = "name, id, top, event, floor, time"
 # Python's sqlite3 lets other threads run at each step of a statement and then waits for
 # its turn again: behind a busy reactor that is what a group of messages costs.  So each
-# statement does all of a group's rooms, or a `_CHUNK` of rows, in one step.
+# statement does all of a group's rooms, or many rows, in one step.
 _BY_NAME: Final = f"""
 SELECT json_group_array(json_array({_COLUMNS})) FROM rooms
 WHERE name IN (SELECT value FROM json_each(?))
@@ -62,6 +61,7 @@ _BY_ID: Final = f"SELECT {_COLUMNS} FROM rooms WHERE id IN (SELECT value FROM js
 _MAKE: Final = """
 INSERT INTO rooms (name, top, bottom, time) SELECT value, 0, 1, 0 FROM json_each(?)
 """
+_UPDATE: Final = "UPDATE journal SET entries = ? WHERE id = ?"
 _BOTTOMS: Final = "SELECT id, bottom FROM rooms WHERE id IN (SELECT value FROM json_each(?))"
 _MOVED: Final = """
 UPDATE rooms SET
@@ -70,10 +70,13 @@ UPDATE rooms SET
     floor = json_extract(value, '$[3]')
 FROM json_each(?) WHERE rooms.id = json_extract(value, '$[0]')
 """
-_CHUNK: Final = 100
+#: Rows that one statement writes.
+_CHUNKS: Final = (500, 25, 1)
+_PLAIN: Final = ("room", "seq", "time", "message", "user")
+_ALL: Final = (*_PLAIN, "kind", "extra")
 
 
-class _Group(NamedTuple):
+class _Line(NamedTuple):
     """
     A row of the journal.
 
@@ -84,7 +87,7 @@ class _Group(NamedTuple):
     size: int
 
 
-_NONE: Final = _Group((), 0)
+_NONE: Final = _Line((), 0)
 _encode: Final = msgspec.json.Encoder().encode
 _entries: Final = msgspec.json.Decoder(list[Row])
 _floors: Final = msgspec.json.Decoder(dict[int, int])
@@ -105,7 +108,7 @@ class Journal:
         self.rooms: dict[str, Room] = {}
         self.entries = 0
         # The rows of the table, by id, the oldest first.
-        self._groups: dict[int, _Group] = {}
+        self._lines: dict[int, _Line] = {}
         self._size = 0
         # Memory is what the file has.
         self._known = False
@@ -133,12 +136,12 @@ class Journal:
         @raise Broken: it does not decode.
         """
         if not self._known:
-            groups, floors = _read_groups(db)
+            lines, floors = _read_lines(db)
             # Readers see one or the other.
-            self.rooms = _by_room(db, groups, floors)
-            self._groups = groups
-            self.entries = sum(len(group.rows) for group in groups.values())
-            self._size = sum(group.size for group in groups.values())
+            self.rooms = _by_room(db, lines, floors)
+            self._lines = lines
+            self.entries = sum(len(line.rows) for line in lines.values())
+            self._size = sum(line.size for line in lines.values())
             self._known = True
 
     def committed(self) -> None:
@@ -172,66 +175,48 @@ class Journal:
         db.execute(_MAKE, (json.dumps(names),))
         return self.look_up(db, names)
 
-    def append(self, db: sqlite3.Connection, shares: Mapping[str, Share]) -> None:
-        """Write a group: the new entries of some rooms, and the old ones that it changes."""
-        rows = [row for share in shares.values() for row in share.rows]
-        entries = _encode(rows)
-        floors = {
-            share.room.id: share.floor
-            for share in shares.values()
-            if share.floor > share.room.floor
-        }
+    def append(self, db: sqlite3.Connection, group: Group) -> None:
+        """Write a group, and the entries that it changes."""
+        entries = _encode(group.rows)
+        floors = _encode(group.floors).decode() if group.floors else None
         added = db.execute(
-            "INSERT INTO journal (entries, floors) VALUES (?, ?)",
-            (entries.decode(), _encode(floors).decode() if floors else None),
+            "INSERT INTO journal (entries, floors) VALUES (?, ?)", (entries.decode(), floors)
         )
         assert added.lastrowid is not None
-        written = {added.lastrowid: _Group(rows, len(entries))}
-        events = [
-            (share.event, share.room.id)
-            for share in shares.values()
-            if share.event != share.room.event
-        ]
-        if events:
+        written = {added.lastrowid: _Line(group.rows, len(entries))}
+        if group.events:
+            events = [(event, room) for room, event in group.events.items()]
             db.executemany("UPDATE rooms SET event = ? WHERE id = ?", events)
-        changed = {
-            (share.room.id, seq): row
-            for share in shares.values()
-            for seq, row in share.changed.items()
-        }
-        if changed:
-            written |= self._rewrite(db, changed)
-        self._after = partial(self._appended, shares, written)
+        if group.changed:
+            written |= self._rewrite(db, group.changed)
+        self._after = partial(self._appended, group.rooms, written)
 
     def _rewrite(
         self, db: sqlite3.Connection, changed: Mapping[tuple[int, int], Row]
-    ) -> dict[int, _Group]:
+    ) -> dict[int, _Line]:
         """Write *changed* in the place of the entries with these rooms and numbers."""
         left = len(changed)
-        written: dict[int, _Group] = {}
+        written: dict[int, _Line] = {}
         # It is mostly the newest that are taken back.
-        for number, group in reversed(self._groups.items()):
-            rows = [changed.get((row.room, row.seq), row) for row in group.rows]
-            others = sum(one is not other for one, other in zip(rows, group.rows, strict=True))
+        for number, line in reversed(self._lines.items()):
+            rows = [changed.get((row.room, row.seq), row) for row in line.rows]
+            others = sum(one is not other for one, other in zip(rows, line.rows, strict=True))
             if others:
                 entries = _encode(rows)
-                db.execute(
-                    "UPDATE journal SET entries = ? WHERE id = ?", (entries.decode(), number)
-                )
-                written[number] = _Group(rows, len(entries))
+                db.execute(_UPDATE, (entries.decode(), number))
+                written[number] = _Line(rows, len(entries))
                 left -= others
                 if not left:
                     break
         return written
 
-    def _appended(self, shares: Mapping[str, Share], written: Mapping[int, _Group]) -> None:
-        for name, share in shares.items():
-            self.rooms[name] = share.store()
-        for number, group in written.items():
-            before = self._groups.get(number, _NONE)
-            self.entries += len(group.rows) - len(before.rows)
-            self._size += group.size - before.size
-            self._groups[number] = group
+    def _appended(self, rooms: Mapping[str, Room], written: Mapping[int, _Line]) -> None:
+        self.rooms |= rooms
+        for number, line in written.items():
+            before = self._lines.get(number, _NONE)
+            self.entries += len(line.rows) - len(before.rows)
+            self._size += line.size - before.size
+            self._lines[number] = line
 
     def bottoms(self, db: sqlite3.Connection) -> list[tuple[str, Room, int]]:
         """Return the rooms that have entries here, by their ids, and their bottoms."""
@@ -243,10 +228,16 @@ class Journal:
     def move(self, db: sqlite3.Connection) -> None:
         """Write all entries to `messages`, but those below the bottoms of their rooms."""
         rooms = self.bottoms(db)
-        rows = [row for _, room, bottom in rooms for row in room.rows if row.seq >= bottom]
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
-            db.execute(_insert(len(chunk)), [*chain.from_iterable(map(astuple, chunk))])
+        plain: list[object] = []
+        others: list[object] = []
+        for _, room, bottom in rooms:
+            for row in room.since(bottom, room.top):
+                if row.kind or row.extra is not None:
+                    others += astuple(row)
+                else:
+                    plain += row.room, row.seq, row.time, row.text, row.user
+        _insert(db, _PLAIN, plain)
+        _insert(db, _ALL, others)
         moved = [(room.id, room.top, room.time, room.floor) for _, room, _ in rooms]
         db.execute(_MOVED, (json.dumps(moved),))
         db.execute("DELETE FROM journal")
@@ -255,47 +246,62 @@ class Journal:
     def _emptied(self) -> None:
         # Not cleared: readers may have it.
         self.rooms = {}
-        self._groups = {}
+        self._lines = {}
         self.entries = self._size = 0
 
 
+def _insert(db: sqlite3.Connection, columns: tuple[str, ...], values: list[object]) -> None:
+    """
+    Write rows to `messages`.
+
+    @param values: of all columns of all rows, one after the other.
+    """
+    start = 0
+    for count in _CHUNKS:
+        size = count * len(columns)
+        while start + size <= len(values):
+            db.execute(_statement(columns, count), values[start : start + size])
+            start += size
+
+
 @cache
-def _insert(count: int) -> str:
-    """Write *count* entries to `messages`."""
-    return f"INSERT INTO messages VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * count)}"  # noqa: S608
+def _statement(columns: tuple[str, ...], count: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    rows = ", ".join([row] * count)
+    return f"INSERT INTO messages ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
 
 
-def _read_groups(db: sqlite3.Connection) -> tuple[dict[int, _Group], dict[int, int]]:
+def _read_lines(db: sqlite3.Connection) -> tuple[dict[int, _Line], dict[int, int]]:
     """
     Return the rows of the table, and the floors that rooms have been given, by their ids.
 
     @raise Broken: a row does not decode.
     """
-    groups: dict[int, _Group] = {}
+    lines: dict[int, _Line] = {}
     floors: dict[int, int] = {}
     for number, entries, raised in db.execute(_LOAD):
         try:
-            groups[number] = _Group(_entries.decode(entries), len(entries))
-            for row in groups[number].rows:
+            lines[number] = _Line(_entries.decode(entries), len(entries))
+            for row in lines[number].rows:
                 row.entry()
             if raised is not None:
                 floors |= _floors.decode(raised)
         except ValueError as reason:
             raise Broken(f"row {number} of its journal does not decode: {reason}") from None
-    return groups, floors
+    return lines, floors
 
 
 def _by_room(
-    db: sqlite3.Connection, groups: Mapping[int, _Group], floors: Mapping[int, int]
+    db: sqlite3.Connection, lines: Mapping[int, _Line], floors: Mapping[int, int]
 ) -> dict[str, Room]:
     """
-    Return the rooms of *groups*.
+    Return the rooms of *lines*.
 
     @raise Broken: an entry is of no room, or not the next one of its room.
     """
     rows: dict[int, list[Row]] = {}
-    for group in groups.values():
-        for row in group.rows:
+    for line in lines.values():
+        for row in line.rows:
             rows.setdefault(row.room, []).append(row)
     rooms: dict[str, Room] = {}
     found = db.execute(_BY_ID, (json.dumps([*rows]),))

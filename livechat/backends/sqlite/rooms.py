@@ -1,16 +1,17 @@
 """
-Rooms with entries in the journal (`livechat.backends.sqlite.journal`), and their shares of a group.
+Rooms with entries in the journal (`livechat.backends.sqlite.journal`), and groups of entries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from livechat.backends.records import Record, to_entry
-from livechat.protocol.messages import Entry, Message, User, user_of_text, user_to_text
+from livechat.protocol.messages import Entry, Message, user_of_text
 
 
 class Row(Struct, frozen=True, array_like=True, gc=False):
@@ -41,16 +42,34 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
         return to_entry(Record(self.kind, self.text, self.extra), self.seq, self.time, user)
 
 
-class Room(Struct, frozen=True, gc=False):
+class Moment(NamedTuple):
+    """
+    The time of a group, in milliseconds since 1970, UTC.
+
+    @ivar latest: a wrong clock has stamped what is later.
+    """
+
+    now: int
+    latest: int
+
+    def stamp(self, before: int) -> int:
+        """Return the time of an entry after one of the time *before*."""
+        return before if self.now < before <= self.latest else self.now
+
+
+class Room(Struct, gc=False):
     """
     A room, and its entries in the journal.
+
+    It does not change once the journal has it.  Only `rows`, which it shares with the room that
+    comes after it, may grow beyond `top`.
 
     @ivar moved: the newest number in `messages`.
     @ivar event: the number of the newest event; 0 if there never was one.
     @ivar floor: the oldest number that may be shown, by the room's limits.
     @ivar top: the newest number.
     @ivar time: that of the newest entry.
-    @ivar rows: those after `moved`; what is newer than `top` is of a room after this one.
+    @ivar rows: those after `moved`.
     """
 
     id: int
@@ -60,6 +79,12 @@ class Room(Struct, frozen=True, gc=False):
     top: int
     time: int
     rows: list[Row]
+
+    def next(self, moment: Moment) -> Room:
+        """Return a room to which a group may add: as this one, but for the time."""
+        room = copy(self)
+        room.time = moment.stamp(self.time)
+        return room
 
     def find(self, seq: int) -> Row | None:
         """Return the entry with that number, if it is in the journal."""
@@ -75,62 +100,19 @@ class Room(Struct, frozen=True, gc=False):
         return top == self.moved and event == self.event
 
 
-class Moment(NamedTuple):
+class Group(Struct, gc=False):
     """
-    The time of a group, in milliseconds since 1970, UTC.
+    What one transaction adds to the journal.
 
-    @ivar latest: a wrong clock has stamped what is later.
-    """
-
-    now: int
-    latest: int
-
-    def stamp(self, before: int) -> int:
-        """Return the time of an entry after one of the time *before*."""
-        return self.now if before > self.latest else max(before, self.now)
-
-
-class Share:
-    """
-    A room's new entries in a group.
-
-    @ivar room: before the group.
-    @ivar time: that of the entries.
-    @ivar floor: after the group.
-    @ivar event: after the group.
-    @ivar changed: entries of the journal that are others now, by number.
+    @ivar rooms: as they are after it, by name.
+    @ivar rows: the new entries.
+    @ivar changed: entries of the journal that are others now, by room and number.
+    @ivar floors: those that were raised, by room.
+    @ivar events: the numbers of the newest events, by room, where there are new ones.
     """
 
-    __slots__ = ("changed", "event", "floor", "room", "rows", "time")
-
-    def __init__(self, room: Room, time: int) -> None:
-        self.room = room
-        self.time = time
-        self.rows: list[Row] = []
-        self.floor = room.floor
-        self.event = room.event
-        self.changed: Mapping[int, Row] = {}
-
-    def add(self, text: str, user: str | None) -> Row:
-        """Add a message, of which these are all."""
-        row = Row(self.room.id, self.top + 1, self.time, text, user)
-        self.rows.append(row)
-        return row
-
-    @property
-    def top(self) -> int:
-        """The newest number after the group."""
-        return self.room.top + len(self.rows)
-
-    def store(self) -> Room:
-        """Return the room after the group, to whose rows the new ones are added."""
-        room, rows, top = self.room, self.room.rows, self.top
-        if self.changed:
-            rows = [self.changed.get(row.seq, row) for row in rows]
-        rows.extend(self.rows)
-        return Room(room.id, room.moved, self.event, self.floor, top, self.time, rows)
-
-
-def as_text(user: User | None) -> str | None:
-    """A user as the file has it."""
-    return None if user is None else user_to_text(user)
+    rooms: dict[str, Room]
+    rows: list[Row]
+    changed: dict[tuple[int, int], Row] = {}
+    floors: dict[int, int] = {}
+    events: dict[int, int] = {}

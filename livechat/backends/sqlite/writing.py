@@ -12,7 +12,7 @@ and not before that of the one before it, unless that one was stamped by a clock
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, TypeGuard
 
@@ -22,9 +22,15 @@ from livechat.backends.sqlite import upkeep
 from livechat.backends.sqlite.amending import Plan
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.pacing import FilePacing
-from livechat.backends.sqlite.rooms import Moment, Room, Share, as_text
-from livechat.errors import ChatError
-from livechat.protocol.messages import Amended, Draft, Message, Retraction, Submission
+from livechat.backends.sqlite.rooms import Group, Moment, Row
+from livechat.protocol.messages import (
+    Amended,
+    Draft,
+    Message,
+    Retraction,
+    Submission,
+    user_to_text,
+)
 from livechat.system.wallclock import WallClock
 
 #: A journal that cannot be moved, for want of room on the disk, is tried again when it has grown
@@ -91,40 +97,43 @@ class Writer:
         @raise sqlite3.Error: nothing of it was stored.
         """
         self._move_in_time()
-        bad = {index: reason for index, reason in enumerate(map(unstorable, acts)) if reason}
+        bad = _unstorable(acts)
         known, repeats = self._nonces.look_up(acts, bad)
+        if not (bad or known or repeats):
+            return self._write_group(acts)
         old = {*bad, *known, *repeats}
         new = {index: act for index, act in enumerate(acts) if index not in old}
         stored = dict(zip(new, self._write_group([*new.values()]), strict=True))
         for index, first in repeats.items():
             result = stored[first]
-            if not isinstance(result, ChatError):
+            if isinstance(result, Exception):
+                bad[index] = result
+            else:
                 used = Known.of(acts[first], result, self._secret())
-                result = used.answer(acts[index], self._secret())
-            known[index] = result
+                known[index] = used.answer(acts[index], self._secret())
         return [bad.get(i) or known.get(i) or stored[i] for i in range(len(acts))]
 
-    def _write_group(self, acts: Sequence[Submission]) -> Sequence[Message | Amended | ChatError]:
+    def _write_group(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         if not acts:
             return []
         moment = Moment(self._clock.milliseconds(), self._clock.latest_milliseconds())
-        results: Sequence[Message | Amended | ChatError]
+        results: list[Message | Amended | Exception]
         with self._transaction() as db:
             if _are_plain(acts):
-                results, shares = self._number(db, acts, moment)
+                results, group = self._number(db, acts, moment)
                 amended = False
             else:
                 rooms = self._journal.look_up(db, {act.room for act in acts})
                 plan = Plan(db, acts, rooms, self._retention, moment=moment, pacing=self._pacing)
-                results, shares = plan.results, plan.write(db, self._journal)
+                results, group = plan.results, plan.write(db, self._journal)
                 amended = plan.amends
-            if shares:
-                self._raise_floors(shares)
-                self._journal.append(db, shares)
+            if group.rows:
+                self._raise_floors(group)
+                self._journal.append(db, group)
             used = [
                 Known.of(act, result, self._secret())
                 for act, result in zip(acts, results, strict=True)
-                if act.nonce is not None and not isinstance(result, ChatError)
+                if act.nonce is not None and not isinstance(result, Exception)
             ]
             if used:
                 rows = [each.row() for each in used]
@@ -135,33 +144,32 @@ class Writer:
 
     def _number(
         self, db: sqlite3.Connection, drafts: Sequence[Draft], moment: Moment
-    ) -> tuple[list[Message], dict[str, Share]]:
+    ) -> tuple[list[Message | Amended | Exception], Group]:
         """Make messages of *drafts*, of which a text and an author are all."""
-        shares = {
-            name: Share(room, moment.stamp(room.time))
-            for name, room in self._rooms(db, dict.fromkeys(draft.room for draft in drafts)).items()
-        }
-        messages: list[Message] = []
+        names = {draft.room for draft in drafts}
+        before = self._journal.look_up(db, names)
+        if len(before) < len(names):
+            before |= self._journal.make(db, [*names.difference(before)])
+        group = Group({name: room.next(moment) for name, room in before.items()}, [])
+        messages: list[Message | Amended | Exception] = []
         for draft in drafts:
-            share = shares[draft.room]
-            row = share.add(draft.message, as_text(draft.user))
-            messages.append(Message(draft.message, row.seq, row.time, draft.user))
-        return messages, shares
+            text, user, room = draft.message, draft.user, group.rooms[draft.room]
+            room.top = seq = room.top + 1
+            row = Row(room.id, seq, room.time, text, None if user is None else user_to_text(user))
+            room.rows.append(row)
+            group.rows.append(row)
+            messages.append(Message(text, seq, room.time, user))
+        return messages, group
 
-    def _rooms(self, db: sqlite3.Connection, names: Collection[str]) -> dict[str, Room]:
-        """Find the rooms with these names, or make them."""
-        rooms = self._journal.look_up(db, names)
-        if len(rooms) < len(names):
-            rooms |= self._journal.make(db, [name for name in names if name not in rooms])
-        return rooms
-
-    def _raise_floors(self, shares: Mapping[str, Share]) -> None:
+    def _raise_floors(self, group: Group) -> None:
         """Raise the floors of rooms that keep less: entries that they hide never come back."""
         server = self._retention.server
-        for name, share in shares.items():
+        for name, room in group.rooms.items():
             kept = self._retention.of(name)
             if kept is not server and kept.messages:
-                share.floor = max(share.floor, kept.first_by_count(share.top))
+                floor = kept.first_by_count(room.top)
+                if floor > room.floor:
+                    room.floor = group.floors[room.id] = floor
 
     def _move_in_time(self) -> None:
         """Move the journal if it is full."""
@@ -203,13 +211,25 @@ class Writer:
         return upkeep.sweep(db, self._retention, start, now)
 
 
-def unstorable(act: Submission) -> UnicodeError | None:
-    """Why no database takes this text, whatever the disk says; None if one does."""
+def _unstorable(acts: Sequence[Submission]) -> dict[int, Exception]:
+    """Find the acts with a text that no database takes, whatever the disk says, and why."""
+    bad: dict[int, Exception] = {}
     try:
-        if not isinstance(act, Retraction):
-            act.message.encode()
-            if act.data is not None:
-                bytes(act.data).decode()
-    except UnicodeError as reason:
-        return reason
-    return None
+        # As nearly always.
+        _encode_texts(acts)
+    except UnicodeError:
+        for index, act in enumerate(acts):
+            try:
+                _encode_texts([act])
+            except UnicodeError as reason:
+                bad[index] = reason
+    return bad
+
+
+def _encode_texts(acts: Iterable[Submission]) -> None:
+    """
+    @raise UnicodeError: no database takes one of the texts.
+    """
+    speaking = [act for act in acts if not isinstance(act, Retraction)]
+    "".join([act.message for act in speaking]).encode()
+    b" ".join([bytes(act.data) for act in speaking if act.data is not None]).decode()

@@ -94,9 +94,7 @@ def test_a_failed_group_amends_nothing(disk: Disk) -> None:
     """All or nothing: the event and what it tells of."""
     store = disk.store()
     store.write([draft("a")])
-    disk.change(
-        "CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT raise(FAIL, 'no'); END"
-    )
+    disk.change("CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT raise(FAIL, 'no'); END")
     with pytest.raises(sqlite3.Error):
         store.write([draft("b"), retract(1)])
     disk.change("DROP TRIGGER t")
