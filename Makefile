@@ -87,11 +87,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: $(BIN)/python setup.py pyproject.toml
+$(VENV)/.run: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python setup.py pyproject.toml
+$(VENV)/.test: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
 

@@ -53,7 +53,8 @@ class Answering(server.Request):
         self._start(response, len(body) if isinstance(body, bytes) else None)
         if isinstance(body, bytes):
             if body and self.method != b"HEAD":
-                self.send(body)
+                self.sentLength = len(body)
+                self.channel.write(body)
         elif not isinstance(body, AsyncGenerator):
             await self._feed(body)
         elif self.method != b"HEAD":
@@ -99,9 +100,8 @@ class Answering(server.Request):
         waits for nothing else on it, and would hold it as long as HTTP keeps one.
         """
         handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
-        if handshake or self.site.stopping or not self.channel.persistent:
+        if handshake or self.site.stopping:
             self.channel.persistent = False
-            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
 
     async def _feed(self, feed: Feed) -> None:
         """Let *feed* write until it, or the connection, ends."""

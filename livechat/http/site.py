@@ -22,6 +22,7 @@ from livechat.http.access_log import AccessLog
 from livechat.http.connection import Channel
 from livechat.http.response import Response
 from livechat.http.rules import Rules
+from livechat.http.short import ShortWay
 from livechat.http.tree import Place
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate, address_key
@@ -41,6 +42,7 @@ class Site(server.Site):
     @ivar channels: the connections that speak HTTP.
     @ivar connections: counts these and the WebSockets.
     @ivar stopping: the port stops; what is not a whole request yet is refused.
+    @ivar short: the short way in; None: there is none.
     """
 
     noisy = False
@@ -62,6 +64,7 @@ class Site(server.Site):
         back_in: Callable[[], int],
         spares: Callable[[bytes, bytes, Headers], bool],
         body_limit: Callable[[bytes, bytes, Headers], int] | None = None,
+        short: ShortWay | None = None,
     ) -> None:
         """
         @param request: makes a connection's requests.
@@ -69,11 +72,14 @@ class Site(server.Site):
         @param back_in: milliseconds after which a client should be back when the port stops.
         @param spares: tells of a request that another protocol refuses, by its own means.
         @param body_limit: the most bytes of the body of a request; *max_body* of all, unless said.
+            It must be *max_body* of requests that may go the short way.
+        @param short: finds those.
         """
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.rules = rules
         self.max_body = max_body
+        self.short = short
         self.channels: set[Channel] = set()
         self.proxies = proxies
         self.connections = connections

@@ -40,6 +40,7 @@ class RecordingClient:
     """Remembers what was written to it."""
 
     encoding = Encoding.PLAIN
+    wire: object = None
 
     def __init__(self) -> None:
         self.data = b""
@@ -51,6 +52,9 @@ class RecordingClient:
 
     def write(self, frames: bytes) -> None:
         self.data += frames
+
+    def went(self, frames: bytes, sent: int) -> None:
+        self.write(frames if sent < 0 else frames[sent:])
 
     def write_soon(self, frames: bytes) -> None:
         self.write(frames)

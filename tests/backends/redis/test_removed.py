@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.net.fast import write_all
 from livechat.protocol.audit import record_of_text
 from livechat.protocol.messages import Draft, Entry, Message, Retracted, User
 from livechat.protocol.names import AUDIT_ROOM
@@ -45,7 +46,7 @@ class RemovalTest(ProcessesTest):
     def removal(self, process: Process) -> Removal:
         time = Time(self.reactor)
         policy = make_rules(process.backend, time, RoomSettings()).policy
-        audit = Audit(process.backend.messages, Hub(time), policy, time)
+        audit = Audit(process.backend.messages, Hub(time, write_all), policy, time)
         made = Removal(process.backend, policy, audit, time, lambda *_: succeed(None))
         self.addCleanup(made.stop)
         return made
