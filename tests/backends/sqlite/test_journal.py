@@ -320,9 +320,10 @@ MEANWHILE: dict[str, Callable[[Database], object]] = {
 
 
 @pytest.mark.parametrize("first", MEANWHILE)
-@pytest.mark.parametrize("second", MEANWHILE)
+@pytest.mark.parametrize("second", ["append", "move", "amend the file"])
+@pytest.mark.parametrize("moved", [False, True])
 def test_reads_are_of_one_moment(
-    disk: Disk, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, first: str, second: str, moved: bool
 ) -> None:
     """Whatever happens between a look at memory and one at the file, none sees a mixture."""
     monkeypatch.setattr(reading, "sleep", lambda _: None)
@@ -331,6 +332,8 @@ def test_reads_are_of_one_moment(
     store.write([draft("mine"), draft("mine too")])
     store._writer.move()
     store.write([edit(8, "y"), draft("g"), draft("h")])
+    if moved:
+        store._writer.move()
     find = Journal.find
     moments: list[Page] = []
 
@@ -348,7 +351,6 @@ def test_reads_are_of_one_moment(
         assert store.read("r", after, 99) in moments
         monkeypatch.setattr(Journal, "find", then)
         assert store.newest(["r"])["r"].seq in {each.position.seq for each in moments}
-        store.write([edit(8, "y"), draft("g"), draft("h")])
 
 
 def test_a_commit_that_memory_does_not_have_yet(
