@@ -25,10 +25,11 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-def build(source: Path, made: Path) -> None:
-    """Compile *source*, which must cause no warning."""
+def build(directory: Path, made: Path) -> None:
+    """Compile the sources in *directory*, which must cause no warning."""
     include = sysconfig.get_paths()["include"]
-    subprocess.run((_COMPILER, *_FLAGS, f"-I{include}", "-o", made, source), check=True)
+    command = (_COMPILER, *_FLAGS, f"-I{include}", "-o", made, *sorted(directory.glob("_*.c")))
+    subprocess.run(command, check=True)
 
 
 def environment(made: Path) -> dict[str, str]:
