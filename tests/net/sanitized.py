@@ -28,7 +28,8 @@ _FLAGS: Final = (
 def build(directory: Path, made: Path) -> None:
     """Compile the sources in *directory*, which must cause no warning."""
     include = sysconfig.get_paths()["include"]
-    command = (_COMPILER, *_FLAGS, f"-I{include}", "-o", made, *sorted(directory.glob("_*.c")))
+    sources = map(str, sorted(directory.glob("_*.c")))
+    command = (_COMPILER, *_FLAGS, f"-I{include}", "-o", str(made), *sources)
     subprocess.run(command, check=True)
 
 
