@@ -15,10 +15,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Final
 
-from livechat import net
-
-#: Where the C part is.
-HERE: Final = Path(net.__file__).parent
 #: Where the plugin finds the file.
 VARIABLE: Final = "SANITIZED"
 #: The compiler that Debian has; its libraries are those of `preloaded`.
@@ -29,10 +25,12 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-def build(made: Path, *sources: Path) -> None:
-    """Compile *sources*, which must cause no warning."""
-    headers = (f"-I{sysconfig.get_paths()['include']}", f"-I{HERE}")
-    subprocess.run((_COMPILER, *_FLAGS, *headers, "-o", made, *sources), check=True)
+def build(directory: Path, made: Path) -> None:
+    """Compile the sources in *directory*, which must cause no warning."""
+    include = sysconfig.get_paths()["include"]
+    sources = map(str, sorted(directory.glob("_*.c")))
+    command = (_COMPILER, *_FLAGS, f"-I{include}", "-o", str(made), *sources)
+    subprocess.run(command, check=True)
 
 
 def environment(made: Path) -> dict[str, str]:
