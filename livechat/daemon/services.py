@@ -24,6 +24,7 @@ from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
+from livechat.net import fast
 from livechat.net.certificates import Certificate
 from livechat.net.tls_port import TLSPort
 from livechat.protocol.cluster import Report
@@ -252,6 +253,7 @@ class Announcement(Service):
             _log.info("Loaded {name}.", name=name)
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
+        _log.info("The fast path is {described}.", described=fast.described())
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
             path=str(certificate.chain),

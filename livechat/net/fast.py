@@ -32,7 +32,7 @@ _FUNCTIONS: Final = {
 #: The names of both parts.
 _NAMES: Final = ("Wire", "write_all")
 
-__all__ = ["WHY_PURE", "Wire", "address", "choose", "set_up", "write_all"]
+__all__ = ["WHY_PURE", "Wire", "address", "choose", "described", "set_up", "write_all"]
 
 
 def address(ssl: Any) -> int:
@@ -56,13 +56,20 @@ def choose(environment: Mapping[str, str]) -> tuple[ModuleType, str | None]:
         return _slow, "LIVECHAT_PURE is set"
     try:
         native = import_module("livechat.net._fast")
-    except ImportError:
+    except ModuleNotFoundError:
         return _slow, "the native part was not built"
+    except ImportError as reason:
+        return _slow, f"the native part cannot be loaded: {reason}"
     try:
         set_up(native)
     except (AttributeError, TypeError, ValueError) as reason:
         return _slow, f"the native part does not fit: {reason}"
     return native, None
+
+
+def described() -> str:
+    """Say which part runs."""
+    return "native" if WHY_PURE is None else f"in plain Python: {WHY_PURE}"
 
 
 def set_up(native: Any) -> None:
