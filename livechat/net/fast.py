@@ -58,8 +58,10 @@ def choose(environment: Mapping[str, str]) -> tuple[ModuleType, str | None]:
         return _slow, "LIVECHAT_PURE is set"
     try:
         native = import_module("livechat.net._fast")
-    except ImportError:
+    except ModuleNotFoundError:
         return _slow, "the native part was not built"
+    except ImportError as reason:
+        return _slow, f"the native part cannot be loaded: {reason}"
     try:
         set_up(native)
     except (AttributeError, TypeError, ValueError) as reason:
