@@ -4,7 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
@@ -21,6 +23,32 @@ class BuildWithData(build_py):
             for name in ("templates", "static"):
                 target = Path(self.build_lib, "livechat", name)
                 shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
+
+
+class BuildNative(build_ext):
+    """Builds the native part; says so once if that cannot be done."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.is_built():
+            self.warn(
+                "livechat is installed without its native part, and works without it, slower: "
+                "it takes a C compiler and Python's headers (on Debian: gcc, python3-dev)."
+            )
+
+    def is_built(self) -> bool:
+        return all(Path(each).is_file() for each in self.get_outputs())
+
+
+class Wheel(bdist_wheel):
+    """A wheel for the limited API with the native part, or for any Python without it."""
+
+    def run(self) -> None:
+        self.run_command("build_ext")
+        if not self.get_finalized_command("build_ext").is_built():
+            self.distribution.ext_modules = []
+            self.root_is_pure = True
+        super().run()
 
 
 setup(
@@ -46,7 +74,18 @@ setup(
     packages=[*find_packages(include=["livechat*"]), "twisted.plugins"],
     package_data={"livechat": ["py.typed"], "livechat.backends.redis": ["*.lua"]},
     zip_safe=False,
-    cmdclass={"build_py": BuildWithData},
+    ext_modules=[
+        Extension(
+            "livechat.net._fast",
+            ["livechat/net/_fast.c", "livechat/net/_frames.c", "livechat/net/_turn.c"],
+            depends=["livechat/net/_fast.h"],
+            optional=True,
+            py_limited_api=True,
+            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    cmdclass={"build_ext": BuildNative, "build_py": BuildWithData, "bdist_wheel": Wheel},
     install_requires=[
         "argon2-cffi>=25.1",
         # What these two do not document is used; see docs/architecture.md, "The fast path".

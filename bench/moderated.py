@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from bench.ours import OURS, Livechat
+from bench.ours import Livechat
 from bench.peers.catalogue import Place
 from livechat.backends.maps import MapEntry
 from livechat.backends.sqlite.maps import MapsFile, Row
@@ -47,16 +47,14 @@ class Moderated(Livechat):
 
     def first(self, place: Place) -> dict[Path, list[str]]:
         write_maps(place.directory / "state")
-        return {}
+        return super().first(place)
 
 
-#: The same one, under the same name: the tables have a column for it.
-MODERATED: Final = Moderated(
-    name=OURS[0].name,
-    title=f"with {RESTRICTIONS:,} restrictions and settings of {ROOMS:,} rooms in force",
-    sending=OURS[0].sending,
-    program=OURS[0].program,
-)
+def moderated(ours: Livechat) -> Moderated:
+    """Make *ours* moderated, under the same name: the tables have a column for it."""
+    given = {each.name: getattr(ours, each.name) for each in fields(ours)}
+    title = f"with {RESTRICTIONS:,} restrictions and settings of {ROOMS:,} rooms in force"
+    return Moderated(**{**given, "title": title})
 
 
 def write_maps(directory: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.peers.catalogue import Peer, Place, Sending, redis_server, redis_version
 from bench.tokens import KEY
 
+EXISTING = Path(__file__).with_name("existing.py")
 PACKAGES = ("livechat", "twisted", "autobahn", "pyopenssl", "msgspec")
 #: What nobody is compared with: the other servers have none either.
 LIMITS = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
@@ -18,15 +19,31 @@ LIMITS = ("rate", "rate-per-ip", "max-connections", "max-connections-per-ip")
 
 @dataclass(frozen=True, kw_only=True)
 class Livechat(Peer):
-    """livechat, on the Python that runs this, with its state in a directory of its own."""
+    """
+    livechat, with its state in a directory of its own.
+
+    @ivar program: twistd, beside the Python that runs it.
+    @ivar existing: as many rooms exist before the start, with a message each.
+    @ivar pure: without its native part.
+    """
 
     program: tuple[str, ...]
+    existing: int = 0
+    pure: bool = False
 
     def versions(self) -> dict[str, str | None]:
         return {name: installed(name) for name in PACKAGES}
 
     def environment(self, place: Place) -> dict[str, str]:
-        return {"LIVECHAT_TOKEN_KEYS": str(KEY)}
+        pure = {"LIVECHAT_PURE": "1"} if self.pure else {}
+        return {"LIVECHAT_TOKEN_KEYS": str(KEY), **pure}
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        if self.existing:
+            python = Path(self.program[0]).with_name("python")
+            state = str(place.directory / "state")
+            subprocess.run([str(python), str(EXISTING), state, str(self.existing)], check=True)
+        return {}
 
     def command(self, place: Place) -> list[str]:
         return [
@@ -52,6 +69,7 @@ class Cluster(Livechat):
         return {**super().versions(), "redis-server": redis_version()}
 
     def first(self, place: Place) -> dict[Path, list[str]]:
+        super().first(place)
         durable = ("--appendonly", "yes", "--appendfsync", "always")
         return {place.redis: redis_server(place, *durable)}
 
@@ -75,12 +93,21 @@ def installed(name: str) -> str | None:
 
 
 SENDING = Sending("/chat/send/", '{"room":"room{r}","message":"%M"}')
+_TWISTD = str(Path(sys.executable).with_name("twistd"))
 OURS: tuple[Livechat, ...] = (
     Livechat(
         name="livechat",
         title="as it is shipped: every message is on disk before anybody gets it",
         sending=SENDING,
-        program=(str(Path(sys.executable).with_name("twistd")),),
+        program=(_TWISTD,),
+    ),
+    Livechat(
+        name="pure",
+        column="livechat, pure",
+        title="the same, started with LIVECHAT_PURE=1: without the native part",
+        sending=SENDING,
+        program=(_TWISTD,),
+        pure=True,
     ),
     Livechat(
         name="unstored",
@@ -92,9 +119,11 @@ OURS: tuple[Livechat, ...] = (
         name="cluster",
         title="livechat, two workers and a Redis that stores as safely as one process does",
         clustered=True,
-        program=(str(Path(sys.executable).with_name("twistd")),),
+        program=(_TWISTD,),
     ),
 )
+#: Those that are livechat as it is shipped, with its native part and without.
+SERVED: tuple[Livechat, ...] = OURS[:2]
 
 
 def before(checkout: Path) -> Livechat:
@@ -114,6 +143,7 @@ def before(checkout: Path) -> Livechat:
     ).stdout.strip()
     return Livechat(
         name=BEFORE,
+        like=OURS[0].name,
         title=f"livechat as it was at {revision or 'some time'}",
         sending=SENDING,
         program=(str(program),),

@@ -24,8 +24,8 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from bench.machine import ON_DISK, description, make_certificate
-from bench.moderated import MODERATED
-from bench.ours import OURS, before
+from bench.moderated import moderated
+from bench.ours import BEFORE, OURS, SERVED, Livechat, before
 from bench.peers.catalogue import PEERS, ROOT, Peer
 from bench.peers.serving import NotServing, Running, serving
 from bench.results import Results, Run, wrong
@@ -55,6 +55,8 @@ class Bench:
 
     def run(self, scenario: Scenario, peer: Peer) -> Run:
         """A fresh server under one load."""
+        if scenario.existing and isinstance(peer, Livechat):
+            peer = replace(peer, existing=scenario.existing)
         try:
             with serving(
                 peer,
@@ -73,7 +75,7 @@ class Bench:
                     timeout=PATIENCE,
                 )
             return outcome(scenario, peer, done)
-        except (NotServing, OSError, ValueError, subprocess.TimeoutExpired) as reason:
+        except (NotServing, OSError, ValueError, subprocess.SubprocessError) as reason:
             return Run(scenario.name, peer.name, problem=str(reason).replace(f"{ROOT}/", ""))
 
 
@@ -203,6 +205,14 @@ def arguments() -> argparse.ArgumentParser:
         help=", ".join(scenario.name for scenario in SCENARIOS),
     )
     parser.add_argument(
+        "--ours",
+        nargs="+",
+        choices=[peer.name for peer in OURS],
+        metavar="NAME",
+        help="which of livechat's: " + ", ".join(peer.name for peer in OURS) + " (all; with "
+        f"--before {OURS[0].name})",
+    )
+    parser.add_argument(
         "--peers",
         nargs="*",
         choices=[peer.name for peer in PEERS],
@@ -217,7 +227,7 @@ def arguments() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="compare with the livechat of another working copy, in which `make run` was run, "
-        "instead of other servers",
+        f"instead of other servers; its name is {BEFORE}",
     )
     parser.add_argument(
         "--moderated",
@@ -226,6 +236,21 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--write", action="store_true", help="the tables into bench/README.md")
     return parser
+
+
+def chosen(given: argparse.Namespace) -> tuple[list[Livechat], list[Peer]]:
+    """
+    Find what is asked for: of livechat's, and of the others.
+
+    @raise ValueError: there is no livechat before.
+    """
+    names = given.ours or [each.name for each in (OURS[:1] if given.before else OURS)]
+    ours = [each for each in OURS if each.name in names]
+    if given.moderated:
+        ours = [moderated(each) if each in SERVED else each for each in ours]
+    if given.before is not None:
+        return [*ours, before(given.before)], []
+    return ours, [each for each in PEERS if given.peers is None or each.name in given.peers]
 
 
 def main() -> int:
@@ -237,14 +262,13 @@ def main() -> int:
     runs = given.runs or (1 if given.quick else 5)
     scenarios = [each for each in SCENARIOS if given.only is None or each.name in given.only]
     if given.quick:
-        scenarios = [replace(each, warmup=0.2, duration=1) for each in scenarios]
-    wanted = [peer for peer in PEERS if given.peers is None or peer.name in given.peers]
-    ours = (MODERATED, *OURS[1:]) if given.moderated else OURS
-    if given.before is not None:
-        try:
-            ours, wanted = (ours[0], before(given.before)), []
-        except ValueError as reason:
-            raise SystemExit(f"--before: {reason}") from None
+        scenarios = [
+            replace(each, warmup=min(each.warmup, 0.2), duration=each.least) for each in scenarios
+        ]
+    try:
+        ours, wanted = chosen(given)
+    except ValueError as reason:
+        raise SystemExit(f"--before: {reason}") from None
     missing = {peer.name: why for peer in (*ours, *wanted) if (why := peer.missing())}
     for name, why in missing.items():
         print(f"{name} is left out: {why}. See make bench-peers.", file=sys.stderr)
@@ -256,7 +280,8 @@ def main() -> int:
     print(text)
     if given.write:
         README.write_text(between(README.read_text(encoding="utf-8"), text), encoding="utf-8")
-    return 1 if any(run.problem for run in results.all() if run.server == OURS[0].name) else 0
+    served = {each.name for each in SERVED}
+    return 1 if any(run.problem for run in results.all() if run.server in served) else 0
 
 
 if __name__ == "__main__":

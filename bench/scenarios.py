@@ -10,10 +10,15 @@ from bench.tokens import token
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that loadgen reports, and what it is in."""
+    """
+    A number that loadgen reports, and what it is in.
+
+    @ivar less: the smaller, the better.
+    """
 
     key: str
     unit: str
+    less: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +26,9 @@ class Scenario:
     """
     One way to put a server under load: a run of loadgen.
 
+    @ivar least: seconds without which nothing can be measured; others are content with one.
     @ivar most: as many runs suffice, because one is much like another.
+    @ivar existing: as many rooms exist before the start, with a message each.
     @ivar posts: messages are sent over HTTP, by connections of their own.
     @ivar resumes: handshakes are to be resumed ones.
     @ivar without: servers, by name, of whom the figures would say nothing.
@@ -36,6 +43,7 @@ class Scenario:
     figures: tuple[Figure, ...]
     warmup: float = 0.5
     duration: float = 3.0
+    least: float = 1.0
     most: int | None = None
     posts: bool = False
     resumes: bool = False
@@ -43,20 +51,24 @@ class Scenario:
     reason: str = ""
     only: tuple[str, ...] = ()
     clustered: bool = False
+    existing: int = 0
 
     def suits(self, peer: Peer) -> bool:
         """Whether *peer* can be put under this load."""
-        named = not self.only or peer.name in self.only
+        name = peer.like or peer.name
+        named = not self.only or name in self.only
         meant = self.clustered if peer.clustered else named
         able = not self.posts or peer.sending is not None
-        return meant and able and peer.name not in self.without
+        return meant and able and name not in self.without
 
 
 DELIVERIES = Figure("deliv_per_cpu_s", "deliveries per CPU-second")
 HANDSHAKES = Figure("hs_per_cpu_s", "handshakes per CPU-second")
-P50 = Figure("p50_ms", "ms until delivered, median")
-P99 = Figure("p99_ms", "ms until delivered, p99")
-MEMORY = Figure("rss_per_conn_kb", "KB per connection")
+P50 = Figure("p50_ms", "ms until delivered, median", less=True)
+P99 = Figure("p99_ms", "ms until delivered, p99", less=True)
+MEMORY = Figure("rss_per_conn_kb", "KB per connection", less=True)
+CORE = Figure("srv_cpu_pct", "% of a core", less=True)
+PER_PING = Figure("cpu_us_per_ping", "µs of CPU per ping", less=True)
 REQUESTS_PER_CPU = Figure("http_req_per_cpu_s", "requests per CPU-second")
 MESSAGES = Figure("msgs_per_s", "messages a second")
 REQUESTS = Figure("http_req_per_s", "requests per second")
@@ -109,17 +121,25 @@ def returning() -> tuple[Scenario, ...]:
     )
 
 
+def crowd(name: str, window: int) -> Scenario:
+    """As `fanout`, with 5,000 members."""
+    reason = "a message takes it three seconds, as long as is measured"
+    return fanout(name, 5_000, window, without=("channels",), reason=reason)
+
+
+#: Seconds between two keep-alive pings of livechat, and whole rounds of them that are measured.
+PING_EVERY = 25.0
+ROUNDS = 2
+ROOMS = "200 rooms of 5 members, all of whom talk"
+ROOMS_OPTIONS = "--mode rooms --rooms 200 --conns 1000 --window 1"
+
 SCENARIOS: tuple[Scenario, ...] = (
+    fanout("fanout-100", 100, 1),
     fanout("fanout-1", 1_000, 1),
     fanout("fanout-16", 1_000, 16),
     fanout("fanout-64", 1_000, 64),
-    fanout(
-        "fanout-5000",
-        5_000,
-        4,
-        without=("channels",),
-        reason="a message takes it three seconds, as long as is measured",
-    ),
+    crowd("fanout-5000-1", 1),
+    crowd("fanout-5000", 4),
     Scenario(
         name="calm",
         title="1 room of 1,000 members, 5 messages a second",
@@ -129,11 +149,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         without=("uwebsockets",),
         reason="socketify's loop never sleeps, so its CPU seconds would say nothing",
     ),
+    Scenario(name="rooms", title=ROOMS, options=ROOMS_OPTIONS, figures=(DELIVERIES,)),
     Scenario(
-        name="rooms",
-        title="200 rooms of 5 members, all of whom talk",
-        options="--mode rooms --rooms 200 --conns 1000 --window 1",
+        name="rooms-100k",
+        title=f"{ROOMS}; 100,000 others exist",
+        options=ROOMS_OPTIONS,
         figures=(DELIVERIES,),
+        only=("livechat", "pure"),
+        existing=100_000,
     ),
     Scenario(
         name="connect",
@@ -158,6 +181,17 @@ SCENARIOS: tuple[Scenario, ...] = (
         most=3,
     ),
     Scenario(
+        name="idle-pings",
+        title="10,000 idle connections that are pinged every 25 s",
+        options="--mode idle --conns 10000",
+        figures=(CORE, PER_PING),
+        warmup=0,
+        duration=ROUNDS * PING_EVERY,
+        least=PING_EVERY,
+        most=3,
+        only=("livechat", "pure"),
+    ),
+    Scenario(
         name="http",
         title="sending over HTTP, 8 connections; 10 members",
         options="--mode http --conns 10 --http-conns 8",
@@ -174,17 +208,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="cluster-rooms",
-        title="200 rooms of 5 members, all of whom talk, over several processes",
-        options="--mode rooms --rooms 200 --conns 1000 --window 1",
+        title=f"{ROOMS}, over several processes",
+        options=ROOMS_OPTIONS,
         figures=(DELIVERIES, MESSAGES),
         only=("livechat", "channels"),
         clustered=True,
     ),
     *returning(),
     *spoken("fanout-1", "1 room of 1,000 members, 1 in flight", "fanout --conns 1000"),
-    *spoken(
-        "rooms",
-        "200 rooms of 5 members, all of whom talk",
-        "rooms --rooms 200 --conns 1000",
-    ),
+    *spoken("rooms", ROOMS, "rooms --rooms 200 --conns 1000"),
 )

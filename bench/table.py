@@ -64,7 +64,7 @@ def render(
 
 def figures(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> str:
     """A line for each figure, a column for each server."""
-    lines = [["", "", *(peer.name for peer in peers)]]
+    lines = [["", "", *(peer.heading for peer in peers)]]
     for scenario in scenarios:
         title = f"{scenario.name}: {scenario.title}"
         for figure in scenario.figures:
@@ -166,7 +166,7 @@ def outcome(verdict: Verdict) -> str:
 def servers(peers: Iterable[Peer]) -> list[str]:
     """What each is made of."""
     return [
-        f"{peer.name}: {peer.title}; "
+        f"{peer.heading}: {peer.title}; "
         + ", ".join(f"{name} {version}" for name, version in peer.versions().items())
         for peer in peers
     ]

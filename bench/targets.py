@@ -8,9 +8,11 @@ from statistics import fmean
 from bench.ours import BEFORE
 from bench.results import Results, share
 from bench.scenarios import (
+    CORE,
     DELIVERIES,
     HANDSHAKES,
     MEMORY,
+    P50,
     P99,
     REQUESTS,
     REQUESTS_PER_CPU,
@@ -19,6 +21,7 @@ from bench.scenarios import (
 )
 
 OURS = "livechat"
+PURE = "pure"
 #: From here on handshakes are said to be resumed: a few are not, until there is a ticket.
 NEARLY_ALL = 0.95
 
@@ -51,7 +54,9 @@ class Target:
             bound += f" × {self.server}"
         if self.baselines:
             bound += f" in {' and '.join(self.baselines)}"
-        return f"reach for {bound}" if self.reach else bound
+        if self.reach:
+            bound = f"reach for {bound}"
+        return bound if self.ours == OURS else f"{self.ours}: {bound}"
 
 
 def _fanout(window: int | str, *bounds: tuple[float, str]) -> tuple[Target, ...]:
@@ -59,23 +64,38 @@ def _fanout(window: int | str, *bounds: tuple[float, str]) -> tuple[Target, ...]
 
 
 TARGETS: tuple[Target, ...] = (
-    *_fanout(1, (1.0, "nchan"), (1.0, "picows"), (3.3, "autobahn"), (20.0, "channels")),
+    *_fanout(1, (0.97, "uwebsockets"), (1.1, "picows"), (1.1, "nchan")),
+    *_fanout(1, (3.3, "autobahn"), (20.0, "channels")),
     Target("fanout-1", DELIVERIES, 1.0, "uwebsockets", reach=True),
+    *_fanout(100, (1.0, "ws")),
+    Target("fanout-100", DELIVERIES, 1.0, "nchan", reach=True),
+    *_fanout("5000-1", (1.0, "uwebsockets")),
     *_fanout(16, (1.0, "uwebsockets"), (3.0, "ws"), (10.0, "nchan")),
     *_fanout(64, (1.5, "uwebsockets")),
     *_fanout(5000, (3.0, "nchan"), (3.0, "ws")),
     Target("calm", DELIVERIES, 1.3, "ws"),
-    Target("calm", P99, 1.0, "ws", most=True),
-    Target("rooms", DELIVERIES, 1.5, "ws"),
+    *(Target("calm", DELIVERIES, 1.0, each) for each in ("picows", "nchan")),
+    Target("calm", DELIVERIES, 1.0, "picows", ours=PURE),
+    *(
+        Target("calm", figure, 1.0, each, most=True)
+        for figure in (P50, P99)
+        for each in ("picows", "nchan", "ws")
+    ),
+    Target("rooms", DELIVERIES, 0.95, "uwebsockets"),
+    Target("rooms", DELIVERIES, 1.6, "ws"),
+    Target("rooms", DELIVERIES, 1.1, "ws", ours=PURE),
     Target("rooms", DELIVERIES, 4.0, "autobahn"),
     Target("rooms", DELIVERIES, 1.0, "uwebsockets", reach=True),
+    *(Target("rooms-100k", DELIVERIES, 0.95, each, ("rooms",), ours=each) for each in (OURS, PURE)),
     Target("connect", HANDSHAKES, 1.3, "autobahn"),
     Target("connect", HANDSHAKES, 1.0, "ws"),
     Target("resume", HANDSHAKES, 2.0, OURS, ("connect",)),
     Target("idle", MEMORY, 1.0, "autobahn", most=True),
     Target("idle", MEMORY, 30, most=True, reach=True),
+    Target("idle-pings", CORE, 1.5, most=True),
     Target("http", REQUESTS, 10.0, "channels"),
     Target("http", REQUESTS_PER_CPU, 2_500),
+    Target("http", REQUESTS_PER_CPU, 0.6, "nchan", reach=True),
     Target("v1-fanout-1", DELIVERIES, 0.85, OURS, ("fanout-1",)),
     Target("v1-rooms", DELIVERIES, 0.85, OURS, ("rooms",)),
     Target("mixed-fanout-1", DELIVERIES, 0.9, OURS, ("fanout-1", "v1-fanout-1")),
@@ -84,10 +104,14 @@ TARGETS: tuple[Target, ...] = (
 )
 #: What a change may cost: one part in twenty.
 COSTS: tuple[Target, ...] = tuple(
-    Target(scenario.name, figure, 1.05 if figure is MEMORY else 0.95, BEFORE, most=figure is MEMORY)
+    Target(
+        scenario.name, figure, 1.05 if figure.less else 0.95, BEFORE, most=figure.less, ours=each
+    )
     for scenario in SCENARIOS
     for figure in scenario.figures
-    if figure in {DELIVERIES, HANDSHAKES, REQUESTS_PER_CPU, MEMORY} and not scenario.only
+    for each in (OURS, PURE)
+    if figure in {DELIVERIES, HANDSHAKES, REQUESTS_PER_CPU, MEMORY, CORE}
+    if not scenario.clustered
 )
 RESUMING = frozenset(scenario.name for scenario in SCENARIOS if scenario.resumes)
 

@@ -18,6 +18,7 @@ from livechat import metrics
 from livechat.config import Config, Options
 from livechat.daemon.assembly import build, supervise
 from livechat.errors import StartError
+from livechat.net import dispatch
 from livechat.system.ending import end_in_order
 from livechat.system.process import collect_garbage_rarely
 
@@ -39,6 +40,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     # Twisted's timers follow the wall clock: a step back by an hour would stop them
     # all for an hour.  Before the first of them is made, they can be given another.
     reactor.seconds = time.monotonic
+    dispatch.install(reactor)
     try:
         config = Config.of(options, os.environ, _working_directory(options))
         if config.worker:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.testing import MemoryReactorClock
 
 from livechat.config import Config, Options
 from livechat.errors import StartError
+from livechat.net.dispatch import Dispatch
 from livechat.service import _working_directory, makeService
 
 
@@ -77,3 +79,12 @@ def test_clock(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         makeService(given(tmp_path, "--port=x"), reactor)
     assert reactor.seconds is time.monotonic
+
+
+def test_dispatch(tmp_path: Path) -> None:
+    """A reactor on epoll gets livechat's dispatch."""
+    reactor: Any = EPollReactor()
+    with pytest.raises(SystemExit):
+        makeService(given(tmp_path, "--port=x"), reactor)
+    assert isinstance(reactor.doIteration.__self__, Dispatch)
+    reactor.waker.connectionLost(None)

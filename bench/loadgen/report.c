@@ -84,7 +84,8 @@ static void write_rates(FILE *out, const struct rates *rates)
     write_number(out, "srv_user_s", 2, rates->server_user_seconds);
     write_number(out, "srv_sys_s", 2, rates->server_system_seconds);
     write_number(out, "aux_cpu_s", 2, rates->auxiliary_seconds);
-    write_number(out, "srv_cpu_pct", 1, rates->server_percent);
+    write_number(out, "srv_cpu_pct", 2, rates->server_percent);
+    write_number(out, "cpu_us_per_ping", 1, rates->server_us_per_ping);
     write_number(out, "cli_cpu_pct", 1, rates->own_percent);
     write_number(out, "frames_per_read", 2, rates->frames_per_read);
     write_number(out, "rx_mb_per_s", 2, rates->megabytes);
@@ -126,6 +127,7 @@ static void write_connections(FILE *out, const struct readings *readings,
     write_count(out, "disconnects", run.disconnected);
     write_count(out, "resets", run.resets);
     write_count(out, "pings", run.pings);
+    write_count(out, "measured_pings", run.measured_pings);
     write_codes(out, "close_codes", &run.close_codes);
     write_text(out, "close_reason", run.close_reason);
     if (options.mode != MODE_CONNECT)

@@ -47,6 +47,7 @@ struct rates work_out_rates(const struct readings *readings)
     rates.server_seconds = end->server - start->server;
     rates.auxiliary_seconds = end->auxiliary - start->auxiliary;
     rates.server_percent = 100 * ratio(rates.server_seconds, rates.seconds);
+    rates.server_us_per_ping = ratio(1e6 * rates.server_seconds, (double)run.measured_pings);
     /* Spinning it may have waited for its turn, which takes time and no CPU. */
     double own = end->own > start->own ? end->own - start->own : 0;
     rates.own_percent = 100 * ratio(own, rates.seconds);

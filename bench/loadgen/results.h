@@ -40,6 +40,7 @@ struct rates { /* per second of the measured time, unless they say otherwise */
     double server_seconds;
     double auxiliary_seconds;
     double server_percent; /* of a core */
+    double server_us_per_ping;
     double own_percent;
     double rss_per_member_kb;
     double frames_per_read;

@@ -6,6 +6,13 @@
 
 struct run run;
 
+void count_ping(void)
+{
+    run.pings++;
+    if (run_is_measuring())
+        run.measured_pings++;
+}
+
 void note_error(const char *format, ...)
 {
     if (run.first_error[0])

@@ -42,6 +42,7 @@ struct run {
     struct code_counts close_codes;
     char close_reason[128]; /* the first one given */
     long pings;
+    long measured_pings;
 
     uint64_t spun_ns; /* --spin: with nothing to do */
 
@@ -90,6 +91,8 @@ static inline bool run_measures(uint64_t ns)
     return run.measure_start_ns && ns >= run.measure_start_ns &&
            (!run.measure_end_ns || ns < run.measure_end_ns);
 }
+
+void count_ping(void);
 
 /* Keeps the first error only: the others tend to follow from it. */
 void note_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

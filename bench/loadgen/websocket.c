@@ -162,7 +162,7 @@ static void receive_message(struct connection *member, uint8_t opcode, const uin
             return;
     }
     if (options.engine_io && opcode == OPCODE_TEXT && length == 1 && message[0] == '2') {
-        run.pings++;
+        count_ping();
         append_frame(member, OPCODE_TEXT, (const uint8_t *)"3", 1);
         io_flush(member);
         return;
@@ -213,7 +213,7 @@ static void receive_frame(struct connection *member, uint8_t first_byte, const u
         run.measured_frames++;
     switch (opcode) {
     case OPCODE_PING:
-        run.pings++;
+        count_ping();
         append_frame(member, OPCODE_PONG, payload, length);
         io_flush(member);
         break;

@@ -61,8 +61,14 @@ class Peer(ABC):
     title: str
     sending: Sending | None = None
     clustered: bool = False  # several processes, which scenarios of one say nothing about
+    like: str = ""  # the server, by name, in whose scenarios it is, if that is another
+    column: str = ""  # the head of its column, if that is not its name
 
     path: ClassVar = "/ws/chat/room{r}/"  # of WebSockets
+
+    @property
+    def heading(self) -> str:
+        return self.column or self.name
 
     @abstractmethod
     def versions(self) -> dict[str, str | None]:

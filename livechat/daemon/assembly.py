@@ -44,8 +44,10 @@ from livechat.http.origins import Origins
 from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
+from livechat.http.short import ShortWay
 from livechat.http.site import Site
 from livechat.http.tree import Place
+from livechat.http.whole import WholeRequest
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
@@ -56,6 +58,7 @@ from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
+from livechat.net.fast import write_all
 from livechat.net.listening import bind, reserve
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
@@ -71,7 +74,7 @@ from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
-from livechat.web.api import is_told_by_code
+from livechat.web.api import SHORT, is_told_by_code
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -123,7 +126,7 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
-    hub = Hub(time)
+    hub = Hub(time, write_all)
     known = identities(config, backend, time, found.authenticators, reactor)
     chat = Chat(
         backend,
@@ -166,7 +169,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
             core.backend,
             core.hub,
             lambda: core.chat.directory.report(process, started, len(connections)),
-            core.chat.presence,
+            core.chat,
         ),
         Removals(core.chat.removal),
     )
@@ -210,6 +213,7 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
         body_limit=body_limit(core.identities.keys, wire_limit(config.max_message)),
+        short=ShortWay(SHORT, WholeRequest),
     )
 
 

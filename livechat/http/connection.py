@@ -12,6 +12,9 @@ besides is closed here:
 A connection goes through these stages, each with its own deadline:
 
     head -> body -> answer -> idle -> head ...      answer -> WebSocket or stream
+
+A request that comes whole, where nothing else is under way, may go the short way
+(`livechat.http.short`): it is in the stage of its answer at once.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from livechat.errors import ChatError, Kind, internal
 from livechat.http import call
 from livechat.http.parser import Parser
 from livechat.http.response import Response, Successor, Upgrade
+from livechat.http.short import ShortWay
 from livechat.limits.connections import Admission
 from livechat.limits.source import Source
 from livechat.net.proxies import Proxies
@@ -51,6 +55,10 @@ class _Stage(Enum):
     IDLE = 30.0
     END = 5.0
 
+    def __init__(self, seconds: float) -> None:
+        # An attribute, which is found faster than `value`.
+        self.seconds = seconds
+
 
 class Site(Protocol):
     """What a connection needs of `livechat.http.site.Site`."""
@@ -59,6 +67,8 @@ class Site(Protocol):
     channels: set[Channel]
     stopping: bool
     proxies: Proxies
+    max_body: int
+    short: ShortWay | None
 
     def source(self, address: str) -> Source:
         """A new source of requests at *address*."""
@@ -117,22 +127,22 @@ class Channel(Parser):
     def connectionMade(self) -> None:
         super().connectionMade()
         self.site.channels.add(self)
-        self._deadline = self.site.reactor.callLater(_Stage.HEAD.value, self._expired)
+        self._deadline = self.site.reactor.callLater(_Stage.HEAD.seconds, self._expired)
 
     def _enter(self, stage: _Stage) -> None:
         self._stage = stage
         if self._deadline is not None:
-            self._deadline.reset(stage.value)
+            self._deadline.reset(stage.seconds)
         elif self in self.site.channels:
             # After a feed, which has none.
-            self._deadline = self.site.reactor.callLater(stage.value, self._expired)
+            self._deadline = self.site.reactor.callLater(stage.seconds, self._expired)
 
     def _expired(self) -> None:
         self._deadline = None
         if self._stage in (_Stage.ANSWER, _Stage.STREAM, _Stage.END):
             self.transport.abortConnection()
             return
-        self._deadline = self.site.reactor.callLater(_Stage.END.value, self._expired)
+        self._deadline = self.site.reactor.callLater(_Stage.END.seconds, self._expired)
         if not self._begun:
             self.loseConnection()
         elif self._stage is _Stage.LAST:
@@ -149,14 +159,38 @@ class Channel(Parser):
             return
         if self.closing:
             return
-        if not self._begun:
-            self._begun = True
-            if self._stage is not _Stage.LAST:
-                self._enter(_Stage.HEAD)
         try:
+            if not self._begun:
+                self._begun = True
+                if self._take(data):
+                    return
+                if self._stage is not _Stage.LAST:
+                    self._enter(_Stage.HEAD)
             super().dataReceived(data)
         except Exception:  # noqa: BLE001 - the transport would cut it without a word
             self._met_a_bug()
+
+    def _take(self, data: bytes) -> bool:
+        """
+        Answer the request that *data* begins with, if it may go the short way, and read on behind
+        it; return whether it did.
+        """
+        site, short = self.site, self.site.short
+        if (
+            short is None
+            or not self.is_fresh
+            or not self.persistent
+            or site.stopping
+            or self.admission.refusal is not None
+        ):
+            return False
+        whole = short.find(data, site.max_body)
+        if whole is None:
+            return False
+        self.max_body = site.max_body
+        self._enter(_Stage.ANSWER)
+        self.receive_whole(short.make(self, whole), whole.body, whole.rest)
+        return True
 
     def allHeadersReceived(self) -> None:
         self._enter(_Stage.BODY)

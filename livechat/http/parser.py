@@ -49,6 +49,42 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
         if self.line_mode and not within and self._buffer:
             self._check_ends(self._buffer)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether nothing of a request has come, and none is under way."""
+        parser: Any = self
+        return bool(
+            self.line_mode
+            and not self._buffer
+            and not self._busyReceiving
+            and not self.requests
+            # Of line ends before a request Twisted passes over one.
+            and parser._HTTPChannel__first_line == 1  # noqa: SLF001
+        )
+
+    def receive_whole(self, request: http.Request, body: bytes, rest: bytes) -> None:
+        """
+        Be as if *request* had been parsed: ask it, and go on with the bytes behind it.
+
+        Call it only if `is_fresh`.
+        """
+        self.requests.append(request)
+        self._handlingRequest = True
+        self.setRawMode()
+        # These are the places where Twisted has them.
+        if body:
+            self._dataBuffer.append(rest)
+        else:
+            self._buffer = rest
+        self._busyReceiving = True
+        try:
+            request.process()
+        finally:
+            self._busyReceiving = False
+        transport: Any = self.transport
+        if self._buffer and not transport.disconnecting:
+            Parser.dataReceived(self, b"")
+
     def lineReceived(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t"):
             self.refuse(ChatError(Kind.BAD_REQUEST, "Folded header lines are not accepted."))

@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import Any, ClassVar, Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,6 +29,7 @@ from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
 from livechat.limits.source import Source
 from livechat.protocol.origins import is_host
+from livechat.system.coroutines import start
 
 # The target of a client that takes this server for a proxy, which
 # must be accepted (RFC 9112, section 3.2.2): an authority, and the rest.
@@ -49,9 +49,10 @@ class Request(Answering):
     _log = Logger()
     content: BytesIO
     call: Call
+    prepath: list[bytes]
+    postpath: list[bytes]
     # Only mounted resources have sessions, and all share them.
     sitepath: ClassVar[list[bytes]] = []
-    _headers: dict[str, tuple[str, ...]]
     _lent = False
     _has_failed = False
     _shared_with: str | None = None
@@ -87,7 +88,7 @@ class Request(Answering):
 
     def _process(self) -> None:
         self.site = cast("Site", self.channel.site)
-        self._headers = headers = call.headers(self.requestHeaders)
+        self._headers = headers = self._received_headers()
         path, query = self._target()
         self._source = source = self.channel.source_by(headers.get("x-forwarded-for", ()))
         proxied = self.channel.peer is not None
@@ -99,11 +100,17 @@ class Request(Answering):
         )
         method = self.method.decode("latin-1")
         self._shared_with = rules.asking(audience, method, headers, asked)
-        body = self.content.getvalue()
+        body = self._received_body()
         self.call = Call(
             method, path, query, headers, body, source, self.names, proxied=proxied, asked=asked
         )
         place.render(self)
+
+    def _received_headers(self) -> dict[str, tuple[str, ...]]:
+        return call.headers(self.requestHeaders)
+
+    def _received_body(self) -> bytes:
+        return self.content.getvalue()
 
     def _place(self, path: str) -> Place:
         """
@@ -128,12 +135,12 @@ class Request(Answering):
 
     def serve(self, answering: Awaitable[Response | Upgrade]) -> None:
         """Answer with what *answering* returns or raises."""
-        Deferred.fromCoroutine(self._serve(answering)).addErrback(self.broken)
+        start(self._serve(answering), self.broken)
 
     def refuse(self, error: ChatError) -> None:
         """Answer with *error*."""
         answer = self.site.rules.refusal(error, self._headers, self._shared_with)
-        Deferred.fromCoroutine(self.answer(answer)).addErrback(self.broken)
+        start(self.answer(answer), self.broken)
 
     async def _serve(self, answering: Awaitable[Response | Upgrade]) -> None:
         rules = self.site.rules
@@ -156,7 +163,7 @@ class Request(Answering):
 
     def _admitted(self, answer: Response) -> Response | None:
         """*answer*; of a feed, None if its client has gone, or why it may not begin."""
-        if isinstance(answer.body, bytes | AsyncGenerator):
+        if isinstance(answer.body, (bytes, AsyncGenerator)):
             return answer
         # The connection carries nothing else any more, and counts as its client's.
         try:
@@ -228,6 +235,8 @@ class Request(Answering):
         for name, value in (*BASICS, *self.site.rules.promises()):
             self.setHeader(name.encode(), value.encode())
         self.close_behind()
+        if not self.channel.persistent:
+            self.setHeader(b"Connection", b"close")
 
     def encode_with(self, encoder: Any) -> None:
         """Let *encoder*, if it is one, change what a mounted resource writes."""
@@ -278,5 +287,4 @@ class Request(Answering):
         self._has_failed = True
         self.channel.persistent = False
         self.responseHeaders = Headers()
-        answer = self._refusal(internal())
-        Deferred.fromCoroutine(self.answer(answer)).addErrback(self.broken)
+        start(self.answer(self._refusal(internal())), self.broken)

@@ -13,7 +13,6 @@ from typing import Final
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import http, server
 from twisted.web.http_headers import Headers
-from twisted.web.resource import getChildForRequest
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
@@ -22,7 +21,8 @@ from livechat.http.access_log import AccessLog
 from livechat.http.connection import Channel
 from livechat.http.response import Response
 from livechat.http.rules import Rules
-from livechat.http.tree import Place
+from livechat.http.short import ShortWay
+from livechat.http.tree import Place, Traversal
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate, address_key
 from livechat.limits.source import Source
@@ -41,6 +41,7 @@ class Site(server.Site):
     @ivar channels: the connections that speak HTTP.
     @ivar connections: counts these and the WebSockets.
     @ivar stopping: the port stops; what is not a whole request yet is refused.
+    @ivar short: the short way in; None: there is none.
     """
 
     noisy = False
@@ -62,6 +63,7 @@ class Site(server.Site):
         back_in: Callable[[], int],
         spares: Callable[[bytes, bytes, Headers], bool],
         body_limit: Callable[[bytes, bytes, Headers], int] | None = None,
+        short: ShortWay | None = None,
     ) -> None:
         """
         @param request: makes a connection's requests.
@@ -69,11 +71,14 @@ class Site(server.Site):
         @param back_in: milliseconds after which a client should be back when the port stops.
         @param spares: tells of a request that another protocol refuses, by its own means.
         @param body_limit: the most bytes of the body of a request; *max_body* of all, unless said.
+            It must be *max_body* of requests that may go the short way.
+        @param short: finds those.
         """
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.rules = rules
         self.max_body = max_body
+        self.short = short
         self.channels: set[Channel] = set()
         self.proxies = proxies
         self.connections = connections
@@ -110,10 +115,14 @@ class Site(server.Site):
     def refusal(self, error: ChatError, headers: call.Headers) -> Response:
         return self.rules.refusal(error, headers)
 
-    def getResourceFor(self, request: http.Request) -> Place:
+    def getResourceFor(self, request: Traversal) -> Place:
         """The place in the tree that *request* names."""
-        found: Place = getChildForRequest(self.resource, request)
-        return found
+        place: Place = self.resource
+        while request.postpath and not place.isLeaf:
+            segment = request.postpath.pop(0)
+            request.prepath.append(segment)
+            place = place.children.get(segment) or place.getChild(segment, request)
+        return place
 
     def makeSession(self) -> server.Session:
         """

@@ -7,10 +7,13 @@ than all the rest:
 
     opening       the HTTP server has checked the handshake already: it is answered
                   here, without being written down and parsed again
+    state         of its sixty attributes all but a few are the same for each connection that
+                  has just opened: they are the class's, until they change
     options       are read from the class, not copied to each connection and
                   formatted for a log that nobody keeps
-    reading       a whole, small, masked text frame, which is nearly all that clients
-                  send, is unmasked here in one operation; everything else, and
+    reading       whole, small, masked text frames and empty pongs, which are nearly all
+                  that clients send, are taken by `livechat.net.fast`, often with those of
+                  other connections (`livechat.net.dispatch`); everything else, and
                   whatever follows it in the same piece, goes to Autobahn untouched
     logging       Autobahn colours the arguments of messages that nobody logs
 
@@ -26,24 +29,30 @@ a release that changes them is noticed there.
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from base64 import b64encode
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import sha1
+from types import NoneType
 from typing import Any, Final, Self
 
+from autobahn.nvx import Utf8Validator
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
+from livechat.net.dispatch import MOST_AT_ONCE
+from livechat.net.fast import Wire, take
+
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
-#: Frames of a connection that are read before it is held up.
-MOST_AT_ONCE: Final = 16
-#: The first byte of a text message's only frame.
-_TEXT: Final = 0x81
-#: Bytes of a frame's head with the shortest and with the longer length, and its mask.
-_SHORT_HEAD: Final = 6
-_LONG_HEAD: Final = 8
+_ACCEPT: Final = "Sec-WebSocket-Accept: "
+#: The kinds of state that connections can share: those which nobody changes.
+_SHARED: Final = (NoneType, bool, int, float, bytes)
 
 
 class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
@@ -51,6 +60,9 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     A server's end of a WebSocket, whose handshake was checked before.
 
     Its factory's options are those that `with_options` was given.
+
+    @ivar wire: the transport, as far as it is read and written to past this protocol; one that
+        is never used where the transport is none.
     """
 
     # Autobahn logs what clients do wrong, with what they sent; and where nothing is
@@ -58,16 +70,32 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     log = make_logger("critical")
     CONFIG_ATTRS: Any = ()
     _frames = MOST_AT_ONCE
+    _preamble: str
 
     transport: Any
     data: bytes
     maxFramePayloadSize: int
+    wire: Wire
 
     @classmethod
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
         """Make a class with the options of *factory*, as they are now."""
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-        return type(cls.__name__, (cls,), options)
+        return type(cls.__name__, (cls,), _opened(factory) | options)
+
+    def __init__(self) -> None:
+        # Not Autobahn's: the class has what it would make, and nobody waits for what opens.
+        self.is_closed = Deferred()
+
+    @cached_property
+    def trafficStats(self) -> TrafficStats:  # type: ignore[override]
+        """Counts frames, for those that go Autobahn's way."""
+        return TrafficStats()
+
+    @cached_property
+    def utf8validator(self) -> Utf8Validator:  # type: ignore[override]
+        """Checks texts, of those that go Autobahn's way."""
+        return Utf8Validator()
 
     def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
         """
@@ -78,39 +106,69 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         @param subprotocol: that of those it offered which is spoken.
         """
         self.makeConnection(transport)
-        self._wskey = key
-        self.websocket_version = 13
-        self.websocket_protocols = [] if subprotocol is None else [subprotocol]
-        self.websocket_extensions: list[Any] = []
-        self.succeedHandshake(subprotocol)
+        self.factory.countConnections += 1
+        self.websocket_protocol_in_use = subprotocol
+        self.state = _OPEN
+        self.wire = transport if isinstance(transport, Wire) else Wire()
+        transport.write(self._answer(key, subprotocol))
+        self.onOpen()
+        self._offer()
+
+    def _answer(self, key: str, subprotocol: str | None) -> bytes:
+        """Answer a handshake (RFC 6455, section 4.2.2)."""
+        spoken = "" if subprotocol is None else f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
+        accepted = b64encode(sha1(key.encode() + self._WS_MAGIC).digest()).decode()  # noqa: S324
+        return f"{self._preamble}{spoken}{_ACCEPT}{accepted}\r\n\r\n".encode()
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
-        self._connectionMade()
 
     def _onOpen(self) -> None:
         self.onOpen()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._connectionLost(reason)  # type: ignore[arg-type]
+        # Not its server's, which only counts, and logs.
+        WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]  # noqa: SLF001
+        self.factory.countConnections -= 1
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         # *sync* and *chopsize* are for test suites of the protocol, and never asked for here.
         self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
+        self.frames_received(*take(data, MOST_AT_ONCE, self.wire.longest))
+
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
+        """
+        Receive what `take` has made of data.
+
+        @param frames: text messages, and None for each empty pong.
+        @param rest: the data behind them.
+        """
         self._frames = MOST_AT_ONCE
-        if (
-            self.current_frame is None
-            and not self.inside_message
-            and not self.data
-            and self.state == _OPEN
-        ):
-            data = self._take_texts(data)
-        if data and self.state != _CLOSED:
-            self._dataReceived(data)
+        for text in frames:
+            # A message may have been a reason to close.
+            if self.state != _OPEN:
+                break
+            self._frames -= 1
+            if text is None:
+                self.pong_received()
+            else:
+                self.onMessage(text, False)
+        if rest and self.state != _CLOSED:
+            self._dataReceived(rest)
+            self._offer()
             if not self._frames and self.data:
                 self.held_up()
+
+    def _offer(self) -> None:
+        """Let whole frames be taken of what comes next, if that begins with a frame."""
+        between = self.current_frame is None and not (self.inside_message or self.data)
+        self.wire.longest = self.maxFramePayloadSize if between and self.state == _OPEN else 0
+
+    @abstractmethod
+    def pong_received(self) -> None:
+        """Receive an empty pong."""
 
     @abstractmethod
     def held_up(self) -> None:
@@ -122,6 +180,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     def go_on(self) -> None:
         """Read on after `held_up`."""
         data, self.data = self.data, b""
+        self._offer()
         self.dataReceived(data)
 
     def consumeData(self) -> None:
@@ -131,47 +190,27 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
             if self.current_frame is None:
                 self._frames -= 1
 
-    def _take_texts(self, data: bytes) -> bytes:
-        """
-        Handle the text messages that *data* begins with, as far as they are of the usual kind;
-        return the rest unread.
-        """
-        at, end = 0, len(data)
-        while at < end and self._frames and data[at] == _TEXT and self.state == _OPEN:
-            if end - at < _SHORT_HEAD:
-                break
-            size = data[at + 1] - 0x80
-            start = at + _SHORT_HEAD
-            if size == 126 and end - at >= _LONG_HEAD:
-                size = data[at + 2] << 8 | data[at + 3]
-                start = at + _LONG_HEAD
-                if size < 126:
-                    break
-            elif not 0 <= size < 126:
-                break
-            stop = start + size
-            if stop > end or size > self.maxFramePayloadSize:
-                break
-            payload = _unmasked(data[start - 4 : start], data[start:stop])
-            if not payload.isascii() and not _is_utf8(payload):
-                break
-            at = stop
-            self._frames -= 1
-            self.onMessage(payload, False)
-        return data[at:] if at else data
+
+class _Nowhere:
+    """A transport that drops what is written."""
+
+    def write(self, data: bytes) -> None:
+        """Drop *data*."""
 
 
-def _unmasked(mask: bytes, payload: bytes) -> bytes:
-    """Return *payload* without its mask (RFC 6455, section 5.3)."""
-    size = len(payload)
-    pattern = (mask * (size // 4 + 1))[:size]
-    plain = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")
-    return plain.to_bytes(size, "little")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
+    """
+    The state of a connection that Autobahn has just opened, as far as it is the same for all; and
+    how the answer to its handshake begins.
+    """
+    sample: Any = WebSocketServerProtocol()
+    sample.log = make_logger("critical")
+    sample.factory, sample.transport = factory, _Nowhere()
+    # No timers are started for it.
+    sample.openHandshakeTimeout = sample.autoPingInterval = 0
+    WebSocketProtocol._connectionMade(sample)  # noqa: SLF001
+    sample._wskey, sample.websocket_version = "", 13  # noqa: SLF001
+    sample.websocket_protocols, sample.websocket_extensions = [], []
+    sample.succeedHandshake(None)
+    state = {name: value for name, value in vars(sample).items() if isinstance(value, _SHARED)}
+    return state | {"_preamble": sample.http_response_data.partition(_ACCEPT)[0]}

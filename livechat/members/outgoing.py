@@ -25,6 +25,7 @@ from zope.interface import implementer
 from livechat.errors import ChatError, internal
 from livechat.members.backpressure import Backpressure
 from livechat.members.turns import NextTurn
+from livechat.net.fast import Wire
 from livechat.protocol.encoding import Encoding
 
 
@@ -38,12 +39,14 @@ class Outgoing(ABC):
     The outgoing side of a member.
 
     @ivar encoding: the form in which it gets messages and frames.
+    @ivar wire: of the transport, or one of its own, past which nothing is written.  It is
+        `ready` while frames go out at once: neither stopped nor paused, and nothing waits.
     @ivar unsent: bytes that wait for the peer to read.
     """
 
     __slots__ = (
-        "_backpressure", "_draining", "_flushes", "_paused", "_push", "_ready", "_soon",
-        "_stopped", "_waiting", "encoding", "unsent",
+        "_backpressure", "_draining", "_flushes", "_paused", "_push", "_soon", "_stopped",
+        "_waiting", "encoding", "unsent", "wire",
     )  # fmt: skip
 
     _log = Logger()
@@ -58,8 +61,7 @@ class Outgoing(ABC):
         self._flushes = flushes
         # Writes to the transport.
         self._push: Callable[[bytes], None] = _nowhere
-        # Whether frames go out at once: neither stopped nor paused, and nothing waits.
-        self._ready = False
+        self.wire = Wire()
         self._paused = True
         self._stopped = False
         self._soon: list[bytes] = []
@@ -68,11 +70,11 @@ class Outgoing(ABC):
         self._draining: list[Deferred[None]] = []
 
     def write(self, frames: bytes) -> None:
-        if self._ready:
+        if self.wire.ready:
             self._push(frames)
         elif self._soon:
             soon, self._soon = self._soon, []
-            self._ready = not (self._paused or self._stopped)
+            self.wire.ready = not (self._paused or self._stopped)
             self.write(b"".join((*soon, frames)))
         elif not self._stopped:
             if self._waiting is None:
@@ -81,12 +83,19 @@ class Outgoing(ABC):
             self.unsent += len(frames)
             self._backpressure.check(self, self.unsent)
 
+    def went(self, frames: bytes, sent: int) -> None:
+        if sent < 0:
+            self.write(frames)
+        else:
+            # The wire was ready, so nothing comes before the rest.
+            self._push(frames[sent:])
+
     def write_soon(self, frames: bytes) -> None:
         if self._soon:
             self._soon.append(frames)
-        elif self._ready:
+        elif self.wire.ready:
             # So the next write comes by.
-            self._ready = False
+            self.wire.ready = False
             self._soon.append(frames)
             self._flushes.add(self)
         else:
@@ -104,14 +113,20 @@ class Outgoing(ABC):
         self._draining.append(draining)
         return draining
 
-    def _start(self, push: Callable[[bytes], None]) -> None:
-        """Begin to write: the transport is open."""
+    def _start(self, push: Callable[[bytes], None], wire: Wire | None = None) -> None:
+        """
+        Begin to write: the transport is open.
+
+        @param wire: the transport's.
+        """
         self._push = push
+        if wire is not None:
+            self.wire = wire
         self.resumeProducing()
 
     def _stop(self) -> None:
         """Drop the frames that wait, and all that follow; `_release` is yet to be called."""
-        self._ready = False
+        self.wire.ready = False
         self._stopped = True
         self._push = _nowhere
         self._soon.clear()
@@ -130,7 +145,7 @@ class Outgoing(ABC):
 
     def pauseProducing(self) -> None:
         self._paused = True
-        self._ready = False
+        self.wire.ready = False
 
     def resumeProducing(self) -> None:
         try:
@@ -150,7 +165,7 @@ class Outgoing(ABC):
         self._backpressure.check(self, self.unsent)
         if not self._waiting:
             self._waiting = None
-            self._ready = not (self._paused or self._stopped or self._soon)
+            self.wire.ready = not (self._paused or self._stopped or self._soon)
             if not self._paused:
                 self._release()
 

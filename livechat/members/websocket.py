@@ -15,6 +15,7 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -29,13 +30,14 @@ from livechat import metrics
 from livechat.errors import ChatError, Close, close_code
 from livechat.identity.actor import Actor
 from livechat.limits.connections import Admission
-from livechat.limits.deadlines import Deadlines
+from livechat.limits.deadlines import Deadlines, Rounds
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import Renew, make_session
 from livechat.members.turns import NextTurn
+from livechat.net.fast import Wire
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -46,6 +48,11 @@ MOST_FRAMES: Final = 64
 #: Seconds between pings, and for an answer or any other sign of life.
 PING_EVERY: Final = HEARTBEAT
 PONG_WITHIN: Final = 10
+#: Seconds by which a ping may come early: so a turn of the reactor has many of them, and idle
+#: members do not wake it for each.
+PING_EARLY: Final = 0.25
+#: A ping without payload, which is the same for all.
+PING: Final = b"\x89\x00"
 #: Seconds for the peer's close frame.
 CLOSE_WITHIN: Final = 5
 #: What stands for a close frame without a code, and for a connection that broke (RFC 6455,
@@ -90,17 +97,18 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
 
     def onOpen(self) -> None:
         self.factory.opened(self)
-        self._start(self.transport.write)
+        transport = self.transport
+        self._start(transport.write, transport if isinstance(transport, Wire) else None)
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 
-    def dataReceived(self, data: bytes) -> None:
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
         if self._pinged:
             self._pinged = False
             self.factory.unanswered.stop(self)
         if not self._deaf:
             try:
-                super().dataReceived(data)
+                super().frames_received(frames, rest)
             except Exception:  # noqa: BLE001 - whatever it is, the client is told
                 self.met_a_bug()
 
@@ -154,13 +162,16 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if not self._paused:
             super().onPing(payload)
 
+    def pong_received(self) -> None:
+        if self.session is not None:
+            self.session.control_received()
+
     def ask_for_life(self) -> None:
         """Ping; whatever comes next is an answer."""
         self._pinged = True
-        self.factory.unanswered.start(self)
         # Behind frames that the peer does not read a ping would only wait as well.
         if not self._paused:
-            self.sendPing()
+            self.write(PING)
 
     def too_slow(self) -> None:
         """Close with 4008, which the peer sees if it reads again in time."""
@@ -300,8 +311,8 @@ class SocketFactory(WebSocketServerFactory):
         self.unanswered: Deadlines[Socket] = Deadlines(
             clock, PONG_WITHIN, lambda one: one.silent(), Socket.met_a_bug
         )
-        self._quiet: Deadlines[Socket] = Deadlines(
-            clock, PING_EVERY, self._ask_for_life, Socket.met_a_bug
+        self._pinging: Rounds[Socket] = Rounds(
+            clock, PING_EVERY, self._ask_for_life, early=PING_EARLY
         )
         self._chat = chat
         self._clock = clock
@@ -353,11 +364,11 @@ class SocketFactory(WebSocketServerFactory):
     def opened(self, socket: Socket) -> None:
         """Count *socket* in: it has answered its handshake."""
         self.sockets.add(socket)
-        self._quiet.start(socket)
+        self._pinging.start(socket)
 
     def closed(self, socket: Socket) -> None:
         """Ping *socket* no more: it has sent its close frame."""
-        self._quiet.stop(socket)
+        self._pinging.stop(socket)
         self.unanswered.stop(socket)
 
     def lost(self, socket: Socket) -> None:
@@ -365,6 +376,11 @@ class SocketFactory(WebSocketServerFactory):
         self.sockets.discard(socket)
         self.closed(socket)
 
-    def _ask_for_life(self, socket: Socket) -> None:
-        self._quiet.start(socket)
-        socket.ask_for_life()
+    def _ask_for_life(self, sockets: Sequence[Socket]) -> None:
+        # First, so that one which is closed meanwhile has none.
+        self.unanswered.start_all(sockets)
+        for socket in sockets:
+            try:
+                socket.ask_for_life()
+            except Exception:  # noqa: BLE001 - whatever it is, the others are pinged
+                socket.met_a_bug()

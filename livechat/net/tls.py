@@ -38,14 +38,12 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from livechat.limits.deadlines import Deadlines
-from livechat.net.records import MOST_RECEIVED, receive
+from livechat.net.fast import Wire
+from livechat.net.records import drop, receive
 from livechat.net.uptake import Uptake
 
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
-
-#: A buffer for data that is thrown away.
-_DROPPED: Final = bytearray(MOST_RECEIVED)
 
 #: What the log says of one whose address begins with ``http://``.
 PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://"
@@ -74,7 +72,7 @@ class Port(Protocol):
         """Count and log a handshake that failed."""
 
 
-class Connection(tcp.Server):
+class Connection(tcp.Server, Wire):
     """
     An accepted connection: a transport whose bytes are encrypted on their way.
 
@@ -101,10 +99,6 @@ class Connection(tcp.Server):
     - After the connection is lost, nothing is delivered and writes are ignored.
     """
 
-    # What a write looks at stands in the object itself: with a thousand connections,
-    # each step to another piece of memory is one that the processor has to wait for.
-    __slots__ = ("_direct", "_ssl")
-
     #: Whether `_begin` is to look at what comes before the handshake begins.
     _unheard = False
 
@@ -112,20 +106,18 @@ class Connection(tcp.Server):
         """
         @param accepted: what `twisted.internet.tcp.Server` is made of.
         """
+        Wire.__init__(self)
         super().__init__(*accepted)
         self._port = port
         self._tls: SSL.Connection | None = SSL.Connection(port.context, self.socket)
         self._tls.set_accept_state()
-        self._ssl = self._tls._ssl  # noqa: SLF001
+        self.attach(self._tls._ssl)  # noqa: SLF001
         # Or one read would go on as long as records come that carry no data: a peer that
         # sends new keys without end would have the reactor for itself.
-        _lib.SSL_clear_mode(self._ssl, _lib.SSL_MODE_AUTO_RETRY)
+        _lib.SSL_clear_mode(self.ssl, _lib.SSL_MODE_AUTO_RETRY)
         # Later too, where OpenSSL cannot write before it has read, or read before it has
         # written: the peer changes its keys.
         self._shaking = True
-        # Whether a write may go to OpenSSL past the buffer: the handshake is done, nothing
-        # waits, nobody has closed, and nobody is to be asked for more when it is sent.
-        self._direct = False
         self._paused = False
         self._said_goodbye = False
         self._peer_ended = False
@@ -138,13 +130,26 @@ class Connection(tcp.Server):
             if why is not None or self._shaking or (self._paused and not self.disconnecting):
                 return why
         if self._said_goodbye and self.disconnecting:
-            return self._drop()
+            return drop(self.socket)
         data, why = self._read()
         if data and not self.disconnecting:
             self.protocol.dataReceived(data)
             if self._aborting:
                 return None
         return why
+
+    def frames_received(
+        self, frames: list[bytes | None], rest: bytes, ended: bool
+    ) -> Exception | None:
+        """
+        Tell the protocol what `livechat.net.fast.turn` has read, and go on as `doRead` does.
+
+        An earlier event of the turn may have closed the connection meanwhile.
+        """
+        if self.connected and not (self.disconnecting or self._aborting):
+            protocol: Any = self.protocol
+            protocol.frames_received(frames, rest)
+        return self.doRead() if ended and self.connected else None
 
     def _begin(self) -> Exception | None:
         """Something has come, and no handshake has begun."""
@@ -167,9 +172,10 @@ class Connection(tcp.Server):
             self._port.handshake_failed(self, _in_words(reason))
             return CONNECTION_LOST
         self._shaking = False
+        self.open = not self.disconnecting
         self._port.shaking.stop(self)
-        self._direct = self._nothing_waits()
-        if self._direct:
+        self.direct = self._nothing_waits()
+        if self.direct:
             self.stopWriting()
         else:
             self.startWriting()
@@ -182,12 +188,14 @@ class Connection(tcp.Server):
     def _wait_to_read(self) -> None:
         """The peer must send more of a handshake before anything else can be done."""
         self._shaking = True
+        self.open = False
         self.stopWriting()
         self.startReading()
 
     def _wait_to_write(self) -> None:
         """The peer must take more of a handshake before anything else can be done."""
         self._shaking = True
+        self.open = False
         self.stopReading()
         self.startWriting()
 
@@ -203,29 +211,16 @@ class Connection(tcp.Server):
 
     def _read(self) -> tuple[bytes, Exception | None]:
         """Return the data that has arrived, and how the connection ended, if it did."""
-        data, result = receive(self._ssl, self.fileno())
-        if result > 0 or _lib.SSL_get_error(self._ssl, result) == _lib.SSL_ERROR_WANT_READ:
+        data, result = receive(self.ssl, self.fileno())
+        if result > 0 or _lib.SSL_get_error(self.ssl, result) == _lib.SSL_ERROR_WANT_READ:
             return data, None
         return data, self._cannot_read(result)
-
-    def _drop(self) -> Exception | None:
-        """
-        Throw away what has arrived, as it is: to decrypt what a flood still sends would cost
-        more than all else that is done about it.
-        """
-        try:
-            dropped = self.socket.recv_into(_DROPPED)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        return None if dropped else CONNECTION_DONE
 
     def _cannot_read(self, result: int) -> Exception | None:
         """Why nothing more was read; None if something may be later."""
         assert self._tls is not None
         try:
-            self._tls._raise_ssl_error(self._ssl, result)  # noqa: SLF001
+            self._tls._raise_ssl_error(self.ssl, result)  # noqa: SLF001
         except SSL.WantWriteError:
             self._wait_to_write()
         except SSL.ZeroReturnError:
@@ -243,15 +238,15 @@ class Connection(tcp.Server):
             super().readConnectionLost(reason)
 
     def write(self, data: bytes) -> None:
-        if self._direct and data:
+        if self.direct and data:
             size = len(data)
-            sent = _lib.SSL_write(self._ssl, data, size)
+            sent = _lib.SSL_write(self.ssl, data, size)
             if sent == size:
                 return
             data = data[self._sent_of(data, sent) :]
             if not data:
                 return
-            self._direct = False
+            self.direct = False
         if not self.disconnecting:
             FileDescriptor.write(self, data)
 
@@ -264,7 +259,7 @@ class Connection(tcp.Server):
         # Either the kernel takes no more, or the connection is broken, which the next
         # attempt will find again, where it can be told.
         with suppress(SSL.Error):
-            self._tls._raise_ssl_error(self._ssl, result)  # noqa: SLF001
+            self._tls._raise_ssl_error(self.ssl, result)  # noqa: SLF001
         return 0
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
@@ -274,7 +269,7 @@ class Connection(tcp.Server):
         if self._shaking:
             return self._shake()
         why: Exception | int | None = FileDescriptor.doWrite(self)
-        self._direct = bool(self.connected) and self._nothing_waits()
+        self.direct = bool(self.connected) and self._nothing_waits()
         return why
 
     def writeSomeData(self, data: bytes) -> int | Exception:  # type: ignore[override]
@@ -311,7 +306,7 @@ class Connection(tcp.Server):
             producer.stopProducing()
         else:
             # One that is not streaming is asked for more by `doWrite`, when all is sent.
-            self._direct = self._direct and streaming
+            self.direct = self.direct and bool(streaming)
             FileDescriptor.registerProducer(self, producer, streaming)
 
     def unregisterProducer(self) -> None:
@@ -321,7 +316,7 @@ class Connection(tcp.Server):
         if not self.connected or self.disconnecting:
             return
         self.disconnecting = 1
-        self._direct = False
+        self.open = self.direct = False
         self._uptake = Uptake(self.fileno())
         self._port.closing.start(self)
         producer, self.producer = self.producer, None
@@ -353,11 +348,11 @@ class Connection(tcp.Server):
             super().loseWriteConnection()
 
     def abortConnection(self) -> None:
-        self._direct = False
+        self.open = self.direct = False
         super().abortConnection()
 
     def _closeWriteConnection(self) -> None:
-        self._direct = False
+        self.direct = False
         if not self._goodbye():
             self._writeDisconnected = False
             self.startWriting()
@@ -381,14 +376,15 @@ class Connection(tcp.Server):
         return True
 
     def connectionLost(self, reason: Failure) -> None:
-        self._direct = False
+        self.open = self.direct = False
         self._port.shaking.stop(self)
         self._port.closing.stop(self)
         unsent = self._shaking or self.dataBuffer or self._tempDataBuffer
         if self.connected and not unsent and reason.check(ConnectionDone):
             self._goodbye()
         # Whoever still has this transport must not keep 30 KB of OpenSSL's with it.
-        self._tls = self._ssl = None
+        self._tls = None
+        self.detach()
         super().connectionLost(reason)
 
 

@@ -30,7 +30,7 @@ from livechat.interfaces import ISink
 from livechat.protocol.messages import Entry, Place
 from livechat.protocol.v1 import ServerFrame
 from livechat.rooms.local_room import LocalRoom
-from livechat.rooms.member import IMember
+from livechat.rooms.member import IMember, WriteAll
 from livechat.system.time import Time
 
 #: Members that are written to in one turn: some 5 ms of one core.
@@ -43,8 +43,12 @@ _log = Logger()
 class Hub:
     """Rooms by name, and the turns in which their batches are written."""
 
-    def __init__(self, time: Time) -> None:
+    def __init__(self, time: Time, write_all: WriteAll) -> None:
+        """
+        @param write_all: writes to the wires of members.
+        """
         self._time = time
+        self._write_all = write_all
         self._rooms: dict[str, LocalRoom] = {}
         self._watchers: dict[str, dict[ISink, None]] = {}
         # Rooms with batches, in the order of their turns.
@@ -61,7 +65,7 @@ class Hub:
         """
         there = self._rooms.get(room)
         if there is None:
-            there = self._rooms[room] = LocalRoom(room)
+            there = self._rooms[room] = LocalRoom(room, self._write_all)
         if member not in there:
             there.add(member, reads=reads)
 

@@ -5,6 +5,10 @@ A *batch* is encoded once for each encoding, joined, and written to each member 
 It is sealed before its set of readers changes: a client that joins between two messages of a
 turn gets the second one only.
 
+Members of one encoding make a *lane*, whose wires are written to in one call, by a function
+that the room is given (`livechat.net.fast`).  Members whose wire did not take all are told
+by `IMember.went`.  Lanes are kept until the membership changes.
+
 A member is *live*, and gets what is delivered; or it is *reading* what it missed out of the
 history, and gets nothing until it has caught up with the room.  Histories are ahead of
 deliveries by some messages, so a member may have read what is delivered only later: it is
@@ -16,70 +20,23 @@ get a frame with the gap first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final
 
 from twisted.logger import Logger
 
 from livechat.errors import internal
-from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
+from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Entry, Place, retracted_by, without
 from livechat.protocol.v1 import Resumed, ServerFrame
-from livechat.rooms.member import IMember
+from livechat.rooms.batch import Batch, Lane, Stretch, lanes
+from livechat.rooms.member import IMember, WriteAll
 
-#: Entries with their epoch, or a frame.
-_Part = tuple[str, Sequence[Entry]] | ServerFrame
+#: The bytes of a write that are sent.
+_SENT: Final = itemgetter(1)
 
 _log = Logger()
-
-
-class Batch:
-    """
-    Parts that are written together, and the members that are yet to get them.
-
-    @ivar news: holds entries, for live members; else frames, for all that understand them.
-    @ivar number: the room's batches are counted.
-    @ivar entries: how many it holds.
-    @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.
-    @ivar written: members that have got it.
-    """
-
-    __slots__ = (
-        "_encoded", "_parts", "entries", "news", "number", "readers", "since", "written",
-    )  # fmt: skip
-
-    def __init__(self, news: bool, number: int) -> None:
-        self.news = news
-        self.number = number
-        self.readers: Iterator[IMember] | None = None
-        self.entries = self.since = self.written = 0
-        self._parts: list[_Part] = []
-        self._encoded: list[bytes | None] = [None] * len(Encoding)
-
-    def add(self, part: _Part) -> None:
-        self._parts.append(part)
-
-    def encoded(self, encoding: Encoding) -> bytes:
-        found = self._encoded[encoding]
-        if found is None:
-            found = self._encoded[encoding] = b"".join(
-                [
-                    encode_entries(encoding, *part)
-                    if isinstance(part, tuple)
-                    else encode_frame(encoding, part)
-                    for part in self._parts
-                ]
-            )
-        return found
-
-    def retract(self, epoch: str, refs: frozenset[int]) -> None:
-        """Write nothing more of the messages *refs* of *epoch*: to other members they are gone."""
-        self._parts = [
-            (epoch, without(part[1], refs))
-            if isinstance(part, tuple) and part[0] == epoch
-            else part
-            for part in self._parts
-        ]
-        self._encoded = [None] * len(Encoding)
 
 
 class LocalRoom:
@@ -95,10 +52,14 @@ class LocalRoom:
     @ivar batches: only the last one may still take parts.
     """
 
-    __slots__ = ("_count", "batches", "early", "framed", "live", "name", "place", "reading")
+    __slots__ = (
+        "_count", "_lanes", "_write_all", "batches", "early", "framed", "live", "name", "place",
+        "reading",
+    )  # fmt: skip
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, write_all: WriteAll) -> None:
         self.name = name
+        self._write_all = write_all
         self.live: dict[IMember, int] = {}
         self.early: dict[IMember, Place] = {}
         self.reading: dict[IMember, None] = {}
@@ -106,6 +67,8 @@ class LocalRoom:
         self.place: Place | None = None
         self.batches: list[Batch] = []
         self._count = 0
+        # Of live members, and of framed ones; None: they have changed.
+        self._lanes: dict[bool, tuple[Lane, ...] | None] = {True: None, False: None}
 
     def __len__(self) -> int:
         return len(self.live) + len(self.early) + len(self.reading)
@@ -128,7 +91,8 @@ class LocalRoom:
     def remove(self, member: IMember) -> None:
         """Remove *member*.  No-op if it is not in."""
         self._withdraw(member)
-        self.framed.pop(member, None)
+        if self.framed.pop(member, None) is not None:
+            self._outdated(news=False)
 
     def read(self, member: IMember) -> None:
         """Deliver nothing more to *member*, which reads instead."""
@@ -155,24 +119,40 @@ class LocalRoom:
 
     def _withdraw(self, member: IMember) -> None:
         """Remove *member* from the live, early and reading sets; it remains in the room."""
-        self.live.pop(member, None)
+        if self.live.pop(member, None) is not None:
+            self._outdated(news=True)
         self.early.pop(member, None)
         self.reading.pop(member, None)
 
+    def _outdated(self, *, news: bool) -> None:
+        """A member is no reader any more, of batches that wait either."""
+        self._lanes[news] = None
+        for batch in self.batches:
+            batch.stale = batch.stale or batch.news == news
+
     def _add_live(self, member: IMember) -> None:
         self._seal()
+        self._lanes[True] = None
         self.live[member] = self._count
 
     def _add_framed(self, member: IMember) -> None:
         if member.encoding != Encoding.PLAIN and member not in self.framed:
             self._seal()
+            self._lanes[False] = None
             self.framed[member] = 0
 
     def _seal(self) -> None:
         """Fix the readers of all batches: the members that are there now."""
         for batch in self.batches:
             if batch.readers is None:
-                batch.readers = iter(tuple(self.live if batch.news else self.framed))
+                batch.readers = self._lanes_of(news=batch.news)
+                batch.stale = False
+
+    def _lanes_of(self, *, news: bool) -> tuple[Lane, ...]:
+        found = self._lanes[news]
+        if found is None:
+            found = self._lanes[news] = lanes(self.live if news else self.framed)
+        return found
 
     def _open_batch(self, *, news: bool) -> Batch:
         """Return a batch that takes more parts."""
@@ -250,25 +230,62 @@ class LocalRoom:
         batch = self.batches[0]
         if batch.readers is None:
             self._seal()
-        assert batch.readers is not None
-        done, number = 0, batch.number
-        wanted = self.live if batch.news else self.framed
-        for member in batch.readers:
-            # A member that has left meanwhile gets nothing; nor does one that was away and is
-            # back, and has read the batch's entries.
-            if wanted.get(member, number) < number:
-                try:
-                    # Plain members get nothing of events alone.
-                    if frames := batch.encoded(member.encoding):
-                        member.write(frames)
-                    batch.written += 1
-                except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
+        done = 0
+        while done < most:
+            stretch = batch.take(most - done)
+            if stretch is None:
+                self.batches.pop(0)
+                return done, batch
+            lane, start, stop = stretch
+            done += stop - start
+            try:
+                self._write_stretch(batch, self._present(batch, stretch))
+            except Exception:  # noqa: BLE001 - nobody knows who has got how much
+                for member in lane.members[start:stop]:
                     self._cut_off(member)
-            done += 1
-            if done >= most:
-                return done, None
-        self.batches.pop(0)
-        return done, batch
+        return done, None
+
+    def _present(self, batch: Batch, stretch: Stretch) -> Stretch:
+        """
+        Leave out of *stretch* the members that have left meanwhile; so did one that was away
+        and is back, and has read the entries of *batch*.
+        """
+        if not batch.stale:
+            return stretch
+        lane, start, stop = stretch
+        members = [each for each in lane.members[start:stop] if self._reads(each, batch)]
+        return Lane(lane.encoding, members), 0, len(members)
+
+    def _reads(self, member: IMember, batch: Batch) -> bool:
+        """Tell whether *member* is a reader of *batch*, and has been since it was sealed."""
+        wanted = self.live if batch.news else self.framed
+        return wanted.get(member, batch.number) < batch.number
+
+    def _write_stretch(self, batch: Batch, stretch: Stretch) -> None:
+        lane, start, stop = stretch
+        frames = batch.encoded(lane.encoding)
+        # Plain members get nothing of events alone.
+        left = self._write_all(lane.wires, frames, start, stop) if frames else []
+        batch.written += stop - start - len(left)
+        if left:
+            self._tell(batch, lane, frames, left)
+
+    def _tell(self, batch: Batch, lane: Lane, frames: bytes, left: list[tuple[int, int]]) -> None:
+        """Tell the members whose wire did not take all of *frames*."""
+        # First those of whose frames something has begun: before anything else is written to
+        # anybody, the rest must be.
+        left.sort(key=_SENT, reverse=True)
+        for index, sent in left:
+            member = lane.members[index]
+            # It may have left because of what another was told.
+            if sent < 0 and not self._reads(member, batch):
+                continue
+            try:
+                member.went(frames, sent)
+                batch.written += 1
+            except Exception:  # noqa: BLE001 - whatever it is, it is this member's own
+                self._cut_off(member)
+            lane.wires[index] = member.wire
 
     def _cut_off(self, member: IMember) -> None:
         """Close a connection that cannot be written to; the others must not notice."""

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from livechat.errors import ChatError
 from livechat.protocol.encoding import Encoding
 
+#: Writes the same bytes to many wires, as `livechat.net._slow.write_all` says.
+WriteAll = Callable[[list[Any], bytes, int, int], list[tuple[int, int]]]
+
 
 class IMember(Interface):
     """A connection that a room's entries are written to."""
 
     encoding: Encoding = Attribute("In which form it gets them.")
+    wire: object = Attribute("What `WriteAll` writes to; another kind of object: nothing.")
 
     def write(frames: bytes) -> None:
         """
         Send whole frames of its encoding, in the order of the calls.
 
         Does not block and is bounded: a member that does not read is closed.
+        """
+
+    def went(frames: bytes, sent: int) -> None:
+        """
+        Send the rest of *frames*, which were written to the wire.
+
+        @param sent: the bytes that were sent; -1 if the wire was not ready for any.
         """
 
     def turn_away(error: ChatError) -> None:

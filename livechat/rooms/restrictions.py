@@ -14,8 +14,9 @@ that knows an address of the person restricts it, too, so that a new key does no
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import msgspec
@@ -36,6 +37,9 @@ _LARGEST: Final = 4_096
 #: Seconds for which a process remembers from where a user came, and how many it remembers.
 REMEMBERED: Final = 3_600.0
 MOST_REMEMBERED: Final = 100_000
+#: Seconds, and users, of one generation of these.
+GENERATION: Final = 600.0
+FULL: Final = MOST_REMEMBERED // 10
 #: Addresses of one user that are.
 MOST_ADDRESSES: Final = 8
 #: Begins the key of an address.
@@ -177,37 +181,53 @@ class Restrictions:
 
 
 class Origins:
-    """From where users came lately: marks of addresses, by subject."""
+    """
+    From where users came lately: marks of addresses, by subject.
+
+    Whoever was seen within `GENERATION` seconds has the same time, that of the generation.  So a
+    guest costs two pointers and a key: a flood of guests leaves as many as are remembered.
+    """
 
     def __init__(self, time: Time) -> None:
         self._time = time
-        # The one that was seen last is last.
-        self._seen: OrderedDict[str, dict[str, float]] = OrderedDict()
+        # When each began, and the marks of a subject, with blanks between them; the newest first.
+        self._generations: deque[tuple[float, dict[str, str]]] = deque()
 
     def add(self, subject: str, mark: str) -> None:
         """Remember that *subject* came from there."""
         now = self._time.seconds()
-        marks = self._seen.setdefault(subject, {})
-        marks.pop(mark, None)
-        marks[mark] = now
-        if len(marks) > MOST_ADDRESSES:
-            del marks[next(iter(marks))]
-        self._seen.move_to_end(subject)
-        self._forget(now - REMEMBERED)
+        if self._is_over(now):
+            self._begin(now)
+        newest = self._generations[0][1]
+        marks = [each for each in newest.get(subject, "").split() if each != mark]
+        # Interned: users of one address have one string.
+        newest[subject] = sys.intern(" ".join([*marks, mark][-MOST_ADDRESSES:]))
 
-    def _forget(self, since: float) -> None:
-        """Forget users that were seen before *since*, and the oldest of too many."""
-        while True:
-            subject, marks = next(iter(self._seen.items()))
-            if len(self._seen) <= MOST_REMEMBERED and max(marks.values()) >= since:
-                return
-            del self._seen[subject]
+    def _is_over(self, now: float) -> bool:
+        """Tell whether the newest generation takes no more users."""
+        if not self._generations:
+            return True
+        began, seen = self._generations[0]
+        return began <= now - GENERATION or len(seen) >= FULL
+
+    def _begin(self, now: float) -> None:
+        """Begin a generation; forget those that are too old, and the oldest of too many."""
+        left = MOST_REMEMBERED - FULL
+        kept: deque[tuple[float, dict[str, str]]] = deque([(now, {})])
+        for began, seen in self._generations:
+            left -= len(seen)
+            if began > now - REMEMBERED and left >= 0:
+                kept.append((began, seen))
+        self._generations = kept
 
     def of(self, subject: str) -> list[str]:
-        """The marks of *subject* that are not too old."""
+        """The marks of *subject* that are not too old, the newest first."""
         since = self._time.seconds() - REMEMBERED
-        marks: Mapping[str, float] = self._seen.get(subject, {})
-        return [mark for mark, seen in marks.items() if seen >= since]
+        marks: dict[str, None] = {}
+        for began, seen in self._generations:
+            if began > since:
+                marks |= dict.fromkeys(reversed(seen.get(subject, "").split()))
+        return [*marks][:MOST_ADDRESSES]
 
 
 def restrictions_map(backend: IBackend) -> ISharedMap:

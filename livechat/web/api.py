@@ -46,6 +46,9 @@ from livechat.web.refusals import held
 _ALLOWANCE_AGE: Final = 30
 #: The beginning of the paths of WebSockets.
 _SOCKETS: Final = b"/ws/chat/"
+#: How requests begin that may go the short way in (`livechat.http.short`): those that send, but for
+#: batches, and handshakes.
+SHORT: Final = rb"POST /chat/(?:send/|actions/[A-Za-z0-9])|GET /ws/chat/"
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 

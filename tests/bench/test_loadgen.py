@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import re
 import ssl
 import struct
@@ -583,6 +584,28 @@ def test_stalled_readers_are_no_members() -> None:
     result = play(Server(), "--stall-readers", "1")
     assert result.says(stalled_readers=1, expected=MESSAGES * (MEMBERS - 1))
     assert result.code == 0
+
+
+def test_pings_of_the_measured_time() -> None:
+    """Pings before it are answered, and not counted with those for which CPU was measured."""
+
+    class Pinging(Server):
+        def greet(self, member: Member) -> None:
+            self.ping(member, 0)
+
+        def ping(self, member: Member, sent: int) -> None:
+            member.writer.write(frame(b"", PING))
+            if sent < 20:
+                asyncio.get_running_loop().call_later(0.02, self.ping, member, sent + 1)
+
+    server = Pinging()
+    idle = ("--mode", "idle", "--settle", "0.1", "--warmup", "0", "--duration", "0.5")
+    result = play(server, *idle, "--pids", str(os.getpid()))
+    assert result.says(pings=21 * MEMBERS)
+    assert server.pongs == 21 * MEMBERS
+    measured = result.report["measured_pings"]
+    assert MEMBERS <= measured < 21 * MEMBERS
+    assert result.report["cpu_us_per_ping"] > 0
 
 
 def test_steps_before_a_member_is_ready() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,18 +19,22 @@ from bench.moderated import RESTRICTIONS, ROOMS, SETTINGS, write_maps
 from bench.ours import BEFORE, OURS, before
 from bench.peers.catalogue import PEERS, Peer, Place, Sending
 from bench.results import Results, Run, share, wrong
-from bench.run import BEGIN, END, README, between, outcome, plan, rotated
-from bench.scenarios import DELIVERIES, HANDSHAKES, SCENARIOS, Scenario
+from bench.run import BEGIN, END, README, arguments, between, chosen, outcome, plan, rotated
+from bench.scenarios import DELIVERIES, HANDSHAKES, PING_EVERY, ROUNDS, SCENARIOS, Scenario
 from bench.table import Setting, render, short
 from bench.targets import TARGETS, Target, judge
 from bench.unstored import EPOCH, UnstoredBackend
+from livechat.backends.retention import Retention
+from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
+from livechat.members.websocket import PING_EVERY as SECONDS_BETWEEN_PINGS
 from livechat.protocol.messages import Draft, Message, Newest, Retraction
 from livechat.system.time import Time
 from tests.map_contract import REPORT
 from tests.support import RecordingSink, kind, make_free_rules, result
+from tests.support.outcomes import amend, publish
 
 FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")
 RESUME = next(scenario for scenario in SCENARIOS if scenario.resumes)
@@ -371,7 +376,7 @@ def test_nothing_is_stored() -> None:
     assert verifyObject(IBackend, backend)
     backend.start(sink, lambda: REPORT)
     result(backend.messages.subscribe("a"))
-    answers = [backend.messages.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
+    answers = [publish(backend.messages, Draft(room, text)) for room, text in ("ax", "by", "az")]
     assert not sink.delivered
     clock.advance(0)
     messages: list[Message] = [result(answer) for answer in answers]
@@ -380,7 +385,7 @@ def test_nothing_is_stored() -> None:
     page = result(backend.messages.read("a", 0, 100))
     assert (page.position.seq, page.position.oldest, page.messages) == (2, 3, ())
     assert result(backend.messages.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
-    assert kind(backend.messages.amend(Retraction("a", (1,)))) is Kind.NOT_FOUND
+    assert kind(amend(backend.messages, Retraction("a", (1,)))) is Kind.NOT_FOUND
     assert backend.trouble() is None
 
 
@@ -389,10 +394,10 @@ def test_what_waits_is_delivered_at_the_end() -> None:
     backend = UnstoredBackend(Clock())
     backend.start(sink, lambda: REPORT)
     result(backend.messages.subscribe("a"))
-    answer = backend.messages.publish(Draft("a", "x"))
+    answer = publish(backend.messages, Draft("a", "x"))
     result(backend.stop())
     assert result(answer).seq == 1
-    assert kind(backend.messages.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
+    assert kind(publish(backend.messages, Draft("a", "y"))) is Kind.UNAVAILABLE
     result(backend.stop())
 
 
@@ -409,3 +414,82 @@ def test_moderated(tmp_path: Path) -> None:
     assert {where for where, _, _ in restrictions} > {"*", "room1"}
     assert len(rules.settings.changed()) == ROOMS
     assert rules.settings.of("room0").topic == SETTINGS.topic
+
+
+# livechat in rooms that exist, and without its native part.
+
+
+def test_existing_rooms(tmp_path: Path) -> None:
+    """The livechat that is measured finds a message in each of the rooms."""
+    place = Place(1, tmp_path, tmp_path, tmp_path)
+    assert replace(OURS[0], existing=3).first(place) == {}
+    database = Database(tmp_path / "state", Retention(), time.time, time.monotonic)
+    database.prepare()
+    found = database.newest([f"existing-{number}" for number in range(4)])
+    database.close()
+    database.release()
+    assert [newest.seq for newest in found.values()] == [1, 1, 1]
+
+
+def test_nothing_exists_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    for ours in OURS[:3]:
+        assert ours.first(Place(1, tmp_path, tmp_path, tmp_path)) == {}
+    assert not [*tmp_path.iterdir()]
+
+
+def test_without_the_native_part(tmp_path: Path) -> None:
+    place = Place(1, tmp_path, tmp_path, tmp_path)
+    native, pure, *_ = OURS
+    assert "LIVECHAT_PURE" not in native.environment(place)
+    assert pure.environment(place) == {**native.environment(place), "LIVECHAT_PURE": "1"}
+    assert pure.command(place) == native.command(place)
+    assert rows(render(Results(), [FANOUT], OURS[:2], Setting([], 5)))[0][2:] == [
+        "livechat",
+        "livechat, pure",
+    ]
+
+
+def test_what_is_chosen(tmp_path: Path) -> None:
+    def names(*words: str) -> list[list[str]]:
+        found = chosen(arguments().parse_args(words))
+        return [[each.name for each in part] for part in found]
+
+    ours, others = [each.name for each in OURS], [each.name for each in PEERS]
+    assert names() == [ours, others]
+    assert names("--ours", "pure", "livechat", "--peers", "ws") == [["livechat", "pure"], ["ws"]]
+    program = tmp_path / ".venv" / "bin" / "twistd"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    earlier = "--before", str(tmp_path)
+    assert names(*earlier) == [["livechat", BEFORE], []]
+    assert names(*earlier, "--ours", "livechat", "pure") == [["livechat", "pure", BEFORE], []]
+
+
+def test_before_is_where_livechat_is(tmp_path: Path) -> None:
+    program = tmp_path / ".venv" / "bin" / "twistd"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    earlier = before(tmp_path)
+    assert all(each.suits(earlier) == each.suits(OURS[0]) for each in SCENARIOS)
+
+
+def test_pings_are_measured_in_whole_rounds() -> None:
+    scenario = next(each for each in SCENARIOS if each.name == "idle-pings")
+    assert PING_EVERY == SECONDS_BETWEEN_PINGS
+    for duration in (scenario.duration, scenario.least):
+        assert duration % PING_EVERY == 0
+    assert ROUNDS >= 1
+
+
+def test_targets_of_the_pure_one_are_told_apart() -> None:
+    found = [*runs("livechat", 100), *runs("pure", 70), *runs(BEFORE, 80)]
+    text = render(
+        Results(found),
+        [FANOUT],
+        [*OURS[:2], *fakes(BEFORE)],
+        Setting(["a machine"], 5),
+    )
+    assert [[line[2], line[-1]] for line in rows(text)[5:]] == [
+        ["≥ 0.95 × before", "met"],
+        ["pure: ≥ 0.95 × before", "**missed**"],
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from livechat.limits.deadlines import MOST_AT_ONCE, Deadlines
+from livechat.limits.deadlines import MOST_AT_ONCE, Deadlines, Rounds
 from tests.support import TURN, TurnClock
 
 
@@ -187,3 +189,68 @@ def test_a_bug() -> None:
         assert len(events) == (0 if told else 1)
         missed.clear()
     assert failed == ["a"]
+
+
+def rounds(clock: Clock, early: float) -> tuple[Rounds[str], list[tuple[float, str]]]:
+    """Rounds of ten seconds, and which were due together, when."""
+    due: list[tuple[float, str]] = []
+    made: Rounds[str] = Rounds(
+        clock, 10, lambda ones: due.append((clock.seconds(), "".join(ones))), early=early
+    )
+    return made, due
+
+
+def test_rounds() -> None:
+    """Each is due again and again, those of a turn together, until it is stopped."""
+    clock = Clock()
+    made, due = rounds(clock, 1)
+    for one in "abc":
+        made.start(one)
+        clock.advance(1)
+    clock.pump([1] * 18)
+    assert due == [(10, "ab"), (12, "c"), (20, "ab")]
+    made.stop("a")
+    clock.pump([1] * 10)
+    assert due[3:] == [(22, "c"), (30, "b")]
+    made.stop("b")
+    made.stop("c")
+    assert clock.getDelayedCalls() == []
+
+
+def test_rounds_of_many() -> None:
+    """A turn has no more than so many, and nobody is left out."""
+    clock = TurnClock()
+    made, due = rounds(clock, 1)
+    for number in range(MOST_AT_ONCE + 1):
+        made.start(chr(number + 1_000))
+    clock.advance(10 + TURN)
+    clock.advance(TURN)
+    assert [len(ones) for _, ones in due] == [MOST_AT_ONCE, 1]
+    clock.advance(10)
+    clock.advance(TURN)
+    assert [len(ones) for _, ones in due] == [MOST_AT_ONCE, 1] * 2
+
+
+def test_one_that_is_stopped_in_its_round() -> None:
+    clock = Clock()
+    made: Rounds[str] = Rounds(clock, 10, lambda _: made.stop("a"), early=0)
+    made.start("a")
+    clock.advance(10)
+    assert clock.getDelayedCalls() == []
+    made.start("b")
+    assert len(clock.getDelayedCalls()) == 1
+
+
+def test_a_bug_in_a_round() -> None:
+    """It is logged, and the rounds go on."""
+    clock = Clock()
+
+    def fail(ones: Sequence[str]) -> None:
+        raise ZeroDivisionError
+
+    made: Rounds[str] = Rounds(clock, 10, fail, early=0)
+    made.start("a")
+    with capturedLogs() as events:
+        clock.pump([10, 10])
+    assert len(events) == 2
+    assert "a" in made

@@ -118,7 +118,8 @@ def test_removing(
     assert operator.messages() == ["Removed by a moderator", "afterwards"]
     assert [each["message"] for each in daemon.history(room)] == ["afterwards"]
     operator.page.get_by_role("link", name="Audit").click()
-    operator.page.reload()
+    # A click begins a navigation and does not wait for it.
+    expect(operator.page.get_by_role("heading", name="Audit")).to_be_visible()
     assert (
         records(operator)[0] == f"Operator removed a message of Ann in {room}: call me: 0123 {room}"
     )

@@ -15,16 +15,17 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
-from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
     CLOSE_WITHIN,
     MOST_FRAMES,
+    PING_EARLY,
     PING_EVERY,
     PONG_WITHIN,
     Socket,
 )
+from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.protocol.messages import Message
 from livechat.rooms import recovery
 from livechat.rooms.member import IClient
@@ -341,6 +342,83 @@ def test_pings(port: Port) -> None:
     assert not wire.closing
     assert silent.closing
     assert silent.closed() == 4001
+
+
+def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
+    """It overtakes nothing, not even frames that wait for the end of the turn."""
+    wire, other = port.socket(), port.socket()
+    wire.received()
+    port.world.clock.advance(PING_EVERY - 1)
+    wire.protocol.write_soon(b"\x81\x01x")
+    port.sockets._ask_for_life([wire.protocol, other.protocol])
+    assert wire.received() == b"\x81\x01x\x89\x00"
+    assert other.received() == b"\x89\x00"
+
+
+def test_pings_go_out_together(port: Port) -> None:
+    """Those that are nearly due are pinged in the turn of the first one, and in it again."""
+    wires = [port.socket()]
+    for _ in range(4):
+        port.world.clock.advance(PING_EARLY / 2)
+        wires.append(port.socket())
+    began: float = port.world.clock.seconds() - 2 * PING_EARLY
+    pinged: list[tuple[float, int]] = []
+    for _ in range(2 * round(PING_EVERY / PING_EARLY) + 8):
+        port.world.clock.advance(PING_EARLY / 2)
+        for number, wire in enumerate(wires):
+            for opcode, payload in wire.frames():
+                assert (opcode, payload) == (9, b"")
+                pinged.append((port.world.clock.seconds() - began, number))
+                wire.send(client_frame(b"", 10))
+        port.world.clock.advance(0)
+    later = PING_EVERY + 1.5 * PING_EARLY
+    first = [(PING_EVERY, 0), (PING_EVERY, 1), (PING_EVERY, 2), (later, 3), (later, 4)]
+    assert pinged[:5] == first
+    assert not any(wire.closing for wire in wires)
+
+
+def test_a_member_that_does_not_read_gets_no_pings(port: Port) -> None:
+    """They would wait behind all the rest; its silence ends it all the same."""
+    wire, other = port.socket(), port.socket()
+    wire.protocol.pauseProducing()
+    port.world.clock.advance(PING_EVERY)
+    assert wire.protocol.unsent == 0
+    wire.protocol.resumeProducing()
+    assert wire.frames() == []
+    assert other.frames() == [(9, b"")]
+    port.world.clock.advance(PONG_WITHIN)
+    assert (wire.closed(), other.closed()) == (4001, 4001)
+
+
+def test_a_ping_that_closes_another_member(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is closed meanwhile is not pinged, and misses no pong later."""
+    wire, other = port.socket(), port.socket()
+    ask = Socket.ask_for_life
+
+    def closing(socket: Socket) -> None:
+        ask(socket)
+        if socket is wire.protocol:
+            other.protocol.too_slow()
+
+    monkeypatch.setattr(Socket, "ask_for_life", closing)
+    port.world.clock.advance(PING_EVERY)
+    assert [opcode for opcode, _ in other.frames()] == [8]
+    assert other.protocol not in port.sockets.unanswered
+    assert wire.protocol in port.sockets.unanswered
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"x" * 125])
+def test_unsolicited_pongs_and_pongs_with_a_payload(port: Port, payload: bytes) -> None:
+    """They are counted, and otherwise nothing (RFC 6455, section 5.5.3)."""
+    wire = port.socket()
+    wire.send(client_frame(payload, 10) * 3 + HI)
+    assert wire.heard() == ["hi"]
+    port.world.clock.advance(PING_EVERY)
+    wire.send(client_frame(payload, 10))
+    port.world.clock.advance(PONG_WITHIN)
+    assert wire.frames() == [(9, b"")]
+    wire.send(client_frame(payload, 10) * 20_000)
+    assert wire.closed() == 1008
 
 
 def test_silence_is_bounded(port: Port) -> None:

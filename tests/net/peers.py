@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from livechat.net import certificates, tls_context, tls_port
+from livechat.net import certificates, dispatch, tls_context, tls_port
 from livechat.net.tls_port import TLSPort
 
 _T = TypeVar("_T")
@@ -163,6 +163,9 @@ class PortTest(TestCase):
         from twisted.internet import reactor  # noqa: PLC0415
 
         self.reactor: Any = reactor
+        # As in a daemon.
+        dispatch.install(reactor)
+        self.addCleanup(vars(reactor).pop, "doIteration", None)
         self.patch(tls_port, "HANDSHAKE", self.handshake)
         self.patch(tls_port, "CLOSING", self.closing)
         certificate = certificates.load_or_make(self._directory)

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from livechat.errors import Kind
 from livechat.interfaces import ISink
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Entry, Message, Place
 from livechat.rooms.hub import SLICE, Hub
@@ -48,7 +49,7 @@ def messages(*texts: str) -> list[Message]:
 class HubTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(Time(self.clock))
+        self.hub = Hub(Time(self.clock), write_all)
 
     def deliver(self, room: str, *texts: str) -> None:
         """Deliver, and end the turn."""
@@ -183,7 +184,7 @@ class TurnsTest(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = TurnClock()
-        self.hub = Hub(Time(self.clock))
+        self.hub = Hub(Time(self.clock), write_all)
 
     def turn(self) -> None:
         """One turn of the reactor: what is called in it for later comes in the next one."""

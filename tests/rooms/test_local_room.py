@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import Edited, Gone, Message, Place, Retracted, User
 from livechat.protocol.v1 import Joined
@@ -42,7 +43,7 @@ class Broken(Member):
 
 @pytest.fixture
 def room() -> LocalRoom:
-    return LocalRoom("r")
+    return LocalRoom("r", write_all)
 
 
 def join(room: LocalRoom, *members: Member, reads: bool = False) -> None:

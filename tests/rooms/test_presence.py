@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from livechat.identity.actor import Actor
 from livechat.interfaces import IPresenceSink
+from livechat.net.fast import write_all
 from livechat.protocol.cluster import Share
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import User
@@ -48,7 +49,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(Time(self.clock))
+        self.hub = Hub(Time(self.clock), write_all)
         self.elsewhere = Elsewhere()
         backend: Any = self.elsewhere
         self.presence = Presence(self.clock, self.hub, backend)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from livechat.errors import ChatError, Kind
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import (
     Entry,
@@ -206,7 +207,7 @@ class Play:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.hub = Hub(Time(self.clock))
+        self.hub = Hub(Time(self.clock), write_all)
         self.stream = Stream(self.hub)
         self.members = [Member(self) for _ in range(2)]
         self.plain = RecordingClient()

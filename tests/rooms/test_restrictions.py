@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from livechat.protocol.audit import Author
 from livechat.protocol.messages import User
 from livechat.protocol.moderation import LONGEST_ADDRESS, Restriction
 from livechat.rooms.restrictions import (
+    FULL,
     MOST_ADDRESSES,
     MOST_REMEMBERED,
     REMEMBERED,
@@ -150,19 +152,35 @@ def test_what_was_missed(here: Here) -> None:
 
 
 def test_origins() -> None:
-    """Of a user a few addresses are remembered, of all users so many, for an hour."""
+    """Of a user a few addresses are remembered, for an hour, and of all users so many."""
     clock = Clock()
     origins = Origins(Time(clock))
     for number in range(MOST_ADDRESSES + 2):
         origins.add("u:ann", f"mark{number}")
-    assert origins.of("u:ann") == [f"mark{number}" for number in range(2, MOST_ADDRESSES + 2)]
+    assert origins.of("u:ann") == [f"mark{number}" for number in range(MOST_ADDRESSES + 1, 1, -1)]
     clock.advance(REMEMBERED - 1)
     origins.add("u:ann", "mark5")
+    assert origins.of("u:ann")[:2] == ["mark5", "mark9"]
     clock.advance(2)
     assert origins.of("u:ann") == ["mark5"]
     for number in range(MOST_REMEMBERED):
         origins.add(f"u:{number}", "mark")
-    assert (origins.of("u:ann"), origins.of("u:0")) == ([], ["mark"])
+    assert (origins.of("u:ann"), origins.of(f"u:{FULL}")) == ([], ["mark"])
+
+
+def test_an_address_with_many_guests() -> None:
+    """A flood of guests leaves less than 250 bytes of each."""
+    origins = Origins(Time(Clock()))
+    subjects = [f"g:{number:022}" for number in range(MOST_REMEMBERED)]
+    tracemalloc.start()
+    try:
+        for subject in subjects:
+            # As each connection brings them: strings of its own.
+            origins.add("".join(subject), "".join(["mark", "4711"]))
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 250 * MOST_REMEMBERED
 
 
 class UnreadableTest(SynchronousTestCase):

@@ -14,8 +14,10 @@ from livechat.http.origins import Origins
 from livechat.http.request import Request
 from livechat.http.response import Headers
 from livechat.http.rules import Rules
+from livechat.http.short import ShortWay
 from livechat.http.site import Site
 from livechat.http.tree import Place
+from livechat.http.whole import WholeRequest
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
@@ -25,7 +27,7 @@ from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
 from livechat.web import root
-from livechat.web.api import is_told_by_code
+from livechat.web.api import SHORT, is_told_by_code
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -64,6 +66,7 @@ class Port:
         names: Iterable[str] = ("*",),
         monitors: Access | None = None,
         mounts: Mapping[str, object] | None = None,
+        short: bool = True,
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
@@ -89,6 +92,7 @@ class Port:
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
             body_limit=body_limit(world.keys, limit),
+            short=ShortWay(SHORT, WholeRequest) if short else None,
         )
 
     def _tree(self, origins: Origins, monitors: Access, mounts: Mapping[str, object]) -> Place:

@@ -21,9 +21,14 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.delivered: list[tuple[str, str, Entry]] = []
+        self.recorded: list[tuple[str, Entry]] = []
 
     def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         self.delivered += [(room, epoch, entry) for entry in entries]
+
+    def record(self, room: str, entries: Sequence[Entry]) -> None:
+        """As a backend is given one (`livechat.interfaces.Record`)."""
+        self.recorded += [(room, entry) for entry in entries]
 
     def entries(self, room: str) -> list[Entry]:
         return [entry for where, _, entry in self.delivered if where == room]
@@ -40,6 +45,7 @@ class RecordingClient:
     """Remembers what was written to it."""
 
     encoding = Encoding.PLAIN
+    wire: object = None
 
     def __init__(self) -> None:
         self.data = b""
@@ -51,6 +57,9 @@ class RecordingClient:
 
     def write(self, frames: bytes) -> None:
         self.data += frames
+
+    def went(self, frames: bytes, sent: int) -> None:
+        self.write(frames if sent < 0 else frames[sent:])
 
     def write_soon(self, frames: bytes) -> None:
         self.write(frames)

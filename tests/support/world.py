@@ -28,6 +28,7 @@ from livechat.identity.tokens import Minted, Tokens
 from livechat.interfaces import IAuthenticator, IListener, IPolicy
 from livechat.limits.rates import Rate
 from livechat.limits.source import Source
+from livechat.net.fast import write_all
 from livechat.protocol.messages import User
 from livechat.protocol.settings import Guests, RoomSettings
 from livechat.rooms.chat import Chat
@@ -145,7 +146,7 @@ class World:
         if not held:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
-        self.hub = Hub(self.time)
+        self.hub = Hub(self.time, write_all)
         self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME, keys_map(self.backend))
         self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
@@ -172,7 +173,10 @@ class World:
             listeners=Listeners(listeners, self.time),
         )
         self.backend.start(
-            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+            self.hub,
+            lambda: self.chat.directory.report("here/1", 0, 0),
+            self.chat.presence,
+            self.chat.record,
         )
 
     def _operators(self, path: Path) -> Operators:

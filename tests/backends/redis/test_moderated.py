@@ -28,6 +28,7 @@ from livechat.limits.rates import Rate
 from livechat.limits.source import Source
 from livechat.members.base import JoinRequest
 from livechat.members.session import Session
+from livechat.net.fast import write_all
 from livechat.protocol.actions import ChangeRoom, Pardon, Restrict
 from livechat.protocol.audit import Author
 from livechat.protocol.encoding import Encoding
@@ -60,7 +61,7 @@ class Worker:
 
     def __init__(self, server: RedisServer, reactor: Any) -> None:
         self.time = Time(reactor)
-        self.hub = Hub(self.time)
+        self.hub = Hub(self.time, write_all)
         self.backend = connect(server.url, reactor, Retention(0, 0))
         self.chat = Chat(
             self.backend,
@@ -74,7 +75,9 @@ class Worker:
             rules=make_rules(self.backend, self.time, USUAL),
         )
         directory = self.chat.directory
-        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence, self.chat.record
+        )
 
 
 class Person(NamedTuple):

@@ -19,6 +19,7 @@ from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
 from livechat.members.base import JoinRequest
 from livechat.members.session import Session
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -39,7 +40,7 @@ class Process:
 
     def __init__(self, server: RedisServer, reactor: Any, messages: int) -> None:
         self.reactor = reactor
-        self.hub = Hub(Time(reactor))
+        self.hub = Hub(Time(reactor), write_all)
         self.backend: RedisBackend = connect(server.url, reactor, Retention(messages, 0))
         self.chat = Chat(
             self.backend,
@@ -64,7 +65,9 @@ class Process:
 
         self.backend.published = lossy  # type: ignore[method-assign]
         directory = self.chat.directory
-        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence, self.chat.record
+        )
 
     def lose(self) -> None:
         """Do not hear the next one."""

@@ -1,0 +1,41 @@
+"""
+Rooms that exist before a livechat starts: ``python bench/existing.py DIRECTORY ROOMS``.
+
+The livechat that is measured fills its own state directory: it alone knows its tables.  So this
+is run by its Python, as a script, and uses nothing of the benchmark.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from livechat.backends.retention import Retention
+from livechat.backends.sqlite.database import Database
+from livechat.protocol.messages import Draft
+
+#: Rooms that are made in one transaction.
+GROUP: Final = 1_000
+#: As long as the messages of the loads.
+TEXT: Final = "x" * 100
+
+
+def fill(directory: Path, rooms: int) -> None:
+    """Put a message into each of *rooms* rooms, whose names are not those of the loads."""
+    database = Database(directory, Retention(), time.time, time.monotonic)
+    database.prepare()
+    drafts: Iterator[Draft] = (Draft(f"existing-{number}", TEXT) for number in range(rooms))
+    while group := list(islice(drafts, GROUP)):
+        for result in database.write(group):
+            if isinstance(result, Exception):
+                raise result
+    database.close()
+    database.release()
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]), int(sys.argv[2]))

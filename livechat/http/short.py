@@ -1,0 +1,98 @@
+"""
+The short way in: whole, plain requests are taken apart here, past Twisted's parser.
+
+Twisted reads a request line by line, into objects of which an endpoint needs little.  But most
+of what a chat is sent over HTTP comes whole, in one piece, and has nothing unusual in it:
+
+    head    GET or POST of HTTP/1.1, in printable ASCII, within `LONGEST_HEAD` and `MOST_FIELDS`
+    body    none of a GET; of a POST as long as its one Content-Length says, and all of it there
+    paths   those that the port's owner names, at which endpoints answer
+
+Everything else is Twisted's, untouched.  `tests/http/test_short.py` compares both ways, over
+anything that can be sent, cut anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.web import http
+
+#: Bytes of a head, and fields in it; both are less than the parser's own bounds.
+LONGEST_HEAD: Final = 8_192
+MOST_FIELDS: Final = 64
+#: Digits of a body's length.
+_LONGEST_LENGTH: Final = 9
+_HEAD: Final = (
+    rb"(?=%b)(GET|POST) ([!-~]++) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]++:[\t -~]*+\r\n){1,%d}+)\r\n"
+)
+_FIELD: Final = re.compile(r"([^:]++):([^\r]*+)\r\n")
+#: Fields on which it depends how a request is read.
+_UNUSUAL: Final = frozenset({"transfer-encoding", "expect"})
+
+
+class Whole(Struct, frozen=True):
+    """
+    A request, all of which is there.
+
+    @ivar headers: all values by lower-case name.
+    @ivar rest: the bytes behind it.
+    """
+
+    method: bytes
+    target: bytes
+    headers: dict[str, tuple[str, ...]]
+    body: bytes
+    rest: bytes
+
+
+class ShortWay:
+    """
+    Finds the requests that may go it.
+
+    @ivar make: makes a request of a connection from what was found.
+    """
+
+    def __init__(self, beginnings: bytes, make: Callable[[Any, Whole], http.Request]) -> None:
+        """
+        @param beginnings: a regular expression for how these requests begin; only endpoints may be
+            at their paths.
+        """
+        self._head = re.compile(_HEAD % (beginnings, MOST_FIELDS))
+        self.make = make
+
+    def find(self, data: bytes, max_body: int) -> Whole | None:
+        """The request that *data* begins with; None if it is Twisted's to read."""
+        found = self._head.match(data, 0, LONGEST_HEAD)
+        if found is None:
+            return None
+        headers: dict[str, tuple[str, ...]] = {}
+        for given, value in _FIELD.findall(found[3].decode("ascii")):
+            name = given.lower()
+            values = (value.strip(" \t"),)
+            headers[name] = headers[name] + values if name in headers else values
+        if not _UNUSUAL.isdisjoint(headers) or _closes(headers):
+            return None
+        start = found.end()
+        stop = start + _length(found[1], headers)
+        if not start <= stop <= len(data) or stop - start > max_body:
+            return None
+        return Whole(found[1], found[2], headers, data[start:stop], data[stop:])
+
+
+def _closes(headers: dict[str, tuple[str, ...]]) -> bool:
+    """Tell whether the connection may have to close behind the answer."""
+    return "connection" in headers and "close" in ",".join(headers["connection"]).lower()
+
+
+def _length(method: bytes, headers: dict[str, tuple[str, ...]]) -> int:
+    """The bytes of the body; less than none if they are Twisted's to find out."""
+    given = headers.get("content-length")
+    if given is None:
+        return 0 if method == b"GET" else -1
+    if method == b"GET" or len(given) != 1 or not 0 < len(given[0]) <= _LONGEST_LENGTH:
+        return -1
+    return int(given[0]) if given[0].isdigit() else -1

@@ -1,0 +1,110 @@
+"""Parts that are written together, and the members that are yet to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from livechat.protocol.encoding import Encoding, encode_entries, encode_frame
+from livechat.protocol.messages import Entry, without
+from livechat.protocol.v1 import ServerFrame
+from livechat.rooms.member import IMember
+
+#: Entries with their epoch, or a frame.
+Part = tuple[str, Sequence[Entry]] | ServerFrame
+
+
+class Lane:
+    """
+    Members that get the same bytes.
+
+    @ivar wires: theirs, by the same indexes.  A member that has its wire later is told by
+        itself until then.
+    """
+
+    __slots__ = ("encoding", "members", "wires")
+
+    def __init__(self, encoding: Encoding, members: list[IMember]) -> None:
+        self.encoding = encoding
+        self.members = members
+        self.wires: list[Any] = [member.wire for member in members]
+
+
+#: A part of a lane: the indexes from one to before another.
+Stretch = tuple[Lane, int, int]
+
+
+def lanes(members: Iterable[IMember]) -> tuple[Lane, ...]:
+    """Sort *members* into lanes, in each of which they keep their order; plain ones come last."""
+    found: tuple[list[IMember], ...] = tuple([] for _ in Encoding)
+    for member in members:
+        found[member.encoding].append(member)
+    return tuple(Lane(each, found[each]) for each in reversed(Encoding) if found[each])
+
+
+class Batch:
+    """
+    Parts that are written together, and the members that are yet to get them.
+
+    @ivar news: holds entries, for live members; else frames, for all that understand them.
+    @ivar number: the room's batches are counted.
+    @ivar readers: None while it may take more parts.
+    @ivar stale: a reader may be none any more.
+    @ivar entries: how many it holds.
+    @ivar since: when the first of them was stored, in milliseconds since 1970, UTC.
+    @ivar written: members that have got it.
+    """
+
+    __slots__ = (
+        "_at", "_encoded", "_lane", "_parts", "entries", "news", "number", "readers", "since",
+        "stale", "written",
+    )  # fmt: skip
+
+    def __init__(self, news: bool, number: int) -> None:
+        self.news = news
+        self.number = number
+        self.readers: tuple[Lane, ...] | None = None
+        self.stale = False
+        self.entries = self.since = self.written = 0
+        # The reader whose turn it is: a lane, and a member of it.
+        self._lane = self._at = 0
+        self._parts: list[Part] = []
+        self._encoded: list[bytes | None] = [None] * len(Encoding)
+
+    def add(self, part: Part) -> None:
+        self._parts.append(part)
+
+    def encoded(self, encoding: Encoding) -> bytes:
+        found = self._encoded[encoding]
+        if found is None:
+            found = self._encoded[encoding] = b"".join(
+                [
+                    encode_entries(encoding, *part)
+                    if isinstance(part, tuple)
+                    else encode_frame(encoding, part)
+                    for part in self._parts
+                ]
+            )
+        return found
+
+    def take(self, most: int) -> Stretch | None:
+        """Return the next readers of one lane, *most* at most; None if all had their turn."""
+        assert self.readers is not None
+        if self._lane == len(self.readers):
+            return None
+        lane, start = self.readers[self._lane], self._at
+        self._at = stop = min(start + most, len(lane.members))
+        if stop == len(lane.members):
+            self._lane += 1
+            self._at = 0
+        return lane, start, stop
+
+    def retract(self, epoch: str, refs: frozenset[int]) -> None:
+        """Write nothing more of the messages *refs* of *epoch*: to other members they are gone."""
+        self._parts = [
+            (epoch, without(part[1], refs))
+            if isinstance(part, tuple) and part[0] == epoch
+            else part
+            for part in self._parts
+        ]
+        self._encoded = [None] * len(Encoding)
