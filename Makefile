@@ -60,6 +60,8 @@ test: lint $(CLIENTS)/.done
 
 soak: lint $(CLIENTS)/.done
 	$(BIN)/pytest -m soak -s $(PYTEST)
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "hypothesis and not soak and not bench" \
+		--hypothesis-profile=soak $(PYTEST) || [ $$? -eq 5 ]
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check
