@@ -42,8 +42,9 @@ class Disk:
         with closing(sqlite3.connect(self.path)) as database:
             (number,) = database.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchone()
             found = database.execute(
-                "SELECT seq FROM messages WHERE room = :room"
-                " UNION ALL SELECT seq FROM recent WHERE room = :room ORDER BY seq",
+                "SELECT seq FROM messages WHERE room = :room UNION ALL"
+                " SELECT value ->> 1 FROM journal, json_each(entries) WHERE value ->> 0 = :room"
+                " ORDER BY 1",
                 {"room": number},
             )
             return [seq for (seq,) in found]
