@@ -253,7 +253,7 @@ class BugTest(SynchronousTestCase):
         swept: list[type[Exception]] = [ZeroDivisionError, sqlite3.OperationalError]
 
         class Failing(FailingStore):
-            def sweep(self, start: int) -> None:
+            def sweep(self, *, first: bool) -> None:
                 raise swept.pop()("no")
 
         keeping: Any = self.world.backend._housekeeping
