@@ -22,12 +22,13 @@ BIN := $(VENV)/bin
 BY_FILE := --dist loadfile --no-loadscope-reorder
 CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
+NATIVE := livechat/net/_fast.abi3.so
 PEERS := bench/peers/node_modules
 
 # Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check test soak attack lint chaos bench bench-test bench-peers clean
+.PHONY: help run check test soak attack lint chaos sanitize bench bench-test bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
@@ -36,6 +37,7 @@ help:
 	@echo "make test         set up and run all checks and tests"
 	@echo "make soak         run the tests that take a minute each"
 	@echo "make lint         ruff and mypy only"
+	@echo "make sanitize     run the tests of the C part under AddressSanitizer and UBSan"
 	@echo "make attack       attack it in all ways at once, while a hundred people chat, and measure"
 	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
@@ -46,11 +48,12 @@ run: $(VENV)/.run
 	$(if $(REDIS),deploy/with-redis )$(BIN)/twistd --nodaemon --pidfile= livechat $(ARGS)
 
 # The tests that start no daemon, browser or npm.
-check: lint
+check: lint $(NATIVE)
 	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench" $(PYTEST)
 
 # Exit code 5: of these no test was asked for.
 test: lint $(CLIENTS)/.done
+	@$(MAKE) --silent --no-print-directory $(NATIVE)
 	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not alone" $(PYTEST) || [ $$? -eq 5 ]
 	$(BIN)/pytest -n 2 $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
 
@@ -61,6 +64,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+sanitize: $(VENV)/.test
+	$(BIN)/pytest -q -s -p no:xdist tests/net/test_sanitizers.py
 
 chaos: lint
 	$(BIN)/python -m tests.tools.chaos $(CHAOS)
@@ -95,10 +101,17 @@ $(VENV)/.test: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
 
+# An install goes on without a compiler; the tests do not.
+$(NATIVE): livechat/net/_fast.c | $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@test $@ -nt $< || { \
+		echo "The tests need a C compiler and Python's headers: gcc, python3-dev" >&2; exit 1; \
+	}
+
 $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients/package-lock.json
-	tests/clients/install
+	PYTHON="$(PYTHON)" tests/clients/install
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(NATIVE) $(VENV) $(CLIENTS) .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

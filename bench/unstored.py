@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.scripts import twistd
 from zope.interface import implementer
@@ -18,11 +18,11 @@ from zope.interface import implementer
 from livechat import backends
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.backends.pacing import Pacing
+from livechat.backends.waiting import refuse, tell_stored
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
+from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, IReceiver, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.protocol.messages import (
-    Amended,
     Amendment,
     Draft,
     Entry,
@@ -53,15 +53,16 @@ class UnstoredMessageLog:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._sink: ISink | None = None
+        self._record: Record | None = None
         self._subscribed: set[str] = set()
         self._newest: dict[str, Newest] = {}
         self._pacing = Pacing()
-        self._waiting: list[tuple[Draft, Deferred[Message]]] = []
+        self._waiting: list[tuple[Draft, IReceiver]] = []
         self._turn: IDelayedCall | None = None
         self._stopped = False
 
-    def start(self, sink: ISink) -> None:
-        self._sink = sink
+    def start(self, sink: ISink, record: Record | None = None) -> None:
+        self._sink, self._record = sink, record
 
     def stop(self) -> None:
         self._stopped = True
@@ -76,37 +77,38 @@ class UnstoredMessageLog:
     def unsubscribe(self, room: str) -> None:
         self._subscribed.discard(room)
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
         if self._stopped:
-            return fail(ChatError(Kind.UNAVAILABLE, "The server is stopping."))
-        answer: Deferred[Message] = Deferred()
-        self._waiting.append((draft, answer))
+            refuse(receiver, ChatError(Kind.UNAVAILABLE, "The server is stopping."))
+            return
+        self._waiting.append((draft, receiver))
         if self._turn is None:
             self._turn = self._clock.callLater(0, self._deliver)
-        return answer
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
-        return fail(ChatError(Kind.NOT_FOUND, "No message is kept."))
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
+        refuse(receiver, ChatError(Kind.NOT_FOUND, "No message is kept."))
 
     def _deliver(self) -> None:
         self._turn = None
         waiting, self._waiting = self._waiting, []
         by_room: dict[str, list[Entry]] = {}
         answers = []
-        for draft, answer in waiting:
+        for draft, receiver in waiting:
             refusal = self._refusal(draft)
             if refusal is not None:
-                answer.errback(refusal)
+                refuse(receiver, refusal)
                 continue
             message = self._number(draft)
             by_room.setdefault(draft.room, []).append(message)
-            answers.append((answer, message))
+            answers.append((receiver, message))
         assert self._sink is not None
         for room, messages in by_room.items():
             if room in self._subscribed:
                 self._sink.deliver(room, EPOCH, messages)
-        for answer, message in answers:
-            answer.callback(message)
+            if self._record is not None:
+                self._record(room, messages)
+        for receiver, message in answers:
+            tell_stored(receiver, message)
 
     def _refusal(self, draft: Draft) -> ChatError | None:
         if draft.throttle is None:
@@ -146,9 +148,13 @@ class UnstoredBackend:
         self.processes = LoneProcessRegistry(lambda: b"none")
 
     def start(
-        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
-        self.messages.start(sink)
+        self.messages.start(sink, record)
         self.processes.start(census)
 
     def stop(self) -> Deferred[None]:

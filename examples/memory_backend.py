@@ -20,11 +20,11 @@ from livechat.backends.amending import check_edit, check_retraction
 from livechat.backends.nonces import Known, Nonces
 from livechat.backends.pacing import Pacing
 from livechat.backends.retention import Retention, RoomRetention
-from livechat.backends.waiting import not_stored, unstorable
+from livechat.backends.waiting import not_stored, refuse, tell_stored, unstorable
 from livechat.config import Config
 from livechat.errors import ChatError, StartError
 from livechat.extensions import ExtensionBase
-from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, ISink
+from livechat.interfaces import IBackend, IMessageLog, IPresenceSink, IReceiver, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.protocol.messages import (
     Amended,
@@ -73,16 +73,21 @@ class MemoryBackend:
         self._nonces = Nonces(elapsed, lambda: self._secret)
         self._maps = LoneMaps(lambda: self._now() / 1000)
         self._sink: ISink | None = None
+        self._record: Record | None = None
         self.messages, self.presence = self, LonePresenceRelay()
         self.processes = LoneProcessRegistry(lambda: self._secret)
 
     def start(
-        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
         # The wall clock is not read again: set later, it must neither stamp nor hide a message.
         self._offset = self._wall() - self._elapsed()
         self.processes.start(census)
-        self._sink = sink
+        self._sink, self._record = sink, record
 
     def stop(self) -> Deferred[None]:
         self._sink = None
@@ -100,12 +105,20 @@ class MemoryBackend:
     def unsubscribe(self, room: str) -> None:
         """All rooms are delivered: the hub knows which have members."""
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
-        return execute(self._store, draft, self._publish)
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
+        self._answer(draft, self._publish, receiver)
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
         amend = self._edit if isinstance(amendment, Edit) else self._retract
-        return execute(self._store, amendment, amend)
+        self._answer(amendment, amend, receiver)
+
+    def _answer(self, act: Any, store: Callable[[Any, Newest], Any], receiver: IReceiver) -> None:
+        try:
+            result = self._store(act, store)
+        except ChatError as reason:
+            refuse(receiver, reason)
+        else:
+            tell_stored(receiver, result)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return execute(self._read, room, after, limit)
@@ -137,6 +150,8 @@ class MemoryBackend:
         if act.nonce is not None:
             self._nonces.add([Known.of(act, result, self._secret)], entry.time)
         self._sink.deliver(act.room, self._epoch(act.room), [entry])
+        if self._record is not None:
+            self._record(act.room, [entry])
         return result
 
     def _keep_pace(self, act: Submission) -> None:

@@ -19,7 +19,6 @@ from livechat.protocol.cluster import Report, Share
 from livechat.protocol.credentials import Credentials as Credentials  # noqa: PLC0414 - for extensions
 from livechat.protocol.credentials import Identity as Identity  # noqa: PLC0414 - as above
 from livechat.protocol.messages import (
-    Amended,
     Amendment,
     Draft,
     Edited,
@@ -49,6 +48,25 @@ class ISink(Interface):
         """
 
 
+#: Told of new entries of a room.
+Record = Callable[[str, Sequence[Entry]], None]
+
+
+class IReceiver(Interface):
+    """
+    Waits for a message, an edit or a retraction (`IMessageLog`).
+
+    Told once, in the reactor's thread; perhaps before the call that it was given to returns.
+    If it raises, that is logged, and nobody else notices.
+    """
+
+    def stored(result: Any) -> None:
+        """Its `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
+
+    def not_stored(reason: Exception) -> None:
+        """It is refused, by a `livechat.errors.ChatError`; any other exception is a bug."""
+
+
 class IPresenceSink(Interface):
     """Receives what other processes say of the users in the rooms."""
 
@@ -67,8 +85,9 @@ class IMessageLog(Interface):
     Rooms as streams: numbers entries, stores them and hands them on.
 
     Every room exists from the start, empty; joining or reading one stores
-    nothing.  Every Deferred fails with `livechat.errors.ChatError` where the
-    caller is to blame or the store is away, and never fires after `IBackend.stop`'s has.
+    nothing.  A `livechat.errors.ChatError` is the failure of every Deferred, and the reason of
+    every refusal, where the caller is to blame or the store is away.  Neither a Deferred fires
+    nor a receiver is told after `IBackend.stop`'s Deferred has fired.
     """
 
     def subscribe(room: str) -> Deferred[None]:
@@ -82,39 +101,40 @@ class IMessageLog(Interface):
     def unsubscribe(room: str) -> None:
         """The last member or watcher left: *room* need not be delivered any more."""
 
-    def publish(draft: Draft) -> Deferred[Message]:
+    def publish(draft: Draft, receiver: IReceiver) -> None:
         """
-        Store a message under the next number of its room, then deliver it.
+        Store a message under the next number of its room, deliver it, and tell *receiver*.
 
-        Messages get their numbers in the order of the calls.  Fires after the message is as
-        safe as the backend can make it and the sink has it.
+        Messages get their numbers in the order of the calls.
 
         A draft whose nonce was used in its room within the last ten minutes (or less, where
-        there were very many) is not stored again: the Deferred fires with the
+        there were very many) is not stored again: the receiver is told of the
         `livechat.protocol.messages.Repeated` message.  If its text or its data are others now, or
-        the nonce was used for an amendment, it fails with ``nonce_reused``.
+        the nonce was used for an amendment, it is refused with ``nonce_reused``.
 
-        Fails with ``slow_mode`` if its `livechat.protocol.messages.Throttle` does not let it
-        through now: the pace is counted here, for all processes, and a refused draft does not
-        count.  Fails with ``unavailable`` if it was not stored and will not be; with
+        It is refused with ``slow_mode`` if its `livechat.protocol.messages.Throttle` does not let
+        it through now: the pace is counted here, for all processes, and a refused draft does not
+        count.  It is refused with ``unavailable`` if it was not stored and will not be; with
         ``unknown`` if it may have been; with ``overloaded`` if too much is
         waiting already.
         """
 
-    def amend(amendment: Amendment) -> Deferred[Amended]:
+    def amend(amendment: Amendment, receiver: IReceiver) -> None:
         """
         Edit or retract messages, and store the event of it under the next number, all or
-        nothing; then deliver the event.  Numbers, order, nonces and failures as `publish`.
+        nothing; then deliver the event, and tell *receiver* of the `Amended`.  Numbers, order,
+        nonces and refusals as `publish`.
 
         A message that is edited keeps its number, time and author.  The event of an edit before
         becomes `livechat.protocol.messages.Gone`, so that old words are nowhere.  Messages that
-        are retracted, and the events of their edits, become `Gone`.  From when this fires no
-        `read` at any process shows what was retracted; within 60 seconds the words are nowhere in
-        the store any more.
+        are retracted, and the events of their edits, become `Gone`.  From when the receiver is
+        told no `read` at any process shows what was retracted; within 60 seconds the words are
+        nowhere in the store any more.
 
-        Fails with ``not_found`` if there is no such message any more; of several numbers those of
-        no message are passed over, if one is.  Fails with ``forbidden`` if a message is another's,
-        with ``too_late`` or ``too_many_edits`` (`livechat.backends.amending`).
+        It is refused with ``not_found`` if there is no such message any more; of several numbers
+        those of no message are passed over, if one is.  It is refused with ``forbidden`` if a
+        message is another's, with ``too_late`` or ``too_many_edits``
+        (`livechat.backends.amending`).
         """
 
     def read(room: str, after: int, limit: int) -> Deferred[Page]:
@@ -123,7 +143,7 @@ class IMessageLog(Interface):
 
         At most *limit* of them, and fewer where they are long, so that a page
         stays small; but at least one where there is one and *limit* is not 0.
-        Sees every entry whose `publish` or `amend` has fired.
+        Sees every entry of which a receiver was told.
         """
 
     def retain(of: Callable[[str], tuple[int, int]]) -> None:
@@ -236,7 +256,10 @@ class IBackend(Interface):
         """
 
     def start(
-        sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
         """
         Begin: messages are taken from now on.  While they cannot be stored, all
@@ -244,6 +267,8 @@ class IBackend(Interface):
 
         @param census: makes the report of this process; does not raise.
         @param presence: told of the users at other processes, if anybody is.
+        @param record: told of a room's entries that were stored from this process, delivered or
+            not: of each once, in order, after the sink and before the receiver; does not raise.
         """
 
     def stop() -> Deferred[None]:

@@ -11,6 +11,7 @@ on with its figures.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache, cached_property
 from typing import Final
 
@@ -55,6 +56,8 @@ class Tally:
         counter.inc(count)
 
 
+#: HTTP requests that were answered, by method and status, as far as their counter lacks them.
+_answered: Final[defaultdict[tuple[str, int], int]] = defaultdict(int)
 #: Messages that were stored; and that were written, counted for each member.
 stored: Final = Tally()
 delivered: Final = Tally()
@@ -121,6 +124,9 @@ class _Figures:
         """Count what the tallies have."""
         stored.settle(self.stored)
         delivered.settle(self.delivered)
+        for (method, status), count in _answered.items():
+            self.answered(method, str(status)).inc(count)
+        _answered.clear()
 
 
 class _Process:
@@ -178,7 +184,7 @@ def closed(code: int, *, here: bool) -> None:
 
 def answered(method: str, status: int) -> None:
     """Count an answered HTTP request."""
-    _process.figures.answered(method if method in _METHODS else "other", str(status)).inc()
+    _answered[method if method in _METHODS else "other", status] += 1
 
 
 def turned_away() -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Raw, structs
 from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
 
 from livechat.errors import ChatError, Kind
+from livechat.interfaces import IReceiver
 from livechat.protocol.messages import (
+    Amendment,
     Draft,
     Edit,
     Entry,
+    Message,
     Page,
     Repeated,
     Retraction,
     User,
 )
 from tests.map_contract import MapContract
+from tests.support.outcomes import amend, publish
 
 ANN = User("1", "Ann")
 BOB = User("2", "Bob")
@@ -69,29 +75,32 @@ class ActContract(MapContract):
         backend = await self.begin(**options)
         await backend.messages.subscribe("r")
         for text in texts:
-            await backend.messages.publish(Draft("r", text, user))
+            await publish(backend.messages, Draft("r", text, user))
         return backend
 
     async def test_nonces_of_amendments(self) -> None:
         """An amendment with a nonce that was used for it is not made again, and not delivered."""
         backend = await self.said("a", "b")
-        amendments = [edit(1, "c", nonce="m", data=Raw(b"{}")), retract(1, 2, nonce="n")]
+        amendments: list[Amendment] = [
+            edit(1, "c", nonce="m", data=Raw(b"{}")),
+            retract(1, 2, nonce="n"),
+        ]
         for number, amendment in enumerate(amendments, start=3):
-            first = await backend.messages.amend(amendment)
+            first = await amend(backend.messages, amendment)
             assert (first.event.seq, first.repeated) == (number, False)
-            together = [backend.messages.amend(amendment) for _ in range(2)]
+            together = [amend(backend.messages, amendment) for _ in range(2)]
             for again in await gatherResults(together):
                 assert again.repeated
                 assert again.before == ()
                 assert type(again.event) is type(first.event)
                 assert (again.event.seq, again.event.time) == (number, first.event.time)
-        assert (await backend.messages.amend(amendments[0])).event.seq == 3
+        assert (await amend(backend.messages, amendments[0])).event.seq == 3
         assert len(await self.entries(backend)) == len(self.sink.entries("r")) == 4
 
     async def test_nonces_sent_together_with_amendments(self) -> None:
         """The same in one moment."""
         backend = await self.said("a")
-        calls = [backend.messages.amend(edit(1, text, nonce="n")) for text in "bbc"]
+        calls = [amend(backend.messages, edit(1, text, nonce="n")) for text in "bbc"]
         assert await refused(calls.pop()) is Kind.NONCE_REUSED
         assert [each.repeated for each in await gatherResults(calls)] == [False, True]
         assert len(await self.entries(backend)) == 2
@@ -102,9 +111,9 @@ class ActContract(MapContract):
         log = backend.messages
         message = Draft("r", "c", ANN, "1", reply_to=1, data=Raw(b'{"a":1}'))
         change = edit(1, "c", nonce="2", data=Raw(b'{"a":1}'))
-        await log.publish(message)
-        await log.amend(change)
-        await log.amend(retract(1, nonce="3"))
+        await publish(log, message)
+        await amend(log, change)
+        await amend(log, retract(1, nonce="3"))
         for draft in (
             structs.replace(message, message="x"),
             structs.replace(message, reply_to=None),
@@ -114,7 +123,7 @@ class ActContract(MapContract):
             structs.replace(message, nonce="2"),
             structs.replace(message, nonce="3"),
         ):
-            assert await refused(log.publish(draft)) is Kind.NONCE_REUSED
+            assert await refused(publish(log, draft)) is Kind.NONCE_REUSED
         for amendment in (
             structs.replace(change, nonce="1"),
             structs.replace(change, ref=2),
@@ -123,8 +132,8 @@ class ActContract(MapContract):
             structs.replace(change, nonce="3"),
             retract(1, nonce="1"), retract(1, nonce="2"), retract(1, 2, nonce="3"),
         ):  # fmt: skip
-            assert await refused(log.amend(amendment)) is Kind.NONCE_REUSED
-        again = await log.publish(message)
+            assert await refused(amend(log, amendment)) is Kind.NONCE_REUSED
+        again = await publish(log, message)
         assert isinstance(again, Repeated)
         assert (again.seq, again.reply_to, again.data) == (3, 1, message.data)
         assert len(await self.entries(backend)) == 5
@@ -132,8 +141,63 @@ class ActContract(MapContract):
     async def test_refusals_use_no_nonce(self) -> None:
         """What was refused may be sent again under its nonce, and anything else."""
         backend = await self.said("a")
-        assert await refused(backend.messages.amend(retract(2, nonce="n"))) is Kind.NOT_FOUND
-        await backend.messages.publish(Draft("r", "b", ANN))
-        assert not (await backend.messages.amend(retract(2, nonce="n"))).repeated
-        assert await refused(backend.messages.amend(retract(9, nonce="m"))) is Kind.NOT_FOUND
-        assert (await backend.messages.publish(Draft("r", "c", ANN, "m"))).seq == 4
+        assert await refused(amend(backend.messages, retract(2, nonce="n"))) is Kind.NOT_FOUND
+        await publish(backend.messages, Draft("r", "b", ANN))
+        assert not (await amend(backend.messages, retract(2, nonce="n"))).repeated
+        assert await refused(amend(backend.messages, retract(9, nonce="m"))) is Kind.NOT_FOUND
+        assert (await publish(backend.messages, Draft("r", "c", ANN, "m"))).seq == 4
+
+    async def test_recorded(self) -> None:
+        """What is stored from here is recorded, once, wherever it is delivered; nothing else is."""
+        backend = await self.said()
+        log = backend.messages
+        drafts = [Draft("r", "a", ANN, "n"), Draft("r", "a", ANN, "n"), Draft("elsewhere", "b"),
+                  Draft("r", "c", ANN), Draft("elsewhere", "d")]  # fmt: skip
+        calls = [*(publish(log, each) for each in drafts), amend(log, edit(1, "e", nonce="m"))]
+        said = await gatherResults(calls)
+        assert (await amend(log, edit(1, "e", nonce="m"))).repeated
+        gone = await amend(log, retract(1, 2))
+        assert await refused(amend(log, retract(1))) is Kind.NOT_FOUND
+        await publish(log, Draft("elsewhere", "f"))
+        recorded = [entry for room, entry in self.sink.recorded if room == "r"]
+        assert recorded == [said[0], said[3], said[5].event, gone.event]
+        others = [entry for room, entry in self.sink.recorded if room != "r"]
+        assert [each.seq for each in others if isinstance(each, Message)] == [1, 2, 3]
+
+    async def test_order_of_telling(self) -> None:
+        """The sink is told first, then it is recorded, and then the receiver is told."""
+        backend = await self.said()
+        found: list[tuple[int, int]] = []
+        sink, deliver = self.sink, self.sink.deliver
+
+        def delivered(room: str, epoch: str, entries: Sequence[Entry]) -> None:
+            deliver(room, epoch, entries)
+            found.append((len(sink.delivered), len(sink.recorded)))
+
+        sink.deliver = delivered  # type: ignore[method-assign]
+        await publish(backend.messages, Draft("r", "a")).addCallback(
+            lambda _: found.append((len(sink.delivered), len(sink.recorded)))
+        )
+        assert found == [(1, 0), (1, 1)]
+
+    async def test_a_receiver_that_raises(self) -> None:
+        """Its exception is logged; the others that were sent with it are told."""
+
+        @implementer(IReceiver)
+        class Broken:
+            def stored(self, result: object) -> None:
+                raise ZeroDivisionError
+
+            def not_stored(self, reason: Exception) -> None:
+                raise ZeroDivisionError
+
+        backend = await self.said("a")
+        log = backend.messages
+        first = publish(log, Draft("r", "b"))
+        log.publish(Draft("r", "c"), Broken())
+        log.amend(retract(9), Broken())
+        log.publish(Draft("r", "\ud800"), Broken())
+        last = publish(log, Draft("r", "d"))
+        assert [each.seq for each in await gatherResults([first, last])] == [2, 4]
+        assert self.sink.texts("r") == ["a", "b", "c", "d"]
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 3  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ from livechat.protocol.messages import (
     Retraction,
 )
 from tests.act_contract import ANN, BOB, DATA, VERIFIED, ActContract, edit, refused, retract
+from tests.support.outcomes import amend, publish
 
 
 class AmendContract(ActContract):
@@ -38,7 +39,7 @@ class AmendContract(ActContract):
         drafts = [Draft("r", "b", ANN, reply_to=1), Draft("r", "", None, reply_to=10**15)]
         drafts += [Draft("r", "c", ANN, data=Raw(data)) for data in DATA]
         drafts += [Draft("r", "d", BOB, reply_to=2, data=Raw(DATA[0]))]
-        sent = await gatherResults([backend.messages.publish(draft) for draft in drafts])
+        sent = await gatherResults([publish(backend.messages, draft) for draft in drafts])
         for draft, message in zip(drafts, sent, strict=True):
             assert (message.message, message.user) == (draft.message, draft.user)
             assert (message.reply_to, message.data) == (draft.reply_to, draft.data)
@@ -51,11 +52,11 @@ class AmendContract(ActContract):
         backend = await self.begin()
         await backend.messages.subscribe("r")
         draft = Draft("r", "a", ANN, reply_to=7, data=Raw(DATA[0]))
-        before = await backend.messages.publish(draft)
-        await backend.messages.publish(Draft("r", "b", BOB))
+        before = await publish(backend.messages, draft)
+        await publish(backend.messages, Draft("r", "b", BOB))
         epoch = (await backend.messages.read("r", 0, 0)).position.epoch
         self.set_time(5)
-        amended = await backend.messages.amend(edit(1, "c", data=Raw(DATA[1])))
+        amended = await amend(backend.messages, edit(1, "c", data=Raw(DATA[1])))
         event = amended.event
         assert event == Edited(3, event.time, 1, "c", Raw(DATA[1]))
         assert event.time >= before.time
@@ -72,9 +73,9 @@ class AmendContract(ActContract):
     async def test_edit_again(self) -> None:
         """Words of before are nowhere; the event of them is gone, and its number stays."""
         backend = await self.said("a", "b")
-        one = await backend.messages.amend(edit(1, "c", data=Raw(DATA[0])))
-        await backend.messages.amend(edit(2, "d"))
-        two = await backend.messages.amend(edit(1, "e"))
+        one = await amend(backend.messages, edit(1, "c", data=Raw(DATA[0])))
+        await amend(backend.messages, edit(2, "d"))
+        two = await amend(backend.messages, edit(1, "e"))
         assert two.before[0].message == "c"
         found = await self.entries(backend)
         assert [type(entry) for entry in found] == [Message, Message, Gone, Edited, Edited]
@@ -87,11 +88,11 @@ class AmendContract(ActContract):
     async def test_retract(self) -> None:
         """Nothing is left of a message and its edits but their numbers and times."""
         backend = await self.said("a", "b")
-        await backend.messages.amend(edit(1, "c"))
-        edited = await backend.messages.amend(edit(1, "d", data=Raw(DATA[0])))
+        await amend(backend.messages, edit(1, "c"))
+        edited = await amend(backend.messages, edit(1, "d", data=Raw(DATA[0])))
         first, second, *_ = await self.entries(backend)
         assert isinstance(first, Message)
-        amended = await backend.messages.amend(retract(1))
+        amended = await amend(backend.messages, retract(1))
         event = Retracted(5, amended.event.time, (1,), "author")
         assert amended == Amended(event, (first,))
         assert await self.entries(backend) == [
@@ -105,11 +106,11 @@ class AmendContract(ActContract):
     async def test_retract_many(self) -> None:
         """A hundred at once, in one event; numbers of no message are passed over."""
         backend = await self.said(*map(str, range(MOST_REFS + 3)))
-        await backend.messages.amend(edit(2, "x"))
-        await backend.messages.amend(retract(5))
+        await amend(backend.messages, edit(2, "x"))
+        await amend(backend.messages, retract(5))
         event = MOST_REFS + 4
         refs = (2, *range(4, MOST_REFS), MOST_REFS, MOST_REFS, event, event + 1, 10**12)
-        amended = await backend.messages.amend(retract(*refs))
+        amended = await amend(backend.messages, retract(*refs))
         gone = (2, 4, *range(6, MOST_REFS + 1))
         assert amended.event.refs == gone
         assert tuple(each.seq for each in amended.before) == gone
@@ -120,51 +121,51 @@ class AmendContract(ActContract):
     async def test_whose(self) -> None:
         """Only its author changes a message; a moderator may retract it, and never edits."""
         backend = await self.said("a", "b", "c")
-        await backend.messages.publish(Draft("r", "d", BOB))
-        await backend.messages.publish(Draft("r", "e"))
+        await publish(backend.messages, Draft("r", "d", BOB))
+        await publish(backend.messages, Draft("r", "e"))
         for amendment in (
             edit(1, "x", BOB), edit(5, "x", ANN), retract(1, user=BOB), retract(1, user=None),
             retract(1, 4), retract(1, 5), retract(5, user=None),
             edit(1, "x", VERIFIED), retract(1, user=VERIFIED),
         ):  # fmt: skip
-            assert await refused(backend.messages.amend(amendment)) is Kind.FORBIDDEN
+            assert await refused(amend(backend.messages, amendment)) is Kind.FORBIDDEN
         assert len(await self.entries(backend)) == 5
         for refs, user, by in (
             ((1,), ANN, "author"), ((2, 4), ANN, "moderator"), ((3, 5), None, "moderator"),
         ):  # fmt: skip
             retraction = retract(*refs, user=user, moderates=True)
-            assert (await backend.messages.amend(retraction)).event.by == by
+            assert (await amend(backend.messages, retraction)).event.by == by
         assert not any(isinstance(each, Message) for each in await self.entries(backend))
 
     async def test_users_of_the_site_and_guests(self) -> None:
         """The same id is another author's where the site vouches for it."""
         backend = await self.said("a", user=VERIFIED)
-        assert await refused(backend.messages.amend(edit(1, "x"))) is Kind.FORBIDDEN
-        assert await refused(backend.messages.amend(retract(1))) is Kind.FORBIDDEN
-        await backend.messages.amend(edit(1, "b", VERIFIED))
+        assert await refused(amend(backend.messages, edit(1, "x"))) is Kind.FORBIDDEN
+        assert await refused(amend(backend.messages, retract(1))) is Kind.FORBIDDEN
+        await amend(backend.messages, edit(1, "b", VERIFIED))
         first, _ = await self.entries(backend)
         assert isinstance(first, Message)
         assert (first.message, first.user) == ("b", VERIFIED)
-        assert (await backend.messages.amend(retract(1, user=VERIFIED))).event.by == "author"
+        assert (await amend(backend.messages, retract(1, user=VERIFIED))).event.by == "author"
 
     async def test_missing(self) -> None:
         """No message, an event, what is gone: not found, whoever asks; it takes no number."""
         backend = await self.said("a", "b")
-        await backend.messages.amend(edit(1, "c"))
-        await backend.messages.amend(retract(1))
-        await backend.messages.publish(Draft("other", "a", ANN))
+        await amend(backend.messages, edit(1, "c"))
+        await amend(backend.messages, retract(1))
+        await publish(backend.messages, Draft("other", "a", ANN))
         for ref in (0, 1, 3, 4, 5, 2**53):
             for amendment in (
                 edit(ref, "x"),
                 retract(ref),
                 retract(ref, user=None, moderates=True),
             ):
-                assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+                assert await refused(amend(backend.messages, amendment)) is Kind.NOT_FOUND
         assert len(await self.entries(backend)) == 4
         for amendment in (
             Edit("nowhere", 1, "x", ANN.subject), Retraction("nowhere", (1,), None, moderates=True),
         ):  # fmt: skip
-            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+            assert await refused(amend(backend.messages, amendment)) is Kind.NOT_FOUND
         assert (await backend.messages.read("nowhere", 0, 9)).position.seq == 0
         assert await backend.messages.newest(["nowhere"]) == {}
 
@@ -174,18 +175,18 @@ class AmendContract(ActContract):
         (message,) = await self.entries(backend)
         self.set_time(10)
         late = edit(1, "b", since=message.time + 1)
-        assert await refused(backend.messages.amend(late)) is Kind.TOO_LATE
-        await backend.messages.amend(edit(1, "b", since=message.time))
-        assert await refused(backend.messages.amend(late)) is Kind.TOO_LATE
-        await backend.messages.amend(retract(1))
+        assert await refused(amend(backend.messages, late)) is Kind.TOO_LATE
+        await amend(backend.messages, edit(1, "b", since=message.time))
+        assert await refused(amend(backend.messages, late)) is Kind.TOO_LATE
+        await amend(backend.messages, retract(1))
 
     async def test_too_many_edits(self) -> None:
         """A message is edited so often and no more; another one still is."""
         backend = await self.said("a", "b")
         for number in range(MOST_EDITS):
-            await backend.messages.amend(edit(1, str(number)))
-        assert await refused(backend.messages.amend(edit(1, "x"))) is Kind.TOO_MANY_EDITS
-        await backend.messages.amend(edit(2, "c"))
+            await amend(backend.messages, edit(1, str(number)))
+        assert await refused(amend(backend.messages, edit(1, "x"))) is Kind.TOO_MANY_EDITS
+        await amend(backend.messages, edit(2, "c"))
         found = await self.entries(backend)
         assert [type(each) for each in found[2:]] == [Gone] * (MOST_EDITS - 1) + [Edited] * 2
         assert [getattr(each, "message", None) for each in found[:2]] == ["19", "c"]
@@ -195,10 +196,10 @@ class AmendContract(ActContract):
         backend = await self.said()
         log = backend.messages
         calls = [
-            log.publish(Draft("r", "a", ANN)), log.amend(edit(1, "b")), log.amend(edit(3, "no")),
-            log.publish(Draft("r", "c", BOB)), log.amend(retract(3)), log.amend(edit(1, "d")),
-            log.amend(retract(3, user=BOB)), log.publish(Draft("r", "e", ANN)),
-            log.amend(retract(1)), log.amend(edit(1, "no")), log.publish(Draft("r", "f", ANN)),
+            publish(log, Draft("r", "a", ANN)), amend(log, edit(1, "b")), amend(log, edit(3, "no")),
+            publish(log, Draft("r", "c", BOB)), amend(log, retract(3)), amend(log, edit(1, "d")),
+            amend(log, retract(3, user=BOB)), publish(log, Draft("r", "e", ANN)),
+            amend(log, retract(1)), amend(log, edit(1, "no")), publish(log, Draft("r", "f", ANN)),
         ]  # fmt: skip
         results = [
             await call.addCallbacks(lambda result: result, lambda failure: failure.value.kind)
@@ -228,10 +229,10 @@ class AmendContract(ActContract):
             deliver(room, epoch, entries)
 
         self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
-        await backend.messages.amend(edit(1, "c"))
+        await amend(backend.messages, edit(1, "c"))
         # A read that is late would see the next step.
         one = await reads.pop()
-        await backend.messages.amend(retract(2))
+        await amend(backend.messages, retract(2))
         assert self.sink.texts("r") == ["a", "b"]
         two = await reads.pop()
         assert [each.message for each in one.messages] == ["c", "b"]
@@ -240,23 +241,23 @@ class AmendContract(ActContract):
     async def test_amendments_outlive_a_restart(self) -> None:
         """Entries, and the nonces of amendments, are the same after it."""
         backend = await self.said("a", "b", "c")
-        await backend.messages.amend(edit(2, "d", nonce="m", data=Raw(DATA[0])))
-        await backend.messages.amend(retract(1, nonce="n"))
+        await amend(backend.messages, edit(2, "d", nonce="m", data=Raw(DATA[0])))
+        await amend(backend.messages, retract(1, nonce="n"))
         before = await backend.messages.read("r", 0, 9)
         await backend.stop()
         backend = await self.begin()
         assert await backend.messages.read("r", 0, 9) == before
-        assert (await backend.messages.amend(edit(2, "d", nonce="m", data=Raw(DATA[0])))).repeated
-        assert (await backend.messages.amend(retract(1, nonce="n"))).repeated
-        assert (await backend.messages.amend(edit(2, "e"))).event.seq == 6
+        assert (await amend(backend.messages, edit(2, "d", nonce="m", data=Raw(DATA[0])))).repeated
+        assert (await amend(backend.messages, retract(1, nonce="n"))).repeated
+        assert (await amend(backend.messages, edit(2, "e"))).event.seq == 6
         assert (await self.entries(backend))[3] == Gone(4, before.entries[3].time)
 
     async def test_pages_of_entries(self) -> None:
         """From wherever one reads, however many: each entry under its number, as it is now."""
         backend = await self.said("a", "b", "c")
-        await backend.messages.publish(Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))
+        await publish(backend.messages, Draft("r", "d", BOB, reply_to=1, data=Raw(DATA[0])))
         for amendment in (edit(1, "e"), retract(2), edit(3, "f"), edit(1, "g"), retract(3)):
-            await backend.messages.amend(amendment)
+            await amend(backend.messages, amendment)
         every = await self.entries(backend)
         assert [type(each) for each in every] == [
             Message, Gone, Gone, Message, Gone, Retracted, Gone, Edited, Retracted,
@@ -271,29 +272,29 @@ class AmendContract(ActContract):
     async def test_limit_counts_entries(self) -> None:
         """Events count for the limit; what is over it cannot be amended any more."""
         backend = await self.said("a", "b", "c", history_limit=3)
-        await backend.messages.amend(edit(1, "d"))
+        await amend(backend.messages, edit(1, "d"))
         page = await backend.messages.read("r", 0, 9)
         assert [each.seq for each in page.entries] == [2, 3, 4]
         assert page.position.oldest == 2
         for amendment in (edit(1, "e"), retract(1)):
-            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
-        assert (await backend.messages.amend(retract(1, 3))).event.refs == (3,)
+            assert await refused(amend(backend.messages, amendment)) is Kind.NOT_FOUND
+        assert (await amend(backend.messages, retract(1, 3))).event.refs == (3,)
         for text in "efgh":
-            await backend.messages.publish(Draft("r", text, ANN))
+            await publish(backend.messages, Draft("r", text, ANN))
         page = await backend.messages.read("r", 0, 9)
         assert [each.seq for each in page.entries] == [7, 8, 9]
         assert page.position.event == 5
         # The event of the edit before is over the limit.
-        await backend.messages.amend(edit(9, "i"))
-        await backend.messages.publish(Draft("r", "j", ANN))
-        await backend.messages.publish(Draft("r", "k", ANN))
+        await amend(backend.messages, edit(9, "i"))
+        await publish(backend.messages, Draft("r", "j", ANN))
+        await publish(backend.messages, Draft("r", "k", ANN))
         assert [each.seq for each in await self.entries(backend)] == [10, 11, 12]
 
     async def test_limit_moves_with_each_act(self) -> None:
         """What an act of the same moment moves over the limit cannot be amended by the next."""
         backend = await self.said("a", "b", "c", history_limit=3)
         log = backend.messages
-        calls = [log.amend(edit(1, "d")), log.amend(retract(1)), log.amend(retract(1, 2))]
+        calls = [amend(log, edit(1, "d")), amend(log, retract(1)), amend(log, retract(1, 2))]
         assert await refused(calls.pop(1)) is Kind.NOT_FOUND
         first, second = await gatherResults(calls)
         assert (first.event.seq, second.event.seq, second.event.refs) == (4, 5, (2,))
@@ -301,26 +302,26 @@ class AmendContract(ActContract):
     async def test_event_over_the_limit(self) -> None:
         """An edit is told of for as long as the history goes; its message may be older."""
         backend = await self.said("a", "b", history_limit=2)
-        await backend.messages.amend(edit(2, "c"))
-        await backend.messages.amend(edit(2, "d"))
+        await amend(backend.messages, edit(2, "c"))
+        await amend(backend.messages, edit(2, "d"))
         assert [type(each) for each in await self.entries(backend)] == [Gone, Edited]
-        assert await refused(backend.messages.amend(edit(2, "e"))) is Kind.NOT_FOUND
+        assert await refused(amend(backend.messages, edit(2, "e"))) is Kind.NOT_FOUND
 
     async def test_age_of_amended_messages(self) -> None:
         """What is too old cannot be amended any more, edited or not; events expire as others."""
         backend = await self.said("a", history_age=60)
         self.set_time(50)
-        await backend.messages.publish(Draft("r", "b", ANN))
-        await backend.messages.amend(edit(1, "c"))
+        await publish(backend.messages, Draft("r", "b", ANN))
+        await amend(backend.messages, edit(1, "c"))
         self.set_time(70)
         assert [each.seq for each in await self.entries(backend)] == [2, 3]
         for amendment in (edit(1, "e"), retract(1)):
-            assert await refused(backend.messages.amend(amendment)) is Kind.NOT_FOUND
+            assert await refused(amend(backend.messages, amendment)) is Kind.NOT_FOUND
         self.set_time(1_000)
-        assert await refused(backend.messages.amend(retract(2))) is Kind.NOT_FOUND
+        assert await refused(amend(backend.messages, retract(2))) is Kind.NOT_FOUND
         page = await backend.messages.read("r", 0, 9)
         assert (page.entries, page.position.seq, page.position.oldest) == ((), 3, 4)
-        assert (await backend.messages.publish(Draft("r", "f", ANN))).seq == 4
+        assert (await publish(backend.messages, Draft("r", "f", ANN))).seq == 4
 
     async def test_texts_of_edits_are_kept(self) -> None:
         """Any text, short or long, takes the place of any other."""
@@ -328,7 +329,7 @@ class AmendContract(ActContract):
         texts = ["", "\0", "a\0b", "null", "007", "'; --", "\u2028\r\n", "😀" * 4_000, "x" * 16_384]
         for text in texts:
             for ref in (1, 2):
-                amended = await backend.messages.amend(edit(ref, text))
+                amended = await amend(backend.messages, edit(ref, text))
                 assert amended.event.text == text
                 page = await backend.messages.read("r", ref - 1, 1)
                 assert page.messages[0].message == text
@@ -338,14 +339,14 @@ class AmendContract(ActContract):
     async def test_a_bad_edit_fails_alone(self) -> None:
         """A text that cannot be stored fails its own sender, not its neighbours'."""
         backend = await self.said("a")
-        calls = [backend.messages.amend(edit(1, text)) for text in ("b", "\ud800", "c")]
+        calls = [amend(backend.messages, edit(1, text)) for text in ("b", "\ud800", "c")]
         await refused(calls.pop(1))
         assert [each.event.seq for each in await gatherResults(calls)] == [2, 3]
 
     async def test_amend_after_stop(self) -> None:
         """A backend that stops takes no amendment any more; those before are made."""
         backend = await self.said("a")
-        amending = backend.messages.amend(retract(1))
+        amending = amend(backend.messages, retract(1))
         await backend.stop()
         assert (await amending).event.seq == 2
-        assert await refused(backend.messages.amend(retract(1))) is Kind.UNAVAILABLE
+        assert await refused(amend(backend.messages, retract(1))) is Kind.UNAVAILABLE

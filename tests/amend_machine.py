@@ -36,6 +36,7 @@ from livechat.protocol.messages import (
     Submission,
     User,
 )
+from tests.support.outcomes import amend, publish
 
 _T = TypeVar("_T")
 
@@ -242,7 +243,7 @@ class AmendMachine(RuleBasedStateMachine):
 
         def call() -> Deferred[Any]:
             calls: list[Deferred[Any]] = [
-                log.publish(act) if isinstance(act, Draft) else log.amend(act) for act in made
+                publish(log, act) if isinstance(act, Draft) else amend(log, act) for act in made
             ]
             return DeferredList(calls, consumeErrors=True)
 

@@ -22,6 +22,7 @@ from livechat.protocol.messages import Draft, Message, Newest, Page, Repeated, U
 from livechat.protocol.names import AUDIT_ROOM
 from tests.map_contract import REPORT, shared_map
 from tests.pace_contract import PaceContract
+from tests.support.outcomes import publish
 
 
 class BackendContract(PaceContract):
@@ -62,7 +63,7 @@ class BackendContract(PaceContract):
         """Each room's messages are numbered 1, 2, 3, ..., whatever happens in others."""
         backend = await self.begin()
         for text, room, seq in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2), ("d", "x", 3)):
-            message = await backend.messages.publish(Draft(room, text))
+            message = await publish(backend.messages, Draft(room, text))
             assert (message.message, message.seq) == (text, seq)
         assert [(m.seq, m.message) for m in await self.all(backend, "x")] == [
             (1, "a"), (2, "c"), (3, "d"),
@@ -72,7 +73,7 @@ class BackendContract(PaceContract):
         """The newest message of each room is known, those nobody asked for are left out."""
         backend = await self.begin(history_limit=1)
         assert await backend.messages.newest(["x", "y", "%"]) == {}
-        said = [await backend.messages.publish(Draft(room, "a")) for room in ("x", "z", "x", "y")]
+        said = [await publish(backend.messages, Draft(room, "a")) for room in ("x", "z", "x", "y")]
         assert await backend.messages.newest(["x", "y", "never", "%", "'", "x"]) == {
             "x": Newest(2, said[2].time),
             "y": Newest(1, said[3].time),
@@ -85,7 +86,7 @@ class BackendContract(PaceContract):
         backend = await self.begin()
         await backend.messages.subscribe("r")
         texts = [str(number) for number in range(2_500)]
-        sent = await gatherResults([backend.messages.publish(Draft("r", text)) for text in texts])
+        sent = await gatherResults([publish(backend.messages, Draft("r", text)) for text in texts])
         assert [message.seq for message in sent] == list(range(1, 2_501))
         assert self.sink.texts("r") == texts
         assert [message.message for message in await self.all(backend, "r")] == texts
@@ -102,7 +103,7 @@ class BackendContract(PaceContract):
             deliver(room, epoch, entries)
 
         self.sink.deliver = read_then_deliver  # type: ignore[method-assign]
-        sent = await backend.messages.publish(Draft("r", "x"))
+        sent = await publish(backend.messages, Draft("r", "x"))
         assert self.sink.texts("r") == ["x"], "the sender was told before the room"
         (page,) = await gatherResults(reads)
         assert page.messages == (sent,)
@@ -111,10 +112,10 @@ class BackendContract(PaceContract):
         """After `subscribe` has fired, every message of the room is delivered, once."""
         backend = await self.begin()
         await gatherResults([backend.messages.subscribe("r"), backend.messages.subscribe("r")])
-        await backend.messages.publish(Draft("r", "a"))
+        await publish(backend.messages, Draft("r", "a"))
         backend.messages.unsubscribe("r")
         await backend.messages.subscribe("r")
-        await backend.messages.publish(Draft("r", "b"))
+        await publish(backend.messages, Draft("r", "b"))
         assert self.sink.texts("r") == ["a", "b"]
         ((_, epoch, first), (_, same, second)) = self.sink.delivered
         assert epoch == same == (await backend.messages.read("r", 0, 0)).position.epoch
@@ -126,7 +127,7 @@ class BackendContract(PaceContract):
         page = await backend.messages.read("nowhere", 0, 10)
         assert page.messages == ()
         assert (page.position.seq, page.position.oldest) == (0, 1)
-        await backend.messages.publish(Draft("nowhere", "x"))
+        await publish(backend.messages, Draft("nowhere", "x"))
         assert (await backend.messages.read("nowhere", 0, 10)).position.epoch == page.position.epoch
 
     async def test_epochs_differ(self) -> None:
@@ -139,7 +140,7 @@ class BackendContract(PaceContract):
         """A page has what follows, oldest first, at most as many as asked for."""
         backend = await self.begin()
         for number in range(1, 8):
-            await backend.messages.publish(Draft("r", str(number)))
+            await publish(backend.messages, Draft("r", str(number)))
         for after, limit, expected in (
             (0, 3, [1, 2, 3]), (3, 3, [4, 5, 6]), (6, 3, [7]), (7, 3, []), (99, 3, []), (0, 0, []),
         ):  # fmt: skip
@@ -151,7 +152,7 @@ class BackendContract(PaceContract):
         """A page of long texts is cut short, but never to nothing."""
         backend = await self.begin()
         for _ in range(20):
-            await backend.messages.publish(Draft("r", "x" * 100_000))
+            await publish(backend.messages, Draft("r", "x" * 100_000))
         page = await backend.messages.read("r", 0, 20)
         assert 1 <= len(page.messages) < 20
         assert len(await self.all(backend, "r")) == 20
@@ -175,7 +176,7 @@ class BackendContract(PaceContract):
             "%s",
         ]
         for text in texts:
-            await backend.messages.publish(Draft("r", text))
+            await publish(backend.messages, Draft("r", text))
         assert self.sink.texts("r") == texts
         assert [message.message for message in await self.all(backend, "r")] == texts
 
@@ -185,7 +186,7 @@ class BackendContract(PaceContract):
         await backend.messages.subscribe("r")
         users = [None, User("1", "Ann"), User("a-b_c", "Ann  Lee: 3 {}"), User("2", "田中 👩‍👩‍👧")]
         for user in users:
-            assert (await backend.messages.publish(Draft("r", "x y", user))).user == user
+            assert (await publish(backend.messages, Draft("r", "x y", user))).user == user
         assert [message.user for message in self.sink.messages("r")] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
@@ -200,7 +201,7 @@ class BackendContract(PaceContract):
             User("3", " \toperator"),
         ]
         for user in users:
-            assert (await backend.messages.publish(Draft("r", "x", user))).user == user
+            assert (await publish(backend.messages, Draft("r", "x", user))).user == user
         assert [message.user for message in self.sink.messages("r")] == users
         assert [message.user for message in await self.all(backend, "r")] == users
 
@@ -208,14 +209,14 @@ class BackendContract(PaceContract):
         """Of messages with the same nonce in a room, only the first is stored and delivered."""
         backend = await self.begin()
         await backend.messages.subscribe("r")
-        first = await backend.messages.publish(Draft("r", "a", None, "n"))
-        again = await backend.messages.publish(Draft("r", "a", None, "n"))
+        first = await publish(backend.messages, Draft("r", "a", None, "n"))
+        again = await publish(backend.messages, Draft("r", "a", None, "n"))
         assert isinstance(again, Repeated)
         assert not isinstance(first, Repeated)
         assert (again.message, again.seq, again.time) == ("a", first.seq, first.time)
-        assert (await backend.messages.publish(Draft("r", "a", None, "m"))).seq == 2
-        assert (await backend.messages.publish(Draft("other", "a", None, "n"))).seq == 1
-        assert (await backend.messages.publish(Draft("r", "a"))).seq == 3
+        assert (await publish(backend.messages, Draft("r", "a", None, "m"))).seq == 2
+        assert (await publish(backend.messages, Draft("other", "a", None, "n"))).seq == 1
+        assert (await publish(backend.messages, Draft("r", "a"))).seq == 3
         assert self.sink.texts("r") == ["a", "a", "a"]
 
     async def test_nonces_sent_together(self) -> None:
@@ -223,7 +224,7 @@ class BackendContract(PaceContract):
         backend = await self.begin()
         await backend.messages.subscribe("r")
         drafts = [Draft("r", text, None, nonce) for text, nonce in ("an", "bm", "an", "cn", "do")]
-        sent = [backend.messages.publish(draft) for draft in drafts]
+        sent = [publish(backend.messages, draft) for draft in drafts]
         refused = await sent.pop(3).addCallbacks(lambda _: None, lambda failure: failure.value)
         assert isinstance(refused, ChatError)
         assert refused.kind is Kind.NONCE_REUSED
@@ -235,17 +236,17 @@ class BackendContract(PaceContract):
     async def test_nonces_outlive_messages(self) -> None:
         """A nonce outlives its message."""
         backend = await self.begin(history_limit=1)
-        await backend.messages.publish(Draft("r", "a", None, "n"))
-        await backend.messages.publish(Draft("r", "b"))
-        assert isinstance(await backend.messages.publish(Draft("r", "a", None, "n")), Repeated)
+        await publish(backend.messages, Draft("r", "a", None, "n"))
+        await publish(backend.messages, Draft("r", "b"))
+        assert isinstance(await publish(backend.messages, Draft("r", "a", None, "n")), Repeated)
 
     async def test_nonces_outlive_a_restart(self) -> None:
         """What was said before it is not said again after it."""
         backend = await self.begin()
-        await backend.messages.publish(Draft("r", "a", None, "n"))
+        await publish(backend.messages, Draft("r", "a", None, "n"))
         await backend.stop()
         backend = await self.begin()
-        assert isinstance(await backend.messages.publish(Draft("r", "a", None, "n")), Repeated)
+        assert isinstance(await publish(backend.messages, Draft("r", "a", None, "n")), Repeated)
 
     async def test_secret(self) -> None:
         """It is long, and the same after a restart."""
@@ -260,16 +261,16 @@ class BackendContract(PaceContract):
         backend = await self.begin()
         rooms = ["a", "A", "a.b", "a-b", "a_b", "a~b", "-", "...", "x" * 128]
         for room in rooms:
-            await backend.messages.publish(Draft(room, room))
+            await publish(backend.messages, Draft(room, room))
         for room in rooms:
             assert [message.message for message in await self.all(backend, room)] == [room]
 
     async def test_a_bad_text_fails_alone(self) -> None:
         """A text that cannot be stored fails its own sender, not its neighbours'."""
         backend = await self.begin()
-        before = backend.messages.publish(Draft("r", "a"))
-        bad = backend.messages.publish(Draft("r", "\ud800"))
-        after = backend.messages.publish(Draft("r", "b"))
+        before = publish(backend.messages, Draft("r", "a"))
+        bad = publish(backend.messages, Draft("r", "\ud800"))
+        after = publish(backend.messages, Draft("r", "b"))
         with contextlib.suppress(ChatError):
             await bad
             raise AssertionError("half a surrogate pair was stored")
@@ -279,7 +280,7 @@ class BackendContract(PaceContract):
         """Only the newest messages are kept, and numbering goes on."""
         backend = await self.begin(history_limit=3)
         for number in range(1, 501):
-            await backend.messages.publish(Draft("r", str(number)))
+            await publish(backend.messages, Draft("r", str(number)))
         page = await backend.messages.read("r", 0, 100)
         assert [message.seq for message in page.messages] == [498, 499, 500]
         assert (page.position.seq, page.position.oldest) == (500, 498)
@@ -287,9 +288,9 @@ class BackendContract(PaceContract):
     async def test_limit_by_age(self) -> None:
         """Messages expire by age; numbering goes on after all of them have."""
         backend = await self.begin(history_age=60)
-        await backend.messages.publish(Draft("r", "a"))
+        await publish(backend.messages, Draft("r", "a"))
         self.set_time(30)
-        await backend.messages.publish(Draft("r", "b"))
+        await publish(backend.messages, Draft("r", "b"))
         self.set_time(70)
         page = await backend.messages.read("r", 0, 100)
         assert [message.seq for message in page.messages] == [2]
@@ -298,15 +299,15 @@ class BackendContract(PaceContract):
         page = await backend.messages.read("r", 0, 100)
         assert page.messages == ()
         assert (page.position.seq, page.position.oldest) == (2, 3)
-        assert (await backend.messages.publish(Draft("r", "c"))).seq == 3
+        assert (await publish(backend.messages, Draft("r", "c"))).seq == 3
 
     async def test_internal_rooms(self) -> None:
         """Neither bound of the others holds for them, but one of their own."""
         backend = await self.begin(history_limit=3, history_age=60, audit_age=600)
         for number in range(500):
-            await backend.messages.publish(Draft(AUDIT_ROOM, str(number)))
+            await publish(backend.messages, Draft(AUDIT_ROOM, str(number)))
         self.set_time(300)
-        await backend.messages.publish(Draft(AUDIT_ROOM, "later"))
+        await publish(backend.messages, Draft(AUDIT_ROOM, "later"))
         assert len(await self.all(backend, AUDIT_ROOM)) == 501
         self.set_time(800)
         page = await backend.messages.read(AUDIT_ROOM, 0, 100)
@@ -319,7 +320,7 @@ class BackendContract(PaceContract):
         """Without an age of their own they keep everything."""
         backend = await self.begin(history_limit=1, history_age=60)
         for text in ("a", "b"):
-            await backend.messages.publish(Draft(AUDIT_ROOM, text))
+            await publish(backend.messages, Draft(AUDIT_ROOM, text))
         self.set_time(1_000_000)
         assert [each.message for each in await self.all(backend, AUDIT_ROOM)] == ["a", "b"]
 
@@ -327,29 +328,29 @@ class BackendContract(PaceContract):
         """A clock that is set back gives no message an earlier time than the one before."""
         backend = await self.begin()
         self.set_clock(5)
-        first = await backend.messages.publish(Draft("r", "a"))
+        first = await publish(backend.messages, Draft("r", "a"))
         self.set_clock(0)
-        second = await backend.messages.publish(Draft("r", "b"))
+        second = await publish(backend.messages, Draft("r", "b"))
         assert second.time >= first.time
 
     async def test_wrong_clock(self) -> None:
         """A clock that jumps stamps no message and hides none, unless it holds."""
         backend = await self.begin(history_age=60)
-        first = await backend.messages.publish(Draft("r", "a"))
+        first = await publish(backend.messages, Draft("r", "a"))
         for ahead in (40 * 86_400, -3_600):
             self.set_clock(ahead)
-            assert abs((await backend.messages.publish(Draft("r", "b"))).time - first.time) < 5_000
+            assert abs((await publish(backend.messages, Draft("r", "b"))).time - first.time) < 5_000
             assert (await self.all(backend, "r"))[0] == first
 
     async def test_wrong_clock_at_a_start(self) -> None:
         """A clock that jumps costs no message once it is right again."""
         backend = await self.begin(history_age=60)
-        first = await backend.messages.publish(Draft("r", "a"))
+        first = await publish(backend.messages, Draft("r", "a"))
         await backend.stop()
         self.set_clock(40 * 86_400)
         backend = await self.begin(history_age=60)
         assert await self.all(backend, "r") == []
-        await backend.messages.publish(Draft("other", "b"))
+        await publish(backend.messages, Draft("other", "b"))
         await backend.stop()
         self.set_clock(0)
         backend = await self.begin(history_age=60)
@@ -359,17 +360,17 @@ class BackendContract(PaceContract):
         """What was stored is there after a restart, under the same epoch and numbers."""
         backend = await self.begin()
         for text in ("a", "b"):
-            await backend.messages.publish(Draft("r", text))
+            await publish(backend.messages, Draft("r", text))
         before = await backend.messages.read("r", 0, 10)
         await backend.stop()
         backend = await self.begin()
         assert await backend.messages.read("r", 0, 10) == before
-        assert (await backend.messages.publish(Draft("r", "c"))).seq == 3
+        assert (await publish(backend.messages, Draft("r", "c"))).seq == 3
 
     async def test_stop_stores_what_waits(self) -> None:
         """What was sent before stopping is stored and answered before it has stopped."""
         backend = await self.begin()
-        sent = [backend.messages.publish(Draft("r", str(number))) for number in range(3_000)]
+        sent = [publish(backend.messages, Draft("r", str(number))) for number in range(3_000)]
         await backend.stop()
         assert all(deferred.called for deferred in sent)
         assert [message.seq for message in await gatherResults(sent)] == list(range(1, 3_001))
@@ -379,7 +380,7 @@ class BackendContract(PaceContract):
         backend = await self.begin()
         await backend.stop()
         await backend.stop()
-        for call in (backend.messages.publish(Draft("r", "x")), backend.messages.read("r", 0, 1)):
+        for call in (publish(backend.messages, Draft("r", "x")), backend.messages.read("r", 0, 1)):
             error = await call.addCallbacks(lambda _: None, lambda failure: failure.value)
             assert isinstance(error, ChatError)
             assert error.kind is Kind.UNAVAILABLE
@@ -390,7 +391,7 @@ class BackendContract(PaceContract):
         rooms = [f"room{number}" for number in range(50)]
         await gatherResults([backend.messages.subscribe(room) for room in rooms])
         await gatherResults(
-            [backend.messages.publish(Draft(room, str(n))) for n in range(40) for room in rooms]
+            [publish(backend.messages, Draft(room, str(n))) for n in range(40) for room in rooms]
         )
         for room in rooms:
             assert self.sink.texts(room) == [str(n) for n in range(40)]

@@ -43,7 +43,7 @@ class MapContract:
 
     async def start(self, backend: Any) -> None:
         self.sink = RecordingSink()
-        backend.start(self.sink, lambda: REPORT)
+        backend.start(self.sink, lambda: REPORT, record=self.sink.record)
         self.addCleanup(backend.stop)  # type: ignore[attr-defined]
         await self.ready(backend)
 

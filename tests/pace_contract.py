@@ -13,6 +13,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Edit, Message, Repeated, Throttle, User
 from livechat.protocol.names import AUDIT_ROOM
 from tests.map_contract import MapContract
+from tests.support.outcomes import amend, publish
 
 ANN = User("1", "Ann")
 
@@ -25,7 +26,7 @@ def paced(
 
 async def outcomes(backend: Any, *drafts: Draft) -> list[Message | ChatError]:
     """What becomes of *drafts*, which are sent in one turn."""
-    sent: list[Deferred[Any]] = [backend.messages.publish(draft) for draft in drafts]
+    sent: list[Deferred[Any]] = [publish(backend.messages, draft) for draft in drafts]
     return await gatherResults([each.addErrback(_reason) for each in sent])
 
 
@@ -216,13 +217,13 @@ class PaceContract(MapContract):
         backend.messages.retain(lambda room: limits.get(room, (0, 0)))
         for room, oldest in (("r", 8), ("more", 6), ("other", 6)):
             for number in range(10):
-                await backend.messages.publish(Draft(room, str(number), ANN))
+                await publish(backend.messages, Draft(room, str(number), ANN))
             page = await backend.messages.read(room, 0, 100)
             assert [each.seq for each in page.messages] == list(range(oldest, 11))
             assert page.position.oldest == oldest
-        error = await backend.messages.amend(Edit("r", 7, "x", ANN.subject)).addErrback(_reason)
+        error = await amend(backend.messages, Edit("r", 7, "x", ANN.subject)).addErrback(_reason)
         assert error.kind is Kind.NOT_FOUND
-        await backend.messages.amend(Edit("r", 8, "x", ANN.subject))
+        await amend(backend.messages, Edit("r", 8, "x", ANN.subject))
         assert (await backend.messages.read("r", 0, 0)).position.oldest == 9
 
     async def test_limit_that_changes(self) -> None:
@@ -231,17 +232,17 @@ class PaceContract(MapContract):
         limits = {"r": (0, 0), "s": (0, 0)}
         backend.messages.retain(lambda room: limits[room])
         for number in range(20):
-            await backend.messages.publish(Draft("r", str(number), ANN))
+            await publish(backend.messages, Draft("r", str(number), ANN))
         for limit, oldest in ((5, 17), (1_000, 17), (0, 17), (2, 23), (9, 23)):
             limits["r"] = (limit, 0)
-            await backend.messages.publish(Draft("r", "more", ANN))
+            await publish(backend.messages, Draft("r", "more", ANN))
             page = await backend.messages.read("r", 0, 100)
             assert page.position.oldest == oldest
             assert [each.seq for each in page.messages] == list(
                 range(oldest, page.position.seq + 1)
             )
         for number in (22, 23):
-            amended = backend.messages.amend(Edit("r", number, "x", ANN.subject))
+            amended = amend(backend.messages, Edit("r", number, "x", ANN.subject))
             found = await amended.addErrback(_reason)
             assert isinstance(found, ChatError) == (number == 22)
         await backend.stop()
@@ -254,7 +255,7 @@ class PaceContract(MapContract):
         ages = {"r": 60, "longer": 1_000}
         backend.messages.retain(lambda room: (0, ages.get(room, 0)))
         for room in ("r", "longer", "other"):
-            await backend.messages.publish(Draft(room, "a", ANN))
+            await publish(backend.messages, Draft(room, "a", ANN))
         for moment, kept in ((59, [1, 1, 1]), (61, [0, 1, 1]), (101, [0, 0, 0])):
             self.set_time(moment)
             rooms = ("r", "longer", "other")
@@ -273,7 +274,7 @@ class PaceContract(MapContract):
         backend.messages.retain(of)
         for _ in range(3):
             for room in ("r", AUDIT_ROOM):
-                await backend.messages.publish(Draft(room, "a"))
+                await publish(backend.messages, Draft(room, "a"))
         self.set_time(9)
         assert len((await backend.messages.read(AUDIT_ROOM, 0, 9)).messages) == 3
         assert (await backend.messages.read("r", 0, 9)).messages == ()

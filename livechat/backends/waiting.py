@@ -1,7 +1,7 @@
 """
-Senders that wait for their messages to be stored: bounded in number, characters and time.
+Acts that wait to be stored: bounded in number, characters and time.
 
-Both backends share it.  A sender is answered once, whatever comes first: its message is
+Both backends share it.  A receiver is told once, whatever comes first: its act is
 stored, it is refused, or its time is up.
 """
 
@@ -13,15 +13,20 @@ from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.messages import Amendment, Draft, Retraction, Submission
+from livechat.interfaces import IReceiver
+from livechat.protocol.messages import Amended, Message, Retraction, Submission
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
 CHARACTERS: Final = 32 * 1024 * 1024
 #: Characters that retracting a message counts as: it is about as much work.
 _RETRACTING: Final = 64
+
+_S = TypeVar("_S", bound=Submission)
+_log = Logger()
 
 
 def size(submission: Submission) -> int:
@@ -32,107 +37,101 @@ def size(submission: Submission) -> int:
     return len(submission.message) + (len(bytes(data)) if data is not None else 0)
 
 
-class Act:
-    """
-    An act whose actor waits until it is stored.
+def tell_stored(receiver: IReceiver, result: Message | Amended) -> None:
+    """Tell *receiver* that its act is stored, whatever it makes of that."""
+    try:
+        receiver.stored(result)
+    except Exception:  # noqa: BLE001 - the others of its group must not notice
+        _log.failure("A sender could not be told that its message is stored.")
 
+
+def refuse(receiver: IReceiver, reason: Exception) -> None:
+    """Tell *receiver* that its act is refused, whatever it makes of that."""
+    try:
+        receiver.not_stored(reason)
+    except Exception:  # noqa: BLE001 - as above
+        _log.failure("A sender could not be told that its message is refused.")
+
+
+class Act(Generic[_S]):
+    """
+    An act on its way into the store.
+
+    @ivar receiver: waits for it; None once it was told.
     @ivar characters: how long it is.
-    @ivar deadline: the second of the reactor's clock until which the actor waits.
-    @ivar answer: None once the actor was answered.
+    @ivar deadline: the second of the reactor's clock until which the receiver waits.
     """
 
-    __slots__ = ("answer", "characters", "deadline")
+    __slots__ = ("characters", "deadline", "receiver", "submission")
 
-    def __init__(self, characters: int, deadline: float = 0.0) -> None:
-        self.characters = characters
-        self.deadline = deadline
-        self.answer: Deferred[Any] | None = Deferred()
+    def __init__(self, submission: _S, receiver: IReceiver) -> None:
+        self.submission = submission
+        self.receiver: IReceiver | None = receiver
+        self.characters = size(submission)
+        self.deadline = 0.0
 
-    def stored(self, result: Any) -> None:
-        """Answer that it is stored; no-op if the actor was answered."""
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            answer.callback(result)
+    def stored(self, result: Message | Amended) -> None:
+        """Tell the receiver that it is stored; no-op if it was told."""
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            tell_stored(receiver, result)
 
-    def refused(self, reason: BaseException) -> None:
-        """Answer that it is not; no-op if the actor was answered."""
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            answer.errback(reason)
-
-
-class Waiting(Act):
-    """A message whose sender waits.  The answer is the stored `Message`."""
-
-    __slots__ = ("draft",)
-
-    def __init__(self, draft: Draft, deadline: float = 0.0) -> None:
-        super().__init__(size(draft), deadline)
-        self.draft = draft
+    def refused(self, reason: Exception) -> None:
+        """Tell the receiver that it is not; no-op if it was told."""
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            refuse(receiver, reason)
 
 
-class Amending(Act):
-    """An edit or a retraction whose actor waits.  The answer is an `Amended`."""
-
-    __slots__ = ("amendment",)
-
-    def __init__(self, amendment: Amendment, deadline: float = 0.0) -> None:
-        super().__init__(size(amendment), deadline)
-        self.amendment = amendment
+_A = TypeVar("_A", bound=Act[Any])
 
 
-_W = TypeVar("_W", bound=Act)
-
-
-class Waitlist(Generic[_W]):
+class Waitlist(Generic[_A]):
     """
-    All senders of a process that wait, in the order of their calls.
+    All acts of a process that wait, in the order of their calls.
 
-    Deadlines are equally long, so the first sender is out of time first.
+    Deadlines are equally long, so the first one is out of time first.
     """
 
-    def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_W], None]) -> None:
+    def __init__(self, clock: IReactorTime, seconds: float, late: Callable[[_A], None]) -> None:
         """
-        @param seconds: how long a sender waits.
-        @param late: refuses a message whose sender is out of time.
+        @param seconds: how long a receiver waits.
+        @param late: refuses an act that is out of time.
         """
         self._clock = clock
         self._seconds = seconds
         self._late = late
-        self._all: deque[_W] = deque()
+        self._all: deque[_A] = deque()
         self._characters = 0
         self._timer: IDelayedCall | None = None
         self._emptied: Deferred[None] | None = None
 
-    def add(self, waiting: _W) -> Deferred[Any]:
+    def add(self, act: _A) -> None:
         """
-        Let the sender of *waiting* wait from now on; returns its answer.
+        Let *act* wait from now on.
 
         @raise ChatError: too much is waiting already.
         """
-        characters = self._characters + waiting.characters
+        characters = self._characters + act.characters
         if characters > CHARACTERS or len(self._all) >= MESSAGES:
             raise ChatError(Kind.OVERLOADED, "Too many messages are waiting to be stored.")
-        answer = waiting.answer
-        assert answer is not None
         self._characters = characters
-        waiting.deadline = self._clock.seconds() + self._seconds
-        self._all.append(waiting)
+        act.deadline = self._clock.seconds() + self._seconds
+        self._all.append(act)
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._end)
-        return answer
 
     def settle(self) -> None:
-        """Forget those at the front that were answered."""
+        """Forget those at the front whose receivers were told."""
         waiting = self._all
-        while waiting and waiting[0].answer is None:
+        while waiting and waiting[0].receiver is None:
             self._characters -= waiting.popleft().characters
         if self._emptied is not None and not waiting:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def _end(self) -> None:
-        """Answer senders who have waited long enough."""
+        """Refuse what has waited long enough."""
         self._timer = None
         now = self._clock.seconds()
         self.settle()
@@ -144,7 +143,7 @@ class Waitlist(Generic[_W]):
             self._timer = self._clock.callLater(left, self._end)
 
     def emptied(self) -> Deferred[None]:
-        """Fires when everybody was answered, when the last one's time is up at the latest."""
+        """Fires when all receivers were told, when the last one's time is up at the latest."""
         self.settle()
         if not self._all:
             return succeed(None)
@@ -152,7 +151,7 @@ class Waitlist(Generic[_W]):
         return self._emptied
 
     def stop(self) -> None:
-        """End; nobody is answered any more."""
+        """End; no receiver is told any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -23,7 +23,7 @@ from livechat.config import Config, Options
 from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
 from livechat.identity.token_keys import LARGEST, keys_of_file, keys_of_json
-from livechat.net import certificates
+from livechat.net import certificates, fast
 from livechat.net.certificates import Certificate
 from livechat.system import files
 from livechat.system.process import SPARE_FILES
@@ -89,6 +89,7 @@ def _findings(
     yield found
     yield from _files(config, certificate)
     yield _open_files(config)
+    yield Finding("fast path", "ok", fast.described())
     yield _clock(config, time.time())
     if config.redis:
         yield from _redis(config)

@@ -169,7 +169,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
             core.backend,
             core.hub,
             lambda: core.chat.directory.report(process, started, len(connections)),
-            core.chat.presence,
+            core.chat,
         ),
         Removals(core.chat.removal),
     )

@@ -18,12 +18,13 @@ from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend, IPresenceSink
+from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
+from livechat.net import fast
 from livechat.net.certificates import Certificate
 from livechat.net.tls_port import TLSPort
 from livechat.protocol.cluster import Report
@@ -68,16 +69,16 @@ class Storage(Service):
     name = "storage"
 
     def __init__(
-        self, backend: IBackend, hub: Hub, census: Callable[[], Report], presence: IPresenceSink
+        self, backend: IBackend, hub: Hub, census: Callable[[], Report], chat: Chat
     ) -> None:
         self._backend = backend
         self._hub = hub
         self._census = census
-        self._presence = presence
+        self._chat = chat
 
     def startService(self) -> None:
         super().startService()
-        self._backend.start(self._hub, self._census, self._presence)
+        self._backend.start(self._hub, self._census, self._chat.presence, self._chat.record)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -252,6 +253,7 @@ class Announcement(Service):
             _log.info("Loaded {name}.", name=name)
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
+        _log.info("The fast path is {described}.", described=fast.described())
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
             path=str(certificate.chain),

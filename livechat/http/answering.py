@@ -41,6 +41,7 @@ class Answering(server.Request):
     channel: Channel
     site: Site
     gone = False
+    _headers: dict[str, tuple[str, ...]]
     _end: Callable[[], None] | None = None
 
     def connectionLost(self, reason: Failure) -> None:
@@ -50,21 +51,24 @@ class Answering(server.Request):
 
     async def answer(self, response: Response) -> None:
         body = response.body
-        self._start(response, len(body) if isinstance(body, bytes) else None)
         if isinstance(body, bytes):
-            if body and self.method != b"HEAD":
-                self.sentLength = len(body)
-                self.channel.write(body)
-        elif not isinstance(body, AsyncGenerator):
-            await self._feed(body)
-        elif self.method != b"HEAD":
-            await self._stream(body, response.end)
+            head = self._begin(response, len(body))
+            if self.method == b"HEAD":
+                body = b""
+            self.sentLength = len(body)
+            self.channel.transport.write(head + body)
+        else:
+            self.channel.begin_answer(self._begin(response, None))
+            if not isinstance(body, AsyncGenerator):
+                await self._feed(body)
+            elif self.method != b"HEAD":
+                await self._stream(body, response.end)
         if not self.gone:
             self.finish()
 
-    def _start(self, response: Response, length: int | None) -> None:
+    def _begin(self, response: Response, length: int | None) -> bytes:
         """
-        Begin an endpoint's answer: its head goes out with the body, or with what is first of it.
+        Begin an endpoint's answer; return its head.
 
         Twisted would look at each header several times.
 
@@ -81,17 +85,14 @@ class Answering(server.Request):
             self.chunked = self.clientproto == b"HTTP/1.1" and self.method != b"HEAD"
             framing = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
         self.startedWriting = 1
-        self.channel.begin_answer(
-            b"%b %d %b\r\nDate: %b\r\n%b%b%b\r\n"
-            % (
-                self.clientproto,
-                response.status,
-                self.code_message,
-                date(),
-                b"" if self.channel.persistent else b"Connection: close\r\n",
-                head,
-                framing,
-            )
+        return b"%b %d %b\r\nDate: %b\r\n%b%b%b\r\n" % (
+            self.clientproto,
+            response.status,
+            self.code_message,
+            date(),
+            b"" if self.channel.persistent else b"Connection: close\r\n",
+            head,
+            framing,
         )
 
     def close_behind(self) -> None:
@@ -99,7 +100,8 @@ class Answering(server.Request):
         Close the connection behind the answer, where it must.  A client whose handshake is refused
         waits for nothing else on it, and would hold it as long as HTTP keeps one.
         """
-        handshake = b"websocket" in (self.getHeader(b"upgrade") or b"").lower()
+        upgrade = self._headers.get("upgrade")
+        handshake = upgrade is not None and "websocket" in upgrade[-1].lower()
         if handshake or self.site.stopping:
             self.channel.persistent = False
 

@@ -7,10 +7,9 @@ is found when it is first asked for, and kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -33,6 +32,20 @@ _BY_PROXIES: Final = (
 )  # fmt: skip
 #: Fields that a query or a form may have.
 MOST_FIELDS: Final = 100
+_T = TypeVar("_T")
+
+
+class _Found(Generic[_T]):
+    """A property that is found when it is first asked for; Python's own takes a lock for that."""
+
+    def __init__(self, find: Callable[[Any], _T]) -> None:
+        self._find = find
+        self._name = find.__name__
+        self.__doc__ = find.__doc__
+
+    def __get__(self, call: Any, owner: type) -> _T:
+        found = call.__dict__[self._name] = self._find(call)
+        return found
 
 
 class Call(Struct, frozen=True, dict=True):
@@ -111,11 +124,11 @@ class Call(Struct, frozen=True, dict=True):
         """Tell whether a header's tokens hold *token*, in any case."""
         return any(each.lower() == token for each in self.tokens(name))
 
-    @cached_property
+    @_Found
     def _tokens(self) -> dict[str, tuple[str, ...]]:
         return {}
 
-    @cached_property
+    @_Found
     def query(self) -> Mapping[str, str]:
         """
         The fields of the query.
@@ -127,14 +140,17 @@ class Call(Struct, frozen=True, dict=True):
         except ValueError as reason:
             raise ChatError(Kind.BAD_QUERY, f"The query cannot be read: {reason}") from None
 
-    @cached_property
+    @_Found
     def media_type(self) -> str:
         """The body's type, if its text is UTF-8; empty if it is not, or nothing was said."""
-        media, _, parameters = (self.header("Content-Type") or "").lower().partition(";")
+        given = self.header("Content-Type") or ""
+        if given == "application/json":
+            return given
+        media, _, parameters = given.lower().partition(";")
         charset = parameters.replace(" ", "").replace('"', "")
         return media.strip() if charset in ("", "charset=utf-8") else ""
 
-    @cached_property
+    @_Found
     def form(self) -> Mapping[str, str]:
         """
         The fields of the form that is the body.
@@ -175,6 +191,8 @@ def fields(text: str) -> dict[str, str]:
     @raise ValueError: a field is repeated or not UTF-8, or they are too many;
         the text is a sentence that says so.
     """
+    if not text:
+        return {}
     if text.count("&") >= MOST_FIELDS:
         raise ValueError(f"There are more than {MOST_FIELDS} fields.")
     try:

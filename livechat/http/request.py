@@ -49,9 +49,10 @@ class Request(Answering):
     _log = Logger()
     content: BytesIO
     call: Call
+    prepath: list[bytes]
+    postpath: list[bytes]
     # Only mounted resources have sessions, and all share them.
     sitepath: ClassVar[list[bytes]] = []
-    _headers: dict[str, tuple[str, ...]]
     _lent = False
     _has_failed = False
     _shared_with: str | None = None
@@ -162,7 +163,7 @@ class Request(Answering):
 
     def _admitted(self, answer: Response) -> Response | None:
         """*answer*; of a feed, None if its client has gone, or why it may not begin."""
-        if isinstance(answer.body, bytes | AsyncGenerator):
+        if isinstance(answer.body, (bytes, AsyncGenerator)):
             return answer
         # The connection carries nothing else any more, and counts as its client's.
         try:

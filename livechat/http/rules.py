@@ -8,6 +8,7 @@ That is decided once, before a resource is asked to answer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -153,12 +154,18 @@ def _asked(headers: call.Headers, proxied: bool, *, optional: bool) -> Asked:
     hosts = headers.get("host", ())
     if not hosts and optional:
         return Asked("")
-    if len(hosts) != 1 or not is_host(hosts[0]):
+    if len(hosts) != 1 or (direct := _directly(hosts[0])) is None:
         raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
     if not proxied:
-        return Asked(hosts[0])
+        return direct
     told = forwarded(headers)
     return Asked(told.host or hosts[0], told.scheme or "https", certain=told.host is not None)
+
+
+@lru_cache(maxsize=256)
+def _directly(host: str) -> Asked | None:
+    """The address of a client that asked for *host*, and through no proxy; None if that is none."""
+    return Asked(host) if is_host(host) else None
 
 
 def _misdirected(host: str, names: tuple[str, ...]) -> ChatError:

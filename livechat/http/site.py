@@ -13,7 +13,6 @@ from typing import Final
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import http, server
 from twisted.web.http_headers import Headers
-from twisted.web.resource import getChildForRequest
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
@@ -23,7 +22,7 @@ from livechat.http.connection import Channel
 from livechat.http.response import Response
 from livechat.http.rules import Rules
 from livechat.http.short import ShortWay
-from livechat.http.tree import Place
+from livechat.http.tree import Place, Traversal
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate, address_key
 from livechat.limits.source import Source
@@ -116,10 +115,14 @@ class Site(server.Site):
     def refusal(self, error: ChatError, headers: call.Headers) -> Response:
         return self.rules.refusal(error, headers)
 
-    def getResourceFor(self, request: http.Request) -> Place:
+    def getResourceFor(self, request: Traversal) -> Place:
         """The place in the tree that *request* names."""
-        found: Place = getChildForRequest(self.resource, request)
-        return found
+        place: Place = self.resource
+        while request.postpath and not place.isLeaf:
+            segment = request.postpath.pop(0)
+            request.prepath.append(segment)
+            place = place.children.get(segment) or place.getChild(segment, request)
+        return place
 
     def makeSession(self) -> server.Session:
         """

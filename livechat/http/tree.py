@@ -21,6 +21,7 @@ class Traversal(Protocol):
     """A request on its way through the tree."""
 
     names: dict[str, str]
+    prepath: list[bytes]
     postpath: list[bytes]
 
 

@@ -7,6 +7,8 @@ than all the rest:
 
     opening       the HTTP server has checked the handshake already: it is answered
                   here, without being written down and parsed again
+    state         of its sixty attributes all but a few are the same for each connection that
+                  has just opened: they are the class's, until they change
     options       are read from the class, not copied to each connection and
                   formatted for a log that nobody keeps
     reading       a whole, small, masked text frame, which is nearly all that clients
@@ -26,10 +28,16 @@ a release that changes them is noticed there.
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from base64 import b64encode
+from functools import cached_property
+from hashlib import sha1
+from types import NoneType
 from typing import Any, Final, Self
 
+from autobahn.nvx import Utf8Validator
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.protocol import TrafficStats, WebSocketProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
@@ -44,6 +52,9 @@ _TEXT: Final = 0x81
 #: Bytes of a frame's head with the shortest and with the longer length, and its mask.
 _SHORT_HEAD: Final = 6
 _LONG_HEAD: Final = 8
+_ACCEPT: Final = "Sec-WebSocket-Accept: "
+#: The kinds of state that connections can share: those which nobody changes.
+_SHARED: Final = (NoneType, bool, int, float, bytes)
 
 
 class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
@@ -58,6 +69,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     log = make_logger("critical")
     CONFIG_ATTRS: Any = ()
     _frames = MOST_AT_ONCE
+    _preamble: str
 
     transport: Any
     data: bytes
@@ -67,7 +79,21 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
         """Make a class with the options of *factory*, as they are now."""
         options = {name: getattr(factory, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
-        return type(cls.__name__, (cls,), options)
+        return type(cls.__name__, (cls,), _opened(factory) | options)
+
+    def __init__(self) -> None:
+        # Not Autobahn's: the class has what it would make, and nobody waits for what opens.
+        self.is_closed = Deferred()
+
+    @cached_property
+    def trafficStats(self) -> TrafficStats:  # type: ignore[override]
+        """Counts frames, for those that go Autobahn's way."""
+        return TrafficStats()
+
+    @cached_property
+    def utf8validator(self) -> Utf8Validator:  # type: ignore[override]
+        """Checks texts, of those that go Autobahn's way."""
+        return Utf8Validator()
 
     def open(self, transport: Any, key: str, subprotocol: str | None = None) -> None:
         """
@@ -78,21 +104,28 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         @param subprotocol: that of those it offered which is spoken.
         """
         self.makeConnection(transport)
-        self._wskey = key
-        self.websocket_version = 13
-        self.websocket_protocols = [] if subprotocol is None else [subprotocol]
-        self.websocket_extensions: list[Any] = []
-        self.succeedHandshake(subprotocol)
+        self.factory.countConnections += 1
+        self.websocket_protocol_in_use = subprotocol
+        self.state = _OPEN
+        transport.write(self._answer(key, subprotocol))
+        self.onOpen()
+
+    def _answer(self, key: str, subprotocol: str | None) -> bytes:
+        """Answer a handshake (RFC 6455, section 4.2.2)."""
+        spoken = "" if subprotocol is None else f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
+        accepted = b64encode(sha1(key.encode() + self._WS_MAGIC).digest()).decode()  # noqa: S324
+        return f"{self._preamble}{spoken}{_ACCEPT}{accepted}\r\n\r\n".encode()
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
-        self._connectionMade()
 
     def _onOpen(self) -> None:
         self.onOpen()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._connectionLost(reason)  # type: ignore[arg-type]
+        # Not its server's, which only counts, and logs.
+        WebSocketProtocol._connectionLost(self, reason)  # type: ignore[arg-type]  # noqa: SLF001
+        self.factory.countConnections -= 1
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         # *sync* and *chopsize* are for test suites of the protocol, and never asked for here.
@@ -159,6 +192,31 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
             self._frames -= 1
             self.onMessage(payload, False)
         return data[at:] if at else data
+
+
+class _Nowhere:
+    """A transport that drops what is written."""
+
+    def write(self, data: bytes) -> None:
+        """Drop *data*."""
+
+
+def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
+    """
+    The state of a connection that Autobahn has just opened, as far as it is the same for all; and
+    how the answer to its handshake begins.
+    """
+    sample: Any = WebSocketServerProtocol()
+    sample.log = make_logger("critical")
+    sample.factory, sample.transport = factory, _Nowhere()
+    # No timers are started for it.
+    sample.openHandshakeTimeout = sample.autoPingInterval = 0
+    WebSocketProtocol._connectionMade(sample)  # noqa: SLF001
+    sample._wskey, sample.websocket_version = "", 13  # noqa: SLF001
+    sample.websocket_protocols, sample.websocket_extensions = [], []
+    sample.succeedHandshake(None)
+    state = {name: value for name, value in vars(sample).items() if isinstance(value, _SHARED)}
+    return state | {"_preamble": sample.http_response_data.partition(_ACCEPT)[0]}
 
 
 def _unmasked(mask: bytes, payload: bytes) -> bytes:

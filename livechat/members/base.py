@@ -177,10 +177,16 @@ class BaseSession(ABC):
         """Send an error; *nonce* is that of the refused message."""
 
     def _failed(self, failure: Failure, nonce: str | None = None) -> None:
+        assert failure.value is not None
+        self.not_stored(failure.value, nonce)
+
+    def not_stored(self, reason: BaseException, nonce: str | None = None) -> None:
+        """Send why an act of the client was refused, after a while."""
         # Not the client's fault, so it costs nothing of its budget.
-        error = failure.value
-        if not isinstance(error, ChatError):
-            self._log.failure("A client could not be answered.", failure)
+        if isinstance(reason, ChatError):
+            error = reason
+        else:
+            self._log.failure("A client could not be answered.", Failure(reason))
             error = internal()
         try:
             self._send_error(error, nonce)

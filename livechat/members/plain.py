@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from zope.interface import implementer
+
 from livechat import metrics
 from livechat.errors import ChatError
+from livechat.interfaces import IReceiver
 from livechat.members.base import BaseSession
+from livechat.protocol.messages import Message
 from livechat.protocol.plain import decode_plain, error_frame
 from livechat.protocol.v1 import ServerFrame
 
 
+@implementer(IReceiver)
 class PlainSession(BaseSession):
     """A client that sends and gets ``{"message": "text"}``."""
 
@@ -30,12 +35,12 @@ class PlainSession(BaseSession):
 
     def text_received(self, data: bytes) -> None:
         try:
-            text = decode_plain(data)
-            stored = self._chat.send(self._actor, self.room, text)
+            self._chat.say(self._actor, self.room, decode_plain(data), self)
         except ChatError as error:
             self._refuse(error)
-        else:
-            stored.addErrback(self._failed)
+
+    def stored(self, result: Message) -> None:
+        """No-op: the client gets its own message as all others do."""
 
     def expiring(self) -> None:
         """No-op, as `announce_restart`."""

@@ -13,22 +13,24 @@ from typing import Final
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.interfaces import IReceiver
 from livechat.limits.rates import Bucket, Rate
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol import v1
-from livechat.protocol.actions import Action
+from livechat.protocol.actions import Action, Say
 from livechat.protocol.decoding import decode_frame
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, Place
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.values import LARGEST_NUMBER
 from livechat.protocol.wire import encode
-from livechat.rooms.actions import act
+from livechat.rooms.actions import act, said, say
 from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.member import IClient
@@ -115,6 +117,8 @@ class Session(BaseSession):
             self._refuse(error)
             return
         match frame:
+            case Say():
+                self._say(frame)
             case v1.Type():
                 self._types()
             case v1.Ping():
@@ -131,15 +135,22 @@ class Session(BaseSession):
             case _:
                 self._act(frame)
 
+    def _say(self, action: Say) -> None:
+        try:
+            say(self._chat, self._actor, self.room, action, _Sender(self, action.nonce))
+        except ChatError as error:
+            self._refuse(error, action.nonce)
+
     def _act(self, action: Action) -> None:
         try:
             done = act(self._chat, self._actor, self.room, action)
         except ChatError as error:
             self._refuse(error, action.nonce)
         else:
-            done.addCallbacks(self._acknowledge, self._failed, errbackArgs=(action.nonce,))
+            done.addCallbacks(self.acknowledge, self._failed, errbackArgs=(action.nonce,))
 
-    def _acknowledge(self, ack: v1.Ack) -> None:
+    def acknowledge(self, ack: v1.Ack) -> None:
+        """Send *ack* with the next frames, or when this turn ends."""
         try:
             # It goes out with the room's next write, which is this entry as a rule.
             self._client.write_soon(encode_frame(self._client.encoding, ack))
@@ -259,6 +270,23 @@ class Session(BaseSession):
     def _send_error(self, error: ChatError, nonce: str | None) -> None:
         metrics.refused(error.kind.code)
         self._client.write_soon(encode_frame(self._client.encoding, v1.error_of(error, nonce)))
+
+
+@implementer(IReceiver)
+class _Sender:
+    """Tells the client of a session what became of its message."""
+
+    __slots__ = ("_nonce", "_session")
+
+    def __init__(self, session: Session, nonce: str | None) -> None:
+        self._session = session
+        self._nonce = nonce
+
+    def stored(self, result: Message) -> None:
+        self._session.acknowledge(said(result, self._nonce))
+
+    def not_stored(self, reason: Exception) -> None:
+        self._session.not_stored(reason, self._nonce)
 
 
 def make_session(

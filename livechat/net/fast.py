@@ -32,7 +32,7 @@ _FUNCTIONS: Final = {
 #: The names of both parts.
 _NAMES: Final = ("Wire", "write_all")
 
-__all__ = ["WHY_PURE", "Wire", "address", "choose", "set_up", "write_all"]
+__all__ = ["WHY_PURE", "Wire", "address", "choose", "described", "set_up", "write_all"]
 
 
 def address(ssl: Any) -> int:
@@ -63,6 +63,11 @@ def choose(environment: Mapping[str, str]) -> tuple[ModuleType, str | None]:
     except (AttributeError, TypeError, ValueError) as reason:
         return _slow, f"the native part does not fit: {reason}"
     return native, None
+
+
+def described() -> str:
+    """Say which part runs."""
+    return "native" if WHY_PURE is None else f"in plain Python: {WHY_PURE}"
 
 
 def set_up(native: Any) -> None:

@@ -13,6 +13,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.known import checked_id
 from livechat.identity.rights import EVERYWHERE
+from livechat.interfaces import IReceiver
 from livechat.protocol.actions import (
     Action,
     ChangeRoom,
@@ -29,6 +30,7 @@ from livechat.protocol.actions import (
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.messages import Amended, Message, Repeated, Retracted, User
 from livechat.protocol.v1 import Ack
+from livechat.rooms.answers import answer_of
 from livechat.rooms.chat import Chat
 from livechat.rooms.checks import check_seen
 from livechat.rooms.removal import Removed
@@ -42,15 +44,7 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
     """
     match action:
         case Say():
-            check_seen(action.message)
-            return chat.send(
-                actor,
-                room,
-                action.message,
-                nonce=action.nonce,
-                reply_to=action.reply_to,
-                data=action.data,
-            ).addCallback(_said, action.nonce)
+            return answer_of(say, chat, actor, room, action).addCallback(said, action.nonce)
         case Reword():
             check_seen(action.message)
             return chat.edit(
@@ -63,6 +57,24 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
             return chat.cases.report(actor, room, action)
         case _:
             return _moderate(chat, actor, room, action)
+
+
+def say(chat: Chat, actor: Actor, room: str, action: Say, receiver: IReceiver) -> None:
+    """
+    Say what *action* says; as `livechat.rooms.chat.Chat.say`.
+
+    @raise ChatError: at once, if *actor* may not.
+    """
+    check_seen(action.message)
+    chat.say(
+        actor,
+        room,
+        action.message,
+        receiver,
+        nonce=action.nonce,
+        reply_to=action.reply_to,
+        data=action.data,
+    )
 
 
 def _moderate(
@@ -136,7 +148,8 @@ def _removed(removed: Removed, nonce: str | None) -> Ack:
     return Ack(seq=removed.seq, time=removed.time, nonce=nonce, count=removed.count)
 
 
-def _said(message: Message, nonce: str | None) -> Ack:
+def said(message: Message, nonce: str | None) -> Ack:
+    """Acknowledge *message*."""
     duplicate = isinstance(message, Repeated)
     return Ack(seq=message.seq, time=message.time, nonce=nonce, duplicate=duplicate)
 

@@ -51,15 +51,16 @@ class Activity:
         self._counts = [0] * (BARS * BAR)
         self._second = int(clock.seconds())
 
-    def record(self, room: str, message: Message) -> None:
-        """Count *message*, which was stored in *room*."""
+    def record(self, room: str, newest: Message, count: int) -> None:
+        """Count messages that were stored in *room*; *newest* is the last one."""
         now = self._clock.seconds()
         known = self._said.pop(room, None)
         rate = 0.0 if known is None else _faded(known, now)
-        self._said[room] = _Said(Newest(message.seq, message.time), rate + 60 / _FADE, now)
+        rate += count * 60 / _FADE
+        self._said[room] = _Said(Newest(newest.seq, newest.time), rate, now)
         self._expire(now)
         self._advance(int(now))
-        self._counts[self._second % len(self._counts)] += 1
+        self._counts[self._second % len(self._counts)] += count
 
     def rooms(self, members: Mapping[str, int]) -> list[Room]:
         """

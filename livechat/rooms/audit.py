@@ -26,6 +26,7 @@ from livechat.interfaces import IMessageLog, ISink
 from livechat.protocol.audit import Action, AuditRecord, Author, record_to_text
 from livechat.protocol.messages import Amended, Draft, Message
 from livechat.protocol.names import AUDIT_ROOM
+from livechat.rooms.answers import answer_of
 from livechat.rooms.history import History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.policy import Policy
@@ -128,7 +129,7 @@ class Audit:
             for record in records
         ]
         # All at once: they are stored in one group, whatever is between this and the answer.
-        answers = [(draft, self._entries.publish(draft)) for draft in drafts]
+        answers = [(draft, answer_of(self._entries.publish, draft)) for draft in drafts]
         failed = [draft for draft, answer in answers if not await _stored(answer)]
         if failed:
             self._waiting += failed
@@ -150,7 +151,7 @@ class Audit:
         """Store what waits, the oldest first, as far as that goes."""
         try:
             while self._waiting:
-                if not await _stored(self._entries.publish(self._waiting[0])):
+                if not await _stored(answer_of(self._entries.publish, self._waiting[0])):
                     return
                 self._waiting.popleft()
             _log.info("All acts are recorded in the audit now.")

@@ -8,7 +8,7 @@ becomes of it; nothing of moderators, of other people or of other cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import blake2b
 from secrets import token_hex
 from typing import Final
@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE
-from livechat.interfaces import IBackend
+from livechat.interfaces import IBackend, IReceiver
 from livechat.protocol.actions import Complain, Review
 from livechat.protocol.messages import Amended, Draft, Message, Repeated, Retracted
 from livechat.protocol.moderation import Case, CaseState
@@ -71,19 +71,14 @@ class Cases:
         audit: Audit,
         standings: Standings,
         time: Time,
-        *,
-        publish: Callable[[Draft], Deferred[Message]],
     ) -> None:
-        """
-        @param publish: stores and delivers a message that was approved.
-        """
         self.changes = 0
         self._messages = backend.messages
         self._policy = policy
         self._time = time
         self._receipts = Receipts(standings)
         self._register = CaseRegister(cases_map(backend), self._changed)
-        self._reviews = Reviews(self._register, policy, audit, time, publish)
+        self._reviews = Reviews(self._register, policy, audit, time, backend.messages)
         # Rooms and numbers of messages whose reports could not be closed yet.
         self._remaining: list[tuple[str, int]] = []
 
@@ -93,17 +88,20 @@ class Cases:
             self._reviews.finish_soon()
         self._receipts.tell(known_as, case)
 
-    def hold(self, actor: Actor, draft: Draft, nonce: str | None = None) -> Deferred[Message]:
+    def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
-        Let a message wait for a review.  Fails with ``held`` once it does.
+        Let a message wait for a review.  Tells *receiver* that it is ``held`` once it does.
 
-        A message whose nonce is known is the one that waits already; one that was said meanwhile
-        is answered as a repetition.  Fails with ``overloaded`` if too many wait, with
-        ``message_too_long``, or as `livechat.interfaces.ISharedMap.put`.
+        A message whose nonce is known is the one that waits already; of one that was said
+        meanwhile the receiver is told as of a repetition.  Refused with ``overloaded`` if too
+        many wait, with ``message_too_long``, or as `livechat.interfaces.ISharedMap.put`.
 
         @param nonce: as the client gave it.
         """
-        return Deferred.fromCoroutine(self._hold(actor, draft, nonce))
+        holding = Deferred.fromCoroutine(self._hold(actor, draft, nonce))
+        holding.addCallbacks(
+            receiver.stored, lambda failure: receiver.not_stored(failure.value)
+        ).addErrback(_not_told)
 
     async def _hold(self, actor: Actor, draft: Draft, nonce: str | None) -> Message:
         once = draft.nonce
@@ -331,6 +329,10 @@ def _kept(case: Case) -> Case:
 def _id(*parts: str) -> str:
     """An id that is the same for the same case."""
     return blake2b("\n".join(parts).encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+def _not_told(failure: Failure) -> None:
+    _log.failure("A sender could not be told what became of its message.", failure)
 
 
 def _broken(failure: Failure) -> None:

@@ -11,6 +11,7 @@ actor edits or retracts, in the step that changes them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 from msgspec import Raw
@@ -21,22 +22,24 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.leases import Leases
 from livechat.identity.rights import Right
-from livechat.interfaces import IBackend, ISink
+from livechat.interfaces import IBackend, IReceiver, ISink
 from livechat.limits.rates import Rate
 from livechat.protocol.messages import (
     MOST_REFS,
     Amended,
     Draft,
     Edit,
+    Entry,
     Message,
     Place,
-    Repeated,
     Retraction,
 )
+from livechat.protocol.names import is_internal
 from livechat.protocol.settings import EDIT_WITHIN
 from livechat.protocol.v1 import Can, Limits, Present
 from livechat.protocol.wire import NO_DATA, checked_data
 from livechat.rooms.activity import Activity
+from livechat.rooms.answers import answer_of
 from livechat.rooms.audit import Audit
 from livechat.rooms.bulletins import Bulletins
 from livechat.rooms.cases import Cases
@@ -98,6 +101,7 @@ class Chat:
         @param listeners: other people's code, told of what happens.
         """
         self._backend = backend
+        self._entries = backend.messages
         self._hub = hub
         self._time = time
         self._policy = rules.policy
@@ -125,9 +129,7 @@ class Chat:
         self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)
         self.standings = Standings(rules, self._hub, time)
         self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
-        self.cases = Cases(
-            backend, rules.policy, self.audit, self.standings, time, publish=self._publish
-        )
+        self.cases = Cases(backend, rules.policy, self.audit, self.standings, time)
         self.moderation = Moderation(
             rules,
             self.standings,
@@ -172,7 +174,7 @@ class Chat:
         self.restrictions.saw(actor)
         self._hub.join(room, member, reads=reads)
         try:
-            await self._backend.messages.subscribe(room)
+            await self._entries.subscribe(room)
             self.presence.enter(room, actor)
         except BaseException:
             self._take_out(room, member)
@@ -186,7 +188,7 @@ class Chat:
 
     def _take_out(self, room: str, member: IMember) -> None:
         if self._hub.leave(room, member):
-            self._backend.messages.unsubscribe(room)
+            self._entries.unsubscribe(room)
 
     async def place(self, actor: Actor, room: str) -> Place:
         """
@@ -197,7 +199,7 @@ class Chat:
         self._policy.require(actor, room, "join")
         known = self._hub.place(room)
         if known is None:
-            position = (await self._backend.messages.read(room, 0, 0)).position
+            position = (await self._entries.read(room, 0, 0)).position
             known = self._hub.place(room) or Place(position.epoch, position.seq)
         return known
 
@@ -244,7 +246,7 @@ class Chat:
         self._policy.join(actor, room)
         self._hub.watch(room, watcher)
         try:
-            await self._backend.messages.subscribe(room)
+            await self._entries.subscribe(room)
         except BaseException:
             self.unwatch(room, watcher)
             raise
@@ -252,21 +254,23 @@ class Chat:
     def unwatch(self, room: str, watcher: ISink) -> None:
         """Show it no more; nothing if it does not watch."""
         if self._hub.unwatch(room, watcher):
-            self._backend.messages.unsubscribe(room)
+            self._entries.unsubscribe(room)
             self.presence.closed(room)
 
-    def send(
+    def say(
         self,
         actor: Actor,
         room: str,
         text: str,
+        receiver: IReceiver,
         *,
         nonce: str | None = None,
         reply_to: int | None = None,
         data: Raw = NO_DATA,
-    ) -> Deferred[Message]:
+    ) -> None:
         """
-        Say *text* in *room*.  Fires once it is stored and delivered; or fails with ``held``.
+        Say *text* in *room*.  Tells *receiver* once it is stored and delivered; or that it is
+        ``held``, or why else it is not said.
 
         The messages of one connection are stored in the order of the calls.
 
@@ -285,11 +289,23 @@ class Chat:
         if actor.connection is None:
             self.restrictions.saw(actor)
         if self._policy.waits(actor, draft):
-            return self.cases.hold(actor, draft, nonce)
-        return self._publish(self._policy.paced(actor, draft))
+            self.cases.hold(actor, draft, nonce, receiver)
+        else:
+            self._entries.publish(self._policy.paced(actor, draft), receiver)
 
-    def _publish(self, draft: Draft) -> Deferred[Message]:
-        return self._backend.messages.publish(draft).addCallback(self._said, draft.room)
+    def send(
+        self,
+        actor: Actor,
+        room: str,
+        text: str,
+        *,
+        nonce: str | None = None,
+        reply_to: int | None = None,
+        data: Raw = NO_DATA,
+    ) -> Deferred[Message]:
+        """As `say`, for callers that await it: fires with the message, or fails."""
+        say = partial(self.say, nonce=nonce, reply_to=reply_to, data=data)
+        return answer_of(say, actor, room, text)
 
     def edit(
         self,
@@ -303,7 +319,7 @@ class Chat:
     ) -> Deferred[Amended]:
         """
         Give message *ref* of *room*, which must be the actor's own, the text *text* and *data*, or
-        none.  Fires once that is stored and delivered; order and nonces as in `send`.
+        none.  Fires once that is stored and delivered; order and nonces as in `say`.
 
         @raise ChatError: at once, if it may not be.  Whose the message is, and how old, is found
             out later (`livechat.interfaces.IMessageLog.amend`).
@@ -318,14 +334,14 @@ class Chat:
         author = "" if user is None else user.subject
         since = self.now() - 1000 * self.settings.of(room).edit
         edit = Edit(room, ref, text, author, since, kept, nonce, sender)
-        return self._backend.messages.amend(edit).addCallback(self._amended, room)
+        return answer_of(self._entries.amend, edit)
 
     def retract(
         self, actor: Actor, room: str, refs: Sequence[int], *, nonce: str | None = None
     ) -> Deferred[Amended]:
         """
         Take messages of *room* back: the actor's own, or anybody's if it may moderate.  Fires once
-        that is stored and delivered, and in the audit; order and nonces as in `send`.
+        that is stored and delivered, and in the audit; order and nonces as in `say`.
 
         @param refs: their numbers, `livechat.protocol.messages.MOST_REFS` at most.
         @raise ChatError: as `edit`.
@@ -347,7 +363,7 @@ class Chat:
         self._policy.retract(actor, retraction)
         if moderates:
             self.audit.check()
-        retracted = self._backend.messages.amend(retraction).addCallback(self._retracted, room)
+        retracted = answer_of(self._entries.amend, retraction).addCallback(self._retracted, room)
         return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
 
     def admit(self, actor: Actor) -> None:
@@ -360,20 +376,18 @@ class Chat:
         if actor.lease is not None:
             self.leases.check(actor)
 
-    def _said(self, message: Message, room: str) -> Message:
-        if not isinstance(message, Repeated):
-            metrics.stored.count += 1
-            self._activity.record(room, message)
-            self._listeners.stored(room, message)
-        return message
-
-    def _amended(self, amended: Amended, room: str) -> Amended:
-        if not amended.repeated:
-            self._listeners.amended(room, amended.event)
-        return amended
-
     def _retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
-        return self.cases.retracted(self._amended(amended, room), room)
+        return self.cases.retracted(amended, room)
+
+    def record(self, room: str, entries: Sequence[Entry]) -> None:
+        """Count *entries*, which were stored from this process, and tell listeners of them."""
+        if is_internal(room):
+            return
+        said = [each for each in entries if isinstance(each, Message)]
+        if said:
+            metrics.stored.count += len(said)
+            self._activity.record(room, said[-1], len(said))
+        self._listeners.stored(room, entries)
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:
         """
@@ -382,7 +396,7 @@ class Chat:
         @raise ChatError: the actor may not read, or the backend cannot.
         """
         self._policy.read(actor, room)
-        return await History.of(self._backend.messages, room, window)
+        return await History.of(self._entries, room, window)
 
     def trouble(self) -> str | None:
         """Why messages cannot be taken just now; None if they can."""

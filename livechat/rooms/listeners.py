@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from livechat.interfaces import IListener
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import Edited, Message, Retracted, User
+from livechat.protocol.messages import Edited, Entry, Gone, Message, Retracted, User
 
 #: Events that may wait for listeners.
 LONGEST: Final = 10_000
@@ -44,13 +44,14 @@ class Listeners:
         rate = Rate(1 / LOG_EVERY, 1)
         self._failures, self._slow, self._dropped = LogLimit(rate), LogLimit(rate), LogLimit(rate)
 
-    def stored(self, room: str, message: Message) -> None:
-        """Tell that *message* was stored in *room*."""
-        self._tell("stored", room, message)
-
-    def amended(self, room: str, event: Edited | Retracted) -> None:
-        """Tell that messages of *room* were edited or retracted."""
-        self._tell("amended", room, event)
+    def stored(self, room: str, entries: Sequence[Entry]) -> None:
+        """Tell that *entries* were stored in *room*."""
+        if self._listeners:
+            for each in entries:
+                if isinstance(each, Message):
+                    self._tell("stored", room, each)
+                elif not isinstance(each, Gone):
+                    self._tell("amended", room, each)
 
     def joined(self, room: str, user: User) -> None:
         """Tell that *user* has a connection in *room* now."""

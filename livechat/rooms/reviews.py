@@ -11,7 +11,6 @@ review.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,11 +20,13 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.interfaces import IMessageLog
 from livechat.protocol.actions import Review
 from livechat.protocol.audit import Action as Recorded
-from livechat.protocol.messages import Draft, Message
+from livechat.protocol.messages import Draft
 from livechat.protocol.moderation import Case, CaseState, Verdict
 from livechat.protocol.v1 import Ack
+from livechat.rooms.answers import answer_of
 from livechat.rooms.audit import Audit, author_of
 from livechat.rooms.case_register import CaseRegister, Found, data_of
 from livechat.rooms.policy import Policy
@@ -57,16 +58,13 @@ class Reviews:
         policy: Policy,
         audit: Audit,
         time: Time,
-        publish: Callable[[Draft], Deferred[Message]],
+        log: IMessageLog,
     ) -> None:
-        """
-        @param publish: stores and delivers a message.
-        """
         self._register = register
         self._policy = policy
         self._audit = audit
         self._time = time
-        self._publish = publish
+        self._entries = log
         self._waits = False
         self.finish_soon()
 
@@ -176,7 +174,7 @@ class Reviews:
         if case.state != "approved" or case.seq is not None:
             return case
         try:
-            message = await self._publish(_draft(found))
+            message = await answer_of(self._entries.publish, _draft(found))
         except ChatError as error:
             if not error.kind.retry:
                 await self._end(found, replace(case, state="closed"))

@@ -20,6 +20,7 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend, IMessageLog, ISharedMap
 from livechat.protocol.audit import Author
 from livechat.protocol.messages import MOST_REFS, Amended, Entry, Message, Retraction
+from livechat.rooms.answers import answer_of
 from livechat.rooms.audit import Audit
 from livechat.system.time import Time
 
@@ -183,9 +184,8 @@ class Sweeper:
         if recorded:
             self._audit.check()
         try:
-            amended = await self._log.amend(
-                Retraction(job.room, tuple(refs), job.own, job.moderates)
-            )
+            retraction = Retraction(job.room, tuple(refs), job.own, job.moderates)
+            amended = await answer_of(self._log.amend, retraction)
         except ChatError as reason:
             if reason.kind is Kind.NOT_FOUND:
                 # They have expired, or somebody else was faster.

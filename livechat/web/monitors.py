@@ -21,6 +21,7 @@ from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.response import Response, json
 from livechat.identity.keys import PREFIX, Keys
+from livechat.net.fast import WHY_PURE
 from livechat.rooms.chat import Chat
 
 
@@ -56,7 +57,7 @@ class Monitors:
 
     async def healthy(self, call: Call) -> Response:
         """The process is alive and answers."""
-        return json({"status": "ok"})
+        return json({"status": "ok", "fast_path": "native" if WHY_PURE is None else "pure"})
 
     async def ready(self, call: Call) -> Response:
         """The process can take messages, from all who may send some."""

@@ -7,9 +7,11 @@ from msgspec import Raw
 from twisted.internet.task import Clock
 
 from livechat.backends import waiting
-from livechat.backends.waiting import Waiting, Waitlist, size, unknown
+from livechat.backends.waiting import Act, Waitlist, size, unknown
 from livechat.errors import ChatError, Kind
+from livechat.interfaces import IReceiver
 from livechat.protocol.messages import Draft, Edit, Message, Retraction
+from livechat.rooms.answers import Answer
 from tests.support import kind, result
 
 MESSAGE = Message("x", 1, 0)
@@ -20,40 +22,39 @@ class List:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.all: Waitlist[Waiting] = Waitlist(
-            self.clock, 10, lambda waiting: waiting.refused(unknown())
+        self.all: Waitlist[Act[Draft]] = Waitlist(
+            self.clock, 10, lambda act: act.refused(unknown())
         )
 
-    def send(self, text: str = "x") -> Waiting:
-        one = Waiting(Draft("r", text))
+    def send(self, text: str = "x", receiver: IReceiver | None = None) -> Act[Draft]:
+        one = Act(Draft("r", text), receiver or Answer())
         self.all.add(one)
         return one
 
 
 def test_answered_once() -> None:
     """Whatever comes first is the answer, and nothing after it."""
-    one = List().send()
-    answer = one.answer
-    assert answer is not None
+    answer = Answer()
+    one = List().send(receiver=answer)
     one.stored(MESSAGE)
     one.refused(unknown())
     one.stored(MESSAGE)
-    assert result(answer) is MESSAGE
+    assert result(answer.fired) is MESSAGE
 
 
 def test_late() -> None:
     """Each sender is answered when its own time is up, and a timer runs only for one."""
     senders = List()
-    first = senders.send()
+    first, last = Answer(), Answer()
+    senders.send(receiver=first)
     senders.clock.advance(4)
-    second, third = senders.send(), senders.send()
-    answers = [each.answer for each in (first, third) if each.answer is not None]
+    second, _ = senders.send(), senders.send(receiver=last)
     second.stored(MESSAGE)
     senders.clock.advance(6)
-    assert kind(answers[0]) is Kind.UNKNOWN
-    assert third.answer is not None
+    assert kind(first.fired) is Kind.UNKNOWN
+    assert not last.fired.called
     senders.clock.advance(4)
-    assert kind(answers[1]) is Kind.UNKNOWN
+    assert kind(last.fired) is Kind.UNKNOWN
     assert senders.clock.getDelayedCalls() == []
 
 

@@ -34,6 +34,7 @@ from livechat.protocol.messages import Draft, Message, Newest, Retraction
 from livechat.system.time import Time
 from tests.map_contract import REPORT
 from tests.support import RecordingSink, kind, make_free_rules, result
+from tests.support.outcomes import amend, publish
 
 FANOUT = next(scenario for scenario in SCENARIOS if scenario.name == "fanout-16")
 RESUME = next(scenario for scenario in SCENARIOS if scenario.resumes)
@@ -375,7 +376,7 @@ def test_nothing_is_stored() -> None:
     assert verifyObject(IBackend, backend)
     backend.start(sink, lambda: REPORT)
     result(backend.messages.subscribe("a"))
-    answers = [backend.messages.publish(Draft(room, text)) for room, text in ("ax", "by", "az")]
+    answers = [publish(backend.messages, Draft(room, text)) for room, text in ("ax", "by", "az")]
     assert not sink.delivered
     clock.advance(0)
     messages: list[Message] = [result(answer) for answer in answers]
@@ -384,7 +385,7 @@ def test_nothing_is_stored() -> None:
     page = result(backend.messages.read("a", 0, 100))
     assert (page.position.seq, page.position.oldest, page.messages) == (2, 3, ())
     assert result(backend.messages.newest(["a", "c"])) == {"a": Newest(2, messages[2].time)}
-    assert kind(backend.messages.amend(Retraction("a", (1,)))) is Kind.NOT_FOUND
+    assert kind(amend(backend.messages, Retraction("a", (1,)))) is Kind.NOT_FOUND
     assert backend.trouble() is None
 
 
@@ -393,10 +394,10 @@ def test_what_waits_is_delivered_at_the_end() -> None:
     backend = UnstoredBackend(Clock())
     backend.start(sink, lambda: REPORT)
     result(backend.messages.subscribe("a"))
-    answer = backend.messages.publish(Draft("a", "x"))
+    answer = publish(backend.messages, Draft("a", "x"))
     result(backend.stop())
     assert result(answer).seq == 1
-    assert kind(backend.messages.publish(Draft("a", "y"))) is Kind.UNAVAILABLE
+    assert kind(publish(backend.messages, Draft("a", "y"))) is Kind.UNAVAILABLE
     result(backend.stop())
 
 

@@ -39,7 +39,15 @@ def test_a_server_that_runs(fake: Fake, command: Command) -> None:
     assert ran.code == 0, ran
     assert found(ran) == {
         each: ["ok"]
-        for each in ("options", "certificate", "files", "open files", "clock", "server")
+        for each in (
+            "options",
+            "certificate",
+            "files",
+            "open files",
+            "fast path",
+            "clock",
+            "server",
+        )
     }
     assert [asked.path for asked in fake.asked] == ["/healthz", "/readyz"]
     assert "authorization" not in fake.asked[0].headers

@@ -229,7 +229,7 @@ def test_late(world: World) -> None:
     with capturedLogs() as events:
         wire.send(request("GET", "/site") + request("GET", "/healthz"))
     first, second = wire.answers()
-    assert (first.body, second.json()) == (b"done", {"status": "ok"})
+    assert (first.body, second.json()["status"]) == (b"done", "ok")
     assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
 
 
@@ -325,7 +325,7 @@ def test_pipelined(world: World) -> None:
     assert wire.received() == b""
     waiting.callback(None)
     first, second = wire.answers()
-    assert (first.body, second.json()) == (b"late", {"status": "ok"})
+    assert (first.body, second.json()["status"]) == (b"late", "ok")
 
 
 def test_session(world: World) -> None:

@@ -68,7 +68,7 @@ def test_the_largest_body(port: Port) -> None:
 def test_absolute_targets(port: Port) -> None:
     """A target may be a whole URL, as clients of proxies send it."""
     for target in ("https://localhost:10443/healthz", "HTTP://other/healthz?x=https://y/"):
-        assert port.ask("GET", target).json() == {"status": "ok"}
+        assert port.ask("GET", target).json()["status"] == "ok"
     for target in ("https://localhost", "https://localhost?x=/nowhere"):
         assert port.ask("GET", target).headers["content-type"] == "text/html; charset=utf-8"
 

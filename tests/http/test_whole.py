@@ -16,13 +16,15 @@ def test_its_line(port: Port, tmp_path: Path) -> None:
     lines = []
     for short in (True, False):
         path = tmp_path / f"{short}.log"
-        logged = Port(port.world, access=AccessLog(path), proxies=["192.0.2.1"], short=short)
+        access = AccessLog(path)
+        logged = Port(port.world, access=access, proxies=["192.0.2.1"], short=short)
         said = {"X_Forwarded_For": "203.0.113.5", "User_Agent": "me", "Referer": "https://a/?x"}
         for data in (
             request("POST", "/chat/send/r/?client=secret", b"x", **said),
             request("GET", "/ws/chat/r/?token=secret", **HANDSHAKE),
         ):
             logged.connect().send(data)
+        access.close()
         lines.append([line.partition("] ")[2] for line in path.read_text().splitlines()])
         assert '"203.0.113.5"' in path.read_text()
     assert lines[0] == lines[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -24,10 +25,11 @@ DATA = [
 ]
 
 
-def run(*command: object) -> None:
+def run(*command: object, **environment: str) -> None:
     ran = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False
-    )
+        [str(word) for word in command],
+        env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -43,8 +45,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the source distribution, as PyPI's users would."""
-    directory = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", directory, source)
+    return built(source, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a machine without a compiler."""
+    return built(source, tmp_path_factory.mktemp("pure_wheel"), CC="/bin/false")
+
+
+def built(source: Path, directory: Path, **environment: str) -> Path:
+    build = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", directory)
+    run(*build, source, **environment)
     (made,) = directory.iterdir()
     return made
 
@@ -57,9 +69,10 @@ def test_source(source: Path) -> None:
         "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
         "LICENSE", "templates/front.html", "static/chat/livechat.css", "tests/contract.py",
         "tests/clients/install", "docs/architecture.md", "examples/word_filter.py",
-        "examples/site/index.html", "deploy/livechat.service",
+        "examples/site/index.html", "deploy/livechat.service", "livechat/net/_fast.c",
     }  # fmt: skip
-    assert not any("node_modules" in name or name.endswith((".key", ".pyc")) for name in names)
+    left_out = (".key", ".pyc", ".so")
+    assert not any("node_modules" in name or name.endswith(left_out) for name in names)
 
 
 def test_wheel(wheel: Path) -> None:
@@ -76,6 +89,15 @@ def test_wheel(wheel: Path) -> None:
         assert "livechat = livechat.command.main:main" in archive.read(points).decode()
 
 
+def test_native_part(wheel: Path, pure_wheel: Path) -> None:
+    """A wheel is for the limited API with the native part, and for any machine without it."""
+    native = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")}
+    assert native == {"livechat/net/_fast.abi3.so"}
+    assert "-cp311-abi3-linux_" in wheel.name
+    assert not any(name.endswith(".so") for name in zipfile.ZipFile(pure_wheel).namelist())
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+
+
 def test_license(wheel: Path) -> None:
     """The wheel says, and brings, under which license it may be used."""
     with zipfile.ZipFile(wheel) as archive:
@@ -89,8 +111,11 @@ def test_license(wheel: Path) -> None:
     assert b"The livechat authors" in brought
 
 
-def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:
-    """In an empty venv the wheel gives a twistd that serves, templates and files included."""
+def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
+    """
+    In an empty venv the wheel gives a twistd that serves, templates and files included; so does
+    that of a machine without a compiler.
+    """
     place = tmp_path / "venv"
     venv.create(place)
     # No module that is never imported is compiled.
@@ -98,7 +123,9 @@ def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     run(*pip, "install", "--no-compile", wheel)
     command = str(place / "bin" / "livechat")
     run(command, "version")
-    with Daemon(tmp_path / "run", twistd=str(place / "bin" / "twistd")) as daemon:
+    twistd = str(place / "bin" / "twistd")
+    environment = {"LIVECHAT_PURE": None}
+    with Daemon(tmp_path / "run", twistd=twistd, environment=environment) as daemon:
         run(command, "say", "elsewhere", "hi", f"--state={tmp_path / 'run' / 'state'}")
         assert "wscat" in daemon.curl("-f", daemon.url)
         assert "body" in daemon.curl("-f", f"{daemon.url}/static/livechat.css")
@@ -107,3 +134,13 @@ def test_installed_wheel(wheel: Path, tmp_path: Path) -> None:
             member.send('{"message": "there"}')
             assert json.loads(member.recv(timeout=10)) == {"message": "there"}
         assert [each["message"] for each in daemon.history()] == ["hi", "there"]
+        alive = json.loads(daemon.curl(f"{daemon.url}/healthz"))
+        assert alive == {"status": "ok", "fast_path": "native"}
+    run(*pip, "install", "--no-compile", "--no-deps", "--force-reinstall", pure_wheel)
+    with Daemon(tmp_path / "run", twistd=twistd, environment=environment) as daemon:
+        with daemon.socket("elsewhere/?history=1") as member:
+            assert json.loads(member.recv(timeout=10)) == {"message": "hi"}
+            member.send('{"message": "there"}')
+            assert json.loads(member.recv(timeout=10)) == {"message": "there"}
+        assert json.loads(daemon.curl(f"{daemon.url}/healthz"))["fast_path"] == "pure"
+        assert "The fast path is in plain Python: the native part was not built" in daemon.log.text

@@ -145,7 +145,7 @@ def test_what_clients_make_up(front: Front) -> None:
     )  # fmt: skip
     answer = front.curl(CLIENT, "/healthz", *(w for each in made_up for w in ("-H", each)))
     if front.kind.startswith("deploy/"):
-        assert json.loads(answer) == {"status": "ok"}
+        assert json.loads(answer)["status"] == "ok"
     else:
         # It harms only the client itself.
         assert json.loads(answer)["code"] == "bad_host"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -113,7 +114,7 @@ def test_t_5_no_renegotiation(daemon: Daemon) -> None:
 def test_curl(daemon: Daemon, version: str) -> None:
     """Both are spoken with curl."""
     page = daemon.curl(f"--tlsv{version}", "--tls-max", version, f"{daemon.url}/healthz")
-    assert page == '{"status":"ok"}'
+    assert json.loads(page)["status"] == "ok"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 import pytest
-from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -96,6 +96,48 @@ def opened(kind: type[Short]) -> Short:
     made.transport.written.clear()
     socket: Short = made
     return socket
+
+
+#: Autobahn's state that is for clients, for its tests, for handshakes that it reads itself, and for
+#: pieces that it sends later.
+UNUSED: Final = {
+    "http_response_data", "is_open", "send_queue", "websocket_extensions",
+    "websocket_extensions_in_use", "websocket_protocols", "_results", "_transport_details",
+    "_valid_events", "_wskey",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("subprotocol", [None, "livechat.v1"])
+def test_a_connection_that_has_opened(subprotocol: str | None) -> None:
+    """It is answered as by Autobahn, and in the same state, which a release may change."""
+    ours: Any = opened(Short)
+    ours.transport.written.clear()
+    again: Any = type(ours)()
+    again.factory = ours.factory
+    again.open(ours.transport, "dGhlIHNhbXBsZSBub25jZQ==", subprotocol)
+    theirs: Any = WebSocketServerProtocol()
+    theirs.factory, theirs.transport = ours.factory, Transport()
+    theirs._connectionMade()
+    theirs._wskey, theirs.websocket_version = "dGhlIHNhbXBsZSBub25jZQ==", 13
+    theirs.websocket_protocols, theirs.websocket_extensions = ["livechat.v1"], []
+    theirs.succeedHandshake(subprotocol)
+    assert b"".join(again.transport.written) == b"".join(theirs.transport.written)
+    passed_over = {*UNUSED, *WebSocketServerProtocol.CONFIG_ATTRS, "factory", "transport"}
+    for name, value in vars(theirs).items():
+        if name not in passed_over:
+            plain = value is None or isinstance(value, bool | int | float | str | bytes)
+            mine = getattr(again, name)
+            assert mine == value if plain else type(mine) is type(value), name
+
+
+def test_connections_share_no_state() -> None:
+    """What one connection counts and checks is not another's."""
+    one, other = opened(Short), opened(Short)
+    one.dataReceived(client_frame(b"x", BINARY))
+    assert one.trafficStats.incomingWebSocketFrames == 1
+    assert other.trafficStats.incomingWebSocketFrames == 0
+    assert one.utf8validator is not other.utf8validator
+    assert one.is_closed is not other.is_closed
 
 
 def outcome(socket: Short) -> object:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.interfaces import IReceiver
 from livechat.members.base import (
     FIRST_RECONNECT,
     FRAGMENT_RATE,
@@ -69,13 +69,15 @@ def test_after_closing(world: World) -> None:
 class FailingChatTest(SynchronousTestCase):
     """When sending fails on the server's side."""
 
-    def session(self, answer: Deferred[Any]) -> Client:
+    def session(self, reason: Exception) -> Client:
         class Failing(Chat):
             def __init__(self) -> None:
                 """Needs nothing."""
 
-            def send(self, actor: Actor, room: str, text: str, **more: Any) -> Deferred[Any]:
-                return answer
+            def say(
+                self, actor: Actor, room: str, text: str, receiver: IReceiver, **more: Any
+            ) -> None:
+                receiver.not_stored(reason)
 
         client = Client.__new__(Client)
         RecordingClient.__init__(client)
@@ -85,13 +87,13 @@ class FailingChatTest(SynchronousTestCase):
 
     def test_unavailable(self) -> None:
         """A message that cannot be stored is answered with an error."""
-        client = self.session(fail(ChatError(Kind.UNAVAILABLE, "No.")))
+        client = self.session(ChatError(Kind.UNAVAILABLE, "No."))
         client.says({"message": "x"})
         assert client.heard() == [{"error": {"code": "unavailable", "detail": "No."}}]
 
     def test_a_bug(self) -> None:
         """A bug is logged, and the client learns nothing of it."""
-        client = self.session(fail(ZeroDivisionError("secret")))
+        client = self.session(ZeroDivisionError("secret"))
         client.says({"message": "x"})
         (answer,) = client.heard()
         assert answer["error"]["code"] == "internal"

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from livechat.errors import ChatError
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS, Backpressure
 from livechat.members.outgoing import Outgoing, flushes
+from livechat.net.fast import Wire
 from livechat.protocol.encoding import Encoding
 
 MOST = 100
@@ -205,3 +206,48 @@ def test_a_bug_while_going_on(member: Member, mute: bool) -> None:
     assert member.ended == (["abort"] if mute else ["internal"])
     assert len(logged) == 1 + mute
     assert "connection met a bug" in logged[0]["log_format"].format(**logged[0])
+
+
+def test_went(member: Member, clock: Clock) -> None:
+    """What its wire did not take is written here, and nothing comes between a frame's halves."""
+    member.went(b"a", -1)
+    member.open()
+    member.went(b"bcd", 1)
+    member.went(b"e", 0)
+    member.write_soon(b"f")
+    member.went(b"g", -1)
+    clock.advance(0)
+    assert member.written == [b"a", b"cd", b"e", b"fg"]
+
+
+def test_the_wire_is_ready_while_frames_go_out(member: Member, clock: Clock) -> None:
+    """The flag goes up and down with what is written at once and what waits."""
+    assert not member.wire.ready
+    given = Wire()
+    member._start(member.push, given)
+    assert member.wire is given
+    seen = [given.ready]
+    for step in (lambda: member.write_soon(b"a"), member.flush, member.pauseProducing):
+        step()
+        seen.append(given.ready)
+    member.write(b"b")
+    member.resumeProducing()
+    seen.append(given.ready)
+    member.close()
+    assert [*seen, given.ready] == [True, False, True, False, True, False]
+
+
+def test_a_wire_is_not_ready_while_something_waits(member: Member) -> None:
+    """A transport that takes some of what waits, and pauses again, is not written past."""
+    member.open()
+    member.pauseProducing()
+    for frames in (b"a", b"b", b"c"):
+        member.write(frames)
+    member.room = 2
+    member.resumeProducing()
+    assert not member.wire.ready
+    member.went(b"d", -1)
+    member.room = 9
+    member.resumeProducing()
+    assert member.wire.ready
+    assert member.text == "abcd"

@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, capturedLogs
 
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
+from livechat.interfaces import IReceiver
 from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
-from livechat.protocol.messages import Message
 from livechat.rooms.chat import Chat
 from livechat.rooms.presence import Presence
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, client_frame, request
@@ -76,7 +75,7 @@ def ended(wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("place", "name", "frame"),
     [
-        (Chat, "send", HI),
+        (Chat, "say", HI),
         (BaseSession, "control_received", client_frame(b"", 9)),
         (BaseSession, "binary_received", client_frame(b"", 2)),
         (BaseSession, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
@@ -133,11 +132,13 @@ def test_in_an_answer(
 def test_in_a_refusal(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
     """Nor does who cannot be told that something failed wait for it."""
     wire = enter(port, "")
-    storing: Deferred[Message] = Deferred()
-    monkeypatch.setattr(port.world.backend.messages, "publish", lambda draft: storing)
+    receivers: list[IReceiver] = []
+    monkeypatch.setattr(
+        port.world.backend.messages, "publish", lambda _, receiver: receivers.append(receiver)
+    )
     wire.send(HI)
     monkeypatch.setattr(Socket, "write_soon", bug)
-    storing.errback(ChatError(Kind.UNAVAILABLE, "Away."))
+    receivers[0].not_stored(ChatError(Kind.UNAVAILABLE, "Away."))
     told(wire)
     assert len(logged) == 1
 
@@ -175,7 +176,7 @@ def test_in_both_ways_to_say_it(
     """A client that cannot even be told is cut."""
     wire = enter(port, "")
     monkeypatch.setattr(Socket, "sendCloseFrame", bug)
-    monkeypatch.setattr(Chat, "send", bug)
+    monkeypatch.setattr(Chat, "say", bug)
     wire.send(HI)
     assert wire.aborted
     assert len(logged) == 2

@@ -94,3 +94,13 @@ def test_flags_are_flags(value: object) -> None:
     wire: Any = native().Wire()
     with pytest.raises(TypeError):
         wire.ready = value
+
+
+@pytest.mark.parametrize(
+    ("why", "described"),
+    [(None, "native"), ("it was not built", "in plain Python: it was not built")],
+)
+def test_described(monkeypatch: pytest.MonkeyPatch, why: str | None, described: str) -> None:
+    """Operators are told which part runs, and why."""
+    monkeypatch.setattr(fast, "WHY_PURE", why)
+    assert fast.described() == described

@@ -66,6 +66,11 @@ class Pair:
         """Have the kernel take about *size* bytes that are not read."""
         self.here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
+    def fill(self) -> None:
+        """Write until the kernel takes no more."""
+        while lib.SSL_write(self.wire.ssl, bytes(8_192), 8_192) > 0:
+            pass
+
     def send(self, data: bytes) -> None:
         """Send all of *data*, waiting for room, from other memory each time."""
         while data:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR, Actor
 from livechat.identity.rights import USERS_RIGHTS, Right
+from livechat.interfaces import IReceiver
 from livechat.protocol.audit import AuditRecord, Author, record_of_text
 from livechat.protocol.messages import Draft, Entry, Message, Retracted, User
 from livechat.protocol.names import AUDIT_ROOM
@@ -98,14 +99,16 @@ class Store:
         monkeypatch.setattr(world.backend.messages, "amend", self.amend)
         monkeypatch.setattr(world.backend.messages, "publish", self.publish)
 
-    def amend(self, retraction: Any) -> Deferred[Any]:
+    def amend(self, retraction: Any, receiver: IReceiver) -> None:
         if self.amends is not None:
             if not self.amends:
-                return fail(ChatError(Kind.UNAVAILABLE, "away"))
+                receiver.not_stored(ChatError(Kind.UNAVAILABLE, "away"))
+                return
             self.amends -= 1
-        return self._amend(retraction)
+        self._amend(retraction, receiver)
 
-    def publish(self, draft: Draft) -> Deferred[Any]:
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
         if draft.room == AUDIT_ROOM and not self.records:
-            return fail(ChatError(Kind.UNAVAILABLE, "away"))
-        return self._publish(draft)
+            receiver.not_stored(ChatError(Kind.UNAVAILABLE, "away"))
+        else:
+            self._publish(draft, receiver)

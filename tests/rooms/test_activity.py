@@ -19,7 +19,7 @@ class ActivityTest(SynchronousTestCase):
         self.activity = Activity(self.clock)
 
     def say(self, room: str, seq: int = 1) -> None:
-        self.activity.record(room, Message("x", seq, 1_000 * seq))
+        self.activity.record(room, Message("x", seq, 1_000 * seq), 1)
 
     def rooms(self, **members: int) -> dict[str, Room]:
         return {room.name: room for room in self.activity.rooms(members)}

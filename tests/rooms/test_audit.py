@@ -12,9 +12,11 @@ from twisted.logger import capturedLogs
 from livechat import metrics
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR, Actor
+from livechat.interfaces import IReceiver
 from livechat.protocol.audit import Action, AuditRecord, Author, record_of_text
-from livechat.protocol.messages import Amended, Draft, Message, User
+from livechat.protocol.messages import Amended, Draft, User
 from livechat.protocol.names import AUDIT_ROOM
+from livechat.rooms.answers import Answer
 from livechat.rooms.audit import MOST_WAITING, RETRY_EVERY
 from livechat.rooms.history import Window
 from tests.support import ADMIN, ANN, SOMEBODY, RecordingClient, RecordingSink, World, kind, result
@@ -49,9 +51,11 @@ class Broken:
         self._publish = world.backend.messages.publish
         monkeypatch.setattr(world.backend.messages, "publish", self.publish)
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
-        answer = self._publish(draft) if self.stores or draft.room != AUDIT_ROOM else None
-        return answer or fail(ChatError(Kind.UNAVAILABLE, "away"))
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
+        if self.stores or draft.room != AUDIT_ROOM:
+            self._publish(draft, receiver)
+        else:
+            receiver.not_stored(ChatError(Kind.UNAVAILABLE, "away"))
 
 
 class TestInternalRoom:
@@ -186,11 +190,12 @@ def test_stored_without_an_answer(world: World, monkeypatch: pytest.MonkeyPatch)
     """A record of which nobody knows whether it is stored is not stored twice."""
     publish = world.backend.messages.publish
 
-    def unsure(draft: Draft) -> Deferred[Message]:
+    def unsure(draft: Draft, receiver: IReceiver) -> None:
         if draft.room != AUDIT_ROOM:
-            return publish(draft)
-        publish(draft)
-        return fail(ChatError(Kind.UNKNOWN, "It may be stored."))
+            publish(draft, receiver)
+            return
+        publish(draft, Answer())
+        receiver.not_stored(ChatError(Kind.UNKNOWN, "It may be stored."))
 
     monkeypatch.setattr(world.backend.messages, "publish", unsure)
     say(world, "spam")

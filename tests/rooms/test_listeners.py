@@ -64,7 +64,7 @@ def test_failing_listener() -> None:
     listeners = Listeners([bad, good], clock)
     with capturedLogs() as logs:
         for seq in range(1, 101):
-            listeners.stored("r", message(seq))
+            listeners.stored("r", [message(seq)])
         clock.advance(0)
     assert good.told == bad.told == [("stored", "r", seq) for seq in range(1, 101)]
     assert len(lines(logs, LogLevel.critical)) == 1
@@ -76,10 +76,10 @@ def test_failures_are_logged_again() -> None:
     listeners = Listeners([Recorder(clock, error=ValueError())], clock)
     with capturedLogs() as logs:
         for seq in (1, 2, 3):
-            listeners.stored("r", message(seq))
+            listeners.stored("r", [message(seq)])
         clock.advance(0)
         clock.advance(LOG_EVERY)
-        listeners.stored("r", message(4))
+        listeners.stored("r", [message(4)])
         clock.advance(0)
     first, second = lines(logs, LogLevel.critical)
     assert first.endswith("failed.")
@@ -93,9 +93,9 @@ def test_full_queue() -> None:
     listeners = Listeners([recorder], clock)
     with capturedLogs() as logs:
         for seq in range(1, LONGEST + 11):
-            listeners.stored("r", message(seq))
+            listeners.stored("r", [message(seq)])
         clock.advance(0)
-        listeners.stored("r", message(99_999))
+        listeners.stored("r", [message(99_999)])
         clock.advance(0)
     seqs = [seq for _, _, seq in recorder.told]
     assert seqs == [*range(1, LONGEST + 1), 99_999]
@@ -110,7 +110,7 @@ def test_slices() -> None:
     recorder = Recorder(clock, seconds=SLICE / 2)
     listeners = Listeners([recorder], clock)
     for seq in range(1, 7):
-        listeners.stored("r", message(seq))
+        listeners.stored("r", [message(seq)])
     counts = []
     while len(recorder.told) < 6:
         clock.advance(TURN)
@@ -124,8 +124,8 @@ def test_blocking_listener() -> None:
     clock = Clock()
     listeners = Listeners([Recorder(clock, seconds=2 * SLOW)], clock)
     with capturedLogs() as logs:
-        listeners.stored("r", message(1))
-        listeners.stored("r", message(2))
+        listeners.stored("r", [message(1)])
+        listeners.stored("r", [message(2)])
         clock.advance(0)
         clock.advance(0)
     (line,) = lines(logs, LogLevel.warn)
@@ -139,7 +139,7 @@ def test_after_everybody() -> None:
     recorder = Recorder(clock)
     listeners = Listeners([recorder], clock)
     listeners.joined("r", ANN)
-    listeners.stored("r", message(1))
+    listeners.stored("r", [message(1)])
     listeners.left("r", ANN)
     assert recorder.told == []
     clock.advance(0)
@@ -149,7 +149,7 @@ def test_after_everybody() -> None:
 def test_nobody_listens() -> None:
     """Without listeners nothing is kept, and no turn is taken."""
     clock = Clock()
-    Listeners([], clock).stored("r", message(1))
+    Listeners([], clock).stored("r", [message(1)])
     assert not clock.getDelayedCalls()
 
 

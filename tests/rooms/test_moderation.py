@@ -20,6 +20,7 @@ from livechat.rooms.history import History, Window
 from livechat.rooms.restrictions import MOST_RESTRICTIONS
 from tests.members.test_session import Client
 from tests.support import ADMIN, World, kind, run
+from tests.support.outcomes import publish
 
 NOW = 1_790_000_000
 MODERATOR = {"r": ["join", "history", "send", "moderate"]}
@@ -204,7 +205,7 @@ def test_what_they_said(world: World, everywhere: bool) -> None:
     world.clock.pump([0.05] * 10)
     assert [each["count"] for each in eve.hears("ack")] == [3 if everywhere else 2]
     # Another process has not heard of it yet.
-    world.backend.messages.publish(Draft("r", "late", ANN))
+    publish(world.backend.messages, Draft("r", "late", ANN))
     world.clock.pump([0.5] * 5)
     assert said(world, "r") == ["long ago"]
     assert said(world, "x") == ([] if everywhere else ["there"])

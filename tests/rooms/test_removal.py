@@ -41,6 +41,7 @@ from tests.rooms.removing import (
     until,
 )
 from tests.support import ADMIN, World, result
+from tests.support.outcomes import refusing
 
 
 class TestOwn:
@@ -165,7 +166,7 @@ class TestInterrupted:
     def test_a_bug(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is in the log, and answered."""
         say(world, "spam")
-        monkeypatch.setattr(world.backend.messages, "amend", lambda _: fail(RuntimeError("bug")))
+        monkeypatch.setattr(world.backend.messages, "amend", refusing(RuntimeError("bug")))
         with capturedLogs() as logged:
             assert kind(world, world.chat.removal.clear(ADMIN, "r")) is Kind.INTERNAL
         assert any("failed" in str(each.get("log_format")) for each in logged)

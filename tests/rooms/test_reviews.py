@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from twisted.logger import capturedLogs
 from livechat.backends.alone import LoneMap
 from livechat.backends.nonces import NONCE_LASTS
 from livechat.errors import ChatError, Kind
+from livechat.interfaces import IReceiver
 from livechat.protocol.actions import Review
 from livechat.protocol.audit import Action, Author
-from livechat.protocol.messages import Draft, Message, User
+from livechat.protocol.messages import Draft, User
 from livechat.protocol.moderation import Case, Verdict
 from livechat.protocol.names import AUDIT_ROOM
+from livechat.rooms.answers import Answer
 from livechat.rooms.audit import MOST_WAITING
 from livechat.rooms.case_register import CaseRegister, cases_map
 from livechat.rooms.reviews import DECIDED_LASTS, FINISH_EVERY, FINISH_WITHIN, Reviews
@@ -24,6 +27,7 @@ from tests.members.test_session import Client
 from tests.rooms.test_cases import does, held, listed, reports, rules, says, texts
 from tests.rooms.test_moderation import code, manager, moderator, recorded, user
 from tests.support import ADMIN, World, result
+from tests.support.outcomes import refusing
 
 ANN = User("42", "User 42", verified=True)
 BOB = Author("user", User("7", "7", verified=True))
@@ -52,10 +56,11 @@ class Held:
         found = self.register.find(self.case)
         return None if found is None else found.case
 
-    def elsewhere(self, publish: Callable[[Draft], Deferred[Message]]) -> Reviews:
+    def elsewhere(self, publish: Callable[[Draft, IReceiver], None]) -> Reviews:
         """Another process, which stores messages so."""
         chat = self.world.chat
-        return Reviews(self.register, chat._policy, chat.audit, self.world.time, publish)
+        log: Any = SimpleNamespace(publish=publish)
+        return Reviews(self.register, chat._policy, chat.audit, self.world.time, log)
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ def test_at_the_same_moment(
 
 def test_killed_before_it_is_said(waiting: Held) -> None:
     """A process decides and is no more: another one says it, within ten seconds, and once."""
-    killed = waiting.elsewhere(lambda _: Deferred())
+    killed = waiting.elsewhere(lambda *_: None)
     killed.review(ADMIN, "r", Review(waiting.case, "approve"))
     assert texts(waiting.world) == []
     waiting.world.clock.advance(FINISH_EVERY)
@@ -192,11 +197,9 @@ def test_killed_before_it_is_said(waiting: Held) -> None:
 def test_killed_after_it_was_said(world: World, nonce: str) -> None:
     """The store knows it by its nonce: it is not said again, by its author neither."""
     waiting = Held(world, nonce=nonce)
-    chat = waiting.world.chat
 
-    def killed(draft: Draft) -> Deferred[Message]:
-        chat._publish(draft)
-        return Deferred()
+    def killed(draft: Draft, _: IReceiver) -> None:
+        world.backend.messages.publish(draft, Answer())
 
     waiting.elsewhere(killed).review(ADMIN, "r", Review(waiting.case, "approve"))
     assert texts(world) == ["hi"]
@@ -212,12 +215,12 @@ def test_killed_after_it_was_said(world: World, nonce: str) -> None:
 def test_a_process_that_begins_later(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on with what others have left."""
     monkeypatch.setattr(waiting.world.chat.cases._reviews, "finish_soon", lambda: None)
-    waiting.elsewhere(lambda _: Deferred()).review(ADMIN, "r", Review(waiting.case, "approve"))
+    waiting.elsewhere(lambda *_: None).review(ADMIN, "r", Review(waiting.case, "approve"))
     said: list[Draft] = []
 
-    def publish(draft: Draft) -> Deferred[Message]:
+    def publish(draft: Draft, receiver: IReceiver) -> None:
         said.append(draft)
-        return waiting.world.chat._publish(draft)
+        waiting.world.backend.messages.publish(draft, receiver)
 
     waiting.elsewhere(publish)
     waiting.world.clock.advance(FINISH_EVERY)
@@ -229,9 +232,11 @@ def without_room(broken: pytest.MonkeyPatch, world: World, room: str) -> None:
     """Let nothing be stored in one room."""
     log: Any = world.backend.messages
     publish = log.publish
-    broken.setattr(
-        log, "publish", lambda draft: fail(AWAY) if draft.room == room else publish(draft)
-    )
+
+    def refusing_some(draft: Draft, receiver: IReceiver) -> None:
+        (refusing(AWAY) if draft.room == room else publish)(draft, receiver)
+
+    broken.setattr(log, "publish", refusing_some)
 
 
 def test_messages_cannot_be_stored(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +257,7 @@ def test_messages_cannot_be_stored(waiting: Held, monkeypatch: pytest.MonkeyPatc
 def test_never_stored(waiting: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some minutes nobody knows whether it was said: it waits for another review."""
     with capturedLogs(), monkeypatch.context() as broken:
-        broken.setattr(waiting.world.backend.messages, "publish", lambda _: fail(AWAY))
+        broken.setattr(waiting.world.backend.messages, "publish", refusing(AWAY))
         waiting.reviews("approve")
         waiting.world.clock.pump([FINISH_EVERY] * int(FINISH_WITHIN / FINISH_EVERY + 2))
     ((_, case),) = listed(waiting.world)

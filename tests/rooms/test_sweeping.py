@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
-from twisted.internet.defer import Deferred
 
 from livechat.backends.retention import Retention
 from livechat.errors import ChatError, Kind
 from livechat.identity.rights import ALL_RIGHTS, Right
+from livechat.interfaces import IReceiver
 from livechat.protocol.audit import Action, AuditRecord
 from livechat.protocol.encoding import Encoding
 from livechat.protocol.messages import MOST_REFS, Draft, Retraction, User
@@ -127,11 +126,11 @@ class TestBySubject:
         log = world.backend.messages
         amend = log.amend
 
-        def later(retraction: Retraction) -> Deferred[Any]:
+        def later(retraction: Retraction, receiver: IReceiver) -> None:
             # Half of what was found is gone before it is retracted.
             log.amend = amend  # type: ignore[method-assign]
             say(world, *("talk" for _ in range(250)), user=BOB)
-            return amend(retraction)
+            amend(retraction, receiver)
 
         log.amend = later  # type: ignore[method-assign, assignment]
         removed = until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve"))
@@ -144,9 +143,9 @@ class TestBySubject:
         log = world.backend.messages
         amend = log.amend
 
-        def again(retraction: Retraction) -> Deferred[Any]:
+        def again(retraction: Retraction, receiver: IReceiver) -> None:
             say(world, "more")
-            return amend(retraction)
+            amend(retraction, receiver)
 
         monkeypatch.setattr(log, "amend", again)
         assert until(world, world.chat.removal.by_subject(ADMIN, "r", "g:eve")).count == 300

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
+from livechat.interfaces import IMessageLog, IReceiver
+from livechat.protocol.messages import Amendment, Draft
+from livechat.rooms.answers import answer_of
 
 T = TypeVar("T")
 
@@ -36,3 +40,18 @@ def kind(deferred: Deferred[Any]) -> Kind:
     error = outcome[0].value
     assert isinstance(error, ChatError), error
     return error.kind
+
+
+def publish(log: IMessageLog, draft: Draft) -> Deferred[Any]:
+    """Publish *draft*; fires with its message, or fails."""
+    return answer_of(log.publish, draft)
+
+
+def amend(log: IMessageLog, amendment: Amendment) -> Deferred[Any]:
+    """Amend messages; fires with the result, or fails."""
+    return answer_of(log.amend, amendment)
+
+
+def refusing(reason: Exception) -> Callable[[object, IReceiver], None]:
+    """In place of a log's `publish` or `amend`: refuses all with *reason*."""
+    return lambda _, receiver: receiver.not_stored(reason)

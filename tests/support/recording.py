@@ -21,9 +21,14 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.delivered: list[tuple[str, str, Entry]] = []
+        self.recorded: list[tuple[str, Entry]] = []
 
     def deliver(self, room: str, epoch: str, entries: Sequence[Entry]) -> None:
         self.delivered += [(room, epoch, entry) for entry in entries]
+
+    def record(self, room: str, entries: Sequence[Entry]) -> None:
+        """As a backend is given one (`livechat.interfaces.Record`)."""
+        self.recorded += [(room, entry) for entry in entries]
 
     def entries(self, room: str) -> list[Entry]:
         return [entry for where, _, entry in self.delivered if where == room]

@@ -173,7 +173,10 @@ class World:
             listeners=Listeners(listeners, self.time),
         )
         self.backend.start(
-            self.hub, lambda: self.chat.directory.report("here/1", 0, 0), self.chat.presence
+            self.hub,
+            lambda: self.chat.directory.report("here/1", 0, 0),
+            self.chat.presence,
+            self.chat.record,
         )
 
     def _operators(self, path: Path) -> Operators:

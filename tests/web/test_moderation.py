@@ -15,6 +15,7 @@ from livechat.members.base import HEARTBEAT
 from livechat.protocol.messages import Draft
 from livechat.protocol.names import AUDIT_ROOM
 from tests.support import Answer, Port, Wire, request, result
+from tests.support.outcomes import publish
 from tests.web.test_keys import BackEnd, code
 
 NOW = 1_790_000_000
@@ -206,7 +207,7 @@ def test_an_empty_audit(key: BackEnd) -> None:
 
 def test_a_record_that_cannot_be_read(port: Port, key: BackEnd) -> None:
     """It is listed as one, without what it does not have."""
-    result(port.world.backend.messages.publish(Draft(AUDIT_ROOM, "{")))
+    result(publish(port.world.backend.messages, Draft(AUDIT_ROOM, "{")))
     restrict(key, "1")
     broken, whole = key.ask("GET", AUDIT).json()["records"]
     assert broken.keys() == {"seq", "time"}

@@ -10,17 +10,18 @@ from livechat.backends.nonces import repeated, reused
 from livechat.backends.records import RecordKind, extra_of_text, to_record
 from livechat.backends.redis.connection import RefusedError, Script
 from livechat.backends.redis.entries import Entry, stored_entry
-from livechat.backends.waiting import Amending, Waiting
+from livechat.backends.waiting import Act
 from livechat.errors import ChatError
+from livechat.interfaces import IReceiver, Record
 from livechat.protocol.messages import (
     MOST_EDITS,
     Amended,
+    Amendment,
     Draft,
     Edit,
     Edited,
     Message,
     Retracted,
-    Retraction,
 )
 
 AMEND: Final = Script("amend", "writing")
@@ -52,7 +53,7 @@ class Nodes(NamedTuple):
 MOST_IN_NODE: Final = Nodes(10_000, 1024 * 1024)
 
 
-class Sending(Waiting):
+class Sending(Act[Draft]):
     """
     A message on its way.
 
@@ -63,9 +64,12 @@ class Sending(Waiting):
 
     __slots__ = ("extra", "tag", "text")
 
-    def __init__(self, draft: Draft, text: bytes, tag: bytes, deadline: float = 0.0) -> None:
-        super().__init__(draft, deadline)
-        self.text = text
+    def __init__(self, draft: Draft, tag: bytes, receiver: IReceiver) -> None:
+        """
+        @raise UnicodeEncodeError: its text cannot be stored.
+        """
+        super().__init__(draft, receiver)
+        self.text = draft.message.encode()
         self.tag = tag
         self.extra = b""
         if draft.reply_to is not None or draft.data is not None:
@@ -73,20 +77,20 @@ class Sending(Waiting):
 
     @property
     def room(self) -> str:
-        return self.draft.room
+        return self.submission.room
 
     def entry(self, seq: int, time: int, word: bytes) -> Entry:
         """Return what is stored of it."""
-        draft = self.draft
+        draft = self.submission
         return Entry(seq, time, self.tag, draft.message, draft.user, word, 0, self.extra)
 
     def message(self, seq: int, time: int) -> Message:
         """Return what its sender is told of."""
-        draft = self.draft
+        draft = self.submission
         return Message(draft.message, seq, time, draft.user, draft.reply_to, draft.data)
 
 
-class Change(Amending):
+class Change(Act[Amendment]):
     """
     An edit or a retraction on its way.
 
@@ -95,22 +99,22 @@ class Change(Amending):
 
     __slots__ = ("tag",)
 
-    def __init__(self, amendment: Edit | Retraction, tag: bytes, deadline: float = 0.0) -> None:
+    def __init__(self, amendment: Amendment, tag: bytes, receiver: IReceiver) -> None:
         """
         @raise UnicodeEncodeError: its text cannot be stored.
         """
         if isinstance(amendment, Edit):
             amendment.message.encode()
-        super().__init__(amendment, deadline)
+        super().__init__(amendment, receiver)
         self.tag = tag
 
     @property
     def room(self) -> str:
-        return self.amendment.room
+        return self.submission.room
 
     def args(self, nodes: Nodes) -> list[bytes]:
         """The last arguments of the script: all behind the oldest time that is kept."""
-        given = self.amendment
+        given = self.submission
         args = [b"%d" % nodes.entries, b"%d" % nodes.size, (given.author or "").encode()]
         if isinstance(given, Edit):
             data = b"" if given.data is None else bytes(given.data)
@@ -142,10 +146,10 @@ class Change(Amending):
         if verdict == _OTHER:
             return reused()
         if verdict == _REPEATED:
-            again = repeated(self.amendment, seq, time)
+            again = repeated(self.submission, seq, time)
             assert isinstance(again, Amended)
             return Result(again)
-        given = self.amendment
+        given = self.submission
         event: Edited | Retracted
         if isinstance(given, Edit):
             kind, text = RecordKind.EDITED, given.message
@@ -176,5 +180,14 @@ def _extra(entry: Message | Edited | Retracted) -> bytes:
     return str(to_record(entry).extra or "").encode()
 
 
-#: An act, its entry, and what its actor is to be told.
+#: An act, its entry, and what its receiver is to be told.
 Stored = tuple[Sending | Change, Entry, Message | Amended]
+
+
+def conclude(room: str, stored: Sequence[Stored], record: Record | None) -> None:
+    """Record what was stored in *room*, and is delivered by now; tell its receivers."""
+    if stored and record is not None:
+        results = [result for _, _, result in stored]
+        record(room, [each.event if isinstance(each, Amended) else each for each in results])
+    for act, _, result in stored:
+        act.stored(result)

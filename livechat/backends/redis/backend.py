@@ -67,7 +67,7 @@ from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention, RoomRetention
-from livechat.interfaces import IBackend, IPresenceSink, ISink
+from livechat.interfaces import IBackend, IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.wallclock import WallClock
 
@@ -177,11 +177,15 @@ class RedisBackend:
         self._maps = Maps(*parts, self.wall, lambda: self.writable)
 
     def start(
-        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
         self.processes.start(census)
         self.presence.start(presence)
-        self._subscriptions.start(sink)
+        self._subscriptions.start(sink, record)
         self._connection.start()
         self._beating.start(BEAT_EVERY, now=False)
 

@@ -17,18 +17,11 @@ from livechat.backends.redis.presence import PresenceRelay
 from livechat.backends.redis.publisher import Publisher
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.retention import RoomRetention
+from livechat.backends.waiting import refuse
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IMessageLog
+from livechat.interfaces import IMessageLog, IReceiver
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.messages import (
-    Amended,
-    Amendment,
-    Draft,
-    Message,
-    Newest,
-    Page,
-    Position,
-)
+from livechat.protocol.messages import Amendment, Draft, Newest, Page, Position
 
 _T = TypeVar("_T")
 
@@ -92,15 +85,17 @@ class RedisMessageLog:
     def unsubscribe(self, room: str) -> None:
         self._subscriptions.leave(room)
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
-        if not self._redis.writable:
-            return fail(_away("The message could not be stored"))
-        return self._publisher.publish(draft)
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
+        if self._redis.writable:
+            self._publisher.publish(draft, receiver)
+        else:
+            refuse(receiver, _away("The message could not be stored"))
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
-        if not self._redis.writable:
-            return fail(_away("Nothing could be changed"))
-        return self._publisher.amend(amendment)
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
+        if self._redis.writable:
+            self._publisher.amend(amendment, receiver)
+        else:
+            refuse(receiver, _away("Nothing could be changed"))
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._reading(self._page(room, after, limit))

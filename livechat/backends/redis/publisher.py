@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -36,9 +36,10 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.pacing import TOO_MANY, TOO_SOON, paces, refusal
 from livechat.backends.redis.resp import REPLY
 from livechat.backends.retention import RoomRetention
-from livechat.backends.waiting import Waitlist, late, not_stored, unknown, unstorable
+from livechat.backends.waiting import Waitlist, late, not_stored, refuse, unknown, unstorable
 from livechat.errors import ChatError
-from livechat.protocol.messages import Amended, Amendment, Draft, Message
+from livechat.interfaces import IReceiver
+from livechat.protocol.messages import Amendment, Draft
 from livechat.system.wallclock import WallClock
 
 #: Seconds after which a message is not waited for any longer.
@@ -72,7 +73,7 @@ class PublisherListener(Protocol):
 
     def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
         """
-        Entries were stored.  Notify their actors once the room has delivered them.
+        Entries were stored.  Tell their receivers once the room has delivered them.
 
         @param new: otherwise that was a while ago, and they may be changed since.
         """
@@ -126,33 +127,32 @@ class Publisher:
         # Sent, and the connection was lost.
         self._unsure: list[Sending | Change] = []
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
         """As `livechat.interfaces.IMessageLog.publish`; only while there is a connection."""
         try:
-            return self._add(Sending(draft, draft.message.encode(), self._new_tag()))
+            self._add(Sending(draft, self._new_tag(), receiver))
         except UnicodeEncodeError:
-            return fail(unstorable())
+            refuse(receiver, unstorable())
         except ChatError as reason:
-            return fail(reason)
+            refuse(receiver, reason)
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
         """As `livechat.interfaces.IMessageLog.amend`; only while there is a connection."""
         try:
-            return self._add(Change(amendment, self._new_tag()))
+            self._add(Change(amendment, self._new_tag(), receiver))
         except UnicodeEncodeError:
-            return fail(unstorable())
+            refuse(receiver, unstorable())
         except ChatError as reason:
-            return fail(reason)
+            refuse(receiver, reason)
 
     def _new_tag(self) -> bytes:
         return f"{self._tag}{next(self._tags):x}".encode()
 
-    def _add(self, sending: Sending | Change) -> Deferred[Any]:
-        answer = self._waitlist.add(sending)
+    def _add(self, sending: Sending | Change) -> None:
+        self._waitlist.add(sending)
         self._queue.append(sending)
         if self._turn is None:
             self._turn = self._clock.callLater(0, self._flush)
-        return answer
 
     def _flush(self) -> None:
         self._turn = None
@@ -162,7 +162,7 @@ class Publisher:
     def send_again(self) -> None:
         """There is a new connection: find out what became of what the last one was lost over."""
         unsure, self._unsure = self._unsure, []
-        self._send((each for each in unsure if each.answer is not None), again=True)
+        self._send((each for each in unsure if each.receiver is not None), again=True)
 
     def _send(self, sendings: Iterable[Sending | Change], *, again: bool = False) -> None:
         by_room: dict[str, list[Sending | Change]] = {}
@@ -205,14 +205,14 @@ class Publisher:
         keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         args: list[bytes] = []
         for sending in group:
-            draft = sending.draft
+            draft = sending.submission
             mark = b""
             if draft.nonce is not None:
                 keys.append(self._keys.nonce(room, draft.nonce))
                 mark = digest(draft, self._secret()).hex().encode()
             user = user_to_bytes(draft.user)
             args += (sending.tag, user, mark, sending.extra, sending.text)
-        drafts = [sending.draft for sending in group]
+        drafts = [sending.submission for sending in group]
         args = [
             # The first one's deadline is the earliest of the group.
             *self._arguments(room, group[0].deadline, again=again),
@@ -222,12 +222,12 @@ class Publisher:
         self._call(PUBLISH, keys, args, room, group, again=again)
 
     def _send_change(self, room: str, change: Change, *, again: bool) -> None:
-        nonce = change.amendment.nonce
+        nonce = change.submission.nonce
         keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
         mark = b""
         if nonce is not None:
             keys.append(self._keys.nonce(room, nonce))
-            mark = digest(change.amendment, self._secret()).hex().encode()
+            mark = digest(change.submission, self._secret()).hex().encode()
         oldest = self._retention.of(room).first_time(self._wall.milliseconds())
         args = [
             *self._arguments(room, change.deadline, again=again),
@@ -283,12 +283,12 @@ class Publisher:
                 entry, message = sending.entry(seq, time, word), sending.message(seq, time)
                 (stored if verdict == _STORED else before).append((sending, entry, message))
             elif verdict == _REPEATED:
-                sending.stored(repeated(sending.draft, seq, time))
+                sending.stored(repeated(sending.submission, seq, time))
             elif isinstance(verdict, bytes):
                 problem = RefusedError(verdict.decode())
                 refused.append(sending)
             elif verdict in (TOO_SOON, TOO_MANY):
-                sending.refused(refusal(sending.draft, seq, verdict))
+                sending.refused(refusal(sending.submission, seq, verdict))
             else:
                 sending.refused(reused())
         self._say(problem, refused)
@@ -330,7 +330,7 @@ class Publisher:
     ) -> None:
         reason = failure.value
         if isinstance(reason, UnansweredError) and (reason.sent or again):
-            self._unsure += (each for each in group if each.answer is not None)
+            self._unsure += (each for each in group if each.receiver is not None)
         elif isinstance(reason, UnansweredError):
             self._refuse(group, not_stored())
         elif isinstance(reason, RefusedError):
@@ -355,7 +355,7 @@ class Publisher:
         sending.refused(unknown())
 
     def emptied(self) -> Deferred[None]:
-        """Fires when everybody was answered, in `WAIT` seconds at most."""
+        """Fires when all receivers were told, in `WAIT` seconds at most."""
         return self._waitlist.emptied()
 
     def stop(self) -> None:

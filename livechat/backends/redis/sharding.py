@@ -15,15 +15,15 @@ from livechat.interfaces import (
     IPresenceRelay,
     IPresenceSink,
     IProcessRegistry,
+    IReceiver,
     ISharedMap,
     ISink,
+    Record,
 )
 from livechat.protocol.cluster import Report, Share
 from livechat.protocol.messages import (
-    Amended,
     Amendment,
     Draft,
-    Message,
     Newest,
     Page,
     User,
@@ -65,11 +65,11 @@ class _ShardedMessageLog:
     def unsubscribe(self, room: str) -> None:
         self._of(room).unsubscribe(room)
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
-        return self._of(draft.room).publish(draft)
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
+        self._of(draft.room).publish(draft, receiver)
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
-        return self._of(amendment.room).amend(amendment)
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
+        self._of(amendment.room).amend(amendment, receiver)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
         return self._of(room).read(room, after, limit)
@@ -138,10 +138,14 @@ class ShardedBackend:
         return ", ".join(each.description for each in self._backends)
 
     def start(
-        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
         for each in self._backends:
-            each.start(sink, census, presence)
+            each.start(sink, census, presence, record)
 
     def stop(self) -> Deferred[None]:
         stopped: Deferred[Any] = gatherResults([each.stop() for each in self._backends])

@@ -51,11 +51,11 @@ class Subscription:
 
     def forget_answered(self) -> None:
         """
-        Forget entries whose actors were told that nobody knows: they may never be delivered.
+        Forget entries whose receivers were told that nobody knows: they may never be delivered.
         """
         if self.unseen:
             self.unseen = {
-                tag: stored for tag, stored in self.unseen.items() if stored[0].answer is not None
+                tag: stored for tag, stored in self.unseen.items() if stored[0].receiver is not None
             }
 
     def wait(self, entries: Iterable[Entry]) -> None:
@@ -68,14 +68,29 @@ class Subscription:
             else:
                 self.check = True
 
-    def await_delivery(self, stored: Sequence[Stored]) -> None:
-        """Answer actors whose entries are delivered; the others once they are."""
+    def await_delivery(self, stored: Sequence[Stored]) -> list[Stored]:
+        """Return those that are delivered; keep the others until they are."""
         stream = None if self.doubted else self.stream
-        for act, entry, result in stored:
+        delivered = []
+        for each in stored:
+            entry = each[1]
             if stream is not None and passed(stream, entry):
-                act.stored(result)
+                delivered.append(each)
             else:
-                self.unseen[entry.tag] = act, entry, result
+                self.unseen[entry.tag] = each
+        return delivered
+
+    def take_delivered(self, entries: Sequence[Entry]) -> list[Stored]:
+        """Return what was stored from here of *entries*, which are delivered now."""
+        unseen = self.unseen
+        return [unseen.pop(each.tag) for each in entries if each.tag in unseen] if unseen else []
+
+    def take_passed(self, stream: Stream) -> list[Stored]:
+        """Return what is behind where *stream* stands: no delivery follows."""
+        behind = [each for each in self.unseen.values() if passed(stream, each[1])]
+        for _, entry, _ in behind:
+            del self.unseen[entry.tag]
+        return behind
 
     def take_early(self, word: bytes) -> list[Entry]:
         """
@@ -89,13 +104,6 @@ class Subscription:
             # Of a numbering that has ended, or of one that began after Redis was asked.
             self.check = True
         return ours
-
-    def answer_passed(self, stream: Stream) -> None:
-        """Answer actors whose entries are behind where *stream* stands: no delivery follows."""
-        for tag, (act, entry, result) in tuple(self.unseen.items()):
-            if passed(stream, entry):
-                del self.unseen[tag]
-                act.stored(result)
 
 
 def passed(stream: Stream, entry: Entry) -> bool:

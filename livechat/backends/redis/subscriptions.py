@@ -28,7 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat import metrics
-from livechat.backends.redis.acts import Stored
+from livechat.backends.redis.acts import Stored, conclude
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.backends.redis.entries import Entry, Part
 from livechat.backends.redis.generation import Generation
@@ -37,7 +37,7 @@ from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscription import Subscription
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import ISink
+from livechat.interfaces import ISink, Record
 
 #: Seconds after which a room that cannot be entered is not waited for any longer.
 ENTER_WITHIN: Final = 2.0
@@ -89,14 +89,15 @@ class Subscriptions:
         self._history = history
         self._host = host
         self._sink: ISink | None = None
+        self._record: Record | None = None
         self._rooms: dict[str, Subscription] = {}
         self._to_hear: list[str] = []
         self._turn: IDelayedCall | None = None
         self._sweeper = LoopingCall(lambda: Deferred.fromCoroutine(self.sweep()))
         self._sweeper.clock = clock
 
-    def start(self, sink: ISink) -> None:
-        self._sink = sink
+    def start(self, sink: ISink, record: Record | None = None) -> None:
+        self._sink, self._record = sink, record
         self._sweeper.start(SWEEP_EVERY, now=False)
 
     def enter(self, name: str) -> Deferred[None]:
@@ -175,16 +176,15 @@ class Subscriptions:
 
     def stored(self, name: str, stored: Sequence[Stored], *, new: bool) -> None:
         """
-        Entries of this process are stored; their actors are told when the room has them.
+        Entries of this process are stored; their receivers are told when the room has them.
 
         @param new: otherwise they are read back: they may be changed since.
         """
         room = self._rooms.get(name)
         if room is None:
-            for act, _, result in stored:
-                act.stored(result)
+            conclude(name, stored, self._record)
             return
-        room.await_delivery(stored)
+        conclude(name, room.await_delivery(stored), self._record)
         if new:
             self._hear(room, [entry for _, entry, _ in stored])
         elif room.unseen:
@@ -223,10 +223,7 @@ class Subscriptions:
         if news:
             epoch = self._host.generation.epoch(room.name, news[0].word)
             self._sink.deliver(room.name, epoch, [entry.entry() for entry in news])
-        for entry in news:
-            if entry.tag in room.unseen:
-                act, _, result = room.unseen.pop(entry.tag)
-                act.stored(result)
+            conclude(room.name, room.take_delivered(news), self._record)
 
     def check_all(self) -> None:
         """Look for what is missing in all rooms: it was not possible for a while."""
@@ -301,7 +298,7 @@ class Subscriptions:
             self._deliver(room, stream.read(found.entries, found.newest.seq))
             room.check = room.check or stream.hole
         self._hear(room, room.take_early(stream.word))
-        room.answer_passed(stream)
+        conclude(room.name, room.take_passed(stream), self._record)
         entering, room.entering = room.entering, []
         for entered in entering:
             entered.callback(None)
@@ -336,7 +333,7 @@ class Subscriptions:
             if not self._fill(room, stream, part):
                 break
         self._hear(room, room.take_early(stream.word))
-        room.answer_passed(stream)
+        conclude(room.name, room.take_passed(stream), self._record)
 
     def _fill(self, room: Subscription, stream: Stream, part: Part) -> bool:
         """Deliver the beginning of what is missing; returns whether there is more."""
@@ -356,7 +353,7 @@ class Subscriptions:
             "Messages of {room} were trimmed before they could be delivered.", room=room.name
         )
         self._deliver(room, stream.pass_over(seq))
-        room.answer_passed(stream)
+        conclude(room.name, room.take_passed(stream), self._record)
 
     async def sweep(self) -> None:
         """Look at the rooms in which nothing was heard since the last time."""

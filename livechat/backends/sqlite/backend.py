@@ -22,7 +22,7 @@ from livechat.backends.sqlite.housekeeping import Housekeeping
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.errors import StartError
-from livechat.interfaces import IBackend, IPresenceSink, ISink
+from livechat.interfaces import IBackend, IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.threads import Lane, Threads
 
@@ -146,10 +146,14 @@ class SqliteBackend:
         self._stopping = False
 
     def start(
-        self, sink: ISink, census: Callable[[], Report], presence: IPresenceSink | None = None
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
     ) -> None:
         self.processes.start(census)
-        self.messages.start(sink)
+        self.messages.start(sink, record)
         self._writer.start()
         self._readers.start()
         self._housekeeping.start()

@@ -6,11 +6,11 @@ durably; whatever arrives meanwhile is the next group.  When the writer is idle,
 group ends with the first turn of the reactor that brings nothing more, or soon anyway.  So a lone
 message waits for one commit, a flood shares one, and nobody waits for a timer:
 
-    publish ──> queue ──group──> writer thread ──stored──> sink, then the senders
+    publish ──> queue ──group──> writer thread ──stored──> sink, record, then the receivers
 
 The queue is bounded in messages, characters and time (`livechat.backends.waiting`).  A message
 that could not be stored is refused and forgotten, never written later.  A group that is on its
-way when its time is up is `unknown` to its senders: it is delivered if it was stored.
+way when its time is up is `unknown` to its receivers: it is delivered if it was stored.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from zope.interface import implementer
 
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
-from livechat.backends.waiting import Act, Waitlist, late, size, unknown, unstorable
+from livechat.backends.waiting import Act, Waitlist, late, refuse, unknown, unstorable
 from livechat.errors import ChatError, Kind
-from livechat.interfaces import IMessageLog, ISink
+from livechat.interfaces import IMessageLog, IReceiver, ISink, Record
 from livechat.protocol.messages import (
     Amended,
     Amendment,
@@ -56,18 +56,10 @@ GROUP_CHARACTERS: Final = 64 * 1024
 #: group is a write to every member; but turns are long where much is going on.
 TURNS: Final = 8
 GATHERING: Final = 0.01
-#: Seconds for which a sender, or a reader of a history, waits.
+#: Seconds for which a receiver, or a reader of a history, waits.
 WAIT: Final = 5.0
 
-
-class _Queued(Act):
-    """A message, an edit or a retraction, whose sender waits."""
-
-    __slots__ = ("submission",)
-
-    def __init__(self, submission: Submission) -> None:
-        super().__init__(size(submission))
-        self.submission = submission
+_Act = Act[Submission]
 
 
 @implementer(IMessageLog)
@@ -91,17 +83,19 @@ class SqliteMessageLog:
         self._writer = writer
         self._readers = readers
         self._sink: ISink | None = None
+        self._record: Record | None = None
         # The epochs of the rooms that have members here.
         self._subscribed: dict[str, str] = {}
-        self._waitlist: Waitlist[_Queued] = Waitlist(clock, WAIT, self._late)
+        self._waitlist: Waitlist[_Act] = Waitlist(clock, WAIT, self._late)
         # Messages that were not handed to the writer yet, and the group that was.
-        self._queue: deque[_Queued] = deque()
-        self._group: Sequence[_Queued] = ()
+        self._queue: deque[_Act] = deque()
+        self._group: Sequence[_Act] = ()
         self._gathering: IDelayedCall | None = None
         self._stopping: Deferred[None] | None = None
 
-    def start(self, sink: ISink) -> None:
+    def start(self, sink: ISink, record: Record | None = None) -> None:
         self._sink = sink
+        self._record = record
 
     @property
     def quiet(self) -> bool:
@@ -136,24 +130,25 @@ class SqliteMessageLog:
         self._log.error("The history cannot be read: {reason}", reason=failure.getErrorMessage())
         raise ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
 
-    def publish(self, draft: Draft) -> Deferred[Message]:
-        return self._store(draft)
+    def publish(self, draft: Draft, receiver: IReceiver) -> None:
+        self._store(draft, receiver)
 
-    def amend(self, amendment: Amendment) -> Deferred[Amended]:
-        return self._store(amendment)
+    def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
+        self._store(amendment, receiver)
 
-    def _store(self, submission: Submission) -> Deferred[Any]:
+    def _store(self, submission: Submission, receiver: IReceiver) -> None:
         if self._stopping is not None:
-            return fail(_stopping())
-        waiting = _Queued(submission)
+            refuse(receiver, _stopping())
+            return
+        act = Act(submission, receiver)
         try:
-            answer = self._waitlist.add(waiting)
+            self._waitlist.add(act)
         except ChatError as reason:
-            return fail(reason)
-        self._queue.append(waiting)
+            refuse(receiver, reason)
+            return
+        self._queue.append(act)
         if not self._group and self._gathering is None:
             self._gather(0, TURNS, self._clock.seconds() + GATHERING)
-        return answer
 
     def _gather(self, before: int, turns: int, until: float) -> None:
         """At the end of a turn: go on if it brought more than was there *before*."""
@@ -166,14 +161,14 @@ class SqliteMessageLog:
     def _write_group(self) -> None:
         """Hand what has gathered to the writer; it has nothing to do just now."""
         self._gathering = None
-        group: list[_Queued] = []
+        group: list[_Act] = []
         characters = 0
         while self._queue and len(group) < GROUP and characters < GROUP_CHARACTERS:
-            waiting = self._queue.popleft()
-            characters += waiting.characters
-            group.append(waiting)
+            act = self._queue.popleft()
+            characters += act.characters
+            group.append(act)
         self._group = group
-        submissions = [waiting.submission for waiting in self._group]
+        submissions = [act.submission for act in group]
         self._writer.call(self._database.write, submissions).addCallbacks(
             self._written, self._not_written
         ).addErrback(self._broken).addBoth(self._group_done)
@@ -181,34 +176,36 @@ class SqliteMessageLog:
     def _written(self, results: Sequence[Message | Amended | Exception]) -> None:
         self._health.fine()
         by_room: dict[str, list[Entry]] = {}
-        for waiting, result in zip(self._group, results, strict=True):
+        for act, result in zip(self._group, results, strict=True):
             entry = _new_entry(result)
             if entry is not None:
-                by_room.setdefault(waiting.submission.room, []).append(entry)
+                by_room.setdefault(act.submission.room, []).append(entry)
         assert self._sink is not None
         for room, entries in by_room.items():
             epoch = self._subscribed.get(room)
             if epoch is not None:
                 self._sink.deliver(room, epoch, entries)
-        for waiting, result in zip(self._group, results, strict=True):
+            if self._record is not None:
+                self._record(room, entries)
+        for act, result in zip(self._group, results, strict=True):
             if not isinstance(result, Exception):
-                waiting.stored(result)
+                act.stored(result)
             elif isinstance(result, ChatError):
-                waiting.refused(result)
+                act.refused(result)
             else:
-                waiting.refused(unstorable())
+                act.refused(unstorable())
 
     def _not_written(self, failure: Failure) -> None:
         failure.trap(sqlite3.Error)
         self._health.failed(failure.getErrorMessage())
-        for waiting in self._group:
-            waiting.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
+        for act in self._group:
+            act.refused(ChatError(Kind.UNAVAILABLE, "The message could not be stored."))
 
     def _broken(self, failure: Failure) -> None:
         """A bug: nobody must wait for ever because of it."""
         self._log.failure("A group of messages could not be stored or delivered.", failure)
-        for waiting in self._group:
-            waiting.refused(unknown())
+        for act in self._group:
+            act.refused(unknown())
 
     def _group_done(self, _: object) -> None:
         self._group = ()
@@ -218,13 +215,13 @@ class SqliteMessageLog:
         elif self._stopping is not None:
             self._stopping.callback(None)
 
-    def _late(self, waiting: _Queued) -> None:
-        """Refuse a message in time.  Groups are older than the queue, so it is at its front."""
-        if self._queue and self._queue[0] is waiting:
+    def _late(self, act: _Act) -> None:
+        """Refuse an act in time.  Groups are older than the queue, so it is at its front."""
+        if self._queue and self._queue[0] is act:
             self._queue.popleft()
-            waiting.refused(late())
+            act.refused(late())
         else:
-            waiting.refused(unknown())
+            act.refused(unknown())
 
     def stop(self) -> Deferred[None]:
         """Fires when everybody was answered: a hung disk does not hang the daemon."""
@@ -235,10 +232,10 @@ class SqliteMessageLog:
         return self._stopping.addTimeout(WAIT + 1, self._clock).addBoth(self._stopped)
 
     def _stopped(self, _: object) -> None:
-        for waiting in self._group:
-            waiting.refused(unknown())
-        for waiting in self._queue:
-            waiting.refused(_stopping())
+        for act in self._group:
+            act.refused(unknown())
+        for act in self._queue:
+            act.refused(_stopping())
         self._queue.clear()
         self._waitlist.stop()
         if self._gathering is not None and self._gathering.active():

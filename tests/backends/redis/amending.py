@@ -15,6 +15,7 @@ from livechat.protocol.messages import (
     User,
 )
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.support.outcomes import amend, publish
 
 ANN = User("1", "Ann")
 
@@ -34,12 +35,12 @@ class AmendTest(ProcessesTest):
 
     async def said(self, *texts: str, process: Process | None = None) -> None:
         log = (process or self.here).backend.messages
-        await gatherResults([log.publish(Draft("r", text, ANN)) for text in texts])
+        await gatherResults([publish(log, Draft("r", text, ANN)) for text in texts])
 
     def amend(
         self, amendment: Edit | Retraction, process: Process | None = None
     ) -> Deferred[Amended]:
-        return (process or self.here).backend.messages.amend(amendment)
+        return amend((process or self.here).backend.messages, amendment)
 
     async def entries(self, process: Process | None = None) -> list[messages.Entry]:
         page = await (process or self.here).page()

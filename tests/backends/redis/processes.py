@@ -24,6 +24,7 @@ from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
 from tests.support import RecordingSink
+from tests.support.outcomes import publish
 
 
 async def until(holds: Callable[[], Any]) -> None:
@@ -41,7 +42,7 @@ class Process:
         self.backend = backend
         self.sink = RecordingSink()
         self.report = REPORT
-        backend.start(self.sink, lambda: self.report)
+        backend.start(self.sink, lambda: self.report, record=self.sink.record)
 
     async def usable(self) -> None:
         """Until it can use Redis."""
@@ -166,7 +167,7 @@ class ProcessesTest(TestCase):
             error: Any = failure.value
             self.refused.append(error.kind)
 
-        sent = process.backend.messages.publish(Draft("r", text))
+        sent = publish(process.backend.messages, Draft("r", text))
         return sent.addCallbacks(lambda _: self.answered.append(text), refused)
 
     async def traffic(self, much: int, each: Callable[[int], None] = lambda _: None) -> None:

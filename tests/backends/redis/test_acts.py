@@ -23,8 +23,10 @@ from livechat.protocol.messages import (
     Retracted,
     Retraction,
 )
+from livechat.rooms.answers import Answer, answer_of
 from tests.backends.redis.amending import ANN, AmendTest, edit, retract
 from tests.backends.redis.processes import until
+from tests.support.outcomes import amend, publish
 
 
 class SameNumberingTest(AmendTest):
@@ -79,9 +81,9 @@ class SameNumberingTest(AmendTest):
         sending = self.here.backend._publisher
         for nonce in (None, "n"):
             draft = Draft("s", "a", ANN, nonce)
-            first = await self.sent(sending.publish(draft))
+            first = await self.sent(answer_of(sending.publish, draft))
             retraction = Retraction("s", (first.seq,), ANN.subject)
-            await self.here.backend.messages.amend(retraction)
+            await amend(self.here.backend.messages, retraction)
             again = await self.sent_again()
             assert again.seq == first.seq
             page = await self.here.backend.messages.read("s", first.seq - 1, 9)
@@ -95,12 +97,11 @@ class SameNumberingTest(AmendTest):
     async def sent_again(self) -> Any:
         """Send it again, as if its connection had been lost."""
         act = self.act
-        answer: Deferred[Any] = Deferred()
-        act.answer = answer
+        act.receiver = answer = Answer()
         act.deadline = self.reactor.seconds() + WAIT
         self.here.backend._publisher._unsure.append(act)
         self.here.backend._publisher.send_again()
-        return await answer
+        return await answer.fired
 
     async def test_a_retry_of_amendments(self) -> None:
         """They are done once, under their number; also where they were changed again since."""
@@ -128,11 +129,11 @@ class SameNumberingTest(AmendTest):
         rooms = self.here.backend._subscriptions
         stored = rooms.stored
         rooms.stored = lambda *_, **__: None  # type: ignore[method-assign]
-        answer = self.here.backend.messages.publish(Draft("r", "a", ANN))
+        answer = publish(self.here.backend.messages, Draft("r", "a", ANN))
         (self.act,) = self.here.backend._publisher._queue
         answer.addErrback(lambda _: None)
         await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1")
-        await self.there.backend.messages.publish(Draft("other", "x"))
+        await publish(self.there.backend.messages, Draft("other", "x"))
         amended = self.amend(retract(1), self.there)
         await until(lambda: self.server.ask("HLEN", "lc:{r}:x") == "1")
         rooms.stored = stored  # type: ignore[method-assign]
@@ -179,10 +180,11 @@ class SameNumberingTest(AmendTest):
         await self.said("a")
         publisher = self.here.backend._publisher
         for again, expected in ((False, Kind.UNAVAILABLE), (True, Kind.UNKNOWN)):
-            change = Change(retract(1), b"tag", self.reactor.seconds() - WAIT)
+            answer = Answer()
+            change = Change(retract(1), b"tag", answer)
+            change.deadline = self.reactor.seconds() - WAIT
             publisher._send([change], again=again)
-            assert change.answer is not None
-            assert await self.refusal(change.answer) is expected
+            assert await self.refusal(answer.fired) is expected
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
         assert await self.refusal(self.amend(retract(1))) is Kind.UNAVAILABLE
         assert "OOM" in (self.here.backend.trouble() or "")
@@ -207,11 +209,11 @@ def test_arguments() -> None:
     assert extra_of_text(b'{"reply_to":1,"data":{},"edited":5,"edits":2,"event":9}') == Extra(
         1, Raw(b"{}"), 5, 2, 9
     )
-    change = Change(edit(1, "b", data=Raw(b'{"a":1}')), b"tag")
+    change = Change(edit(1, "b", data=Raw(b'{"a":1}')), b"tag", Answer())
     assert change.args(Nodes())[-4:] == [
         b"20", b"b", b'{"a":1}', b'{"data":{"a":1},"ref":1}',
     ]  # fmt: skip
-    assert Change(retract(1, 2), b"tag").args(Nodes(7, 8)) == [
+    assert Change(retract(1, 2), b"tag", Answer()).args(Nodes(7, 8)) == [
         b"7", b"8", b"g:1", b"retract", b"", b"1", b"2",
     ]  # fmt: skip
     entry = Entry(1, 2, b"tag", "x", ANN, b"w")

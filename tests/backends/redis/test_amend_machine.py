@@ -25,6 +25,7 @@ from livechat.protocol.messages import (
     User,
 )
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.support.outcomes import amend, publish
 
 LIMIT = 12
 USERS = (User("1", "Ann"), User("1", "Ann", None, verified=True))
@@ -154,13 +155,13 @@ class MachineTest(ProcessesTest):
             author, text = USERS[user], f"<{room}:{number}:{other}>"
             refs = tuple(sorted({max(1, top - each) for each in back}))
             if what == "say":
-                calls.append(log.publish(Draft(room, text, author, reply_to=refs[0])))
+                calls.append(publish(log, Draft(room, text, author, reply_to=refs[0])))
             elif what == "edit":
-                calls.append(log.amend(Edit(room, refs[0], text, author.subject)))
+                calls.append(amend(log, Edit(room, refs[0], text, author.subject)))
             else:
                 moderates = what == "moderate"
                 amendment = Retraction(room, refs, author.subject, moderates=moderates)
-                calls.append(log.amend(amendment))
+                calls.append(amend(log, amendment))
         results = [await call.addErrback(refusal) for call in calls]
         done = [each for each in results if not isinstance(each, Kind)]
         done.sort(key=lambda each: each.event.seq if isinstance(each, Amended) else each.seq)

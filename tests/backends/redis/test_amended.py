@@ -26,6 +26,7 @@ from livechat.protocol.messages import (
 )
 from tests.backends.redis.amending import ANN, AmendTest, edit, retract
 from tests.backends.redis.processes import Process, until
+from tests.support.outcomes import amend, publish
 
 
 class WordsTest(AmendTest):
@@ -91,14 +92,14 @@ class WordsTest(AmendTest):
 
     async def test_nonces_say_nothing(self) -> None:
         """Digests of acts are keyed: the same text has others at another installation."""
-        await self.here.backend.messages.publish(Draft("r", "0800 12345", ANN, "n"))
+        await publish(self.here.backend.messages, Draft("r", "0800 12345", ANN, "n"))
         await self.amend(retract(1, nonce="m"))
         one = [self.server.ask("GET", f"lc:{{r}}:n:{nonce}").split()[3] for nonce in "nm"]
         await gatherResults([each.backend.stop() for each in (self.here, self.there)])
         self.server.ask("FLUSHALL")
         self.here = self.process()
         await self.here.usable()
-        await self.here.backend.messages.publish(Draft("r", "0800 12345", ANN, "n"))
+        await publish(self.here.backend.messages, Draft("r", "0800 12345", ANN, "n"))
         await self.amend(retract(1, nonce="m"))
         two = [self.server.ask("GET", f"lc:{{r}}:n:{nonce}").split()[3] for nonce in "nm"]
         assert set(one).isdisjoint(two)
@@ -133,16 +134,16 @@ class LostEndTest(AmendTest):
             room = "".join(keys)
             log = self.here.backend.messages
             for number in range(6):
-                await log.publish(Draft(room, f"{number}", ANN))
-            await log.amend(Retraction(room, (2, 3), ANN.subject))
-            await log.amend(Edit(room, 4, "x", ANN.subject))
+                await publish(log, Draft(room, f"{number}", ANN))
+            await amend(log, Retraction(room, (2, 3), ANN.subject))
+            await amend(log, Edit(room, 4, "x", ANN.subject))
             self.server.ask("DEL", *(f"lc:{{{room}}}:{key}" for key in keys))
             page = await log.read(room, 0, 99)
             numbers = [each.seq for each in page.entries]
             assert numbers == list(range(page.position.oldest, page.position.seq + 1))
-            seq = (await log.publish(Draft(room, "y", ANN))).seq
+            seq = (await publish(log, Draft(room, "y", ANN))).seq
             assert seq == (1 if keys == ["m", "s"] else 9)
-            assert (await log.amend(Edit(room, seq, "z", ANN.subject))).event.seq == seq + 1
+            assert (await amend(log, Edit(room, seq, "z", ANN.subject))).event.seq == seq + 1
 
 
 class RacingTest(AmendTest):
@@ -180,8 +181,8 @@ class RacingTest(AmendTest):
         again = await self.amend(edit(1, "b", nonce="n"), self.there)
         assert (again.repeated, again.event.seq) == (True, 2)
         draft = Draft("r", "c", ANN, "m", reply_to=1, data=Raw(b"{}"))
-        await self.here.backend.messages.publish(draft)
-        found = await self.there.backend.messages.publish(draft)
+        await publish(self.here.backend.messages, draft)
+        found = await publish(self.there.backend.messages, draft)
         assert isinstance(found, Repeated)
         assert found.data == Raw(b"{}")
         await self.in_step(3)

@@ -21,6 +21,7 @@ from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, free_port
+from tests.support.outcomes import publish
 
 
 def test_scripts() -> None:
@@ -171,7 +172,7 @@ class SilenceTest(ProcessesTest):
     async def test_sent_again(self) -> None:
         """What was stored, and the answer was swallowed, is not stored a second time."""
         client = self.proxy.made[0 if not self.proxy.made[0].subscribes else 1]
-        sent = self.there.backend.messages.publish(Draft("r", "once"))
+        sent = publish(self.there.backend.messages, Draft("r", "once"))
         await until(lambda: self.server.ask("XLEN", "lc:{r}:s") == "1" or self._swallow(client))
         message = await sent
         assert (message.seq, message.message) == (1, "once")

@@ -15,6 +15,7 @@ from livechat.net import certificates
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, Sentinel, free_port
+from tests.support.outcomes import publish
 
 
 class SecuredTest(TestCase):
@@ -58,7 +59,7 @@ class SecuredTest(TestCase):
         process = self.reach(url, self.certificate)
         await process.usable()
         await process.backend.messages.subscribe("r")
-        await process.backend.messages.publish(Draft("r", "hello"))
+        await publish(process.backend.messages, Draft("r", "hello"))
         assert process.heard() == ["hello"]
         assert self.server.ask("-n", "3", "EXISTS", "lc:{r}:s") == "1"
         assert self.server.ask("-n", "0", "EXISTS", "lc:{r}:s") == "0"

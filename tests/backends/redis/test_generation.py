@@ -12,6 +12,7 @@ from livechat.backends.redis import history
 from livechat.protocol.messages import Draft, Repeated
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer
+from tests.support.outcomes import publish
 
 
 class NumberingTest(ProcessesTest):
@@ -23,7 +24,8 @@ class NumberingTest(ProcessesTest):
     async def burst(self, process: Process, much: int) -> list[int]:
         """Say *much* at once; returns the numbers in the answers."""
         drafts = [Draft("r", f"new {number}") for number in range(much)]
-        return [m.seq for m in await gatherResults(map(process.backend.messages.publish, drafts))]
+        sent = [publish(process.backend.messages, draft) for draft in drafts]
+        return [message.seq for message in await gatherResults(sent)]
 
     async def begins_anew(self) -> None:
         """After five messages, more come than there were before."""
@@ -105,12 +107,12 @@ class NumberingTest(ProcessesTest):
 
     async def test_a_nonce_of_a_lost_message(self) -> None:
         """The message is stored again: nobody could see the one that had the nonce."""
-        first = await self.here.backend.messages.publish(Draft("r", "a", None, "n"))
+        first = await publish(self.here.backend.messages, Draft("r", "a", None, "n"))
         assert isinstance(
-            await self.here.backend.messages.publish(Draft("r", "a", None, "n")), Repeated
+            await publish(self.here.backend.messages, Draft("r", "a", None, "n")), Repeated
         )
         self.server.ask("DEL", "lc:{r}:s", "lc:{r}:m")
-        again = await self.here.backend.messages.publish(Draft("r", "a", None, "n"))
+        again = await publish(self.here.backend.messages, Draft("r", "a", None, "n"))
         assert not isinstance(again, Repeated)
         assert again.seq == first.seq
         for process in (self.here, self.there):
@@ -125,7 +127,7 @@ class NumberingTest(ProcessesTest):
                 [each.backend.messages.subscribe(room) for each in (self.here, self.there)]
             )
             assert await self.epoch(room) == before
-            await process.backend.messages.publish(Draft(room, "first"))
+            await publish(process.backend.messages, Draft(room, "first"))
             await self.both_hear(room)
             assert self.here.epochs(room) == self.there.epochs(room) == [before]
             assert await self.epoch(room) == before
@@ -138,7 +140,7 @@ class NumberingTest(ProcessesTest):
         await self.here.backend.messages.subscribe("new")
         left = int(self.server.ask("PTTL", "lc:{new}:w"))
         assert 0 < left <= 1000 * history.READ_WORD_LASTS
-        await self.here.backend.messages.publish(Draft("new", "first"))
+        await publish(self.here.backend.messages, Draft("new", "first"))
         assert self.server.ask("EXISTS", "lc:{new}:w") == "0"
 
     async def test_an_empty_room_that_is_lost(self) -> None:

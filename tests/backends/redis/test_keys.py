@@ -14,6 +14,7 @@ from livechat.backends.retention import Retention
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import Draft, User
 from tests.backends.redis.processes import Process, ProcessesTest
+from tests.support.outcomes import publish
 
 
 @pytest.mark.parametrize("keys", [Keys(), Keys("a-b_C", 12)], ids=str)
@@ -65,7 +66,7 @@ class InstallationsTest(ProcessesTest):
         await self.here.backend.begin_anew()
         await self.all_is_well()
         told = [
-            gatherResults([other.backend.messages.publish(Draft("r", f"{n}")) for n in range(5)])
+            gatherResults([publish(other.backend.messages, Draft("r", f"{n}")) for n in range(5)])
         ]
         await gatherResults(told)
         # Pushes that were sent before this answer have arrived.

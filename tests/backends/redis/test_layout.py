@@ -8,6 +8,7 @@ from livechat.backends.redis import connect
 from livechat.backends.retention import Retention
 from livechat.protocol.messages import Retraction
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.support.outcomes import amend
 
 
 class LayoutTest(ProcessesTest):
@@ -91,7 +92,7 @@ class LayoutTest(ProcessesTest):
         assert (page.position.oldest, page.position.event) == (4, 0)
         assert page.position.epoch == after.backend.generation.epoch("r", b"word")
         retraction = Retraction("r", (4,), moderates=True)
-        assert (await after.backend.messages.amend(retraction)).event.seq == 6
+        assert (await amend(after.backend.messages, retraction)).event.seq == 6
         page = await after.backend.messages.read("r", 0, 10)
         assert [each.seq for each in page.entries] == [4, 5, 6]
         assert (page.position.oldest, page.position.event) == (4, 6)

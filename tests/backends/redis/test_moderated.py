@@ -75,7 +75,9 @@ class Worker:
             rules=make_rules(self.backend, self.time, USUAL),
         )
         directory = self.chat.directory
-        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence, self.chat.record
+        )
 
 
 class Person(NamedTuple):

@@ -11,9 +11,11 @@ from livechat.backends.redis.acts import Sending
 from livechat.backends.redis.publisher import PUBLISH, WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft, Message
+from livechat.rooms.answers import Answer
 from tests.backends.redis.processes import ProcessesTest
 from tests.backends.redis.test_publisher import note
 from tests.pace_contract import outcome, outcomes, paced, waits
+from tests.support.outcomes import publish
 
 
 class PacingTest(ProcessesTest):
@@ -54,7 +56,7 @@ class PacingTest(ProcessesTest):
             if number in (50, 120):
                 self.server.ask("CLIENT", "KILL", "TYPE", "normal")
             draft = paced(f"{number}", f"g:{number}", slow=3_600)
-            sent.append((self.here, self.there)[number % 2].backend.messages.publish(draft))
+            sent.append(publish((self.here, self.there)[number % 2].backend.messages, draft))
             await deferLater(self.reactor, 0)
         kinds: list[Any] = []
         await gatherResults([each.addErrback(note, kinds) for each in sent])
@@ -68,9 +70,10 @@ class PacingTest(ProcessesTest):
         draft = paced("x", slow=10, room="s")
         found: list[Any] = []
         for tag, again in ((b"tag", False), (b"tag", True), (b"other", True)):
-            sending = Sending(draft, b"x", tag, deadline)
-            assert sending.answer is not None
-            sending.answer.addBoth(found.append)
+            answer = Answer()
+            sending = Sending(draft, tag, answer)
+            sending.deadline = deadline
+            answer.fired.addBoth(found.append)
             self.here.backend._publisher._send([sending], again=again)
         await outcome(self.here.backend, Draft("s", "y"))
         first, second, other = found

@@ -65,7 +65,9 @@ class Process:
 
         self.backend.published = lossy  # type: ignore[method-assign]
         directory = self.chat.directory
-        self.backend.start(self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence)
+        self.backend.start(
+            self.hub, lambda: directory.report("here/1", 0, 0), self.chat.presence, self.chat.record
+        )
 
     def lose(self) -> None:
         """Do not hear the next one."""

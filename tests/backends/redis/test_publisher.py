@@ -14,7 +14,17 @@ from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.publisher import WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
+from livechat.rooms.answers import Answer
 from tests.backends.redis.processes import ProcessesTest, until
+from tests.support.outcomes import publish
+
+
+def sending(text: str, tag: bytes, deadline: float = 0.0) -> tuple[Sending, Deferred[Any]]:
+    """A message of the room `s` on its way, and what its sender is told."""
+    answer = Answer()
+    act = Sending(Draft("s", text), tag, answer)
+    act.deadline = deadline
+    return act, answer.fired
 
 
 class PublisherTest(ProcessesTest):
@@ -103,20 +113,17 @@ class PublisherTest(ProcessesTest):
         for later, expected in ((0, [Kind.UNKNOWN]), (60, [])):
             tag = b"tag%d" % later
             deadline = self.reactor.seconds() + WAIT
-            first, again = (Sending(Draft("s", "x"), b"x", tag, deadline) for _ in range(2))
+            (first, told), (again, told_again) = (sending("x", tag, deadline) for _ in range(2))
             found: list[Any] = []
-            told = [sending.answer for sending in (first, again)]
-            assert told[0] is not None
-            assert told[1] is not None
             small.backend._publisher._send([first])
-            await told[0]
+            await told
             for number in range(3):
-                await small.backend.messages.publish(Draft("s", f"{number}"))
+                await publish(small.backend.messages, Draft("s", f"{number}"))
             # Long after, everything that is kept is younger, or it is older than the first time.
             again.deadline = deadline + later
-            told[1].addErrback(note, found)
+            told_again.addErrback(note, found)
             small.backend._publisher._send([again], again=True)
-            await told[1]
+            await told_again
             assert found == expected
         page = await small.backend.messages.read("s", 0, 10)
         assert page.position.seq == 4 + 4 + 1
@@ -124,13 +131,10 @@ class PublisherTest(ProcessesTest):
     async def test_sent_again_and_found(self) -> None:
         """What is there is found by its tag, and what is not is stored now."""
         deadline = self.reactor.seconds() + WAIT
-        one, two, three = (Sending(Draft("s", "x"), b"x", b"tag", deadline) for _ in range(3))
-        three.tag = b"other"
         answers = []
-        for sending, again in ((one, False), (two, True), (three, True)):
-            told = sending.answer
-            assert told is not None
-            self.here.backend._publisher._send([sending], again=again)
+        for tag, again in ((b"tag", False), (b"tag", True), (b"other", True)):
+            act, told = sending("x", tag, deadline)
+            self.here.backend._publisher._send([act], again=again)
             answers.append(await told)
         assert [message.seq for message in answers] == [1, 1, 2]
 
@@ -139,7 +143,7 @@ class PublisherTest(ProcessesTest):
         self.server.ask("LPUSH", "lc:{r}:n:two", "no message's")
         drafts = [Draft("r", "one"), Draft("r", "two", nonce="two"), Draft("r", "three")]
         found: list[Any] = []
-        sent = [self.here.backend.messages.publish(draft) for draft in drafts]
+        sent = [publish(self.here.backend.messages, draft) for draft in drafts]
         await gatherResults([each.addErrback(note, found) for each in sent])
         assert found == [Kind.UNAVAILABLE]
         assert await self.all_is_well() == ["one", "three"]
@@ -149,13 +153,13 @@ class PublisherTest(ProcessesTest):
         found: list[Any] = []
 
         def again(patience: float) -> Deferred[Any]:
-            sending = Sending(Draft("s", "x"), b"x", b"tag")
-            told: Deferred[Any] = self.here.backend._publisher._waitlist.add(sending)
-            sending.deadline = self.reactor.seconds() + patience
-            self.here.backend._publisher._send([sending], again=True)
+            act, told = sending("x", b"tag")
+            self.here.backend._publisher._waitlist.add(act)
+            act.deadline = self.reactor.seconds() + patience
+            self.here.backend._publisher._send([act], again=True)
             return told.addErrback(note, found)
 
-        await self.here.backend.messages.publish(Draft("s", "before"))
+        await publish(self.here.backend.messages, Draft("s", "before"))
         await again(-1)
         self.server.ask("CONFIG", "SET", "maxmemory", "1")
         await again(WAIT)

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
+from livechat.interfaces import IReceiver
 from livechat.net.fast import write_all
 from livechat.protocol.audit import record_of_text
 from livechat.protocol.messages import Draft, Entry, Message, Retracted, User
@@ -25,6 +26,7 @@ from livechat.rooms.sweeping import jobs_map
 from livechat.system.time import Time
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.support import ADMIN
+from tests.support.outcomes import publish
 
 EVE, BOB = User("e|v*e", "Eve", verified=True), User("bob", "Bob")
 
@@ -53,13 +55,12 @@ class RemovalTest(ProcessesTest):
 
     async def said(self, much: int) -> None:
         """Every second message is Eve's."""
-        publish = self.there.backend.messages.publish
+        log = self.there.backend.messages
         for first in range(0, much, 1_000):
             numbers = range(first, min(much, first + 1_000))
-            await gatherResults(
-                [publish(Draft("r", f"spam {n}", EVE) if n % 2 else Draft("r", f"talk {n}", BOB))
-                 for n in numbers]
-            )  # fmt: skip
+            drafts = [Draft("r", f"spam {n}", EVE) if n % 2 else Draft("r", f"talk {n}", BOB)
+                      for n in numbers]  # fmt: skip
+            await gatherResults([publish(log, draft) for draft in drafts])
 
     async def entries(self, process: Process, room: str = "r") -> list[Entry]:
         found: list[Entry] = []
@@ -147,9 +148,15 @@ class RemovalTest(ProcessesTest):
             dead.append(Deferred())
             return dead[-1]
 
+        def refused(failure: Failure, receiver: Any) -> None:
+            receiver.not_stored(failure.value)
+
+        def unstored(_: object, receiver: IReceiver) -> None:
+            unanswered().addErrback(refused, receiver)
+
         ordered = self.mine.by_subject(ADMIN, "r", EVE.subject)
         await self.some()
-        self.patch(self.here.backend.messages, "amend", unanswered)
+        self.patch(self.here.backend.messages, "amend", unstored)
         self.patch(self.mine._jobs, "put", unanswered)
         await self.done()
         assert await self.spam() == [0, 0]

@@ -23,6 +23,7 @@ from livechat.net import certificates
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import Process, until
 from tests.backends.redis.server import RedisServer, free_port
+from tests.support.outcomes import publish
 
 #: Connections after which a test looks at the log: three attempts, or six.
 ENOUGH = 6
@@ -143,7 +144,7 @@ class RefusalsTest(TestCase):
         await process.usable()
         assert self.reactor.seconds() - before < SOON
         await process.backend.messages.subscribe("r")
-        await process.backend.messages.publish(Draft("r", "hello"))
+        await publish(process.backend.messages, Draft("r", "hello"))
         assert process.heard() == ["hello"]
 
     async def test_a_wrong_password(self) -> None:

@@ -21,6 +21,7 @@ from livechat.protocol.messages import Draft, Retraction, User
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import ROOT
+from tests.support.outcomes import amend, publish
 
 DIRECTORY = Path(livechat.backends.redis.__file__).parent
 #: What is not tried by the script: it is tried by itself, or is not needed.
@@ -79,8 +80,8 @@ class RightsTest(ProcessesTest):
         """The rights of the README suffice: no command is refused."""
         await self.traffic(20)
         nonce = Draft("r", "once", nonce="n")
-        await gatherResults([self.here.backend.messages.publish(nonce) for _ in range(2)])
-        await self.here.backend.messages.amend(Retraction("r", (3, 21), moderates=True))
+        await gatherResults([publish(self.here.backend.messages, nonce) for _ in range(2)])
+        await amend(self.here.backend.messages, Retraction("r", (3, 21), moderates=True))
         self.here.backend.presence.share("r", Share((User("id", "Ann"),), 1))
         self.here.backend.presence.typing("r", User("id", "Ann"))
         shared = self.here.backend.shared_map("x", most=9, largest=9)
@@ -158,7 +159,7 @@ class RightsTest(ProcessesTest):
         """A message that is stored is acknowledged, whatever the script may not do then."""
         self.only_when_asked()
         self.allow("-set", "-hset", "-zadd", "-publish")
-        await self.here.backend.messages.publish(Draft("r", "stored", nonce="n"))
+        await publish(self.here.backend.messages, Draft("r", "stored", nonce="n"))
         self.allow("+set", "+hset", "+zadd", "+publish")
         await self.usable()
         await self.traffic(1)

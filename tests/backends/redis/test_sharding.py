@@ -13,6 +13,7 @@ from livechat.backends.retention import Retention
 from livechat.protocol.messages import Draft
 from tests.backends.redis.processes import RedisContract
 from tests.backends.redis.server import RedisServer
+from tests.support.outcomes import publish
 
 
 def test_shards() -> None:
@@ -74,13 +75,13 @@ class ShardedContractTest(RedisContract, TestCase):
         backend = await self.begin()
         rooms = [str(number) for number in range(30)]
         for room in rooms:
-            await backend.messages.publish(Draft(room, "x"))
+            await publish(backend.messages, Draft(room, "x"))
         for number, server in enumerate(self._servers):
             held = {room for room in rooms if server.ask("EXISTS", f"lc:{{{room}}}:s") == "1"}
             assert held == {room for room in rooms if shard(room, 3) == number}
         await backend._backends[1]._connection.stop()
         assert "of 3 Redis, 1 cannot be used" in str(backend.trouble())
         for room in rooms:
-            answer = backend.messages.publish(Draft(room, "y"))
+            answer = publish(backend.messages, Draft(room, "y"))
             error = await answer.addCallbacks(lambda _: None, lambda failure: failure.value)
             assert (error is not None) == (shard(room, 3) == 1)

@@ -9,6 +9,7 @@ from livechat.backends.redis.stream import MOST_AHEAD, Stream
 from livechat.backends.redis.subscription import Subscription, passed
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message
+from livechat.rooms.answers import Answer
 
 
 def test_passed() -> None:
@@ -22,11 +23,10 @@ def test_forget_answered() -> None:
     """Only messages whose senders still wait are remembered."""
     room = Subscription("r")
     for tag in (b"waits", b"answered"):
-        sending = Sending(Draft("r", "x"), b"x", tag)
+        answer = Answer()
+        sending = Sending(Draft("r", "x"), tag, answer)
         room.unseen[tag] = sending, Entry(1, 1, tag, "x"), Message("x", 1, 1)
-    answer = sending.answer
-    assert answer is not None
-    answer.addErrback(lambda failure: failure.trap(ChatError))
+    answer.fired.addErrback(lambda failure: failure.trap(ChatError))
     sending.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
     room.forget_answered()
     assert room.unseen.keys() == {b"waits"}

@@ -12,7 +12,9 @@ from livechat.backends.redis.acts import Sending
 from livechat.backends.redis.entries import Entry
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Draft, Message
+from livechat.rooms.answers import Answer
 from tests.backends.redis.processes import ProcessesTest, until
+from tests.support.outcomes import publish
 
 
 class SubscriptionsTest(ProcessesTest):
@@ -48,7 +50,7 @@ class SubscriptionsTest(ProcessesTest):
         """What is stored before it is known where the room stands is answered at once."""
         entering = self.here.backend.messages.subscribe("new")
         sent = [
-            self.here.backend.messages.publish(Draft("new", str(number))) for number in range(3)
+            publish(self.here.backend.messages, Draft("new", str(number))) for number in range(3)
         ]
         await entering
         before = self.reactor.seconds()
@@ -85,11 +87,11 @@ class SubscriptionsTest(ProcessesTest):
         await small.backend.messages.subscribe("r")
         told = small.backend.published
         small.backend.published = lambda *_: None  # type: ignore[method-assign]
-        await gatherResults([small.backend.messages.publish(Draft("r", str(n))) for n in range(3)])
+        await gatherResults([publish(small.backend.messages, Draft("r", str(n))) for n in range(3)])
         small.sink.delivered.clear()
         for number in range(3, 20):
             await self.send(self.here, str(number))
-        await small.backend.messages.publish(Draft("r", "20"))
+        await publish(small.backend.messages, Draft("r", "20"))
         small.backend.published = told  # type: ignore[method-assign]
         await until(lambda: small.heard()[-1:] == ["20"])
         assert small.heard() == ["16", "17", "18", "19", "20"]
@@ -98,10 +100,9 @@ class SubscriptionsTest(ProcessesTest):
         """A message that was stored, and lost before it was delivered, holds nothing up."""
         self.patch(subscriptions, "LINGER", 0.1)
         await self.send(self.here, "a")
-        lost = Sending(Draft("r", "lost"), b"lost", b"tag")
-        told = lost.answer
-        assert told is not None
-        told.addErrback(lambda failure: failure.trap(ChatError))
+        answer = Answer()
+        lost = Sending(Draft("r", "lost"), b"tag", answer)
+        answer.fired.addErrback(lambda failure: failure.trap(ChatError))
         lost.refused(ChatError(Kind.UNKNOWN, "nobody knows"))
         there = self.here.backend._subscriptions._rooms["r"]
         there.unseen[b"tag"] = lost, Entry(9, 9, b"tag", "lost"), Message("lost", 9, 9)

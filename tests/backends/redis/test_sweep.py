@@ -13,6 +13,7 @@ from livechat.protocol.messages import Draft, Edit, Retraction, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.system.wallclock import DAY, HOLD
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.support.outcomes import amend, publish
 
 AGE = 30 * 86_400
 NOW = 1_790_000_000.0
@@ -48,7 +49,7 @@ class SweepTest(ProcessesTest):
         return made
 
     async def say(self, *rooms: str) -> None:
-        await gatherResults([self.backend.messages.publish(Draft(room, "x")) for room in rooms])
+        await gatherResults([publish(self.backend.messages, Draft(room, "x")) for room in rooms])
 
     async def sweep(self, backend: RedisBackend | None = None, steps: int = 1) -> None:
         for _ in range(steps):
@@ -83,7 +84,7 @@ class SweepTest(ProcessesTest):
         await self.sweep()
         assert self.known() == {"other"}
         assert self.server.ask("EXISTS", "lc:{room7}:s") == "0"
-        assert (await self.backend.messages.publish(Draft("room7", "y"))).seq == 2
+        assert (await publish(self.backend.messages, Draft("room7", "y"))).seq == 2
 
     async def test_rooms_that_go_on(self) -> None:
         """Old messages go where newer ones stay, some at a time."""
@@ -116,11 +117,11 @@ class SweepTest(ProcessesTest):
         ann = User("1", "Ann")
         log = self.backend.messages
         for text in "abcd":
-            await log.publish(Draft("r", text, ann))
-        await log.amend(Retraction("r", (2, 3), ann.subject))
+            await publish(log, Draft("r", text, ann))
+        await amend(log, Retraction("r", (2, 3), ann.subject))
         self.later = AGE / 2
-        await log.amend(Edit("r", 1, "e", ann.subject))
-        await log.publish(Draft("r", "f", ann))
+        await amend(log, Edit("r", 1, "e", ann.subject))
+        await publish(log, Draft("r", "f", ann))
         self.later = AGE + 1
         for left in (4, 2, 2):
             await self.sweep()
@@ -133,8 +134,8 @@ class SweepTest(ProcessesTest):
         assert self.server.ask("EXISTS", "lc:{r}:s", "lc:{r}:x") == "0"
         page = await log.read("r", 0, 9)
         assert (page.entries, page.position.seq, page.position.oldest) == ((), 7, 8)
-        assert (await log.publish(Draft("r", "h", ann))).seq == 8
-        assert (await log.amend(Retraction("r", (8,), ann.subject))).event.seq == 9
+        assert (await publish(log, Draft("r", "h", ann))).seq == 8
+        assert (await amend(log, Retraction("r", (8,), ann.subject))).event.seq == 9
         assert len((await log.read("r", 0, 9)).entries) == 2
 
     async def test_rooms_that_keep_less(self) -> None:
@@ -160,8 +161,8 @@ class SweepTest(ProcessesTest):
         self.patch(sweep, "MANY", 3)
         ann, log = User("1", "Ann"), self.backend.messages
         for text in "abcdef":
-            await log.publish(Draft("r", text, ann))
-        await log.amend(Retraction("r", (2, 3), ann.subject))
+            await publish(log, Draft("r", text, ann))
+        await amend(log, Retraction("r", (2, 3), ann.subject))
         log.retain(lambda _: (2, 0))
         for left in (4, 2, 2):
             await self.sweep()
@@ -238,13 +239,15 @@ class SweepTest(ProcessesTest):
         self.ahead = 40 * DAY
         await self.run_for(1)
         await self.run_for(HOLD - 1)
-        assert (await self.backend.messages.publish(Draft("r", "x"))).time == 1000 * (NOW + HOLD)
+        assert (await publish(self.backend.messages, Draft("r", "x"))).time == 1000 * (NOW + HOLD)
         await self.run_for(3)
-        assert (await self.backend.messages.publish(Draft("r", "x"))).time > 1000 * (NOW + 39 * DAY)
+        assert (await publish(self.backend.messages, Draft("r", "x"))).time > 1000 * (
+            NOW + 39 * DAY
+        )
         assert [m.seq for m in (await self.backend.messages.read("r", 0, 9)).messages] == [3]
         self.ahead = 0
         await self.run_for(1)
-        assert (await self.backend.messages.publish(Draft("r", "x"))).time == 1000 * (
+        assert (await publish(self.backend.messages, Draft("r", "x"))).time == 1000 * (
             NOW + self.later
         )
         assert [m.seq for m in (await self.backend.messages.read("r", 0, 9)).messages] == [

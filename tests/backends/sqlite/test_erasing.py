@@ -31,6 +31,7 @@ from livechat.protocol.messages import (
 )
 from tests.backends.disk import Disk, say, shown
 from tests.support import World, result
+from tests.support.outcomes import amend, publish
 
 ANN = User("1", "Ann")
 #: A page of the file, and the first page of a file with such pages.
@@ -261,15 +262,15 @@ def test_erased_in_time_on_a_busy_server(make_world: Callable[..., World]) -> No
     """Soon after an edit or a retraction its words are in no file, however much is said."""
     world = make_world()
     log = world.backend.messages
-    result(log.publish(Draft("r", "<00000001>", ANN)))
+    result(publish(log, Draft("r", "<00000001>", ANN)))
     world.clock.advance(ERASE_AFTER + 1)
-    result(log.amend(Edit("r", 1, "<00000002>", ANN.subject)))
+    result(amend(log, Edit("r", 1, "<00000002>", ANN.subject)))
     disk = Disk(world.store.directory)
     for seconds in range(60):
         world.clock.advance(1)
-        result(log.publish(Draft("r", f"more {seconds}", ANN)))
+        result(publish(log, Draft("r", f"more {seconds}", ANN)))
         if seconds == 5:
-            result(log.amend(Retraction("r", (1,), ANN.subject)))
+            result(amend(log, Retraction("r", (1,), ANN.subject)))
             assert left(disk, {"00000001", "00000002"})
         if not left(disk, {"00000001", "00000002"}):
             break
@@ -280,8 +281,8 @@ def test_erased_in_time_on_a_busy_server(make_world: Callable[..., World]) -> No
 def test_erased_at_the_end(make_world: Callable[..., World]) -> None:
     """A server that is stopped leaves nothing."""
     world = make_world()
-    result(world.backend.messages.publish(Draft("r", "<00000001>", ANN)))
-    result(world.backend.messages.amend(Retraction("r", (1,), ANN.subject)))
+    result(publish(world.backend.messages, Draft("r", "<00000001>", ANN)))
+    result(amend(world.backend.messages, Retraction("r", (1,), ANN.subject)))
     result(world.backend.stop())
     assert left(Disk(world.store.directory), {"00000001"}) == set()
 

@@ -25,6 +25,7 @@ from livechat.protocol.messages import Draft
 from livechat.protocol.settings import SettingsChange
 from livechat.system.wallclock import DAY, HOLD
 from tests.support import World, result
+from tests.support.outcomes import publish
 
 TEXT = b"what was said and has expired"
 EXPIRING = Retention(0, 60)
@@ -38,7 +39,7 @@ def said(world: World) -> bool:
 
 def say(world: World, much: int = 200) -> None:
     for _ in range(much):
-        result(world.backend.messages.publish(Draft("r", TEXT.decode() * 3)))
+        result(publish(world.backend.messages, Draft("r", TEXT.decode() * 3)))
 
 
 def log(world: World) -> Path:

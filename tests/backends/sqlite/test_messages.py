@@ -24,6 +24,7 @@ from livechat.backends.sqlite.messages import (
 )
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
+from livechat.rooms.answers import answer_of
 from tests.support import RecordingSink, World, kind, result
 
 
@@ -56,7 +57,7 @@ def full_disk(world: World) -> Any:
 
 
 def publish(world: World, text: str = "x") -> Deferred[Any]:
-    return world.backend.messages.publish(Draft("r", text))
+    return answer_of(world.backend.messages.publish, Draft("r", text))
 
 
 def test_a_group_is_what_arrived_meanwhile(make_world: Callable[..., World]) -> None:
@@ -159,13 +160,14 @@ def test_deadline(make_world: Callable[..., World]) -> None:
     assert kind(begun) is Kind.UNKNOWN
     assert kind(queued) is Kind.UNAVAILABLE
     sink = RecordingSink()
-    world.backend.messages._sink = sink
+    world.backend.messages._sink, world.backend.messages._record = sink, sink.record
     world.backend.messages.subscribe("r")
     world.write()
     world.write()
     world.write()
     assert result(later).seq == 2
     assert sink.texts("r") == ["a", "c"], "what was refused was written later"
+    assert [entry.seq for _, entry in sink.recorded] == [1, 2]
 
 
 class TroubleTest(SynchronousTestCase):

@@ -6,15 +6,17 @@ import re
 from html import unescape
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import fail
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR
+from livechat.interfaces import IReceiver
 from livechat.protocol.audit import Action, AuditRecord, Author, record_to_text
-from livechat.protocol.messages import Draft, Message, User
+from livechat.protocol.messages import Draft, User
 from livechat.protocol.names import AUDIT_ROOM
 from livechat.web.admin.audit import RECORDS_PER_PAGE
 from tests.support import ADMIN, HANDSHAKE, PASSWORD, Browser, Port, World, result, run
+from tests.support.outcomes import publish
 
 EVE = User("eve", "Eve <b>")
 AUDIT = "/admin/audit/"
@@ -39,16 +41,17 @@ def say(world: World, text: str, user: User | None = EVE, room: str = "lobby") -
 
 def write(world: World, *records: str) -> None:
     for text in records:
-        result(world.backend.messages.publish(Draft(AUDIT_ROOM, text)))
+        result(publish(world.backend.messages, Draft(AUDIT_ROOM, text)))
 
 
 def refuse_records(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     publish = world.backend.messages.publish
 
-    def refusing(draft: Draft) -> Deferred[Message]:
+    def refusing(draft: Draft, receiver: IReceiver) -> None:
         if draft.room != AUDIT_ROOM:
-            return publish(draft)
-        return fail(ChatError(Kind.UNAVAILABLE, "away"))
+            publish(draft, receiver)
+        else:
+            receiver.not_stored(ChatError(Kind.UNAVAILABLE, "away"))
 
     monkeypatch.setattr(world.backend.messages, "publish", refusing)
 

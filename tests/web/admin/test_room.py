@@ -14,6 +14,7 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import OPERATOR
 from livechat.protocol.messages import Message, User
 from tests.support import Browser, Lane, Port, World, result
+from tests.support.outcomes import refusing
 from tests.web.admin.looking import (
     EVE,
     HOSTILE,
@@ -151,7 +152,7 @@ def test_messages_that_cannot_be_sent(
         assert (empty.status, "Type a message first." in empty.body.decode()) == (400, True)
     assert browser.post("/admin/rooms/r/").status == 400
     refusal = ChatError(Kind.UNAVAILABLE, "The message could not be stored.")
-    monkeypatch.setattr(world.backend.messages, "publish", lambda draft: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "publish", refusing(refusal))
     away = browser.post("/admin/rooms/r/", message="kept")
     assert (away.status, away.headers["retry-after"]) == (503, "1")
     assert "could not be stored" in away.body.decode()
@@ -179,7 +180,7 @@ def test_a_room_whose_history_cannot_be_read(
     refusal = ChatError(Kind.UNAVAILABLE, "The history cannot be read just now.")
     monkeypatch.setattr(world.backend.messages, "read", lambda *_: fail(refusal))
     monkeypatch.setattr(world.backend.messages, "newest", lambda _: fail(refusal))
-    monkeypatch.setattr(world.backend.messages, "publish", lambda _: fail(refusal))
+    monkeypatch.setattr(world.backend.messages, "publish", refusing(refusal))
     text = page(browser, "/admin/rooms/r/")
     assert "The history cannot be read just now." in text
     assert "data-live" not in text

@@ -1,0 +1,55 @@
+"""The C part under AddressSanitizer and UndefinedBehaviorSanitizer: ``make sanitize``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from livechat.net import fast
+from tests.net.sanitized import build, environment
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(fast.__file__).with_name("_fast.c")
+#: The tests of the C part, in memory and on pairs of sockets.
+TESTS = ("tests/net/test__slow.py", "tests/net/test_fast.py", "tests/rooms/test_lanes.py")
+
+
+def python(made: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (sys.executable, *arguments),
+        cwd=ROOT, env=environment(made), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C part, built with the sanitizers."""
+    path = tmp_path_factory.mktemp("sanitized") / "_fast.abi3.so"
+    build(SOURCE, path)
+    return path
+
+
+def test_no_fault(made: Path) -> None:
+    """Its own tests find no memory that is used wrongly, and nothing that C leaves undefined."""
+    tests = ("-m", "pytest", "-q", "-x", "-p", "no:xdist", "-p", "tests.net.sanitized")
+    ran = python(made, *tests, "-k", "not pure", *TESTS)
+    assert ran.returncode == 0, ran.stdout[-8_000:] + ran.stderr[-8_000:]
+
+
+def test_that_faults_are_found(tmp_path: Path) -> None:
+    """A byte too many ends the tests, so that the sanitizers do look."""
+    broken = tmp_path / "broken.c"
+    source = SOURCE.read_text()
+    line = "    gather(writes,"
+    assert source.count(line) == 1
+    broken.write_text(source.replace(line, "    writes[count].sent = 1;\n" + line))
+    made = tmp_path / "_fast.abi3.so"
+    build(broken, made)
+    code = "import tests.net.sanitized as s; s.pytest_configure()\n"
+    code += "from livechat.net._fast import write_all; write_all([None], b'x', 0, 1)"
+    ran = python(made, "-c", code)
+    assert ran.returncode != 0
+    assert "heap-buffer-overflow" in ran.stderr
