@@ -28,6 +28,7 @@ from tests.support import Port, request
 @example([b"\r\n\r\n" + post()], PROXY)
 @example([request("GET", "/") + post()[:40], post()[40:]], PROXY)
 @example([request("GET", "/") + b"\r\n", post() + post()], PROXY)
+@example([request("GET", "/") + b"\r\n", post()], PROXY)
 @example([shake("/ws/chat/r/?wait") + b"x" * 17_000, "answered", b"y"], PROXY)
 @example([post("/chat/send/?wait") + b"x" * 17_000, "answered", b"y"], PROXY)
 @example(["full", post(), post(), "drain", post()], PROXY)
