@@ -15,7 +15,8 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -37,7 +38,7 @@ from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import Renew, make_session
 from livechat.members.turns import NextTurn
-from livechat.net.fast import Wire
+from livechat.net.fast import Wire, write_all
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -102,13 +103,13 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 
-    def dataReceived(self, data: bytes) -> None:
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
         if self._pinged:
             self._pinged = False
             self.factory.unanswered.stop(self)
         if not self._deaf:
             try:
-                super().dataReceived(data)
+                super().frames_received(frames, rest)
             except Exception:  # noqa: BLE001 - whatever it is, the client is told
                 self.met_a_bug()
 
@@ -162,12 +163,23 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if not self._paused:
             super().onPing(payload)
 
-    def ask_for_life(self) -> None:
-        """Ping; whatever comes next is an answer."""
+    def pong_received(self) -> None:
+        if self.session is not None:
+            self.session.control_received()
+
+    def asked_for_life(self) -> None:
+        """Whatever comes next is an answer to a ping."""
         self._pinged = True
+
+    def pinged(self, sent: int) -> None:
+        """
+        Send the rest of a ping.
+
+        @param sent: the bytes that were sent; -1 if the wire was not ready for any.
+        """
         # Behind frames that the peer does not read a ping would only wait as well.
-        if not self._paused:
-            self.write(PING)
+        if sent >= 0 or not self._paused:
+            self.went(PING, sent)
 
     def too_slow(self) -> None:
         """Close with 4008, which the peer sees if it reads again in time."""
@@ -376,7 +388,12 @@ class SocketFactory(WebSocketServerFactory):
         # First, so that one which is closed meanwhile has none.
         self.unanswered.start_all(sockets)
         for socket in sockets:
+            socket.asked_for_life()
+        left = write_all([socket.wire for socket in sockets], PING, 0, len(sockets))
+        # First those of whose ping something has begun: the rest must be written next.
+        for index, sent in sorted(left, key=itemgetter(1), reverse=True):
+            socket = sockets[index]
             try:
-                socket.ask_for_life()
+                socket.pinged(sent)
             except Exception:  # noqa: BLE001 - whatever it is, the others are pinged
                 socket.met_a_bug()

@@ -30,9 +30,11 @@ _FUNCTIONS: Final = {
     "ERR_clear_error": "void(*)(void)",
 }
 #: The names of both parts.
-_NAMES: Final = ("Wire", "write_all")
+_NAMES: Final = ("Wire", "take", "turn", "write_all")
 
-__all__ = ["WHY_PURE", "Wire", "address", "choose", "described", "set_up", "write_all"]
+__all__ = [
+    "WHY_PURE", "Wire", "address", "choose", "described", "set_up", "take", "turn", "write_all",
+]  # fmt: skip
 
 
 def address(ssl: Any) -> int:
@@ -95,7 +97,9 @@ _CHOICE: Final = choose(os.environ)
 WHY_PURE: Final = _CHOICE[1]
 
 if TYPE_CHECKING:
-    from livechat.net._slow import Wire, write_all
+    from livechat.net._slow import Wire, take, turn, write_all
 else:
     Wire = _CHOICE[0].Wire
+    take = _CHOICE[0].take
+    turn = _CHOICE[0].turn
     write_all = _CHOICE[0].write_all

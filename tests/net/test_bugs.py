@@ -12,11 +12,11 @@ from twisted.logger import LogEvent, capturedLogs
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
 from livechat.interfaces import IReceiver
-from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
+from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.rooms.chat import Chat
 from livechat.rooms.presence import Presence
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, client_frame, request
@@ -185,7 +185,7 @@ def test_in_both_ways_to_say_it(
 def test_in_a_ping(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
     """Others get theirs, and who gets none is closed."""
     wire, other = enter(port, ""), enter(port, "")
-    monkeypatch.setattr(wire.protocol, "ask_for_life", bug)
+    monkeypatch.setattr(wire.protocol, "pinged", bug)
     port.world.clock.advance(PING_EVERY)
     assert [opcode for opcode, _ in other.frames()] == [9]
     told(wire)

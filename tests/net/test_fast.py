@@ -48,7 +48,7 @@ def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that lacks a name, as an old build in a checkout does, is not used."""
-    old = SimpleNamespace(Wire=object, setup=lambda *_: None)
+    old = SimpleNamespace(Wire=object, take=None, turn=None, setup=lambda *_: None)
     monkeypatch.setitem(sys.modules, "livechat.net._fast", old)
     part, why = fast.choose({})
     assert part is _slow

@@ -15,7 +15,10 @@ from tests.net.sanitized import build, environment
 ROOT = Path(__file__).parents[2]
 SOURCES = Path(fast.__file__).parent
 #: The tests of the C part, in memory and on pairs of sockets.
-TESTS = ("tests/net/test__slow.py", "tests/net/test_fast.py", "tests/rooms/test_lanes.py")
+TESTS = (
+    "tests/net/test__slow.py", "tests/net/test_fast.py", "tests/net/test_turn.py",
+    "tests/rooms/test_lanes.py",
+)  # fmt: skip
 
 
 def python(made: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
