@@ -23,6 +23,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 CLIENTS := tests/clients/node_modules
 LOADGEN := bench/loadgen/build
 NATIVE := livechat/net/_fast.abi3.so
+NATIVE_SOURCES := $(wildcard livechat/net/_*.[ch])
 PEERS := bench/peers/node_modules
 
 # Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
@@ -93,20 +94,21 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.run: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
+$(VENV)/.run: $(BIN)/python setup.py pyproject.toml $(NATIVE_SOURCES)
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python setup.py pyproject.toml livechat/net/_fast.c
+$(VENV)/.test: $(BIN)/python setup.py pyproject.toml $(NATIVE_SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.run
 
 # An install goes on without a compiler; the tests do not.
-$(NATIVE): livechat/net/_fast.c | $(VENV)/.test
+$(NATIVE): $(NATIVE_SOURCES) | $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
-	@test $@ -nt $< || { \
+	@for each in $^; do \
+		test $@ -nt $$each && continue; \
 		echo "The tests need a C compiler and Python's headers: gcc, python3-dev" >&2; exit 1; \
-	}
+	done
 
 $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients/package-lock.json
 	PYTHON="$(PYTHON)" tests/clients/install

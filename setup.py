@@ -77,10 +77,11 @@ setup(
     ext_modules=[
         Extension(
             "livechat.net._fast",
-            ["livechat/net/_fast.c"],
+            ["livechat/net/_fast.c", "livechat/net/_frames.c", "livechat/net/_turn.c"],
+            depends=["livechat/net/_fast.h"],
             optional=True,
             py_limited_api=True,
-            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra"],
+            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

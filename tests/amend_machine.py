@@ -58,6 +58,8 @@ _acts = st.one_of(
     st.tuples(st.just("retract"), _users, st.lists(_refs, min_size=1, max_size=4)),
     st.tuples(st.just("moderate"), _users, st.lists(_refs, min_size=1, max_size=4)),
 )
+#: Acts of one moment.
+ACTS: Final = st.lists(_acts, min_size=1, max_size=6)
 
 
 class Said:
@@ -231,14 +233,25 @@ class AmendMachine(RuleBasedStateMachine):
         refs = tuple(sorted({max(0, newest - each) for each in back}))
         return Retraction(ROOM, refs, author, moderates=what == "moderate")
 
-    @rule(process=_processes, acts=st.lists(_acts, min_size=1, max_size=6))
+    @rule(process=_processes, acts=ACTS)
     def act(self, process: int, acts: list[tuple[str, User | None, Any]]) -> None:
         """Acts of one moment are made one after the other, and answered as the model has it."""
+        made, expected = self.make_all(acts)
+        assert self.answers(process, made) == expected
+
+    def make_all(
+        self, acts: list[tuple[str, User | None, Any]]
+    ) -> tuple[list[Submission], list[int | Kind]]:
+        """Make *acts* in the model; return them, and what they are to be answered."""
         made: list[Submission] = []
         expected: list[int | Kind] = []
         for each in acts:
             made.append(self.make(*each))
             expected.append(self.model.act(made[-1]))
+        return made, expected
+
+    def answers(self, process: int, made: list[Submission]) -> list[int | Kind]:
+        """Make these acts at once; return what each is answered."""
         log = self.log(process)
 
         def call() -> Deferred[Any]:
@@ -247,8 +260,7 @@ class AmendMachine(RuleBasedStateMachine):
             ]
             return DeferredList(calls, consumeErrors=True)
 
-        answers = [_answer(good, value) for good, value in self.wait(call)]
-        assert answers == expected
+        return [_answer(good, value) for good, value in self.wait(call)]
 
     @rule(process=_processes, reader=st.integers(0, 2), limit=st.integers(1, LIMIT))
     def read_on(self, process: int, reader: int, limit: int) -> None:

@@ -72,14 +72,16 @@ class Act(Generic[_S]):
 
     def stored(self, result: Message | Amended) -> None:
         """Tell the receiver that it is stored; no-op if it was told."""
-        receiver, self.receiver = self.receiver, None
+        receiver = self.receiver
         if receiver is not None:
+            self.receiver = None
             tell_stored(receiver, result)
 
     def refused(self, reason: Exception) -> None:
         """Tell the receiver that it is not; no-op if it was told."""
-        receiver, self.receiver = self.receiver, None
+        receiver = self.receiver
         if receiver is not None:
+            self.receiver = None
             refuse(receiver, reason)
 
 

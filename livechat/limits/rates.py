@@ -83,6 +83,8 @@ class Bucket:
 
     def admit(self, now: float) -> float:
         """Admit one event and return 0, or return the seconds by which it is too early."""
+        if not self._rate.per_second:
+            return 0.0
         self._empty_at, wait = self._rate.after(self._empty_at, now)
         return wait
 
@@ -131,12 +133,13 @@ class Buckets:
         @param rate: that of this key, if it has one of its own.
         """
         rate = rate or self._rate
+        if not rate.per_second:
+            return 0.0
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY
             self._empty_at = {key: at for key, at in self._empty_at.items() if at > now}
         empty_at, wait = rate.after(self._empty_at.get(key, 0.0), now)
-        if rate.per_second:
-            self._empty_at[key] = empty_at
+        self._empty_at[key] = empty_at
         return wait
 
     def refund(self, key: str) -> None:

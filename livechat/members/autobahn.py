@@ -11,8 +11,9 @@ than all the rest:
                   has just opened: they are the class's, until they change
     options       are read from the class, not copied to each connection and
                   formatted for a log that nobody keeps
-    reading       a whole, small, masked text frame, which is nearly all that clients
-                  send, is unmasked here in one operation; everything else, and
+    reading       whole, small, masked text frames and empty pongs, which are nearly all
+                  that clients send, are taken by `livechat.net.fast`, often with those of
+                  other connections (`livechat.net.dispatch`); everything else, and
                   whatever follows it in the same piece, goes to Autobahn untouched
     logging       Autobahn colours the arguments of messages that nobody logs
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from base64 import b64encode
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha1
 from types import NoneType
@@ -42,16 +44,12 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio.tx import make_logger
 
+from livechat.net.dispatch import MOST_AT_ONCE
+from livechat.net.fast import Wire, take
+
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
-#: Frames of a connection that are read before it is held up.
-MOST_AT_ONCE: Final = 16
-#: The first byte of a text message's only frame.
-_TEXT: Final = 0x81
-#: Bytes of a frame's head with the shortest and with the longer length, and its mask.
-_SHORT_HEAD: Final = 6
-_LONG_HEAD: Final = 8
 _ACCEPT: Final = "Sec-WebSocket-Accept: "
 #: The kinds of state that connections can share: those which nobody changes.
 _SHARED: Final = (NoneType, bool, int, float, bytes)
@@ -62,6 +60,9 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     A server's end of a WebSocket, whose handshake was checked before.
 
     Its factory's options are those that `with_options` was given.
+
+    @ivar wire: the transport, as far as it is read and written to past this protocol; one that
+        is never used where the transport is none.
     """
 
     # Autobahn logs what clients do wrong, with what they sent; and where nothing is
@@ -74,6 +75,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     transport: Any
     data: bytes
     maxFramePayloadSize: int
+    wire: Wire
 
     @classmethod
     def with_options(cls, factory: WebSocketServerFactory) -> type[Self]:
@@ -107,8 +109,10 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         self.factory.countConnections += 1
         self.websocket_protocol_in_use = subprotocol
         self.state = _OPEN
+        self.wire = transport if isinstance(transport, Wire) else Wire()
         transport.write(self._answer(key, subprotocol))
         self.onOpen()
+        self._offer()
 
     def _answer(self, key: str, subprotocol: str | None) -> bytes:
         """Answer a handshake (RFC 6455, section 4.2.2)."""
@@ -132,18 +136,39 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
         self.transport.write(data)
 
     def dataReceived(self, data: bytes) -> None:
+        self.frames_received(*take(data, MOST_AT_ONCE, self.wire.longest))
+
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
+        """
+        Receive what `take` has made of data.
+
+        @param frames: text messages, and None for each empty pong.
+        @param rest: the data behind them.
+        """
         self._frames = MOST_AT_ONCE
-        if (
-            self.current_frame is None
-            and not self.inside_message
-            and not self.data
-            and self.state == _OPEN
-        ):
-            data = self._take_texts(data)
-        if data and self.state != _CLOSED:
-            self._dataReceived(data)
+        for text in frames:
+            # A message may have been a reason to close.
+            if self.state != _OPEN:
+                break
+            self._frames -= 1
+            if text is None:
+                self.pong_received()
+            else:
+                self.onMessage(text, False)
+        if rest and self.state != _CLOSED:
+            self._dataReceived(rest)
+            self._offer()
             if not self._frames and self.data:
                 self.held_up()
+
+    def _offer(self) -> None:
+        """Let whole frames be taken of what comes next, if that begins with a frame."""
+        between = self.current_frame is None and not (self.inside_message or self.data)
+        self.wire.longest = self.maxFramePayloadSize if between and self.state == _OPEN else 0
+
+    @abstractmethod
+    def pong_received(self) -> None:
+        """Receive an empty pong."""
 
     @abstractmethod
     def held_up(self) -> None:
@@ -155,6 +180,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
     def go_on(self) -> None:
         """Read on after `held_up`."""
         data, self.data = self.data, b""
+        self._offer()
         self.dataReceived(data)
 
     def consumeData(self) -> None:
@@ -163,35 +189,6 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
             # would then wait for whatever comes next.
             if self.current_frame is None:
                 self._frames -= 1
-
-    def _take_texts(self, data: bytes) -> bytes:
-        """
-        Handle the text messages that *data* begins with, as far as they are of the usual kind;
-        return the rest unread.
-        """
-        at, end = 0, len(data)
-        while at < end and self._frames and data[at] == _TEXT and self.state == _OPEN:
-            if end - at < _SHORT_HEAD:
-                break
-            size = data[at + 1] - 0x80
-            start = at + _SHORT_HEAD
-            if size == 126 and end - at >= _LONG_HEAD:
-                size = data[at + 2] << 8 | data[at + 3]
-                start = at + _LONG_HEAD
-                if size < 126:
-                    break
-            elif not 0 <= size < 126:
-                break
-            stop = start + size
-            if stop > end or size > self.maxFramePayloadSize:
-                break
-            payload = _unmasked(data[start - 4 : start], data[start:stop])
-            if not payload.isascii() and not _is_utf8(payload):
-                break
-            at = stop
-            self._frames -= 1
-            self.onMessage(payload, False)
-        return data[at:] if at else data
 
 
 class _Nowhere:
@@ -217,19 +214,3 @@ def _opened(factory: WebSocketServerFactory) -> dict[str, Any]:
     sample.succeedHandshake(None)
     state = {name: value for name, value in vars(sample).items() if isinstance(value, _SHARED)}
     return state | {"_preamble": sample.http_response_data.partition(_ACCEPT)[0]}
-
-
-def _unmasked(mask: bytes, payload: bytes) -> bytes:
-    """Return *payload* without its mask (RFC 6455, section 5.3)."""
-    size = len(payload)
-    pattern = (mask * (size // 4 + 1))[:size]
-    plain = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")
-    return plain.to_bytes(size, "little")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -15,7 +15,7 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -102,13 +102,13 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 
-    def dataReceived(self, data: bytes) -> None:
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
         if self._pinged:
             self._pinged = False
             self.factory.unanswered.stop(self)
         if not self._deaf:
             try:
-                super().dataReceived(data)
+                super().frames_received(frames, rest)
             except Exception:  # noqa: BLE001 - whatever it is, the client is told
                 self.met_a_bug()
 
@@ -161,6 +161,10 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         # A peer that does not read needs no pongs, and could gather them without end.
         if not self._paused:
             super().onPing(payload)
+
+    def pong_received(self) -> None:
+        if self.session is not None:
+            self.session.control_received()
 
     def ask_for_life(self) -> None:
         """Ping; whatever comes next is an answer."""

@@ -24,9 +24,8 @@
  * once, and never grow.  There is one interpreter: the module cannot be loaded into others.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_fast.h"
+
 #include <structmember.h>
 
 #include <limits.h>
@@ -37,13 +36,7 @@ enum { MOST_SENT = 128 * 1024 };
 
 /* ---- OpenSSL, as pyOpenSSL has it ---- */
 
-static struct {
-    int (*write)(void *ssl, const void *data, int size);
-    int (*read)(void *ssl, void *data, int size);
-    int (*get_error)(const void *ssl, int result);
-    void (*clear_error)(void);
-    PyObject *address; /* Python's: gives the address of cffi's SSL * */
-} openssl;
+struct openssl openssl;
 
 /* setup(address, SSL_write, SSL_read, SSL_get_error, ERR_clear_error) */
 static PyObject *setup(PyObject *module, PyObject *args)
@@ -77,20 +70,11 @@ static PyObject *setup(PyObject *module, PyObject *args)
 
 /* ---- Wire: the part of a connection that the loops look at ---- */
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *ssl; /* cffi's object, which owns the SSL; NULL: none */
-    void *address; /* of that SSL */
-    char open;     /* what arrives is the protocol's */
-    char direct;   /* a write may go to OpenSSL, past the transport's buffer */
-    char ready;    /* the protocol lets frames out at once */
-    unsigned busy; /* writes to it that go on */
-} Wire;
-
-static PyTypeObject *wire_type;
+PyTypeObject *wire_type;
 
 static PyMemberDef wire_members[] = {
     {"ssl", T_OBJECT, offsetof(Wire, ssl), READONLY, NULL},
+    {"longest", T_PYSSIZET, offsetof(Wire, longest), 0, NULL},
     {"open", T_BOOL, offsetof(Wire, open), 0, NULL},
     {"direct", T_BOOL, offsetof(Wire, direct), 0, NULL},
     {"ready", T_BOOL, offsetof(Wire, ready), 0, NULL},
@@ -133,10 +117,11 @@ static PyObject *wire_detach(PyObject *self, PyObject *unused)
 
     (void)unused;
     if (wire->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "the wire is being written to");
+        PyErr_SetString(PyExc_RuntimeError, "the wire is in use");
         return NULL;
     }
     wire->open = wire->direct = wire->ready = 0;
+    wire->longest = 0;
     wire->address = NULL;
     Py_CLEAR(wire->ssl);
     Py_RETURN_NONE;
@@ -160,6 +145,7 @@ static int wire_clear(PyObject *self)
     Wire *wire = (Wire *)self;
 
     wire->open = wire->direct = wire->ready = 0;
+    wire->longest = 0;
     wire->address = NULL;
     Py_CLEAR(wire->ssl);
     return 0;
@@ -327,6 +313,8 @@ static PyObject *write_all(PyObject *module, PyObject *const *args, Py_ssize_t g
 
 static PyMethodDef functions[] = {
     {"setup", setup, METH_VARARGS, NULL},
+    {"take", (PyCFunction)(void (*)(void))take, METH_FASTCALL, NULL},
+    {"turn", (PyCFunction)(void (*)(void))turn, METH_FASTCALL, NULL},
     {"write_all", (PyCFunction)(void (*)(void))write_all, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };

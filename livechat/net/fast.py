@@ -30,9 +30,11 @@ _FUNCTIONS: Final = {
     "ERR_clear_error": "void(*)(void)",
 }
 #: The names of both parts.
-_NAMES: Final = ("Wire", "write_all")
+_NAMES: Final = ("Wire", "take", "turn", "write_all")
 
-__all__ = ["WHY_PURE", "Wire", "address", "choose", "described", "set_up", "write_all"]
+__all__ = [
+    "WHY_PURE", "Wire", "address", "choose", "described", "set_up", "take", "turn", "write_all",
+]  # fmt: skip
 
 
 def address(ssl: Any) -> int:
@@ -56,8 +58,10 @@ def choose(environment: Mapping[str, str]) -> tuple[ModuleType, str | None]:
         return _slow, "LIVECHAT_PURE is set"
     try:
         native = import_module("livechat.net._fast")
-    except ImportError:
+    except ModuleNotFoundError:
         return _slow, "the native part was not built"
+    except ImportError as reason:
+        return _slow, f"the native part cannot be loaded: {reason}"
     try:
         set_up(native)
     except (AttributeError, TypeError, ValueError) as reason:
@@ -93,7 +97,9 @@ _CHOICE: Final = choose(os.environ)
 WHY_PURE: Final = _CHOICE[1]
 
 if TYPE_CHECKING:
-    from livechat.net._slow import Wire, write_all
+    from livechat.net._slow import Wire, take, turn, write_all
 else:
     Wire = _CHOICE[0].Wire
+    take = _CHOICE[0].take
+    turn = _CHOICE[0].turn
     write_all = _CHOICE[0].write_all

@@ -9,12 +9,14 @@ success is given back to pyOpenSSL to explain.
 
 from __future__ import annotations
 
+import socket
 from fcntl import ioctl
 from termios import FIONREAD
 from typing import Any, Final
 
 from OpenSSL._util import ffi as _ffi
 from OpenSSL._util import lib as _lib
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 #: The most plaintext in a TLS record (RFC 8446, section 5.1), and so of one read.
 _RECORD: Final = 16_384
@@ -23,6 +25,8 @@ MOST_RECORDS: Final = 64
 MOST_RECEIVED: Final = 64 * 1024
 
 _RECEIVED: Final = _ffi.new("char[]", _RECORD)
+#: A buffer for data that is thrown away.
+_DROPPED: Final = bytearray(MOST_RECEIVED)
 #: The result of FIONREAD where nothing has arrived.
 _NOTHING: Final = bytes(4)
 
@@ -47,3 +51,19 @@ def receive(ssl: Any, fileno: int) -> tuple[bytes, int]:
         if left <= 0 or ioctl(fileno, FIONREAD, _NOTHING) == _NOTHING:
             break
     return (records[0] if len(records) == 1 else b"".join(records)), size
+
+
+def drop(plain: socket.socket) -> Exception | None:
+    """
+    Throw away what has arrived, as it is: to decrypt what a flood still sends would cost more
+    than all else that is done about it.
+
+    @return: how the connection ended, if it did.
+    """
+    try:
+        dropped = plain.recv_into(_DROPPED)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return CONNECTION_LOST
+    return None if dropped else CONNECTION_DONE

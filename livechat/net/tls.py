@@ -39,14 +39,11 @@ from twisted.python.failure import Failure
 
 from livechat.limits.deadlines import Deadlines
 from livechat.net.fast import Wire
-from livechat.net.records import MOST_RECEIVED, receive
+from livechat.net.records import drop, receive
 from livechat.net.uptake import Uptake
 
 #: Bytes that one turn of the reactor sends of what waits for the kernel.
 _MOST_SENT: Final = 128 * 1024
-
-#: A buffer for data that is thrown away.
-_DROPPED: Final = bytearray(MOST_RECEIVED)
 
 #: What the log says of one whose address begins with ``http://``.
 PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://"
@@ -133,13 +130,26 @@ class Connection(tcp.Server, Wire):
             if why is not None or self._shaking or (self._paused and not self.disconnecting):
                 return why
         if self._said_goodbye and self.disconnecting:
-            return self._drop()
+            return drop(self.socket)
         data, why = self._read()
         if data and not self.disconnecting:
             self.protocol.dataReceived(data)
             if self._aborting:
                 return None
         return why
+
+    def frames_received(
+        self, frames: list[bytes | None], rest: bytes, ended: bool
+    ) -> Exception | None:
+        """
+        Tell the protocol what `livechat.net.fast.turn` has read, and go on as `doRead` does.
+
+        An earlier event of the turn may have closed the connection meanwhile.
+        """
+        if self.connected and not (self.disconnecting or self._aborting):
+            protocol: Any = self.protocol
+            protocol.frames_received(frames, rest)
+        return self.doRead() if ended and self.connected else None
 
     def _begin(self) -> Exception | None:
         """Something has come, and no handshake has begun."""
@@ -205,19 +215,6 @@ class Connection(tcp.Server, Wire):
         if result > 0 or _lib.SSL_get_error(self.ssl, result) == _lib.SSL_ERROR_WANT_READ:
             return data, None
         return data, self._cannot_read(result)
-
-    def _drop(self) -> Exception | None:
-        """
-        Throw away what has arrived, as it is: to decrypt what a flood still sends would cost
-        more than all else that is done about it.
-        """
-        try:
-            dropped = self.socket.recv_into(_DROPPED)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        return None if dropped else CONNECTION_DONE
 
     def _cannot_read(self, result: int) -> Exception | None:
         """Why nothing more was read; None if something may be later."""

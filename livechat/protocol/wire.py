@@ -47,7 +47,8 @@ def check_depth(data: bytes) -> None:
 
     @raise ChatError: the JSON is nested more than `DEEPEST` deep, if it is JSON.
     """
-    if _deeper(data, DEEPEST):
+    # Counted here, too: this is done for every frame, and nearly all have few brackets.
+    if data.count(b"{") + data.count(b"[") > DEEPEST and _deeper(data, DEEPEST):
         raise ChatError(Kind.BAD_JSON, f"This JSON is nested more than {DEEPEST} deep.")
 
 
@@ -71,7 +72,7 @@ def checked_data(data: msgspec.Raw) -> msgspec.Raw | None:
     @return: None for those, and for ``null``.
     @raise ChatError: the value is no JSON object, or too large, or nested too deep.
     """
-    if not (given := bytes(data)):
+    if data is NO_DATA or not (given := bytes(data)):
         return None
     compact = _BLANK.sub(lambda found: found[1] or b"", given)
     if compact == b"null":

@@ -54,13 +54,19 @@ class Activity:
     def record(self, room: str, newest: Message, count: int) -> None:
         """Count messages that were stored in *room*; *newest* is the last one."""
         now = self._clock.seconds()
-        known = self._said.pop(room, None)
-        rate = 0.0 if known is None else _faded(known, now)
-        rate += count * 60 / _FADE
-        self._said[room] = _Said(Newest(newest.seq, newest.time), rate, now)
-        self._expire(now)
-        self._advance(int(now))
-        self._counts[self._second % len(self._counts)] += count
+        second = int(now)
+        if second > self._second:
+            self._advance(second)
+            self._expire(now)
+        said = self._said
+        known = said.pop(room, None)
+        rate = count * 60 / _FADE
+        if known is not None:
+            rate += _faded(known, now)
+        said[room] = _Said(Newest(newest.seq, newest.time), rate, now)
+        if len(said) > MOST_ROOMS:
+            self._expire(now)
+        self._counts[second % len(self._counts)] += count
 
     def rooms(self, members: Mapping[str, int]) -> list[Room]:
         """

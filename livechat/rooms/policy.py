@@ -68,6 +68,8 @@ class Policy:
         return found
 
     def _find(self, actor: Actor, room: str) -> Rights:
+        if is_internal(room):
+            return actor.rights.setdefault(room, frozenset())
         settings = self._settings.of(room)
         held = rights(actor.kind, actor.grants, room, settings)
         restrictions = self._restrictions.of(actor, room)
@@ -104,6 +106,8 @@ class Policy:
     def require(self, actor: Actor, room: str, right: Right) -> None:
         """Refuse *actor* unless it has *right* in *room*; extensions are not asked."""
         if right not in self.rights(actor, room):
+            if is_internal(room):
+                raise ChatError(Kind.FORBIDDEN, "This room is internal.")
             raise self._lacks(actor, room, right)
 
     def _lacks(self, actor: Actor, room: str, right: Right) -> ChatError:
@@ -125,21 +129,18 @@ class Policy:
 
     def join(self, actor: Actor, room: str) -> None:
         """*actor* is about to enter *room*, or to watch it."""
-        _check_room(room)
         self.require(actor, room, "join")
         for each in self._extra:
             self._ask(each.join, actor, room)
 
     def read(self, actor: Actor, room: str) -> None:
         """*actor* is about to read the history of *room*."""
-        _check_room(room)
         self.require(actor, room, "history")
         for each in self._extra:
             self._ask(each.read, actor, room)
 
     def send(self, actor: Actor, draft: Draft) -> None:
         """*actor* is about to send *draft*."""
-        _check_room(draft.room)
         self.require(actor, draft.room, "send")
         for each in self._extra:
             self._ask(each.send, actor, draft)
@@ -176,7 +177,6 @@ class Policy:
 
     def remove(self, actor: Actor, retraction: Retraction, right: Right) -> None:
         """*actor* is about to take back all of somebody, or all there is; that needs *right*."""
-        _check_room(retraction.room)
         self.require(actor, retraction.room, right)
         if retraction.moderates:
             for each in self._extra:
@@ -228,8 +228,3 @@ def restricted(restriction: Restriction, now: float) -> ChatError:
 def _weight(restriction: Restriction) -> tuple[int, float]:
     until = inf if restriction.until is None else restriction.until
     return ("hold", "mute", "ban").index(restriction.kind), until
-
-
-def _check_room(room: str) -> None:
-    if is_internal(room):
-        raise ChatError(Kind.FORBIDDEN, "This room is internal.")

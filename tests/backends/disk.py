@@ -5,12 +5,28 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
 from livechat.protocol.messages import Draft, Message
 
 NOW = 1_790_000_000.0
+
+
+class FailingConnection:
+    """A connection whose disk is full after a few statements."""
+
+    def __init__(self, db: sqlite3.Connection, statements: int) -> None:
+        self._db = db
+        self._left = statements
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"execute", "executemany"}:
+            self._left -= 1
+            if self._left < 0:
+                raise sqlite3.OperationalError("database or disk is full")
+        return getattr(self._db, name)
 
 
 class Disk:
@@ -42,8 +58,9 @@ class Disk:
         with closing(sqlite3.connect(self.path)) as database:
             (number,) = database.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchone()
             found = database.execute(
-                "SELECT seq FROM messages WHERE room = :room"
-                " UNION ALL SELECT seq FROM recent WHERE room = :room ORDER BY seq",
+                "SELECT seq FROM messages WHERE room = :room UNION ALL"
+                " SELECT value ->> 1 FROM journal, json_each(entries) WHERE value ->> 0 = :room"
+                " ORDER BY 1",
                 {"room": number},
             )
             return [seq for (seq,) in found]

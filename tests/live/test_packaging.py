@@ -24,6 +24,9 @@ DATA = [
     "twisted/plugins/livechat_plugin.py",
 ]
 
+#: Those of the native part.
+SOURCES = [str(path.relative_to(ROOT)) for path in (ROOT / "livechat").rglob("*.[ch]")]
+
 
 def run(*command: object, **environment: str) -> None:
     ran = subprocess.run(
@@ -69,7 +72,7 @@ def test_source(source: Path) -> None:
         "setup.py", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md",
         "LICENSE", "templates/front.html", "static/chat/livechat.css", "tests/contract.py",
         "tests/clients/install", "docs/architecture.md", "examples/word_filter.py",
-        "examples/site/index.html", "deploy/livechat.service", "livechat/net/_fast.c",
+        "examples/site/index.html", "deploy/livechat.service", *SOURCES,
     }  # fmt: skip
     left_out = (".key", ".pyc", ".so")
     assert not any("node_modules" in name or name.endswith(left_out) for name in names)

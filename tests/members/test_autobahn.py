@@ -1,13 +1,14 @@
 """
 `livechat.members.autobahn`: the short way in says what Autobahn's own way says.
 
-Two connections get the same bytes in the same pieces.  One may take the short way;
-the other is Autobahn as it comes, but for its log.  Whatever is sent, both must hear the same
-messages, be told the same and end in the same state.
+Three connections get the same bytes in the same pieces.  Two may take the short way, in Python
+and in C; the other is Autobahn as it comes, but for its log.  Whatever is sent, all must hear the
+same messages, be told the same and end in the same state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -18,11 +19,17 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from livechat.members.autobahn import MOST_AT_ONCE, Protocol
+from livechat.members import autobahn
+from livechat.members.autobahn import Protocol
+from livechat.net import _slow
+from livechat.net.dispatch import MOST_AT_ONCE
+from tests.net.wires import native
 from tests.support import client_frame
 
 MOST: Final = 70_000
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+#: A message at which the server closes.
+LEAVE: Final = b"leave"
 
 
 @dataclass
@@ -49,22 +56,35 @@ class Transport:
 
 
 class Short(Protocol):
-    """May take the short way; counts what came by it."""
+    """
+    May take the short way.
 
-    shortcuts = 0
+    @ivar heard: messages, and whether they are binary; None of pongs.
+    @ivar shortcuts: what came by the short way.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[tuple[bytes, bool]] = []
+        self.heard: list[tuple[bytes, bool | None]] = []
+        self.shortcuts = 0
+
+    def frames_received(self, frames: Iterable[bytes | None], rest: bytes) -> None:
+        frames = list(frames)
+        self.shortcuts += len(frames)
+        super().frames_received(frames, rest)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.heard.append((bytes(payload), isBinary))
+        if self.state == self.STATE_OPEN:
+            self.heard.append((bytes(payload), isBinary))
+            if payload == LEAVE:
+                self.sendCloseFrame(1_000)
 
-    def _take_texts(self, data: bytes) -> bytes:
-        before = len(self.heard)
-        rest = super()._take_texts(data)
-        self.shortcuts += len(self.heard) - before
-        return rest
+    def onPong(self, payload: bytes) -> None:
+        if self.state == self.STATE_OPEN:
+            self.heard.append((payload, None))
+
+    def pong_received(self) -> None:
+        self.onPong(b"")
 
     def held_up(self) -> None:
         self.go_on()
@@ -146,15 +166,25 @@ def outcome(socket: Short) -> object:
 
 
 def compare(pieces: list[bytes]) -> Short:
-    """Give both the same; returns the one that may take the short way."""
-    short, long = opened(Short), opened(Long)
-    for piece in pieces:
-        for socket in (short, long):
-            if not socket.transport.lost:
-                socket.dataReceived(piece)
+    """Give all the same; return the one whose short way is in C."""
+    long = said(Long, pieces)
+    pure, short = (said(Short, pieces, part) for part in (_slow, native()))
+    assert outcome(pure) == outcome(long)
     assert outcome(short) == outcome(long)
+    assert pure.shortcuts == short.shortcuts
     assert long.shortcuts == 0
     return short
+
+
+def said(kind: type[Short], pieces: list[bytes], part: Any = _slow) -> Short:
+    """A connection whose client has sent *pieces*."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autobahn, "take", part.take)
+        socket = opened(kind)
+        for piece in pieces:
+            if not socket.transport.lost:
+                socket.dataReceived(piece)
+        return socket
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -165,14 +195,16 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 MASKS = st.one_of(st.just(b"\0\0\0\0"), st.binary(min_size=4, max_size=4))
 TEXTS = st.one_of(
     st.text(max_size=40).map(str.encode),
+    st.just(LEAVE),
     st.sampled_from([b"", b"x" * 125, b"x" * 126, b"x" * 127, b"\xc3\xa9" * 80, b"x" * 65_535]),
     st.sampled_from([b"x" * 65_536, b"x" * MOST, b"x" * (MOST + 1)]),
     # Not UTF-8, or not all of it.
     st.sampled_from([b"\xff", b"ok\xc0\x80", b"\xed\xa0\x80", b"\xf0\x9f", b"ab\x80cd"]),
 )
 FRAMES = st.one_of(
-    # Half of all frames are what clients send.
+    # Most frames are what clients send.
     st.builds(client_frame, TEXTS, st.just(TEXT), mask=MASKS),
+    st.builds(client_frame, st.just(b""), st.just(PONG), mask=MASKS),
     st.one_of(
         st.builds(
             client_frame,
@@ -207,6 +239,10 @@ FRAMES = st.one_of(
 @example([client_frame(b"hi")] * 3, [])
 @example([client_frame(b"hi")] * (MOST_AT_ONCE - 1) + [client_frame(b"", CLOSE)], [])
 @example([client_frame(b"", PING)] * (MOST_AT_ONCE + 1), [])
+@example([client_frame(b"", PONG), client_frame(b"hi")] * MOST_AT_ONCE, [])
+@example([client_frame(b"hi"), client_frame(LEAVE), client_frame(b"not heard")], [])
+@example([client_frame(LEAVE), client_frame(b"", PONG)], [])
+@example([client_frame(LEAVE), client_frame(b"\xff"), client_frame(b"", CLOSE)], [])
 @example([client_frame(b"", PING), client_frame(b"hi")] * MOST_AT_ONCE, [])
 def test_any_frames(frames: list[bytes], places: list[int]) -> None:
     """Whatever is sent, and however it is cut, both ways agree."""
@@ -244,6 +280,14 @@ def test_it_is_taken() -> None:
     texts = [b"", b"a", b"x" * 125, b"x" * 126, "ü".encode() * 500, b"x" * 65_535]
     short = compare([client_frame(text) for text in texts] + [client_frame(b"b") * 50])
     assert short.shortcuts == len(texts) + 50
+
+
+def test_a_pong_is_taken() -> None:
+    """So do empty pongs, among texts too, and do not those with something in them."""
+    pong = client_frame(b"", PONG)
+    assert compare([pong, pong + client_frame(b"a") + pong]).shortcuts == 4
+    assert compare([client_frame(b"x", PONG)]).shortcuts == 0
+    assert compare([client_frame(b"a", fin=False), pong, client_frame(b"b", 0)]).shortcuts == 0
 
 
 def test_it_is_not_taken() -> None:

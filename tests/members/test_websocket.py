@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
-from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
@@ -26,6 +25,7 @@ from livechat.members.websocket import (
     PONG_WITHIN,
     Socket,
 )
+from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.protocol.messages import Message
 from livechat.rooms import recovery
 from livechat.rooms.member import IClient

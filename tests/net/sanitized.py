@@ -25,10 +25,12 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-def build(source: Path, made: Path) -> None:
-    """Compile *source*, which must cause no warning."""
+def build(directory: Path, made: Path) -> None:
+    """Compile the sources in *directory*, which must cause no warning."""
     include = sysconfig.get_paths()["include"]
-    subprocess.run((_COMPILER, *_FLAGS, f"-I{include}", "-o", made, source), check=True)
+    sources = map(str, sorted(directory.glob("_*.c")))
+    command = (_COMPILER, *_FLAGS, f"-I{include}", "-o", str(made), *sources)
+    subprocess.run(command, check=True)
 
 
 def environment(made: Path) -> dict[str, str]:

@@ -12,11 +12,11 @@ from twisted.logger import LogEvent, capturedLogs
 from livechat.errors import ChatError, Kind
 from livechat.http.connection import Channel
 from livechat.interfaces import IReceiver
-from livechat.members.autobahn import MOST_AT_ONCE
 from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
 from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
+from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.rooms.chat import Chat
 from livechat.rooms.presence import Presence
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, client_frame, request

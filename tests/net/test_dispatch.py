@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -23,8 +21,10 @@ from twisted.logger import capturedLogs
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from livechat.net import dispatch
+from livechat.net import _slow, dispatch
+from livechat.net.fast import Wire
 from livechat.net.tls import Connection
+from tests.net import wires
 
 #: Connections of a play.
 ACTORS: Final = 6
@@ -51,7 +51,16 @@ def twisted(_: Any) -> None:
     """Leave Twisted's own dispatch as it is."""
 
 
-BOTH = pytest.mark.parametrize("installs", [twisted, dispatch.install])
+def pure(made: Any) -> None:
+    dispatch.install(made, _slow.turn)
+
+
+def native(made: Any) -> None:
+    dispatch.install(made, wires.native().turn)
+
+
+EACH = pytest.mark.parametrize("installs", [twisted, pure, native])
+OURS = pytest.mark.parametrize("installs", [pure, native])
 
 
 class Actor(Connection):
@@ -61,6 +70,7 @@ class Actor(Connection):
         """
         @param before: ends, and leaves the number of its descriptor to this one.
         """
+        Wire.__init__(self)
         ours, self.peer = socket.socketpair()
         if before is not None and before.connected:
             fileno = before.fileno()
@@ -285,12 +295,15 @@ PAUSED: Final = [
 @example([[(0, ACTIONS.index(done), 0), (1, 0, 0)]], [(0, "connectionLost")])
 def test_any_events(rounds: list[Round], flaws: list[tuple[int, str]]) -> None:
     """Whatever happens to connections in a turn, and whatever they do then, is as in Twisted."""
-    assert perform(dispatch.install, rounds, flaws) == perform(twisted, rounds, flaws)
+    expected = perform(twisted, rounds, flaws)
+    assert perform(pure, rounds, flaws) == expected
+    assert perform(native, rounds, flaws) == expected
 
 
-def test_a_bug_ends_its_connection_only() -> None:
+@OURS
+def test_a_bug_ends_its_connection_only(installs: Callable[[Any], None]) -> None:
     """The log has it, under the connection's name; the others of the turn are read."""
-    told = perform(dispatch.install, [[(0, ACTIONS.index(raises), 0), (1, 0, 0)]], [])
+    told = perform(installs, [[(0, ACTIONS.index(raises), 0), (1, 0, 0)]], [])
     assert told[:4] == [
         ("actor 0", "raises 0"),
         ("actor 0", "connectionLost Buggy"),
@@ -299,11 +312,14 @@ def test_a_bug_ends_its_connection_only() -> None:
     ]
 
 
-def test_a_connection_is_called_by_nobody_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+@OURS
+def test_a_connection_is_called_by_nobody_in_between(
+    installs: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No logging context is made for one that just reads."""
     made: list[object] = []
     monkeypatch.setattr(log, "callWithLogger", lambda *arguments: made.append(arguments))
-    with reactor(dispatch.install) as epoll:
+    with reactor(installs) as epoll:
         play = Play(epoll)
         play.say(0, 0, 0)
         epoll.iterate(0)
@@ -312,27 +328,16 @@ def test_a_connection_is_called_by_nobody_in_between(monkeypatch: pytest.MonkeyP
         play.close()
 
 
-@BOTH
-@pytest.mark.parametrize("reason", [errno.EINTR, errno.EBADF])
-def test_interrupted(installs: Callable[[Any], None], reason: int) -> None:
-    """A wait that a signal ends is no error; any other error is the caller's."""
-
-    def poll(*_: object) -> Any:
-        raise OSError(reason, os.strerror(reason))
-
-    made: Any = EPollReactor()
-    made._poller.close()
-    made._poller = SimpleNamespace(poll=poll)
-    installs(made)
-    if reason == errno.EINTR:
-        made.doIteration(None)
-    else:
-        with pytest.raises(OSError, match="file descriptor"):
-            made.doIteration(None)
-    made.waker.connectionLost(None)
+@EACH
+def test_no_epoll(installs: Callable[[Any], None]) -> None:
+    """An error of the wait itself is the caller's."""
+    with reactor(installs) as made:
+        made._poller.close()
+        with pytest.raises((OSError, ValueError)):
+            made.doIteration(0)
 
 
-@BOTH
+@EACH
 def test_a_thread_ends_the_wait(installs: Callable[[Any], None]) -> None:
     """A call from another thread is made at once, though nothing else happens; so does it stop."""
     with reactor(installs) as made:
@@ -342,7 +347,7 @@ def test_a_thread_ends_the_wait(installs: Callable[[Any], None]) -> None:
         thread.join()
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_the_wait(installs: Callable[[Any], None]) -> None:
     """A signal is handled while the reactor waits."""
     with reactor(installs) as made:
@@ -354,7 +359,7 @@ def test_a_signal_ends_the_wait(installs: Callable[[Any], None]) -> None:
             signal.signal(signal.SIGALRM, before)
 
 
-@BOTH
+@EACH
 def test_stop_in_the_middle_of_a_turn(installs: Callable[[Any], None]) -> None:
     """The events of the turn are told; then the reactor ends."""
     with reactor(installs) as made:

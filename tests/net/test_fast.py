@@ -36,9 +36,19 @@ def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fast.choose({}) == (_slow, "the native part was not built")
 
 
+def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be loaded, as the file of another machine, is not used."""
+
+    def load(_: str) -> None:
+        raise ImportError("wrong ELF class")
+
+    monkeypatch.setattr(fast, "import_module", load)
+    assert fast.choose({}) == (_slow, "the native part cannot be loaded: wrong ELF class")
+
+
 def test_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that lacks a name, as an old build in a checkout does, is not used."""
-    old = SimpleNamespace(Wire=object, setup=lambda *_: None)
+    old = SimpleNamespace(Wire=object, take=None, turn=None, setup=lambda *_: None)
     monkeypatch.setitem(sys.modules, "livechat.net._fast", old)
     part, why = fast.choose({})
     assert part is _slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ from livechat.net import fast
 from tests.net.sanitized import build, environment
 
 ROOT = Path(__file__).parents[2]
-SOURCE = Path(fast.__file__).with_name("_fast.c")
+SOURCES = Path(fast.__file__).parent
 #: The tests of the C part, in memory and on pairs of sockets.
-TESTS = ("tests/net/test__slow.py", "tests/net/test_fast.py", "tests/rooms/test_lanes.py")
+TESTS = (
+    "tests/net/test__slow.py", "tests/net/test_fast.py", "tests/net/test_turn.py",
+    "tests/rooms/test_lanes.py",
+)  # fmt: skip
 
 
 def python(made: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +32,7 @@ def python(made: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C part, built with the sanitizers."""
     path = tmp_path_factory.mktemp("sanitized") / "_fast.abi3.so"
-    build(SOURCE, path)
+    build(SOURCES, path)
     return path
 
 
@@ -41,13 +45,15 @@ def test_no_fault(made: Path) -> None:
 
 def test_that_faults_are_found(tmp_path: Path) -> None:
     """A byte too many ends the tests, so that the sanitizers do look."""
-    broken = tmp_path / "broken.c"
-    source = SOURCE.read_text()
+    for path in SOURCES.glob("_*.[ch]"):
+        shutil.copy(path, tmp_path)
+    broken = tmp_path / "_fast.c"
+    source = broken.read_text()
     line = "    gather(writes,"
     assert source.count(line) == 1
     broken.write_text(source.replace(line, "    writes[count].sent = 1;\n" + line))
     made = tmp_path / "_fast.abi3.so"
-    build(broken, made)
+    build(tmp_path, made)
     code = "import tests.net.sanitized as s; s.pytest_configure()\n"
     code += "from livechat.net._fast import write_all; write_all([None], b'x', 0, 1)"
     ran = python(made, "-c", code)

@@ -1,18 +1,19 @@
 """
 Groups in which there is more than plain texts: edits, retractions, answers, data, a pace.
 
-All acts of a group are decided in memory, in the order of the calls: on the messages in the file
-that they name, and on those before them in the group.  Then everything is written in a few
-statements, whatever the group has.  A refused act takes no number.
+All acts of a group are decided in memory, in the order of the calls: on the messages in the journal
+and in the file that they name, and on those before them in the group.  Then everything is written
+in a few statements, whatever the group has.  A refused act takes no number.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
 
 from livechat.backends.amending import check_edit, check_retraction
 from livechat.backends.records import (
@@ -21,12 +22,12 @@ from livechat.backends.records import (
     RecordKind,
     extra_of_text,
     extra_to_text,
-    to_entry,
     to_record,
 )
 from livechat.backends.retention import Retention, RoomRetention
+from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.pacing import FilePacing
-from livechat.backends.sqlite.reading import as_text, as_user
+from livechat.backends.sqlite.rooms import Group, Moment, Room, Row
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
     Amended,
@@ -37,110 +38,114 @@ from livechat.protocol.messages import (
     Retracted,
     Retraction,
     Submission,
+    user_to_text,
 )
 from livechat.protocol.wire import NO_DATA
 
-#: The time of a room's next entry.
-STAMP: Final = "CASE WHEN rooms.time > :latest THEN :now ELSE max(rooms.time, :now) END"
-_ROOMS: Final = f"""
-SELECT name, id, top, max(bottom, floor), time, {STAMP} FROM rooms
-WHERE name IN (SELECT value FROM json_each(:rooms))
-"""  # noqa: S608 - a constant
 _FIND: Final = """
-SELECT entry.room, entry.seq, entry.time, kind, message, extra, user
-FROM json_each(:named) AS named CROSS JOIN {table} AS entry
+SELECT entry.room, entry.seq, entry.time, message, user, kind, extra
+FROM json_each(?) AS named CROSS JOIN messages AS entry
 ON entry.room = json_extract(named.value, '$[0]') AND entry.seq = json_extract(named.value, '$[1]')
 """
-_REWRITE: Final = """
-UPDATE {table} SET kind = ?, message = ?, extra = ?, user = ? WHERE room = ? AND seq = ?
-"""
+_REWRITE: Final = "UPDATE messages SET message = ?, kind = ?, extra = ? WHERE room = ? AND seq = ?"
 _EMPTY: Final = f"""
-UPDATE {{table}} SET kind = {RecordKind.GONE:d}, message = '', extra = NULL, user = NULL
+UPDATE messages SET kind = {RecordKind.GONE:d}, message = '', extra = NULL, user = NULL
 WHERE (room, seq) IN
-    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:named))
+    (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
 """  # noqa: S608 - a constant
-_TABLES: Final = ("messages", "recent")
-
-
-class Row(NamedTuple):
-    """An entry as it is in the file, but for its room and number."""
-
-    time: int
-    kind: int
-    text: str
-    extra: str | bytes | None
-    user: str | None
-
-    def emptied(self) -> Row:
-        """Return the row that takes its place when the entry is gone."""
-        return Row(self.time, *Record(RecordKind.GONE, ""), None)
 
 
 class _Room:
     """
     A room of the group.
 
-    @ivar id: None if nothing was ever said in it.
+    @ivar before: the room before it; None if nothing was ever said in it.
+    @ivar top: the newest number.
     @ivar time: that of the entries that it gets now.
     @ivar since: what is older than that, no history shows.
+    @ivar old: rows of the file.
     @ivar news: its new rows, by number.
-    @ivar changed: old rows that are others now; None where they are gone.
+    @ivar changed: old rows that are others now, in the journal and in the file; None where one is
+        emptied that was not looked up.
     @ivar event: the number of the newest new event; 0 if there is none.
     """
 
-    def __init__(
-        self,
-        time: int,
-        retention: Retention,
-        *,
-        id: int | None = None,  # noqa: A002 - the column's name
-        top: int = 0,
-        bottom: int = 1,
-        newest: int = 0,
-    ) -> None:
-        self.id = id
-        self.top = top
-        self.time = time
-        self.since = retention.first_time(time) if retention.seconds else 0
+    def __init__(self, before: Room | None, moment: Moment, retention: Retention) -> None:
+        self.before = before
+        self.top, floor, newest = (before.top, before.floor, before.time) if before else (0, 1, 0)
+        self.time = moment.stamp(newest)
+        self.since = retention.first_time(self.time) if retention.seconds else 0
         # All are as old as the newest one, whatever a wrong clock has stamped.
-        self._bottom = bottom if newest >= self.since else top + 1
+        self._floor = floor if newest >= self.since else self.top + 1
         self._retention = retention
         self.old: dict[int, Row] = {}
         self.news: dict[int, Row] = {}
         self.changed: dict[int, Row | None] = {}
         self.event = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, record: Record, user: str | None = None) -> None:
         self.top += 1
-        self.news[self.top] = row
+        number = self.before.id if self.before else 0
+        extra = _text(record.extra)
+        self.news[self.top] = Row(
+            number, self.top, self.time, record.text, user, record.kind, extra
+        )
+
+    def _row(self, seq: int) -> Row | None:
+        """The row of the entry with that number, as it is now, if it was looked up."""
+        for rows in (self.news, self.changed, self.old):
+            if seq in rows:
+                return rows[seq]
+        return self.before.find(seq) if self.before else None
 
     def find(self, seq: int) -> tuple[Message, Extra] | None:
         """The message with that number, as it is now, and what is not shown of it."""
-        row = self.news.get(seq) or self.changed.get(seq, self.old.get(seq))
+        row = self._row(seq)
         if row is None or row.kind != RecordKind.MESSAGE:
             return None
-        oldest = max(self._bottom, self._retention.first_by_count(self.top))
+        oldest = max(self._floor, self._retention.first_by_count(self.top))
         if seq < oldest or row.time < self.since:
             return None
-        record = Record(row.kind, row.text, row.extra)
-        entry = to_entry(record, seq, row.time, as_user(row.user))
+        entry = row.entry()
         assert isinstance(entry, Message)
         return entry, extra_of_text(row.extra)
 
     def rewrite(self, seq: int, record: Record) -> None:
         """Give the message with that number another text."""
-        if seq in self.news:
-            self.news[seq] = Row(self.news[seq].time, *record, self.news[seq].user)
-        else:
-            old = self.changed.get(seq) or self.old[seq]
-            self.changed[seq] = Row(old.time, *record, old.user)
+        row = self._row(seq)
+        assert row is not None
+        self._put(seq, replace(row, text=record.text, extra=_text(record.extra)))
 
     def empty(self, seq: int) -> None:
         """Have nothing in place of the entry with that number, if it is kept."""
-        if seq in self.news:
-            self.news[seq] = self.news[seq].emptied()
+        row = self._row(seq)
+        self._put(seq, row and Row(row.room, seq, row.time, "", None, int(RecordKind.GONE)))
+
+    def _put(self, seq: int, row: Row | None) -> None:
+        if row is not None and seq in self.news:
+            self.news[seq] = row
         else:
-            self.changed[seq] = None
+            self.changed[seq] = row
+
+    def add_to(self, group: Group, name: str, before: Room) -> None:
+        """
+        Have the room's part in *group*.
+
+        @param before: the room, which has a row now.
+        """
+        rows = before.rows
+        changed = {seq: row for seq, row in self.changed.items() if row and seq > before.moved}
+        if changed:
+            rows = [changed.get(row.seq, row) for row in rows]
+            group.changed |= {(before.id, seq): row for seq, row in changed.items()}
+        if self.event:
+            group.events[before.id] = self.event
+        news = [replace(row, room=before.id) for row in self.news.values()]
+        rows += news
+        group.rows += news
+        group.rooms[name] = replace(
+            before, event=self.event or before.event, top=self.top, time=self.time, rows=rows
+        )
 
 
 class Plan:
@@ -155,27 +160,25 @@ class Plan:
         self,
         db: sqlite3.Connection,
         acts: Sequence[Submission],
+        rooms: Mapping[str, Room],
         retention: RoomRetention,
-        moment: dict[str, int],
+        *,
+        moment: Moment,
         pacing: FilePacing,
     ) -> None:
         """
-        @param moment: what `STAMP` takes.
+        @param rooms: those that have a row.
         @param pacing: counts the messages.
         """
-        now = moment["now"]
-        kept = {name: retention.of(name) for name in {act.room for act in acts}}
-        self._rooms = {name: _Room(now, each) for name, each in kept.items()}
-        for name, number, top, bottom, newest, time in db.execute(
-            _ROOMS, {"rooms": json.dumps([*kept]), **moment}
-        ):
-            self._rooms[name] = _Room(
-                time, kept[name], id=number, top=top, bottom=bottom, newest=newest
-            )
+        self._rooms = {
+            name: _Room(rooms.get(name), moment, retention.of(name))
+            for name in dict.fromkeys(act.room for act in acts)
+        }
         self._look_up(db, acts)
         pacing.begin(db, acts)
-        self.results: list[Message | Amended | ChatError] = [
-            (isinstance(act, Draft) and pacing.admit(act, now)) or self._decide(act) for act in acts
+        self.results: list[Message | Amended | Exception] = [
+            (isinstance(act, Draft) and pacing.admit(act, moment.now)) or self._decide(act)
+            for act in acts
         ]
         pacing.keep(db)
         self.amends = any(isinstance(each, Amended) for each in self.results)
@@ -186,16 +189,16 @@ class Plan:
         by_id: dict[int, _Room] = {}
         for act in acts:
             room = self._rooms[act.room]
-            if room.id is None or isinstance(act, Draft):
+            if room.before is None or isinstance(act, Draft):
                 continue
-            by_id[room.id] = room
+            by_id[room.before.id] = room
             for seq in act.refs if isinstance(act, Retraction) else (act.ref,):
-                named.add((room.id, seq))
+                if seq <= room.before.moved:
+                    named.add((room.before.id, seq))
         if named:
-            wanted = {"named": json.dumps([*named])}
-            for table in _TABLES:
-                for number, seq, *row in db.execute(_FIND.format(table=table), wanted):
-                    by_id[number].old[seq] = Row(*row)
+            for columns in db.execute(_FIND, (json.dumps([*named]),)):
+                row = Row(*columns)
+                by_id[row.room].old[row.seq] = row
 
     def _decide(self, act: Submission) -> Message | Amended | ChatError:
         room = self._rooms[act.room]
@@ -208,48 +211,41 @@ class Plan:
         room.event = room.top
         return amended
 
-    def counts(self) -> Counter[str]:
-        """How many entries each room gets."""
-        return Counter({name: len(room.news) for name, room in self._rooms.items() if room.news})
-
-    def rows(self, ids: dict[str, int]) -> list[tuple[object, ...]]:
-        """
-        All new rows.
-
-        @param ids: those of the rooms.
-        """
-        return [
-            (ids[name], seq, row.time, row.text, row.user, row.kind, row.extra)
-            for name, room in self._rooms.items()
-            for seq, row in room.news.items()
-        ]
-
-    def change(self, db: sqlite3.Connection, ids: dict[str, int]) -> None:
-        """Change the rows that are in the file."""
+    def write(self, db: sqlite3.Connection, journal: Journal) -> Group:
+        """Change the rows that are in the file; return what the journal gets."""
+        told = {name: room for name, room in self._rooms.items() if room.news}
+        new = [name for name, room in told.items() if room.before is None]
+        made = journal.make(db, new) if new else {}
+        group = Group({}, [])
         emptied: list[tuple[int, int]] = []
         rewritten: list[tuple[object, ...]] = []
-        events: list[tuple[int, int]] = []
-        for name, room in self._rooms.items():
-            if room.event:
-                events.append((room.event, ids[name]))
+        for name, room in told.items():
+            before = room.before or made[name]
+            room.add_to(group, name, before)
             for seq, row in room.changed.items():
-                if row is None:
-                    emptied.append((ids[name], seq))
+                if seq > before.moved:
+                    continue
+                if row is None or row.kind == RecordKind.GONE:
+                    emptied.append((before.id, seq))
                 else:
-                    rewritten.append((row.kind, row.text, row.extra, row.user, ids[name], seq))
-        for table in _TABLES:
-            if emptied:
-                db.execute(_EMPTY.format(table=table), {"named": json.dumps(emptied)})
-            if rewritten:
-                db.executemany(_REWRITE.format(table=table), rewritten)
-        db.executemany("UPDATE rooms SET event = ? WHERE id = ?", events)
+                    rewritten.append((row.text, row.kind, row.extra, before.id, seq))
+        if emptied:
+            db.execute(_EMPTY, (json.dumps(emptied),))
+        if rewritten:
+            db.executemany(_REWRITE, rewritten)
+        return group
+
+
+def _text(extra: str | bytes | None) -> str | None:
+    """The rest of a record as the file has it."""
+    return extra.decode() if isinstance(extra, bytes) else extra
 
 
 def _publish(room: _Room, draft: Draft) -> Message:
     message = Message(
         draft.message, room.top + 1, room.time, draft.user, draft.reply_to, draft.data
     )
-    room.add(Row(room.time, *to_record(message), as_text(draft.user)))
+    room.add(to_record(message), None if draft.user is None else user_to_text(draft.user))
     return message
 
 
@@ -267,7 +263,7 @@ def _edit(room: _Room, edit: Edit) -> Amended:
         event=event.seq,
     )
     room.rewrite(edit.ref, Record(RecordKind.MESSAGE, edit.message, extra_to_text(after)))
-    room.add(Row(room.time, *to_record(event), None))
+    room.add(to_record(event))
     return Amended(event, (before,))
 
 
@@ -280,5 +276,5 @@ def _retract(room: _Room, retraction: Retraction) -> Amended:
         if extra.event:
             room.empty(extra.event)
     event = Retracted(room.top + 1, room.time, tuple(each.seq for each in before), by)
-    room.add(Row(room.time, *to_record(event), None))
+    room.add(to_record(event))
     return Amended(event, before)

@@ -7,6 +7,9 @@ A room is a row with its newest number (`top`), the oldest number whose message
 may still be in the file (`bottom`) and the time of its newest message.  The
 row outlives its messages, so numbering goes on after all of them have expired.
 
+The newest entries are in the journal (`livechat.backends.sqlite.journal`), and the room's row is as
+old as those that were moved from there.
+
 What a history shows is exact at every moment: reads (`livechat.backends.sqlite.reading`) leave out
 what is over the limit or too old.  The rows themselves go later, in small steps: whenever
 messages are moved, and in `sweep` (`livechat.backends.sqlite.upkeep`).
@@ -27,6 +30,7 @@ from typing import Final
 from livechat.backends.retention import Retention, RoomRetention
 from livechat.backends.sqlite import quarantine, schema, upkeep
 from livechat.backends.sqlite.erasing import Eraser
+from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.maps import Row
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
@@ -67,7 +71,10 @@ class Database:
         self._wall = wall
         self.clock = WallClock(wall, elapsed)
         self._kept = Record()
-        self._reader = Reader(self._path, self.retention, self.epoch, self.clock.milliseconds)
+        self._journal = Journal()
+        self._reader = Reader(
+            self._path, self._journal, self.retention, self.epoch, self.clock.milliseconds
+        )
         self._connection: sqlite3.Connection | None = None
         # Open as long as the database is, and idle.  Without it, a write that fails would
         # close the last connection, and SQLite its index of the log with it: to make
@@ -120,7 +127,12 @@ class Database:
 
     def _make_writer(self) -> Writer:
         return Writer(
-            self._transaction, self.retention, self.clock, self._elapsed, lambda: self._secret
+            self._transaction,
+            self._journal,
+            self.retention,
+            self.clock,
+            elapsed=self._elapsed,
+            secret=lambda: self._secret,
         )
 
     def _check(self) -> None:
@@ -145,13 +157,15 @@ class Database:
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
             ) from None
         self._secret, self._writer = b"", self._make_writer()
+        self._journal.forget()
         self.broken = aside, " ".join(str(reason).split())
 
     def release(self) -> None:
-        """Give the directory back."""
+        """Give the directory back: another process may write from now on."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+            self._journal.forget()
 
     def epoch(self, room: str) -> str:
         """
@@ -201,7 +215,8 @@ class Database:
 
         @return: where to go on; None at the end.
         """
-        self._writer.move()
+        if not start:
+            self._writer.move()
         with self._transaction() as db:
             if not start:
                 self._keep_clock(db)
@@ -264,10 +279,13 @@ class Database:
     def _start_clock(self, db: sqlite3.Connection) -> None:
         """Where no time was kept yet, the newest message is the last one that is known."""
         found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
-        newest = db.execute("SELECT max(time) / 1000.0, 0.0, 0.0 FROM rooms HAVING count(*)")
-        kept = found or newest.fetchone()
+        (moved,) = db.execute("SELECT max(time) FROM rooms").fetchone()
+        newest = max(moved or 0, self._journal.newest)
         self._kept = Record()
-        self.doubt = self.clock.start(kept and Record(*kept))
+        if found is not None:
+            self.doubt = self.clock.start(Record(*found))
+        else:
+            self.doubt = self.clock.start(Record(newest / 1000) if newest else None)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -290,9 +308,11 @@ class Database:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
+            self._journal.committed()
         except BaseException:
             # Closing rolls back; what SQLite believes about the disk goes with it.
             self._stop_writing()
+            self._journal.forget()
             self._kept = Record()
             raise
 
@@ -313,11 +333,11 @@ class Database:
                 db.execute("PRAGMA wal_autocheckpoint = 0")
             schema.complete(db, version)
             found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
+            self._journal.opened(db)
             if not self._secret:
                 self._start_clock(db)
                 self._writer.remember_nonces(db)
             self._secret = found[0]
-            self._writer.opened(db)
         except BaseException:
             db.close()
             raise

@@ -13,11 +13,11 @@ from typing import Final
 
 #: Bytes of a file that is looked through, which takes a second at most.
 CHECKED: Final = 256 << 20
-_BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CODES: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-class _Broken(sqlite3.DatabaseError):
-    """What a check has found."""
+class Broken(sqlite3.DatabaseError):
+    """Damage that livechat has found, not SQLite."""
 
 
 def check(db: sqlite3.Connection, path: Path) -> None:
@@ -29,13 +29,13 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size <= CHECKED:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise _Broken(found)
+            raise Broken(found)
 
 
 def is_broken(reason: Exception) -> bool:
     """Whether *reason* says that the file is, and not that it cannot be used just now."""
     code = getattr(reason, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(reason, _Broken) or code in _BROKEN
+    return isinstance(reason, Broken) or code in _CODES
 
 
 def set_aside(path: Path, now: float) -> Path:

@@ -1,7 +1,10 @@
 """
 Reads of the embedded backend's file, in any number of threads.
 
-Each has a connection of its own for the few milliseconds that it takes, however long its
+A room is read from the journal's memory and from the file together, both of one moment:
+`livechat.backends.sqlite.journal` has why.
+
+Each read has a connection of its own for the few milliseconds that it takes, however long its
 history is: a page is bounded, and what has expired is stepped over by halving.  A read that went
 on would keep the write-ahead log from being emptied.
 """
@@ -13,43 +16,29 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from time import sleep
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from livechat.backends.records import Record, to_entry
 from livechat.backends.retention import RoomRetention
-from livechat.protocol.messages import (
-    Entry,
-    Message,
-    Newest,
-    Page,
-    Position,
-    Retraction,
-    Submission,
-    User,
-    characters,
-    user_of_text,
-    user_to_text,
-)
+from livechat.backends.sqlite.journal import Journal
+from livechat.backends.sqlite.rooms import Room, Row
+from livechat.protocol.messages import Entry, Newest, Page, Position, characters
 
 #: Seconds that a write waits for another process that has the file (a backup).
 BUSY_TIMEOUT: Final = 2.0
 #: A page is cut where its texts reach this many characters.
 _PAGE_CHARACTERS: Final = 65_536
+#: How often a read begins anew where the file was changed meanwhile, and after how many seconds.
+_TRIES: Final = 1_000
+_PAUSE: Final = 0.001
 
-_ROOM: Final = "SELECT id, top, max(bottom, floor), time, event FROM rooms WHERE name = ?"
+_ROOM: Final = "SELECT id, top, event, floor, time, bottom FROM rooms WHERE name = ?"
 _READ: Final = """
-SELECT seq, time, user, kind, message, extra FROM messages WHERE room = :room AND seq >= :first
-UNION ALL
-SELECT seq, time, user, kind, message, extra FROM recent WHERE room = :room AND seq >= :first
-ORDER BY seq LIMIT :limit
+SELECT room, seq, time, message, user, kind, extra FROM messages
+WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?
 """
-_TIME: Final = """
-SELECT seq, time FROM messages WHERE room = :room AND seq >= :first
-UNION ALL
-SELECT seq, time FROM recent WHERE room = :room AND seq >= :first
-ORDER BY seq LIMIT 1
-"""
+_TIME: Final = "SELECT seq, time FROM messages WHERE room = ? AND seq >= ? ORDER BY seq LIMIT 1"
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -66,30 +55,56 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def first_since(db: sqlite3.Connection, room: int, first: int, top: int, since: int) -> int:
+class View(NamedTuple):
     """
-    The oldest entry from *first* on that is not older than *since*; ``top + 1`` if all are.
+    A room at one moment.
 
-    Times do not run backwards within a room, but for stamps of a clock that was wrong.
+    @ivar db: has a view of the file.
+    @ivar bottom: the oldest number that may be in the file.
     """
 
-    def seek(seq: int) -> tuple[int, int]:
-        found = db.execute(_TIME, {"room": room, "first": seq}).fetchone()
-        return found or (top + 1, since)
+    db: sqlite3.Connection
+    room: Room
+    bottom: int
 
-    # It is mostly young enough.
-    seq, time = seek(first)
-    if time >= since:
-        return seq
-    low, high = seq + 1, top + 1
-    while low < high:
-        middle = (low + high) // 2
-        seq, time = seek(middle)
-        if time < since:
-            low = seq + 1
-        else:
-            high = middle
-    return low
+    def first_since(self, first: int, since: int) -> int:
+        """
+        Find the oldest entry from *first* on that is not older than *since*; the number after
+        the newest one if all are.
+
+        Times do not run backwards within a room, but for stamps of a clock that was wrong.
+        """
+        # It is mostly young enough.
+        seq, time = self._seek(first, since)
+        if time >= since:
+            return seq
+        low, high = seq + 1, self.room.top + 1
+        while low < high:
+            middle = (low + high) // 2
+            seq, time = self._seek(middle, since)
+            if time < since:
+                low = seq + 1
+            else:
+                high = middle
+        return low
+
+    def _seek(self, seq: int, since: int) -> tuple[int, int]:
+        """The number and the time of the first entry from *seq* on."""
+        found: tuple[int, int] | None = None
+        if seq <= self.room.moved:
+            found = self.db.execute(_TIME, (self.room.id, seq)).fetchone()
+        if found is None:
+            row = self.room.find(max(seq, self.room.moved + 1))
+            found = (self.room.top + 1, since) if row is None else (row.seq, row.time)
+        return found
+
+    def rows(self, first: int, limit: int) -> Iterator[Row]:
+        """The entries from *first* on, *limit* at most."""
+        if first <= self.room.moved:
+            for columns in self.db.execute(_READ, (self.room.id, first, limit)):
+                yield Row(*columns)
+                limit -= 1
+        yield from self.room.since(first, limit)
 
 
 class Reader:
@@ -98,6 +113,7 @@ class Reader:
     def __init__(
         self,
         path: Path,
+        journal: Journal,
         retention: RoomRetention,
         epoch: Callable[[str], str],
         now: Callable[[], int],
@@ -107,6 +123,7 @@ class Reader:
         @param now: in milliseconds since 1970, UTC; messages expire by it.
         """
         self._path = path
+        self._journal = journal
         self._retention = retention
         self._epoch = epoch
         self._now = now
@@ -118,31 +135,50 @@ class Reader:
         @raise sqlite3.Error: the file cannot be read.
         """
         with self.reading() as db:
-            row = db.execute(_ROOM, (room,)).fetchone()
-            if row is None:
+            view = self._view(db, room)
+            if view is None:
                 return Page(Position(self._epoch(room), 0, 1), ())
-            number, top, bottom, newest, event = row
+            top = view.room.top
             retention = self._retention.of(room)
-            oldest = max(bottom, retention.first_by_count(top))
+            oldest = max(view.bottom, view.room.floor, retention.first_by_count(top))
             if retention.seconds:
                 since = retention.first_time(self._now())
                 # All are as old as the newest one, whatever a wrong clock has stamped.
-                oldest = top + 1 if newest < since else first_since(db, number, oldest, top, since)
+                late = view.room.time < since
+                oldest = top + 1 if late else view.first_since(oldest, since)
             entries: list[Entry] = []
             size = 0
-            wanted = {"room": number, "first": max(after + 1, oldest), "limit": limit}
-            for seq, time, user, kind, text, extra in db.execute(_READ, wanted):
-                if not kind and extra is None:
-                    # As nearly all are.
-                    entries.append(Message(text, seq, time, as_user(user)))
-                    size += len(text)
-                else:
-                    entry = to_entry(Record(kind, text, extra), seq, time, as_user(user))
-                    entries.append(entry)
-                    size += characters(entry)
+            for row in view.rows(max(after + 1, oldest), limit):
+                entries.append(row.entry())
+                size += characters(entries[-1])
                 if size >= _PAGE_CHARACTERS:
                     break
-            return Page(Position(self._epoch(room), top, oldest, event), tuple(entries))
+            position = Position(self._epoch(room), top, oldest, view.room.event)
+            return Page(position, tuple(entries))
+
+    def _view(self, db: sqlite3.Connection, name: str) -> View | None:
+        """
+        Look at a room; None if nothing was ever said in it.
+
+        @param db: has begun to read, and not read yet.
+        """
+        for _ in range(_TRIES):
+            recent = self._journal.find(name)
+            row = db.execute(_ROOM, (name,)).fetchone()
+            if row is None:
+                return None
+            number, top, event, floor, time, bottom = row
+            if recent is None:
+                # Nothing is in the journal, but perhaps messages that came since.
+                if event <= top:
+                    return View(db, Room(number, top, event, floor, top, time, []), bottom)
+            elif recent.matches(top, event):
+                return View(db, recent, bottom)
+            # The writer has ended a transaction, and is about to say so.
+            db.execute("COMMIT")
+            sleep(_PAUSE)
+            db.execute("BEGIN")
+        raise sqlite3.OperationalError("the journal in memory is not that of the file")
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """
@@ -150,16 +186,22 @@ class Reader:
 
         @raise sqlite3.Error: the file cannot be read.
         """
+        recent = [(name, room) for name in rooms if (room := self._journal.find(name))]
         with self.reading() as db:
-            found = db.execute(
-                "SELECT name, top, time FROM rooms WHERE name IN (SELECT value FROM json_each(?))",
+            rows = db.execute(
+                "SELECT name, top, time FROM rooms"
+                " WHERE top AND name IN (SELECT value FROM json_each(?))",
                 (json.dumps(rooms),),
             )
-            return {name: Newest(top, time) for name, top, time in found}
+            found = {name: Newest(top, time) for name, top, time in rows}
+        for name, room in recent:
+            if name not in found or found[name].seq < room.top:
+                found[name] = Newest(room.top, room.time)
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One unchanging view of the file."""
+        """One unchanging view of the file, from the first statement on."""
         # A connection for each read is cheap while another one is open.
         db = connect(self._path, "mode=rw")
         try:
@@ -168,25 +210,3 @@ class Reader:
             yield db
         finally:
             db.close()
-
-
-def as_text(user: User | None) -> str | None:
-    """A user as the file keeps it."""
-    return None if user is None else user_to_text(user)
-
-
-def as_user(text: str | None) -> User | None:
-    """The user that the file keeps so."""
-    return None if text is None else user_of_text(text)
-
-
-def unstorable(act: Submission) -> UnicodeError | None:
-    """Why no database takes this text, whatever the disk says; None if one does."""
-    try:
-        if not isinstance(act, Retraction):
-            act.message.encode()
-            if act.data is not None:
-                bytes(act.data).decode()
-    except UnicodeError as reason:
-        return reason
-    return None

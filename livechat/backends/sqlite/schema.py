@@ -10,13 +10,14 @@ import secrets
 import sqlite3
 from typing import Final
 
-_VERSION: Final = 7
+_VERSION: Final = 8
 #: Tells a livechat database from anybody else's (PRAGMA application_id): "lvch".
 _APPLICATION_ID: Final = 0x6C766368
 
 # A room's `event` is the number of its newest event; 0 if there never was one.  `floor` is the
-# oldest number that may be shown, by the room's limits up to its newest entry.
-# Rows of `messages` and `recent` are entries: `livechat.backends.records`.
+# oldest number that may be shown, by the room's limits up to its newest entry.  `top`, `time` and
+# `floor` leave out entries that are in the journal.
+# Rows of `messages` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
     key     TEXT PRIMARY KEY,
@@ -42,17 +43,14 @@ CREATE TABLE messages (
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID, STRICT;
 """
-_RECENT: Final = """
-CREATE TABLE recent (
-    room    INTEGER NOT NULL REFERENCES rooms,
-    seq     INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    user    TEXT,
-    kind    INTEGER NOT NULL DEFAULT 0,
-    extra   TEXT
+# Groups (`livechat.backends.sqlite.journal`): entries, as rows of `messages` are, and the floors of
+# rooms by their ids.
+_JOURNAL: Final = """
+CREATE TABLE journal (
+    id      INTEGER PRIMARY KEY,
+    entries TEXT NOT NULL,
+    floors  TEXT
 ) STRICT;
-CREATE INDEX recent_by_room ON recent (room, seq);
 """
 # Only to know them after a restart: in the order of their use, which costs next to nothing.
 # A key has 16 bytes for room and nonce, and behind them 8 that name an address (`nonces.Known`).
@@ -125,6 +123,14 @@ _STEPS: Final = {
         ALTER TABLE rooms ADD COLUMN floor INTEGER NOT NULL DEFAULT 1;
         {_PACE}
     """,
+    8: f"""
+        INSERT INTO messages (room, seq, time, message, user, kind, extra)
+        SELECT room, seq, recent.time, message, user, kind, extra
+        FROM recent JOIN rooms ON rooms.id = room
+        WHERE seq >= bottom ORDER BY room, seq;
+        DROP TABLE recent;
+        {_JOURNAL}
+    """,  # noqa: S608 - a constant
 }
 
 
@@ -160,7 +166,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_RECENT} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
+        f"BEGIN IMMEDIATE; {_TABLES} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))

@@ -1,9 +1,10 @@
 """
 Upkeep of the embedded backend's file: removal of what no history shows, and shrinking.
 
-A sweep walks over all rooms in small transactions.  Messages above the limit go at once,
-those that are too old only while the clock is trusted (`livechat.system.wallclock`).  A removal
-takes the oldest messages of a room, up to the first that stays.
+A sweep walks over all rooms in small transactions, and over what is not in the journal.  Messages
+above the limit go at once, those that are too old only while the clock is trusted
+(`livechat.system.wallclock`).  A removal takes the oldest messages of a room, up to the first that
+stays.
 
 What was removed is still in the file's free pages and in the write-ahead log.  When it is
 quiet the free pages are given back to the disk, where the file was made so that they can be,
@@ -31,9 +32,6 @@ LOG_LIMIT: Final = 8 << 20
 
 _FIRST_SINCE: Final = """
 SELECT seq FROM messages
-WHERE room = :room AND seq >= :first AND seq < :end AND time >= :since
-UNION ALL
-SELECT seq FROM recent
 WHERE room = :room AND seq >= :first AND seq < :end AND time >= :since
 ORDER BY seq LIMIT 1
 """

@@ -52,7 +52,7 @@ def test_rows(disk: Disk, moved: bool) -> None:
         store.sweep()
     store.write([retract(1)])
     store.sweep()
-    assert table(disk, "recent") == []
+    assert table(disk, "journal") == []
     rows = [(row[1], row[3], row[4], row[5]) for row in table(disk, "messages")]
     assert rows == [(1, "", None, 3), (2, "b", "1 Ann", 0), (3, "", None, 3), (4, "", None, 1)]
     assert [row[6] for row in table(disk, "messages")] == [
@@ -94,10 +94,7 @@ def test_a_failed_group_amends_nothing(disk: Disk) -> None:
     """All or nothing: the event and what it tells of."""
     store = disk.store()
     store.write([draft("a")])
-    disk.change(
-        "CREATE TRIGGER t BEFORE INSERT ON recent WHEN NEW.kind > 0"
-        " BEGIN SELECT raise(FAIL, 'no'); END"
-    )
+    disk.change("CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT raise(FAIL, 'no'); END")
     with pytest.raises(sqlite3.Error):
         store.write([draft("b"), retract(1)])
     disk.change("DROP TRIGGER t")

@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
+from livechat.backends.sqlite import journal
 from livechat.backends.sqlite.backend import READERS, SqliteBackend
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import PROBE_EVERY
@@ -27,12 +28,13 @@ from tests.support.lanes import Lane
 
 
 class SqliteContractTest(AmendContract, BackendContract, TestCase):
-    """The embedded backend, with its threads, keeps the contract."""
+    """The embedded backend, with its threads, keeps the contract; its journal is moved often."""
 
     timeout = 30
 
     @pytest.fixture(autouse=True)
-    def _given(self, tmp_path: Path) -> None:
+    def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journal, "ENTRIES", 3)
         self._directory = tmp_path / "state"
         self._later = self._ahead = 0.0
 

@@ -63,7 +63,7 @@ def test_no_directory(tmp_path: Path) -> None:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> int:
     """Messages that are moved, so few that a test has them soon."""
-    monkeypatch.setattr("livechat.backends.sqlite.writing._MANY", 50)
+    monkeypatch.setattr("livechat.backends.sqlite.journal.ENTRIES", 50)
     return 50
 
 

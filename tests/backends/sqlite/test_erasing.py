@@ -250,7 +250,7 @@ def test_locks_are_kept(disk: Disk) -> None:
     store.erase()
     say(store, "b")
     look = f"import sqlite3; d = sqlite3.connect({str(disk.path)!r}); "
-    look += "print(d.execute('SELECT count(*) FROM recent').fetchone()[0]); d.close()"
+    look += "print(d.execute('SELECT count(*) FROM journal').fetchone()[0]); d.close()"
     output = subprocess.run([sys.executable, "-c", look], capture_output=True, check=True)
     assert output.stdout.strip() == b"2"
     assert Path(f"{disk.path}-wal").stat().st_size > 0

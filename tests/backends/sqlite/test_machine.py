@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
+from unittest import mock
 
+from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from livechat.backends.retention import Retention
+from livechat.backends.sqlite import journal
 from livechat.backends.sqlite.backend import SqliteBackend
 from livechat.backends.sqlite.database import Database
+from livechat.errors import Kind
 from livechat.protocol.cluster import Report
-from tests.amend_machine import LIMIT, ROOM, SETTINGS, AmendMachine
-from tests.backends.disk import NOW
+from livechat.protocol.messages import User
+from tests.amend_machine import ACTS, LIMIT, ROOM, SETTINGS, AmendMachine
+from tests.backends.disk import NOW, FailingConnection
 from tests.support import RecordingSink, result
 from tests.support.lanes import Lane
 
@@ -26,9 +32,15 @@ _T = TypeVar("_T")
 
 
 class SqliteMachine(AmendMachine):
-    """One process; a killed one leaves its files as they are."""
+    """
+    One process; a killed one leaves its files as they are.
+
+    Its journal is moved often, and writes fail in the middle.
+    """
 
     def begin(self) -> None:
+        self.patch = mock.patch.object(journal, "ENTRIES", 9)
+        self.patch.start()
         self.directory = TemporaryDirectory()
         self.starts = 0
         self.clock = Clock()
@@ -64,6 +76,22 @@ class SqliteMachine(AmendMachine):
         self.backend.stop()
         self.open()
 
+    @rule(acts=ACTS, statements=st.integers(0, 12))
+    def act_on_a_full_disk(self, acts: list[tuple[str, User | None, Any]], statements: int) -> None:
+        """Either all acts of a group are stored, or none: then the next ones find what was."""
+        self.store.probe()
+        db: Any = FailingConnection(self.store._connection, statements)  # type: ignore[arg-type]
+        self.store._connection = db
+        before = deepcopy(self.model)
+        made, expected = self.make_all(acts)
+        answers = self.answers(0, made)
+        if answers == [Kind.UNAVAILABLE] * len(made):
+            self.model = before
+        else:
+            assert answers == expected
+        # The disk is full for this group only.
+        self.store.close()
+
     @rule()
     def look_after(self) -> None:
         """Some time passes: what is over the limit goes, and what was taken back is nowhere."""
@@ -82,6 +110,7 @@ class SqliteMachine(AmendMachine):
             assert heard == list(range(self.heard_from + 1, len(self.model.entries) + 1))
             self.backend.stop()
             self.directory.cleanup()
+            self.patch.stop()
 
 
 TestSqliteMachine = SqliteMachine.TestCase

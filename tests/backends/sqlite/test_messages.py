@@ -303,5 +303,5 @@ def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> No
     world.clock.advance(3_600)
     database = sqlite3.connect(world.store._path)
     assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
-    assert database.execute("SELECT count(*) FROM recent").fetchone() == (0,)
+    assert database.execute("SELECT count(*) FROM journal").fetchone() == (0,)
     database.close()

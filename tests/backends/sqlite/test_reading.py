@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from livechat.backends.sqlite import reading
-from livechat.backends.sqlite.reading import first_since
 from livechat.protocol.messages import Draft
 from tests.backends.disk import Disk, say, shown
 
@@ -23,13 +22,15 @@ def test_expired_but_not_removed(disk: Disk) -> None:
         say(store, "x")
         disk.now += 1
         if number == 150:
-            store._writer._move()
+            store._writer.move()
     assert shown(store) == list(range(201, 301))
     steps: list[str] = []
     with store._reader.reading() as db:
         db.set_trace_callback(steps.append)
         since = store.retention.of("r").first_time(store.clock.milliseconds())
-        assert first_since(db, 1, 1, 300, since) == 201
+        view = store._reader._view(db, "r")
+        assert view is not None
+        assert view.first_since(1, since) == 201
     assert len(steps) < 12
     disk.now += 99
     assert shown(store) == [300]

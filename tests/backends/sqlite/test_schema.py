@@ -20,9 +20,9 @@ def test_newer_schema(disk: Disk) -> None:
     """A file of a newer livechat is refused in one clear line, and not touched."""
     say(disk.store(), "a")
     disk.close()
-    disk.change("PRAGMA user_version = 8")
+    disk.change("PRAGMA user_version = 9")
     with pytest.raises(
-        StartError, match=r"newer livechat \(schema 8; this one knows 7\)"
+        StartError, match=r"newer livechat \(schema 9; this one knows 8\)"
     ) as caught:
         disk.store()
     assert "\n" not in str(caught.value)
@@ -52,10 +52,35 @@ def test_no_database(disk: Disk, content: bytes) -> None:
     assert say(store, "a") == [1]
 
 
+#: Up to version 7.
+_RECENT = """
+CREATE TABLE recent (
+    room    INTEGER NOT NULL REFERENCES rooms,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    user    TEXT,
+    kind    INTEGER NOT NULL DEFAULT 0,
+    extra   TEXT
+) STRICT;
+CREATE INDEX recent_by_room ON recent (room, seq);
+INSERT INTO recent
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM journal, json_each(entries);
+UPDATE rooms SET (top, time) =
+    (SELECT max(seq), max(time) FROM (SELECT * FROM recent UNION ALL SELECT * FROM messages)
+     WHERE room = rooms.id);
+DROP TABLE journal;
+"""
+
+
 def downgrade(disk: Disk, version: int) -> None:
-    """Make the file what an earlier livechat would have made."""
-    disk.change("DROP TABLE pace")
-    disk.change("ALTER TABLE rooms DROP COLUMN floor")
+    """Make the file what an earlier livechat would have made; the newest are in `recent`."""
+    with closing(sqlite3.connect(disk.path)) as db:
+        db.executescript(_RECENT)
+    if version < 7:
+        disk.change("DROP TABLE pace")
+        disk.change("ALTER TABLE rooms DROP COLUMN floor")
     if version < 6:
         for column in ("kind", "extra"):
             disk.change(f"ALTER TABLE messages DROP COLUMN {column}")
@@ -75,7 +100,7 @@ def downgrade(disk: Disk, version: int) -> None:
     disk.change(f"PRAGMA user_version = {version}")
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
     say(disk.store(), "a", "b")

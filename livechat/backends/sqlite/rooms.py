@@ -1,0 +1,118 @@
+"""
+Rooms with entries in the journal (`livechat.backends.sqlite.journal`), and groups of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from livechat.backends.records import Record, to_entry
+from livechat.protocol.messages import Entry, Message, user_of_text
+
+
+class Row(Struct, frozen=True, array_like=True, gc=False):
+    """
+    An entry (`livechat.backends.records`) as the file has it.
+
+    @ivar room: the id of the room's row.
+    """
+
+    room: int
+    seq: int
+    time: int
+    text: str
+    user: str | None = None
+    kind: int = 0
+    extra: str | None = None
+
+    def entry(self) -> Entry:
+        """
+        Return what is shown.
+
+        @raise ValueError: the row is none that this livechat knows.
+        """
+        user = None if self.user is None else user_of_text(self.user)
+        if not self.kind and self.extra is None:
+            # As nearly all are.
+            return Message(self.text, self.seq, self.time, user)
+        return to_entry(Record(self.kind, self.text, self.extra), self.seq, self.time, user)
+
+
+class Moment(NamedTuple):
+    """
+    The time of a group, in milliseconds since 1970, UTC.
+
+    @ivar latest: a wrong clock has stamped what is later.
+    """
+
+    now: int
+    latest: int
+
+    def stamp(self, before: int) -> int:
+        """Return the time of an entry after one of the time *before*."""
+        return before if self.now < before <= self.latest else self.now
+
+
+class Room(Struct, gc=False):
+    """
+    A room, and its entries in the journal.
+
+    It does not change once the journal has it.  Only `rows`, which it shares with the room that
+    comes after it, may grow beyond `top`.
+
+    @ivar moved: the newest number in `messages`.
+    @ivar event: the number of the newest event; 0 if there never was one.
+    @ivar floor: the oldest number that may be shown, by the room's limits.
+    @ivar top: the newest number.
+    @ivar time: that of the newest entry.
+    @ivar rows: those after `moved`.
+    """
+
+    id: int
+    moved: int
+    event: int
+    floor: int
+    top: int
+    time: int
+    rows: list[Row]
+
+    def next(self, moment: Moment) -> Room:
+        """Return a room to which a group may add: as this one, but for the time."""
+        room = copy(self)
+        room.time = moment.stamp(self.time)
+        return room
+
+    def find(self, seq: int) -> Row | None:
+        """Return the entry with that number, if it is in the journal."""
+        return self.rows[seq - self.moved - 1] if self.moved < seq <= self.top else None
+
+    def since(self, seq: int, limit: int) -> Sequence[Row]:
+        """Return the entries of the journal from *seq* on, *limit* at most."""
+        start = max(0, seq - self.moved - 1)
+        return self.rows[start : min(start + limit, self.top - self.moved)]
+
+    def matches(self, top: int, event: int) -> bool:
+        """Tell whether the file is in the same state, whose row of the room has these."""
+        return top == self.moved and event == self.event
+
+
+class Group(Struct, gc=False):
+    """
+    What one transaction adds to the journal.
+
+    @ivar rooms: as they are after it, by name.
+    @ivar rows: the new entries.
+    @ivar changed: entries of the journal that are others now, by room and number.
+    @ivar floors: those that were raised, by room.
+    @ivar events: the numbers of the newest events, by room, where there are new ones.
+    """
+
+    rooms: dict[str, Room]
+    rows: list[Row]
+    changed: dict[tuple[int, int], Row] = {}
+    floors: dict[int, int] = {}
+    events: dict[int, int] = {}

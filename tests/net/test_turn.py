@@ -1,0 +1,521 @@
+"""`turn` of both parts: reads the frames of many connections, and reports everything else."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from threading import Thread
+from types import ModuleType
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from OpenSSL import SSL
+from OpenSSL._util import lib
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from livechat.net._slow import ARENA, MOST_EVENTS, take
+from livechat.net.records import MOST_RECEIVED, MOST_RECORDS
+from tests.net import test_tls, test_tls_closing
+from tests.net.peers import PATIENCE, End, PortTest, in_thread
+from tests.net.wires import Pair, native, pairs, part, tls
+from tests.support import client_frame
+
+__all__ = ["pairs", "part", "tls"]
+
+HI: Final = client_frame(b"hi")
+PONG: Final = client_frame(b"", 10)
+LONGEST: Final = 100_000
+MOST: Final = 16
+#: The most data of a record.
+RECORD: Final = 16_384
+
+
+class Reactor:
+    """The descriptors of a reactor."""
+
+    def __init__(self, part: ModuleType, pairs: list[Pair]) -> None:
+        self.part: Any = part
+        self.epoll = select.epoll()
+        self.selectables: dict[int, Any] = {}
+        for pair in pairs:
+            self.add(pair)
+
+    def add(self, pair: Pair, events: int = select.EPOLLIN) -> None:
+        pair.wire.longest = LONGEST
+        self.selectables[pair.here.fileno()] = pair.wire
+        self.epoll.register(pair.here, events)
+
+    def turn(self, seconds: float = 0, most: int = MOST) -> Any:
+        return self.part.turn(self.epoll, self.selectables, seconds, most)
+
+
+@pytest.fixture
+def reactor(part: ModuleType, pairs: list[Pair]) -> Iterator[Reactor]:
+    """It knows all pairs."""
+    made = Reactor(part, pairs)
+    yield made
+    made.epoll.close()
+
+
+def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Whole frames come with their wires, in order; those that say nothing are not there."""
+    pairs[0].there.sendall(HI + PONG + client_frame("né".encode()))
+    pairs[2].there.sendall(client_frame(b"x" * 300))
+    assert reactor.turn() == (
+        [
+            (pairs[0].wire, [b"hi", None, "né".encode()], b"", False),
+            (pairs[2].wire, [b"x" * 300], b"", False),
+        ],
+        [],
+    )
+    assert reactor.turn() == ([], [])
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        HI[:1],
+        client_frame(b"x" * 200)[:-1],
+        client_frame(b"x", 2),
+        client_frame(b"x", fin=False),
+        client_frame(b"", 9),
+        client_frame(b"x", 10),
+        client_frame(b"\xff"),
+        client_frame(b"x" * 65_536)[:10_000],
+        client_frame(b"", 8),
+    ],
+)
+def test_the_rest(reactor: Reactor, pairs: list[Pair], rest: bytes) -> None:
+    """From the first unusual frame on the bytes come as they are."""
+    pairs[0].there.sendall(HI + rest + HI)
+    assert reactor.turn() == ([(pairs[0].wire, [b"hi"], rest + HI, False)], [])
+
+
+def test_no_more_than_its_turn(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Of many frames some are taken, and the others are the rest."""
+    pairs[0].there.sendall(HI * (MOST + 2))
+    assert reactor.turn() == ([(pairs[0].wire, [b"hi"] * MOST, HI * 2, False)], [])
+
+
+def test_too_long(reactor: Reactor, pairs: list[Pair]) -> None:
+    """A text that is longer than the wire takes is not looked into."""
+    pairs[0].wire.longest = 5
+    pairs[0].there.sendall(client_frame(b"12345") + client_frame(b"123456"))
+    assert reactor.turn()[0] == [
+        (pairs[0].wire, [b"12345"], client_frame(b"123456"), False),
+    ]
+
+
+@pytest.mark.parametrize(("flag", "value"), [("longest", 0), ("longest", -1), ("open", False)])
+def test_wires_that_are_not_read_here(
+    reactor: Reactor, pairs: list[Pair], flag: str, value: Any
+) -> None:
+    """Their events are reported, and nothing of theirs is read."""
+    setattr(pairs[0].wire, flag, value)
+    for pair in pairs[:2]:
+        pair.there.sendall(HI)
+    results, others = reactor.turn()
+    assert [wire for wire, *_ in results] == [pairs[1].wire]
+    assert others == [(pairs[0].here.fileno(), select.EPOLLIN)]
+    assert lib.SSL_pending(pairs[0].wire.ssl) == 0
+
+
+def test_detached(reactor: Reactor, pairs: list[Pair]) -> None:
+    """A wire that has let go of its SSL is not read, whatever its flags say."""
+    pairs[0].there.sendall(HI)
+    pairs[0].wire.detach()
+    pairs[0].wire.longest = LONGEST
+    assert reactor.turn() == ([], [(pairs[0].here.fileno(), select.EPOLLIN)])
+
+
+def test_other_descriptors(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Those of anything else are reported, and unknown ones dropped."""
+    for pair in pairs:
+        pair.there.sendall(HI)
+    reactor.selectables[pairs[0].here.fileno()] = object()
+    del reactor.selectables[pairs[1].here.fileno()]
+    results, others = reactor.turn()
+    assert [wire for wire, *_ in results] == [pairs[2].wire]
+    assert others == [(pairs[0].here.fileno(), select.EPOLLIN)]
+
+
+def test_other_events(reactor: Reactor, pairs: list[Pair]) -> None:
+    """A wire that can be written to, or has hung up, is reported with all its events."""
+    first, second, _ = pairs
+    reactor.epoll.modify(first.here, select.EPOLLIN | select.EPOLLOUT)
+    first.there.sendall(HI)
+    second.there.close()
+    results, others = reactor.turn()
+    assert results == []
+    told = dict(others)
+    assert told[first.here.fileno()] == select.EPOLLIN | select.EPOLLOUT
+    assert told[second.here.fileno()] & select.EPOLLHUP
+
+
+def test_a_record_in_two(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Half a record says nothing; its other half says all."""
+    whole = record(pairs[0], HI)
+    raw = pairs[0].there.fileno()
+    for half in (whole[:9], whole[9:-1]):
+        os.write(raw, half)
+        assert reactor.turn() == ([], [])
+    os.write(raw, whole[-1:])
+    assert reactor.turn() == ([(pairs[0].wire, [b"hi"], b"", False)], [])
+
+
+def record(pair: Pair, data: bytes) -> bytes:
+    """The records of *data*, which are not sent yet."""
+    pair.there.sendall(data)
+    return pair.here.recv(100_000)
+
+
+def test_an_end_in_order(reactor: Reactor, pairs: list[Pair]) -> None:
+    """What was said before it is there, and the end is told as often as one asks."""
+    pairs[0].there.sendall(HI)
+    pairs[0].there.setblocking(False)
+    with pytest.raises(OSError):  # noqa: PT011 - it waits for the other's goodbye
+        pairs[0].there.unwrap()
+    assert reactor.turn() == ([(pairs[0].wire, [b"hi"], b"", True)], [])
+    assert lib.SSL_read(pairs[0].wire.ssl, b"", 0) <= 0
+    assert lib.SSL_get_shutdown(pairs[0].wire.ssl) & SSL.RECEIVED_SHUTDOWN
+
+
+@pytest.mark.parametrize("said", [b"\x00" * 50, b"\x17\x03\x03\x00\x20" + b"x" * 32])
+def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
+    """Bytes that are no record end their connection only, and no error is left behind."""
+    first, second, third = pairs
+    first.there.sendall(HI)
+    os.write(first.there.fileno(), said)
+    for pair in (second, third):
+        pair.there.sendall(HI)
+    results, _ = reactor.turn()
+    assert sorted(ended for *_, ended in results) == [False, False, True]
+    assert all(frames == [b"hi"] for _, frames, *_ in results)
+    assert lib.ERR_peek_error() == 0
+
+
+def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Of more than the bound some is read, and epoll tells of the rest."""
+    pair = pairs[0]
+    pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+    said = client_frame(b"x" * 60_000) * 5
+    pair.there.sendall(said)
+    heard = b""
+    while len(heard) < len(said):
+        ((wire, frames, rest, ended),) = reactor.turn(10)[0]
+        assert wire is pair.wire
+        assert not ended
+        data = b"".join(client_frame(frame) for frame in frames) + rest
+        assert 0 < len(data) < MOST_RECEIVED + RECORD
+        heard += data
+    assert heard == said
+
+
+def test_many_records(reactor: Reactor, pairs: list[Pair]) -> None:
+    """So is of very many small ones."""
+    pair = pairs[0]
+    pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+    for _ in range(MOST_RECORDS + 1):
+        pair.there.sendall(b"x")
+    assert reactor.turn() == ([(pair.wire, [], b"x" * MOST_RECORDS, False)], [])
+    assert reactor.turn() == ([(pair.wire, [], b"x", False)], [])
+
+
+def test_more_than_the_arena(part: ModuleType, tls: SSL.Context) -> None:
+    """Connections that all have much are read as far as there is room, and the others told."""
+    count = ARENA // MOST_RECEIVED + 3
+    many = [Pair(part, tls) for _ in range(count)]
+    reactor = Reactor(part, many)
+    for pair in many:
+        pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 300_000)
+        pair.there.sendall(b"\x82" + b"x" * (MOST_RECEIVED + RECORD))
+    results, others = reactor.turn()
+    assert len(results) + len(others) == count
+    size = sum(len(rest) for _, _, rest, _ in results)
+    assert ARENA - MOST_RECEIVED - RECORD < size <= ARENA
+    read = {wire for wire, *_ in results}
+    assert [reactor.selectables[fileno] for fileno, _ in others] == [
+        pair.wire for pair in many if pair.wire not in read
+    ]
+    reactor.epoll.close()
+    for pair in many:
+        pair.close()
+
+
+def test_very_many_at_once(part: ModuleType, pairs: list[Pair]) -> None:
+    """Of more descriptors than a turn has room for, all are told in the next ones."""
+    epoll, selectables = select.epoll(), {}
+    ready = os.eventfd(1)
+    for _ in range(2 * MOST_EVENTS):
+        made = os.dup(ready)
+        selectables[made] = object()
+        epoll.register(made, select.EPOLLIN)
+    told: set[int] = set()
+    for _ in range(2):
+        results, others = part.turn(epoll, selectables, 0, MOST)
+        assert results == []
+        assert len(others) == MOST_EVENTS
+        told |= {fileno for fileno, _ in others}
+    assert told == selectables.keys()
+    for made in (*selectables, ready):
+        os.close(made)
+    epoll.close()
+
+
+def test_references(reactor: Reactor, pairs: list[Pair]) -> None:
+    """Nothing is kept of a turn."""
+    counts = []
+    for _ in range(3):
+        for pair in pairs:
+            pair.there.sendall(HI + b"\x82")
+        assert len(reactor.turn()[0]) == 3
+        counts.append([sys.getrefcount(pair.wire) for pair in pairs])
+    assert counts[1] == counts[2]
+
+
+def test_one_turn_at_a_time(tls: SSL.Context) -> None:
+    """A second thread is refused, and the first goes on."""
+    part = native()
+    pair = Pair(part, tls)
+    reactor = Reactor(part, [pair])
+    got: list[Any] = []
+    refused = False
+    thread = Thread(target=lambda: got.append(reactor.turn(20)))
+    thread.start()
+    while not refused:
+        try:
+            reactor.turn(0)
+        except RuntimeError:
+            refused = True
+    pair.there.sendall(HI)
+    thread.join()
+    assert got == [([(pair.wire, [b"hi"], b"", False)], [])]
+    reactor.epoll.close()
+    pair.close()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        (0, {}, 0),
+        (0, {}, 0, 16, 0),
+        ("epoll", {}, 0, 16),
+        (-1, {}, 0, 16),
+        (0, [], 0, 16),
+        (0, {}, "0", 16),
+        (0, {}, 0, 1.5),
+        (0, {}, 0, 2**70),
+    ],
+)
+def test_wrong_arguments(arguments: tuple[Any, ...]) -> None:
+    """Arguments of other kinds are refused, and nothing is left busy."""
+    for _ in range(2):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            native().turn(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [(), (b"", 1), ("", 1, 1), (b"", "1", 1), (b"", 1, None)])
+def test_wrong_arguments_of_take(arguments: tuple[Any, ...]) -> None:
+    """Those of `take` too."""
+    with pytest.raises(TypeError):
+        native().take(*arguments)
+
+
+def test_a_descriptor_that_is_none(part: ModuleType) -> None:
+    """An error of the wait is raised."""
+    epoll = select.epoll()
+    epoll.close()
+    with pytest.raises((OSError, ValueError)):
+        part.turn(epoll, {}, 0, 1)
+
+
+DATA: Final = st.lists(
+    st.one_of(
+        st.builds(client_frame, st.binary(max_size=300), st.sampled_from([1, 1, 1, 2, 9, 10])),
+        st.builds(client_frame, st.text(max_size=80).map(str.encode)),
+        st.just(PONG),
+        st.binary(max_size=12),
+    ),
+    max_size=6,
+).map(b"".join)
+
+
+@given(DATA, st.integers(-1, 5), st.sampled_from([-1, 0, 1, 10, 125, 126, LONGEST]))
+def test_both_take_the_same(data: bytes, most: int, longest: int) -> None:
+    """Python and C take the same frames of any bytes."""
+    taken = native().take(data, most, longest)
+    assert taken == take(data, most, longest)
+    frames, rest = taken
+    assert data.endswith(rest)
+    assert len(frames) <= max(most, 0)
+
+
+class FrameEnd(End):
+    """An end whose frames are read by `turn`."""
+
+    def connectionMade(self) -> None:
+        self.transport.longest = LONGEST
+        self.frames: list[bytes | None] = []
+        super().connectionMade()
+
+    def frames_received(self, frames: list[bytes | None], rest: bytes) -> None:
+        self.frames += frames
+        self.changed()
+        if rest:
+            self.dataReceived(rest)
+
+
+class TurnKeysTest(test_tls.KeysTest):
+    """Peers that change their keys, where `turn` reads."""
+
+    protocol = FrameEnd
+
+    def watch(self, end: End) -> list[str]:
+        """What the reactor does for the connection from now on, and its turns."""
+        called = super().watch(end)
+        iterate = self.reactor.doIteration
+
+        def watched(timeout: float | None) -> None:
+            if end.transport.open and end.transport.longest:
+                called.append("turn")
+            iterate(timeout)
+
+        self.patch(self.reactor, "doIteration", watched)
+        return called
+
+    async def turns(self, count: int = 5) -> None:
+        """Let the reactor turn so many times."""
+        await super().turns(count)
+
+
+class TurnPeersEndTest(test_tls_closing.PeersEndTest):
+    """Peers that end the connection, where `turn` reads."""
+
+    protocol = FrameEnd
+
+
+class TurnTest(PortTest):
+    """Connections that `turn` reads, on a real reactor."""
+
+    protocol = FrameEnd
+    ends: Any
+
+    async def two(self) -> tuple[Any, Any, Any, Any]:
+        """Two connections, and their peers."""
+        first, peer = await self.connect()
+        second, other = await self.connect()
+        return first, peer, second, other
+
+    async def test_frames(self) -> None:
+        """Frames are told, and what is behind them."""
+        end, peer, _, _ = await self.two()
+        peer.sendall(HI * 20 + PONG)
+        await end.until(lambda: end.received)
+        assert end.frames == [b"hi"] * 16
+        assert end.received == HI * 4 + PONG
+
+    async def test_an_end_behind_frames(self) -> None:
+        """What was said before the end is told before it."""
+        end, peer, _, _ = await self.two()
+        peer.sendall(HI)
+        peer.setblocking(False)
+        with pytest.raises(OSError):  # noqa: PT011
+            peer.unwrap()
+        assert await end.lost() is ConnectionDone
+        assert end.frames == [b"hi"]
+
+    async def test_a_reset(self) -> None:
+        """So it is before a reset, as far as that leaves it, and nobody else ends."""
+        end, peer, other, another = await self.two()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        another.sendall(HI)
+        assert await end.lost() is ConnectionLost
+        await other.until(lambda: other.frames)
+
+    async def test_a_bug(self) -> None:
+        """It ends its connection only, and is in the log."""
+
+        class Buggy(Exception):
+            pass
+
+        def bug(*_: Any) -> None:
+            raise Buggy
+
+        end, peer, other, another = await self.two()
+        self.patch(end, "frames_received", bug)
+        peer.sendall(HI)
+        another.sendall(HI)
+        assert await end.lost() is Buggy
+        await other.until(lambda: other.frames)
+        assert len(self.flushLoggedErrors(Buggy)) == 1
+
+    async def told_first(self, ends_other: Callable[[Any], None]) -> Any:
+        """
+        Have both say something at once.  Return the one that is told second, and its peer; the
+        other ends it when it is told.
+        """
+        first, peer, second, other = await self.two()
+        told: list[Any] = []
+
+        def tells(end: Any, another: Any) -> Callable[..., None]:
+            def received(frames: list[bytes | None], _: bytes) -> None:
+                told.append(end)
+                if another not in told:
+                    ends_other(another.transport)
+                end.frames += frames
+                first.changed()
+
+            return received
+
+        self.patch(first, "frames_received", tells(first, second))
+        self.patch(second, "frames_received", tells(second, first))
+        peer.sendall(HI)
+        other.sendall(HI)
+        descriptors = [first.transport.fileno(), second.transport.fileno()]
+        while len(select.select(descriptors, (), (), PATIENCE)[0]) < 2:
+            pass
+        await first.until(lambda: first.frames or second.frames)
+        await deferLater(self.reactor, 0, lambda: None)
+        return (second, other) if told[0] is first else (first, peer)
+
+    async def test_aborted_meanwhile(self) -> None:
+        """A connection that another's message has cut off is told nothing any more."""
+        end, _ = await self.told_first(lambda transport: transport.abortConnection())
+        assert await end.lost() is ConnectionAborted
+        assert end.frames == []
+
+    async def test_closed_meanwhile(self) -> None:
+        """Nor is one that another's message has closed."""
+        end, peer = await self.told_first(lambda transport: transport.loseConnection())
+        await in_thread(peer.close)
+        await end.lost()
+        assert end.frames == []
+
+    async def test_lost_meanwhile(self) -> None:
+        """Nor one that is gone already, whose SSL is freed."""
+        end, _ = await self.told_first(
+            lambda transport: transport.connectionLost(Failure(ConnectionLost()))
+        )
+        assert end.reason is ConnectionLost
+        assert end.frames == []
+
+    async def test_paused(self) -> None:
+        """Of a connection that is paused nothing is read."""
+        end, peer, other, another = await self.two()
+        end.transport.pauseProducing()
+        peer.sendall(HI)
+        another.sendall(HI)
+        await other.until(lambda: other.frames)
+        assert end.frames == []
+        end.transport.resumeProducing()
+        await end.until(lambda: end.frames)
