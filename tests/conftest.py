@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ from tests.support import Browser, Port, World
 from tests.support.selection import Selection
 
 # Examples store messages on a real disk, which takes the time that it takes.
-settings.register_profile("livechat", deadline=None)
+settings.register_profile("livechat", deadline=None, max_examples=50)
+settings.register_profile("soak", deadline=None, max_examples=1_000)
 settings.load_profile("livechat")
 
 
@@ -24,9 +28,21 @@ LIVE = HERE / "live"
 LONG = ("test_hostile.py", "test_memory.py", "test_protocol.py")
 
 
+#: A directory in memory, and the bytes that must be free there: thousands of tests make databases,
+#: and a disk takes longer to write them than all else takes.
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
+
+
 def pytest_configure() -> None:
-    """Have Python look for garbage as seldom as in a daemon."""
+    """
+    Have Python look for garbage as seldom as in a daemon, and put temporary files where they
+    cost least, unless TMPDIR says where.
+    """
     collect_garbage_rarely()
+    usable = "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK | os.X_OK)
+    if usable and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def pytest_collection_finish() -> None:

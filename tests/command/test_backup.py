@@ -13,6 +13,7 @@ import pytest
 from livechat.command import backup
 from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
+from tests.backends.disk import Disk, say, shown
 from tests.command.conftest import Command
 
 
@@ -88,6 +89,25 @@ def test_one_of_before_stays_until_the_new_one_is_whole(
     assert "No space left" in command("backup", str(target)).err
     assert target.read_text() == "of before"
     assert left_over(tmp_path) == []
+
+
+def test_the_newest_messages(tmp_path: Path, command: Command) -> None:
+    """A backup of a store that is used has what is in its journal; a start from it finds that."""
+    disk = Disk(tmp_path / "state")
+    store = disk.store()
+    say(store, "a", "b")
+    store.sweep()
+    say(store, "c")
+    assert command("backup", str(tmp_path / "b.tar")).code == 0
+    say(store, "d")
+    disk.close()
+    with tarfile.open(tmp_path / "b.tar") as archive:
+        archive.extractall(tmp_path / "restored", filter="data")
+    restored = Disk(tmp_path / "restored")
+    store = restored.store()
+    assert shown(store) == [1, 2, 3]
+    assert say(store, "e") == [4]
+    restored.close()
 
 
 def test_a_broken_database(state: Path, command: Command, tmp_path: Path) -> None:

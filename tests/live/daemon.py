@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -27,7 +27,7 @@ from argon2 import PasswordHasher
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Close
 
-from tests.live.forking import run, template
+from tests.live.forking import Forked, run, template
 
 _T = TypeVar("_T")
 
@@ -123,12 +123,9 @@ class Daemon:
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
         variables = {name: value for name, value in given.items() if value is not None}
         command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options]
-        reading, output = os.pipe()
-        self._output = FileIO(reading)
         forks = twistd is None and template().suits(variables)
-        self.process = (template().start if forks else run)(command, directory, variables, output)
-        os.close(output)
-        self.log = Output(reading)
+        self.process, self._output = _launched(command, directory, variables, forks=forks)
+        self.log = Output(self._output.fileno())
         try:
             self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/")[1])
             self.log.wait_for("livechat.+ is ready")
@@ -252,6 +249,39 @@ class Daemon:
             assert len(made) < 20 * count, "a worker gets no connections"
             made.append(self.socket(room, **options))
         return made
+
+
+def _launched(
+    command: Sequence[str], directory: Path, variables: Mapping[str, str], *, forks: bool
+) -> tuple[Forked | subprocess.Popen[bytes], FileIO]:
+    """A process, and where to read what it writes."""
+    reading, output = os.pipe()
+    source = FileIO(reading)
+    process = (template().start if forks else run)(command, directory, variables, output)
+    os.close(output)
+    return process, source
+
+
+def refused(
+    directory: Path, *options: str, twistd: str | None = None, **environment: str
+) -> list[str]:
+    """
+    The lines that a daemon says which does not start; it must end with exit code 1.
+
+    @param twistd: the program, as for `Daemon`.
+    """
+    variables = {**os.environ, **environment}
+    command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", *options]
+    forks = twistd is None and template().suits(variables)
+    process, source = _launched(command, directory, variables, forks=forks)
+    with source:
+        try:
+            said = Output(source.fileno())
+            assert process.wait(PATIENCE) == 1, said.text
+            said.close()
+        finally:
+            process.kill()
+    return said.text.splitlines()
 
 
 class Member:

@@ -15,11 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final
 
 PROGRAM: Final = Path(__file__).with_name("template.py")
@@ -43,8 +43,13 @@ def run(
     )
 
 
+#: Seconds that a daemon of another program may live: as long as all its tests.
+LONGEST_LIFE: Final = 120.0
 #: Variables that a daemon reads when it has imported everything; a test's own do not count.
-READ_LATE: Final = re.compile(r"LIVECHAT_\w+|REDIS_URL|RUNTIME_DIRECTORY|PYTEST_CURRENT_TEST")
+#: Tests give a PYTHONPATH only for what options name.
+READ_LATE: Final = re.compile(
+    r"LIVECHAT_\w+|REDIS_URL|RUNTIME_DIRECTORY|PYTHONPATH|PYTEST_CURRENT_TEST"
+)
 
 
 class Template:
@@ -134,3 +139,42 @@ class Forked:
 
 
 template: Final = cache(Template)
+
+
+@contextmanager
+def forks_on_demand(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
+    """
+    A port of this machine at which other programs get daemons, one for each connection.
+
+    They send a line of JSON, ``{"directory": "/…", "options": […]}``.  What comes back is the
+    daemon's output, and somewhere in it a line ``pid …``; it ends when the daemon is gone.
+
+    @param command: what goes before the options.
+    """
+
+    def serve(connection: socket.socket) -> None:
+        with connection, connection.makefile() as lines:
+            asked = json.loads(lines.readline())
+            given = [*command, *asked["options"]]
+            directory = Path(asked["directory"])
+            made = template().start(given, directory, environment, connection.fileno())
+            connection.sendall(b"pid %d\n" % made.pid)
+            made.wait(LONGEST_LIFE)
+
+    def listen() -> None:
+        while True:
+            connection, _ = listening.accept()
+            if not going:
+                connection.close()
+                return
+            Thread(target=serve, args=[connection], daemon=True).start()
+
+    going = True
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        thread = Thread(target=listen, daemon=True)
+        thread.start()
+        yield address[1]
+        going = False
+        socket.create_connection(address).close()
+        thread.join()

@@ -68,6 +68,8 @@ def main() -> None:
         os.chdir(request["directory"])
         os.environ.clear()
         os.environ.update(request["environment"])
+        # Behind the program's own folder, as Python puts it.  Plugins are not looked for there.
+        sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         sys.argv = request["run"]
         sys.exit(twisted.scripts.twistd.run())
 

@@ -118,14 +118,14 @@ def test_a_restart_in_good_order(
 
 
 def test_offline(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Without a network for ten seconds nothing is lost, in either direction."""
+    """Without a network for longer than it is hoped for nothing is lost, in either direction."""
     ann, bob = (visitor().join("offline", name) for name in ("Ann", "Bob"))
     ann.says("before")
     bob.hears("before")
     ann.tab.context.set_offline(True)
     bob.says("to nobody")
     ann.says("from nowhere")
-    ann.page.wait_for_timeout(10_000)
+    expect(ann.banner).to_contain_text("Reconnecting…")
     bob.hears("before", "to nobody")
     ann.tab.context.set_offline(False)
     for each in (ann, bob):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
-from tests.live.daemon import PATIENCE, TWISTD, Daemon
+from tests.live.daemon import Daemon, refused
 
 
 def test_full_disk(start: Callable[..., Daemon]) -> None:
@@ -112,18 +111,8 @@ def test_a_broken_file_of_maps(start: Callable[..., Daemon]) -> None:
     file = first.directory / "state" / "maps.sqlite3"
     whole = file.read_bytes()
     file.write_bytes(broken := whole[: len(whole) // 2])
-    refused = subprocess.run(
-        [TWISTD, "--nodaemon", "--pidfile=", "livechat", "--port=0"],
-        cwd=first.directory,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert refused.returncode == 1
-    lines = (refused.stdout + refused.stderr).strip().splitlines()
-    assert len(lines) == 1
-    assert f"{file} is broken" in lines[0]
+    (line,) = refused(first.directory, "--port=0")
+    assert f"{file} is broken" in line
     second = start("--without-maps=on")
     second.log.wait_for("--without-maps")
     assert json.loads(second.curl(f"{second.url}/readyz")) == {"status": "ready"}

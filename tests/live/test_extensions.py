@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import PATIENCE, TWISTD, Daemon
+from tests.live.daemon import PATIENCE, TWISTD, Daemon, refused
 
 Start = Callable[..., Daemon]
 
@@ -48,24 +46,6 @@ class Faulty(ExtensionBase):
     def listeners(self, config):
         return [Listener()]
 """
-
-
-def refused(directory: Path, *options: str, **environment: str) -> list[str]:
-    """What twistd prints when it does not start; it must end with exit code 1."""
-    ran = subprocess.run(
-        [
-            TWISTD,
-            "--nodaemon", "--pidfile=", "livechat", "--port=0", *options,
-        ],
-        cwd=directory,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )  # fmt: skip
-    assert ran.returncode == 1
-    return (ran.stdout + ran.stderr).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +89,7 @@ def refused(directory: Path, *options: str, **environment: str) -> list[str]:
 )
 def test_broken(tmp_path: Path, options: list[str], line: str) -> None:
     """Whatever keeps an extension from being loaded is one line and exit code 1."""
-    (printed,) = refused(tmp_path, *options)
+    (printed,) = refused(tmp_path, "--port=0", *options)
     assert printed.startswith(line)
 
 
@@ -118,20 +98,21 @@ def test_broken_plugin(tmp_path: Path) -> None:
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "livechat_acme.py").write_text("import nothere")
-    *_, last = refused(tmp_path, PYTHONPATH=str(tmp_path))
+    *_, last = refused(tmp_path, "--port=0", twistd=TWISTD, PYTHONPATH=str(tmp_path))
     assert last.startswith(f"livechat: the plugin {plugins}/livechat_acme.py cannot be imported")
     assert last.endswith("line 1)")
 
 
-def test_plugin(start: Start, tmp_path: Path) -> None:
+def test_plugin(tmp_path: Path) -> None:
     """A plugin that is installed is loaded without being asked for, and said to be."""
     plugins = tmp_path / "twisted" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "livechat_acme.py").write_text(
         "from examples.memory_backend import Memory\nmemory = Memory()"
     )
-    daemon = start("--backend=memory:", PYTHONPATH=str(tmp_path))
-    assert "Loaded the plugin twisted.plugins.livechat_acme.memory." in daemon.log.text
+    found = {"PYTHONPATH": str(tmp_path)}
+    with Daemon(tmp_path, "--backend=memory:", twistd=TWISTD, environment=found) as daemon:
+        assert "Loaded the plugin twisted.plugins.livechat_acme.memory." in daemon.log.text
 
 
 def test_word_filter(start: Start, tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def test_the_end(tmp_path: Path, number: signal.Signals) -> None:
     ("variables", "suits"),
     [
         ({"LIVECHAT_MAX_MESSAGE": "3", "RUNTIME_DIRECTORY": "/nowhere"}, True),
-        ({"PYTHONPATH": "/nowhere"}, False),
+        ({"PYTHONPATH": "/nowhere"}, True),
+        ({"PYTHONHASHSEED": "0"}, False),
         ({"prometheus_multiproc_dir": "/nowhere"}, False),
         ({"PATH": None}, False),
     ],

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.live.daemon import CHEAP, ROOT, TWISTD, tool
+from tests.live.forking import forks_on_demand
 
 CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
@@ -21,23 +22,25 @@ LARGEST = 10_496
 
 def test_in_node() -> None:
     """Node's test runner, with a real daemon, and with a server that plays."""
-    environment = {**os.environ, **CHEAP, "TWISTD": TWISTD}
-    # They wait most of the time, and so do it together.
-    running = [
-        subprocess.Popen(
-            ["node", "--no-warnings", "--test", file],
-            cwd=CLIENTS,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for file in TESTS
-    ]
-    for process in running:
-        report, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, report
-        assert int(re.findall(r"# pass (\d+)", report)[0]) >= 15, report
+    environment = {**os.environ, **CHEAP}
+    command = [TWISTD, "--nodaemon", "--pidfile=", "livechat"]
+    with forks_on_demand(command, environment) as port:
+        # They wait most of the time, and so do it together.
+        running = [
+            subprocess.Popen(
+                ["node", "--no-warnings", "--test", file],
+                cwd=CLIENTS,
+                env={**environment, "DAEMONS": str(port)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for file in TESTS
+        ]
+        for process in running:
+            report, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, report
+            assert int(re.findall(r"# pass (\d+)", report)[0]) >= 15, report
 
 
 def test_types() -> None:

@@ -9,38 +9,31 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.live.daemon import PATIENCE, TWISTD, Daemon, Member, eventually, rest
+from tests.live.daemon import CHEAP, PATIENCE, TWISTD, Daemon, Member, eventually, refused, rest
 from tests.support import HANDSHAKE, request
 
 
 @pytest.fixture(scope="module")
-def twistd() -> str:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """The program that everybody runs."""
-    return TWISTD
+    directory = tmp_path_factory.mktemp("daemon")
+    with Daemon(
+        directory, "--rate=0", "--rate-per-ip=0", twistd=TWISTD, environment=CHEAP
+    ) as running:
+        yield running
 
 
 def fails(directory: Path, *options: str, **environment: str) -> str:
     """What the daemon says when it does not start: one line."""
-    ran = subprocess.run(
-        [TWISTD, "--nodaemon", "--pidfile=", "livechat", *options],
-        cwd=directory,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert ran.returncode != 0
-    lines = (ran.stdout + ran.stderr).strip().splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("livechat: ")
-    return lines[0]
+    (line,) = refused(directory, *options, **environment)
+    assert line.startswith("livechat: ")
+    return line
 
 
 def test_start(daemon: Daemon) -> None:

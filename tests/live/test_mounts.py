@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import PATIENCE, TWISTD, Daemon, rest
+from tests.live.daemon import Daemon, refused, rest
 
 Start = Callable[..., Daemon]
 
@@ -121,19 +120,6 @@ def test_unread_file(tmp_path: Path, site: dict[str, str]) -> None:
 )
 def test_broken(tmp_path: Path, site: dict[str, str], options: list[str], line: str) -> None:
     """Whatever cannot be mounted is one line and exit code 1."""
-    ran = subprocess.run(
-        [
-            TWISTD,
-            "--nodaemon", "--pidfile=", "livechat", "--port=0",
-            *(f"--mount={option}" for option in options),
-        ],
-        cwd=tmp_path,
-        env=os.environ | site,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )  # fmt: skip
-    (printed,) = (ran.stdout + ran.stderr).splitlines()
+    mounts = [f"--mount={option}" for option in options]
+    (printed,) = refused(tmp_path, "--port=0", *mounts, **site)
     assert printed.startswith(f"livechat: {line}")
-    assert ran.returncode == 1

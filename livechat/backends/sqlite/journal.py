@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
 from typing import Final, NamedTuple
 
@@ -154,17 +154,12 @@ class Journal:
         """A transaction has failed, or there may be others: read it anew with the next opening."""
         self._known, self._after = False, None
 
-    def look_up(self, db: sqlite3.Connection, names: Iterable[str]) -> dict[str, Room]:
-        """Find the rooms with these names; those that have no row are left out."""
-        found: dict[str, Room] = {}
-        missing: list[str] = []
-        for name in names:
-            room = self.rooms.get(name)
-            if room is None:
-                missing.append(name)
-            else:
-                found[name] = room
-        if missing:
+    def look_up(self, db: sqlite3.Connection, names: Collection[str]) -> dict[str, Room]:
+        """Find the rooms with these names, all different; those that have no row are left out."""
+        rooms = self.rooms
+        found = {name: rooms[name] for name in names if name in rooms}
+        if len(found) < len(names):
+            missing = [name for name in names if name not in found]
             (rows,) = db.execute(_BY_NAME, (json.dumps(missing),)).fetchone()
             for name, number, top, event, floor, time in _found.decode(rows):
                 found[name] = Room(number, top, event, floor, top, time, [])

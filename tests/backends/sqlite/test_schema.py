@@ -8,12 +8,23 @@ from contextlib import closing
 from hashlib import blake2b
 
 import pytest
+from msgspec import Raw
 
 from livechat.backends.sqlite import schema
 from livechat.errors import StartError
-from livechat.protocol.messages import Amended, Draft, Gone, Message, Retracted, Retraction
+from livechat.protocol.messages import (
+    Amended,
+    Draft,
+    Edit,
+    Gone,
+    Message,
+    Retracted,
+    Retraction,
+    User,
+)
 from livechat.system.wallclock import DAY
 from tests.backends.disk import Disk, say, shown
+from tests.backends.older import check_many, downgrade, say_many
 
 
 def test_newer_schema(disk: Disk) -> None:
@@ -52,54 +63,6 @@ def test_no_database(disk: Disk, content: bytes) -> None:
     assert say(store, "a") == [1]
 
 
-#: Up to version 7.
-_RECENT = """
-CREATE TABLE recent (
-    room    INTEGER NOT NULL REFERENCES rooms,
-    seq     INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
-    message TEXT NOT NULL,
-    user    TEXT,
-    kind    INTEGER NOT NULL DEFAULT 0,
-    extra   TEXT
-) STRICT;
-CREATE INDEX recent_by_room ON recent (room, seq);
-INSERT INTO recent
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-FROM journal, json_each(entries);
-UPDATE rooms SET (top, time) =
-    (SELECT max(seq), max(time) FROM (SELECT * FROM recent UNION ALL SELECT * FROM messages)
-     WHERE room = rooms.id);
-DROP TABLE journal;
-"""
-
-
-def downgrade(disk: Disk, version: int) -> None:
-    """Make the file what an earlier livechat would have made; the newest are in `recent`."""
-    with closing(sqlite3.connect(disk.path)) as db:
-        db.executescript(_RECENT)
-    if version < 7:
-        disk.change("DROP TABLE pace")
-        disk.change("ALTER TABLE rooms DROP COLUMN floor")
-    if version < 6:
-        for column in ("kind", "extra"):
-            disk.change(f"ALTER TABLE messages DROP COLUMN {column}")
-            disk.change(f"ALTER TABLE recent DROP COLUMN {column}")
-        disk.change("ALTER TABLE rooms DROP COLUMN event")
-    if version < 5:
-        disk.change("DROP TABLE maps")
-    if version < 4:
-        disk.change("DROP TABLE clock")
-    if version < 3:
-        disk.change("DROP TABLE nonces")
-        disk.change("ALTER TABLE messages DROP COLUMN user")
-        disk.change("ALTER TABLE recent DROP COLUMN user")
-    if version < 2:
-        disk.change("INSERT INTO messages SELECT * FROM recent")
-        disk.change("DROP TABLE recent")
-    disk.change(f"PRAGMA user_version = {version}")
-
-
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
 def test_older_schema(disk: Disk, version: int) -> None:
     """A file of an earlier livechat is taken on, with all that it holds."""
@@ -116,6 +79,44 @@ def test_older_schema(disk: Disk, version: int) -> None:
     assert [type(each) for each in store.read("r", 0, 9).entries] == [
         Gone, Message, Gone, Retracted,
     ]  # fmt: skip
+
+
+def test_entries_of_the_schema_before(disk: Disk) -> None:
+    """What was edited and taken back is so still, wherever it was."""
+    store = disk.store(messages=6)
+    author = User("1", "Ann")
+    for moved in (True, False):
+        say(store, "a", "c")
+        drafts = [Draft("r", text, author, data=Raw(b'{"a":1}')) for text in "de"]
+        (first, second) = store.write(drafts)
+        assert isinstance(first, Message)
+        assert isinstance(second, Message)
+        store.write([Edit("r", first.seq, "f", author.subject)])
+        store.write([Retraction("r", (second.seq,), author.subject)])
+        if moved:
+            store.sweep()
+    before = store.read("r", 0, 99)
+    disk.close()
+    downgrade(disk, 7)
+    disk.change("UPDATE recent SET message = 'c' || char(0) || 'b' WHERE message = 'c'")
+    store = disk.store(messages=6)
+    after = store.read("r", 0, 99)
+    assert after.messages[1].message == "c\0b"
+    assert after.entries[2:] == before.entries[2:]
+    assert after.position == before.position
+    assert say(store, "g") == [13]
+    store.sweep()
+    assert shown(disk.store(messages=6)) == [8, 9, 13]
+    assert disk.rows() == list(range(8, 14))
+
+
+def test_many_messages_of_the_schema_before(disk: Disk) -> None:
+    """A large file is upgraded in one step; everything is where it was, and goes on."""
+    disk.store()
+    disk.close()
+    downgrade(disk, 7)
+    say_many(disk, 7)
+    check_many(disk)
 
 
 def test_nonces_of_an_older_schema(disk: Disk) -> None:
