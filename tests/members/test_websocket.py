@@ -31,6 +31,7 @@ from livechat.protocol.messages import Message
 from livechat.rooms import recovery
 from livechat.rooms.member import IClient
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
+from tests.support.examples import examples
 
 HI = client_frame(b'{"message": "hi"}')
 
@@ -77,7 +78,7 @@ def test_leaving(port: Port) -> None:
     assert port.world.hub.members("r") == 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(1, 200), max_size=12))
 def test_any_pieces(port: Port, cuts: list[int]) -> None:
     """It does not matter where the stream of frames is cut."""
