@@ -148,7 +148,7 @@ class IMessageLog(Interface):
 
     def retain(of: Callable[[str], tuple[int, int]]) -> None:
         """
-        Keep less of some rooms.
+        Keep less of some rooms.  Called again whenever that may have changed.
 
         @param of: finds for a room how many entries it keeps, and for how many seconds; 0 for
             what the server keeps, which no room exceeds.  May be called in any thread.

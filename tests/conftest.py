@@ -17,7 +17,8 @@ from tests.support import Browser, Port, World
 from tests.support.selection import Selection
 
 # Examples store messages on a real disk, which takes the time that it takes.
-settings.register_profile("livechat", deadline=None)
+settings.register_profile("livechat", deadline=None, max_examples=50)
+settings.register_profile("soak", deadline=None, max_examples=1_000)
 settings.load_profile("livechat")
 
 

@@ -14,6 +14,7 @@ from livechat.limits.rates import Rate
 from livechat.rooms import recovery
 from tests.members.test_session import KEY, Client
 from tests.support import World
+from tests.support.examples import examples
 from tests.support.transcripts import Transcript
 
 _STEPS = some.lists(
@@ -125,7 +126,9 @@ class Play:
 
 @given(steps=_STEPS, limit=some.sampled_from((0, 4)), page=some.sampled_from((2, 500)))
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_interleaving(
     make_world: Callable[..., World],

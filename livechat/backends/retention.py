@@ -49,12 +49,15 @@ class RoomRetention:
     def __init__(self, server: Retention) -> None:
         self.server = server
         self._of: Callable[[str], tuple[int, int]] | None = None
+        # How often rooms have been told to keep something else.
+        self.changes = 0
         # By what rooms ask for: stores need this for each room of each group.
         self._made: dict[tuple[int, int], Retention] = {}
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
         """As `livechat.interfaces.IMessageLog.retain`."""
         self._of = of
+        self.changes += 1
 
     def of(self, room: str) -> Retention:
         """Return what *room* keeps; may be called in any thread."""

@@ -29,7 +29,7 @@ _LONGEST_LENGTH: Final = 9
 _HEAD: Final = (
     rb"(?=%b)(GET|POST) ([!-~]++) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]++:[\t -~]*+\r\n){1,%d}+)\r\n"
 )
-_FIELD: Final = re.compile(r"([^:]++):([^\r]*+)\r\n")
+_FIELD: Final = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
 #: Fields on which it depends how a request is read.
 _UNUSUAL: Final = frozenset({"transfer-encoding", "expect"})
 
@@ -69,11 +69,7 @@ class ShortWay:
         found = self._head.match(data, 0, LONGEST_HEAD)
         if found is None:
             return None
-        headers: dict[str, tuple[str, ...]] = {}
-        for given, value in _FIELD.findall(found[3].decode("ascii")):
-            name = given.lower()
-            values = (value.strip(" \t"),)
-            headers[name] = headers[name] + values if name in headers else values
+        headers = _headers(found[3].decode("ascii"))
         if not _UNUSUAL.isdisjoint(headers) or _closes(headers):
             return None
         start = found.end()
@@ -81,6 +77,19 @@ class ShortWay:
         if not start <= stop <= len(data) or stop - start > max_body:
             return None
         return Whole(found[1], found[2], headers, data[start:stop], data[stop:])
+
+
+def _headers(lines: str) -> dict[str, tuple[str, ...]]:
+    """All values by lower-case name, of lines that are well formed."""
+    fields = _FIELD.findall(lines)
+    found: dict[str, tuple[str, ...]] = {name.lower(): (value,) for name, value in fields}
+    if len(found) < len(fields) or " \r" in lines or "\t\r" in lines:
+        # A field is repeated, or has blanks behind it.
+        found = {}
+        for name, value in fields:
+            key = name.lower()
+            found[key] = (*found.get(key, ()), value.rstrip("\t "))
+    return found
 
 
 def _closes(headers: dict[str, tuple[str, ...]]) -> bool:

@@ -16,6 +16,7 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -37,6 +38,7 @@ from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import Renew, make_session
 from livechat.members.turns import NextTurn
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -165,12 +167,19 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         if self.session is not None:
             self.session.control_received()
 
-    def ask_for_life(self) -> None:
-        """Ping; whatever comes next is an answer."""
+    def asked_for_life(self) -> None:
+        """Whatever comes next is an answer to a ping."""
         self._pinged = True
+
+    def pinged(self, sent: int) -> None:
+        """
+        Send the rest of a ping.
+
+        @param sent: the bytes that were sent; -1 if the wire was not ready for any.
+        """
         # Behind frames that the peer does not read a ping would only wait as well.
-        if not self._paused:
-            self.write(PING)
+        if sent >= 0 or not self._paused:
+            self.went(PING, sent)
 
     def too_slow(self) -> None:
         """Close with 4008, which the peer sees if it reads again in time."""
@@ -379,7 +388,12 @@ class SocketFactory(WebSocketServerFactory):
         # First, so that one which is closed meanwhile has none.
         self.unanswered.start_all(sockets)
         for socket in sockets:
+            socket.asked_for_life()
+        left = write_all([socket.wire for socket in sockets], PING, 0, len(sockets))
+        # First those of whose ping something has begun: the rest must be written next.
+        for index, sent in sorted(left, key=itemgetter(1), reverse=True):
+            socket = sockets[index]
             try:
-                socket.ask_for_life()
+                socket.pinged(sent)
             except Exception:  # noqa: BLE001 - whatever it is, the others are pinged
                 socket.met_a_bug()

@@ -31,8 +31,18 @@
 #include <limits.h>
 #include <stddef.h>
 
-/* Bytes that one call sends to one connection. */
-enum { MOST_SENT = 128 * 1024 };
+enum {
+    /* Bytes that one call sends to one connection. */
+    MOST_SENT = 128 * 1024,
+    /* By how many a loop is ahead of itself with what it asks memory for: a thousand
+       connections are not in the processor's caches when their turn comes. */
+    WIRES_AHEAD = 4,
+    SSLS_AHEAD = 2,
+};
+
+#ifndef __GNUC__
+#define __builtin_prefetch(address) ((void)(address))
+#endif
 
 /* ---- OpenSSL, as pyOpenSSL has it ---- */
 
@@ -194,6 +204,13 @@ static int is_clear(PyObject *each)
     return PyObject_TypeCheck(each, wire_type) && wire->ready && wire->direct && wire->address;
 }
 
+/* Ask for the memory of a wire, which other objects may be as well. */
+static void prefetch(PyObject *each)
+{
+    __builtin_prefetch(each);
+    __builtin_prefetch((char *)each + offsetof(Wire, busy));
+}
+
 /*
  * Note the wires of *list* from *start* on that may be written to, and hold them.
  * None may be if the data does not *fit* into a call of OpenSSL.
@@ -203,6 +220,8 @@ static void gather(Write *writes, PyObject *list, Py_ssize_t start, Py_ssize_t c
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *each = PyList_GetItem(list, start + i); /* borrowed; in range */
 
+        if (i + WIRES_AHEAD < count)
+            prefetch(PyList_GetItem(list, start + i + WIRES_AHEAD));
         writes[i] = (Write){NULL, NULL, -1};
         if (fits && is_clear(each)) {
             Py_INCREF(each);
@@ -243,9 +262,12 @@ static int send_to(void *ssl, const char *data, int size)
 /* Do the writes.  Runs without the GIL. */
 static void send_all(Write *writes, Py_ssize_t count, const char *data, int size)
 {
-    for (Py_ssize_t i = 0; i < count; i++)
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (i + SSLS_AHEAD < count)
+            __builtin_prefetch(writes[i + SSLS_AHEAD].ssl);
         if (writes[i].ssl)
             writes[i].sent = send_to(writes[i].ssl, data, size);
+    }
 }
 
 /* List index and bytes sent of the writes that are not done. */

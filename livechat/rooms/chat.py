@@ -120,7 +120,10 @@ class Chat:
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self._make_moderation(backend, rules, time)
-        backend.messages.retain(self.settings.retained)
+        retain = backend.messages.retain
+        retain(self.settings.retained)
+        # Again: rooms that keep less now are to be looked at, though nobody says anything.
+        self.settings.watch(lambda _: retain(self.settings.retained))
 
     def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
         self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)

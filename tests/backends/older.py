@@ -26,6 +26,8 @@ UPDATE rooms SET (top, time) =
     (SELECT max(seq), max(time) FROM (SELECT * FROM recent UNION ALL SELECT * FROM messages)
      WHERE room = rooms.id);
 DROP TABLE journal;
+DROP INDEX rooms_by_due;
+ALTER TABLE rooms DROP COLUMN due;
 """
 
 

@@ -25,6 +25,7 @@ from livechat.net import _slow
 from livechat.net.dispatch import MOST_AT_ONCE
 from tests.net.wires import native
 from tests.support import client_frame
+from tests.support.examples import examples
 
 MOST: Final = 70_000
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -234,7 +235,7 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 2_000), max_size=8))
 @example([client_frame(b"hi")] * 3, [])
 @example([client_frame(b"hi")] * (MOST_AT_ONCE - 1) + [client_frame(b"", CLOSE)], [])

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
+from livechat.members import websocket
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
 from livechat.members.websocket import (
@@ -31,6 +32,7 @@ from livechat.protocol.messages import Message
 from livechat.rooms import recovery
 from livechat.rooms.member import IClient
 from tests.support import HANDSHAKE, MAX_UNSENT, Port, Wire, World, client_frame, request
+from tests.support.examples import examples
 
 HI = client_frame(b'{"message": "hi"}')
 
@@ -77,7 +79,7 @@ def test_leaving(port: Port) -> None:
     assert port.world.hub.members("r") == 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(st.lists(st.integers(1, 200), max_size=12))
 def test_any_pieces(port: Port, cuts: list[int]) -> None:
     """It does not matter where the stream of frames is cut."""
@@ -374,6 +376,23 @@ def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
     assert other.received() == b"\x89\x00"
 
 
+def test_a_ping_of_which_the_wire_took_a_part(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rest goes out before anything else is done; what the wire took is not sent again."""
+    one, two, three = wires = [port.socket() for _ in range(3)]
+    told: list[Wire] = []
+    pinged = Socket.pinged
+
+    def noted(socket: Socket, sent: int) -> None:
+        told.extend(wire for wire in wires if wire.protocol is socket)
+        pinged(socket, sent)
+
+    monkeypatch.setattr(Socket, "pinged", noted)
+    monkeypatch.setattr(websocket, "write_all", lambda *_: [(0, -1), (2, 1)])
+    port.world.clock.advance(PING_EVERY)
+    assert told == [three, one]
+    assert (one.received(), two.received(), three.received()) == (b"\x89\x00", b"", b"\x00")
+
+
 def test_pings_go_out_together(port: Port) -> None:
     """Those that are nearly due are pinged in the turn of the first one, and in it again."""
     wires = [port.socket()]
@@ -412,14 +431,14 @@ def test_a_member_that_does_not_read_gets_no_pings(port: Port) -> None:
 def test_a_ping_that_closes_another_member(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that is closed meanwhile is not pinged, and misses no pong later."""
     wire, other = port.socket(), port.socket()
-    ask = Socket.ask_for_life
+    pinged = Socket.pinged
 
-    def closing(socket: Socket) -> None:
-        ask(socket)
+    def closing(socket: Socket, sent: int) -> None:
+        pinged(socket, sent)
         if socket is wire.protocol:
             other.protocol.too_slow()
 
-    monkeypatch.setattr(Socket, "ask_for_life", closing)
+    monkeypatch.setattr(Socket, "pinged", closing)
     port.world.clock.advance(PING_EVERY)
     assert [opcode for opcode, _ in other.frames()] == [8]
     assert other.protocol not in port.sockets.unanswered

@@ -20,7 +20,7 @@ __all__ = ["pairs", "part", "tls"]
 
 DATA = b"\x81\x05hello"
 #: More than a socket's buffers hold.
-MUCH = bytes(range(256)) * 16_384
+MUCH = bytes(range(256)) * 4_096
 
 
 def wires(*pairs: Pair) -> list[Any]:

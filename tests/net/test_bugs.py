@@ -186,7 +186,7 @@ def test_in_both_ways_to_say_it(
 def test_in_a_ping(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
     """Others get theirs, and who gets none is closed."""
     wire, other = enter(port, ""), enter(port, "")
-    monkeypatch.setattr(wire.protocol, "ask_for_life", bug)
+    monkeypatch.setattr(wire.protocol, "pinged", bug)
     port.world.clock.advance(PING_EVERY)
     assert [opcode for opcode, _ in other.frames()] == [9]
     told(wire)

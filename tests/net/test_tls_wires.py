@@ -12,7 +12,7 @@ from livechat.net.fast import write_all
 from tests.net.peers import End, PortTest, exactly, in_thread, rest
 
 #: More than a socket's buffers hold, by much.
-MUCH = bytes(range(256)) * 65_536
+MUCH = bytes(range(256)) * 32_768
 
 
 def went(end: End, data: bytes) -> int | None:

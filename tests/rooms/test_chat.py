@@ -7,8 +7,12 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.defer import Deferred, fail
 
+from livechat import metrics
+from livechat.backends.sqlite.messages import WAIT
 from livechat.errors import ChatError, Kind
 from livechat.identity.door import Claim
+from livechat.members.base import JoinRequest
+from livechat.members.plain import PlainSession
 from livechat.protocol.messages import Message, Repeated
 from livechat.rooms.history import Window
 from tests.support import (
@@ -202,3 +206,44 @@ def test_a_retry_while_strangers_send(
     again = say("192.0.2.1", "mine")
     assert isinstance(again, Repeated)
     assert again.seq == first.seq
+
+
+def test_counted_where_nobody_is(make_world: Callable[..., World]) -> None:
+    """Messages count, and are active, in rooms that have no member here; repeated ones do not."""
+    world = make_world(held=True)
+    before = metrics.stored.count
+    sender = world.caller("192.0.2.1")
+    sent = [world.chat.send(sender, "r", "a", nonce="1" * 20) for _ in range(2)]
+    sent += [world.chat.send(sender, room, "b") for room in ("r", "r", "s")]
+    world.write()
+    assert [result(each).seq for each in sent] == [1, 1, 2, 3, 1]
+    assert metrics.stored.count == before + 4
+    rooms = world.chat._activity.rooms({})
+    active = {each.name: each.newest.seq for each in rooms if each.newest is not None}
+    assert active == {"r": 3, "s": 1}
+
+
+def test_counted_though_nobody_waits_any_more(make_world: Callable[..., World]) -> None:
+    """A message that is stored too late for its sender counts as any other."""
+    world = make_world(held=True)
+    before = metrics.stored.count
+    sent = world.chat.send(world.caller("192.0.2.1"), "r", "a")
+    world.turn()
+    world.clock.advance(WAIT)
+    assert kind(sent) is Kind.UNKNOWN
+    world.write()
+    assert metrics.stored.count == before + 1
+
+
+def test_a_sender_that_has_left(make_world: Callable[..., World]) -> None:
+    """Its message is stored and delivered to those that are still there."""
+    world = make_world(held=True)
+    stays, leaves = RecordingClient(), RecordingClient()
+    for client in (stays, leaves):
+        run(world.chat.join(ANN, "r", client))
+    sender = PlainSession(world.chat, world.clock, ANN, JoinRequest("r"), leaves)
+    sender.text_received(b'{"message":"hi"}')
+    world.chat.leave(ANN, "r", leaves)
+    world.write()
+    assert (stays.frames(), leaves.frames()) == ([b'{"message":"hi"}'], [])
+    assert seqs(world, Window()) == [1]

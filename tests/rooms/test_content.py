@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from livechat.errors import ChatError, Kind
 from livechat.protocol.settings import LONGEST_WORD, MOST_WORDS, RoomSettings
 from livechat.rooms.content import Words, has_link, judge
+from tests.support.examples import examples
 
 #: Bytes of the longest message.
 LONGEST = 16_384
@@ -121,7 +122,7 @@ def test_words_without_anything_to_see() -> None:
         assert words.find(text) is None
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.text(st.sampled_from("ab \u0301\u200b.$\u574f"), min_size=1, max_size=12),
     st.text(max_size=9),

@@ -30,6 +30,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.recovery import BUFFER_ENTRIES, MOST_RETRIES, RETRY_AFTER, Replay
 from livechat.system.time import Time
 from tests.support import RecordingClient, result
+from tests.support.examples import examples
 from tests.support.transcripts import Transcript
 
 
@@ -275,7 +276,7 @@ def plays(steps: list[tuple[str, int]], page: int) -> Play:
 
 
 @given(some.lists(_STEPS, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
     """Every number once, in order, in every interleaving."""
     play = plays(steps, page)
@@ -287,7 +288,7 @@ def test_nothing_is_missing(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_CHANGES, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
     """Nobody is written its words once this process knows; everybody sees the same in the end."""
     play = plays(steps, page)
@@ -297,7 +298,7 @@ def test_what_is_taken_back(steps: list[tuple[str, int]], page: int) -> None:
 
 
 @given(some.lists(_ROUGH, min_size=20, max_size=80), some.sampled_from((2, 500)))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_gaps_have_labels(steps: list[tuple[str, int]], page: int) -> None:
     """What is trimmed, or lost with a numbering that began anew, is said to be missing."""
     plays(steps, page)

@@ -40,15 +40,17 @@ from livechat.system.wallclock import Record, WallClock
 
 #: Seconds after which a trusted time is kept again; one that is doubted, at each sweep.
 _KEEP_EVERY: Final = 3_600.0
+#: Groups that are written before the log is taken, if there is time for that.
+_GROUPS_IN_LOG: Final = 32
 
 
 class Database:
     """
     The database file of one process.
 
-    `write`, `probe`, `sweep`, `tidy`, `erase` and `close` belong to one thread at a time; `read`
-    and `newest` may run in any number of others; `clock` is looked at in yet another.  A method
-    that fails leaves the database usable: the next call opens the file again.
+    `write`, `probe`, `sweep`, `walk`, `tidy`, `erase` and `close` belong to one thread at a time;
+    `read` and `newest` may run in any number of others; `clock` is looked at in yet another.  A
+    method that fails leaves the database usable: the next call opens the file again.
     """
 
     def __init__(
@@ -87,6 +89,11 @@ class Database:
         self.doubt = ""
         # There may be something to `tidy`.
         self.untidy = False
+        # Those that were written since the log was taken.
+        self._groups = 0
+        # Where a walk over all rooms goes on; and of which rules the last one was that has begun.
+        self._walk_at: int | None = 0
+        self._walked = 0
         self._eraser = Eraser(self._path)
         self._secret = b""
         self._elapsed = elapsed
@@ -181,7 +188,27 @@ class Database:
 
     def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """As `Writer.write`."""
+        self._groups += 1
         return self._writer.write(acts)
+
+    @property
+    def log_due(self) -> bool:
+        """Tell whether to call `take_log` when no message waits."""
+        return self._groups >= _GROUPS_IN_LOG and not self.erasing
+
+    def take_log(self) -> None:
+        """
+        Write what is in the write-ahead log to its place, so that the log is used from its
+        beginning again.
+
+        SQLite does it too, in the commit of some message, and when the log is larger.  To make a
+        file longer costs each commit a third more than to overwrite it.  No-op between two
+        steps of `erase`, which goes by the log.
+        """
+        self._groups = 0
+        if not self._eraser.under_way:
+            db = self._connection or self._open()
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def probe(self) -> None:
         """Write something that nobody reads, to see whether writing works again."""
@@ -209,21 +236,38 @@ class Database:
         """As `Reader.newest`."""
         return self._reader.newest(rooms)
 
-    def sweep(self, start: int = 0) -> int | None:
+    def sweep(self, *, first: bool = True) -> bool:
         """
-        Remove some of what no history shows any more, beginning at room *start*.
+        Remove some of what no history shows any more; return whether to go on at once.
 
-        @return: where to go on; None at the end.
+        @param first: it is the first step of a sweep.
         """
-        if not start:
+        if first:
             self._writer.move()
         with self._transaction() as db:
-            if not start:
+            if first:
                 self._keep_clock(db)
-            swept = self._writer.sweep(db, start)
+            swept = self._writer.sweep(db)
+        self._swept(swept)
+        return swept.go_on is not None
+
+    @property
+    def walking(self) -> bool:
+        """Tell whether rooms are to be looked at that no sweep may come to."""
+        return self._walk_at is not None or self._walked != self.retention.changes
+
+    def walk(self) -> None:
+        """Look at some of all rooms, and remove what no history shows; `walking` says of more."""
+        if self._walk_at is None:
+            self._walk_at, self._walked = 0, self.retention.changes
+        with self._transaction() as db:
+            swept = self._writer.walk(db, self._walk_at)
+        self._walk_at = swept.go_on
+        self._swept(swept)
+
+    def _swept(self, swept: upkeep.Swept) -> None:
         if self._writer.removed or swept.removed or upkeep.log_size(self._path) > upkeep.LOG_LIMIT:
             self.untidy, self._writer.removed = True, False
-        return swept.go_on
 
     def tidy(self) -> None:
         """

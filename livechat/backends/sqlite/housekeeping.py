@@ -21,7 +21,7 @@ from livechat.system.threads import Lane
 
 #: Seconds between two sweeps for expired messages.
 SWEEP_EVERY: Final = 60.0
-#: Seconds between two looks at the clocks, and at whether it is quiet.
+#: Seconds between two looks at the clocks, at whether it is quiet, and at some of all rooms.
 LOOK_EVERY: Final = 1.0
 #: Seconds for which tidying waits until it is quiet; then it is done all the same.
 TIDY_WITHIN: Final = 300.0
@@ -125,6 +125,8 @@ class Housekeeping:
         # When tidying was wanted first.
         self._untidy_since: float | None = None
         self._tidying = False
+        # A step of the walk over all rooms is under way.
+        self._walking = False
         files: list[Erasable] = [database] if maps is None else [database, maps]
         self._erasures = [Erasure(each, clock, writer) for each in files]
         self._timers = [
@@ -154,10 +156,12 @@ class Housekeeping:
         """Remove what has expired."""
         if self._database.clock.trusted:
             self._remove_over()
-        start: int | None = 0
-        while start is not None and not self._stopped:
+        self._walking = False
+        first = go_on = True
+        while go_on and not self._stopped:
             try:
-                start = await self._writer.call(self._database.sweep, start)
+                go_on = await self._writer.call(self._database.sweep, first=first)
+                first = False
             except sqlite3.Error as reason:
                 self._failed(str(reason))
                 return
@@ -171,8 +175,21 @@ class Housekeeping:
         if line:
             self._log.warn("{line}", line=line)
         self._tidy_when_quiet()
+        if self._database.walking and not self._walking:
+            self._walking = True
+            self._writer.call(self._database.walk).addCallbacks(self._walked, self._not_walked)
         for each in self._erasures:
             each.look()
+
+    def _not_walked(self, failure: Failure) -> None:
+        """The next sweep has it go on."""
+        if failure.check(sqlite3.Error):
+            self._failed(failure.getErrorMessage())
+        else:
+            self._log.failure("Rooms could not be looked through.", failure)
+
+    def _walked(self, _: None) -> None:
+        self._walking = False
 
     def _tidy_when_quiet(self) -> None:
         if not self._database.untidy:

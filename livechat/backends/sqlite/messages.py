@@ -215,6 +215,13 @@ class SqliteMessageLog:
             self._write_group()
         elif self._stopping is not None:
             self._stopping.callback(None)
+        elif self._database.log_due:
+            self._writer.call(self._database.take_log).addErrback(self._log_not_taken)
+
+    def _log_not_taken(self, failure: Failure) -> None:
+        """A disk that fails is found by the next message."""
+        if not failure.check(sqlite3.Error):
+            self._log.failure("The write-ahead log could not be taken.", failure)
 
     def _late(self, act: _Act) -> None:
         """Refuse an act in time.  Groups are older than the queue, so it is at its front."""

@@ -16,7 +16,8 @@ _APPLICATION_ID: Final = 0x6C766368
 
 # A room's `event` is the number of its newest event; 0 if there never was one.  `floor` is the
 # oldest number that may be shown, by the room's limits up to its newest entry.  `top`, `time` and
-# `floor` leave out entries that are in the journal.
+# `floor` leave out entries that are in the journal.  `due` is the time from which on there is
+# something to remove (`livechat.backends.sqlite.upkeep`); NULL if that is never.
 # Rows of `messages` are entries: `livechat.backends.records`.
 _TABLES: Final = """
 CREATE TABLE meta (
@@ -30,7 +31,8 @@ CREATE TABLE rooms (
     bottom  INTEGER NOT NULL,
     time    INTEGER NOT NULL,
     event   INTEGER NOT NULL DEFAULT 0,
-    floor   INTEGER NOT NULL DEFAULT 1
+    floor   INTEGER NOT NULL DEFAULT 1,
+    due     INTEGER
 ) STRICT;
 CREATE TABLE messages (
     room    INTEGER NOT NULL REFERENCES rooms,
@@ -43,6 +45,7 @@ CREATE TABLE messages (
     PRIMARY KEY (room, seq)
 ) WITHOUT ROWID, STRICT;
 """
+_DUE: Final = "CREATE INDEX rooms_by_due ON rooms (due) WHERE due IS NOT NULL;"
 # Groups (`livechat.backends.sqlite.journal`): entries, as rows of `messages` are, and the floors of
 # rooms by their ids.
 _JOURNAL: Final = """
@@ -130,6 +133,8 @@ _STEPS: Final = {
         WHERE seq >= bottom ORDER BY room, seq;
         DROP TABLE recent;
         {_JOURNAL}
+        ALTER TABLE rooms ADD COLUMN due INTEGER;
+        {_DUE}
     """,  # noqa: S608 - a constant
 }
 
@@ -166,7 +171,7 @@ def complete(db: sqlite3.Connection, version: int) -> None:
 
 def _create(db: sqlite3.Connection) -> None:
     db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
+        f"BEGIN IMMEDIATE; {_TABLES} {_DUE} {_JOURNAL} {_NONCES} {_CLOCK} {_MAPS} {_PACE}"
         f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_VERSION};"
     )
     db.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(32),))

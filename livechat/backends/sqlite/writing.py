@@ -189,12 +189,19 @@ class Writer:
             return
         with self._transaction() as db:
             budget = self._journal.entries + upkeep.TRIM_STEP
+            ages: dict[int, int] = {}
+            more: list[int] = []
             for name, room, bottom in self._journal.bottoms(db):
-                oldest = max(room.floor, self._retention.of(name).first_by_count(room.top))
+                kept = self._retention.of(name)
+                oldest = max(room.floor, kept.first_by_count(room.top))
                 removed = upkeep.remove(db, room.id, bottom, oldest, budget)
                 budget -= removed
                 self.removed = self.removed or removed > 0
+                ages[room.id] = 1000 * kept.seconds
+                if bottom + removed < oldest:
+                    more.append(room.id)
             self._journal.move(db)
+            upkeep.reckon(db, ages, more)
             self._forget(db, self._journal.entries + upkeep.TRIM_STEP)
         self._move_at = 1.0
 
@@ -204,11 +211,18 @@ class Writer:
         upkeep.forget_nonces(db, now, latest, most)
         self._pacing.forget(db, now, latest, most)
 
-    def sweep(self, db: sqlite3.Connection, start: int) -> upkeep.Swept:
-        """Remove some of what no history shows any more, beginning at room *start*."""
-        now = self._clock.milliseconds() if self._clock.trusted else None
+    def sweep(self, db: sqlite3.Connection) -> upkeep.Swept:
+        """Remove some of what no history shows any more."""
         self._forget(db, upkeep.TRIM_STEP)
-        return upkeep.sweep(db, self._retention, start, now)
+        return upkeep.sweep(db, self._retention, self._now())
+
+    def walk(self, db: sqlite3.Connection, start: int) -> upkeep.Swept:
+        """Look at some rooms, beginning with room *start*, and remove what no history shows."""
+        return upkeep.walk(db, self._retention, start, self._now())
+
+    def _now(self) -> int | None:
+        """The time in milliseconds, if something may be removed for its age."""
+        return self._clock.milliseconds() if self._clock.trusted else None
 
 
 def _unstorable(acts: Sequence[Submission]) -> dict[int, Exception]:

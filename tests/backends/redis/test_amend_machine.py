@@ -25,6 +25,7 @@ from livechat.protocol.messages import (
     User,
 )
 from tests.backends.redis.processes import Process, ProcessesTest, until
+from tests.support.examples import examples
 from tests.support.outcomes import amend, publish
 
 LIMIT = 12
@@ -107,7 +108,7 @@ class MachineTest(ProcessesTest):
         self.rooms = 0
 
         @settings(
-            max_examples=20,
+            max_examples=examples(20),
             deadline=None,
             database=None,
             phases=[Phase.generate],

@@ -45,6 +45,7 @@ from livechat.rooms.rules import make_rules
 from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.support import RecordingClient, RecordingSink, make_leases
+from tests.support.examples import examples
 
 #: Turns of the reactor after which what must happen has not happened.
 PATIENCE: Final = 20_000
@@ -410,7 +411,9 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Worker]]:
     steps=some.lists(some.tuples(_steps, some.lists(_tries, max_size=4)), min_size=1, max_size=8),
 )
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_anybody(workers: list[Worker], grants: Any, steps: Any) -> None:
     """Whoever does what at whichever worker: only what the oracle allows, and all of it."""

@@ -28,6 +28,7 @@ from livechat.system.time import Time
 from tests.backends.redis.server import RedisServer
 from tests.conformance import SCENES, Scene
 from tests.support import SOMEBODY, RecordingClient, guest, make_free_rules, make_leases
+from tests.support.examples import examples
 from tests.support.transcripts import Transcript
 
 #: Turns of the reactor after which what must happen has not happened.
@@ -229,7 +230,9 @@ _STEPS = some.tuples(
 
 @given(steps=some.lists(_STEPS, min_size=20, max_size=60), limit=some.sampled_from((0, 4)))
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_interleaving(
     processes: Callable[[int], list[Process]],

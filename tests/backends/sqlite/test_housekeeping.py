@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from livechat.backends.retention import Retention
@@ -20,6 +22,7 @@ from livechat.backends.sqlite.housekeeping import (
     TIDY_WITHIN,
 )
 from livechat.protocol.messages import Draft
+from livechat.protocol.settings import SettingsChange
 from livechat.system.wallclock import DAY, HOLD
 from tests.support import World, result
 from tests.support.outcomes import publish
@@ -163,3 +166,51 @@ def test_a_clock_that_is_wrong_at_the_start(make_world: Callable[..., World]) ->
         world.backend = sqlite.SqliteBackend(world.store, world.clock, world.writer, world.readers)
         world.backend.start(world.hub, lambda: world.chat.directory.report("x", 0, 0))
     assert ["40 days" in event["line"] for event in events if "line" in event] == [True]
+
+
+def kept(world: World) -> int:
+    """How many messages are in the file's rooms."""
+    with closing(sqlite3.connect(world.store.directory / "livechat.sqlite3")) as db:
+        return int(db.execute("SELECT count(*) FROM messages").fetchone()[0])
+
+
+def test_a_room_that_is_to_keep_less(make_world: Callable[..., World]) -> None:
+    """When its setting changes it is looked at, though nobody says anything there."""
+    world = make_world()
+    say(world, 10)
+    world.clock.advance(SWEEP_EVERY)
+    world.clock.advance(LOOK_EVERY)
+    assert kept(world) == 10
+    settings = world.chat.settings
+    result(Deferred.fromCoroutine(settings.change("r", SettingsChange(history_limit=3))))
+    world.clock.advance(LOOK_EVERY)
+    assert kept(world) == 3
+    assert not world.store.walking
+
+
+def test_a_walk_that_fails(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, goes on after the next sweep, and does not try it each second."""
+    world = make_world(retention=Retention(3))
+    walk, walks = world.store.walk, []
+
+    def failing(error: Exception) -> None:
+        walks.append(error)
+        raise error
+
+    say(world, 10)
+    world.backend.messages.retain(lambda _: (0, 0))
+    for error in (ZeroDivisionError("bug"), sqlite3.OperationalError("disk")):
+        monkeypatch.setattr(world.store, "walk", partial(failing, error))
+        with capturedLogs() as events:
+            for _ in range(5):
+                world.clock.advance(LOOK_EVERY)
+        assert walks == [error]
+        assert str(error) in str(events[0])
+        walks.clear()
+        world.clock.advance(SWEEP_EVERY)
+    monkeypatch.setattr(world.store, "walk", walk)
+    world.clock.advance(SWEEP_EVERY)
+    world.clock.advance(LOOK_EVERY)
+    assert not world.store.walking

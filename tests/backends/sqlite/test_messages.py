@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat.backends import waiting as bounds
@@ -255,7 +256,7 @@ class BugTest(SynchronousTestCase):
         swept: list[type[Exception]] = [ZeroDivisionError, sqlite3.OperationalError]
 
         class Failing(FailingStore):
-            def sweep(self, start: int) -> None:
+            def sweep(self, *, first: bool) -> None:
                 raise swept.pop()("no")
 
         keeping: Any = self.world.backend._housekeeping
@@ -305,3 +306,41 @@ def test_expired_messages_leave_the_file(make_world: Callable[..., World]) -> No
     assert database.execute("SELECT count(*) FROM messages").fetchone() == (0,)
     assert database.execute("SELECT count(*) FROM journal").fetchone() == (0,)
     database.close()
+
+
+def test_the_log_is_taken_when_nothing_waits(world: World) -> None:
+    """Lone messages do not make it grow; a reader, an erasure or a bug is no harm."""
+    log = Path(f"{world.store._path}-wal")
+    for _ in range(40):
+        result(publish(world))
+    size = log.stat().st_size
+    for _ in range(400):
+        result(publish(world))
+    assert log.stat().st_size <= 2 * size
+    messages: Any = world.backend.messages
+    for error, logged in ((sqlite3.OperationalError("busy"), 0), (ZeroDivisionError("bug"), 1)):
+
+        class Failing(FailingStore):
+            log_due = True
+
+            def take_log(self, error: Exception = error) -> None:
+                raise error
+
+        messages._database = Failing(world.store)
+        with capturedLogs() as events:
+            assert result(publish(world)).seq
+        assert len(events) == logged
+    assert world.backend.trouble() is None
+
+
+def test_the_log_is_not_taken_in_an_erasure(world: World) -> None:
+    """That goes by it."""
+    for _ in range(40):
+        world.store.write([Draft("r", "x")])
+    assert world.store.log_due
+    before = Path(world.store._path).read_bytes()
+    world.store._eraser.begin()
+    assert not world.store.log_due
+    world.store.take_log()
+    assert Path(world.store._path).read_bytes() == before
+    world.store._eraser.give_up()

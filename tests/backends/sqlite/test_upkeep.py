@@ -19,6 +19,8 @@ from livechat.system.wallclock import DAY, HOLD
 from tests.backends.disk import Disk, say, shown
 
 AGE = 30 * 86_400
+#: Rooms of very many.
+FEW = ("r3", "r500", "r999")
 README = Path(__file__).parents[3] / "README.md"
 
 
@@ -30,9 +32,11 @@ def log(disk: Disk) -> Path:
 
 def sweep(store: Database) -> None:
     store.clock.compare()
-    start: int | None = 0
-    while start is not None:
-        start = store.sweep(start)
+    while store.walking:
+        store.walk()
+    first = True
+    while store.sweep(first=first):
+        first = False
 
 
 def tidy(store: Database) -> None:
@@ -47,7 +51,7 @@ def test_numbering_outlives_messages(disk: Disk) -> None:
     store = disk.store(seconds=10)
     say(store, "a", "b")
     disk.now += 100
-    assert store.sweep() is None
+    assert not store.sweep()
     assert disk.rows() == []
     assert say(store, "c") == [3]
     assert shown(store) == [3]
@@ -319,3 +323,100 @@ def test_existing_file(disk: Disk) -> None:
 def vacuum(disk: Disk, script: str = "PRAGMA auto_vacuum = NONE; VACUUM;") -> None:
     with closing(sqlite3.connect(disk.path, isolation_level=None)) as db:
         db.executescript(script)
+
+
+def steps(store: Database, *, walk: bool = False) -> int:
+    """How many thousands of SQLite's instructions a sweep takes, or a walk."""
+    db = store._connection or store._open()
+    count = 0
+
+    def counted() -> None:
+        nonlocal count
+        count += 1
+
+    db.set_progress_handler(counted, 1_000)
+    if walk:
+        while store.walking:
+            store.walk()
+    else:
+        sweep(store)
+    db.set_progress_handler(None, 0)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("messages", "seconds", "kept"), [(4, 0, [4, 5, 6, 7]), (0, 100, [2, 3, 4, 5, 6, 7])]
+)
+def test_rooms_with_nothing_to_remove_are_not_looked_at(
+    disk: Disk, messages: int, seconds: int, kept: list[int]
+) -> None:
+    """Of very many rooms a sweep visits the few that have something to remove."""
+    store = disk.store(messages, seconds)
+    store.write([Draft(name, "x") for name in FEW])
+    disk.now += 50
+    for start in range(0, 20_000, 1_000):
+        names = {f"r{number}" for number in range(start, start + 1_000)}.difference(FEW)
+        store.write([Draft(name, "x") for name in names])
+    sweep(store)
+    assert not store.walking
+    assert steps(store) == 0
+    for name in FEW:
+        say(store, *"abcdef", room=name)
+    disk.now += 51
+    assert steps(store) < 5
+    assert all(disk.rows(name) == kept for name in FEW)
+    assert disk.rows("r1500") == [1]
+    store.retention.retain(lambda _: (0, 0))
+    assert steps(store, walk=True) > 100, "a walk does look at all"
+
+
+def test_a_walk_that_meets_rooms_with_much_to_remove(disk: Disk) -> None:
+    """It goes on with those that it did not come to; sweeps end what it began."""
+    before = disk.store()
+    for number in range(300):
+        before.write([Draft(f"r{number}", "x")] * 10)
+    before.sweep()
+    store = disk.store(messages=2)
+    walks = 0
+    while store.walking:
+        store.walk()
+        walks += 1
+    assert walks >= 300 * 8 / upkeep.TRIM_STEP
+    sweep(store)
+    assert all(disk.rows(f"r{number}") == [9, 10] for number in range(300))
+
+
+def test_rules_that_change_in_a_walk(disk: Disk) -> None:
+    """Another walk follows, for rooms that this one has passed."""
+    store = disk.store()
+    store.write([Draft(f"r{number}", "x") for number in range(500)] * 3)
+    store.sweep()
+    store.walk()
+    store.retention.retain(lambda _: (1, 0))
+    sweep(store)
+    assert all(disk.rows(f"r{number}") == [3] for number in (0, 250, 499))
+
+
+def test_a_room_that_is_spoken_in_again(disk: Disk) -> None:
+    """Its next message is due in its own time, though all before have gone."""
+    store = disk.store(seconds=10)
+    for _ in range(3):
+        say(store, "a")
+        sweep(store)
+        assert disk.rows() == shown(store) != []
+        disk.now += 11
+        sweep(store)
+        assert disk.rows() == []
+
+
+def test_an_age_that_another_start_brings(disk: Disk) -> None:
+    """Rooms of which nothing was due before are found by the walk."""
+    before = disk.store()
+    say(before, "a")
+    before.sweep()
+    disk.now += 100
+    store = disk.store(seconds=50)
+    assert not store.sweep()
+    assert disk.rows() == [1]
+    sweep(store)
+    assert disk.rows() == []
