@@ -1,9 +1,9 @@
 """
 The journal of the embedded backend's file: the entries that came last, a row for each group.
 
-A group is one INSERT, of JSON that a person can read: `Row`s, room by room.  Neither the rows of
-its rooms nor their pages of `messages` are touched.  When many entries have gathered
-they are moved to `messages`, which is ordered by room, and the journal is empty again.
+A group is one INSERT, of JSON that a person can read (`Row`).  Neither the rows of its rooms nor
+their pages of `messages` are touched.  When many entries have gathered they are moved to
+`messages`, which is ordered by room, and the journal is empty again.
 
 All of the journal is in memory too, by room: the newest number of a room, and the entries
 themselves.  Memory is changed after the commit (`Journal.committed`).  After a transaction that
@@ -18,16 +18,17 @@ Readers run in other threads, and take a room from memory first, then a view of 
   - A group that is stored in between is not in what was taken from memory.  The reader shows the
     room as it was before.
   - A move in between has changed `top`, an edit or a retraction `event`.  Both only grow, so a
-    room's row of which both are the same is of the state that memory had.  Else the reader begins
-    anew (`Room.matches`).  So it never mixes two states.
+    room's row of which both are the same is of the state that memory had (`Room.matches`).  Else
+    the reader begins anew: memory is about to follow.  So it never mixes two states.
   - A removal has raised `bottom`, and what it has removed was in no history any more.
 
-A `Room` does not change.  Its list of rows is shared with the next one, and only grows; where an
-entry is changed the next one has a list of its own.
+A `Room` does not change once it is in memory.  Its list of rows is shared with the next one: what
+a group adds to it before the commit is beyond `top`, so nobody sees it.  Where an entry is changed,
+the next one has a list of its own.
 
-An edit, a retraction and the emptying of an event rewrite the journal's row that has the entry, in
-their own transaction.  So the old words are nowhere in the table, and `secure_delete` overwrites
-them in the file.
+An edit and a retraction rewrite the journal's rows that have what they change, in their own
+transaction.  So the old words are nowhere in the table, and `secure_delete` overwrites them in the
+file.
 """
 
 from __future__ import annotations
@@ -203,6 +204,7 @@ class Journal:
                 left -= others
                 if not left:
                     break
+        assert not left
         return written
 
     def _appended(self, rooms: Mapping[str, Room], written: Mapping[int, _Line]) -> None:

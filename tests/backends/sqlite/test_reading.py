@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
-from livechat.backends.sqlite import reading
-from livechat.protocol.messages import Draft
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from livechat.backends.sqlite import journal, reading
+from livechat.backends.sqlite.database import Database
+from livechat.backends.sqlite.journal import Journal
+from livechat.protocol.messages import (
+    Amended,
+    Draft,
+    Edit,
+    Message,
+    Page,
+    Retraction,
+    User,
+)
 from tests.backends.disk import Disk, say, shown
+
+ANN = User("1", "Ann")
+
+
+def draft(text: str) -> Draft:
+    return Draft("r", text, ANN)
+
+
+def edit(ref: int, text: str) -> Edit:
+    return Edit("r", ref, text, ANN.subject)
+
+
+def retract(*refs: int) -> Retraction:
+    return Retraction("r", refs, None, moderates=True)
 
 
 def test_reading_without_a_writer(disk: Disk) -> None:
@@ -45,3 +76,118 @@ def test_page_of_long_texts(disk: Disk) -> None:
     store.write([Draft("r", "x" * 1_000) for _ in range(200)])
     page = store.read("r", 0, 200)
     assert len(page.messages) == -(-reading._PAGE_CHARACTERS // 1_000)
+
+
+#: What the writer may do between two steps of a reader.
+MEANWHILE: dict[str, Callable[[Database], object]] = {
+    "append": lambda store: store.write([draft("x")]),
+    "move": lambda store: store._writer.move(),
+    "amend the journal": lambda store: store.write([retract(7), edit(8, "z")]),
+    "amend the file": lambda store: store.write([retract(3), edit(4, "z")]),
+    "remove": lambda store: store.sweep(),
+    "many": lambda store: say(store, *("x" for _ in range(30))),
+}
+
+
+@pytest.mark.parametrize("first", MEANWHILE)
+@pytest.mark.parametrize("second", ["append", "move", "amend the file"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_reads_are_of_one_moment(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, first: str, second: str, moved: bool
+) -> None:
+    """Whatever happens between a look at memory and one at the file, none sees a mixture."""
+    monkeypatch.setattr(reading, "sleep", lambda _: None)
+    store = disk.store(messages=20)
+    say(store, *"abcdef")
+    store.write([draft("mine"), draft("mine too")])
+    store._writer.move()
+    store.write([edit(8, "y"), draft("g"), draft("h")])
+    if moved:
+        store._writer.move()
+    find = Journal.find
+    moments: list[Page] = []
+
+    def then(self: Journal, room: str) -> Any:
+        """Look, and let the writer go on before the file is looked at, once."""
+        found = find(self, room)
+        monkeypatch.setattr(Journal, "find", find)
+        for each in (lambda _: None, MEANWHILE[first], MEANWHILE[second]):
+            each(store)
+            moments.append(store.read("r", after, 99))
+        return found
+
+    for after in (0, 7):
+        monkeypatch.setattr(Journal, "find", then)
+        assert store.read("r", after, 99) in moments
+        monkeypatch.setattr(Journal, "find", then)
+        assert store.newest(["r"])["r"].seq in {each.position.seq for each in moments}
+
+
+def test_a_commit_that_memory_does_not_have_yet(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that finds an event in the file waits for it; for ever, it does not."""
+    store = disk.store()
+    store.write([draft("a"), draft("b"), edit(1, "c"), draft("d")])
+    paused = 0
+
+    def pause(_: float) -> None:
+        nonlocal paused
+        paused += 1
+        if paused == 3:
+            committed(store._journal)
+
+    committed = Journal.committed
+    monkeypatch.setattr(reading, "sleep", pause)
+    monkeypatch.setattr(Journal, "committed", lambda _: None)
+    store.write([retract(1)])
+    page = store.read("r", 0, 99)
+    assert paused == 3
+    assert page.position.event == page.position.seq == 5
+    store.write([edit(2, "z")])
+    with pytest.raises(sqlite3.OperationalError, match="not that of the file"):
+        store.read("r", 0, 99)
+
+
+def test_readers_beside_a_writer(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In threads of their own, they find no hole, no old words, and never less than before."""
+    monkeypatch.setattr(journal, "ENTRIES", 40)
+    store = disk.store(messages=200)
+    say(store, "0")
+    told: dict[str, int] = {}
+    faults: list[object] = []
+    done = threading.Event()
+
+    def read() -> None:
+        newest = 0
+        while not done.is_set():
+            # Texts that were taken back before this read.
+            before = dict(told)
+            page = store.read("r", 0, 1_000)
+            position = page.position
+            numbers = [entry.seq for entry in page.entries]
+            if numbers != list(range(position.oldest, position.seq + 1)):
+                faults.append((position, numbers))
+            if position.seq < newest or any(each.message in before for each in page.messages):
+                faults.append(page)
+            newest = position.seq
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for each in readers:
+        each.start()
+    for number in range(120):
+        (said, *_, amended) = store.write(
+            [draft(f"<{number}>"), draft("b"), edit(max(1, 3 * number - 3), f"e{number}")]
+            if number % 3
+            else [draft(f"<{number}>"), draft("b"), draft("c")]
+        )
+        assert isinstance(said, Message)
+        if number % 7 == 0:
+            store.write([retract(said.seq)])
+            told[said.message] = said.seq
+        if isinstance(amended, Amended):
+            told |= {each.message: each.seq for each in amended.before if each.message != "b"}
+    done.set()
+    for each in readers:
+        each.join()
+    assert faults == []
