@@ -38,7 +38,7 @@ from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import Renew, make_session
 from livechat.members.turns import NextTurn
-from livechat.net.fast import Wire, write_all
+from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
@@ -99,7 +99,7 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
     def onOpen(self) -> None:
         self.factory.opened(self)
         transport = self.transport
-        self._start(transport.write, transport if isinstance(transport, Wire) else None)
+        self._start(transport.write, self.wire)
         if self._close_at_once is not None:
             self._close(*self._close_at_once)
 

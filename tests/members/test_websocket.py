@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -105,6 +106,24 @@ def test_many_frames_at_once(port: Port) -> None:
     heard.remove("other")
     assert heard == said
     assert many.transport.producerState == "producing"
+
+
+def test_frames_that_were_read_before_a_close(port: Port) -> None:
+    """A member that something else has closed meanwhile is heard no more."""
+    one, other = port.socket(), port.socket()
+    socket: Any = one.protocol
+    socket.silent()
+    socket.frames_received([b'{"message": "late"}', None], HI)
+    other.says("other")
+    assert other.heard() == ["other"]
+    assert one.closed() == 4001
+
+
+def test_short_pongs_count(port: Port) -> None:
+    """A flood of empty pongs, whole and together, is refused as one of pings is."""
+    one = port.socket()
+    one.send(client_frame(b"", 10) * 1_000)
+    assert one.closed() == 1008
 
 
 @pytest.mark.parametrize("last", [client_frame(b"\x03\xe8", 8), client_frame(b"x", 2) * 1_000])

@@ -77,6 +77,7 @@ def ended(wire: Wire) -> None:
     [
         (Chat, "say", HI),
         (BaseSession, "control_received", client_frame(b"", 9)),
+        (BaseSession, "control_received", client_frame(b"", 10)),
         (BaseSession, "binary_received", client_frame(b"", 2)),
         (BaseSession, "fragment_received", client_frame(b"{", fin=False) + client_frame(b"}", 0)),
         (Socket, "sendPong", client_frame(b"", 9)),
