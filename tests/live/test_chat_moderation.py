@@ -212,7 +212,7 @@ def test_muted_and_banned(
     expect(ann.page.get_by_role("alert")).to_have_text(
         re.compile(r"^You are banned until \d+:\d\d [AP]M\.$")
     )
-    expect(ann.page.locator(".hint")).to_have_text(f"The reason: \u202e{MARKUP}")
+    expect(ann.page.locator(".advice + .hint")).to_have_text(f"The reason: \u202e{MARKUP}")
     assert ann.tab.findings() == []
     mo.does("pardon", user="42")
     ann.page.get_by_role("button", name="Try again").click()
@@ -259,7 +259,7 @@ def test_a_moderator_at_work(
     dialog.get_by_label("Remove what they said").check()
     assert mia.tab.findings() == []
     dialog.get_by_role("button", name="Ban", exact=True).tap()
-    expect(eve.page.locator(".hint")).to_have_text("The reason: spam")
+    expect(eve.page.locator(".advice + .hint")).to_have_text("The reason: spam")
     expect(mia.page.locator(".message.gone")).to_have_count(3)
     expect(mia.page.locator(".moderated").last).to_have_text(re.compile("^Mia "))
     assert MARKUP not in mia.page.locator(".said").inner_text()

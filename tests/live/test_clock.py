@@ -30,10 +30,10 @@ housekeeping.SWEEP_EVERY = housekeeping.LOOK_EVERY = 0.2
 sweep = database.Database.sweep
 
 
-def counted(*args):
-    following = sweep(*args)
+def counted(*args, **kwargs):
+    go_on = sweep(*args, **kwargs)
     open({swept!r}, "a").write("x")
-    return following
+    return go_on
 
 
 database.Database.sweep = counted
