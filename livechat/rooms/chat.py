@@ -120,16 +120,18 @@ class Chat:
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
         self._make_moderation(backend, rules, time)
-        retain = backend.messages.retain
-        retain(self.settings.retained)
-        # Again: rooms that keep less now are to be looked at, though nobody says anything.
-        self.settings.watch(lambda _: retain(self.settings.retained))
+        self._retain()
+        # Rooms that keep less now are to be looked at, though nobody says anything.
+        self.settings.watch(self._retain)
+
+    def _retain(self, *_: object) -> None:
+        self._entries.retain(self.settings.retained)
 
     def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
-        self.removal = Removal(backend, self._policy, self.audit, time, self._retracted)
         self.standings = Standings(rules, self._hub, time)
         self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
-        self.cases = Cases(backend, rules.policy, self.audit, self.standings, time)
+        self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
+        self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
         self.moderation = Moderation(
             rules,
             self.standings,
@@ -327,13 +329,12 @@ class Chat:
         check_text(text, self.max_message)
         kept = checked_data(data)
         self.admit(actor)
-        if nonce is not None:
-            nonce = scoped(actor, nonce)
+        once = None if nonce is None else scoped(actor, nonce)
         user, sender = actor.user, actor.source.key
-        self._policy.edit(actor, Draft(room, text, user, nonce, sender, data=kept))
+        self._policy.edit(actor, Draft(room, text, user, once, sender, data=kept))
         author = "" if user is None else user.subject
         since = self.now() - 1000 * self.settings.of(room).edit
-        edit = Edit(room, ref, text, author, since, kept, nonce, sender)
+        edit = Edit(room, ref, text, author, since, kept, once, sender)
         return answer_of(self._entries.amend, edit)
 
     def retract(
@@ -349,22 +350,21 @@ class Chat:
         if not 0 < len(refs) <= MOST_REFS:
             raise ChatError(Kind.BAD_MESSAGE, f"Retract 1 to {MOST_REFS} messages at once.")
         self.admit(actor)
-        if nonce is not None:
-            nonce = scoped(actor, nonce)
+        once = None if nonce is None else scoped(actor, nonce)
         moderates = "moderate" in self._policy.rights(actor, room)
         retraction = Retraction(
             room,
             tuple(sorted(set(refs))),
             None if actor.user is None else actor.user.subject,
             moderates,
-            nonce,
+            once,
             actor.source.key,
         )
         self._policy.retract(actor, retraction)
         if moderates:
             self.audit.check()
-        retracted = answer_of(self._entries.amend, retraction).addCallback(self._retracted, room)
-        return retracted.addCallback(self.audit.removed, actor, room) if moderates else retracted
+        done = answer_of(self._entries.amend, retraction).addCallback(self.cases.retracted, room)
+        return done.addCallback(self.audit.removed, actor, room) if moderates else done
 
     def admit(self, actor: Actor) -> None:
         """
@@ -375,9 +375,6 @@ class Chat:
         self._pace.spend(actor)
         if actor.lease is not None:
             self.leases.check(actor)
-
-    def _retracted(self, amended: Amended, room: str) -> Deferred[Amended]:
-        return self.cases.retracted(amended, room)
 
     def record(self, room: str, entries: Sequence[Entry]) -> None:
         """Count *entries*, which were stored from this process, and tell listeners of them."""

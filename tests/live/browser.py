@@ -83,6 +83,12 @@ class Tab:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(f"**{path}")
 
+    def goes_offline(self) -> None:
+        """Cut the network off."""
+        self.context.set_offline(True)
+        # The page pings when it is told, and may be answered before the cut is in force.
+        self.page.evaluate("dispatchEvent(new Event('offline'))")
+
     def live(self) -> None:
         """Wait until the page is kept up to date."""
         self.page.get_by_text("Live", exact=True).wait_for()

@@ -122,7 +122,7 @@ def test_offline(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     ann, bob = (visitor().join("offline", name) for name in ("Ann", "Bob"))
     ann.says("before")
     bob.hears("before")
-    ann.tab.context.set_offline(True)
+    ann.tab.goes_offline()
     bob.says("to nobody")
     ann.says("from nowhere")
     expect(ann.banner).to_contain_text("Reconnecting…")
@@ -249,7 +249,7 @@ def test_missed(visitor: Callable[..., Visitor], start: Callable[..., Daemon]) -
     ann = visitor(daemon).join("r", "Ann")
     ann.says("before")
     ann.hears("before")
-    ann.tab.context.set_offline(True)
+    ann.tab.goes_offline()
     port = daemon.port
     daemon.kill()
     expect(ann.banner).to_be_visible()
@@ -696,7 +696,7 @@ def test_axe(
     fine()
     if viewport is NARROW:
         ann.page.get_by_role("button", name="3 people").click()
-    ann.tab.context.set_offline(True)
+    ann.tab.goes_offline()
     daemon.kill()
     expect(ann.banner).to_contain_text("Reconnecting…")
     ann.says("later")
