@@ -122,7 +122,7 @@ OURS: tuple[Livechat, ...] = (
         program=(_TWISTD,),
     ),
 )
-#: Those that are livechat as it is shipped, with its native part and without.
+#: Livechat as it is shipped, with its native part and without.
 SERVED: tuple[Livechat, ...] = OURS[:2]
 
 

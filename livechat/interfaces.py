@@ -64,7 +64,7 @@ class IReceiver(Interface):
         """Its `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
 
     def not_stored(reason: Exception) -> None:
-        """It is refused, by a `livechat.errors.ChatError`; any other exception is a bug."""
+        """The act is refused, by a `livechat.errors.ChatError`; any other exception is a bug."""
 
 
 class IPresenceSink(Interface):

@@ -148,7 +148,7 @@ class ActContract(MapContract):
         assert (await publish(backend.messages, Draft("r", "c", ANN, "m"))).seq == 4
 
     async def test_recorded(self) -> None:
-        """What is stored from here is recorded, once, wherever it is delivered; nothing else is."""
+        """Entries stored from here, and no others, are recorded once, delivered or not."""
         backend = await self.said()
         log = backend.messages
         drafts = [Draft("r", "a", ANN, "n"), Draft("r", "a", ANN, "n"), Draft("elsewhere", "b"),

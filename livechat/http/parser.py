@@ -58,7 +58,7 @@ class Parser(http.HTTPChannel, metaclass=ABCMeta):
             and not self._buffer
             and not self._busyReceiving
             and not self.requests
-            # Of line ends before a request Twisted passes over one.
+            # Twisted passes over one line end before a request.
             and parser._HTTPChannel__first_line == 1  # noqa: SLF001
         )
 

@@ -162,7 +162,7 @@ class Protocol(WebSocketServerProtocol, metaclass=ABCMeta):
                 self.held_up()
 
     def _offer(self) -> None:
-        """Let whole frames be taken of what comes next, if that begins with a frame."""
+        """Have the next whole frames taken, if the next byte begins one."""
         between = self.current_frame is None and not (self.inside_message or self.data)
         self.wire.longest = self.maxFramePayloadSize if between and self.state == _OPEN else 0
 

@@ -1,4 +1,4 @@
-/* What the files of livechat/net/_fast share; _fast.c says how they work. */
+/* Shared by the files of livechat/net/_fast; _fast.c says how they work. */
 
 #ifndef LIVECHAT_FAST_H
 #define LIVECHAT_FAST_H

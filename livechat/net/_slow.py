@@ -210,7 +210,7 @@ def turn(
 
 
 def _has_ended(ssl: Any, result: int) -> bool:
-    """Whether OpenSSL means by *result* something else than that there is no more to read."""
+    """Tell whether OpenSSL means something else by *result* than that there is no more to read."""
     ended: bool = _lib.SSL_get_error(ssl, result) != _lib.SSL_ERROR_WANT_READ
     if ended:
         _lib.ERR_clear_error()

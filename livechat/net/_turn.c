@@ -50,7 +50,7 @@ typedef struct {
     char ended; /* OpenSSL has said something else than that there is no more */
 } Read;
 
-/* Of the turn that goes on: there is one at a time. */
+/* The turn that goes on: there is one at a time. */
 static struct {
     int busy;
     struct epoll_event events[MOST_EVENTS];

@@ -67,7 +67,7 @@ class LocalRoom:
         self.place: Place | None = None
         self.batches: list[Batch] = []
         self._count = 0
-        # Of live members, and of framed ones; None: they have changed.
+        # The lanes of live members, and of framed ones; None: they have changed.
         self._lanes: dict[bool, tuple[Lane, ...] | None] = {True: None, False: None}
 
     def __len__(self) -> int:
@@ -277,7 +277,7 @@ class LocalRoom:
         left.sort(key=_SENT, reverse=True)
         for index, sent in left:
             member = lane.members[index]
-            # It may have left because of what another was told.
+            # The member may have left because of what another was told.
             if sent < 0 and not self._reads(member, batch):
                 continue
             try:

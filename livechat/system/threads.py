@@ -101,7 +101,7 @@ class _Results:
         """Leave the reactor, but for results that are still to come."""
         self._left = True
         self._reactor.removeReader(self)
-        # Those of which the pipe may have been told before.
+        # The pipe may have told of these before.
         self._reactor.callFromThread(self._tell)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What may come on a connection: requests, what is nearly one, and what else happens."""
+"""Conversations on a connection: requests, what is nearly one, and what else happens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LINES = st.sampled_from(
         b"X-Forwarded-Proto: gopher", b"Forwarded: for=1;host=localhost", b"Cookie: a=b; c",
         b"Authorization: Bearer x", b"Idempotency-Key: 1", b"User-Agent: \t me\t ", b"Empty:",
         b"Referer: https://u:p@a/?secret#x", b"Accept: */*", b"Accept: text/html",
-        # What decides how it is read, and what others read otherwise.
+        # Fields that decide how it is read, and those that others read otherwise.
         b"Content-Length: 5", b"Content-Length: 0", b"content-length: 05", b"Content-Length: +5",
         b"Content-Length: -1", b"Content-Length: 5, 5", b"Content-Length: 5 5", b"Content-Length:",
         b"Content-Length: \xb2", b"Content-Length: 4", b"Content-Length: 6", b"Content_Length: 4",
@@ -102,7 +102,7 @@ PIECES = st.one_of(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[bytes | str]:
-    """What comes on a connection, cut anywhere, and what happens meanwhile."""
+    """Bytes on a connection, cut anywhere, and events meanwhile."""
     data = bytearray(b"".join(draw(st.lists(PIECES, min_size=1, max_size=4))))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, max(0, len(data) - 1)))

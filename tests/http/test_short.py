@@ -90,7 +90,7 @@ def test_it_is_taken() -> None:
     ],
 )
 def test_it_is_not_taken(data: bytes) -> None:
-    """What is unusual, malformed or of two meanings is left to Twisted's parser."""
+    """Unusual, malformed and ambiguous requests are left to Twisted's parser."""
     compare(data, post())
     side = Side(short=True)
     side.send(data)
@@ -121,7 +121,7 @@ def test_many_in_one_piece() -> None:
 
 
 def test_bounds_of_connections_hold(port: Port) -> None:
-    """Who has too many connections is told so on the short way as well."""
+    """A client with too many connections is told so on the short way as well."""
     few = Port(port.world, most_per_address=1)
     few.connect()
     wire = few.connect()

@@ -35,7 +35,7 @@ def test_its_line(port: Port, tmp_path: Path) -> None:
 
 
 def test_a_bug_in_it(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails on the way to an endpoint is answered with 500, and the connection closes."""
+    """A bug on the way to an endpoint is answered with 500, and the connection closes."""
 
     def broken(*_: object, **__: object) -> Call:
         raise ZeroDivisionError

@@ -242,7 +242,7 @@ def test_one_that_is_stopped_in_its_round() -> None:
 
 
 def test_a_bug_in_a_round() -> None:
-    """It is logged, and the rounds go on."""
+    """A bug is logged, and the rounds go on."""
     clock = Clock()
 
     def fail(ones: Sequence[str]) -> None:

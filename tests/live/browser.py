@@ -27,7 +27,7 @@ _STILL: Final = """() => [document, ...document.querySelectorAll("*")]
     .filter((root) => root)
     .every((root) => root.getAnimations().every(({ playState }) => playState !== "running"))"""
 _AXE: Final = ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js"
-#: What axe-core finds that keeps somebody out.  All that it looks at would be megabytes.
+#: Findings of axe-core that keep somebody out.  All that it looks at would be megabytes.
 _SERIOUS: Final = """async () => {
     const { violations } = await axe.run({ resultTypes: ["violations"] });
     return violations

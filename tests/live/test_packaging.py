@@ -24,7 +24,7 @@ DATA = [
     "twisted/plugins/livechat_plugin.py",
 ]
 
-#: Those of the native part.
+#: Sources of the native part.
 SOURCES = [str(path.relative_to(ROOT)) for path in (ROOT / "livechat").rglob("*.[ch]")]
 
 

@@ -130,7 +130,7 @@ UNUSED: Final = {
 
 @pytest.mark.parametrize("subprotocol", [None, "livechat.v1"])
 def test_a_connection_that_has_opened(subprotocol: str | None) -> None:
-    """It is answered as by Autobahn, and in the same state, which a release may change."""
+    """A handshake is answered as by Autobahn, and in the same state, which a release may change."""
     ours: Any = opened(Short)
     ours.transport.written.clear()
     again: Any = type(ours)()
@@ -152,7 +152,7 @@ def test_a_connection_that_has_opened(subprotocol: str | None) -> None:
 
 
 def test_connections_share_no_state() -> None:
-    """What one connection counts and checks is not another's."""
+    """Counts and checks of one connection are not another's."""
     one, other = opened(Short), opened(Short)
     one.dataReceived(client_frame(b"x", BINARY))
     assert one.trafficStats.incomingWebSocketFrames == 1

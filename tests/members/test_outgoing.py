@@ -209,7 +209,7 @@ def test_a_bug_while_going_on(member: Member, mute: bool) -> None:
 
 
 def test_went(member: Member, clock: Clock) -> None:
-    """What its wire did not take is written here, and nothing comes between a frame's halves."""
+    """The rest that its wire did not take comes first: nothing comes between a frame's halves."""
     member.went(b"a", -1)
     member.open()
     member.went(b"bcd", 1)

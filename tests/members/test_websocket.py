@@ -366,7 +366,7 @@ def test_pings(port: Port) -> None:
 
 
 def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
-    """It overtakes nothing, not even frames that wait for the end of the turn."""
+    """A ping overtakes nothing, not even frames that wait for the end of the turn."""
     wire, other = port.socket(), port.socket()
     wire.received()
     port.world.clock.advance(PING_EVERY - 1)
@@ -394,7 +394,7 @@ def test_a_ping_of_which_the_wire_took_a_part(port: Port, monkeypatch: pytest.Mo
 
 
 def test_pings_go_out_together(port: Port) -> None:
-    """Those that are nearly due are pinged in the turn of the first one, and in it again."""
+    """Members that are nearly due are pinged in the turn of the first one, and in it again."""
     wires = [port.socket()]
     for _ in range(4):
         port.world.clock.advance(PING_EARLY / 2)

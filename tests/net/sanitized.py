@@ -43,7 +43,7 @@ def environment(made: Path) -> dict[str, str]:
         # Python frees little at its end.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        # Of memory that Python keeps for itself nothing would be noticed.
+        # In memory that Python keeps for itself nothing would be noticed.
         "PYTHONMALLOC": "malloc",
     }
 

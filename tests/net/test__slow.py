@@ -139,7 +139,7 @@ def test_several_records(part: ModuleType, pairs: list[Pair]) -> None:
 
 
 def test_more_than_the_kernel_takes(part: ModuleType, pairs: list[Pair]) -> None:
-    """What was sent is told; the rest of the same bytes, in other memory, makes it whole."""
+    """The bytes sent are told; the rest of the same bytes, in other memory, makes it whole."""
     pairs[1].buffer(50_000)
     others = wires(*pairs)
     ((index, sent),) = part.write_all(others, MUCH, 1, 2)
@@ -180,7 +180,7 @@ def test_a_peer_that_has_reset(part: ModuleType, pairs: list[Pair]) -> None:
 
 
 def test_the_same_wire_twice(part: ModuleType, pairs: list[Pair]) -> None:
-    """It gets the bytes twice, and can be detached afterwards."""
+    """A wire that is twice in a list gets the bytes twice, and can be detached afterwards."""
     wire = pairs[0].wire
     assert part.write_all([wire, wire], DATA, 0, 2) == []
     assert pairs[0].hears(2 * len(DATA)) == 2 * DATA

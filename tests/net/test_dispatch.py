@@ -272,7 +272,7 @@ def logged(event: dict[str, Any]) -> object:
 ACTS: Final = st.tuples(
     st.integers(0, ACTORS - 1), st.integers(0, len(ACTIONS) - 1), st.integers(0, ACTORS - 1)
 )
-# What the first does to the second, in a turn in which both have something to read.
+# Acts of the first on the second, in a turn in which both have something to read.
 DROPPED: Final = [[(0, ACTIONS.index(drops), 1), (1, 0, 0)]]
 REPLACED: Final = [[(0, ACTIONS.index(replaces), 1), (1, 0, 0), (2, 0, 0)], [(1, 0, 0)]]
 WRITING: Final = [[(0, ACTIONS.index(writes), 1)], [(0, ACTIONS.index(hangs_up), 1)], [(1, 0, 0)]]

@@ -156,7 +156,7 @@ class KeysTest(PortTest):
         return called
 
     async def turns(self, count: int = 50) -> None:
-        """Let the reactor turn so many times."""
+        """Turn the reactor so many times."""
         for _ in range(count):
             await deferLater(self.reactor, 0, lambda: None)
 

@@ -49,7 +49,7 @@ class WiresTest(PortTest):
         assert went(end, b"later") == -1
 
     async def test_in_turns(self) -> None:
-        """What both have written arrives in its order."""
+        """Bytes that both have written arrive in their order."""
         end, peer = await self.connect()
         assert went(end, b"a") is None
         end.transport.write(b"b")
@@ -103,7 +103,7 @@ class WiresTest(PortTest):
         assert went(end, b"x") == -1
 
     async def test_closed_with_something_on_the_wire(self) -> None:
-        """What was written to the wire before the end arrives before it."""
+        """Bytes written to the wire before the end arrive before it."""
         end, peer = await self.connect()
         assert went(end, b"last") is None
         end.transport.loseConnection()

@@ -59,7 +59,7 @@ class Reactor:
 
 @pytest.fixture
 def reactor(part: ModuleType, pairs: list[Pair]) -> Iterator[Reactor]:
-    """It knows all pairs."""
+    """A reactor that knows all pairs."""
     made = Reactor(part, pairs)
     yield made
     made.epoll.close()
@@ -100,7 +100,7 @@ def test_the_rest(reactor: Reactor, pairs: list[Pair], rest: bytes) -> None:
 
 
 def test_no_more_than_its_turn(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Of many frames some are taken, and the others are the rest."""
+    """Some of many frames are taken, and the others are the rest."""
     pairs[0].there.sendall(HI * (MOST + 2))
     assert reactor.turn() == ([(pairs[0].wire, [b"hi"] * MOST, HI * 2, False)], [])
 
@@ -137,7 +137,7 @@ def test_detached(reactor: Reactor, pairs: list[Pair]) -> None:
 
 
 def test_other_descriptors(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Those of anything else are reported, and unknown ones dropped."""
+    """Events of anything else are reported, and unknown ones dropped."""
     for pair in pairs:
         pair.there.sendall(HI)
     reactor.selectables[pairs[0].here.fileno()] = object()
@@ -178,7 +178,7 @@ def record(pair: Pair, data: bytes) -> bytes:
 
 
 def test_an_end_in_order(reactor: Reactor, pairs: list[Pair]) -> None:
-    """What was said before it is there, and the end is told as often as one asks."""
+    """Frames before the end are there, and the end is told as often as one asks."""
     pairs[0].there.sendall(HI)
     pairs[0].there.setblocking(False)
     with pytest.raises(OSError):  # noqa: PT011 - it waits for the other's goodbye
@@ -203,7 +203,7 @@ def test_no_record(reactor: Reactor, pairs: list[Pair], said: bytes) -> None:
 
 
 def test_much(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Of more than the bound some is read, and epoll tells of the rest."""
+    """Some of more than the bound is read, and epoll tells of the rest."""
     pair = pairs[0]
     pair.there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
     said = client_frame(b"x" * 60_000) * 5
@@ -251,7 +251,7 @@ def test_more_than_the_arena(part: ModuleType, tls: SSL.Context) -> None:
 
 
 def test_very_many_at_once(part: ModuleType, pairs: list[Pair]) -> None:
-    """Of more descriptors than a turn has room for, all are told in the next ones."""
+    """More descriptors than a turn has room for are told in the next turns."""
     epoll, selectables = select.epoll(), {}
     ready = os.eventfd(1)
     for _ in range(2 * MOST_EVENTS):
@@ -325,7 +325,7 @@ def test_wrong_arguments(arguments: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("arguments", [(), (b"", 1), ("", 1, 1), (b"", "1", 1), (b"", 1, None)])
 def test_wrong_arguments_of_take(arguments: tuple[Any, ...]) -> None:
-    """Those of `take` too."""
+    """Wrong arguments of `take`, too."""
     with pytest.raises(TypeError):
         native().take(*arguments)
 
@@ -380,7 +380,7 @@ class TurnKeysTest(test_tls.KeysTest):
     protocol = FrameEnd
 
     def watch(self, end: End) -> list[str]:
-        """What the reactor does for the connection from now on, and its turns."""
+        """The reactor's calls of the connection from now on, and its turns."""
         called = super().watch(end)
         iterate = self.reactor.doIteration
 
@@ -393,7 +393,7 @@ class TurnKeysTest(test_tls.KeysTest):
         return called
 
     async def turns(self, count: int = 5) -> None:
-        """Let the reactor turn so many times."""
+        """Turn the reactor so many times."""
         await super().turns(count)
 
 
@@ -424,7 +424,7 @@ class TurnTest(PortTest):
         assert end.received == HI * 4 + PONG
 
     async def test_an_end_behind_frames(self) -> None:
-        """What was said before the end is told before it."""
+        """Frames before the end are told before it."""
         end, peer, _, _ = await self.two()
         peer.sendall(HI)
         peer.setblocking(False)
@@ -443,7 +443,7 @@ class TurnTest(PortTest):
         await other.until(lambda: other.frames)
 
     async def test_a_bug(self) -> None:
-        """It ends its connection only, and is in the log."""
+        """A bug ends its connection only, and is in the log."""
 
         class Buggy(Exception):
             pass
@@ -510,7 +510,7 @@ class TurnTest(PortTest):
         assert end.frames == []
 
     async def test_paused(self) -> None:
-        """Of a connection that is paused nothing is read."""
+        """Nothing is read of a connection that is paused."""
         end, peer, other, another = await self.two()
         end.transport.pauseProducing()
         peer.sendall(HI)

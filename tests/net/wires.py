@@ -88,7 +88,7 @@ class Pair:
 
 
 def _shaken(server: SSL.Connection, plain: socket.socket) -> Any:
-    """Let both ends shake hands, in one thread; return the client's."""
+    """Shake hands between both ends, in one thread; return the client's."""
     plain.setblocking(False)
     client = trusting().wrap_socket(plain, do_handshake_on_connect=False)
     waiting = {client.do_handshake, server.do_handshake}

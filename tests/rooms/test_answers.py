@@ -14,7 +14,7 @@ from tests.support.outcomes import refusing
 
 
 def test_stored() -> None:
-    """It fires with what is stored, later or within the call; the arguments come before."""
+    """An answer fires with what is stored, later or within the call; the arguments come before."""
     waiting: list[tuple[Any, ...]] = []
     answer = answer_of(lambda *given: waiting.append(given), "a", 1)
     assert not answer.called
@@ -26,7 +26,7 @@ def test_stored() -> None:
 
 
 def test_refused() -> None:
-    """It fails with the reason of a refusal."""
+    """An answer fails with the reason of a refusal."""
     assert kind(answer_of(refusing(ChatError(Kind.HELD, "x")), "a")) is Kind.HELD
 
 
@@ -40,7 +40,7 @@ def test_nobody_awaits_any_more() -> None:
 
 
 def test_refused_at_once() -> None:
-    """What the call raises reaches its caller, and not the Deferred."""
+    """An exception of the call reaches its caller, and not the Deferred."""
 
     def refusal(_: IReceiver) -> None:
         raise ChatError(Kind.FORBIDDEN, "x")

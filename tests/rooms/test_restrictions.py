@@ -152,7 +152,7 @@ def test_what_was_missed(here: Here) -> None:
 
 
 def test_origins() -> None:
-    """Of a user a few addresses are remembered, for an hour, and of all users so many."""
+    """A few addresses of a user are remembered, for an hour, and so many users."""
     clock = Clock()
     origins = Origins(Time(clock))
     for number in range(MOST_ADDRESSES + 2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-#: What a profile's `max_examples` is a part of, in percent.
+#: The whole of which a profile's `max_examples` is a part, in percent.
 _ALL = 100
 
 

@@ -64,7 +64,7 @@ def test_failures() -> None:
 
 
 def test_contexts() -> None:
-    """What a coroutine sets in its context stays there."""
+    """Variables that a coroutine sets in its context stay there."""
     seen = []
     waiting = [Deferred[None](), Deferred[None]()]
 

@@ -55,7 +55,7 @@ class ThreadsTest(TestCase):
         threads.stop()
 
     async def test_an_exception(self) -> None:
-        """It comes with its traceback, and the thread goes on."""
+        """An exception comes with its traceback, and the thread goes on."""
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor

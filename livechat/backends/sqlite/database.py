@@ -89,7 +89,7 @@ class Database:
         self.doubt = ""
         # There may be something to `tidy`.
         self.untidy = False
-        # Those that were written since the log was taken.
+        # Pages that were written since the log was taken.
         self._groups = 0
         # Where a walk over all rooms goes on; and of which rules the last one was that has begun.
         self._walk_at: int | None = 0

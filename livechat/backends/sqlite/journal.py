@@ -193,7 +193,7 @@ class Journal:
         """Write *changed* in the place of the entries with these rooms and numbers."""
         left = len(changed)
         written: dict[int, _Line] = {}
-        # It is mostly the newest that are taken back.
+        # Mostly the newest entries are taken back.
         for number, line in reversed(self._lines.items()):
             rows = [changed.get((row.room, row.seq), row) for row in line.rows]
             others = sum(one is not other for one, other in zip(rows, line.rows, strict=True))

@@ -177,7 +177,7 @@ class SqliteMessageLog:
         self._health.fine()
         by_room: dict[str, list[Entry]] = {}
         for act, result in zip(self._group, results, strict=True):
-            # Of most acts this is all: there are many.
+            # This is all of most acts, and there are many.
             entry = result if type(result) is Message else _new_entry(result)
             if entry is not None:
                 by_room.setdefault(act.submission.room, []).append(entry)

@@ -74,7 +74,7 @@ class View(NamedTuple):
 
         Times do not run backwards within a room, but for stamps of a clock that was wrong.
         """
-        # It is mostly young enough.
+        # The first entry is mostly young enough.
         seq, time = self._seek(first, since)
         if time >= since:
             return seq

@@ -178,7 +178,7 @@ class Writer:
             try:
                 self.move()
             except sqlite3.Error:
-                # It needs more room on the disk than a group, which can do without.
+                # A move needs more room on the disk than a group, which can do without.
                 if fullness >= _MOST:
                     raise
                 self._move_at = fullness + _AGAIN

@@ -358,7 +358,7 @@ def pages(disk: Disk) -> Iterator[bytes]:
 
 
 def found_in(disk: Disk, texts: list[str]) -> list[str]:
-    """Those of *texts* of which a word is in a page."""
+    """The *texts* of which a word is in a page."""
     every = {text: forms(text) for text in texts}
     return [
         text

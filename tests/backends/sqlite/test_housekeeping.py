@@ -191,7 +191,7 @@ def test_a_room_that_is_to_keep_less(make_world: Callable[..., World]) -> None:
 def test_a_walk_that_fails(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says so, goes on after the next sweep, and does not try it each second."""
+    """A failed walk is logged, goes on after the next sweep, and is not tried each second."""
     world = make_world(retention=Retention(3))
     walk, walks = world.store.walk, []
 

@@ -116,7 +116,7 @@ def test_memory_is_what_the_file_has(disk: Disk) -> None:
 def test_memory_is_bounded(
     disk: Disk, monkeypatch: pytest.MonkeyPatch, texts: list[str], rows: int
 ) -> None:
-    """It is moved when it has many entries, or many bytes."""
+    """The journal is moved when it has many entries, or many bytes."""
     monkeypatch.setattr(journal, "ENTRIES", 50)
     monkeypatch.setattr(journal, "BYTES", 40_000)
     store = disk.store()
@@ -284,7 +284,7 @@ def test_damage_while_it_runs(disk: Disk) -> None:
 
 
 def test_floors_outlive_a_restart(disk: Disk) -> None:
-    """What a smaller limit has hidden does not come back, moved or not."""
+    """Messages that a smaller limit has hidden do not come back, moved or not."""
     store = disk.store()
     say(store, *"abcde")
     limits = {"r": (2, 0)}
@@ -305,7 +305,7 @@ def test_the_newest_time_is_in_the_journal(disk: Disk) -> None:
 
 
 def test_the_documented_lines(disk: Disk) -> None:
-    """What operators are told to ask the file finds all messages, wherever they are."""
+    """The query in the documents finds all messages, wherever they are."""
     store = disk.store()
     say(store, "a", room="lobby")
     store._writer.move()

@@ -78,7 +78,7 @@ def test_page_of_long_texts(disk: Disk) -> None:
     assert len(page.messages) == -(-reading._PAGE_CHARACTERS // 1_000)
 
 
-#: What the writer may do between two steps of a reader.
+#: Actions of the writer between two steps of a reader.
 MEANWHILE: dict[str, Callable[[Database], object]] = {
     "append": lambda store: store.write([draft("x")]),
     "move": lambda store: store._writer.move(),

@@ -16,7 +16,7 @@ def room(moved: int, count: int) -> Room:
 
 
 def test_rows_beyond_the_newest() -> None:
-    """What a group has added is not in the room that was there before it."""
+    """Entries that a group has added are not in the room that was there before it."""
     before = room(10, 2)
     after = before.next(Moment(9, 100))
     after.top += 1

@@ -82,7 +82,7 @@ def test_older_schema(disk: Disk, version: int) -> None:
 
 
 def test_entries_of_the_schema_before(disk: Disk) -> None:
-    """What was edited and taken back is so still, wherever it was."""
+    """Edits and retractions hold, wherever the message was."""
     store = disk.store(messages=6)
     author = User("1", "Ann")
     for moved in (True, False):

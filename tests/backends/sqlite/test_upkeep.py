@@ -350,7 +350,7 @@ def steps(store: Database, *, walk: bool = False) -> int:
 def test_rooms_with_nothing_to_remove_are_not_looked_at(
     disk: Disk, messages: int, seconds: int, kept: list[int]
 ) -> None:
-    """Of very many rooms a sweep visits the few that have something to remove."""
+    """A sweep visits the few rooms of very many that have something to remove."""
     store = disk.store(messages, seconds)
     store.write([Draft(name, "x") for name in FEW])
     disk.now += 50
@@ -371,7 +371,7 @@ def test_rooms_with_nothing_to_remove_are_not_looked_at(
 
 
 def test_a_walk_that_meets_rooms_with_much_to_remove(disk: Disk) -> None:
-    """It goes on with those that it did not come to; sweeps end what it began."""
+    """A walk goes on with rooms that it did not come to; sweeps end what it began."""
     before = disk.store()
     for number in range(300):
         before.write([Draft(f"r{number}", "x")] * 10)
