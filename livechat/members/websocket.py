@@ -168,7 +168,7 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
             self.session.control_received()
 
     def asked_for_life(self) -> None:
-        """Whatever comes next is an answer to a ping."""
+        """Take the next bytes of the peer, whatever they are, for the answer to a ping."""
         self._pinged = True
 
     def pinged(self, sent: int) -> None:

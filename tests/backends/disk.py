@@ -9,9 +9,25 @@ from typing import Any
 
 from livechat.backends.retention import Retention
 from livechat.backends.sqlite.database import Database
-from livechat.protocol.messages import Draft, Message
+from livechat.protocol.messages import Draft, Edit, Message, Retraction, User
 
 NOW = 1_790_000_000.0
+ANN = User("1", "Ann")
+
+
+def draft(text: str) -> Draft:
+    """A message of Ann's."""
+    return Draft("r", text, ANN)
+
+
+def edit(ref: int, text: str) -> Edit:
+    """An edit by Ann."""
+    return Edit("r", ref, text, ANN.subject)
+
+
+def retract(*refs: int) -> Retraction:
+    """A moderator's retraction."""
+    return Retraction("r", refs, None, moderates=True)
 
 
 class FailingConnection:

@@ -35,7 +35,7 @@ from tests.support import Port, request
 @example([post("/chat/send/?wait"), "stop", "answered", post()], PROXY)
 @example(["stop", post(), post()], PROXY)
 def test_anything_that_is_sent(steps: list[bytes | str], address: str) -> None:
-    """Whatever is sent, however it is cut and whatever happens meanwhile, both ways agree."""
+    """Both ways agree, whatever is sent, however it is cut and whatever happens meanwhile."""
     compare(*steps, address=address)
 
 

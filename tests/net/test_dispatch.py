@@ -294,7 +294,7 @@ PAUSED: Final = [
 @example([[(each, ACTIONS.index(raises), 0) for each in range(ACTORS)]], [(0, "logPrefix")])
 @example([[(0, ACTIONS.index(done), 0), (1, 0, 0)]], [(0, "connectionLost")])
 def test_any_events(rounds: list[Round], flaws: list[tuple[int, str]]) -> None:
-    """Whatever happens to connections in a turn, and whatever they do then, is as in Twisted."""
+    """Connections fare as in Twisted, whatever happens in a turn, and whatever they do then."""
     expected = perform(twisted, rounds, flaws)
     assert perform(pure, rounds, flaws) == expected
     assert perform(native, rounds, flaws) == expected

@@ -37,7 +37,7 @@ def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that cannot be loaded, as the file of another machine, is not used."""
+    """A native part that cannot be loaded, as the file of another machine, is not used."""
 
     def load(_: str) -> None:
         raise ImportError("wrong ELF class")
@@ -47,7 +47,7 @@ def test_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_another_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that lacks a name, as an old build in a checkout does, is not used."""
+    """A native part that lacks a name, as an old build in a checkout does, is not used."""
     old = SimpleNamespace(Wire=object, take=None, turn=None, setup=lambda *_: None)
     monkeypatch.setitem(sys.modules, "livechat.net._fast", old)
     part, why = fast.choose({})

@@ -66,7 +66,7 @@ def reactor(part: ModuleType, pairs: list[Pair]) -> Iterator[Reactor]:
 
 
 def test_frames_of_many(reactor: Reactor, pairs: list[Pair]) -> None:
-    """Whole frames come with their wires, in order; those that say nothing are not there."""
+    """Frames come with their wires, in order; silent wires are not there."""
     pairs[0].there.sendall(HI + PONG + client_frame("né".encode()))
     pairs[2].there.sendall(client_frame(b"x" * 300))
     assert reactor.turn() == (

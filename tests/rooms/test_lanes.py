@@ -147,7 +147,7 @@ def test_a_wire_that_comes_later(room: LocalRoom, members: list[Member]) -> None
 
 
 def test_a_connection_that_closes_in_a_slice(room: LocalRoom, members: list[Member]) -> None:
-    """One that is closed because of what another was told is never touched again."""
+    """A connection that is closed because of what another was told is never touched again."""
 
     class Closer(Member):
         def write(self, frames: bytes) -> None:

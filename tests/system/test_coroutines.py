@@ -46,7 +46,7 @@ def test_results() -> None:
 
 
 def test_failures() -> None:
-    """Whatever it lets pass is told, at once or later."""
+    """An exception that a coroutine lets pass is told, at once or later."""
     waiting = Deferred[None]()
     failures: list[Failure] = []
 

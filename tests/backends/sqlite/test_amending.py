@@ -18,23 +18,8 @@ from livechat.protocol.messages import (
     Retracted,
     Retraction,
     Submission,
-    User,
 )
-from tests.backends.disk import Disk, say
-
-ANN = User("1", "Ann")
-
-
-def draft(text: str) -> Draft:
-    return Draft("r", text, ANN)
-
-
-def edit(ref: int, text: str) -> Edit:
-    return Edit("r", ref, text, ANN.subject)
-
-
-def retract(*refs: int) -> Retraction:
-    return Retraction("r", refs, None, moderates=True)
+from tests.backends.disk import ANN, Disk, draft, edit, retract, say
 
 
 def table(disk: Disk, name: str) -> list[tuple[object, ...]]:

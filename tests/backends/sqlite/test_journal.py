@@ -94,7 +94,7 @@ def test_a_group_is_a_row(disk: Disk) -> None:
 
 
 def test_memory_is_what_the_file_has(disk: Disk) -> None:
-    """Whatever was said, taken back and moved, and after a restart."""
+    """Entries read as they were written, taken back and moved, and after a restart."""
     store = disk.store(messages=4)
     for _ in range(3):
         for group in TALK:

@@ -15,27 +15,10 @@ from livechat.backends.sqlite.journal import Journal
 from livechat.protocol.messages import (
     Amended,
     Draft,
-    Edit,
     Message,
     Page,
-    Retraction,
-    User,
 )
-from tests.backends.disk import Disk, say, shown
-
-ANN = User("1", "Ann")
-
-
-def draft(text: str) -> Draft:
-    return Draft("r", text, ANN)
-
-
-def edit(ref: int, text: str) -> Edit:
-    return Edit("r", ref, text, ANN.subject)
-
-
-def retract(*refs: int) -> Retraction:
-    return Retraction("r", refs, None, moderates=True)
+from tests.backends.disk import Disk, draft, edit, retract, say, shown
 
 
 def test_reading_without_a_writer(disk: Disk) -> None:
@@ -95,7 +78,7 @@ MEANWHILE: dict[str, Callable[[Database], object]] = {
 def test_reads_are_of_one_moment(
     disk: Disk, monkeypatch: pytest.MonkeyPatch, first: str, second: str, moved: bool
 ) -> None:
-    """Whatever happens between a look at memory and one at the file, none sees a mixture."""
+    """Readers see no mixture, whatever happens between a look at memory and one at the file."""
     monkeypatch.setattr(reading, "sleep", lambda _: None)
     store = disk.store(messages=20)
     say(store, *"abcdef")
