@@ -15,6 +15,7 @@
 
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
+import { STYLES } from "./chat-css.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
 import { Head } from "./chat-head.js";
@@ -43,20 +44,22 @@ import { connect } from "./livechat.js";
  * @property {boolean} [whole] whether the page is there for nothing else
  */
 
-const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
+
+/** @type {Promise<CSSStyleSheet[]> | undefined} made once for all chats of a page */
+let sheets;
 
 /**
  * Put the chat into an element.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
- * @returns {Promise<{ close: () => void }>} which takes it out again; rejected where its style cannot
- *   be had
+ * @returns {Promise<{ close: () => void }>} which takes it out again
  */
 export async function mount(element, options = {}) {
-  const styles = await Promise.all(STYLES.map(style));
+  sheets ??= Promise.all(STYLES.map(sheet));
+  const styles = await sheets;
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = styles;
   root.replaceChildren(shape('<div class="frame" lang="en"></div>'));
@@ -354,15 +357,11 @@ function banner(frame, { state, code, reason }, composer, nobody = false) {
 }
 
 /**
- * A style sheet of this server's.
+ * A style sheet, made by a script: a page's policy may forbid those of other origins.
  *
- * @param {string} name
+ * @param {string} text
  */
-async function style(name) {
-  // A page's policy may forbid other origins' sheets; what a script may fetch it may use.
-  const answer = await fetch(new URL(name, import.meta.url), { credentials: "omit" });
-  if (!answer.ok) throw new Error(`${name} cannot be had: ${answer.status}.`);
-  const text = await answer.text();
+function sheet(text) {
   return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
 }
 
