@@ -25,6 +25,7 @@ _EXPORT: Final = re.compile(
     r"^export (?=(?:(?:async )?function\*? ?|class |const )([\w$]+))", re.MULTILINE
 )
 _EXPORTS: Final = re.compile(r'^export \{([^{}]*)\}(?: from "\./([\w.-]+)")?;$', re.MULTILINE)
+_DEFAULT: Final = re.compile(r"^export default (?!async\b|class\b|function\b)", re.MULTILINE)
 _LATER: Final = re.compile(r'\bimport\("\./([\w.-]+)"\)')
 _REFUSED: Final = re.compile(r"^(?:import|export)\b(?![.(]).*", re.MULTILINE)
 #: A comment of whole lines, and a type anywhere.
@@ -37,7 +38,16 @@ _HEAD: Final = """\
 const $made = {};
 const $take = (name, url = import.meta.url) => ($made[name] ??= $modules[name](url));
 const $later = async (name, chunk) => {
-  Object.assign($modules, (await chunk).$more($take, $later));
+  for (let tries = 0; !(name in $modules); tries++) {
+    try {
+      // Browsers remember that an address failed.
+      const { $more } = await import(tries ? `${chunk}?${tries}` : chunk);
+      Object.assign($modules, $more($take, $later));
+    } catch (error) {
+      console.warn(`livechat: ${name} is tried again.`, error);
+      await new Promise((again) => setTimeout(again, Math.min(1_000 * 2 ** tries, 30_000)));
+    }
+  }
   return $take(name);
 };
 """
@@ -51,7 +61,8 @@ def bundle(sources: Sources, entries: Sequence[str], chunks: Mapping[str, str]) 
 
     The other entries run when a page asks for it, by ``$take``.
 
-    @param chunks: addresses of the chunks, by the module that is imported later.
+    @param chunks: addresses of the chunks, by the module that is imported later; a module without
+        one has to be among the entries.
     """
     modules = "".join(_modules(sources, modules_of(sources, entries), chunks))
     shown = take(entries[0], exports(sources, entries[0]))
@@ -102,9 +113,10 @@ def modules_of(sources: Sources, entries: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def later(sources: Sources, names: Iterable[str]) -> list[str]:
-    """Modules that those of *names* import later."""
-    return sorted({found for name in names for found in _LATER.findall(_bare(sources[name]))})
+def later(sources: Sources, names: Sequence[str]) -> list[str]:
+    """Modules that those of *names* import later, and that are not among them."""
+    found = {each for name in names for each in _LATER.findall(_bare(sources[name]))}
+    return sorted(found - set(names))
 
 
 def _modules(sources: Sources, names: Iterable[str], chunks: Mapping[str, str]) -> Iterator[str]:
@@ -117,10 +129,10 @@ def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
     text = _bare(source)
     text = _IMPORT.sub(lambda each: _taking(each[1], each[2]), text)
     text = _EXPORTS.sub(lambda each: _taking(each[1], each[2]) if each[2] else "", text)
-    text = _EXPORT.sub("", text)
+    text = _DEFAULT.sub("const $default = ", _EXPORT.sub("", text))
     if refused := _REFUSED.search(text):
         raise ValueError(f"{name}: {refused[0]!r} cannot be put into a bundle.")
-    text = _LATER.sub(lambda each: f'$later("{each[1]}", import("./{chunks[each[1]]}"))', text)
+    text = _LATER.sub(lambda each: _taking_later(each[1], chunks), text)
     text = _BLANK.sub("", text.replace("import.meta.url", "$url")).strip()
     return f"{text}\nreturn {_braces(_exported(source))};\n"
 
@@ -133,6 +145,12 @@ def _bare(source: str) -> str:
 def _taking(names: str | None, module: str) -> str:
     taken = f'$take("{module}")'
     return f"{taken};" if names is None else f"const {_braces(_pairs(names))} = {taken};"
+
+
+def _taking_later(module: str, chunks: Mapping[str, str]) -> str:
+    # Without a chunk it is in the bundle.
+    more = f', "./{chunks[module]}"' if module in chunks else ""
+    return f'$later("{module}"{more})'
 
 
 def _braces(pairs: Iterable[tuple[str, str]]) -> str:
@@ -150,6 +168,7 @@ def _exported(source: str) -> list[tuple[str, str]]:
     """Pairs of a name that others see, and the module's own."""
     text = _bare(source)
     pairs = [(name, name) for name in _EXPORT.findall(text)]
+    pairs += [("default", "$default") for _ in _DEFAULT.findall(text)]
     for names, module in _EXPORTS.findall(text):
         pairs += [(public, public if module else own) for own, public in _pairs(names)]
     return pairs

@@ -30,7 +30,8 @@ from livechat.web import bundles
 #: Bundles, and the scripts by which a page begins in each.  It exports what the first one does.
 _BUNDLES: Final = {
     "livechat.js": ("livechat.js",),
-    "chat.js": ("chat.js", "embed.js"),
+    # English comes at once: the other languages fall back on it.
+    "chat.js": ("chat.js", "embed.js", "texts-en.js"),
     "front.js": ("front.js",),
     "admin.js": ("admin.js",),
 }

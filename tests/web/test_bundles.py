@@ -30,7 +30,7 @@ export { three as third } from "./last.js";
     "last.js": """
 const three = /** @type {any} */ (3);
 /** Hoisted: it is used above its line. */
-console.log(`last ${kind.name}`);
+console.log(`last ${two()}`);
 export async function two$() {}
 export function two() { return 2; }
 export class kind { /** Kept. */ static x = "// no comment"; }
@@ -40,7 +40,10 @@ export { three };
     "lazy.js": """
 import { two } from "./last.js";
 import { own } from "./own.js";
-export const late = two() + own;
+const value = two() + own;
+export default {
+  late: value,
+};
 """,
     "own.js": "export const own = 40;\n",
 }
@@ -63,13 +66,13 @@ def test_in_node(tmp_path: Path) -> None:
         # The page's address of the module counts, not the bundle's.
         'import * as first from "./first.mjs";\nimport { sum } from "./first.1.mjs";\n'
         "console.log(Object.keys(first).join(), first.sum, sum, first.url.split('/').at(-1));\n"
-        "console.log((await first.lazy()).late, (await first.lazy()) === (await first.lazy()));\n"
+        "console.log((await first.lazy()).default.late, (await first.lazy()) === (await first.lazy()));\n"
     )
     ran = subprocess.run(
         ["node", "main.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout.splitlines() == [
-        "last kind", "effect", "lazy,sum,url 3 3 first.mjs", "42 true",
+        "last 2", "effect", "lazy,sum,url 3 3 first.mjs", "42 true",
     ]  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def test_comments_go_and_texts_stay() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "export default 1;",
+        "export default class A {}",
         "export let changes = 1;",
         'export * from "./b.js";',
         'import * as b from "./b.js";',
