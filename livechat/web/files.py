@@ -30,11 +30,12 @@ from livechat.web import bundles
 #: Bundles, and the scripts by which a page begins in each.  It exports what the first one does.
 _BUNDLES: Final = {
     "livechat.js": ("livechat.js",),
-    # English comes at once: the other languages fall back on it.
-    "chat.js": ("chat.js", "embed.js", "texts-en.js"),
+    "chat.js": ("chat.js", "embed.js"),
     "front.js": ("front.js",),
     "admin.js": ("admin.js",),
 }
+#: Modules that are imported later, and are in the bundle nevertheless.
+_AT_ONCE: Final = ("texts-en.js",)
 #: Style sheets of the chat, which are in a script: one request for all, and no other that may fail.
 _STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css")}
 #: To Python, .ts is a video.
@@ -127,8 +128,10 @@ class _Reading:
     def _bundle(self, entries: tuple[str, ...]) -> None:
         first, *others = entries
         there = bundles.modules_of(self._sources, entries)
+        at_once = [name for name in bundles.later(self._sources, there) if name in _AT_ONCE]
+        there = bundles.modules_of(self._sources, [*there, *at_once])
         chunks = {name: self._chunk(name, there) for name in bundles.later(self._sources, there)}
-        text = bundles.bundle(self._sources, entries, chunks)
+        text = bundles.bundle(self._sources, [first, *others, *at_once], chunks)
         address = self._keep(first, text.encode())
         self._name(first, bundles.facade(self._sources, first, address))
         for entry in others:
