@@ -37,7 +37,7 @@ _BUNDLES: Final = {
 #: Modules that are imported later, and are in the bundle nevertheless.
 _AT_ONCE: Final = ("texts-en.js",)
 #: Style sheets of the chat, which are in a script: one request for all, and no other that may fail.
-_STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css")}
+_STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css", "launcher.css")}
 #: To Python, .ts is a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 #: Characters of a digest in a name.
@@ -106,8 +106,8 @@ class _Reading:
     def __init__(self, bodies: dict[str, bytes]) -> None:
         self._bodies = bodies
         for name, parts in _STYLES.items():
-            if all(part in bodies for part in parts):
-                texts = [bodies[part].decode() for part in parts]
+            texts = {part: bodies[part].decode() for part in parts if part in bodies}
+            if texts:
                 bodies[name] = f"export const STYLES = {json.dumps(texts)};\n".encode()
         self._sources = {
             name: body.decode() for name, body in bodies.items() if name.endswith(".js")

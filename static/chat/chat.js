@@ -51,8 +51,8 @@ import { fill, textsFor } from "./texts.js";
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
 
-/** @type {Promise<CSSStyleSheet[]> | undefined} made once for all chats of a page */
-let sheets;
+/** @type {Record<string, Promise<CSSStyleSheet>>} made once for all chats of a page */
+const sheets = {};
 
 /**
  * Put the chat into an element.
@@ -62,8 +62,8 @@ let sheets;
  * @returns {Promise<{ close: () => void }>} which takes it out again
  */
 export async function mount(element, options = {}) {
-  sheets ??= Promise.all(STYLES.map(sheet));
-  const [t, styles] = await Promise.all([textsFor(element, options.lang, options.texts), sheets]);
+  const names = ["livechat.css", "chat.css"];
+  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = styles;
   root.replaceChildren(shape('<div class="frame"></div>'));
@@ -369,10 +369,11 @@ function banner(frame, { state, code, reason }, composer, nobody = false) {
 /**
  * A style sheet, made by a script: a page's policy may forbid those of other origins.
  *
- * @param {string} text
+ * @param {string} name
  */
-function sheet(text) {
-  return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
+function style(name) {
+  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 
 try {

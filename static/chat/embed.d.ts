@@ -1,0 +1,3 @@
+// The types of /static/embed.js, which turns elements with `data-livechat` into a chat, and exports nothing.
+
+export {};
