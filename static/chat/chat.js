@@ -11,6 +11,7 @@
  * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
+ * @import { Catalogue, Texts } from "./texts.js"
  */
 
 import { Cases } from "./chat-cases.js";
@@ -30,6 +31,7 @@ import { JOIN, ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { fill, textsFor } from "./texts.js";
 
 /**
  * @typedef {object} Options
@@ -40,6 +42,8 @@ import { connect } from "./livechat.js";
  *   an empty text for a visitor who is not signed in, and so is a guest
  * @property {boolean} [addressed] whether a token may come in the page's address (`takeTokens`)
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
+ * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
+ * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
  * @property {boolean} [whole] whether the page is there for nothing else
  */
 
@@ -56,16 +60,20 @@ const UNIT = "--livechat-rem";
  *   be had
  */
 export async function mount(element, options = {}) {
-  const styles = await Promise.all(STYLES.map(style));
+  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...STYLES.map(style)]);
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = styles;
-  root.replaceChildren(shape('<div class="frame" lang="en"></div>'));
-  const view = new View(find(root, ".frame"), options);
+  root.replaceChildren(shape('<div class="frame"></div>'));
+  const frame = find(root, ".frame");
+  frame.lang = t.locale;
+  frame.dir = t.direction;
+  const view = new View(t, frame, options);
   return { close: () => view.close() };
 }
 
 /** What is shown in an element. */
 class View {
+  #t;
   #frame;
   #options;
   #url;
@@ -75,10 +83,12 @@ class View {
   #chat;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Options} options
    */
-  constructor(frame, options) {
+  constructor(t, frame, options) {
+    this.#t = t;
     this.#frame = frame;
     this.#options = options;
     this.#url = new URL(options.url ?? "../", import.meta.url);
@@ -120,7 +130,7 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(shape(JOIN));
+    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
     const input = find(this.#frame, "input", HTMLInputElement);
     input.value = keptName() || (this.#options.name ?? "");
     if (problem) {
@@ -186,7 +196,7 @@ class View {
    */
   #show(chat, memory) {
     const frame = this.#frame;
-    frame.replaceChildren(shape(ROOM));
+    frame.replaceChildren(fill(this.#t, shape(ROOM)));
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {

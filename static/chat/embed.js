@@ -6,6 +6,7 @@
 // data-name="Ann": the visitor's name is known, and not asked for.  data-token-url="/chat-token", at the
 // element or at the script: the site says there which of its users the visitor is.  data-token-fragment:
 // the page's address says so, as that of the chat's own page may.  data-credentials: a cookie does.
+// data-lang="de": the language; unless said, that of the page around, or the browser's.
 // Elements that come later become a chat too, and one that goes leaves its room.
 
 import { mount } from "./chat.js";
@@ -20,7 +21,7 @@ const mounted = new Map();
 
 /** @param {HTMLElement} place */
 function begin(place) {
-  const { livechat: room, name, page, tokenFragment, credentials } = place.dataset;
+  const { livechat: room, name, lang, page, tokenFragment, credentials } = place.dataset;
   const address = place.dataset.tokenUrl ?? own?.dataset.tokenUrl;
   const addressed = page !== undefined || tokenFragment !== undefined;
   // At once: it is to be in the page's address no longer than it must.
@@ -29,6 +30,7 @@ function begin(place) {
   const chat = mount(place, {
     room: room || undefined,
     name,
+    lang,
     whole: page !== undefined,
     addressed,
     ...(address && { token: () => fetchToken(address) }),

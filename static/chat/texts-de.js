@@ -1,0 +1,29 @@
+// Die Texte auf Deutsch. Zwischen den äußersten Klammern steht JSON: auch der Server liest es, für seine Seiten.
+
+/** @type {import("./texts.js").Catalogue} */
+export default {
+  "direction": "ltr",
+
+  "join.name": "Ihr Name",
+  "join.hint": "So sehen ihn die anderen",
+  "join.enter": "Eintreten",
+
+  "room.chat": "Chat in {room}",
+  "room.messages": "Nachrichten",
+  "room.earlier": "Frühere Nachrichten",
+  "room.begins": "Hier beginnt das Gespräch.",
+  "room.waiting": "Noch nicht gesendet",
+  "room.pinned": "Angeheftet",
+  "room.people": "Personen",
+  "room.ignored": "Sie ignorieren",
+  "room.rename": "Namen ändern",
+  "room.retry": "Jetzt versuchen",
+  "room.actions": "Aktionen zur Nachricht",
+
+  "composer.cancel": "Abbrechen",
+  "composer.message": "Nachricht",
+  "composer.hint": "Schreiben Sie etwas",
+  "composer.send": "Senden",
+
+  "dialog.close": "Schließen"
+};
