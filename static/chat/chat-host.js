@@ -9,6 +9,7 @@
  * An element has one chat. Whoever mounts a second one there, by another copy of this module too, ends the first.
  *
  * @import { Chat } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { Launcher } from "./chat-launcher.js";
@@ -48,18 +49,18 @@ export class Host {
   /**
    * Make the shadow tree.
    *
+   * @param {Texts} t
    * @param {CSSStyleSheet[]} styles
    * @param {Look & { launcher?: string }} options
    * @returns {HTMLElement} the frame in which the chat is
    */
-  open(styles, { launcher, ...look }) {
+  open(t, styles, { launcher, ...look }) {
     const root = this.#element.shadowRoot ?? this.#element.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = styles;
-    if (launcher === undefined) {
-      root.replaceChildren(shape('<div class="frame" lang="en"></div>'));
-    } else {
-      this.#launcher = new Launcher(root, launcher);
-    }
+    if (launcher === undefined) root.replaceChildren(shape('<div class="frame"></div>'));
+    else this.#launcher = new Launcher(t, root, launcher);
+    const [outer] = root.children;
+    if (outer instanceof HTMLElement) [outer.lang, outer.dir] = [t.locale, t.direction];
     this.look(look);
     return find(root, ".frame");
   }

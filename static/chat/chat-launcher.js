@@ -2,9 +2,12 @@
  * A button in a corner of the page, with the number of unread messages, that opens the chat in a panel.
  *
  * The panel is no modal dialog: the page goes on. Escape closes it, if nothing in the chat is open that it closes first.
+ *
+ * @import { Texts } from "./texts.js"
  */
 
 import { find, shape } from "./dom.js";
+import { fill } from "./texts.js";
 
 /** More are not counted on the button. */
 const MOST = 99;
@@ -13,19 +16,20 @@ const FIELDS = "input, textarea, .scroller, button";
 const ABOVE = "dialog[open], :popover-open, [data-roster]";
 
 const DOCK = `
-  <div class="dock" lang="en">
+  <div class="dock">
     <button class="launcher" part="launcher" type="button" aria-expanded="false" aria-controls="panel">
       <svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><path d="M4 4h16v12H9l-5 4z"/></svg>
       <span class="label"></span>
       <span class="badge" hidden></span>
     </button>
     <div class="panel" id="panel" part="panel" role="dialog" hidden>
-      <button class="quiet shut" type="button">✕</button>
+      <button class="quiet shut" type="button" data-t-aria-label="launcher.close">✕</button>
       <div class="frame"></div>
     </div>
   </div>`;
 
 export class Launcher {
+  #t;
   #text;
   #button;
   #badge;
@@ -34,13 +38,15 @@ export class Launcher {
   #busy = false;
 
   /**
+   * @param {Texts} t
    * @param {ShadowRoot} root
    * @param {string} text on the button; empty for none
    */
-  constructor(root, text) {
-    root.replaceChildren(shape(DOCK));
+  constructor(t, root, text) {
+    root.replaceChildren(fill(t, shape(DOCK)));
     const dock = find(root, ".dock");
-    this.#text = text || "Chat";
+    this.#t = t;
+    this.#text = text || t("launcher.open");
     this.#button = find(root, ".launcher", HTMLButtonElement);
     this.#badge = find(root, ".badge");
     this.#panel = find(root, ".panel");
@@ -48,9 +54,7 @@ export class Launcher {
     const label = find(root, ".label");
     label.textContent = text;
     label.hidden = !text;
-    const shut = find(root, ".shut");
-    shut.setAttribute("aria-label", "Close");
-    shut.addEventListener("click", () => this.#show(false));
+    find(root, ".shut").addEventListener("click", () => this.#show(false));
     this.#button.addEventListener("click", () => this.#show(this.#panel.hidden));
     dock.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") this.#busy = this.#panel.querySelector(ABOVE) !== null;
@@ -90,7 +94,7 @@ export class Launcher {
   count(unread) {
     this.#badge.hidden = !unread;
     this.#badge.textContent = unread > MOST ? `${MOST}+` : String(unread);
-    const news = unread === 1 ? ", 1 new message" : `, ${unread} new messages`;
-    this.#button.setAttribute("aria-label", this.#text + (unread ? news : ""));
+    const label = unread ? this.#t("launcher.unread", { label: this.#text, count: unread }) : this.#text;
+    this.#button.setAttribute("aria-label", label);
   }
 }

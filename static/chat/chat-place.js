@@ -78,6 +78,7 @@ function optionsOf(get) {
     url: server,
     room: get("room") || undefined,
     name: get("name") ?? undefined,
+    lang: get("lang") ?? undefined,
     whole: has("page"),
     addressed,
     theme: get("theme") ?? undefined,

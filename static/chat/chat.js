@@ -11,6 +11,7 @@
  * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
+ * @import { Catalogue, Texts } from "./texts.js"
  */
 
 import { Cases } from "./chat-cases.js";
@@ -31,6 +32,7 @@ import { JOIN, ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { fill, textsFor } from "./texts.js";
 
 /**
  * @typedef {object} Options
@@ -41,6 +43,8 @@ import { connect } from "./livechat.js";
  *   an empty text for a visitor who is not signed in, and so is a guest
  * @property {boolean} [addressed] whether a token may come in the page's address (`takeTokens`)
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
+ * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
+ * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
  * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
@@ -66,9 +70,9 @@ const UNIT = "--livechat-rem";
 export async function mount(element, options = {}) {
   const host = new Host(element);
   const names = options.launcher === undefined ? STYLES : [...STYLES, "launcher.css"];
-  const styles = await Promise.all(names.map(style));
+  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
   if (host.isHere) {
-    const view = new View(host.open(styles, options), options, host);
+    const view = new View(t, host.open(t, styles, options), options, host);
     host.onClose = () => view.close();
   }
   return { close: () => host.close(), look: (look) => host.look(look) };
@@ -76,6 +80,7 @@ export async function mount(element, options = {}) {
 
 /** What is shown in an element. */
 class View {
+  #t;
   #frame;
   #options;
   #host;
@@ -86,11 +91,13 @@ class View {
   #chat;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Options} options
    * @param {Host} host
    */
-  constructor(frame, options, host) {
+  constructor(t, frame, options, host) {
+    this.#t = t;
     this.#frame = frame;
     this.#options = options;
     this.#host = host;
@@ -133,7 +140,7 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(shape(JOIN));
+    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
     const input = find(this.#frame, "input", HTMLInputElement);
     input.value = keptName() || (this.#options.name ?? "");
     if (problem) {
@@ -205,7 +212,7 @@ class View {
    */
   #show(chat, memory) {
     const frame = this.#frame;
-    frame.replaceChildren(shape(ROOM));
+    frame.replaceChildren(fill(this.#t, shape(ROOM)));
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {

@@ -6,6 +6,7 @@
 // data-name="Ann": the visitor's name is known, and not asked for.  data-token-url="/chat-token", at the
 // element or at the script: the site says there which of its users the visitor is.  data-token-fragment:
 // the page's address says so, as that of the chat's own page may.  data-credentials: a cookie does.
+// data-lang="de": the language; unless said, that of the page around, or the browser's.
 // data-launcher: a button opens it.  Elements that come later become a chat too, and one that goes leaves its
 // room; so does one whose data-livechat goes.  What its attributes say it does, whenever they change.
 

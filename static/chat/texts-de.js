@@ -1,0 +1,33 @@
+// Die Texte auf Deutsch. Zwischen den äußersten Klammern steht JSON: auch der Server liest es, für seine Seiten.
+
+/** @type {import("./texts.js").Catalogue} */
+export default {
+  "direction": "ltr",
+
+  "join.name": "Ihr Name",
+  "join.hint": "So sehen ihn die anderen",
+  "join.enter": "Eintreten",
+
+  "launcher.open": "Chat",
+  "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
+  "launcher.close": "Chat schließen",
+
+  "room.chat": "Chat in {room}",
+  "room.messages": "Nachrichten",
+  "room.earlier": "Frühere Nachrichten",
+  "room.begins": "Hier beginnt das Gespräch.",
+  "room.waiting": "Noch nicht gesendet",
+  "room.pinned": "Angeheftet",
+  "room.people": "Personen",
+  "room.ignored": "Sie ignorieren",
+  "room.rename": "Namen ändern",
+  "room.retry": "Jetzt versuchen",
+  "room.actions": "Aktionen zur Nachricht",
+
+  "composer.cancel": "Abbrechen",
+  "composer.message": "Nachricht",
+  "composer.hint": "Schreiben Sie etwas",
+  "composer.send": "Senden",
+
+  "dialog.close": "Schließen"
+};
