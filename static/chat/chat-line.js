@@ -33,6 +33,7 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
   const kind = mine ? "message mine" : "message";
   const text = [...(quote ? [quote] : []), words(message, names.who)];
   const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
+  find(made, "p").part.add("message", ...(mine ? ["own"] : []));
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
   made.dataset.user = user ? subject(user) : "";
