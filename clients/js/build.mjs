@@ -3,7 +3,7 @@
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 
 const here = (path) => new URL(path, import.meta.url);
-const styles = ["livechat.css", "chat.css"];
+const styles = ["livechat.css", "chat.css", "launcher.css"];
 
 await rm(here("dist/"), { recursive: true, force: true });
 await mkdir(here("dist/"));

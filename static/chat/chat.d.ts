@@ -18,11 +18,19 @@ export interface Options {
   texts?: { [key: string]: string | { other: string; [form: string]: string } };
   /** Whether the page is there for nothing else. */
   whole?: boolean;
+  /** The text on a button that opens the chat in a panel; unless said, there is none. */
+  launcher?: string;
+  /** `light` or `dark`; unless said, as the page's `color-scheme` says. */
+  theme?: string;
+  /** Parts that are left out, with blanks between: `header`, `roster`, `composer`. */
+  without?: string;
 }
 
 export interface Mounted {
   /** Leave the room, and take the chat out of the element. */
   close(): void;
+  /** Change the theme, and what is left out. */
+  look(look: Pick<Options, "theme" | "without">): void;
 }
 
 /**

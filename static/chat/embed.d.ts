@@ -1,3 +1,3 @@
-// The types of /static/embed.js, which turns elements with `data-livechat` into a chat, and exports nothing.
+// The types of /static/embed.js, which turns elements with `data-livechat` into a chat.
 
-export {};
+export type { LivechatRoom } from "./chat-element.js";
