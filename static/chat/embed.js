@@ -11,6 +11,7 @@
 
 import { mount } from "./chat.js";
 import { fetchToken, takeTokens } from "./chat-token.js";
+import { textsFor } from "./texts.js";
 
 const server = new URL("../", import.meta.url);
 const own = [...document.querySelectorAll("script")].find(({ src }) => src === import.meta.url);
@@ -37,9 +38,11 @@ function begin(place) {
     ...(credentials !== undefined && { credentials: true }),
   });
   mounted.set(place, chat);
-  chat.catch((error) => {
-    place.textContent = "The chat cannot be loaded.";
+  chat.catch(async (error) => {
     console.error("livechat:", error);
+    // Where the texts cannot be had either, what the page has put there stays.
+    const t = await textsFor(place, lang).catch(() => undefined);
+    if (t) place.textContent = t("failed");
   });
 }
 
