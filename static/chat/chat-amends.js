@@ -4,6 +4,7 @@
  * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
  * @import { Choice } from "./chat-menu.js"
+ * @import { Names } from "./chat-names.js"
  * @import { Quotes } from "./chat-quotes.js"
  * @import { Unread } from "./chat-unread.js"
  * @import { Unsent } from "./chat-unsent.js"
@@ -19,6 +20,7 @@ export class Amends {
   #chat;
   #composer;
   #folds;
+  #names;
   #quotes;
   #unread;
   #unsent;
@@ -31,14 +33,15 @@ export class Amends {
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
-   * @param {{ folds: Folds, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
+   * @param {{ folds: Folds, names: Names, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
    * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(t, frame, chat, composer, { folds, quotes, unread, unsent }, shown) {
+  constructor(t, frame, chat, composer, { folds, names, quotes, unread, unsent }, shown) {
     this.#t = t;
     this.#chat = chat;
     this.#composer = composer;
     this.#folds = folds;
+    this.#names = names;
     this.#quotes = quotes;
     this.#unread = unread;
     this.#unsent = unsent;
@@ -98,7 +101,7 @@ export class Amends {
     const line = this.#shown(edited.ref);
     if (!line || line.matches(".gone")) return;
     const isNews = textOf(line) !== edited.text;
-    rewrite(this.#t, line, edited);
+    rewrite(this.#t, line, edited, this.#names);
     this.#folds.watch(line);
     if (isNews) this.#status.textContent = this.#told("edited", line);
   }

@@ -29,6 +29,8 @@ const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\uf
 const OPERATOR = "Operator";
 
 export class Names {
+  /** The name by which the visitor is called, at the moment. */
+  mine = () => "";
   #t;
   /** What the pages call people themselves. */
   #own;
@@ -67,6 +69,19 @@ export class Names {
     }
     return made;
   }
+
+  /**
+   * Whose name this is, of those that are known; several may have it.
+   *
+   * @param {string} name
+   * @returns {"me" | "other" | undefined}
+   */
+  who = (name) => {
+    const looks = look(name);
+    if (!looks) return undefined;
+    if (looks === look(this.mine())) return "me";
+    return this.#known.has(looks) ? "other" : undefined;
+  };
 
   /**
    * @param {string} name as it looks

@@ -13,7 +13,7 @@ export const JOIN = `
 
 export const ROOM = `
   <section class="chat">
-    <header>
+    <header part="header">
       <h1 dir="auto"></h1>
       <button class="cases" type="button" hidden></button>
       <span class="count"></span>
@@ -21,7 +21,7 @@ export const ROOM = `
       <p class="topic" dir="auto" hidden></p>
       <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>
     </header>
-    <div class="scroller" tabindex="0" role="group" data-t-aria-label="room.messages">
+    <div class="scroller" part="log" tabindex="0" role="group" data-t-aria-label="room.messages">
       <div>
         <p class="top"><button class="quiet earlier" type="button" data-t="room.earlier"></button><span hidden data-t="room.begins"></span></p>
         <div role="log" data-t-aria-label="room.messages"><ol class="messages said"></ol></div>
@@ -29,7 +29,7 @@ export const ROOM = `
       </div>
     </div>
     <button class="newer" type="button" hidden></button>
-    <aside class="roster" id="roster" aria-labelledby="roster-title" tabindex="-1">
+    <aside class="roster" part="roster" id="roster" aria-labelledby="roster-title" tabindex="-1">
       <h2 id="roster-title" data-t="room.people"></h2>
       <ul class="people"></ul>
       <p class="hint" hidden></p>
@@ -43,7 +43,7 @@ export const ROOM = `
       <div class="banner" hidden><span></span> <button class="quiet" type="button" data-t="room.retry"></button></div>
       <p class="told" hidden><span></span></p>
     </div>
-    <form class="composer">
+    <form class="composer" part="composer">
       <p class="error" id="unsendable" role="alert" hidden></p>
       <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button" data-t="composer.cancel"></button></div>
       <label class="unseen" for="text" data-t="composer.message"></label>

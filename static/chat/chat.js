@@ -19,8 +19,9 @@ import { Composer } from "./chat-composer.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
 import { Head } from "./chat-head.js";
+import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
-import { Memory, keepName, keptName } from "./chat-memory.js";
+import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
 import { Names, isSame } from "./chat-names.js";
@@ -45,6 +46,14 @@ import { fill, textsFor } from "./texts.js";
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
  * @property {boolean} [whole] whether the page is there for nothing else
+ * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
+ * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
+ * @property {string} [without] parts that are left out, with blanks between: `header`, `roster`, `composer`
+ */
+/**
+ * @typedef {object} Mounted
+ * @property {() => void} close takes it out again
+ * @property {(look: import("./chat-host.js").Look) => void} look changes the theme, and what is left out
  */
 
 const STYLES = ["livechat.css", "chat.css"];
@@ -52,23 +61,21 @@ const STYLES = ["livechat.css", "chat.css"];
 const UNIT = "--livechat-rem";
 
 /**
- * Put the chat into an element.
+ * Put the chat into an element, which has one at most: a chat that is there already ends.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
- * @returns {Promise<{ close: () => void }>} which takes it out again; rejected where its style cannot
- *   be had
+ * @returns {Promise<Mounted>} rejected where its style cannot be had
  */
 export async function mount(element, options = {}) {
-  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...STYLES.map(style)]);
-  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
-  root.adoptedStyleSheets = styles;
-  root.replaceChildren(shape('<div class="frame"></div>'));
-  const frame = find(root, ".frame");
-  frame.lang = t.locale;
-  frame.dir = t.direction;
-  const view = new View(t, frame, options);
-  return { close: () => view.close() };
+  const host = new Host(element);
+  const names = options.launcher === undefined ? STYLES : [...STYLES, "launcher.css"];
+  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
+  if (host.isHere) {
+    const view = new View(t, host.open(t, styles, options), options, host);
+    host.onClose = () => view.close();
+  }
+  return { close: () => host.close(), look: (look) => host.look(look) };
 }
 
 /** What is shown in an element. */
@@ -76,6 +83,7 @@ class View {
   #t;
   #frame;
   #options;
+  #host;
   #url;
   #closed = new AbortController();
   #over = new AbortController();
@@ -86,11 +94,13 @@ class View {
    * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Options} options
+   * @param {Host} host
    */
-  constructor(t, frame, options) {
+  constructor(t, frame, options, host) {
     this.#t = t;
     this.#frame = frame;
     this.#options = options;
+    this.#host = host;
     this.#url = new URL(options.url ?? "../", import.meta.url);
     const again = () => (this.#leave(), this.#begin(true));
     if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
@@ -141,10 +151,14 @@ class View {
       input.setAttribute("aria-describedby", "error");
     }
     if (wanted) input.focus();
+    // Several chats of a page ask once.
+    const over = (this.#over = new AbortController());
+    onName((name) => this.#enter(name, false), over.signal);
     find(this.#frame, "form").addEventListener("submit", (event) => {
       event.preventDefault();
       const name = input.value.trim();
       if (!name) return;
+      over.abort();
       keepName(name);
       this.#enter(name, true);
     });
@@ -159,10 +173,12 @@ class View {
    * @param {boolean} [last] whether there is no other token than this one
    */
   #enter(name, wanted, token, last = false) {
+    this.#over.abort();
     const { room, whole = false, credentials = whole } = this.#options;
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
+    this.#host.follow(chat);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
@@ -201,10 +217,12 @@ class View {
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {
       if (this.#options.whole) document.title = unread ? `(${unread}) ${title}` : title;
+      this.#host.unread(unread);
     };
     over.signal.addEventListener("abort", () => tellUnread(0));
 
     const names = new Names(t, frame);
+    names.mine = () => chat.user?.name ?? "";
     const ignored = new Ignored(t, this.#url);
     const people = new People(t, frame, names, ignored);
     const composer = new Composer(t, frame, chat, memory);

@@ -20,6 +20,10 @@ export default {
   "join.hint": "So sehen ihn die anderen",
   "join.enter": "Eintreten",
 
+  "launcher.open": "Chat",
+  "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
+  "launcher.close": "Chat schließen",
+
   "room.chat": "Chat in {room}",
   "room.messages": "Nachrichten",
   "room.earlier": "Frühere Nachrichten",

@@ -19,6 +19,10 @@ export default {
   "join.hint": "As others see it",
   "join.enter": "Join",
 
+  "launcher.open": "Chat",
+  "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
+  "launcher.close": "Close the chat",
+
   "room.chat": "Chat in {room}",
   "room.messages": "Messages",
   "room.earlier": "Earlier messages",
