@@ -33,6 +33,7 @@ import { JOIN, ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { locate } from "./livechat-links.js";
 import { fill, textsFor } from "./texts.js";
 
 /**
@@ -110,7 +111,7 @@ class View {
     this.#frame = frame;
     this.#options = options;
     this.#host = host;
-    this.#url = new URL(options.url ?? "../", import.meta.url);
+    this.#url = locate(options.url ?? "../", import.meta.url);
     const again = () => (this.#leave(), this.#begin(true));
     if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
     this.#begin(Boolean(options.whole));

@@ -23,6 +23,12 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(pings, [0, 0, 0]);
   });
 
+  it("says what is wrong with an address", () => {
+    for (const url of ["localhost:10443", "chat.example.org:10443", "chat.example.org", "chat.example.org/a", "ftp://a"]) {
+      assert.throws(() => connect(url), { name: "TypeError", message: new RegExp(`use "https://${url}"`) });
+    }
+  });
+
   it("sends again what got no answer in time", async (t) => {
     const nonces = [];
     const script = await Script.run(t, (socket, count) => {
