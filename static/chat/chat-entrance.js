@@ -5,14 +5,13 @@
  * What the room is called may be somebody's words, which came with the link: that is said, too.
  *
  * @import { Options } from "./chat.js"
- * @import { Ignored } from "./chat-ignored.js"
  * @import { Message, Settings, StateChange } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
 import { keptName } from "./chat-memory.js";
 import { tell } from "./chat-host.js";
-import { Ignored as IgnoredPeople } from "./chat-ignored.js";
+import { Ignored } from "./chat-ignored.js";
 import { Names, subject } from "./chat-names.js";
 import { JOIN, MISNAMED } from "./chat-shapes.js";
 import { element, find, shape } from "./dom.js";
@@ -124,10 +123,10 @@ export class Entrance {
     const open = !members && guests !== "off";
     const facts = [this.#t("entrance.people", { count: users }), this.#t(open ? "entrance.open" : "entrance.members")];
     find(this.#frame, ".facts").textContent = facts.join(" ");
-    const ignored = new IgnoredPeople(this.#url);
+    const ignored = new Ignored(this.#t, this.#url);
     const shown = messages?.filter(({ user }) => !(user && ignored.has(subject(user)))) ?? [];
     const list = find(this.#frame, ".last");
-    const names = new Names(this.#frame);
+    const names = new Names(this.#t, this.#frame);
     list.replaceChildren(...shown.map((message) => line(names, message)));
     // Nothing is there, or nobody may know.
     find(this.#frame, ".silent").hidden = !messages || shown.length > 0;

@@ -10,6 +10,7 @@
 import { mount } from "./chat.js";
 import { tell } from "./chat-host.js";
 import { fetchToken, takeTokens } from "./chat-token.js";
+import { textsFor } from "./texts.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
 export const ATTRIBUTES = [
@@ -48,11 +49,13 @@ export class Place {
     this.stop();
     this.#as = as;
     const chat = (this.#chat = mount(this.#element, options));
-    chat.catch((error) => {
+    chat.catch(async (error) => {
       if (this.#chat !== chat) return;
-      if (!this.#element.textContent?.trim()) this.#element.textContent = "The chat cannot be loaded.";
       console.error("livechat:", error);
       tell(this.#element, "error", { code: "not_loaded", reason: String(error) });
+      // Where the texts cannot be had either, there is nothing to say.
+      const t = await textsFor(this.#element, options.lang, options.texts).catch(() => undefined);
+      if (t && !this.#element.textContent?.trim()) this.#element.textContent = t("failed");
     });
   }
 
