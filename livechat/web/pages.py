@@ -1,82 +1,25 @@
 """
-The pages for visitors, and the files that all pages use, here and on other sites.
+The files that all pages use, here and on other sites.
 
-The files are read, and compressed, once, at start.  What is not among them does not exist:
-no path of a request ever reaches the file system.  They are sent whole, whatever ranges are
-asked for (RFC 9110, section 14.2, leaves that to the server).
+Files are sent whole, whatever ranges are asked for (RFC 9110, section 14.2, leaves that to the
+server).
 """
 
 from __future__ import annotations
 
-import gzip
-import mimetypes
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
-from typing import Final
-
-from msgspec import Struct
-
-from livechat import __version__
 from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.negotiation import weights
-from livechat.http.response import Headers, Response, see
-from livechat.identity.guests import LONGEST_NAME
-from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
-from livechat.rooms.chat import Chat
-from livechat.web.html import Templates, folder
-from livechat.web.server import Server
-
-#: To Python, .ts is a video.
-_MEDIA_TYPES: Final = {".ts": "text/plain"}
-
-
-class _Form(Struct, frozen=True):
-    """The bytes of a file, as they are or compressed."""
-
-    body: bytes
-    tag: str
-    headers: Headers = ()
-
-
-class _File(Struct, frozen=True):
-    media_type: str
-    plain: _Form
-    compressed: _Form
+from livechat.http.response import Response
+from livechat.web import files
+from livechat.web.html import folder
 
 
 class Pages:
-    """The page that asks for a room, the one of a room, and the static files."""
+    """The static files."""
 
-    def __init__(self, chat: Chat, server: Server, templates: Templates) -> None:
-        self._chat = chat
-        self._server = server
-        self._templates = templates
-        self._files = _files(folder("static"))
-
-    async def front(self, call: Call) -> Response:
-        """Which room, and what else one can do with this server."""
-        return self._front(call, self._chat.default_room)
-
-    async def find(self, call: Call) -> Response:
-        """The way to the room that the form names."""
-        asked = call.query.get("room", "").strip()
-        try:
-            return see(f"/rooms/{room_name(asked)}/")
-        except ChatError as error:
-            return self._front(call, asked, error)
-
-    async def room(self, call: Call) -> Response:
-        """A room, to chat in."""
-        asked = call.names["room"]
-        try:
-            room = room_name(asked)
-        except ChatError as error:
-            return self._front(call, asked, error)
-        return self._templates.page("room.html", room=room)
+    def __init__(self) -> None:
+        self._files = files.read(folder("static"))
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
@@ -87,7 +30,7 @@ class Pages:
         form = file.compressed if _takes_gzip(call.joined("accept-encoding")) else file.plain
         headers = (
             ("ETag", form.tag),
-            ("Cache-Control", "no-cache"),
+            file.caching,
             ("Vary", "Accept-Encoding"),
             # They are no secrets, and other sites put the chat into their pages.
             ("Access-Control-Allow-Origin", "*"),
@@ -96,50 +39,6 @@ class Pages:
             return Response(304, headers=headers)
         media_type = ("Content-Type", file.media_type)
         return Response(200, form.body, (media_type, *form.headers, *headers))
-
-    def _front(self, call: Call, room: str, error: ChatError | None = None) -> Response:
-        return self._templates.page(
-            "front.html",
-            error=error,
-            host=call.asked.host,
-            scheme=call.asked.scheme,
-            room=room,
-            example=self._chat.default_room,
-            longest_room=LONGEST_ROOM_NAME,
-            longest_name=LONGEST_NAME,
-            # A proxy has a certificate of its own.
-            self_signed=self._server.certificate.self_signed and not call.proxied,
-            version=__version__,
-        )
-
-
-@cache
-def _files(directory: Path) -> Mapping[str, _File]:
-    """
-    Read the files in the folders of *directory*, by their names, which are unique.
-
-    A link that leads out of its folder is left out.
-    """
-    return {
-        path.name: _read(path)
-        for path in directory.glob("*/*")
-        if path.is_file() and path.resolve().parent == path.parent.resolve()
-    }
-
-
-def _read(path: Path) -> _File:
-    body = path.read_bytes()
-    media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
-    media_type = media_type or "application/octet-stream"
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
-    tag = urlsafe_b64encode(sha256(body).digest()[:12]).decode()
-    plain = _Form(body, f'"{tag}"')
-    smaller = gzip.compress(body, mtime=0)
-    if len(smaller) >= len(body):
-        return _File(media_type, plain, plain)
-    gzipped = _Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
-    return _File(media_type, plain, gzipped)
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -3,40 +3,54 @@
  *
  * @import { Names } from "./chat-names.js"
  * @import { Data, Edited, Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
+import { words } from "./chat-text.js";
 import { element, find } from "./dom.js";
 
 /** @type {WeakMap<HTMLElement, Data>} what other programs have put into messages, by their lines */
 const DATA = new WeakMap();
+/** @type {WeakMap<HTMLElement, string>} messages as they were written, by their lines */
+const TEXTS = new WeakMap();
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
-const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
 
 /**
+ * @param {Texts} t
  * @param {Message} message
  * @param {boolean} mine
  * @param {Names} names
  * @param {HTMLElement} [quote] of the message that it answers
  */
-export function line({ message, seq, time, user, edited, data }, mine, names, quote) {
-  const name = element("b", "", mine ? "You" : names.show(user));
-  const moment = new Date(time);
-  const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
-  const when = element("time", "", clock);
-  when.dateTime = moment.toISOString();
-  when.title = moment.toLocaleString();
+export function line(t, { message, seq, time, user, edited, data }, mine, names, quote) {
+  const name = element("b", "", mine ? t("you") : names.show(user));
+  const when = element("time", "", t.time(time));
+  when.dateTime = new Date(time).toISOString();
+  when.title = t.moment(time);
   const kind = mine ? "message mine" : "message";
-  const text = [...(quote ? [quote] : []), words(message)];
+  const text = [...(quote ? [quote] : []), words(message, names.who)];
   const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
+  find(made, "p").part.add("message", ...(mine ? ["own"] : []));
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
   made.dataset.user = user ? subject(user) : "";
-  if (edited) mark(made, edited);
+  if (edited) mark(t, made, edited);
   if (data) DATA.set(made, data);
+  write(made, message, mine);
   return made;
+}
+
+/**
+ * @param {HTMLElement} made
+ * @param {string} message which it shows
+ * @param {boolean} mine whether the visitor has written it, whom it does not call then
+ */
+function write(made, message, mine) {
+  TEXTS.set(made, message);
+  made.classList.toggle("calls", !mine && made.querySelector("mark") !== null);
 }
 
 /**
@@ -47,47 +61,54 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
 export const hush = (made) => made.setAttribute("aria-live", "off");
 
 /**
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {Edited} edited
+ * @param {Names} names
  */
-export function rewrite(made, { text, time, data }) {
+export function rewrite(t, made, { text, time, data }, names) {
   hush(made);
-  mark(made, time);
+  mark(t, made, time);
   if (data) DATA.set(made, data);
   else DATA.delete(made);
-  if (textOf(made) !== text) find(made, "p").replaceChildren(...words(text).childNodes);
+  if (textOf(made) === text) return;
+  find(made, "p").replaceChildren(...words(text, names.who).childNodes);
+  write(made, text, made.matches(".mine"));
 }
 
 /**
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {number} edited when
  */
-function mark(made, edited) {
-  const small = made.querySelector(".edited") ?? element("small", "edited", "edited");
-  small.setAttribute("title", `Edited ${new Date(edited).toLocaleString()}`);
+function mark(t, made, edited) {
+  const small = made.querySelector(".edited") ?? element("small", "edited", t("line.edited"));
+  small.setAttribute("title", t("line.edited-at", { time: t.moment(edited) }));
   find(made, "time").before(small);
 }
 
 /**
  * Leave of a message only that there was one.
  *
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {string} [by]
  */
-export function takeBack(made, by) {
+export function takeBack(t, made, by) {
   hush(made);
   for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
-  made.classList.remove("cut", "whole");
+  made.classList.remove("cut", "whole", "calls");
   made.classList.add("gone");
   DATA.delete(made);
-  find(made, "p").textContent = by === "moderator" ? "A moderator removed this message." : "This message was taken back.";
+  TEXTS.delete(made);
+  find(made, "p").textContent = t(by === "moderator" ? "line.removed" : "line.taken-back");
 }
 
 /** @param {HTMLElement} made */
 export const dataOf = (made) => DATA.get(made);
 
 /** @param {HTMLElement} made */
-export const textOf = (made) => find(made, "p").textContent ?? "";
+export const textOf = (made) => TEXTS.get(made) ?? "";
 
 /**
  * Say what is being done with a message; or, with no text, nothing any more.
@@ -104,45 +125,12 @@ export function note(made, text) {
 }
 
 /**
- * A message's text, in which addresses are links.
- *
- * @param {string} message
- */
-function words(message) {
-  const made = element("p");
-  made.dir = "auto";
-  let end = 0;
-  for (const { 0: found, index } of message.matchAll(LINK)) {
-    const address = withoutEnd(found);
-    const link = element("a", "", address);
-    link.href = address;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer nofollow ugc";
-    made.append(message.slice(end, index), link);
-    end = index + address.length;
-  }
-  made.append(message.slice(end));
-  return made;
-}
-
-/**
- * An address without what belongs to the sentence around it.
- *
- * @param {string} address
- */
-function withoutEnd(address) {
-  let end = address;
-  const isOpen = () => end.split("(").length < end.split(")").length;
-  while (/[.,:;!?'\]]$/.test(end) || (end.endsWith(")") && isOpen())) end = end.slice(0, -1);
-  return end;
-}
-
-/**
  * Show a message together with the one before, or under its day.
  *
+ * @param {Texts} t
  * @param {HTMLElement} made
  */
-export function settle(made) {
+export function settle(t, made) {
   let previous = made.previousElementSibling;
   let apart = false;
   while (previous && !previous.matches(".message")) {
@@ -155,8 +143,7 @@ export function settle(made) {
   const before = previous instanceof HTMLElement ? previous.dataset : undefined;
   const day = new Date(time).toDateString();
   if (!before || new Date(Number(before.time)).toDateString() !== day) {
-    const text = new Date(time).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
-    const separator = marker("day", text);
+    const separator = marker("day", t.date(time, { weekday: "long", day: "numeric", month: "long" }));
     if (previous) previous.after(separator);
     else made.parentElement?.prepend(separator);
     apart = true;

@@ -5,12 +5,27 @@ import { Kept } from "./livechat-outbox.js";
 /** @typedef {"draft" | "failed" | "seen" | "user"} What */
 
 const NAME = "livechat:name";
+/** Tells the chats of a page of a visitor's name. */
+const told = new EventTarget();
 
 /** The name by which this browser's visitor was known last. */
 export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
 
 /** @param {string} name */
-export const keepName = (name) => void new Kept("localStorage").set(NAME, name);
+export function keepName(name) {
+  new Kept("localStorage").set(NAME, name);
+  told.dispatchEvent(new CustomEvent("name", { detail: name }));
+}
+
+/**
+ * Hear of the visitor's name, when it is given to any chat of the page.
+ *
+ * @param {(name: string) => void} listener
+ * @param {AbortSignal} over
+ */
+export function onName(listener, over) {
+  told.addEventListener("name", (event) => listener(/** @type {CustomEvent} */ (event).detail), { signal: over });
+}
 
 /** The memory of a visitor in a room. */
 export class Memory {

@@ -1,4 +1,4 @@
-/** What the chat is made of, before anything is known. */
+/** The elements of the chat, before anything is known; `fill` of texts.js says their texts. */
 
 /** Characters. */
 const LONGEST_NAME = 40;
@@ -6,54 +6,54 @@ const LONGEST_NAME = 40;
 export const JOIN = `
   <form class="join">
     <p class="error" id="error" role="alert" hidden></p>
-    <label for="name">Your name</label>
-    <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" placeholder="As others see it">
-    <button>Join</button>
+    <label for="name" data-t="join.name"></label>
+    <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" data-t-placeholder="join.hint">
+    <button data-t="join.enter"></button>
   </form>`;
 
 export const ROOM = `
   <section class="chat">
-    <header>
+    <header part="header">
       <h1 dir="auto"></h1>
       <button class="cases" type="button" hidden></button>
       <span class="count"></span>
       <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
       <p class="topic" dir="auto" hidden></p>
-      <div class="pinned" hidden><small aria-hidden="true">Pinned</small></div>
+      <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>
     </header>
-    <div class="scroller" tabindex="0" role="group" aria-label="Messages">
+    <div class="scroller" part="log" tabindex="0" role="group" data-t-aria-label="room.messages">
       <div>
-        <p class="top"><button class="quiet earlier" type="button">Earlier messages</button><span hidden>The conversation begins here.</span></p>
-        <div role="log" aria-label="Messages"><ol class="messages said"></ol></div>
-        <ol class="messages waiting" aria-label="Not sent yet"></ol>
+        <p class="top"><button class="quiet earlier" type="button" data-t="room.earlier"></button><span hidden data-t="room.begins"></span></p>
+        <div role="log" data-t-aria-label="room.messages"><ol class="messages said"></ol></div>
+        <ol class="messages waiting" data-t-aria-label="room.waiting"></ol>
       </div>
     </div>
     <button class="newer" type="button" hidden></button>
-    <aside class="roster" id="roster" aria-labelledby="roster-title" tabindex="-1">
-      <h2 id="roster-title">People</h2>
+    <aside class="roster" part="roster" id="roster" aria-labelledby="roster-title" tabindex="-1">
+      <h2 id="roster-title" data-t="room.people"></h2>
       <ul class="people"></ul>
       <p class="hint" hidden></p>
-      <div class="ignoring" hidden><h2>You ignore</h2><ul></ul></div>
-      <button class="quiet rename" type="button">Change your name</button>
+      <div class="ignoring" hidden><h2 data-t="room.ignored"></h2><ul></ul></div>
+      <button class="quiet rename" type="button" data-t="room.rename"></button>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>
     <p class="unseen" role="status"></p>
     <div class="notes">
-      <div class="banner" hidden><span></span> <button class="quiet" type="button">Try now</button></div>
+      <div class="banner" hidden><span></span> <button class="quiet" type="button" data-t="room.retry"></button></div>
       <p class="told" hidden><span></span></p>
     </div>
-    <form class="composer">
+    <form class="composer" part="composer">
       <p class="error" id="unsendable" role="alert" hidden></p>
-      <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button">Cancel</button></div>
-      <label class="unseen" for="text">Message</label>
-      <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" placeholder="Say something"></textarea>
-      <button class="send">Send</button>
+      <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button" data-t="composer.cancel"></button></div>
+      <label class="unseen" for="text" data-t="composer.message"></label>
+      <textarea id="text" rows="1" required enterkeyhint="send" autocomplete="off" data-t-placeholder="composer.hint"></textarea>
+      <button class="send" data-t="composer.send"></button>
       <p class="hint pace" hidden></p>
     </form>
-    <div class="menu" role="menu" aria-label="Message actions" popover></div>
+    <div class="menu" role="menu" data-t-aria-label="room.actions" popover></div>
   </section>
   <dialog aria-labelledby="dialog-title">
-    <div class="title"><h2 id="dialog-title"></h2><button class="quiet close" type="button">Close</button></div>
+    <div class="title"><h2 id="dialog-title"></h2><button class="quiet close" type="button" data-t="dialog.close"></button></div>
     <div class="body"></div>
   </dialog>`;

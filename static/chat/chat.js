@@ -11,15 +11,18 @@
  * reloads and changes of the name.
  *
  * @import { Chat, StateChange } from "./livechat.js"
+ * @import { Catalogue, Texts } from "./texts.js"
  */
 
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
+import { STYLES } from "./chat-css.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
 import { Head } from "./chat-head.js";
+import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
-import { Memory, keepName, keptName } from "./chat-memory.js";
+import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
 import { Names, isSame } from "./chat-names.js";
@@ -30,6 +33,7 @@ import { JOIN, ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { fill, textsFor } from "./texts.js";
 
 /**
  * @typedef {object} Options
@@ -40,34 +44,55 @@ import { connect } from "./livechat.js";
  *   an empty text for a visitor who is not signed in, and so is a guest
  * @property {boolean} [addressed] whether a token may come in the page's address (`takeTokens`)
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
+ * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
+ * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
  * @property {boolean} [whole] whether the page is there for nothing else
+ * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
+ * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
+ * @property {string} [without] parts that are left out, with blanks between: `header`, `roster`, `composer`
+ */
+/**
+ * @typedef {object} Mounted
+ * @property {() => void} close takes it out again
+ * @property {(look: import("./chat-host.js").Look) => void} look changes the theme, and what is left out
  */
 
-const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
 
+/** @type {Record<string, Promise<CSSStyleSheet>>} made once for all chats of a page */
+const sheets = {};
+
 /**
- * Put the chat into an element.
+ * Put the chat into an element, which has one at most: a chat that is there already ends.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
- * @returns {Promise<{ close: () => void }>} which takes it out again; rejected where its style cannot
- *   be had
+ * @returns {Promise<Mounted>}
  */
 export async function mount(element, options = {}) {
-  const styles = await Promise.all(STYLES.map(style));
-  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
-  root.adoptedStyleSheets = styles;
-  root.replaceChildren(shape('<div class="frame" lang="en"></div>'));
-  const view = new View(find(root, ".frame"), options);
-  return { close: () => view.close() };
+  const host = new Host(element);
+  const names = ["livechat.css", "chat.css", ...(options.launcher === undefined ? [] : ["launcher.css"])];
+  const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
+  if (host.isHere) {
+    try {
+      const view = new View(t, host.open(t, styles, options), options, host);
+      host.onClose = () => view.close();
+    } catch (error) {
+      // What the page has in the element is shown again.
+      host.close();
+      throw error;
+    }
+  }
+  return { close: () => host.close(), look: (look) => host.look(look) };
 }
 
 /** What is shown in an element. */
 class View {
+  #t;
   #frame;
   #options;
+  #host;
   #url;
   #closed = new AbortController();
   #over = new AbortController();
@@ -75,12 +100,16 @@ class View {
   #chat;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Options} options
+   * @param {Host} host
    */
-  constructor(frame, options) {
+  constructor(t, frame, options, host) {
+    this.#t = t;
     this.#frame = frame;
     this.#options = options;
+    this.#host = host;
     this.#url = new URL(options.url ?? "../", import.meta.url);
     const again = () => (this.#leave(), this.#begin(true));
     if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
@@ -120,7 +149,7 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(shape(JOIN));
+    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
     const input = find(this.#frame, "input", HTMLInputElement);
     input.value = keptName() || (this.#options.name ?? "");
     if (problem) {
@@ -131,10 +160,14 @@ class View {
       input.setAttribute("aria-describedby", "error");
     }
     if (wanted) input.focus();
+    // Several chats of a page ask once.
+    const over = (this.#over = new AbortController());
+    onName((name) => this.#enter(name, false), over.signal);
     find(this.#frame, "form").addEventListener("submit", (event) => {
       event.preventDefault();
       const name = input.value.trim();
       if (!name) return;
+      over.abort();
       keepName(name);
       this.#enter(name, true);
     });
@@ -149,10 +182,12 @@ class View {
    * @param {boolean} [last] whether there is no other token than this one
    */
   #enter(name, wanted, token, last = false) {
+    this.#over.abort();
     const { room, whole = false, credentials = whole } = this.#options;
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
+    this.#host.follow(chat);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
@@ -171,10 +206,10 @@ class View {
         this.#leave();
         this.#turnedAway(detail, true, last);
       } else if (state !== "closed") {
-        banner(this.#frame, detail, composer, source?.isNobody);
+        banner(this.#t, this.#frame, detail, composer, source?.isNobody);
       }
     });
-    banner(this.#frame, { state: chat.state }, composer);
+    banner(this.#t, this.#frame, { state: chat.state }, composer);
     if (wanted) composer.focus();
   }
 
@@ -185,22 +220,24 @@ class View {
    * @param {Memory} memory
    */
   #show(chat, memory) {
-    const frame = this.#frame;
-    frame.replaceChildren(shape(ROOM));
+    const [t, frame] = [this.#t, this.#frame];
+    frame.replaceChildren(fill(t, shape(ROOM)));
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {
       if (this.#options.whole) document.title = unread ? `(${unread}) ${title}` : title;
+      this.#host.unread(unread);
     };
     over.signal.addEventListener("abort", () => tellUnread(0));
 
-    const names = new Names(frame);
-    const ignored = new Ignored(this.#url);
-    const people = new People(frame, names, ignored);
-    const composer = new Composer(frame, chat, memory);
-    const messages = new Messages(frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
-    new Pace(frame, chat, composer, over.signal);
-    const head = new Head(frame, chat.room, (seq) => messages.quote(seq));
+    const names = new Names(t, frame);
+    names.mine = () => chat.user?.name ?? "";
+    const ignored = new Ignored(t, this.#url);
+    const people = new People(t, frame, names, ignored);
+    const composer = new Composer(t, frame, chat, memory);
+    const messages = new Messages(t, frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
+    new Pace(t, frame, chat, composer, over.signal);
+    const head = new Head(t, frame, chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -238,11 +275,11 @@ class View {
     const dialog = new Dialog(frame);
     const tell = teller(frame, this.#over.signal);
     const jump = (/** @type {number} */ seq) => void messages.jump(seq);
-    const said = new SaidBy(chat, dialog, jump);
-    const moderation = new Moderation(chat, dialog, ignored, tell, (person) => said.show(person));
+    const said = new SaidBy(this.#t, chat, dialog, jump);
+    const moderation = new Moderation(this.#t, chat, dialog, ignored, tell, (person) => said.show(person));
     said.moderation = moderation;
     messages.more = (line) => moderation.choices(line);
-    new Cases(frame, chat, dialog, moderation, names, jump, tell);
+    new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
   }
 
   /**
@@ -274,7 +311,7 @@ class View {
    * @param {Composer} composer
    */
   #bar(chat, composer) {
-    const [barred, reason = ""] = whyMute(chat);
+    const [barred, reason = ""] = whyMute(this.#t, chat);
     if (composer.allow(barred, reason)) find(this.#frame, "[role=status]").textContent = barred + reason;
     find(this.#frame, ".chat").toggleAttribute("data-barred", Boolean(barred));
   }
@@ -293,7 +330,7 @@ class View {
     }
     const again = () => this.#begin(true);
     const asGuest = () => (dropToken(this.#url), this.#begin(true));
-    showDoor(this.#frame, change, known, again, last ? asGuest : undefined, this.#chat?.now() ?? Date.now());
+    showDoor(this.#t, this.#frame, change, known, again, last ? asGuest : undefined, this.#chat?.now() ?? Date.now());
     if (wanted) find(this.#frame, "button").focus();
   }
 }
@@ -324,46 +361,39 @@ function isFocused(frame) {
 /**
  * Say how the connection is, where it is not there.
  *
+ * @param {Texts} t
  * @param {HTMLElement} frame
  * @param {StateChange} change
  * @param {Composer} composer
  * @param {boolean} [nobody] whether the visitor is no longer signed in on the site
  */
-function banner(frame, { state, code, reason }, composer, nobody = false) {
+function banner(t, frame, { state, code, reason }, composer, nobody = false) {
   const place = find(frame, ".banner");
   const button = find(place, "button");
   const been = place.dataset.been;
-  const lost = been
-    ? "Reconnecting… What you send waits until then."
-    : "The server cannot be reached. Trying again…";
-  const unknown = nobody
-    ? "You are signed out. Sign in on this site again, to go on."
-    : "This site does not say who you are at the moment. Trying again…";
-  const waiting =
-    { 4100: unknown, 4403: "This page may not use the chat: the chat’s operator has to allow it." }[code ?? 0] ?? lost;
-  const text = { connecting: been ? lost : "Connecting…", waiting, open: "", closed: "" }[state];
+  const lost = t(been ? "banner.lost" : "banner.away");
+  const unknown = t(nobody ? "banner.signed-out" : "banner.unknown");
+  const waiting = { 4100: unknown, 4403: t("banner.origin") }[code ?? 0] ?? lost;
+  const text = { connecting: been ? lost : t("banner.connecting"), waiting, open: "", closed: "" }[state];
   if (state !== "waiting" && button.matches(":focus")) composer.focus();
   place.hidden = !text;
   place.title = reason ?? "";
   find(place, "span").textContent = text;
   button.hidden = state !== "waiting";
   const status = find(frame, "[role=status]");
-  const told = state === "open" && been ? "Connected." : text;
+  const told = state === "open" && been ? t("banner.connected") : text;
   if (status.textContent !== told) status.textContent = told;
   if (state === "open") place.dataset.been = "here";
 }
 
 /**
- * A style sheet of this server's.
+ * A style sheet, made by a script: a page's policy may forbid those of other origins.
  *
  * @param {string} name
  */
-async function style(name) {
-  // A page's policy may forbid other origins' sheets; what a script may fetch it may use.
-  const answer = await fetch(new URL(name, import.meta.url), { credentials: "omit" });
-  if (!answer.ok) throw new Error(`${name} cannot be had: ${answer.status}.`);
-  const text = await answer.text();
-  return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
+function style(name) {
+  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 
 try {

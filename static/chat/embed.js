@@ -6,51 +6,48 @@
 // data-name="Ann": the visitor's name is known, and not asked for.  data-token-url="/chat-token", at the
 // element or at the script: the site says there which of its users the visitor is.  data-token-fragment:
 // the page's address says so, as that of the chat's own page may.  data-credentials: a cookie does.
-// Elements that come later become a chat too, and one that goes leaves its room.
+// data-lang="de": the language; unless said, that of the page around, or the browser's.
+// data-launcher: a button opens it.  Elements that come later become a chat too, and one that goes leaves its
+// room; so does one whose data-livechat goes.  What its attributes say it does, whenever they change.
 
-import { mount } from "./chat.js";
-import { fetchToken, takeTokens } from "./chat-token.js";
+import "./chat-element.js";
+import { ATTRIBUTES, Place } from "./chat-place.js";
 
-const server = new URL("../", import.meta.url);
+/** By which a page knows that it has this, under whatever address. */
+const HERE = Symbol.for("livechat.embed");
 const own = [...document.querySelectorAll("script")].find(({ src }) => src === import.meta.url);
-let takes = false;
 
-/** @type {Map<HTMLElement, Promise<{ close: () => void }>>} */
-const mounted = new Map();
+/** @param {string} name */
+const nameOf = (name) => (name === "room" ? "data-livechat" : `data-${name}`);
 
-/** @param {HTMLElement} place */
-function begin(place) {
-  const { livechat: room, name, page, tokenFragment, credentials } = place.dataset;
-  const address = place.dataset.tokenUrl ?? own?.dataset.tokenUrl;
-  const addressed = page !== undefined || tokenFragment !== undefined;
-  // At once: it is to be in the page's address no longer than it must.
-  if (addressed && !takes) takeTokens(server);
-  takes ||= addressed;
-  const chat = mount(place, {
-    room: room || undefined,
-    name,
-    whole: page !== undefined,
-    addressed,
-    ...(address && { token: () => fetchToken(address) }),
-    ...(credentials !== undefined && { credentials: true }),
-  });
-  mounted.set(place, chat);
-  chat.catch((error) => {
-    place.textContent = "The chat cannot be loaded.";
-    console.error("livechat:", error);
-  });
-}
+/** @type {Map<HTMLElement, Place>} */
+const places = new Map();
 
 function look() {
-  for (const [place, chat] of mounted) {
-    if (place.isConnected) continue;
-    mounted.delete(place);
-    chat.then(({ close }) => close());
+  for (const [element, place] of places) {
+    if (element.isConnected && element.hasAttribute("data-livechat")) continue;
+    places.delete(element);
+    place.stop();
   }
-  for (const place of document.querySelectorAll("[data-livechat]")) {
-    if (place instanceof HTMLElement && !mounted.has(place)) begin(place);
+  for (const element of document.querySelectorAll("[data-livechat]")) {
+    if (!(element instanceof HTMLElement)) continue;
+    const place = places.get(element) ?? new Place(element);
+    places.set(element, place);
+    place.follow((name) => {
+      const value = element.getAttribute(nameOf(name));
+      return value ?? (name === "token-url" ? own?.dataset.tokenUrl : undefined);
+    });
   }
 }
 
-look();
-new MutationObserver(look).observe(document, { childList: true, subtree: true });
+const page = /** @type {{ [HERE]?: boolean }} */ (globalThis);
+if (!page[HERE]) {
+  page[HERE] = true;
+  look();
+  new MutationObserver(look).observe(document, {
+    attributeFilter: ATTRIBUTES.map(nameOf),
+    attributes: true,
+    childList: true,
+    subtree: true,
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * Keeps the chat in an element of a page as its attributes say, while they change.
+ *
+ *     <div data-livechat="lobby" data-name="Ann">        `embed.js`
+ *     <livechat-room room="lobby" name="Ann">            `chat-element.js`
+ *
+ * @import { Options } from "./chat.js"
+ */
+
+import { mount } from "./chat.js";
+import { tell } from "./chat-host.js";
+import { fetchToken, takeTokens } from "./chat-token.js";
+import { textsFor } from "./texts.js";
+
+/** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
+export const ATTRIBUTES = [
+  "room", "server", "name", "lang", "theme", "without", "launcher", "token-url", "token-fragment", "credentials", "page",
+];
+/** Changes of these are shown in the chat that is there; any other takes a new one. */
+const LOOK = ["theme", "without"];
+
+/** Servers whose tokens are taken out of the page's address. */
+const taking = new Set();
+
+export class Place {
+  #element;
+  /** @type {Promise<{ close: () => void, look: (look: Options) => void }> | undefined} */
+  #chat;
+  #as = "";
+
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /**
+   * Be as the attributes say.
+   *
+   * @param {(name: string) => string | null | undefined} get an attribute's value
+   * @param {Options} [more] what no attribute says
+   */
+  follow(get, more) {
+    const options = { ...optionsOf(get), ...more };
+    const as = JSON.stringify(ATTRIBUTES.filter((name) => !LOOK.includes(name)).map((name) => get(name) ?? null));
+    if (this.#chat && as === this.#as) {
+      this.#chat.then(({ look }) => look(options), () => {});
+      return;
+    }
+    this.stop();
+    this.#as = as;
+    const chat = (this.#chat = mount(this.#element, options));
+    chat.catch(async (error) => {
+      if (this.#chat !== chat) return;
+      console.error("livechat:", error);
+      tell(this.#element, "error", { code: "not_loaded", reason: String(error) });
+      // Where the texts cannot be had either, there is nothing to say.
+      const t = await textsFor(this.#element, options.lang, options.texts).catch(() => undefined);
+      if (t && !this.#element.textContent?.trim()) this.#element.textContent = t("failed");
+    });
+  }
+
+  stop() {
+    this.#chat?.then(({ close }) => close(), () => {});
+    this.#chat = undefined;
+  }
+}
+
+/**
+ * @param {(name: string) => string | null | undefined} get
+ * @returns {Options}
+ */
+function optionsOf(get) {
+  const has = (/** @type {string} */ name) => (get(name) ?? undefined) !== undefined;
+  const server = new URL(get("server") || new URL("../", import.meta.url), document.baseURI);
+  const addressed = has("page") || has("token-fragment");
+  // At once: it is to be in the page's address no longer than it must.
+  if (addressed && !taking.has(server.href)) takeTokens(server);
+  if (addressed) taking.add(server.href);
+  const address = get("token-url");
+  return {
+    url: server,
+    room: get("room") || undefined,
+    name: get("name") ?? undefined,
+    lang: get("lang") ?? undefined,
+    whole: has("page"),
+    addressed,
+    theme: get("theme") ?? undefined,
+    without: get("without") ?? undefined,
+    launcher: get("launcher") ?? undefined,
+    ...(address && { token: () => fetchToken(address) }),
+    ...(has("credentials") && { credentials: true }),
+  };
+}
