@@ -23,6 +23,26 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(pings, [0, 0, 0]);
   });
 
+  it("keeps its name where another one is refused, or the server knows no other", async (t) => {
+    const codes = ["rate_limited", "unknown_type"];
+    const script = await Script.run(t, (socket) => {
+      greet(socket);
+      socket.on("message", (data) => {
+        const { type, nonce } = JSON.parse(data);
+        if (type !== "rename") return;
+        const error = { code: codes.shift(), detail: "No.", retry_ms: 12_000 };
+        socket.send(JSON.stringify({ type: "error", error, nonce }));
+      });
+    });
+    const ann = join(t, script.url, { name: "Ann" });
+    await open(ann);
+    await assert.rejects(ann.rename("Amy"), { code: "rate_limited", retryMs: 12_000 });
+    await assert.rejects(ann.rename("Amy"), { code: "unknown_type" });
+    assert.equal(ann.user.name, "Ann");
+    ann.close();
+    await assert.rejects(ann.rename("Amy"), { code: "unavailable" });
+  });
+
   it("sends again what got no answer in time", async (t) => {
     const nonces = [];
     const script = await Script.run(t, (socket, count) => {
