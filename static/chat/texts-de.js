@@ -27,6 +27,7 @@ export default {
   "entrance.nobody": "Im Augenblick ist niemand hier.",
   "entrance.people": { "one": "{count} Person ist hier.", "other": "{count} Personen sind hier." },
   "entrance.open": "Alle, die den Link haben, können mitlesen.",
+  "entrance.read": "Alle, die den Link haben, können mitlesen; Gäste können nicht schreiben.",
   "entrance.members": "Nur Mitglieder können mitlesen.",
   "entrance.last": "Zuletzt gesagt",
   "entrance.silent": "Hier wurde noch nichts gesagt.",

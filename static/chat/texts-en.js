@@ -26,6 +26,7 @@ export default {
   "entrance.nobody": "Nobody is here at the moment.",
   "entrance.people": { "one": "{count} person is here.", "other": "{count} people are here." },
   "entrance.open": "Everybody who has the link can read along.",
+  "entrance.read": "Everybody who has the link can read along, but guests cannot write.",
   "entrance.members": "Only members can read along.",
   "entrance.last": "Said last",
   "entrance.silent": "Nothing has been said here yet.",
