@@ -78,7 +78,7 @@ def test_refused_before_it_was_routed(make_world: Callable[..., World]) -> None:
     first = port.connect()
     page = port.ask("GET", "/", **PAGE)
     assert page.status == 429
-    assert "no more are allowed. Try again in a second" in text(page)
+    assert "no more are allowed. Try again in 1 s" in text(page)
     assert page.headers["retry-after"] == "1"
     first.send(request("POST", "/chat/send/", **PAGE, Content_Length="999999999"))
     assert "That is too large" in text(first.answer())
