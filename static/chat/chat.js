@@ -16,6 +16,7 @@
 
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
+import { STYLES } from "./chat-css.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
 import { Head } from "./chat-head.js";
@@ -56,24 +57,32 @@ import { fill, textsFor } from "./texts.js";
  * @property {(look: import("./chat-host.js").Look) => void} look changes the theme, and what is left out
  */
 
-const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
+
+/** @type {Record<string, Promise<CSSStyleSheet>>} made once for all chats of a page */
+const sheets = {};
 
 /**
  * Put the chat into an element, which has one at most: a chat that is there already ends.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
- * @returns {Promise<Mounted>} rejected where its style cannot be had
+ * @returns {Promise<Mounted>}
  */
 export async function mount(element, options = {}) {
   const host = new Host(element);
-  const names = options.launcher === undefined ? STYLES : [...STYLES, "launcher.css"];
+  const names = ["livechat.css", "chat.css", ...(options.launcher === undefined ? [] : ["launcher.css"])];
   const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
   if (host.isHere) {
-    const view = new View(t, host.open(t, styles, options), options, host);
-    host.onClose = () => view.close();
+    try {
+      const view = new View(t, host.open(t, styles, options), options, host);
+      host.onClose = () => view.close();
+    } catch (error) {
+      // What the page has in the element is shown again.
+      host.close();
+      throw error;
+    }
   }
   return { close: () => host.close(), look: (look) => host.look(look) };
 }
@@ -378,16 +387,13 @@ function banner(t, frame, { state, code, reason }, composer, nobody = false) {
 }
 
 /**
- * A style sheet of this server's.
+ * A style sheet, made by a script: a page's policy may forbid those of other origins.
  *
  * @param {string} name
  */
-async function style(name) {
-  // A page's policy may forbid other origins' sheets; what a script may fetch it may use.
-  const answer = await fetch(new URL(name, import.meta.url), { credentials: "omit" });
-  if (!answer.ok) throw new Error(`${name} cannot be had: ${answer.status}.`);
-  const text = await answer.text();
-  return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
+function style(name) {
+  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 
 try {
