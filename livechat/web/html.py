@@ -20,11 +20,8 @@ from livechat import metrics
 from livechat.errors import ChatError
 from livechat.http.response import Headers, Response, belonging
 from livechat.protocol.messages import User
-<<<<<<< HEAD
-from livechat.web.texts import choose
-=======
 from livechat.web import files
->>>>>>> house
+from livechat.web.texts import choose
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
