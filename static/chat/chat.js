@@ -19,9 +19,11 @@ import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { Entrance, isNamed } from "./chat-entrance.js";
 import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
+import { Invitation } from "./chat-invite.js";
 import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
@@ -29,7 +31,7 @@ import { Names, isSame } from "./chat-names.js";
 import { Pace } from "./chat-pace.js";
 import { People } from "./chat-people.js";
 import { SaidBy } from "./chat-said.js";
-import { JOIN, ROOM } from "./chat-shapes.js";
+import { ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -46,6 +48,7 @@ import { fill, textsFor } from "./texts.js";
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
+ * @property {string} [called] what the link to the page calls the room
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
  * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
@@ -134,6 +137,7 @@ class View {
    * @param {boolean} wanted whether the visitor waits for that
    */
   #begin(wanted) {
+    if (!isNamed(this.#t, this.#frame, this.#options.room)) return;
     const { name = keptName(), token, addressed, credentials } = this.#options;
     const kept = addressed ? keptToken(this.#url) : undefined;
     if (kept) this.#enter(name, wanted, () => kept, true);
@@ -149,28 +153,17 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
-    const input = find(this.#frame, "input", HTMLInputElement);
-    input.value = keptName() || (this.#options.name ?? "");
-    if (problem) {
-      const error = find(this.#frame, ".error");
-      error.textContent = problem;
-      error.hidden = false;
-      input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", "error");
-    }
-    if (wanted) input.focus();
-    // Several chats of a page ask once.
     const over = (this.#over = new AbortController());
-    onName((name) => this.#enter(name, false), over.signal);
-    find(this.#frame, "form").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name) return;
+    const entrance = new Entrance(this.#t, this.#frame, this.#url, this.#options, over.signal);
+    entrance.onRefused = (change) => this.#turnedAway(change, false, false);
+    entrance.onName = (name) => {
       over.abort();
       keepName(name);
       this.#enter(name, true);
-    });
+    };
+    // Several chats of a page ask once.
+    onName((name) => this.#enter(name, false), over.signal);
+    entrance.ask(wanted, problem);
   }
 
   /**
@@ -237,7 +230,7 @@ class View {
     const composer = new Composer(t, frame, chat, memory);
     const messages = new Messages(t, frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
     new Pace(t, frame, chat, composer, over.signal);
-    const head = new Head(t, frame, chat.room, (seq) => messages.quote(seq));
+    const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -280,6 +273,8 @@ class View {
     said.moderation = moderation;
     messages.more = (line) => moderation.choices(line);
     new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
+    const leave = () => (this.#leave(), location.assign(this.#url));
+    new Invitation(this.#t, frame, chat, this.#url, this.#options, { dialog, tell, leave });
   }
 
   /**
