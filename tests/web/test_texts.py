@@ -187,6 +187,7 @@ def test_styles_follow_the_direction() -> None:
         re.MULTILINE,
     )
     for path in STATIC.glob("chat/*.css"):
-        assert (
-            physical.findall(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)) == []
-        ), path
+        style = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        # The launcher's panel opens towards the middle of the window, wherever that is.
+        style = re.sub(r"[^{}]*\[data-side[^{}]*\{[^}]*\}", "", style)
+        assert physical.findall(style) == [], path
