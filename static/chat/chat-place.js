@@ -9,7 +9,7 @@
 
 import { mount } from "./chat.js";
 import { tell } from "./chat-host.js";
-import { fetchToken, takeTokens } from "./chat-token.js";
+import { takeTokens, tokenSource } from "./chat-token.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
 export const ATTRIBUTES = [
@@ -84,7 +84,7 @@ function optionsOf(get) {
     theme: get("theme") ?? undefined,
     without: get("without") ?? undefined,
     launcher: get("launcher") ?? undefined,
-    ...(address && { token: () => fetchToken(address) }),
+    ...(address && { token: tokenSource(address) }),
     ...(has("credentials") && { credentials: true }),
   };
 }
