@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, Raw, Struct, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from livechat.protocol.audit import Action as Recorded
 from livechat.protocol.audit import Author
 from livechat.protocol.bodies import decoded
-from livechat.protocol.messages import User
+from livechat.protocol.messages import Message, User
 from livechat.protocol.moderation import CaseKind, RestrictionKind
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.v1 import Ack, Can, Error
@@ -183,6 +183,7 @@ class RoomState(Struct, frozen=True):
     @ivar seq: its newest number.
     @ivar can: what whoever asks may do there.
     @ivar settings: those that are not the usual ones; the words only for those that moderate.
+    @ivar messages: the newest ones, oldest first, where they are asked for, and may be read.
     """
 
     room: str
@@ -192,6 +193,7 @@ class RoomState(Struct, frozen=True):
     seq: int
     can: Can
     settings: RoomSettings
+    messages: list[Message] | UnsetType = UNSET
 
 
 class MemberList(Struct, frozen=True):

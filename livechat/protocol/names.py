@@ -34,13 +34,18 @@ def is_internal(name: str) -> bool:
     return name.startswith(_INTERNAL)
 
 
+def is_room_name(text: str) -> bool:
+    """Tell whether *text* is the name of a room, of one that clients can name."""
+    return _ROOM_NAME.fullmatch(text) is not None
+
+
 def room_name(name: str) -> str:
     """
     Check that a room can have this name, and return it.
 
     @raise ChatError: no room can.
     """
-    if _ROOM_NAME.fullmatch(name) is None:
+    if not is_room_name(name):
         raise ChatError(
             Kind.BAD_ROOM,
             f"A room's name has 1 to {LONGEST_ROOM_NAME} characters of A-Z a-z 0-9 . _ ~ - "

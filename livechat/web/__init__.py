@@ -16,6 +16,7 @@ from livechat.identity.tokens import Tokens
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
+from livechat.rooms.listing import Listing
 from livechat.system.time import Time
 from livechat.web import contract
 from livechat.web import operations as told
@@ -35,6 +36,7 @@ from livechat.web.pages import Pages
 from livechat.web.queries import SHORTEST_SHARED
 from livechat.web.server import Server
 from livechat.web.token_check import TokenCheck
+from livechat.web.visitors import VisitorPages
 
 _OWN: Final = Audience("own")
 _ANY: Final = Audience("any")
@@ -74,10 +76,11 @@ def root(
     api = Api(chat, door, feeds, sockets, origins=origins, credentials=credentials)
     office = KeyOffice(chat, keys, time)
     admin = AdminTree(chat, operators, office, server=server, templates=templates, time=time)
-    tree = Endpoint({"GET": (pages := Pages(chat, server, templates)).front}, _ANY)
+    visitors = VisitorPages(chat, Listing(chat.directory, chat.settings, time), server, templates)
+    tree = Endpoint({"GET": visitors.front}, _ANY)
     for path, endpoint in {
         **_for_programs(chat, api, Monitors(chat, monitors, keys, trouble)),
-        **_for_visitors(pages),
+        **_for_visitors(visitors),
         **admin.endpoints(),
         **_for_the_site(chat, door, credentials, time),
         **KeysApi(chat, door, office, tokens, time).endpoints(),
@@ -126,9 +129,10 @@ def _for_the_command(chat: Chat, door: Door, operators: Operators) -> dict[str, 
     return {**OperatorsApi(chat, door, operators).endpoints(), **TokenCheck(door).endpoints()}
 
 
-def _for_visitors(pages: Pages) -> dict[str, Endpoint]:
+def _for_visitors(pages: VisitorPages) -> dict[str, Endpoint]:
     return {
-        "/rooms/": Endpoint({"GET": pages.find}, _ANY),
+        "/developers/": Endpoint({"GET": pages.developers}, _ANY),
+        "/rooms/": Endpoint({"GET": pages.rooms}, _ANY),
         "/rooms/{room}/": Endpoint({"GET": pages.room}, _ANY),
-        "/static/{name}": Endpoint({"GET": pages.static}, _FILES),
+        "/static/{name}": Endpoint({"GET": Pages().static}, _FILES),
     }

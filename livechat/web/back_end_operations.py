@@ -30,7 +30,13 @@ from livechat.web.operations import (
     request_body,
     structure,
 )
-from livechat.web.queries import LARGEST_BATCH, LONGEST_PAGE, SHORTEST_SHARED, USUAL_PAGE
+from livechat.web.queries import (
+    LARGEST_BATCH,
+    LONGEST_PAGE,
+    MOST_LAST,
+    SHORTEST_SHARED,
+    USUAL_PAGE,
+)
 
 _ACTION: Final = {"oneOf": [reference(each.__name__) for each in get_args(Action)]}
 
@@ -86,7 +92,9 @@ def rooms() -> Document:
 def room() -> Document:
     """A room."""
     found = answer("The room, active or not.", reference("RoomState"))
-    return operation("room", "Who is in a room, and where it stands.", found, _LOOKING)
+    text = f"How many of the newest messages to add, at most {MOST_LAST}, where they may be read."
+    parameters = [parameter("query", "last", NUMBER, text)]
+    return operation("room", "Who is in a room, and where it stands.", found, _LOOKING, parameters)
 
 
 def members() -> Document:

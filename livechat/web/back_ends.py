@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -38,20 +38,24 @@ from livechat.protocol.back_ends import (
 from livechat.protocol.bodies import decode_named
 from livechat.protocol.cluster import Room
 from livechat.protocol.decoding import decode_action
+from livechat.protocol.messages import Message
 from livechat.protocol.names import room_name, room_pattern
 from livechat.protocol.v1 import Ack, Error, error_of
 from livechat.rooms.actions import act
 from livechat.rooms.attendance import attendance
 from livechat.rooms.chat import Chat
+from livechat.rooms.history import Window
 from livechat.web import back_end_operations as told
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import (
     LARGEST_BATCH,
+    MOST_LAST,
     SHORTEST_SHARED,
     checked_nonce,
     claim,
     idempotency_key,
     json_body,
+    number,
     page_limit,
 )
 from livechat.web.refusals import held
@@ -165,17 +169,28 @@ class BackEnds:
         return json(RoomList(page, page[-1].room if page and len(rest) > limit else None))
 
     async def room(self, call: Call) -> Response:
-        """One room, active or not."""
-        room = room_name(call.names["room"])
+        """One room, active or not; with what was said last, for those that are at its door."""
+        room, last = room_name(call.names["room"]), number(call.query, "last")
         actor = await self._caller(call)
         found = await attendance(self._chat, actor, room)
         can, settings = self._chat.can(actor, room), self._chat.settings.of(room)
         if not {"moderate", "manage"} & set(can):
             settings = settings.shown()
-        place = found.place
-        return json(
-            RoomState(room, found.users, found.connections, place.epoch, place.seq, can, settings)
-        )
+        epoch, seq = found.place.epoch, found.place.seq
+        state = RoomState(room, found.users, found.connections, epoch, seq, can, settings)
+        if last is not None and "history" in can:
+            state = replace(state, messages=await self._newest(actor, room, last))
+        return json(state)
+
+    async def _newest(self, actor: Actor, room: str, count: int) -> list[Message] | UnsetType:
+        """Read the newest messages of a room, unless somebody's policy forbids that."""
+        try:
+            found = await self._chat.history(actor, room, Window(min(count, MOST_LAST)))
+        except ChatError as error:
+            if error.kind is Kind.UNAVAILABLE:
+                raise
+            return UNSET
+        return [each async for page in found.pages() for each in page]
 
     async def members(self, call: Call) -> Response:
         """The users in a room, a page at a time."""

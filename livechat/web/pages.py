@@ -1,5 +1,5 @@
 """
-The pages for visitors, and the files that all pages use, here and on other sites.
+The files that all pages use, here and on other sites.
 
 The files are read, and compressed, once, at start.  What is not among them does not exist:
 no path of a request ever reaches the file system.  They are sent whole, whatever ranges are
@@ -19,16 +19,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from livechat import __version__
 from livechat.errors import ChatError, Kind
 from livechat.http.call import Call
 from livechat.http.negotiation import weights
-from livechat.http.response import Headers, Response, see
-from livechat.identity.guests import LONGEST_NAME
-from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
-from livechat.rooms.chat import Chat
-from livechat.web.html import Templates, folder
-from livechat.web.server import Server
+from livechat.http.response import Headers, Response
+from livechat.web.html import folder
 
 #: To Python, .ts is a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
@@ -49,34 +44,10 @@ class _File(Struct, frozen=True):
 
 
 class Pages:
-    """The page that asks for a room, the one of a room, and the static files."""
+    """The static files."""
 
-    def __init__(self, chat: Chat, server: Server, templates: Templates) -> None:
-        self._chat = chat
-        self._server = server
-        self._templates = templates
+    def __init__(self) -> None:
         self._files = _files(folder("static"))
-
-    async def front(self, call: Call) -> Response:
-        """Which room, and what else one can do with this server."""
-        return self._front(call, self._chat.default_room)
-
-    async def find(self, call: Call) -> Response:
-        """The way to the room that the form names."""
-        asked = call.query.get("room", "").strip()
-        try:
-            return see(f"/rooms/{room_name(asked)}/")
-        except ChatError as error:
-            return self._front(call, asked, error)
-
-    async def room(self, call: Call) -> Response:
-        """A room, to chat in."""
-        asked = call.names["room"]
-        try:
-            room = room_name(asked)
-        except ChatError as error:
-            return self._front(call, asked, error)
-        return self._templates.page("room.html", room=room)
 
     async def static(self, call: Call) -> Response:
         """A file of the pages."""
@@ -96,21 +67,6 @@ class Pages:
             return Response(304, headers=headers)
         media_type = ("Content-Type", file.media_type)
         return Response(200, form.body, (media_type, *form.headers, *headers))
-
-    def _front(self, call: Call, room: str, error: ChatError | None = None) -> Response:
-        return self._templates.page(
-            "front.html",
-            error=error,
-            host=call.asked.host,
-            scheme=call.asked.scheme,
-            room=room,
-            example=self._chat.default_room,
-            longest_room=LONGEST_ROOM_NAME,
-            longest_name=LONGEST_NAME,
-            # A proxy has a certificate of its own.
-            self_signed=self._server.certificate.self_signed and not call.proxied,
-            version=__version__,
-        )
 
 
 @cache

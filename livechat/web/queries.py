@@ -25,6 +25,8 @@ SHORTEST_SHARED: Final = 16
 #: Rooms and members of a page, unless said, and at most.
 USUAL_PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
+#: Messages that are read together with a room's state, at most.
+MOST_LAST: Final = 20
 #: Bytes of a batch of actions by a key, or those of any other body if these are more.
 LARGEST_BATCH: Final = 1 << 20
 #: Below 2^53, so that JavaScript can hold it.

@@ -4,6 +4,7 @@
  * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
  * @import { Choice } from "./chat-menu.js"
+ * @import { Names } from "./chat-names.js"
  * @import { Quotes } from "./chat-quotes.js"
  * @import { Unread } from "./chat-unread.js"
  * @import { Unsent } from "./chat-unsent.js"
@@ -17,6 +18,7 @@ export class Amends {
   #chat;
   #composer;
   #folds;
+  #names;
   #quotes;
   #unread;
   #unsent;
@@ -28,13 +30,14 @@ export class Amends {
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
-   * @param {{ folds: Folds, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
+   * @param {{ folds: Folds, names: Names, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
    * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(frame, chat, composer, { folds, quotes, unread, unsent }, shown) {
+  constructor(frame, chat, composer, { folds, names, quotes, unread, unsent }, shown) {
     this.#chat = chat;
     this.#composer = composer;
     this.#folds = folds;
+    this.#names = names;
     this.#quotes = quotes;
     this.#unread = unread;
     this.#unsent = unsent;
@@ -94,7 +97,7 @@ export class Amends {
     const line = this.#shown(edited.ref);
     if (!line || line.matches(".gone")) return;
     const isNews = textOf(line) !== edited.text;
-    rewrite(line, edited);
+    rewrite(line, edited, this.#names);
     this.#folds.watch(line);
     if (isNews) this.#status.textContent = `${authorOf(line)} edited a message.`;
   }

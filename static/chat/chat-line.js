@@ -7,13 +7,15 @@
 
 import { subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
+import { words } from "./chat-text.js";
 import { element, find } from "./dom.js";
 
 /** @type {WeakMap<HTMLElement, Data>} what other programs have put into messages, by their lines */
 const DATA = new WeakMap();
+/** @type {WeakMap<HTMLElement, string>} messages as they were written, by their lines */
+const TEXTS = new WeakMap();
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
-const LINK = /\bhttps?:\/\/[^\s<>"]+/g;
 
 /**
  * @param {Message} message
@@ -29,7 +31,7 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
   when.dateTime = moment.toISOString();
   when.title = moment.toLocaleString();
   const kind = mine ? "message mine" : "message";
-  const text = [...(quote ? [quote] : []), words(message)];
+  const text = [...(quote ? [quote] : []), words(message, names.who)];
   const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
   find(made, "p").part.add("message", ...(mine ? ["own"] : []));
   made.dataset.seq = String(seq);
@@ -37,7 +39,18 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
   made.dataset.user = user ? subject(user) : "";
   if (edited) mark(made, edited);
   if (data) DATA.set(made, data);
+  write(made, message, mine);
   return made;
+}
+
+/**
+ * @param {HTMLElement} made
+ * @param {string} message which it shows
+ * @param {boolean} mine whether the visitor has written it, whom it does not call then
+ */
+function write(made, message, mine) {
+  TEXTS.set(made, message);
+  made.classList.toggle("calls", !mine && made.querySelector("mark") !== null);
 }
 
 /**
@@ -50,13 +63,16 @@ export const hush = (made) => made.setAttribute("aria-live", "off");
 /**
  * @param {HTMLElement} made
  * @param {Edited} edited
+ * @param {Names} names
  */
-export function rewrite(made, { text, time, data }) {
+export function rewrite(made, { text, time, data }, names) {
   hush(made);
   mark(made, time);
   if (data) DATA.set(made, data);
   else DATA.delete(made);
-  if (textOf(made) !== text) find(made, "p").replaceChildren(...words(text).childNodes);
+  if (textOf(made) === text) return;
+  find(made, "p").replaceChildren(...words(text, names.who).childNodes);
+  write(made, text, made.matches(".mine"));
 }
 
 /**
@@ -78,9 +94,10 @@ function mark(made, edited) {
 export function takeBack(made, by) {
   hush(made);
   for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
-  made.classList.remove("cut", "whole");
+  made.classList.remove("cut", "whole", "calls");
   made.classList.add("gone");
   DATA.delete(made);
+  TEXTS.delete(made);
   find(made, "p").textContent = by === "moderator" ? "A moderator removed this message." : "This message was taken back.";
 }
 
@@ -88,7 +105,7 @@ export function takeBack(made, by) {
 export const dataOf = (made) => DATA.get(made);
 
 /** @param {HTMLElement} made */
-export const textOf = (made) => find(made, "p").textContent ?? "";
+export const textOf = (made) => TEXTS.get(made) ?? "";
 
 /**
  * Say what is being done with a message; or, with no text, nothing any more.
@@ -102,40 +119,6 @@ export function note(made, text) {
   if (small.textContent !== text) small.textContent = text;
   if (!text) small.remove();
   else if (!small.isConnected) find(made, "p").after(small);
-}
-
-/**
- * A message's text, in which addresses are links.
- *
- * @param {string} message
- */
-function words(message) {
-  const made = element("p");
-  made.dir = "auto";
-  let end = 0;
-  for (const { 0: found, index } of message.matchAll(LINK)) {
-    const address = withoutEnd(found);
-    const link = element("a", "", address);
-    link.href = address;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer nofollow ugc";
-    made.append(message.slice(end, index), link);
-    end = index + address.length;
-  }
-  made.append(message.slice(end));
-  return made;
-}
-
-/**
- * An address without what belongs to the sentence around it.
- *
- * @param {string} address
- */
-function withoutEnd(address) {
-  let end = address;
-  const isOpen = () => end.split("(").length < end.split(")").length;
-  while (/[.,:;!?'\]]$/.test(end) || (end.endsWith(")") && isOpen())) end = end.slice(0, -1);
-  return end;
 }
 
 /**

@@ -109,7 +109,7 @@ export class Messages {
       replace: (...page) => this.#replace(...page),
       look: () => this.#look(),
     });
-    const parts = { folds: this.#folds, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
+    const parts = { folds: this.#folds, names, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
     const amends = (this.#amends = new Amends(frame, chat, composer, parts, shown));
     this.#menu = new Menu(frame, (line) => [...amends.choices(line), ...this.more(line)], over);
 

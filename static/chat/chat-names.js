@@ -28,6 +28,8 @@ const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\uf
 const OWN = new Set(["You", "Somebody", "Operator"].map(look));
 
 export class Names {
+  /** The name by which the visitor is called, at the moment. */
+  mine = () => "";
   #frame;
   /** @type {Map<string, Namesakes>} by how their names look */
   #known = new Map();
@@ -58,6 +60,19 @@ export class Names {
     }
     return made;
   }
+
+  /**
+   * Whose name this is, of those that are known; several may have it.
+   *
+   * @param {string} name
+   * @returns {"me" | "other" | undefined}
+   */
+  who = (name) => {
+    const looks = look(name);
+    if (!looks) return undefined;
+    if (looks === look(this.mine())) return "me";
+    return this.#known.has(looks) ? "other" : undefined;
+  };
 
   /**
    * @param {string} name as it looks

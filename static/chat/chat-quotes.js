@@ -13,6 +13,7 @@
  */
 
 import { textOf } from "./chat-line.js";
+import { plain } from "./chat-text.js";
 import { element, find } from "./dom.js";
 
 /** Characters of a text that a quote may show. */
@@ -187,6 +188,7 @@ export class Quotes {
 
 /** @param {string} text */
 function beginning(text) {
-  const letters = [...text.slice(0, 2 * LONGEST + 2)];
-  return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : text;
+  const read = plain(text.slice(0, 4 * LONGEST));
+  const letters = [...read.slice(0, 2 * LONGEST + 2)];
+  return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : read;
 }

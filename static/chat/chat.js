@@ -222,6 +222,7 @@ class View {
     over.signal.addEventListener("abort", () => tellUnread(0));
 
     const names = new Names(frame);
+    names.mine = () => chat.user?.name ?? "";
     const ignored = new Ignored(this.#url);
     const people = new People(frame, names, ignored);
     const composer = new Composer(frame, chat, memory);

@@ -13,7 +13,7 @@ from livechat.protocol.back_ends import MOST_ACTIONS
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
 from livechat.rooms.presence import LARGE_ROOM
-from livechat.web.queries import LARGEST_BATCH
+from livechat.web.queries import LARGEST_BATCH, MOST_LAST
 from tests.support import LOCAL_KEY, Answer, Port, World, request
 from tests.web.test_keys import BackEnd, code, records
 
@@ -449,6 +449,42 @@ def test_a_room(port: Port) -> None:
         assert code(lesser.ask("GET", target)) == (403, "forbidden")
         assert code(key.ask("GET", target.replace("a/", "*/"))) == (400, "bad_room")
     assert code(key.ask("GET", "/chat/rooms/!audit/")) == (400, "bad_room")
+
+
+def test_the_newest_messages_of_a_room(port: Port) -> None:
+    """Those at its door may see what was said last, a few messages, if they may read."""
+    key = BackEnd(port)
+    for number in range(MOST_LAST + 5):
+        key.ask("POST", "/chat/send/a/", {"message": str(number)})
+    assert last(port, 2) == ["23", "24"]
+    assert last(port, 0) == []
+    assert last(port, 10**9) == [str(number) for number in range(5, MOST_LAST + 5)]
+    assert "messages" not in port.ask("GET", "/chat/rooms/a/").json()
+    assert code(port.ask("GET", "/chat/rooms/a/?last=-1")) == (400, "bad_query")
+    lesser = BackEnd(port, rooms={"a": ["join"]}, name="lesser")
+    assert "messages" not in lesser.ask("GET", "/chat/rooms/a/?last=2").json()
+
+
+@pytest.mark.parametrize(
+    ("setting", "status"),
+    [({"closed": True}, 404), ({"members": True}, 401), ({"guests": "off"}, 401)],
+)
+def test_the_door_of_a_room_that_is_not_open(port: Port, setting: Any, status: int) -> None:
+    """Strangers learn neither how many are in a room that they cannot enter, nor what was said."""
+    key = BackEnd(port)
+    enter(port, "a", "Ann", 2)
+    key.ask("POST", "/chat/send/a/", {"message": "secret"})
+    sets(key, "a", title="Layoffs", **setting)
+    answer = port.ask("GET", "/chat/rooms/a/?last=5")
+    assert answer.status == status
+    assert not {"users", "messages", "settings"} & answer.json().keys()
+    assert b"secret" not in answer.body
+    assert b"Layoffs" not in answer.body
+
+
+def last(port: Port, count: int) -> list[str]:
+    found = port.ask("GET", f"/chat/rooms/a/?last={count}").json()
+    return [each["message"] for each in found["messages"]]
 
 
 def test_members(port: Port) -> None:

@@ -143,7 +143,7 @@ def test_openapi_is_valid(openapi: Described) -> None:
 
 def test_every_endpoint(port: Port, openapi: Described) -> None:
     """What can be asked by programs is described, and nothing else."""
-    pages = {"/", "/rooms/", "/rooms/{room}/", "/static/{name}"}
+    pages = {"/", "/developers/", "/rooms/", "/rooms/{room}/", "/static/{name}"}
     assert {
         path: {method.upper() for method in item.keys() - {"parameters"}}
         for path, item in openapi.document["paths"].items()

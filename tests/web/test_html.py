@@ -64,7 +64,7 @@ def test_queries_of_links() -> None:
 
 def test_pages() -> None:
     """A page is kept by nobody, and may load and do only what is the server's own."""
-    page = Templates().page("room.html", room="r")
+    page = Templates().page("room.html", room="r", title="", words="")
     headers = dict(page.headers)
     assert headers["Cache-Control"] == "no-store"
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))

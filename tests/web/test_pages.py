@@ -5,24 +5,13 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 
 from livechat.web.html import folder
 from livechat.web.pages import _files
 from tests.support import Port
-
-
-def test_front_page(port: Port) -> None:
-    """The front page asks for a room, and shows how to talk to this very server."""
-    answer = port.ask("GET", "/", Host="chat.example:8443")
-    assert answer.status == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    page = answer.body.decode()
-    assert "wscat -c wss://chat.example:8443/ws/chat/lobby/" in page
-    assert 'src="https://chat.example:8443/static/embed.js"' in page
-    assert 'name="room" value="lobby"' in page
 
 
 def test_a_room(port: Port) -> None:
@@ -35,7 +24,7 @@ def test_a_room(port: Port) -> None:
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/", "/rooms/", "/rooms/?room=a%20b", "/rooms/r/"])
+@pytest.mark.parametrize("path", ["/", "/rooms/", "/rooms/?room=-!", "/rooms/r/", "/developers/"])
 def test_strict_policy(port: Port, path: str) -> None:
     """Pages load nothing from elsewhere, and have no scripts or styles in them."""
     answer = port.ask("GET", path)
@@ -51,24 +40,19 @@ def test_strict_policy(port: Port, path: str) -> None:
         assert port.ask("GET", link).status in (200, 303), link
 
 
-@pytest.mark.parametrize("room", ["a b", "", "..", "x" * 129, "<script>", "é", '"onload="'])
+@pytest.mark.parametrize("room", ["a b", "..", "x" * 129, "<script>", "é", '"onload="'])
 def test_no_such_room(port: Port, room: str) -> None:
-    """What is no room's name is asked for again, with the reason."""
-    for path in (f"/rooms/?{urlencode({'room': room})}", f"/rooms/{quote(room, safe='')}/"):
-        answer = port.ask("GET", path)
-        assert answer.status == 400, path
-        page = answer.body.decode()
-        assert "has 1 to 128 characters" in page
-        assert "<script>" not in page
-        assert 'value=""onload' not in page
+    """An address that names no room is refused, and a room is asked for."""
+    answer = port.ask("GET", f"/rooms/{quote(room, safe='')}/")
+    assert answer.status == 400
+    page = answer.body.decode()
+    assert 'role="alert"' in page
+    assert "<script>" not in page
+    assert 'value=""onload' not in page
 
 
-def test_finding_a_room(port: Port) -> None:
-    """The form leads to the room that it names, and nowhere else."""
-    answer = port.ask("GET", "/rooms/?room=%20general%20")
-    assert (answer.status, answer.headers["location"]) == (303, "/rooms/general/")
-    for elsewhere in ("//evil.example", "/\\evil.example", "https://evil.example"):
-        assert port.ask("GET", f"/rooms/?room={quote(elsewhere)}").status == 400
+def test_finding_a_room_twice(port: Port) -> None:
+    """The form names one room."""
     assert port.ask("GET", "/rooms/?room=a&room=b").status == 400
 
 
@@ -100,6 +84,7 @@ def test_static_files(port: Port) -> None:
             "text/css; charset=utf-8",
             "text/javascript; charset=utf-8",
             "text/plain; charset=utf-8",
+            "image/png",
             "image/svg+xml",
         }
         assert answer.headers["access-control-allow-origin"] == "*"

@@ -61,7 +61,7 @@ FIELDS: Final = (
           "Only those whose token or key names the room may enter.", 0, _ON),
     Field("guests", "Guests", "choice", "", 0,
           (("on", "chat"), ("read", "read only"), ("off", "stay out"))),
-    Field("listed", "Listed", "choice", "Anybody may find the room in the list.", 0, _ON),
+    Field("listed", "Listed", "choice", "Anybody finds the room, on the front page too.", 0, _ON),
     Field("slow", "Slow mode", "number", "Seconds between two messages of a person; 0: none.",
           SLOWEST),
     Field("rate", "Rate", "number", "Messages a second of the whole room; 0: no limit.", MOST_RATE),

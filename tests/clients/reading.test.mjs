@@ -1,0 +1,139 @@
+// static/chat/chat-text.js: what a message's text becomes, whatever it is.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { look } from "../../static/chat/chat-names.js";
+import { calls, parse, plain } from "../../static/chat/chat-text.js";
+
+const SIGNS = { "*": "em", _: "em", "**": "strong", "***": "both" };
+/** Characters of the longest message that a server takes, unless told otherwise. */
+const LONGEST = 16_384;
+
+/** The parts of a text, told apart by brackets that no text here has. */
+function read(text, who) {
+  const written = ({ kind, text: each, to, mark }) => {
+    if (kind === "open") return `[${SIGNS[mark]}:`;
+    if (kind === "close") return "]";
+    if (kind === "text") return each;
+    return kind === "link" ? `[${each}](${to})` : `[${kind}:${each}]`;
+  };
+  return parse(text, who).map(written).join("");
+}
+
+/** Knows people by their names, the visitor first. */
+const room = (...names) => (name) => {
+  const at = names.findIndex((each) => look(each) === look(name));
+  return at < 0 ? undefined : at ? "other" : "me";
+};
+
+describe("chat-text.js", () => {
+  const cases = {
+    "emphasis": ["*a b* _c_ **d** ***e***", "[em:a b] [em:c] [strong:d] [both:e]"],
+    "emphasis in emphasis": ["**a _b_ c**", "[strong:a [em:b] c]"],
+    "crossing marks": ["*a **b* c**", "[em:a **b] c**"],
+    "marks without another": ["*a **b _c", "*a **b _c"],
+    "marks over lines": ["*a\nb*", "*a\nb*"],
+    "lists and sums": ["* a\n* b\n2 * 3 * 4, 2*3*4", "* a\n* b\n2 * 3 * 4, 2*3*4"],
+    "names in programs": ["a_b_c __init__ *args, **kwargs", "a_b_c __init__ *args, **kwargs"],
+    "a shrug": ["¯\\_(ツ)_/¯", "¯\\_(ツ)_/¯"],
+    "words without spaces": ["これは**重要**です, **중요**합니다", "これは[strong:重要]です, [strong:중요]합니다"],
+    "emphasis beside signs": ["(*a*), “**b**”!", "([em:a]), “[strong:b]”!"],
+    "decomposed letters": ["e\u0301*a*", "e\u0301*a*"],
+    "letters beyond 16 bits": ["𝒜*a* *𝒜*", "𝒜*a* [em:𝒜]"],
+    "code": ["`a *b* @Ann https://x.y` ``, `", "[code:a *b* @Ann https://x.y] `[code:, ]"],
+    "code with three": ["```a```", "[code:a]"],
+    "a block": ["a\n```js\n*b*\n\n  c\n```\nd", "a\n[block:*b*\n\n  c]d"],
+    "blocks without an end": ["```\na *b*", "```\na [em:b]"],
+    "an empty block": ["```\n```", "```\n```"],
+    "text behind a fence": ["```not a language\na\n```", "```not a language\na\n```"],
+    "two blocks": ["```\na\n```\n```\nb\n```", "[block:a][block:b]"],
+    "markup": ["<b>*a*</b> &lt; <img src=x onerror=alert(1)>", "<b>[em:a]</b> &lt; <img src=x onerror=alert(1)>"],
+    "links of Markdown": ["[a](javascript:alert(1)) ![b](x)", "[a](javascript:alert(1)) ![b](x)"],
+    "addresses": ["see https://a.b/c_d_(e)?f=*g*. HTTP://X.Y", "see [https://a.b/c_d_(e)?f=*g](https://a.b/c_d_(e)?f=*g)*. [HTTP://X.Y](HTTP://X.Y)"],
+    "emphasised addresses": ["**https://a.b** _https://a.b_ (https://a.b)", "[strong:[https://a.b](https://a.b)] [em:[https://a.b](https://a.b)] ([https://a.b](https://a.b))"],
+    "addresses without a scheme": ["www.a.org/b, www.münchen.de.", "[www.a.org/b](https://www.a.org/b), [www.münchen.de](https://www.münchen.de)."],
+    "no addresses": ["www. www.a xwww.a.b awww://b.c https:// https://:80", "www. www.a xwww.a.b awww://b.c https:// https://:80"],
+    "scripts in addresses": ["javascript:alert(1) data:text/html,x JaVaScRiPt:a https://javascript:alert(1)", "javascript:alert(1) data:text/html,x JaVaScRiPt:a https://javascript:alert(1)"],
+    "another host's name before the host": ["https://bank.example@evil.example/ www.a.b:c@evil.example", "https://bank.example@evil.example/ www.a.b:c@evil.example"],
+    "an address that turns around": ["https://a.b/\u202egpj.exe", "[https://a.b/](https://a.b/)\u202egpj.exe"],
+    "mail": ["to a.b+c@d-e.org, or x@y", "to [a.b+c@d-e.org](mailto:a.b+c@d-e.org), or x@y"],
+    "mail with more": ["a@b.org?subject=c&body=d mailto:e@f.org", "[a@b.org](mailto:a@b.org)?subject=c&body=d mailto:[e@f.org](mailto:e@f.org)"],
+  };
+  for (const [name, [text, expected]] of Object.entries(cases)) {
+    it(`reads ${name}`, () => assert.equal(read(text), expected));
+  }
+
+  it("finds names, the longest first", () => {
+    const who = room("Ann", "Ann Lee", "Bo");
+    assert.equal(read("@Ann, @ann! @Anna @Ann Lee @AnnLee’s", who), "[me:@Ann], [me:@ann]! @Anna [other:@Ann Lee] [other:@AnnLee]’s");
+    assert.equal(read("a@Ann ann@Bo.org `@Ann` **@Bo**\n@", who), "a@Ann [ann@Bo.org](mailto:ann@Bo.org) [code:@Ann] [strong:[other:@Bo]]\n@");
+    assert.equal(read("@Ann\nLee", who), "[me:@Ann]\nLee");
+  });
+
+  it("takes names as they are, signs and all", () => {
+    for (const name of [".*", "a|b", "(", "[^x]+$", "\\", "$&", "C++", "*x*", "אבג", "花子", "ﬁ", "👩‍🚀", "<b>"]) {
+      const who = room(name);
+      assert.equal(read(`x @${name} y`, who), `x [me:@${name}] y`);
+      assert.ok(calls(`@${name}`, who));
+      assert.ok(!calls(`@x`, who));
+    }
+    assert.equal(read("@花子さん", room("花子")), "[me:@花子]さん");
+  });
+
+  it("says whether the visitor is called", () => {
+    const who = room("Ann", "Bo");
+    const texts = ["@Ann", "@Bo", "Ann", "`@Ann`", "x@Ann", "*@Ann*"];
+    assert.deepEqual(texts.map((text) => calls(text, who)), [true, false, false, false, false, true]);
+  });
+
+  it("looks for few names only", () => {
+    let asked = 0;
+    parse("@a b c d ".repeat(LONGEST / 9), () => void asked++);
+    assert.ok(asked <= 20 * 80, String(asked));
+  });
+
+  it("has a text without marks", () => {
+    assert.equal(plain("**a** `b` https://c.d\n```\ne\n```\nf"), "a b https://c.d\ne\nf");
+  });
+
+  it("loses no character of a text but marks", () => {
+    const signs = ["*", "**", "_", "`", "```", "\n", "@", "é", " ", "www.a.b", "https://", ")", "\\", "x@y.zz"];
+    let state = 7;
+    for (let round = 0; round < 3_000; round++) {
+      const some = Array.from({ length: 12 }, () => signs[(state = (state * 48_271) % 2_147_483_647) % signs.length]);
+      const text = some.join("");
+      const bare = (each) => each.replace(/[*_`\n]/g, "");
+      assert.equal(bare(parse(text).map((each) => (each.mark ? "" : each.text)).join("")), bare(text), JSON.stringify(text));
+    }
+  });
+
+  it("nests no deeper than there are marks", () => {
+    for (const text of ["*".repeat(10_000), "* ".repeat(8_000), "*a ".repeat(5_000), "*_**a".repeat(3_000), "*a* ".repeat(4_000)]) {
+      let [depth, deepest] = [0, 0];
+      for (const { kind } of parse(text)) deepest = Math.max(deepest, (depth += kind === "open" ? 1 : kind === "close" ? -1 : 0));
+      assert.equal(depth, 0);
+      assert.ok(deepest <= 4);
+    }
+  });
+
+  const long = {
+    "asterisks": "*", "marks": "*a ", "pairs": "*a* ", "mixed marks": "**a _b ", "lines": "_\n",
+    "backticks": "`", "code": "`a", "fences": "```\n", "blocks": "```a\n\n", "tags": "```a\n", "closing brackets": ")",
+    "dots": ".", "letters": "a", "words": "a.", "mail": "a@", "hosts": "a@b.", "names": "@a ", "short": "www.", "schemes": "https://", "spaces": " ",
+  };
+  it("takes a time that is linear in the length", () => {
+    const spent = (each, length) => {
+      const texts = [each.repeat(length / each.length), `https://a${each.repeat(length / each.length)}`, `a@${each.repeat(length / each.length)}`];
+      return Math.min(...[1, 2].map(() => {
+        const before = process.cpuUsage().user;
+        for (const text of texts) parse(text, () => undefined);
+        return process.cpuUsage().user - before;
+      }));
+    };
+    // Eight times as long, a square would take sixty-four times as long.
+    for (const [name, each] of Object.entries(long)) {
+      const [short, all] = [spent(each, LONGEST), spent(each, 8 * LONGEST)];
+      assert.ok(all < 24 * (short + 1_000), `${name}: ${short} and ${all} µs`);
+    }
+  });
+});

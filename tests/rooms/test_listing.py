@@ -1,0 +1,68 @@
+"""`livechat.rooms.listing`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from livechat.protocol.settings import SettingsChange
+from livechat.rooms.listing import LISTED_FOR, Listing
+from tests.support import ANN, World, result, run
+
+
+@pytest.fixture
+def listed(world: World) -> Listing:
+    return Listing(world.chat.directory, world.chat.settings, world.time)
+
+
+def sets(world: World, room: str, **given: Any) -> None:
+    run(world.chat.settings.change(room, SettingsChange(**given)))
+
+
+def names(of: Listing) -> list[str]:
+    return [each.name for each in run(of.rooms())]
+
+
+def test_listed_rooms(world: World, listed: Listing) -> None:
+    """Rooms are listed whose setting says so, empty ones too; of a pattern those in use."""
+    assert names(listed) == []
+    sets(world, "news", listed=True, title="The <b>\u202enews", topic="x" * 200)
+    sets(world, "team-*", listed=True)
+    sets(world, "other", title="Other")
+    result(world.chat.send(ANN, "team-a", "hi"))
+    world.clock.advance(LISTED_FOR)
+    found = {each.name: each for each in run(listed.rooms())}
+    assert list(found) == ["news", "team-a"]
+    assert (found["news"].title, found["news"].topic) == ("The <b>news", "x" * 200)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"closed": True}, {"members": True}, {"guests": "off"}, {"listed": False}]
+)
+def test_no_strangers(world: World, listed: Listing, setting: dict[str, Any]) -> None:
+    """A room that guests cannot enter is not listed, from when its settings say so."""
+    sets(world, "*", listed=True)
+    sets(world, "news", title="News")
+    assert names(listed) == ["news"]
+    sets(world, "news", **setting)
+    assert names(listed) == []
+
+
+def test_how_often(world: World, listed: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is asked for, the list is made once in some seconds."""
+    sets(world, "news", listed=True)
+    counted: list[int] = []
+    reports = world.chat.directory.reports
+
+    def count() -> Any:
+        counted.append(1)
+        return reports()
+
+    monkeypatch.setattr(world.chat.directory, "reports", count)
+    for _ in range(100):
+        assert names(listed) == ["news"]
+    assert len(counted) == 1
+    world.clock.advance(LISTED_FOR)
+    assert names(listed) == ["news"]
+    assert len(counted) == 2
