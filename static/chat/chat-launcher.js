@@ -19,8 +19,9 @@ const DOCK = `
   <div class="dock">
     <button class="launcher" part="launcher" type="button" aria-expanded="false" aria-controls="panel">
       <svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><path d="M4 4h16v12H9l-5 4z"/></svg>
-      <span class="label"></span>
-      <span class="badge" hidden></span>
+      <span class="label" aria-hidden="true"></span>
+      <span class="badge" aria-hidden="true" hidden></span>
+      <span class="unseen"></span>
     </button>
     <div class="panel" id="panel" part="panel" role="dialog" hidden>
       <button class="quiet shut" type="button" data-t-aria-label="launcher.close">✕</button>
@@ -33,6 +34,7 @@ export class Launcher {
   #text;
   #button;
   #badge;
+  #name;
   #panel;
   /** Whether Escape has something else to close. */
   #busy = false;
@@ -49,6 +51,7 @@ export class Launcher {
     this.#text = text || t("launcher.open");
     this.#button = find(root, ".launcher", HTMLButtonElement);
     this.#badge = find(root, ".badge");
+    this.#name = find(root, ".unseen");
     this.#panel = find(root, ".panel");
     this.#panel.setAttribute("aria-label", this.#text);
     const label = find(root, ".label");
@@ -94,7 +97,7 @@ export class Launcher {
   count(unread) {
     this.#badge.hidden = !unread;
     this.#badge.textContent = unread > MOST ? `${MOST}+` : String(unread);
-    const label = unread ? this.#t("launcher.unread", { label: this.#text, count: unread }) : this.#text;
-    this.#button.setAttribute("aria-label", label);
+    const name = unread ? this.#t("launcher.unread", { label: this.#text, count: unread }) : this.#text;
+    this.#name.textContent = name;
   }
 }

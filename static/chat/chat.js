@@ -178,7 +178,8 @@ class View {
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
-    this.#host.follow(chat);
+    const isGuest = () => Boolean(source?.isNobody && !chat.user);
+    this.#host.follow(chat, isGuest);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
@@ -189,7 +190,7 @@ class View {
       if (state === "closed" && code !== 1000) {
         // The visitor was refused, which another name may cure; after what was given up has been told.
         setTimeout(() => this.#chat === chat && this.#turnedAway(detail, token !== undefined, last));
-      } else if (state === "waiting" && source?.isNobody && !chat.user) {
+      } else if (state === "waiting" && isGuest()) {
         this.#leave();
         if (name) this.#enter(name, wanted);
         else this.#ask(wanted);

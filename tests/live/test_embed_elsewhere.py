@@ -129,7 +129,7 @@ def script(daemon: Daemon, more: str = "") -> str:
 def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """The chat follows its attributes, and ends when it is none any more."""
     ann = guest()
-    ann.opens(f"<div id=chat data-livechat=one data-name=Ann>No chat.</div>{script(daemon)}")
+    ann.opens(f"<div id=chat data-livechat=one data-name=Ann><p>No chat.</p></div>{script(daemon)}")
     ann.is_in("one")
     chat = ann.page.locator("#chat")
     chat.evaluate("each => { each.dataset.livechat = 'two'; each.dataset.name = 'Ann Other' }")
