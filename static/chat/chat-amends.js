@@ -9,12 +9,14 @@
  * @import { Unread } from "./chat-unread.js"
  * @import { Unsent } from "./chat-unsent.js"
  * @import { Chat, Edited, Retracted } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { dataOf, rewrite, takeBack, textOf } from "./chat-line.js";
 import { find } from "./dom.js";
 
 export class Amends {
+  #t;
   #chat;
   #composer;
   #folds;
@@ -27,13 +29,15 @@ export class Amends {
   #status;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
    * @param {{ folds: Folds, names: Names, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
    * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(frame, chat, composer, { folds, names, quotes, unread, unsent }, shown) {
+  constructor(t, frame, chat, composer, { folds, names, quotes, unread, unsent }, shown) {
+    this.#t = t;
     this.#chat = chat;
     this.#composer = composer;
     this.#folds = folds;
@@ -57,12 +61,12 @@ export class Amends {
     const { seq: text, time } = line.dataset;
     const seq = Number(text);
     /** @type {Choice[]} */
-    const choices = [["Reply", () => this.#composer.reply(seq, this.#quotes.make(seq))]];
+    const choices = [[this.#t("menu.reply"), () => this.#composer.reply(seq, this.#quotes.make(seq))]];
     if (!line.matches(".mine")) return choices;
     if (this.#chat.editable({ user: this.#chat.user ?? undefined, time: Number(time) })) {
-      choices.push(["Edit", () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
+      choices.push([this.#t("menu.edit"), () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
     }
-    choices.push(["Take back", () => this.#retract(seq)]);
+    choices.push([this.#t("menu.take-back"), () => this.#retract(seq)]);
     return choices;
   }
 
@@ -97,9 +101,9 @@ export class Amends {
     const line = this.#shown(edited.ref);
     if (!line || line.matches(".gone")) return;
     const isNews = textOf(line) !== edited.text;
-    rewrite(line, edited, this.#names);
+    rewrite(this.#t, line, edited, this.#names);
     this.#folds.watch(line);
-    if (isNews) this.#status.textContent = `${authorOf(line)} edited a message.`;
+    if (isNews) this.#status.textContent = this.#told("edited", line);
   }
 
   /** @param {Retracted} retracted */
@@ -112,12 +116,18 @@ export class Amends {
       if (!line || line.matches(".gone")) continue;
       this.#unread.takeBack(line);
       if (line.querySelector(":focus")) this.#scroller.focus();
-      takeBack(line, retracted.by);
-      const by = retracted.by === "moderator" ? "A moderator removed" : `${authorOf(line)} took back`;
-      this.#status.textContent = `${by} a message.`;
+      takeBack(this.#t, line, retracted.by);
+      const removed = retracted.by === "moderator";
+      this.#status.textContent = removed ? this.#t("told.removed") : this.#told("taken-back", line);
     }
   }
-}
 
-/** @param {HTMLElement} line */
-const authorOf = (line) => find(line, "b").textContent ?? "";
+  /**
+   * @param {"edited" | "taken-back"} done
+   * @param {HTMLElement} line
+   */
+  #told(done, line) {
+    if (line.matches(".mine")) return this.#t(`told.${done}-own`);
+    return this.#t(`told.${done}`, { name: find(line, "b").textContent ?? "" });
+  }
+}

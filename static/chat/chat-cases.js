@@ -7,6 +7,7 @@
  * @import { Moderation, Teller } from "./chat-moderate.js"
  * @import { Names } from "./chat-names.js"
  * @import { Case, Chat } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { LONGEST_REASON } from "./chat-moderate.js";
@@ -17,6 +18,7 @@ const MOST = 2_000;
 const SHOWN = 50;
 
 export class Cases {
+  #t;
   #chat;
   #dialog;
   #moderation;
@@ -30,6 +32,7 @@ export class Cases {
   #loads = false;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Dialog} dialog
@@ -38,7 +41,8 @@ export class Cases {
    * @param {(seq: number) => void} jump
    * @param {Teller} tell
    */
-  constructor(frame, chat, dialog, moderation, names, jump, tell) {
+  constructor(t, frame, chat, dialog, moderation, names, jump, tell) {
+    this.#t = t;
     this.#chat = chat;
     this.#dialog = dialog;
     this.#moderation = moderation;
@@ -81,8 +85,9 @@ export class Cases {
       this.#keep(heard);
       this.#count();
     } else if (heard.kind === "report" && heard.state !== "open") {
-      const why = heard.reason ? [": ", element("bdi", "", heard.reason)] : ["."];
-      this.#tell(["Those who moderate have looked at your report", ...why]);
+      const text = this.#t("report.closed");
+      const why = heard.reason && element("bdi", "", heard.reason);
+      this.#tell(why ? this.#t.nodes("because", { text, reason: why }) : [this.#t("sentence", { text })]);
     }
   }
 
@@ -95,13 +100,13 @@ export class Cases {
   #count() {
     const { size } = this.#open;
     this.#badge.hidden = !size;
-    this.#badge.textContent = size === 1 ? "1 case" : `${size.toLocaleString("en")} cases`;
+    this.#badge.textContent = this.#t("cases.count", { count: size });
     if (this.#dialog.shows(this.#list)) this.#fill();
   }
 
   #show() {
     this.#fill();
-    this.#dialog.show(["Cases"], this.#list);
+    this.#dialog.show([this.#t("cases.title")], this.#list);
   }
 
   #fill() {
@@ -111,31 +116,33 @@ export class Cases {
     const rows = shown.map((each) => known.get(each.case) ?? this.#row(each));
     for (const each of this.#list.children) if (!rows.includes(each)) each.remove();
     for (const each of rows) if (!each.isConnected || each.parentElement !== this.#list) this.#list.append(each);
-    if (!rows.length) this.#list.append(element("li", "hint", "Nothing waits."));
+    if (!rows.length) this.#list.append(element("li", "hint", this.#t("cases.none")));
   }
 
   /** @param {Case} found */
   #row(found) {
+    const t = this.#t;
     const { kind, message = "", user, ref, reporter, reason } = found;
     const text = element("p", "words", message);
     text.dir = "auto";
-    const head = element("p", "hint", this.#names.show(user));
-    if (kind === "held") head.append(" waits for a review");
-    else head.append(" was reported by ", this.#names.show(reporter), ...(reason ? [": ", element("bdi", "", reason)] : []));
+    const name = this.#names.show(user);
+    const told = kind === "held" ? t.nodes("cases.held", { name }) : t.nodes("cases.reported", { name, reporter: this.#names.show(reporter) });
+    const given = kind !== "held" && reason ? t.nodes("because", { text: "", reason: element("bdi", "", reason) }) : [];
+    const head = element("p", "hint", ...told, ...given);
     const why = element("input");
     why.maxLength = LONGEST_REASON;
-    why.placeholder = "Reason, if any";
-    why.setAttribute("aria-label", kind === "held" ? "Reason, which the author is told" : "Reason, which the reporter is told");
+    why.placeholder = t("cases.reason");
+    why.setAttribute("aria-label", t(kind === "held" ? "cases.tell-author" : "cases.tell-reporter"));
     const decide = (/** @type {"approve" | "reject" | "close"} */ verdict, /** @type {string} */ done) =>
       this.#decide(row, found, verdict, why.value, done);
     const buttons = kind === "held"
-      ? [choice("Approve", () => decide("approve", "Approved.")), choice("Reject", () => decide("reject", "Rejected."))]
+      ? [choice(t("cases.approve"), () => decide("approve", t("cases.approved"))), choice(t("cases.reject"), () => decide("reject", t("cases.rejected")))]
       : [
-          choice("Remove the message", async () => {
-            if (await this.#moderation.remove(ref ?? 0)) decide("close", "Removed.");
+          choice(t("cases.remove"), async () => {
+            if (await this.#moderation.remove(ref ?? 0)) decide("close", t("act.removed"));
           }),
-          choice("Close", () => decide("close", "Closed.")),
-          choice("Show", () => (this.#dialog.close(), this.#jump(ref ?? 0))),
+          choice(t("cases.close"), () => decide("close", t("cases.closed"))),
+          choice(t("cases.show"), () => (this.#dialog.close(), this.#jump(ref ?? 0))),
         ];
     const row = element("li", "", head, text, why, element("div", "choices", ...buttons));
     row.dataset.case = found.case;

@@ -7,6 +7,7 @@
  *
  * @import { Chat, Data, Retracted } from "./livechat.js"
  * @import { Memory } from "./chat-memory.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { isSeen } from "./chat-names.js";
@@ -22,6 +23,7 @@ export class Composer {
   /** Is called with each text. */
   onSend = (/** @type {string} */ _text, /** @type {Aim | undefined} */ _aim) => {};
 
+  #t;
   #form;
   #text;
   #error;
@@ -39,11 +41,13 @@ export class Composer {
   #waits = "";
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Memory} memory
    */
-  constructor(frame, chat, memory) {
+  constructor(t, frame, chat, memory) {
+    this.#t = t;
     const form = (this.#form = find(frame, ".composer", HTMLFormElement));
     const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
     this.#error = find(form, ".error");
@@ -82,11 +86,11 @@ export class Composer {
   #submit() {
     const message = this.#text.value.trimEnd();
     this.focus();
-    this.#complain(isSeen(message) ? "" : "There is nothing to be seen in this message.");
+    this.#complain(isSeen(message) ? "" : this.#t("composer.empty"));
     if (!isSeen(message)) return;
     const aim = this.#aim;
     if (this.#waits && aim?.kind !== "edit") {
-      this.#status.textContent = `Slow mode: you can send this in ${this.#waits}.`;
+      this.#status.textContent = this.#t("composer.slow", { time: this.#waits });
       return;
     }
     const same = aim?.kind === "edit" && message === this.#before;
@@ -160,7 +164,7 @@ export class Composer {
    * @param {string} [before] unless said, *text* is what it was
    */
   edit(seq, text, data, before = text) {
-    this.#aimAt({ kind: "edit", seq, data }, "Editing your message");
+    this.#aimAt({ kind: "edit", seq, data }, this.#t("composer.editing"));
     this.#before = before;
     this.#text.value = text;
     this.focus();
@@ -174,13 +178,13 @@ export class Composer {
    * @param {HTMLElement} quote
    */
   reply(seq, quote) {
-    this.#aimAt({ kind: "reply", seq }, "Replying to", quote);
+    this.#aimAt({ kind: "reply", seq }, ...this.#t.nodes("composer.replying", { quote }));
     this.focus();
   }
 
   /**
    * @param {Aim | undefined} aim
-   * @param {...(string | HTMLElement)} what
+   * @param {...(string | Node)} what
    */
   #aimAt(aim, ...what) {
     // The draft is kept; what was another text is not.
@@ -207,9 +211,9 @@ export class Composer {
   #label() {
     const edits = this.#aim?.kind === "edit";
     const waits = edits ? "" : this.#waits;
-    this.#send.textContent = edits ? "Save" : waits || "Send";
+    this.#send.textContent = edits ? this.#t("composer.save") : waits || this.#t("composer.send");
     this.#send.toggleAttribute("data-waits", Boolean(waits));
-    if (waits) this.#send.setAttribute("aria-label", `Send, in ${waits}`);
+    if (waits) this.#send.setAttribute("aria-label", this.#t("composer.wait", { time: waits }));
     else this.#send.removeAttribute("aria-label");
   }
 
@@ -232,6 +236,6 @@ export class Composer {
   retract({ refs }) {
     if (this.#aim?.kind !== "edit" || !refs.includes(this.#aim.seq)) return;
     this.cancel();
-    this.#complain("The message that you were editing was taken back.");
+    this.#complain(this.#t("composer.gone"));
   }
 }

@@ -3,6 +3,8 @@
  *
  * How tall they may be is the style's to say.  The browser tells of their sizes after it has laid
  * them out, of all together; to ask for them one by one would make it lay them out for each.
+ *
+ * @import { Texts } from "./texts.js"
  */
 
 import { element, find } from "./dom.js";
@@ -13,6 +15,7 @@ const CUT = "cut";
 const WHOLE = "whole";
 
 export class Folds {
+  #t;
   #scroller;
   #sizes;
   /** Pixels that a text has that is cut off. */
@@ -21,10 +24,12 @@ export class Folds {
   #owed = 0;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} scroller where the texts are; it scrolls from its end
    * @param {AbortSignal} over
    */
-  constructor(scroller, over) {
+  constructor(t, scroller, over) {
+    this.#t = t;
     this.#scroller = scroller;
     this.#sizes = new ResizeObserver((entries) => {
       this.#look(entries.map(({ target }) => target).filter((target) => target instanceof HTMLElement));
@@ -99,7 +104,7 @@ export class Folds {
   #show(line, button, whole, folds = true) {
     line.classList.toggle(WHOLE, whole);
     line.classList.toggle(CUT, folds && !whole);
-    button.textContent = whole ? "Show less" : "Show more";
+    button.textContent = this.#t(whole ? "line.less" : "line.more");
     button.setAttribute("aria-expanded", String(whole));
   }
 

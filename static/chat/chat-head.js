@@ -4,11 +4,13 @@
  * A pinned message that is gone is not shown.
  *
  * @import { Settings } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
 
 export class Head {
+  #t;
   #room;
   #chat;
   #title;
@@ -19,11 +21,13 @@ export class Head {
   #seq;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {string} room
    * @param {(seq: number) => HTMLElement} quote
    */
-  constructor(frame, room, quote) {
+  constructor(t, frame, room, quote) {
+    this.#t = t;
     this.#room = room;
     this.#chat = find(frame, ".chat");
     this.#title = find(frame, "h1");
@@ -38,7 +42,7 @@ export class Head {
     const name = title || this.#room;
     this.#title.textContent = name;
     this.#title.title = name;
-    this.#chat.setAttribute("aria-label", `Chat in ${name}`);
+    this.#chat.setAttribute("aria-label", this.#t("room.chat", { room: name }));
     this.#topic.textContent = topic;
     this.#topic.hidden = !topic;
     if (pinned !== this.#seq) this.#pin(pinned);

@@ -2,6 +2,8 @@
  * People whom the visitor ignores, on this device: of what they say a line is shown that they said something.
  */
 
+/** @import { Texts } from "./texts.js" */
+
 import { Kept } from "./livechat-outbox.js";
 import { element, find } from "./dom.js";
 
@@ -13,13 +15,18 @@ const LONGEST = 40;
 export class Ignored {
   /** Is called when they are others. */
   onChange = () => {};
+  #t;
   #kept = new Kept("localStorage");
   #where;
   /** @type {Map<string, string>} names by subject */
   #people;
 
-  /** @param {URL} url */
-  constructor(url) {
+  /**
+   * @param {Texts} t
+   * @param {URL} url
+   */
+  constructor(t, url) {
+    this.#t = t;
     this.#where = `livechat:ignored:${url.href}`;
     this.#people = this.#read();
   }
@@ -81,15 +88,15 @@ export class Ignored {
       find(line, ".veil").remove();
       return;
     }
-    const button = element("button", "quiet", "show");
+    const button = element("button", "quiet", this.#t("ignored.show"));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => {
       const folded = line.classList.toggle("ignored");
-      button.textContent = folded ? "show" : "hide";
+      button.textContent = this.#t(folded ? "ignored.show" : "ignored.hide");
       button.setAttribute("aria-expanded", String(!folded));
     });
     const name = element("bdi", "", find(line, "b bdi").textContent ?? "");
-    line.prepend(element("small", "veil", "You ignore ", name, " · ", button));
+    line.prepend(element("small", "veil", ...this.#t.nodes("ignored.line", { name, button })));
   }
 }

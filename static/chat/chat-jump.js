@@ -4,6 +4,7 @@
  * @import { Past } from "./chat-past.js"
  * @import { Quotes } from "./chat-quotes.js"
  * @import { Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
@@ -18,6 +19,7 @@ import { find } from "./dom.js";
  */
 
 export class Jump {
+  #t;
   #past;
   #quotes;
   #lines;
@@ -25,12 +27,14 @@ export class Jump {
   #status;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Past} past
    * @param {Quotes} quotes
    * @param {Lines} lines
    */
-  constructor(frame, past, quotes, lines) {
+  constructor(t, frame, past, quotes, lines) {
+    this.#t = t;
     this.#past = past;
     this.#quotes = quotes;
     this.#lines = lines;
@@ -47,7 +51,7 @@ export class Jump {
     }
     const line = this.#lines.shown(seq) ?? (this.#past.isClose(seq) ? null : await this.#loadAround(seq));
     if (line) this.#show(line);
-    else this.#status.textContent = "That message cannot be shown: it is no longer there, or cannot be loaded.";
+    else this.#status.textContent = this.#t("room.missing");
   }
 
   /**

@@ -3,6 +3,7 @@
  *
  * @import { Names } from "./chat-names.js"
  * @import { Data, Edited, Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { subject } from "./chat-names.js";
@@ -18,18 +19,17 @@ const TEXTS = new WeakMap();
 const TOGETHER = 300_000;
 
 /**
+ * @param {Texts} t
  * @param {Message} message
  * @param {boolean} mine
  * @param {Names} names
  * @param {HTMLElement} [quote] of the message that it answers
  */
-export function line({ message, seq, time, user, edited, data }, mine, names, quote) {
-  const name = element("b", "", mine ? "You" : names.show(user));
-  const moment = new Date(time);
-  const clock = moment.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
-  const when = element("time", "", clock);
-  when.dateTime = moment.toISOString();
-  when.title = moment.toLocaleString();
+export function line(t, { message, seq, time, user, edited, data }, mine, names, quote) {
+  const name = element("b", "", mine ? t("you") : names.show(user));
+  const when = element("time", "", t.time(time));
+  when.dateTime = new Date(time).toISOString();
+  when.title = t.moment(time);
   const kind = mine ? "message mine" : "message";
   const text = [...(quote ? [quote] : []), words(message, names.who)];
   const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
@@ -37,7 +37,7 @@ export function line({ message, seq, time, user, edited, data }, mine, names, qu
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
   made.dataset.user = user ? subject(user) : "";
-  if (edited) mark(made, edited);
+  if (edited) mark(t, made, edited);
   if (data) DATA.set(made, data);
   write(made, message, mine);
   return made;
@@ -61,13 +61,14 @@ function write(made, message, mine) {
 export const hush = (made) => made.setAttribute("aria-live", "off");
 
 /**
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {Edited} edited
  * @param {Names} names
  */
-export function rewrite(made, { text, time, data }, names) {
+export function rewrite(t, made, { text, time, data }, names) {
   hush(made);
-  mark(made, time);
+  mark(t, made, time);
   if (data) DATA.set(made, data);
   else DATA.delete(made);
   if (textOf(made) === text) return;
@@ -76,29 +77,31 @@ export function rewrite(made, { text, time, data }, names) {
 }
 
 /**
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {number} edited when
  */
-function mark(made, edited) {
-  const small = made.querySelector(".edited") ?? element("small", "edited", "edited");
-  small.setAttribute("title", `Edited ${new Date(edited).toLocaleString()}`);
+function mark(t, made, edited) {
+  const small = made.querySelector(".edited") ?? element("small", "edited", t("line.edited"));
+  small.setAttribute("title", t("line.edited-at", { time: t.moment(edited) }));
   find(made, "time").before(small);
 }
 
 /**
  * Leave of a message only that there was one.
  *
+ * @param {Texts} t
  * @param {HTMLElement} made
  * @param {string} [by]
  */
-export function takeBack(made, by) {
+export function takeBack(t, made, by) {
   hush(made);
   for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
   made.classList.remove("cut", "whole", "calls");
   made.classList.add("gone");
   DATA.delete(made);
   TEXTS.delete(made);
-  find(made, "p").textContent = by === "moderator" ? "A moderator removed this message." : "This message was taken back.";
+  find(made, "p").textContent = t(by === "moderator" ? "line.removed" : "line.taken-back");
 }
 
 /** @param {HTMLElement} made */
@@ -124,9 +127,10 @@ export function note(made, text) {
 /**
  * Show a message together with the one before, or under its day.
  *
+ * @param {Texts} t
  * @param {HTMLElement} made
  */
-export function settle(made) {
+export function settle(t, made) {
   let previous = made.previousElementSibling;
   let apart = false;
   while (previous && !previous.matches(".message")) {
@@ -139,8 +143,7 @@ export function settle(made) {
   const before = previous instanceof HTMLElement ? previous.dataset : undefined;
   const day = new Date(time).toDateString();
   if (!before || new Date(Number(before.time)).toDateString() !== day) {
-    const text = new Date(time).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
-    const separator = marker("day", text);
+    const separator = marker("day", t.date(time, { weekday: "long", day: "numeric", month: "long" }));
     if (previous) previous.after(separator);
     else made.parentElement?.prepend(separator);
     apart = true;

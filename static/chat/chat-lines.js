@@ -7,6 +7,7 @@
  * @import { Names } from "./chat-names.js"
  * @import { Quotes } from "./chat-quotes.js"
  * @import { Chat, Gap, Message, Moderated } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { hush, line, marker, takeBack } from "./chat-line.js";
@@ -17,6 +18,7 @@ import { isSame, subject } from "./chat-names.js";
 export const QUIET = 200;
 
 export class Lines {
+  #t;
   #chat;
   #names;
   #changes;
@@ -29,6 +31,7 @@ export class Lines {
   #offering = 0;
 
   /**
+   * @param {Texts} t
    * @param {Chat} chat
    * @param {Names} names
    * @param {Changes} changes
@@ -36,7 +39,8 @@ export class Lines {
    * @param {{ quotes: Quotes, folds: Folds }} parts
    * @param {(lines: HTMLElement[]) => void} offer gives lines their buttons
    */
-  constructor(chat, names, changes, ignored, { quotes, folds }, offer) {
+  constructor(t, chat, names, changes, ignored, { quotes, folds }, offer) {
+    this.#t = t;
     this.#chat = chat;
     this.#names = names;
     this.#changes = changes;
@@ -51,8 +55,8 @@ export class Lines {
     const now = this.#changes.apply(message);
     const { replyTo, ...rest } = now ?? { ...message, message: "", replyTo: undefined };
     const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
-    const made = line(rest, this.isMine(message), this.#names, quote);
-    if (!now) takeBack(made, this.#changes.gone(message.seq));
+    const made = line(this.#t, rest, this.isMine(message), this.#names, quote);
+    if (!now) takeBack(this.#t, made, this.#changes.gone(message.seq));
     this.#ignored.fold(made);
     this.#folds.watch(made);
     this.#fresh.push(made);
@@ -88,34 +92,21 @@ export class Lines {
 /**
  * A line in place of messages that were missed.
  *
+ * @param {Texts} t
  * @param {Gap} gap
  */
-export function gapLine({ reason, missed = 0 }) {
-  const texts = {
-    trimmed: `You missed ${count(missed, "message")}, which expired before you came back.`,
-    epoch: "The room began anew while you were away. You may have missed messages.",
-    forbidden: "You may have missed messages.",
-  };
-  return marker("gap", texts[reason]);
-}
+export const gapLine = (t, { reason, missed = 0 }) => marker("gap", t(`gap.${reason}`, { count: missed }));
 
 /**
  * A line on an act of a moderator; nothing, where that is not shown.
  *
+ * @param {Texts} t
  * @param {Moderated} moderated
  */
-export function moderatedLine(moderated) {
-  const told = sentence(moderated);
+export function moderatedLine(t, moderated) {
+  const told = sentence(t, moderated);
   if (!told) return undefined;
   const made = marker("moderated", ...told);
   hush(made);
   return made;
-}
-
-/**
- * @param {number} number
- * @param {string} what one of them
- */
-export function count(number, what) {
-  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 }

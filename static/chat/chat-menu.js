@@ -5,6 +5,8 @@
  * the browser shows it above everything, and hides it where something else is clicked.
  *
  * @typedef {[text: string, choose: () => void, kind?: "bad"]} Choice
+ *
+ * @import { Texts } from "./texts.js"
  */
 
 import { element, find } from "./dom.js";
@@ -13,6 +15,7 @@ import { element, find } from "./dom.js";
 const APART = 4;
 
 export class Menu {
+  #t;
   #menu;
   #scroller;
   #said;
@@ -23,11 +26,13 @@ export class Menu {
   #reached;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {(line: HTMLElement) => Choice[]} choices asked for when the menu is opened
    * @param {AbortSignal} over
    */
-  constructor(frame, choices, over) {
+  constructor(t, frame, choices, over) {
+    this.#t = t;
     this.#menu = find(frame, ".menu");
     this.#scroller = find(frame, ".scroller");
     this.#said = find(frame, ".said");
@@ -66,7 +71,7 @@ export class Menu {
       button.type = "button";
       button.tabIndex = -1;
       button.popoverTargetElement = this.#menu;
-      button.setAttribute("aria-label", "Message actions");
+      button.setAttribute("aria-label", this.#t("room.actions"));
       button.setAttribute("aria-haspopup", "menu");
       button.setAttribute("aria-expanded", "false");
       const when = find(line, ".when");

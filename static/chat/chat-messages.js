@@ -18,6 +18,7 @@
  * @import { Choice } from "./chat-menu.js"
  * @import { Names } from "./chat-names.js"
  * @import { Chat, Edited, Gap, Message, Moderated, Retracted } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { Amends } from "./chat-amends.js";
@@ -25,7 +26,7 @@ import { Changes } from "./chat-changes.js";
 import { Folds } from "./chat-folds.js";
 import { Jump } from "./chat-jump.js";
 import { line, settle } from "./chat-line.js";
-import { Lines, QUIET, count, gapLine, moderatedLine } from "./chat-lines.js";
+import { Lines, QUIET, gapLine, moderatedLine } from "./chat-lines.js";
 import { Menu } from "./chat-menu.js";
 import { isSame } from "./chat-names.js";
 import { Past } from "./chat-past.js";
@@ -44,6 +45,7 @@ export class Messages {
   /** @type {(line: HTMLElement) => Choice[]} what else a message offers */
   more = () => [];
 
+  #t;
   #chat;
   #tellUnread;
   #folds;
@@ -73,6 +75,7 @@ export class Messages {
   #quiet = 0;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
@@ -82,36 +85,37 @@ export class Messages {
    * @param {(unread: number) => void} tellUnread
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(frame, chat, composer, memory, names, ignored, tellUnread, over) {
+  constructor(t, frame, chat, composer, memory, names, ignored, tellUnread, over) {
+    this.#t = t;
     this.#chat = chat;
     this.#tellUnread = tellUnread;
     this.#ignored = ignored;
     this.#scroller = find(frame, ".scroller");
-    this.#folds = new Folds(this.#scroller, over);
+    this.#folds = new Folds(t, this.#scroller, over);
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
     this.#newer = find(frame, ".newer");
-    this.#past = new Past(frame, chat, {
+    this.#past = new Past(t, frame, chat, {
       first: () => this.#first(),
       prepend: (messages, more) => this.#prepend(messages, more),
       isAtTop: () => this.#isAtTop(),
     });
     const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
     /** @type {(message: Message) => HTMLElement} */
-    const apart = (message) => line(message, isSame(message.user, chat.user), names);
-    this.#quotes = new Quotes(frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
-    this.#unsent = new Unsent(frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
-    this.#unread = new Unread(this.#said, chat, memory);
+    const apart = (message) => line(t, message, isSame(message.user, chat.user), names);
+    this.#quotes = new Quotes(t, frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
+    this.#unsent = new Unsent(t, frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
+    this.#unread = new Unread(t, this.#said, chat, memory);
     const offer = (/** @type {HTMLElement[]} */ lines) => this.#menu.offer(lines);
-    this.#lines = new Lines(chat, names, this.#changes, ignored, { quotes: this.#quotes, folds: this.#folds }, offer);
-    this.#jump = new Jump(frame, this.#past, this.#quotes, {
+    this.#lines = new Lines(t, chat, names, this.#changes, ignored, { quotes: this.#quotes, folds: this.#folds }, offer);
+    this.#jump = new Jump(t, frame, this.#past, this.#quotes, {
       shown,
       replace: (...page) => this.#replace(...page),
       look: () => this.#look(),
     });
     const parts = { folds: this.#folds, names, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
-    const amends = (this.#amends = new Amends(frame, chat, composer, parts, shown));
-    this.#menu = new Menu(frame, (line) => [...amends.choices(line), ...this.more(line)], over);
+    const amends = (this.#amends = new Amends(t, frame, chat, composer, parts, shown));
+    this.#menu = new Menu(t, frame, (line) => [...amends.choices(line), ...this.more(line)], over);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
       if (state === "open" && !this.#said.children.length) this.#past.load();
@@ -265,19 +269,19 @@ export class Messages {
     if (this.#cut) return;
     const made = this.#lines.make(message);
     this.#said.append(made);
-    settle(made);
+    settle(this.#t, made);
   }
 
   /** @param {Gap} gap */
   #gap(gap) {
     // What is shown was numbered otherwise than what the server has now.
     if (gap.reason === "epoch") this.#anew();
-    if (!this.#cut) this.#said.append(gapLine(gap));
+    if (!this.#cut) this.#said.append(gapLine(this.#t, gap));
   }
 
   /** @param {Moderated} moderated */
   #tell(moderated) {
-    const made = moderatedLine(moderated);
+    const made = moderatedLine(this.#t, moderated);
     if (!made || this.#cut) return;
     const before = this.#said.lastElementChild;
     if (before?.matches(".moderated") && before.textContent === made.textContent) before.remove();
@@ -315,7 +319,7 @@ export class Messages {
     if (this.#said.children.length <= MOST_AT_END) return;
     while (this.#said.children.length > MOST_AT_END) this.#said.firstElementChild?.remove();
     const first = this.#said.querySelector(".message");
-    if (first instanceof HTMLElement) settle(first);
+    if (first instanceof HTMLElement) settle(this.#t, first);
     this.#past.from = this.#first();
     this.#past.offer(true);
   }
@@ -360,7 +364,7 @@ export class Messages {
     const first = this.#said.querySelector(".message");
     const made = messages.map((each) => this.#lines.make(each));
     this.#said.prepend(...made);
-    for (const each of [...made, first]) if (each instanceof HTMLElement) settle(each);
+    for (const each of [...made, first]) if (each instanceof HTMLElement) settle(this.#t, each);
     this.#quotes.look();
     this.#unsent.show();
     this.#past.offer(more);
@@ -372,7 +376,7 @@ export class Messages {
    * @param {number} seq
    */
   quote(seq) {
-    return this.#quotes.make(seq, "Pinned message, of ");
+    return this.#quotes.make(seq, "quote.pinned");
   }
 
   /** @param {number} seq */
@@ -388,7 +392,7 @@ export class Messages {
     if (this.#isSeen() && !this.#news.length) this.#unread.see();
     const unread = this.#unread.count;
     this.#newer.hidden = this.#isAtEnd() || !(unread || this.#cut);
-    this.#newer.textContent = unread ? count(unread, "new message") : "Newest messages";
+    this.#newer.textContent = unread ? this.#t("room.newer", { count: unread }) : this.#t("room.newest");
     this.#tellUnread(unread);
   }
 }

@@ -6,21 +6,23 @@
  * @import { Dialog } from "./chat-dialog.js"
  * @import { Choice } from "./chat-menu.js"
  * @import { Act, Chat, ChatError, Done } from "./livechat.js"
+ * @import { Key, Texts } from "./texts.js"
  */
 
 import { checkField, choiceField, textField } from "./chat-dialog.js";
+import { problemOf } from "./chat-problems.js";
 import { element, find } from "./dom.js";
 
 /** Characters of a reason. */
 export const LONGEST_REASON = 200;
 const MUTE = 600;
 const HOUR = 3_600;
-const BANS = /** @type {[string, string][]} */ ([
-  [String(HOUR), "for 1 hour"],
-  [String(24 * HOUR), "for 1 day"],
-  [String(7 * 24 * HOUR), "for 1 week"],
-  ["", "for good"],
-  ["10", "for 10 seconds (a kick)"],
+const BANS = /** @type {[string, Key][]} */ ([
+  [String(HOUR), "ban.hour"],
+  [String(24 * HOUR), "ban.day"],
+  [String(7 * 24 * HOUR), "ban.week"],
+  ["", "ban.ever"],
+  ["10", "ban.kick"],
 ]);
 
 /**
@@ -42,6 +44,7 @@ export function authorOf(line) {
 }
 
 export class Moderation {
+  #t;
   #chat;
   #dialog;
   #ignored;
@@ -49,13 +52,15 @@ export class Moderation {
   #showSaid;
 
   /**
+   * @param {Texts} t
    * @param {Chat} chat
    * @param {Dialog} dialog
    * @param {Ignored} ignored
    * @param {Teller} tell
    * @param {(person: Person) => void} showSaid what somebody said
    */
-  constructor(chat, dialog, ignored, tell, showSaid) {
+  constructor(t, chat, dialog, ignored, tell, showSaid) {
+    this.#t = t;
     this.#chat = chat;
     this.#dialog = dialog;
     this.#ignored = ignored;
@@ -68,19 +73,20 @@ export class Moderation {
    * @returns {Choice[]}
    */
   choices(line) {
+    const t = this.#t;
     const seq = Number(line.dataset.seq);
     const person = line.matches(".mine") ? undefined : authorOf(line);
     /** @type {Choice[]} */
     const choices = [];
-    if (!line.matches(".mine")) choices.push(["Report…", () => this.#report(seq)]);
-    if (person) choices.push(["Ignore this person", () => this.#ignore(person)]);
+    if (!line.matches(".mine")) choices.push([t("menu.report"), () => this.#report(seq)]);
+    if (person) choices.push([t("menu.ignore"), () => this.#ignore(person)]);
     if (!this.#chat.can.has("moderate")) return choices;
     choices.push(this.#pinning(seq));
-    if (person) choices.push(["What they said", () => this.#showSaid(person)]);
-    if (!line.matches(".mine")) choices.push(["Remove", () => this.remove(seq), "bad"]);
+    if (person) choices.push([t("menu.said"), () => this.#showSaid(person)]);
+    if (!line.matches(".mine")) choices.push([t("menu.remove"), () => this.remove(seq), "bad"]);
     if (person) {
-      choices.push(["Mute for 10 minutes", () => this.mute(person), "bad"]);
-      choices.push(["Ban…", () => this.ban(person), "bad"]);
+      choices.push([t("menu.mute"), () => this.mute(person), "bad"]);
+      choices.push([t("menu.ban"), () => this.ban(person), "bad"]);
     }
     return choices;
   }
@@ -92,7 +98,8 @@ export class Moderation {
   #pinning(seq) {
     const pinned = this.#chat.settings.pinned === seq;
     const set = { pinned: pinned ? null : seq };
-    return [pinned ? "Unpin" : "Pin", () => this.act({ type: "room", set }, pinned ? "Unpinned." : "Pinned.")];
+    const [text, done] = pinned ? /** @type {const} */ (["menu.unpin", "act.unpinned"]) : /** @type {const} */ (["menu.pin", "act.pinned"]);
+    return [this.#t(text), () => this.act({ type: "room", set }, this.#t(done))];
   }
 
   /**
@@ -115,24 +122,25 @@ export class Moderation {
   async #settle(acting, done, undo) {
     try {
       const answer = await acting;
-      const button = undo && /** @type {const} */ ([undo[0], () => void this.act(undo[1], "Undone.")]);
+      const button = undo && /** @type {const} */ ([undo[0], () => void this.act(undo[1], this.#t("act.undone"))]);
       this.#tell(typeof done === "string" ? [done] : done(answer), button);
       return true;
     } catch (error) {
-      const { message } = /** @type {ChatError} */ (error);
-      this.#tell(["Not done. ", element("bdi", "", message)]);
+      const problem = element("bdi", "", problemOf(this.#t, /** @type {ChatError} */ (error)));
+      this.#tell(this.#t.nodes("act.failed", { problem }));
       return false;
     }
   }
 
   /** @param {number} seq */
   async #report(seq) {
-    const about = element("p", "hint", "Those who moderate this room will see the message, and that you reported it.");
-    const reason = textField("reason", "What is wrong with it?", LONGEST_REASON);
-    const given = await this.#dialog.ask(["Report a message"], "Report", about, reason);
+    const t = this.#t;
+    const about = element("p", "hint", t("report.about"));
+    const reason = textField("reason", t("report.reason"), LONGEST_REASON);
+    const given = await this.#dialog.ask([t("report.title")], t("report.send"), about, reason);
     if (!given) return;
     const action = /** @type {const} */ ({ type: "report", ref: seq, reason: String(given.get("reason")) });
-    this.act(action, "Reported. Thank you.");
+    this.act(action, t("report.told"));
   }
 
   /** @param {Person} person */
@@ -140,34 +148,35 @@ export class Moderation {
     const subject = `${guest ? "g" : "u"}:${user}`;
     this.#ignored.add(subject, name);
     this.#tell(
-      ["You ignore ", element("bdi", "", name), " on this device."],
-      ["Undo", () => this.#ignored.remove(subject)],
+      this.#t.nodes("ignored.told", { name: element("bdi", "", name) }),
+      [this.#t("act.undo"), () => this.#ignored.remove(subject)],
     );
   }
 
   /** @param {number} seq */
   remove(seq) {
-    return this.#settle(this.#chat.retract(seq), "Removed.");
+    return this.#settle(this.#chat.retract(seq), this.#t("act.removed"));
   }
 
   /** @param {Person} person */
   mute({ name, ...whom }) {
     return this.act(
       { type: "restrict", kind: "mute", seconds: MUTE, ...whom },
-      () => [element("bdi", "", name), " is muted for 10 minutes."],
-      ["Undo", { type: "pardon", ...whom }],
+      () => this.#t.nodes("act.muted", { name: element("bdi", "", name) }),
+      [this.#t("act.undo"), { type: "pardon", ...whom }],
     );
   }
 
   /** @param {Person} person */
   async ban({ name, ...whom }) {
+    const t = this.#t;
     const given = await this.#dialog.ask(
-      ["Ban ", element("bdi", "", name)],
-      "Ban",
-      choiceField("seconds", "How long", BANS),
-      textField("reason", "Reason, which they are told", LONGEST_REASON),
-      checkField("retract", "Remove what they said in the last hour"),
-      checkField("address", "Everybody at their address too, for a day at most"),
+      t.nodes("ban.title", { name: element("bdi", "", name) }),
+      t("ban.ban"),
+      choiceField("seconds", t("ban.how-long"), BANS.map(([value, text]) => [value, t(text)])),
+      textField("reason", t("ban.reason"), LONGEST_REASON),
+      checkField("retract", t("ban.retract")),
+      checkField("address", t("ban.address")),
     );
     if (!given) return false;
     const seconds = Number(given.get("seconds"));
@@ -178,10 +187,8 @@ export class Moderation {
         ...(given.has("retract") && { retract: HOUR }),
         ...(given.has("address") && { address: true }),
       },
-      ({ address }) => [
-        element("bdi", "", name), " is banned.", ...(address === false ? [" Their address is not known."] : []),
-      ],
-      ["Undo", { type: "pardon", ...whom }],
+      ({ address }) => t.nodes(address === false ? "act.banned-only" : "act.banned", { name: element("bdi", "", name) }),
+      [t("act.undo"), { type: "pardon", ...whom }],
     );
   }
 
@@ -191,10 +198,12 @@ export class Moderation {
    * @param {Person} person
    */
   removeAll({ name, ...whom }) {
-    return this.act({ type: "retract", ...whom }, ({ count }) => [
-      `Removed ${count === undefined ? "what" : `${count.toLocaleString("en")} messages that`} `,
-      element("bdi", "", name), " said.",
-    ]);
+    const made = element("bdi", "", name);
+    return this.act({ type: "retract", ...whom }, ({ count }) =>
+      count === undefined
+        ? this.#t.nodes("act.removed-all", { name: made })
+        : this.#t.nodes("act.removed-count", { name: made, count }),
+    );
   }
 }
 

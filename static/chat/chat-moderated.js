@@ -1,15 +1,13 @@
 /**
  * Acts of moderators, as lines of the log.
  *
- * @import { Moderated, User } from "./livechat.js"
+ * @import { Moderated } from "./livechat.js"
+ * @import { Key, Texts } from "./texts.js"
  */
 
 import { element } from "./dom.js";
 
-const KINDS = /** @type {Record<string, string>} */ ({ operator: "An operator", key: "A program" });
-const RESTRICTED = /** @type {Record<string, string>} */ ({
-  mute: "muted", ban: "banned", hold: "lets messages be reviewed of",
-});
+const KINDS = /** @type {Record<string, Key>} */ ({ operator: "moderated.operator", key: "program" });
 
 /** In seconds; a time is told in the first that it is a multiple of. */
 const UNITS = /** @type {[number, string][]} */ ([[86_400, "day"], [3_600, "hour"], [60, "minute"]]);
@@ -17,26 +15,32 @@ const UNITS = /** @type {[number, string][]} */ ([[86_400, "day"], [3_600, "hour
 /**
  * The text of an act; nothing, if that is not shown.
  *
+ * @param {Texts} t
  * @param {Moderated} moderated
  * @returns {(string | Node)[] | undefined}
  */
-export function sentence({ action, by }) {
+export function sentence(t, { action, by }) {
   const { type, user, kind = "", seconds, reason, count, set, verdict } = /** @type {any} */ (action);
-  const author = apart(by.name ?? by.user?.name ?? KINDS[by.kind] ?? "Somebody");
-  const why = reason ? [": ", apart(reason)] : [];
+  const who = apart(by.name ?? by.user?.name ?? t(KINDS[by.kind] ?? "somebody"));
+  const name = apart(user?.name ?? t("somebody"));
+  const say = (/** @type {string} */ act, /** @type {Record<string, string | number | Node>} */ more = {}) => {
+    const key = `moderated.${act}`;
+    // There may be acts that this page does not know.
+    return t.has(key) ? t.nodes(key, { by: who, name, ...more }) : undefined;
+  };
+  const why = reason ? t.nodes("because", { text: "", reason: apart(reason) }) : [];
   switch (type) {
     case "restrict":
-      return [author, ` ${RESTRICTED[kind] ?? "restricted"} `, nameOf(user), seconds ? ` for ${span(seconds)}` : "", ...why];
+      return say(seconds ? `${kind}-for` : kind, { time: span(t.locale, seconds ?? 0) })?.concat(why);
     case "pardon":
-      return [author, " pardoned ", nameOf(user)];
-    case "retract":
-      return [author, count > 1 ? ` removed ${count} messages of ` : " removed a message of ", nameOf(user)];
     case "clear":
-      return [author, " cleared the room"];
+      return say(type);
+    case "retract":
+      return say("retract", { count: count ?? 1 });
     case "room":
-      return [author, ` changed the room: ${Object.keys(set ?? {}).join(", ")}`];
+      return say("room", { what: Object.keys(set ?? {}).join(", ") });
     case "review":
-      return [author, ` ${verdict === "close" ? "closed a report" : `${verdict === "approve" ? "approved" : "rejected"} a message`}`, ...why];
+      return say(verdict)?.concat(why);
     default:
       return undefined;
   }
@@ -45,12 +49,11 @@ export function sentence({ action, by }) {
 /** @param {string} text of somebody else, who may write from right to left */
 const apart = (text) => element("bdi", "", text);
 
-/** @param {User | undefined} user */
-const nameOf = (user) => apart(user?.name ?? "somebody");
-
-/** @param {number} seconds */
-function span(seconds) {
+/**
+ * @param {string} locale
+ * @param {number} seconds
+ */
+function span(locale, seconds) {
   const [length, unit] = UNITS.find(([each]) => seconds % each === 0) ?? [1, "second"];
-  const count = seconds / length;
-  return `${count.toLocaleString("en")} ${unit}${count === 1 ? "" : "s"}`;
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(seconds / length);
 }

@@ -7,6 +7,7 @@
  *     Operator [operator]     whose badge nobody else gets
  *
  * @import { User } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { element } from "./dom.js";
@@ -24,12 +25,15 @@ const SEEN = /[^\p{Cc}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\uf
  * @typedef {{ ids: Set<string>, length: number }} Namesakes
  */
 
-/** What the pages call people themselves. */
-const OWN = new Set(["You", "Somebody", "Operator"].map(look));
+/** The server's own name for operators. */
+const OPERATOR = "Operator";
 
 export class Names {
   /** The name by which the visitor is called, at the moment. */
   mine = () => "";
+  #t;
+  /** What the pages call people themselves. */
+  #own;
   #frame;
   /** @type {Map<string, Namesakes>} by how their names look */
   #known = new Map();
@@ -37,8 +41,13 @@ export class Names {
   /** @type {Set<string>} looks of which there is another person since tags were set */
   #changed = new Set();
 
-  /** @param {ParentNode} frame in which names are shown */
-  constructor(frame) {
+  /**
+   * @param {Texts} t
+   * @param {ParentNode} frame in which names are shown
+   */
+  constructor(t, frame) {
+    this.#t = t;
+    this.#own = new Set([t("you"), t("somebody"), OPERATOR].map(look));
     this.#frame = frame;
   }
 
@@ -48,8 +57,8 @@ export class Names {
    * @param {User | undefined} user
    */
   show(user) {
-    const made = element("span", "name", element("bdi", "", user?.name ?? "Somebody"));
-    if (user?.verified) made.append(" ", check());
+    const made = element("span", "name", element("bdi", "", user?.name ?? this.#t("somebody")));
+    if (user?.verified) made.append(" ", check(this.#t));
     if (user?.role) made.append(" ", element("small", "badge", user.role));
     // An operator is known by the badge.
     if (user && (user.verified || !user.role)) {
@@ -93,7 +102,7 @@ export class Names {
    */
   #remember(name, id) {
     // Whoever is called as the page calls people is one of two from the beginning.
-    const { ids } = this.#known.get(name) ?? { ids: new Set(OWN.has(name) ? [""] : []) };
+    const { ids } = this.#known.get(name) ?? { ids: new Set(this.#own.has(name) ? [""] : []) };
     ids.add(id);
     this.#known.set(name, { ids, length: tagLength([...ids]) });
     this.#count++;
@@ -140,12 +149,16 @@ export class Names {
   }
 }
 
-/** The mark of a user for whom the site vouches. */
-function check() {
+/**
+ * The mark of a user for whom the site vouches.
+ *
+ * @param {Texts} t
+ */
+function check(t) {
   const mark = element("small", "verified", "✓");
   mark.setAttribute("role", "img");
-  mark.setAttribute("aria-label", "verified");
-  mark.title = "Verified: signed in on the site that this chat belongs to";
+  mark.setAttribute("aria-label", t("verified"));
+  mark.title = t("verified.why");
   return mark;
 }
 

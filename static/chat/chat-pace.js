@@ -5,12 +5,14 @@
  *
  * @import { Composer } from "./chat-composer.js"
  * @import { Chat, Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { isSame } from "./chat-names.js";
 import { find } from "./dom.js";
 
 export class Pace {
+  #t;
   #chat;
   #composer;
   #hint;
@@ -20,12 +22,14 @@ export class Pace {
   #timer;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
    * @param {AbortSignal} over
    */
-  constructor(frame, chat, composer, over) {
+  constructor(t, frame, chat, composer, over) {
+    this.#t = t;
     this.#chat = chat;
     this.#composer = composer;
     this.#hint = find(frame, ".pace");
@@ -70,15 +74,15 @@ export class Pace {
     const { can, restriction, settings, user } = this.#chat;
     if (can.has("moderate")) return "";
     const all = settings.hold === "all" || (settings.hold === "guests" && !user?.verified);
-    const held = all || restriction?.kind === "hold" ? "Messages are reviewed before others see them." : "";
-    const slow = this.#slow ? `Slow mode: one message in ${span(this.#slow)}.` : "";
+    const held = all || restriction?.kind === "hold" ? this.#t("pace.held") : "";
+    const slow = this.#slow ? this.#t("pace.slow", { time: span(this.#t, this.#slow) }) : "";
     return [slow, held].filter(Boolean).join(" ");
   }
 
   #tick() {
     clearTimeout(this.#timer);
     const left = this.#until - performance.now();
-    this.#composer.wait(left > 0 ? span(left) : "");
+    this.#composer.wait(left > 0 ? span(this.#t, left) : "");
     // Until the next second begins.
     if (left > 0) this.#timer = setTimeout(() => this.#tick(), left % 1_000 || 1_000);
   }
@@ -87,10 +91,12 @@ export class Pace {
 /**
  * A time as the button says it.
  *
+ * @param {Texts} t
  * @param {number} ms
  */
-function span(ms) {
+function span(t, ms) {
   const seconds = Math.ceil(ms / 1_000);
-  if (seconds < 100) return `${seconds} s`;
-  return seconds < 6_000 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3_600)} h`;
+  if (seconds < 100) return t("span.seconds", { count: seconds });
+  if (seconds < 6_000) return t("span.minutes", { count: Math.ceil(seconds / 60) });
+  return t("span.hours", { count: Math.ceil(seconds / 3_600) });
 }

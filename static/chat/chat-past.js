@@ -2,6 +2,7 @@
  * Earlier messages: pages of history, as long as there are more, and the visitor may read them.
  *
  * @import { Chat, Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
@@ -24,6 +25,7 @@ const CLOSE = 300;
 export class Past {
   /** @type {number | undefined} the oldest number that was read */
   from;
+  #t;
   #chat;
   #log;
   #scroller;
@@ -36,11 +38,13 @@ export class Past {
   #dropped = 0;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Log} log
    */
-  constructor(frame, chat, log) {
+  constructor(t, frame, chat, log) {
+    this.#t = t;
     this.#chat = chat;
     this.#log = log;
     this.#scroller = find(frame, ".scroller");
@@ -65,7 +69,7 @@ export class Past {
 
   /** @param {string} epoch */
   async #read(epoch) {
-    this.#earlier.textContent = "Loading…";
+    this.#earlier.textContent = this.#t("room.loading");
     const dropped = this.#dropped;
     const before = this.from ?? (this.#chat.place?.seq ?? 0) + 1;
     let read = false;
@@ -79,9 +83,9 @@ export class Past {
         read = this.from < before;
         this.#log.prepend(page.messages.filter((each) => each.seq < first), page.more);
       }
-      this.#earlier.textContent = "Earlier messages";
+      this.#earlier.textContent = this.#t("room.earlier");
     } catch {
-      this.#earlier.textContent = "Earlier messages could not be loaded. Try again";
+      this.#earlier.textContent = this.#t("room.unloaded");
     } finally {
       this.#loading = undefined;
     }
@@ -123,6 +127,6 @@ export class Past {
     if (!offered && this.#earlier.matches(":focus")) this.#scroller.focus();
     this.#earlier.hidden = !offered;
     this.#top.hidden = offered;
-    this.#top.textContent = this.#isOpen ? "The conversation begins here." : "You see what is said from now on.";
+    this.#top.textContent = this.#t(this.#isOpen ? "room.begins" : "room.now");
   }
 }

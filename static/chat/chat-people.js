@@ -4,6 +4,7 @@
  * @import { Ignored } from "./chat-ignored.js"
  * @import { Names } from "./chat-names.js"
  * @import { Presence, User } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { isSame, subject } from "./chat-names.js";
@@ -13,6 +14,7 @@ import { element, find } from "./dom.js";
 const WRITERS = 2;
 
 export class People {
+  #t;
   #chat;
   #scroller;
   #list;
@@ -27,11 +29,13 @@ export class People {
   #writers = new Map();
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Names} names
    * @param {Ignored} ignored
    */
-  constructor(frame, names, ignored) {
+  constructor(t, frame, names, ignored) {
+    this.#t = t;
     this.#names = names;
     this.#ignored = ignored;
     this.#ignoring = find(frame, ".ignoring");
@@ -74,7 +78,7 @@ export class People {
    * @param {User | null} me
    */
   show({ users, members }, me) {
-    const text = users === 1 ? "1 person" : `${users.toLocaleString("en")} people`;
+    const text = this.#t("people.count", { count: users });
     for (const each of this.#counts) each.textContent = text;
     const named = [...members].sort(
       (one, other) =>
@@ -83,7 +87,7 @@ export class People {
     this.#list.replaceChildren(...named.map((user) => this.#person(user, isSame(user, me))));
     const others = users - members.length;
     this.#more.hidden = others <= 0;
-    this.#more.textContent = `${members.length ? "and " : ""}${others.toLocaleString("en")} ${members.length ? "more" : "people"}`;
+    this.#more.textContent = this.#t(members.length ? "people.more" : "people.count", { count: others });
   }
 
   /**
@@ -91,16 +95,16 @@ export class People {
    * @param {boolean} me
    */
   #person(user, me) {
-    const note = me ? [element("small", "", " (you)")] : [];
+    const note = me ? [element("small", "", ` ${this.#t("people.me")}`)] : [];
     return element("li", "", avatar(user), this.#names.show(user), ...note);
   }
 
   /** List those whom the visitor ignores, each with the way back. */
   showIgnored() {
     const rows = this.#ignored.people.map(([subject, name]) => {
-      const button = element("button", "quiet", "Undo");
+      const button = element("button", "quiet", this.#t("people.undo"));
       button.type = "button";
-      button.setAttribute("aria-label", `Undo: ignore ${name} no longer`);
+      button.setAttribute("aria-label", this.#t("people.undo-ignore", { name }));
       button.addEventListener("click", () => {
         this.#ignored.remove(subject);
         this.#list.parentElement?.focus();
@@ -144,10 +148,10 @@ export class People {
     const writers = [...this.#writers.values()];
     this.#typing.replaceChildren();
     if (writers.length > WRITERS) {
-      this.#typing.append("Several people are writing…");
+      this.#typing.append(this.#t("typing.many"));
     } else if (writers.length) {
-      const [first, second] = writers.map(({ user }) => this.#names.show(user));
-      this.#typing.append(first, ...(second ? [" and ", second, " are writing…"] : [" is writing…"]));
+      const [name, other] = writers.map(({ user }) => this.#names.show(user));
+      this.#typing.append(...this.#t.nodes(other ? "typing.two" : "typing.one", { name, other }));
     }
   }
 }

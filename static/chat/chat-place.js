@@ -10,6 +10,7 @@
 import { mount } from "./chat.js";
 import { tell } from "./chat-host.js";
 import { takeTokens, tokenSource } from "./chat-token.js";
+import { textsFor } from "./texts.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
 export const ATTRIBUTES = [
@@ -25,6 +26,8 @@ export class Place {
   #element;
   /** @type {Promise<{ close: () => void, look: (look: Options) => void }> | undefined} */
   #chat;
+  /** The attributes as they were; and those of them with which the chat began. */
+  #said = "";
   #as = "";
 
   /** @param {HTMLElement} element */
@@ -39,8 +42,13 @@ export class Place {
    * @param {Options} [more] what no attribute says
    */
   follow(get, more) {
+    const values = ATTRIBUTES.map((name) => [name, get(name) ?? null]);
+    const said = JSON.stringify(values);
+    // A page may change all the time.
+    if (this.#chat && said === this.#said) return;
+    this.#said = said;
     const options = { ...optionsOf(get), ...more };
-    const as = JSON.stringify(ATTRIBUTES.filter((name) => !LOOK.includes(name)).map((name) => get(name) ?? null));
+    const as = JSON.stringify(values.filter(([name]) => !LOOK.includes(String(name))));
     if (this.#chat && as === this.#as) {
       this.#chat.then(({ look }) => look(options), () => {});
       return;
@@ -48,11 +56,13 @@ export class Place {
     this.stop();
     this.#as = as;
     const chat = (this.#chat = mount(this.#element, options));
-    chat.catch((error) => {
+    chat.catch(async (error) => {
       if (this.#chat !== chat) return;
-      if (!this.#element.textContent?.trim()) this.#element.textContent = "The chat cannot be loaded.";
       console.error("livechat:", error);
       tell(this.#element, "error", { code: "not_loaded", reason: String(error) });
+      // Where the texts cannot be had either, there is nothing to say.
+      const t = await textsFor(this.#element, options.lang, options.texts).catch(() => undefined);
+      if (t && !this.#element.textContent?.trim()) this.#element.textContent = t("failed");
     });
   }
 

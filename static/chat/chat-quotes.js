@@ -10,6 +10,7 @@
  *
  * @import { Changes } from "./chat-changes.js"
  * @import { Chat, Edited, Message, Retracted } from "./livechat.js"
+ * @import { Key, Texts } from "./texts.js"
  */
 
 import { textOf } from "./chat-line.js";
@@ -22,6 +23,7 @@ const LONGEST = 200;
 const MOST = 200;
 
 export class Quotes {
+  #t;
   #frame;
   #chat;
   #changes;
@@ -34,6 +36,7 @@ export class Quotes {
   #turn = Promise.resolve();
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Changes} changes
@@ -42,7 +45,8 @@ export class Quotes {
    * @param {(seq: number) => void} jump
    * @param {AbortSignal} over
    */
-  constructor(frame, chat, changes, shown, line, jump, over) {
+  constructor(t, frame, chat, changes, shown, line, jump, over) {
+    this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#changes = changes;
@@ -63,12 +67,12 @@ export class Quotes {
 
   /**
    * @param {number} seq of the message that is quoted
-   * @param {string} [prefix] tells it to a screen reader
+   * @param {Key} [head] tells it to a screen reader
    */
-  make(seq, prefix = "In reply to ") {
+  make(seq, head = "quote.reply") {
     const quote = element("button", "quote");
     quote.type = "button";
-    quote.dataset.prefix = prefix;
+    quote.dataset.head = head;
     quote.dataset.quotes = String(seq);
     this.#fill(quote, seq);
     return quote;
@@ -90,7 +94,7 @@ export class Quotes {
     else if (line) this.#show(quote, line);
     else {
       quote.classList.add("unknown");
-      quote.replaceChildren("An earlier message");
+      quote.replaceChildren(this.#t("quote.unknown"));
       this.#seen.observe(quote);
     }
   }
@@ -101,11 +105,12 @@ export class Quotes {
    */
   #show(quote, line) {
     this.#settle(quote);
-    const prefix = element("span", "unseen", quote.dataset.prefix ?? "");
+    const head = /** @type {Key} */ (quote.dataset.head);
     const author = element("span", "author", ...find(line, "b").cloneNode(true).childNodes);
     const text = element("span", "words", line.matches(".ignored") ? "…" : beginning(textOf(line)));
     text.dir = "auto";
-    quote.replaceChildren(prefix, author, element("span", "unseen", ": "), text);
+    const parts = this.#t.nodes(head, { name: author });
+    quote.replaceChildren(...parts.map((each) => (each === author ? each : element("span", "unseen", each))), text);
   }
 
   /** @param {HTMLElement} quote of what is not there any more */
@@ -113,7 +118,7 @@ export class Quotes {
     this.#settle(quote);
     quote.classList.add("empty");
     const known = this.#changes.gone(Number(quote.dataset.quotes));
-    quote.replaceChildren(known ? "A message that was taken back" : "A message that is no longer there");
+    quote.replaceChildren(this.#t(known ? "quote.taken-back" : "quote.gone"));
   }
 
   /** @param {HTMLElement} quote of which one knows what it shows */

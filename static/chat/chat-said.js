@@ -4,6 +4,7 @@
  * @import { Dialog } from "./chat-dialog.js"
  * @import { Moderation, Person } from "./chat-moderate.js"
  * @import { Chat, Message } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { isSame } from "./chat-names.js";
@@ -15,6 +16,7 @@ const PAGES = 5;
 
 /** Shows it in the dialog. */
 export class SaidBy {
+  #t;
   #chat;
   #dialog;
   #jump;
@@ -22,11 +24,13 @@ export class SaidBy {
   moderation;
 
   /**
+   * @param {Texts} t
    * @param {Chat} chat
    * @param {Dialog} dialog
    * @param {(seq: number) => void} jump
    */
-  constructor(chat, dialog, jump) {
+  constructor(t, chat, dialog, jump) {
+    this.#t = t;
     this.#chat = chat;
     this.#dialog = dialog;
     this.#jump = jump;
@@ -35,17 +39,17 @@ export class SaidBy {
   /** @param {Person} person */
   show(person) {
     const list = element("ol", "findings");
-    const more = button("Look further back", () => this.#look(person, list, more));
+    const more = button(this.#t("said.more"), () => this.#look(person, list, more));
     const state = element("p", "hint");
     state.setAttribute("role", "status");
     const acts = element(
       "div", "choices", more,
-      button("Remove all", () => this.#then(() => this.moderation?.removeAll(person))),
-      button("Mute for 10 minutes", () => this.#then(() => this.moderation?.mute(person))),
-      button("Ban…", () => this.#then(() => this.moderation?.ban(person))),
+      button(this.#t("said.remove-all"), () => this.#then(() => this.moderation?.removeAll(person))),
+      button(this.#t("menu.mute"), () => this.#then(() => this.moderation?.mute(person))),
+      button(this.#t("menu.ban"), () => this.#then(() => this.moderation?.ban(person))),
     );
     const content = element("div", "said-by", state, list, acts);
-    this.#dialog.show(["What ", element("bdi", "", person.name), " said"], content);
+    this.#dialog.show(this.#t.nodes("said.title", { name: element("bdi", "", person.name) }), content);
     this.#look(person, list, more);
   }
 
@@ -64,7 +68,7 @@ export class SaidBy {
     const state = /** @type {HTMLElement} */ (list.previousElementSibling);
     const user = { id: person.user, name: "", verified: !person.guest };
     more.disabled = true;
-    state.textContent = "Looking…";
+    state.textContent = this.#t("said.looking");
     /** @type {number | undefined} */
     let before = Number(list.dataset.before) || undefined;
     try {
@@ -77,11 +81,9 @@ export class SaidBy {
       }
       list.dataset.before = String(before ?? "");
       more.hidden = !before;
-      const count = list.children.length;
-      const part = before ? "of what was looked at so far" : "of all that is kept";
-      state.textContent = `${count} ${count === 1 ? "message" : "messages"} ${part}`;
+      state.textContent = this.#t(before ? "said.so-far" : "said.all", { count: list.children.length });
     } catch {
-      state.textContent = "The history cannot be read just now.";
+      state.textContent = this.#t("said.failed");
     }
     more.disabled = false;
   }
@@ -91,7 +93,7 @@ export class SaidBy {
     const text = element("span", "words", message);
     text.dir = "auto";
     const made = button("", () => this.#then(() => this.#jump(seq)));
-    made.append(text, element("small", "", new Date(time).toLocaleString()));
+    made.append(text, element("small", "", this.#t.moment(time)));
     return element("li", "", made);
   }
 }

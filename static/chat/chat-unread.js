@@ -4,6 +4,7 @@
  *
  * @import { Memory } from "./chat-memory.js"
  * @import { Chat } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { marker } from "./chat-line.js";
@@ -11,6 +12,7 @@ import { marker } from "./chat-line.js";
 export class Unread {
   /** How many. */
   count = 0;
+  #t;
   #said;
   #chat;
   #kept;
@@ -20,11 +22,13 @@ export class Unread {
   #before;
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} said the list of lines
    * @param {Chat} chat
    * @param {Memory} memory
    */
-  constructor(said, chat, memory) {
+  constructor(t, said, chat, memory) {
+    this.#t = t;
     this.#said = said;
     this.#chat = chat;
     this.#kept = memory;
@@ -59,7 +63,7 @@ export class Unread {
   /** @param {Element | null} [before] */
   #mark(before = null) {
     this.#said.querySelector(".unread")?.remove();
-    this.#said.insertBefore(marker("unread", "New messages"), before);
+    this.#said.insertBefore(marker("unread", this.#t("room.unread")), before);
   }
 
   /**

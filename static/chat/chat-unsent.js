@@ -7,10 +7,12 @@
  * @import { Folds } from "./chat-folds.js"
  * @import { Memory } from "./chat-memory.js"
  * @import { Quotes } from "./chat-quotes.js"
+ * @import { Texts } from "./texts.js"
  */
 
 import { dataOf, note, unsent } from "./chat-line.js";
 import { isSame } from "./chat-names.js";
+import { problemOf } from "./chat-problems.js";
 import { find } from "./dom.js";
 
 /**
@@ -19,21 +21,11 @@ import { find } from "./dom.js";
  * @typedef {{ message: string, problem: string, replyTo?: number, ref?: number }} Failed
  */
 
-/** What the server's errors mean for a message that was to be changed. */
-const PROBLEMS = /** @type {Record<string, string>} */ ({
-  too_late: "It is too old for that.",
-  too_many_edits: "It was edited too often.",
-  forbidden: "It is not yours.",
-  not_found: "It is no longer there.",
-});
-const REVIEW = "Waits for a review";
-/** Errors of which is shown elsewhere until when they hold. */
-const RESTRICTED = /** @type {Record<string, string>} */ ({ muted: "You are muted", banned: "You are banned" });
-
 /** Errors of which nothing is shown: the visitor gave it up, or is another one now. */
 const SILENT = ["discarded", "another_user"];
 
 export class Unsent {
+  #t;
   #frame;
   #chat;
   #composer;
@@ -48,6 +40,7 @@ export class Unsent {
   #slow = "";
 
   /**
+   * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Composer} composer
@@ -57,7 +50,8 @@ export class Unsent {
    * @param {Folds} folds
    * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(frame, chat, composer, memory, changes, quotes, folds, shown) {
+  constructor(t, frame, chat, composer, memory, changes, quotes, folds, shown) {
+    this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#composer = composer;
@@ -81,22 +75,23 @@ export class Unsent {
 
   /** Show what waits now. */
   show() {
+    const t = this.#t;
     const open = this.#chat.state === "open";
     /** @type {HTMLElement[]} */
     const shown = [...this.#waiting.querySelectorAll("[data-nonce]")].filter((each) => each instanceof HTMLElement);
     const known = new Map(shown.map((each) => [each.dataset.nonce, each]));
     /** @type {Map<number, string>} */
     const notes = new Map();
-    const slow = this.#chat.outbox.some(({ nonce }) => nonce === this.#slow) ? "Waits: slow mode" : "";
+    const slow = this.#chat.outbox.some(({ nonce }) => nonce === this.#slow) ? t("unsent.slow") : "";
     for (const each of this.#chat.outbox) {
       if (each.type === "message") {
         const made = known.get(each.nonce) ?? this.#queue(each.nonce, each.message, each.replyTo);
-        this.#showState(made, each.case ? REVIEW : !open ? "Waits for the connection" : slow);
+        this.#showState(made, each.case ? t("unsent.review") : open ? slow : t("unsent.connection"), Boolean(each.case));
         known.delete(each.nonce);
       } else if (each.type === "edit") {
-        notes.set(each.ref, open ? "Saving…" : "Will be changed when there is a connection");
+        notes.set(each.ref, t(open ? "unsent.saving" : "unsent.change-later"));
       } else {
-        for (const ref of each.refs) notes.set(ref, open ? "Taking back…" : "Will be taken back when there is a connection");
+        for (const ref of each.refs) notes.set(ref, t(open ? "unsent.taking-back" : "unsent.take-back-later"));
       }
     }
     for (const each of known.values()) this.#remove(each);
@@ -106,17 +101,18 @@ export class Unsent {
   /**
    * @param {HTMLElement} made
    * @param {string} waits for what; empty if it is on its way
+   * @param {boolean} held whether for a review
    */
-  #showState(made, waits) {
-    const state = waits || "Sending…";
+  #showState(made, waits, held) {
+    const state = waits || this.#t("unsent.sending");
     const small = find(made, "small");
     if (small.textContent !== state) {
       small.textContent = state;
-      if (waits === REVIEW) find(this.#frame, "[role=status]").textContent = "Your message waits for a review.";
+      if (held) find(this.#frame, "[role=status]").textContent = this.#t("unsent.review-told");
     }
     const button = find(made, "button:not(.quote, .fold)");
     // It is the moderators' now.
-    button.textContent = waits === REVIEW ? "Hide" : "Do not send";
+    button.textContent = this.#t(held ? "unsent.hide" : "unsent.discard");
     if (!waits) this.#letGo(button);
     button.hidden = !waits;
   }
@@ -151,7 +147,7 @@ export class Unsent {
    */
   #queue(nonce, message, replyTo) {
     const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
-    const made = unsent(quote, message, "", [["Do not send", () => this.#chat.discard(nonce)]]);
+    const made = unsent(quote, message, "", [[this.#t("unsent.discard"), () => this.#chat.discard(nonce)]]);
     made.dataset.nonce = nonce;
     this.#folds.watch(made);
     this.#waiting.append(made);
@@ -165,10 +161,10 @@ export class Unsent {
   fail({ message, replyTo, ref }, error) {
     if (SILENT.includes(error.code)) return;
     if (ref !== undefined && this.#changes.gone(ref)) {
-      this.#tell(`Not changed. ${PROBLEMS.not_found}`);
+      this.#tell(this.#t("unsent.unchanged", { problem: this.#t("problem.not_found") }));
       return;
     }
-    const problem = (ref !== undefined && PROBLEMS[error.code]) || inWords(error);
+    const problem = this.#problem(error, ref !== undefined);
     const failed = { message, problem, replyTo, ref };
     this.#kept.failed = [...this.#kept.failed, failed];
     this.#showFailed(failed);
@@ -180,7 +176,15 @@ export class Unsent {
    */
   failToRetract(refs, error) {
     if (SILENT.includes(error.code) || refs.every((ref) => this.#changes.gone(ref))) return;
-    this.#tell(`Not taken back. ${PROBLEMS[error.code] ?? error.message}`, this.#quotes.make(refs[0]));
+    this.#tell(this.#t("unsent.untaken", { problem: this.#problem(error, true) }), this.#quotes.make(refs[0]));
+  }
+
+  /**
+   * @param {ChatError} error
+   * @param {boolean} changes whether a message was to be changed
+   */
+  #problem(error, changes) {
+    return changes && error.code === "forbidden" ? this.#t("problem.not_yours") : problemOf(this.#t, error);
   }
 
   /** @param {Failed} failed */
@@ -193,9 +197,9 @@ export class Unsent {
     };
     const about = ref ?? replyTo;
     const quote = about === undefined ? undefined : this.#quotes.make(about);
-    const made = unsent(quote, message, `${ref === undefined ? "Not sent." : "Not changed."} ${problem}`, [
-      ["Edit", () => (done(), this.#again(failed))],
-      ["Remove", done],
+    const made = unsent(quote, message, this.#t(ref === undefined ? "unsent.failed" : "unsent.unchanged", { problem }), [
+      [this.#t("unsent.edit"), () => (done(), this.#again(failed))],
+      [this.#t("unsent.remove"), done],
     ]);
     if (ref !== undefined) made.dataset.ref = String(ref);
     this.#showProblem(made);
@@ -226,7 +230,7 @@ export class Unsent {
    * @param {HTMLElement} [quote] of what it is about
    */
   #tell(problem, quote) {
-    const made = unsent(quote, "", problem, [["Remove", () => this.#remove(made)]]);
+    const made = unsent(quote, "", problem, [[this.#t("unsent.remove"), () => this.#remove(made)]]);
     this.#showProblem(made);
   }
 
@@ -268,15 +272,4 @@ export class Unsent {
     const { activeElement } = /** @type {ShadowRoot} */ (this.#frame.getRootNode());
     if (activeElement && gone.contains(activeElement)) this.#composer.focus();
   }
-}
-
-/**
- * Why something could not be said.
- *
- * @param {ChatError} error
- */
-function inWords({ code, message, reason }) {
-  const known = RESTRICTED[code];
-  if (!known) return message;
-  return reason ? `${known}: ${reason}` : `${known}.`;
 }

@@ -14,6 +14,7 @@
  * @import { Catalogue, Texts } from "./texts.js"
  */
 
+import { banner } from "./chat-banner.js";
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
 import { Dialog } from "./chat-dialog.js";
@@ -198,10 +199,10 @@ class View {
         this.#leave();
         this.#turnedAway(detail, true, last);
       } else if (state !== "closed") {
-        banner(this.#frame, detail, composer, source?.isNobody);
+        banner(this.#t, this.#frame, detail, composer, source?.isNobody);
       }
     });
-    banner(this.#frame, { state: chat.state }, composer);
+    banner(this.#t, this.#frame, { state: chat.state }, composer);
     if (wanted) composer.focus();
   }
 
@@ -212,8 +213,8 @@ class View {
    * @param {Memory} memory
    */
   #show(chat, memory) {
-    const frame = this.#frame;
-    frame.replaceChildren(fill(this.#t, shape(ROOM)));
+    const [t, frame] = [this.#t, this.#frame];
+    frame.replaceChildren(fill(t, shape(ROOM)));
     const over = (this.#over = new AbortController());
     const title = document.title;
     const tellUnread = (/** @type {number} */ unread) => {
@@ -222,14 +223,14 @@ class View {
     };
     over.signal.addEventListener("abort", () => tellUnread(0));
 
-    const names = new Names(frame);
+    const names = new Names(t, frame);
     names.mine = () => chat.user?.name ?? "";
-    const ignored = new Ignored(this.#url);
-    const people = new People(frame, names, ignored);
-    const composer = new Composer(frame, chat, memory);
-    const messages = new Messages(frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
-    new Pace(frame, chat, composer, over.signal);
-    const head = new Head(frame, chat.room, (seq) => messages.quote(seq));
+    const ignored = new Ignored(t, this.#url);
+    const people = new People(t, frame, names, ignored);
+    const composer = new Composer(t, frame, chat, memory);
+    const messages = new Messages(t, frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
+    new Pace(t, frame, chat, composer, over.signal);
+    const head = new Head(t, frame, chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -267,11 +268,11 @@ class View {
     const dialog = new Dialog(frame);
     const tell = teller(frame, this.#over.signal);
     const jump = (/** @type {number} */ seq) => void messages.jump(seq);
-    const said = new SaidBy(chat, dialog, jump);
-    const moderation = new Moderation(chat, dialog, ignored, tell, (person) => said.show(person));
+    const said = new SaidBy(this.#t, chat, dialog, jump);
+    const moderation = new Moderation(this.#t, chat, dialog, ignored, tell, (person) => said.show(person));
     said.moderation = moderation;
     messages.more = (line) => moderation.choices(line);
-    new Cases(frame, chat, dialog, moderation, names, jump, tell);
+    new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
   }
 
   /**
@@ -303,7 +304,7 @@ class View {
    * @param {Composer} composer
    */
   #bar(chat, composer) {
-    const [barred, reason = ""] = whyMute(chat);
+    const [barred, reason = ""] = whyMute(this.#t, chat);
     if (composer.allow(barred, reason)) find(this.#frame, "[role=status]").textContent = barred + reason;
     find(this.#frame, ".chat").toggleAttribute("data-barred", Boolean(barred));
   }
@@ -322,7 +323,7 @@ class View {
     }
     const again = () => this.#begin(true);
     const asGuest = () => (dropToken(this.#url), this.#begin(true));
-    showDoor(this.#frame, change, known, again, last ? asGuest : undefined, this.#chat?.now() ?? Date.now());
+    showDoor(this.#t, this.#frame, change, known, again, last ? asGuest : undefined, this.#chat?.now() ?? Date.now());
     if (wanted) find(this.#frame, "button").focus();
   }
 }
@@ -348,38 +349,6 @@ class Source {
 /** @param {HTMLElement} frame */
 function isFocused(frame) {
   return /** @type {ShadowRoot} */ (frame.getRootNode()).activeElement !== null;
-}
-
-/**
- * Say how the connection is, where it is not there.
- *
- * @param {HTMLElement} frame
- * @param {StateChange} change
- * @param {Composer} composer
- * @param {boolean} [nobody] whether the visitor is no longer signed in on the site
- */
-function banner(frame, { state, code, reason }, composer, nobody = false) {
-  const place = find(frame, ".banner");
-  const button = find(place, "button");
-  const been = place.dataset.been;
-  const lost = been
-    ? "Reconnecting… What you send waits until then."
-    : "The server cannot be reached. Trying again…";
-  const unknown = nobody
-    ? "You are signed out. Sign in on this site again, to go on."
-    : "This site does not say who you are at the moment. Trying again…";
-  const waiting =
-    { 4100: unknown, 4403: "This page may not use the chat: the chat’s operator has to allow it." }[code ?? 0] ?? lost;
-  const text = { connecting: been ? lost : "Connecting…", waiting, open: "", closed: "" }[state];
-  if (state !== "waiting" && button.matches(":focus")) composer.focus();
-  place.hidden = !text;
-  place.title = reason ?? "";
-  find(place, "span").textContent = text;
-  button.hidden = state !== "waiting";
-  const status = find(frame, "[role=status]");
-  const told = state === "open" && been ? "Connected." : text;
-  if (status.textContent !== told) status.textContent = told;
-  if (state === "open") place.dataset.been = "here";
 }
 
 /**

@@ -107,9 +107,8 @@ export function speak(catalogue, locale) {
     return format.format(ms);
   };
   /**
-   * @template {string | number | Node} T
    * @param {Key} key
-   * @param {Record<string, T>} values
+   * @param {Record<string, string | number | Node>} values
    */
   const nodes = (key, values) => {
     const text = catalogue[key];
@@ -125,6 +124,8 @@ export function speak(catalogue, locale) {
   return Object.assign(say, {
     nodes,
     date,
+    /** Whether a text is there, of which the key is made from what others have sent. */
+    has: /** @type {(key: string) => key is Key} */ ((key) => Object.hasOwn(catalogue, key)),
     locale,
     /** ltr, or rtl. */
     direction: String(catalogue.direction),
