@@ -11,7 +11,8 @@ import { fill } from "./texts.js";
 
 /** More are not counted on the button. */
 const MOST = 99;
-const FIELDS = "input, textarea, .scroller, button";
+/** What has the focus when the panel opens: the first that is shown. */
+const FIRST = ["input", "textarea", ".scroller", "button"];
 /** What Escape closes before it closes the panel. */
 const ABOVE = "dialog[open], :popover-open, [data-roster]";
 
@@ -77,13 +78,11 @@ export class Launcher {
     else this.#button.focus();
   }
 
-  /** Give the focus to the first thing to write into that is shown. */
+  /** Give the focus to where one writes; else to where one reads. */
   #enter() {
-    const fields = find(this.#panel, ".frame").querySelectorAll(FIELDS);
-    for (const each of fields) {
-      if (each instanceof HTMLElement && each.checkVisibility()) return each.focus();
-    }
-    find(this.#panel, ".shut").focus();
+    const frame = find(this.#panel, ".frame");
+    const all = FIRST.flatMap((each) => /** @type {HTMLElement[]} */ ([...frame.querySelectorAll(each)]));
+    (all.find((each) => each.checkVisibility()) ?? find(this.#panel, ".shut")).focus();
   }
 
   /** Open towards the middle of the window, wherever the page has put the button. */

@@ -108,6 +108,7 @@ class Guest:
     def is_in(self, name: str) -> None:
         """Wait until the page is connected to this room alone."""
         expect(self.room(name).locator(".people li")).to_have_count(1)
+        # The one before may close later.
         while len(self.sockets) != 1:
             self.sockets[0].wait_for_event("close")
 
@@ -149,6 +150,7 @@ def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert ann.opened == 2
     chat.evaluate("each => { delete each.dataset.without; each.dataset.lang = 'de' }")
     expect(ann.page.get_by_placeholder("Schreiben Sie etwas")).to_be_visible()
+    ann.is_in("two")
     with ann.sockets[-1].expect_event("close"):
         chat.evaluate("each => each.removeAttribute('data-livechat')")
     expect(ann.page.get_by_text("No chat.")).to_be_visible()
@@ -232,9 +234,10 @@ def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert ann.opened == 1
     ann.page.evaluate("chat.setAttribute('room', 'other')")
     ann.is_in("other")
-    ann.page.evaluate("chat.setAttribute('token-url', '/none'); chat.token = () => 'wrong'")
-    page_events = "() => heard.some(([id, type, { code }]) => type === 'error' && code === 4401)"
-    ann.page.wait_for_function(page_events)
+    ann.page.evaluate("chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }")
+    # What a script gives counts before what an attribute says.
+    ann.page.wait_for_function("() => heard.some(([, type]) => type === 'error')")
+    assert ann.heard("error")[0] == {"code": 4100, "reason": "No."}
     ann.page.evaluate("chat.remove()")
     expect(ann.page.locator("livechat-room")).to_have_count(0)
 
