@@ -234,7 +234,9 @@ def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert ann.opened == 1
     ann.page.evaluate("chat.setAttribute('room', 'other')")
     ann.is_in("other")
-    ann.page.evaluate("chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }")
+    ann.page.evaluate(
+        "chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }; null"
+    )
     # What a script gives counts before what an attribute says.
     ann.page.wait_for_function("() => heard.some(([, type]) => type === 'error')")
     assert ann.heard("error")[0] == {"code": 4100, "reason": "No."}
