@@ -18,6 +18,8 @@ export interface Options {
   texts?: { [key: string]: string | { other: string; [form: string]: string } };
   /** Whether the page is there for nothing else. */
   whole?: boolean;
+  /** The name that the link to the page gives the room; shown as unconfirmed. */
+  called?: string;
   /** The text on a button that opens the chat in a panel; unless said, there is none. */
   launcher?: string;
   /** `light` or `dark`; unless said, as the page's `color-scheme` says. */

@@ -14,14 +14,17 @@
  * @import { Catalogue, Texts } from "./texts.js"
  */
 
+import { banner } from "./chat-banner.js";
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { Entrance, isNamed } from "./chat-entrance.js";
 import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
+import { Invitation } from "./chat-invite.js";
 import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
@@ -29,7 +32,7 @@ import { Names, isSame } from "./chat-names.js";
 import { Pace } from "./chat-pace.js";
 import { People } from "./chat-people.js";
 import { SaidBy } from "./chat-said.js";
-import { JOIN, ROOM } from "./chat-shapes.js";
+import { ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -47,6 +50,7 @@ import { fill, textsFor } from "./texts.js";
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
+ * @property {string} [called] what the link to the page calls the room
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
  * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
@@ -135,6 +139,7 @@ class View {
    * @param {boolean} wanted whether the visitor waits for that
    */
   #begin(wanted) {
+    if (!isNamed(this.#t, this.#frame, this.#options.room)) return;
     const { name = keptName(), token, addressed, credentials } = this.#options;
     const kept = addressed ? keptToken(this.#url) : undefined;
     if (kept) this.#enter(name, wanted, () => kept, true);
@@ -150,28 +155,17 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
-    const input = find(this.#frame, "input", HTMLInputElement);
-    input.value = keptName() || (this.#options.name ?? "");
-    if (problem) {
-      const error = find(this.#frame, ".error");
-      error.textContent = problem;
-      error.hidden = false;
-      input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", "error");
-    }
-    if (wanted) input.focus();
-    // Several chats of a page ask once.
     const over = (this.#over = new AbortController());
-    onName((name) => this.#enter(name, false), over.signal);
-    find(this.#frame, "form").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name) return;
+    const entrance = new Entrance(this.#t, this.#frame, this.#url, this.#options, over.signal);
+    entrance.onRefused = (change) => this.#turnedAway(change, false, false);
+    entrance.onName = (name) => {
       over.abort();
       keepName(name);
       this.#enter(name, true);
-    });
+    };
+    // Several chats of a page ask once.
+    onName((name) => this.#enter(name, false), over.signal);
+    entrance.ask(wanted, problem);
   }
 
   /**
@@ -188,7 +182,8 @@ class View {
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
-    this.#host.follow(chat);
+    const isGuest = () => Boolean(source?.isNobody && !chat.user);
+    this.#host.follow(chat, isGuest);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
@@ -199,7 +194,7 @@ class View {
       if (state === "closed" && code !== 1000) {
         // The visitor was refused, which another name may cure; after what was given up has been told.
         setTimeout(() => this.#chat === chat && this.#turnedAway(detail, token !== undefined, last));
-      } else if (state === "waiting" && source?.isNobody && !chat.user) {
+      } else if (state === "waiting" && isGuest()) {
         this.#leave();
         if (name) this.#enter(name, wanted);
         else this.#ask(wanted);
@@ -238,7 +233,7 @@ class View {
     const composer = new Composer(t, frame, chat, memory);
     const messages = new Messages(t, frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
     new Pace(t, frame, chat, composer, over.signal);
-    const head = new Head(t, frame, chat.room, (seq) => messages.quote(seq));
+    const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -281,6 +276,8 @@ class View {
     said.moderation = moderation;
     messages.more = (line) => moderation.choices(line);
     new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
+    const leave = () => (this.#leave(), location.assign(this.#url));
+    new Invitation(this.#t, frame, chat, this.#url, this.#options, { dialog, tell, leave });
   }
 
   /**
@@ -357,34 +354,6 @@ class Source {
 /** @param {HTMLElement} frame */
 function isFocused(frame) {
   return /** @type {ShadowRoot} */ (frame.getRootNode()).activeElement !== null;
-}
-
-/**
- * Say how the connection is, where it is not there.
- *
- * @param {Texts} t
- * @param {HTMLElement} frame
- * @param {StateChange} change
- * @param {Composer} composer
- * @param {boolean} [nobody] whether the visitor is no longer signed in on the site
- */
-function banner(t, frame, { state, code, reason }, composer, nobody = false) {
-  const place = find(frame, ".banner");
-  const button = find(place, "button");
-  const been = place.dataset.been;
-  const lost = t(been ? "banner.lost" : "banner.away");
-  const unknown = t(nobody ? "banner.signed-out" : "banner.unknown");
-  const waiting = { 4100: unknown, 4403: t("banner.origin") }[code ?? 0] ?? lost;
-  const text = { connecting: been ? lost : t("banner.connecting"), waiting, open: "", closed: "" }[state];
-  if (state !== "waiting" && button.matches(":focus")) composer.focus();
-  place.hidden = !text;
-  place.title = reason ?? "";
-  find(place, "span").textContent = text;
-  button.hidden = state !== "waiting";
-  const status = find(frame, "[role=status]");
-  const told = state === "open" && been ? t("banner.connected") : text;
-  if (status.textContent !== told) status.textContent = told;
-  if (state === "open") place.dataset.been = "here";
 }
 
 /**
