@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,14 +23,12 @@ def counted(tab: Tab) -> list[str]:
     devtools = tab.context.new_cdp_session(tab.page)
     kept: set[str] = set()
     devtools.on("Network.requestServedFromCache", lambda event: kept.add(event["requestId"]))
-    devtools.on(
-        "Network.responseReceived",
-        lambda event: (
-            event["response"].get("fromDiskCache")
-            or event["requestId"] in kept
-            or paths.append(urlsplit(event["response"]["url"]).path)
-        ),
-    )
+
+    def answered(event: dict[str, Any]) -> None:
+        if not event["response"].get("fromDiskCache") and event["requestId"] not in kept:
+            paths.append(urlsplit(event["response"]["url"]).path)
+
+    devtools.on("Network.responseReceived", answered)
     devtools.on("Network.webSocketCreated", lambda event: paths.append(urlsplit(event["url"]).path))
     devtools.send("Network.enable")
     return paths
