@@ -35,6 +35,13 @@ export const ROOM = `
       <p class="hint" hidden></p>
       <div class="ignoring" hidden><h2 data-t="room.ignored"></h2><ul></ul></div>
       <button class="quiet rename" type="button" data-t="room.rename"></button>
+      <button class="quiet to-day" type="button" data-t="days.jump"></button>
+      <fieldset class="calls-by">
+        <legend data-t="calls.title"></legend>
+        <label class="check"><input type="checkbox" name="sound"><span data-t="calls.sound"></span></label>
+        <label class="check"><input type="checkbox" name="notification"><span data-t="calls.notification"></span></label>
+        <p class="hint" role="alert"></p>
+      </fieldset>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>

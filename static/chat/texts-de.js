@@ -258,5 +258,21 @@ export default {
   "moderated.room": "{by} hat den Raum geändert: {what}",
   "moderated.approve": "{by} hat eine Nachricht freigegeben",
   "moderated.reject": "{by} hat eine Nachricht abgelehnt",
-  "moderated.close": "{by} hat eine Meldung abgeschlossen"
+  "moderated.close": "{by} hat eine Meldung abgeschlossen",
+
+  "days.jump": "Zu einem Datum springen",
+  "days.day": "Datum",
+  "days.go": "Dorthin",
+  "days.none": "An diesem Tag wurde nichts gesagt, und seither auch nicht.",
+  "days.next": "An diesem Tag wurde nichts gesagt. Die nächsten Nachrichten sind von: {day}",
+  "days.failed": "Der Verlauf kann gerade nicht gelesen werden.",
+  "calls.title": "Wenn jemand Sie ruft (@ und Ihr Name)",
+  "calls.sound": "Einen Ton abspielen",
+  "calls.notification": "Eine Benachrichtigung zeigen",
+  "calls.called": "{name} ruft Sie in {room}",
+  "calls.will-be": "Hier erfahren Sie, wenn jemand Sie ruft.",
+  "calls.denied": "Ihr Browser lässt diese Seite Sie nicht benachrichtigen. Sie können es in seinen Einstellungen für diese Seite erlauben.",
+  "calls.no-notifications": "Dieser Browser hat für diese Seite keine Benachrichtigungen.",
+  "calls.no-sound": "Dieser Browser spielt für diese Seite keine Töne.",
+  "composer.files": "Dateien können hier nicht gesendet werden. Fügen Sie stattdessen einen Link zur Datei ein."
 };

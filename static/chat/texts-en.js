@@ -254,5 +254,21 @@ export default {
   "moderated.room": "{by} changed the room: {what}",
   "moderated.approve": "{by} approved a message",
   "moderated.reject": "{by} rejected a message",
-  "moderated.close": "{by} closed a report"
+  "moderated.close": "{by} closed a report",
+
+  "days.jump": "Jump to a date",
+  "days.day": "Date",
+  "days.go": "Go there",
+  "days.none": "Nothing was said on that day, or since then.",
+  "days.next": "Nothing was said on that day. The next messages are of: {day}",
+  "days.failed": "The history cannot be read just now.",
+  "calls.title": "When somebody calls you (@ and your name)",
+  "calls.sound": "Play a sound",
+  "calls.notification": "Show a notification",
+  "calls.called": "{name} calls you in {room}",
+  "calls.will-be": "You are told here when somebody calls you.",
+  "calls.denied": "Your browser does not let this page notify you. You can allow it in the browser’s settings for this page.",
+  "calls.no-notifications": "This browser has no notifications for this page.",
+  "calls.no-sound": "This browser plays no sounds for this page.",
+  "composer.files": "Files cannot be sent here. Paste a link to the file instead."
 };

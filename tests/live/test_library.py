@@ -15,7 +15,10 @@ from tests.live.forking import forks_on_demand
 
 CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
-TESTS = ("livechat.test.mjs", "scripted.test.mjs", "token.test.mjs", "moderation.test.mjs")
+TESTS = (
+    "livechat.test.mjs", "scripted.test.mjs", "token.test.mjs", "moderation.test.mjs",
+    "reading.test.mjs",
+)  # fmt: skip
 #: Bytes that it may have when it is minified and compressed.
 LARGEST = 10_496
 
