@@ -120,6 +120,8 @@ setup(
             "pytest-xdist>=3.8",
             "ruff",
             "schemathesis>=4.32",
+            # Builds the Python client's wheel without fetching itself again.
+            "setuptools>=77",
             "types-jsonschema",
             "websockets>=15",
         ],

@@ -34,17 +34,15 @@ from livechat.protocol.messages import (
 
 class ISink(Interface):
     """
-    Where stored entries go.  The hub is one for the backend, and a watcher of a
-    room is one for the hub.
+    Where stored entries go.  The hub is one for the backend, and a watcher of a room for the hub.
     """
 
     def deliver(room: str, epoch: str, entries: Sequence[Entry]) -> None:
         """
         Take stored entries of *room*.
 
-        Called in the reactor's thread, for each entry once, in the order of
-        `seq`, and never before the entry is stored.  Does not raise and does
-        not block.
+        Called in the reactor's thread, for each entry once, in the order of `seq`, and never
+        before the entry is stored.  Does not raise and does not block.
         """
 
 
@@ -79,23 +77,24 @@ class IPresenceSink(Interface):
     def typing(room: str, user: User) -> None:
         """*user* is writing something in *room*."""
 
+    def renamed(room: str, user: User, when: int) -> None:
+        """A guest is called otherwise in *room* since *when*, in milliseconds since 1970."""
+
 
 class IMessageLog(Interface):
     """
     Rooms as streams: numbers entries, stores them and hands them on.
 
-    Every room exists from the start, empty; joining or reading one stores
-    nothing.  A `livechat.errors.ChatError` is the failure of every Deferred, and the reason of
-    every refusal, where the caller is to blame or the store is away.  Neither a Deferred fires
-    nor a receiver is told after `IBackend.stop`'s Deferred has fired.
+    Every room exists from the start, empty; joining or reading one stores nothing.  A
+    `livechat.errors.ChatError` is the failure of every Deferred, and the reason of every refusal,
+    where the caller is to blame or the store is away.  Neither a Deferred fires nor a receiver is
+    told after `IBackend.stop`'s Deferred has fired.
     """
 
     def subscribe(room: str) -> Deferred[None]:
         """
-        From when this fires, `ISink.deliver` gets every entry of *room*.
-
-        Called for every member that joins and every watcher, not only for the first: one
-        whose room is delivered already costs nothing.
+        From when this fires, `ISink.deliver` gets every entry of *room*.  Called for every member
+        that joins and every watcher: one whose room is delivered already costs nothing.
         """
 
     def unsubscribe(room: str) -> None:
@@ -115,8 +114,7 @@ class IMessageLog(Interface):
         It is refused with ``slow_mode`` if its `livechat.protocol.messages.Throttle` does not let
         it through now: the pace is counted here, for all processes, and a refused draft does not
         count.  It is refused with ``unavailable`` if it was not stored and will not be; with
-        ``unknown`` if it may have been; with ``overloaded`` if too much is
-        waiting already.
+        ``unknown`` if it may have been; with ``overloaded`` if too much is waiting already.
         """
 
     def amend(amendment: Amendment, receiver: IReceiver) -> None:
@@ -141,9 +139,8 @@ class IMessageLog(Interface):
         """
         The kept entries with `seq` > *after*, oldest first, without holes, as they are now.
 
-        At most *limit* of them, and fewer where they are long, so that a page
-        stays small; but at least one where there is one and *limit* is not 0.
-        Sees every entry of which a receiver was told.
+        At most *limit* of them, and fewer where they are long, so that a page stays small; but at
+        least one where there is one and *limit* is not 0.  Sees all of which receivers were told.
         """
 
     def retain(of: Callable[[str], tuple[int, int]]) -> None:
@@ -169,6 +166,9 @@ class IPresenceRelay(Interface):
 
     def typing(room: str, user: User) -> None:
         """Tell the other processes that *user* is writing, if they can be reached."""
+
+    def renamed(room: str, user: User, when: int) -> None:
+        """Tell the other processes of `IPresenceSink.renamed`, if they can be reached."""
 
 
 class IProcessRegistry(Interface):
@@ -262,8 +262,8 @@ class IBackend(Interface):
         record: Record | None = None,
     ) -> None:
         """
-        Begin: messages are taken from now on.  While they cannot be stored, all
-        calls are answered so, and `trouble` says why.
+        Begin: messages are taken from now on.  While they cannot be stored, all calls are
+        answered so, and `trouble` says why.
 
         @param census: makes the report of this process; does not raise.
         @param presence: told of the users at other processes, if anybody is.

@@ -183,6 +183,33 @@ SCENES: dict[str, tuple[Step, ...]] = {
         # Ann has not: that would have been first.
         hears("bob", {"type": "left", "user": {"name": "Zoe"}}),
     ),
+    "another name": (
+        comes("zoe", name="Zoe"),
+        comes("ann", name="Ann", key=KEY),
+        comes("tom", name="Ann", key=KEY),
+        hears("zoe", {"type": "joined", "user": ANN}),
+        comes("bob", name="Bob"),
+        hears("zoe", {"type": "joined", "user": BOB}),
+        says("ann", type="rename", name="Amy", nonce="n"),
+        hears("ann", {"type": "ack", "nonce": "n", "name": "Amy"}),
+        # Of a user with connections at two processes, each process is told.
+        hears("bob", {"type": "renamed", "user": {"name": "Amy"}}),
+        hears("zoe", {"type": "renamed", "user": {"name": "Amy"}}),
+        hears("tom", {"type": "renamed", "user": {"name": "Amy"}}),
+        says("tom", message="hi"),
+        hears("bob", message("hi", 1, user={"name": "Amy"})),
+        says("zoe", type="presence"),
+        hears("zoe", {"type": "presence", "users": 3}),
+    ),
+    "another name elsewhere": (
+        comes("zoe", name="Zoe"),
+        comes("ann", name="Ann"),
+        hears("zoe", {"type": "joined", "user": ANN}),
+        says("ann", type="rename", name="Amy"),
+        hears("zoe", {"type": "renamed", "user": {"name": "Amy"}}),
+        goes("ann"),
+        hears("zoe", {"type": "left", "user": {"name": "Amy"}}),
+    ),
     "typing": (
         comes("ann", name="Ann"),
         comes("tom", name="Tom"),

@@ -39,6 +39,9 @@ class LonePresenceRelay:
     def typing(self, room: str, user: User) -> None:
         """Nobody else is there."""
 
+    def renamed(self, room: str, user: User, when: int) -> None:
+        """Nobody else is there."""
+
 
 @implementer(IProcessRegistry)
 class LoneProcessRegistry:

@@ -88,7 +88,7 @@ def passer_by(connection: str, name: str | None = None) -> User:
 
     @param connection: the name of its connection, which is its id as well.
     """
-    return User(connection, _called(name, connection))
+    return User(connection, called(name, connection))
 
 
 def regular(secret: bytes, key: str, name: str | None = None) -> User:
@@ -99,10 +99,10 @@ def regular(secret: bytes, key: str, name: str | None = None) -> User:
     """
     digest = blake2b(key.encode(), key=secret, digest_size=12, person=b"guest").digest()
     known_as = urlsafe_b64encode(digest).decode()
-    return User(known_as, _called(name, known_as))
+    return User(known_as, called(name, known_as))
 
 
-def _called(name: str | None, known_as: str) -> str:
+def called(name: str | None, known_as: str) -> str:
     """*name*, if a guest may have it; else one that is made up, and stays while *known_as* does."""
     if name is not None and not is_reserved(name):
         return name

@@ -118,6 +118,10 @@ class BaseSession(ABC):
         await self._chat.join(self._actor, self.room, self._client, reads=reads)
         self._inside = True
 
+    def _know_name(self) -> None:
+        """Take the name that the user has taken in this room meanwhile, by another connection."""
+        self._actor = self._chat.presence.known(self.room, self._actor)
+
     def _stay(self) -> None:
         """Go on as long as the actor's lease does, and it may be here; the client was greeted."""
         self._hold = self._chat.leases.hold(self._actor, self)
@@ -139,6 +143,10 @@ class BaseSession(ABC):
     def lapsed(self, reason: ChatError) -> None:
         """Close: the token is over, or was revoked; or the client may not be here any more."""
         self._client.turn_away(reason)
+
+    def renamed(self, actor: Actor) -> None:
+        """Go on as *actor*, who has another name."""
+        self._actor = actor
 
     @abstractmethod
     def rights_changed(self) -> None:

@@ -31,6 +31,7 @@ class PlainSession(BaseSession):
             self._start_replay(replay.newest(self._request.history))
         elif refusal is not None:
             self._send_error(refusal, None)
+        self._know_name()
         self._stay()
 
     def text_received(self, data: bytes) -> None:

@@ -81,6 +81,7 @@ class Session(BaseSession):
 
     def _greet(self, place: Place) -> None:
         """Send the room's place, and go on from what the client has seen."""
+        self._know_name()
         user, connection, since = self._actor.user, self._actor.connection, self._request.since
         assert user is not None
         assert connection is not None

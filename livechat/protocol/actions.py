@@ -164,6 +164,18 @@ class Review(Struct, frozen=True, tag_field="type", tag="review"):
     nonce: Nonce | None = None
 
 
+class Rename(Struct, frozen=True, tag_field="type", tag="rename"):
+    """
+    Be called otherwise in this room; for guests.
+
+    @ivar name: as ``?name=`` in the address.
+    @ivar nonce: comes back with the ack.
+    """
+
+    name: str
+    nonce: Nonce | None = None
+
+
 class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
     """
     Refuse the tokens of a user of the site that were issued until now; or the one token with this
@@ -178,5 +190,15 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
 
 
 Action = (
-    Say | Reword | Retract | Clear | Restrict | Pardon | ChangeRoom | Complain | Review | Revoke
+    Say
+    | Reword
+    | Retract
+    | Clear
+    | Restrict
+    | Pardon
+    | ChangeRoom
+    | Complain
+    | Review
+    | Rename
+    | Revoke
 )

@@ -141,6 +141,7 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
     @ivar count: how many messages were retracted; left out otherwise.
     @ivar case: the id of the case that was opened or decided.
     @ivar address: whether an address was restricted, too; left out where that was not asked for.
+    @ivar name: the client's from now on; left out where it asked for none.
     """
 
     seq: int | None = None
@@ -150,6 +151,7 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
     count: int | None = None
     case: str | None = None
     address: bool | None = None
+    name: str | None = None
 
 
 class Said(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="message"):
@@ -244,6 +246,12 @@ class Joined(Struct, frozen=True, tag_field="type", tag="joined"):
 
 class Left(Struct, frozen=True, tag_field="type", tag="left"):
     """A user's last connection went."""
+
+    user: User
+
+
+class Renamed(Struct, frozen=True, tag_field="type", tag="renamed"):
+    """A user who is here is called otherwise: this is the user now."""
 
     user: User
 
@@ -358,6 +366,7 @@ ServerFrame = (
     | Present
     | Joined
     | Left
+    | Renamed
     | Typing
     | Error
     | Pong

@@ -7,7 +7,7 @@ structs (`livechat.protocol.actions.Action`), and come through here.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
@@ -20,6 +20,7 @@ from livechat.protocol.actions import (
     Clear,
     Complain,
     Pardon,
+    Rename,
     Restrict,
     Retract,
     Review,
@@ -55,6 +56,9 @@ def act(chat: Chat, actor: Actor, room: str, action: Action) -> Deferred[Ack]:
         case Complain():
             chat.admit(actor)
             return chat.cases.report(actor, room, action)
+        case Rename():
+            chat.admit(actor)
+            return succeed(chat.renaming.rename(actor, room, action))
         case _:
             return _moderate(chat, actor, room, action)
 

@@ -55,6 +55,7 @@ from livechat.rooms.pace import Pace
 from livechat.rooms.presence import Presence
 from livechat.rooms.recovery import Replay
 from livechat.rooms.removal import Removal
+from livechat.rooms.renaming import Renaming
 from livechat.rooms.rules import Rules
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
@@ -76,6 +77,7 @@ class Chat:
     @ivar standings: what connections may do, while that changes.
     @ivar cases: messages that wait for a review, and reports.
     @ivar moderation: restricts people, and changes settings.
+    @ivar renaming: gives guests other names.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Chat:
 
     def _make_moderation(self, backend: IBackend, rules: Rules, time: Time) -> None:
         self.standings = Standings(rules, self._hub, time)
+        self.renaming = Renaming(rules.policy, self.presence, self.standings, time)
         self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
         self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
         self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
@@ -169,8 +172,7 @@ class Chat:
 
         @param actor: a member's, which has a user (`livechat.identity.door.Door.member`).
         @param reads: nothing until it has gone live, and everything from there on.
-        @raise ChatError: the actor may not, or the backend cannot deliver the room; *member* is
-            not in it.
+        @raise ChatError: the actor may not, or the backend cannot deliver it; *member* is out.
         """
         self._policy.join(actor, room)
         self.restrictions.saw(actor)
@@ -239,11 +241,9 @@ class Chat:
 
     async def watch(self, actor: Actor, room: str, watcher: ISink) -> None:
         """
-        Show *watcher* what is said in *room*, from when this returns, without
-        making it a member.
+        Show *watcher* what is said in *room*, from when this returns; it is no member.
 
-        @raise ChatError: the actor may not, or the backend cannot deliver the room; it is not
-            watched.
+        @raise ChatError: the actor may not, or the backend cannot deliver the room.
         """
         self._policy.join(actor, room)
         self._hub.watch(room, watcher)

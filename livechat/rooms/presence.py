@@ -35,7 +35,7 @@ from livechat.interfaces import IPresenceRelay, IPresenceSink
 from livechat.limits.deadlines import Deadlines
 from livechat.protocol.cluster import Share
 from livechat.protocol.messages import User
-from livechat.protocol.v1 import Joined, Left, Present, ServerFrame, Typing
+from livechat.protocol.v1 import Joined, Left, Present, Renamed, ServerFrame, Typing
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 
@@ -59,14 +59,17 @@ class _LocalUser:
 
     @ivar connections: 0 while the user may come back.
     @ivar typed: when the user was last announced as typing.
+    @ivar named: when the user took another name, in milliseconds since 1970; 0: the name is that
+        of the newest connection.
     """
 
-    __slots__ = ("connections", "typed", "user")
+    __slots__ = ("connections", "named", "typed", "user")
 
     def __init__(self, user: User) -> None:
         self.user = user
         self.connections = 0
         self.typed = float("-inf")
+        self.named = 0
 
 
 class _Attendance:
@@ -116,7 +119,12 @@ class _Attendance:
 
 @implementer(IPresenceSink)
 class Presence:
-    """Presence in all rooms of this process."""
+    """
+    Presence in all rooms of this process.
+
+    @ivar follow: called when a user of this process has taken another name in a room, and whether
+        the room's members are told.
+    """
 
     def __init__(
         self,
@@ -141,6 +149,7 @@ class Presence:
         self._changed: dict[str, None] = {}
         self._large: dict[str, None] = {}
         self._timer: IDelayedCall | None = None
+        self.follow: Callable[[str, User, bool], None] = lambda *_: None
 
     def enter(self, name: str, actor: Actor) -> None:
         """Count a connection in."""
@@ -152,7 +161,12 @@ class Presence:
             self._listeners.joined(name, user)
             if not room.others or user.subject not in room.elsewhere():
                 self._announce(name, room, Joined(user))
-        here.user = user
+        if not here.connections:
+            here.named = 0
+            if here.user != user:
+                self._announce(name, room, Renamed(user))
+        if not here.named:
+            here.user = user
         here.connections += 1
         room.connections += 1
         room.away.pop(user.subject, None)
@@ -206,8 +220,40 @@ class Presence:
                 self._announce(name, room, Joined(after[known_as]))
             for known_as in before.keys() - after.keys() - room.here.keys():
                 self._announce(name, room, Left(before[known_as]))
+            for known_as in after.keys() & before.keys() - room.here.keys():
+                if after[known_as] != before[known_as]:
+                    self._announce(name, room, Renamed(after[known_as]))
         self._note(name, room)
         self._forget(name, room)
+
+    def known(self, name: str, actor: Actor) -> Actor:
+        """Return *actor*, who is in the room, by the name that its user took meanwhile, if any."""
+        here = self._rooms[name].here[_user(actor).subject]
+        return structs.replace(actor, user=here.user) if here.named else actor
+
+    def rename(self, name: str, user: User, now: int) -> None:
+        """
+        Call a user otherwise in a room, at all processes.
+
+        @param now: in milliseconds since 1970.
+        """
+        room = self._rooms.get(name)
+        here = None if room is None else room.here.get(user.subject)
+        # This name is the newest, whatever the clocks of other processes say.
+        when = now if here is None else max(now, here.named + 1)
+        self.renamed(name, user, when)
+        self._relay.renamed(name, user, when)
+
+    def renamed(self, room: str, user: User, when: int) -> None:
+        there = self._rooms.get(room)
+        here = None if there is None else there.here.get(user.subject)
+        # Of users at other processes their shares tell.
+        if there is None or here is None or (when, user.name) <= (here.named, here.user.name):
+            return
+        here.user, here.named = user, when
+        told = self._announce(room, there, Renamed(user))
+        self._change(room, there)
+        self.follow(room, user, told)
 
     def typing(self, room: str, user: User) -> None:
         there = self._rooms.get(room)
@@ -256,13 +302,14 @@ class Presence:
         if room is not None:
             self._forget(name, room)
 
-    def _broadcast(self, name: str, frame: ServerFrame) -> None:
-        if self._shown(name):
+    def _broadcast(self, name: str, frame: ServerFrame) -> bool:
+        shown = self._shown(name)
+        if shown:
             self._hub.broadcast(name, frame)
+        return shown
 
-    def _announce(self, name: str, room: _Attendance, frame: Joined | Left) -> None:
-        if room.count() <= LARGE_ROOM:
-            self._broadcast(name, frame)
+    def _announce(self, name: str, room: _Attendance, frame: Joined | Left | Renamed) -> bool:
+        return room.count() <= LARGE_ROOM and self._broadcast(name, frame)
 
     def _change(self, name: str, room: _Attendance) -> None:
         """Schedule a share: something has changed in this process."""

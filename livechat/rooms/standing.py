@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import Interface
@@ -21,10 +22,11 @@ from zope.interface import Interface
 from livechat.errors import ChatError
 from livechat.identity.actor import Actor
 from livechat.identity.rights import EVERYWHERE, Right, Rights
+from livechat.protocol.messages import User
 from livechat.protocol.moderation import Restriction
 from livechat.protocol.names import fits
 from livechat.protocol.settings import RoomSettings
-from livechat.protocol.v1 import RoomChanged, ServerFrame
+from livechat.protocol.v1 import Renamed, RoomChanged, ServerFrame
 from livechat.rooms.hub import Hub
 from livechat.rooms.restrictions import names_of
 from livechat.rooms.rules import Rules
@@ -51,6 +53,9 @@ class IResident(Interface):
     def tell(frame: ServerFrame) -> None:
         """Send *frame*, if the client understands frames."""
 
+    def renamed(actor: Actor) -> None:
+        """Go on as *actor*, who has another name."""
+
 
 class Standing:
     """One connection's."""
@@ -72,6 +77,17 @@ class Standing:
         self._standings.entered(self)
         self._known = self._standings.found(self)
         self.check()
+
+    def renamed(self, user: User, *, tell: bool) -> None:
+        """
+        Go on as *user*, the same one with another name.
+
+        @param tell: the client is not told by the room.
+        """
+        self.actor = replace(self.actor, user=user)
+        self.resident.renamed(self.actor)
+        if tell:
+            self.resident.tell(Renamed(user))
 
     def end(self) -> None:
         """End: the connection is over.  No-op a second time."""

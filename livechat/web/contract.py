@@ -96,6 +96,7 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
     for name in ("SendRequest", *_TEXTS):
         _bound(schemas[name], chat)
     schemas["SendRequest"]["properties"]["room"]["anyOf"][0] |= ROOM
+    schemas["Rename"]["properties"]["name"] |= QUERY["name"][0]
     history = {"type": "array", "items": reference("Message")}
     schemas["ChatHistory"] = structure(chat_history=history) | {"description": "Oldest first."}
     schemas["Problem"]["properties"]["code"] |= codes(
@@ -138,6 +139,7 @@ def asyncapi(chat: Chat) -> Document:
     schemas["ErrorText"]["properties"]["code"] |= codes(_V1_FRAMES)
     for name in (*_TEXTS, "PlainSay"):
         _bound(schemas[name], chat)
+    schemas["Rename"]["properties"]["name"] |= QUERY["name"][0]
     return {
         "asyncapi": "3.0.0",
         "info": _info("As the server sees it: it receives what clients send.", chat),

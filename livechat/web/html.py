@@ -20,6 +20,7 @@ from livechat import metrics
 from livechat.errors import ChatError
 from livechat.http.response import Headers, Response, belonging
 from livechat.protocol.messages import User
+from livechat.web import files
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -70,6 +71,7 @@ class Templates:
             "date": _date,
             "tag": tag,
             "with": _with,
+            "static": _static,
         }
 
     def text(self, template: str, **values: Any) -> str:
@@ -144,6 +146,11 @@ def _utc(milliseconds: int) -> str:
 def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
     """The fields of a query: *given*, and *more*; without those that are empty."""
     return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
+
+
+def _static(name: str) -> str:
+    """The address of a static file that changes with its contents, so that browsers keep it."""
+    return f"/static/{files.read(folder('static')).newest[name]}"
 
 
 def tag(user: User) -> str:

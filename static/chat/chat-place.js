@@ -83,6 +83,7 @@ function optionsOf(get) {
     name: get("name") ?? undefined,
     lang: get("lang") ?? undefined,
     whole: has("page"),
+    called: (has("page") && get("called")) || undefined,
     addressed,
     theme: get("theme") ?? undefined,
     without: get("without") ?? undefined,

@@ -4,12 +4,29 @@
 const LONGEST_NAME = 40;
 
 export const JOIN = `
-  <form class="join">
-    <p class="error" id="error" role="alert" hidden></p>
-    <label for="name" data-t="join.name"></label>
-    <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" data-t-placeholder="join.hint">
-    <button data-t="join.enter"></button>
-  </form>`;
+  <div class="join">
+    <section class="about" part="about">
+      <h1 dir="auto"></h1>
+      <p class="hint unconfirmed" hidden></p>
+      <p class="facts" role="status"></p>
+      <div class="lately">
+        <ol class="last" data-t-aria-label="entrance.last" tabindex="0" hidden></ol>
+        <p class="hint silent" data-t="entrance.silent" hidden></p>
+      </div>
+    </section>
+    <form>
+      <p class="error" id="error" role="alert" hidden></p>
+      <label for="name" data-t="join.name"></label>
+      <input id="name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" data-t-placeholder="join.hint">
+      <button data-t="join.enter"></button>
+    </form>
+  </div>`;
+
+export const MISNAMED = `
+  <div class="join">
+    <p class="error" role="alert" data-t="entrance.fault"></p>
+    <p class="hint"></p>
+  </div>`;
 
 export const ROOM = `
   <section class="chat">
@@ -18,6 +35,7 @@ export const ROOM = `
       <button class="cases" type="button" hidden></button>
       <span class="count"></span>
       <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
+      <div class="unconfirmed" hidden><span></span> <button class="quiet" type="button" data-t="invite.keep"></button></div>
       <p class="topic" dir="auto" hidden></p>
       <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>
     </header>
@@ -42,6 +60,8 @@ export const ROOM = `
         <label class="check"><input type="checkbox" name="notification"><span data-t="calls.notification"></span></label>
         <p class="hint" role="alert"></p>
       </fieldset>
+      <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
+      <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>

@@ -17,12 +17,15 @@
 import { Calls } from "./chat-calls.js";
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
+import { STYLES } from "./chat-css.js";
 import { Days } from "./chat-days.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { Entrance, isNamed } from "./chat-entrance.js";
 import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
+import { Invitation } from "./chat-invite.js";
 import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
@@ -30,7 +33,7 @@ import { Names, isSame } from "./chat-names.js";
 import { Pace } from "./chat-pace.js";
 import { People } from "./chat-people.js";
 import { SaidBy } from "./chat-said.js";
-import { JOIN, ROOM } from "./chat-shapes.js";
+import { ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
@@ -47,6 +50,7 @@ import { fill, textsFor } from "./texts.js";
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
+ * @property {string} [called] what the link to the page calls the room
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
  * @property {string} [theme] `light` or `dark`; unless said, as the page's `color-scheme` says
@@ -58,24 +62,32 @@ import { fill, textsFor } from "./texts.js";
  * @property {(look: import("./chat-host.js").Look) => void} look changes the theme, and what is left out
  */
 
-const STYLES = ["livechat.css", "chat.css"];
 /** What a rem is in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
+
+/** @type {Record<string, Promise<CSSStyleSheet>>} made once for all chats of a page */
+const sheets = {};
 
 /**
  * Put the chat into an element, which has one at most: a chat that is there already ends.
  *
  * @param {HTMLElement} element
  * @param {Options} [options]
- * @returns {Promise<Mounted>} rejected where its style cannot be had
+ * @returns {Promise<Mounted>}
  */
 export async function mount(element, options = {}) {
   const host = new Host(element);
-  const names = options.launcher === undefined ? STYLES : [...STYLES, "launcher.css"];
+  const names = ["livechat.css", "chat.css", ...(options.launcher === undefined ? [] : ["launcher.css"])];
   const [t, ...styles] = await Promise.all([textsFor(element, options.lang, options.texts), ...names.map(style)]);
   if (host.isHere) {
-    const view = new View(t, host.open(t, styles, options), options, host);
-    host.onClose = () => view.close();
+    try {
+      const view = new View(t, host.open(t, styles, options), options, host);
+      host.onClose = () => view.close();
+    } catch (error) {
+      // What the page has in the element is shown again.
+      host.close();
+      throw error;
+    }
   }
   return { close: () => host.close(), look: (look) => host.look(look) };
 }
@@ -127,6 +139,7 @@ class View {
    * @param {boolean} wanted whether the visitor waits for that
    */
   #begin(wanted) {
+    if (!isNamed(this.#t, this.#frame, this.#options.room)) return;
     const { name = keptName(), token, addressed, credentials } = this.#options;
     const kept = addressed ? keptToken(this.#url) : undefined;
     if (kept) this.#enter(name, wanted, () => kept, true);
@@ -142,28 +155,17 @@ class View {
    * @param {string} [problem] with the one that was given
    */
   #ask(wanted, problem) {
-    this.#frame.replaceChildren(fill(this.#t, shape(JOIN)));
-    const input = find(this.#frame, "input", HTMLInputElement);
-    input.value = keptName() || (this.#options.name ?? "");
-    if (problem) {
-      const error = find(this.#frame, ".error");
-      error.textContent = problem;
-      error.hidden = false;
-      input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", "error");
-    }
-    if (wanted) input.focus();
-    // Several chats of a page ask once.
     const over = (this.#over = new AbortController());
-    onName((name) => this.#enter(name, false), over.signal);
-    find(this.#frame, "form").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name) return;
+    const entrance = new Entrance(this.#t, this.#frame, this.#url, this.#options, over.signal);
+    entrance.onRefused = (change) => this.#turnedAway(change, false, false);
+    entrance.onName = (name) => {
       over.abort();
       keepName(name);
       this.#enter(name, true);
-    });
+    };
+    // Several chats of a page ask once.
+    onName((name) => this.#enter(name, false), over.signal);
+    entrance.ask(wanted, problem);
   }
 
   /**
@@ -226,7 +228,7 @@ class View {
     const messages = new Messages(t, frame, chat, composer, memory, names, ignored, calls, over.signal);
     calls.jump = (seq) => void messages.jump(seq);
     new Pace(t, frame, chat, composer, over.signal);
-    const head = new Head(t, frame, chat.room, (seq) => messages.quote(seq));
+    const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -270,6 +272,8 @@ class View {
     messages.more = (line) => moderation.choices(line);
     new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
     new Days(this.#t, frame, chat, dialog, jump, tell, this.#over.signal);
+    const leave = () => (this.#leave(), location.assign(this.#url));
+    new Invitation(this.#t, frame, chat, this.#url, this.#options, { dialog, tell, leave });
   }
 
   /**
@@ -377,16 +381,13 @@ function banner(t, frame, { state, code, reason }, composer, nobody = false) {
 }
 
 /**
- * A style sheet of this server's.
+ * A style sheet, made by a script: a page's policy may forbid those of other origins.
  *
  * @param {string} name
  */
-async function style(name) {
-  // A page's policy may forbid other origins' sheets; what a script may fetch it may use.
-  const answer = await fetch(new URL(name, import.meta.url), { credentials: "omit" });
-  if (!answer.ok) throw new Error(`${name} cannot be had: ${answer.status}.`);
-  const text = await answer.text();
-  return new CSSStyleSheet().replace(text.replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`));
+function style(name) {
+  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 
 try {

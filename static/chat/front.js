@@ -1,7 +1,8 @@
-// The form that asks for a room.  The name stays in the browser, which asks for it once.
+// The front page: the name and the last rooms stay in the browser.
 
 import { keepName, keptName } from "./chat-memory.js";
-import { find } from "./dom.js";
+import { addressOf, forgetVisited, visited } from "./chat-visited.js";
+import { element, find } from "./dom.js";
 
 const name = find(document, "#name", HTMLInputElement);
 
@@ -9,3 +10,27 @@ find(document, "[data-named]").hidden = false;
 name.value = keptName();
 (name.value ? find(document, "#room") : name).focus();
 find(document, "[data-join]").addEventListener("submit", () => keepName(name.value.trim()));
+
+const rooms = find(document, "[data-visited]");
+
+function show() {
+  const found = visited();
+  rooms.hidden = !found.length;
+  find(rooms, "ul").replaceChildren(...found.map(item));
+}
+
+/** @param {import("./chat-visited.js").Visited} room */
+function item(room) {
+  const link = element("a", "", element("bdi", "", String(room.title || room.called || room.room)));
+  link.href = String(addressOf(new URL("../", import.meta.url), room));
+  return element("li", "", link);
+}
+
+show();
+// The page may come back as it was left.
+addEventListener("pageshow", show);
+find(rooms, "button").addEventListener("click", () => {
+  forgetVisited();
+  show();
+  find(document, "#room").focus();
+});

@@ -23,6 +23,21 @@ export default {
   "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
   "launcher.close": "Close the chat",
 
+  "entrance.people": { "one": "{count} person is here.", "other": "{count} people are here." },
+  "entrance.open": "Everybody who has the link can read along.",
+  "entrance.members": "Only members can read along.",
+  "entrance.last": "Said last",
+  "entrance.silent": "Nothing has been said here yet.",
+  "entrance.unconfirmed": "That is what the link calls the room {room}. Nobody has confirmed it.",
+  "entrance.fault": "This page asks for a room that cannot be. The fault is the page’s, not yours.",
+  "entrance.misnamed": "The page calls the room “{room}”.",
+
+  "invite.copy": "Copy the invitation",
+  "invite.copied": "The invitation is copied.",
+  "invite.link": "The invitation",
+  "invite.keep": "Keep this title",
+  "invite.leave": "Leave the room",
+
   "room.chat": "Chat in {room}",
   "room.messages": "Messages",
   "room.earlier": "Earlier messages",

@@ -16,6 +16,7 @@ const MANY = 100;
  */
 export function changed({ users, members }, { type, user, ...now }) {
   if (type === "presence") return { users: now.users, members: now.members ?? [] };
+  if (type === "renamed") return { users, members: members.map((each) => (isSame(each, user) ? user : each)) };
   const others = members.filter((each) => !isSame(each, user));
   // Where not all are listed, one who is not may be counted.
   const known = others.length < members.length || (type === "left" && members.length < users);
@@ -60,4 +61,13 @@ export function said({ type, reply_to: replyTo, ...rest }) {
  */
 export function inMs(name, seconds) {
   return seconds === undefined ? {} : { [name]: 1_000 * seconds };
+}
+
+/**
+ * A text that can be sent: half a surrogate pair could not be, and is none.
+ *
+ * @param {unknown} text
+ */
+export function whole(text) {
+  return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
 }

@@ -72,9 +72,15 @@ export class Address {
     this.base.search = this.base.hash = "";
     this.room = encodeURIComponent(room);
     this.key = key ?? keptKey(`livechat:key:${this.base.href}`);
-    this.visitor = [["client", this.key], ...(name ? [["name", name]] : [])];
+    this.name = name;
     this.tokens = tokens;
     this.credentials = /** @type {RequestCredentials} */ (cookies ? "include" : "omit");
+  }
+
+  /** Who is the visitor: by another name, perhaps, than on the last connection. */
+  get visitor() {
+    const { key: client, name } = this;
+    return Object.entries(name ? { client, name } : { client });
   }
 
   /** Under which name what waits to be sent is kept: it is for this room, and this visitor's. */

@@ -10,7 +10,7 @@
  *
  * Acts of moderators are sent at once, and once.
  *
- * @import { Ack, Act, Events, Queued, User } from "./livechat.js"
+ * @import { Ack, Act, Done, Events, Queued, User } from "./livechat.js"
  * @import { End, Link } from "./livechat-links.js"
  * @import { Action, Item, Outbox } from "./livechat-outbox.js"
  */
@@ -130,7 +130,7 @@ export class Sender {
    * Ask for what is not kept: it needs a connection now.
    *
    * @param {Act} action
-   * @returns {Promise<Ack>}
+   * @returns {Promise<Done>}
    */
   ask(action) {
     const asked = new Promise((resolve, reject) => {

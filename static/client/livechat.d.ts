@@ -111,6 +111,12 @@ export interface Chat extends EventTarget {
   editable(message: { user?: User; time: number }): boolean;
   /** Give up what is not sent yet. If it was on its way, it may be done all the same. */
   discard(nonce: string): void;
+  /**
+   * Take another name, as a guest, without leaving the room; the `name` that one has then is in the answer, and on
+   * later connections. Others, and one's other tabs, get `renamed`. Rejects as `act`: with `bad_message` (nobody may
+   * be called so), `forbidden` (your site says what its users are called) or `rate_limited` (five a minute).
+   */
+  rename(name: string): Promise<Done>;
   /** Tell the others that something is being written; as often as one likes. */
   typing(): void;
   /**
@@ -177,6 +183,8 @@ export interface Events {
   /** Somebody came or went. */
   presence: Presence;
   typing: Typing;
+  /** Somebody in the room, perhaps oneself in another tab, is called otherwise now; `presence` follows. */
+  renamed: Renamed;
   /** One's rights changed; comes after each `open`, too. */
   rights: Rights;
   /** The room's settings: before each `rights` of a new connection, and whenever they change. */
@@ -269,6 +277,7 @@ export type Act =
   | ({ type: "pardon"; everywhere?: boolean } & Whom)
   | ({ type: "retract"; seconds?: number } & Whom)
   | { type: "clear" }
+  | { type: "rename"; name: string }
   | { type: "room"; set: { [Name in keyof Settings]: Settings[Name] | null } };
 
 /** A user by its id; `guest` for one that is not `verified`. */
@@ -300,6 +309,8 @@ export interface Done {
   case?: string;
   /** Whether an address was restricted too, where that was asked for. */
   address?: boolean;
+  /** What one is called now, where another name was asked for. */
+  name?: string;
 }
 
 export interface Slow {
@@ -418,6 +429,11 @@ export interface Typing {
   user: User;
   /** Milliseconds for which that holds, unless it comes again. */
   ttl: number;
+}
+
+export interface Renamed {
+  /** With the new name. */
+  user: User;
 }
 
 /** Something that waits to be sent. */

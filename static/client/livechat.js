@@ -21,7 +21,7 @@
 import { Connection } from "./livechat-connection.js";
 import { Address } from "./livechat-links.js";
 import { Outbox } from "./livechat-outbox.js";
-import { changed, inMs, isSame, isSmallAgain, said } from "./livechat-frames.js";
+import { changed, inMs, isSame, isSmallAgain, said, whole } from "./livechat-frames.js";
 import { ChatError, Sender } from "./livechat-sender.js";
 import { Tokens } from "./livechat-token.js";
 
@@ -174,6 +174,13 @@ class Room extends EventTarget {
     this.#sender.discard(nonce);
   }
 
+  /** @param {string} name */
+  async rename(name) {
+    const done = await this.act({ type: "rename", name });
+    this.#renamed({ type: "renamed", user: { ...this.user, name: done.name } });
+    return done;
+  }
+
   typing() {
     const now = performance.now();
     if (this.state !== "open" || !this.can.has("send") || now - this.#typed < TYPING) return;
@@ -257,6 +264,8 @@ class Room extends EventTarget {
       case "joined":
       case "left":
         return this.#present(frame);
+      case "renamed":
+        return this.#renamed(frame);
       case "typing":
         return this.#emit("typing", { user: frame.user, ttl: frame.ttl });
       case "ack":
@@ -371,19 +380,21 @@ class Room extends EventTarget {
   }
 
   /** @param {any} frame */
+  #renamed(frame) {
+    const { user } = frame;
+    if (isSame(user, this.user)) {
+      this.user = user;
+      this.#address.name = user.name;
+    }
+    this.#emit("renamed", { user });
+    this.#present(frame);
+  }
+
+  /** @param {any} frame */
   #present(frame) {
     const before = this.presence;
     this.presence = changed(before, frame);
     if (isSmallAgain(before, frame)) this.#connection.ask({ type: "presence" });
     this.#emit("presence", this.presence);
   }
-}
-
-/**
- * A text that can be sent: half a surrogate pair could not be, and is none.
- *
- * @param {unknown} text
- */
-function whole(text) {
-  return String(text).replace(/\p{Surrogate}/gu, "\ufffd");
 }

@@ -34,6 +34,7 @@ def test_nobody_else() -> None:
     assert result(registry.secret()) == b"secret"
     relay.share("r", Share())
     relay.typing("r", User("1", "Ann"))
+    relay.renamed("r", User("1", "Ann"), 1)
 
 
 class Keeping:

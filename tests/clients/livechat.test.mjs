@@ -234,6 +234,37 @@ describe("livechat.js", { concurrency: 6, timeout: 110_000 }, () => {
     await assert.rejects(ann.history(), { code: "unavailable" });
   });
 
+  it("takes another name, in all tabs, and keeps it", async (t) => {
+    const daemon = await Daemon.start(t);
+    const key = "k".repeat(16);
+    const ann = join(t, daemon.url, { name: "Ann", key });
+    const tab = join(t, daemon.url, { name: "Ann", key, transports: ["events"] });
+    const bob = join(t, daemon.url, { name: "Bob" });
+    await Promise.all([ann, tab, bob].map(open));
+    await until(bob, () => bob.presence.users === 2 && bob.presence.members.length === 2);
+    assert.equal((await ann.rename("Amy")).name, "Amy");
+    assert.equal(ann.user.name, "Amy");
+    await until(bob, () => bob.all("renamed").length === 1);
+    assert.deepEqual(bob.all("renamed"), [{ user: ann.user }]);
+    assert.deepEqual(bob.presence.members.map(({ name }) => name).sort(), ["Amy", "Bob"]);
+    await until(tab, () => tab.user.name === "Amy");
+    // Without a WebSocket, too; in place of a reserved name there is another one.
+    const { name } = await tab.rename("Operator");
+    assert.match(name, /^guest-/);
+    await tab.send("hi");
+    await until(bob, () => bob.texts().length === 1);
+    assert.equal(bob.all("message")[0].user.name, name);
+    await until(ann, () => ann.user.name === name);
+    await assert.rejects(ann.rename("A\nB"), { code: "bad_message" });
+    assert.equal(ann.user.name, name);
+    // On the next connection as well.
+    tab.close();
+    await daemon.stop();
+    await daemon.serve();
+    await until(ann, () => ann.state === "open");
+    assert.equal(ann.user.name, name);
+  });
+
   it("tells that one is typing, not too often", async (t) => {
     const daemon = await Daemon.start(t);
     const ann = join(t, daemon.url, { name: "Ann" });

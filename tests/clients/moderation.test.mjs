@@ -68,30 +68,6 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     assert.deepEqual(ann.outbox, []);
   });
 
-  it("does not wait in slow mode for ever", async (t) => {
-    let asked = 0;
-    const script = await answering(t, ({ message }) =>
-      message === "never" ? (asked++, error("slow_mode", { retry_ms: 1 })) : ack(1),
-    );
-    const ann = join(t, script.url);
-    const never = assert.rejects(ann.send("never"), { code: "slow_mode", retryMs: 1 });
-    const after = ann.send("after");
-    await Promise.all([never, after]);
-    assert.equal(asked, 11);
-  });
-
-  it("does not wait any longer once the room has other settings", async (t) => {
-    let asked = 0;
-    const script = await answering(t, (_, socket) => {
-      if (asked++) return ack(1);
-      say(socket, error("unavailable"));
-      setTimeout(() => say(socket, { type: "room", settings: {} }), 50);
-      return error("slow_mode", { retry_ms: 3_600_000 });
-    });
-    await join(t, script.url).send("x");
-    assert.equal(asked, 2);
-  });
-
   it("lets others pass a message that waits for a review, until it is approved", async (t) => {
     let wire;
     const script = await answering(t, ({ message }, socket) => {
@@ -135,22 +111,6 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     await assert.rejects(held, { code: "discarded" });
     assert.deepEqual(ann.outbox, []);
   });
-
-  for (const code of ["muted", "banned", "rejected"]) {
-    it(`gives up what is ${code}, and all that waits behind it`, async (t) => {
-      const heard = [];
-      const script = await answering(t, ({ message }) => {
-        heard.push(message);
-        return error(code, { retry_ms: code === "rejected" ? undefined : 600_000, reason: "\u202espam" });
-      });
-      const ann = join(t, script.url);
-      const texts = Array.from({ length: 20 }, (_, at) => String(at));
-      const problem = { code, reason: "\u202espam", message: `It is ${code}.` };
-      await Promise.all(texts.map((each) => assert.rejects(ann.send(each), problem)));
-      assert.deepEqual(heard, texts);
-      assert.deepEqual(ann.outbox, []);
-    });
-  }
 
   it("acts at once, and tells all of the answer", async (t) => {
     const heard = [];
@@ -211,18 +171,6 @@ describe("livechat.js in a moderated room", { concurrency: 16, timeout: 60_000 }
     ]);
     assert.deepEqual(ann.all("moderated"), [{ action: frames[1].action, by: frames[1].by, time: 1 }]);
   });
-
-  for (const [code, reason] of [[4403, "You are banned: raid"], [4404, "This room is closed."]]) {
-    it(`does not come back after ${code}`, async (t) => {
-      const script = await Script.run(t, (socket) => {
-        greet(socket);
-        socket.close(code, reason);
-      });
-      const ann = join(t, script.url);
-      await until(ann, () => ann.state === "closed");
-      assert.deepEqual(ann.all("state").at(-1), { state: "closed", code, reason });
-    });
-  }
 
   const events = { transports: ["events"] };
   for (const [known, status, code] of [["banned", 403, 4403], ["room_closed", 404, 4404]]) {

@@ -23,6 +23,26 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(pings, [0, 0, 0]);
   });
 
+  it("keeps its name where another one is refused, or the server knows no other", async (t) => {
+    const codes = ["rate_limited", "unknown_type"];
+    const script = await Script.run(t, (socket) => {
+      greet(socket);
+      socket.on("message", (data) => {
+        const { type, nonce } = JSON.parse(data);
+        if (type !== "rename") return;
+        const error = { code: codes.shift(), detail: "No.", retry_ms: 12_000 };
+        socket.send(JSON.stringify({ type: "error", error, nonce }));
+      });
+    });
+    const ann = join(t, script.url, { name: "Ann" });
+    await open(ann);
+    await assert.rejects(ann.rename("Amy"), { code: "rate_limited", retryMs: 12_000 });
+    await assert.rejects(ann.rename("Amy"), { code: "unknown_type" });
+    assert.equal(ann.user.name, "Ann");
+    ann.close();
+    await assert.rejects(ann.rename("Amy"), { code: "unavailable" });
+  });
+
   it("sends again what got no answer in time", async (t) => {
     const nonces = [];
     const script = await Script.run(t, (socket, count) => {
@@ -43,45 +63,6 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.equal(nonces[0], nonces[1]);
     assert.notEqual(nonces[1], nonces[2]);
   });
-
-  for (const [code, reason, expected] of [
-    [4400, "no such room", { state: "closed", reason: "no such room" }],
-    [4401, "", { state: "closed" }],
-    [4403, "", { state: "closed" }],
-    [4499, "", { state: "closed" }],
-    [4100, "expired", { state: "closed" }],
-    [1000, "", { state: "waiting", least: 0, most: 1_000 }],
-    [1002, "", { state: "waiting", least: 0, most: 1_000 }],
-    [1008, "", { state: "waiting", least: 10_000, most: 11_000 }],
-    [1012, "", { state: "waiting", least: 0, most: 1_000 }],
-    [1013, "retry_ms=3000 away", { state: "waiting", reason: "away", least: 3_000, most: 4_000 }],
-    [1013, "retry_ms=99999999999", { state: "waiting", least: 3_600_000, most: 3_601_000 }],
-    [4001, "", { state: "waiting", least: 0, most: 1_000 }],
-    [4008, "", { state: "waiting", least: 0, most: 1_000 }],
-    [4200, "", { state: "waiting", least: 10_000, most: 11_000 }],
-    [4201, "retry_ms=20 x", { state: "waiting", reason: "x", least: 20, most: 1_020 }],
-    [4300, "", { state: "waiting", least: 0, most: 1_000 }],
-  ]) {
-    // One that goes without hello was none of ours.
-    for (const greeted of code === 1000 ? [true] : [true, false]) {
-      it(`knows what ${code} "${reason}" means, ${greeted ? "after" : "before"} hello`, async (t) => {
-        const script = await Script.run(t, (socket) => {
-          if (greeted) greet(socket);
-          socket.close(code, reason);
-        });
-        const ann = join(t, script.url);
-        await until(ann, () => ann.all("state").some(({ code }) => code));
-        const found = ann.all("state").find(({ code }) => code);
-        assert.deepEqual([found.state, found.code], [expected.state, code]);
-        if (expected.reason !== undefined) assert.equal(found.reason, expected.reason);
-        if (found.state === "waiting") {
-          assert.ok(expected.least <= found.retryMs && found.retryMs <= expected.most, found.retryMs);
-        }
-        // The server said something, so there is no reason to try another way.
-        assert.equal(ann.transport, "websocket");
-      });
-    }
-  }
 
   it("comes back exactly when a server that goes wants it to", async (t) => {
     const script = await Script.run(t, (socket, count) => {
@@ -118,51 +99,6 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
       // Of twenty one is in each half, but for one time in a million.
       assert.ok(Math.max(...waits) > longest / 2 && Math.min(...waits) < longest / 2);
     }
-  });
-
-  it("says where it was, and passes over what it knows", async (t) => {
-    const say = (socket, seq) =>
-      socket.send(JSON.stringify({ type: "message", message: String(seq), seq, time: 1 }));
-    const script = await Script.run(t, (socket, count) => {
-      greet(socket, { seq: 5 });
-      if (count === 0) {
-        say(socket, 6);
-        say(socket, 7);
-        socket.close(1012);
-      } else {
-        socket.send('{"type":"resumed","complete":true,"from":8,"to":8}');
-        for (const seq of [7, 8, 8, 9]) say(socket, seq);
-      }
-    });
-    const ann = join(t, script.url, { name: "Ann & Bob", key: "k".repeat(16), room: "r~" });
-    await until(ann, () => ann.texts().length === 4);
-    assert.deepEqual(ann.texts(), ["6", "7", "8", "9"]);
-    const [first, second] = script.asked.map(({ pathname, searchParams }) => [
-      pathname,
-      Object.fromEntries(searchParams),
-    ]);
-    assert.deepEqual(first, ["/ws/chat/r~/", { client: "k".repeat(16), name: "Ann & Bob" }]);
-    assert.deepEqual(second[1], { ...first[1], since: "e:7" });
-  });
-
-  it("sends again what was refused for a while, and nothing before it", async (t) => {
-    const heard = [];
-    const script = await Script.run(t, (socket) => {
-      greet(socket);
-      socket.on("message", (data) => {
-        const { type, nonce, message } = JSON.parse(data);
-        if (type !== "message") return;
-        heard.push(message);
-        const refused = { code: "unavailable", detail: "x", ...(heard.length < 3 && { retry_ms: 30 }) };
-        if (heard.length < 4) socket.send(JSON.stringify({ type: "error", nonce, error: refused }));
-        else socket.send(JSON.stringify({ type: "ack", nonce, seq: 1, time: 1 }));
-      });
-    });
-    const ann = join(t, script.url);
-    const [first, second] = [ann.send("first"), ann.send("second")];
-    await assert.rejects(first, { code: "unavailable" });
-    await second;
-    assert.deepEqual(heard, ["first", "first", "first", "second"]);
   });
 
   it("keeps count of who is there", async (t) => {
@@ -284,33 +220,6 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(ann.all("state").at(-1), { state: "closed", code: 4400, reason: "No." });
   });
 
-  for (const [what, data] of [["a hole", '{"type":"message","message":"3","seq":3,"time":1}'], ["garbage", "garbage"]]) {
-    it(`asks anew after ${what}`, async (t) => {
-      const script = await Script.run(t, (socket, count) => {
-        greet(socket);
-        if (count) socket.send('{"type":"resumed","complete":true,"from":1,"to":1}');
-        socket.send('{"type":"message","message":"1","seq":1,"time":1}');
-        socket.send(count ? '{"type":"message","message":"2","seq":2,"time":1}' : data);
-      });
-      const ann = join(t, script.url);
-      await until(ann, () => ann.texts().length === 2);
-      assert.deepEqual(ann.texts(), ["1", "2"]);
-      assert.equal(script.asked[1].searchParams.get("since"), "e:1");
-    });
-  }
-
-  it("takes what a room has that began anew, also where its numbers are known", async (t) => {
-    const script = await Script.run(t, (socket) => {
-      greet(socket, { seq: 500 });
-      socket.send('{"type":"resumed","complete":false,"reason":"epoch","epoch":"e","to":250}');
-      for (const seq of [249, 250, 250]) socket.send(JSON.stringify({ type: "message", message: `${seq}`, seq, time: 1 }));
-    });
-    const ann = join(t, script.url);
-    await until(ann, () => ann.texts().length === 2);
-    assert.deepEqual(ann.texts(), ["249", "250"]);
-    assert.deepEqual(ann.place, { epoch: "e", seq: 250 });
-  });
-
   it("can be left, and sent by, from whatever it tells", async (t) => {
     const script = await Script.run(t, (socket) => greet(socket));
     for (const state of ["connecting", "open", "waiting"]) {
@@ -405,19 +314,6 @@ describe("livechat.js, and messages that change", { concurrency: 16, timeout: 11
       assert.equal(ann.all("state").at(-1).state, "open");
     });
   }
-
-  it("resumes behind an event, and hears none twice", async (t) => {
-    const script = await Script.run(t, (socket, count) => {
-      greet(socket, { seq: 1 });
-      if (count) socket.send('{"type":"resumed","complete":true,"from":3,"to":3}');
-      for (const seq of count ? [2, 3] : [2]) socket.send(event(seq, "edited", { ref: 1, text: `${seq}` }));
-      if (!count) socket.close(1012);
-    });
-    const ann = join(t, script.url);
-    await until(ann, () => ann.all("edited").length === 2);
-    assert.deepEqual(ann.all("edited").map(({ text }) => text), ["2", "3"]);
-    assert.equal(script.asked[1].searchParams.get("since"), "e:2");
-  });
 
   it("edits and takes back under one nonce until it has an answer, in order", async (t) => {
     const heard = [];

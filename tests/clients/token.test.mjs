@@ -220,27 +220,6 @@ describe("livechat.js, with tokens", { concurrency: 24, timeout: 110_000 }, () =
     assert.deepEqual(ann.all("state").at(-1), { state: "closed", code: 4100, reason: "Over." });
   });
 
-  it("sends again with another token what came too late with the last", async (t) => {
-    const nonces = [];
-    const script = await Script.run(t, (socket, count) => {
-      greet(socket);
-      if (count) tell(socket, { type: "resumed", complete: true, from: 1, to: 0 });
-      socket.on("message", (data) => {
-        const { type, nonce } = JSON.parse(data);
-        if (type !== "message") return;
-        nonces.push(nonce);
-        if (count) tell(socket, { type: "ack", nonce, seq: 1, time: 1 });
-        else tell(socket, { type: "error", nonce, error: { code: "token_expired", detail: "Over." } });
-      });
-    });
-    const token = source(jwt(), jwt());
-    const ann = join(t, script.url, { ...only, token });
-    assert.deepEqual(await ann.send("hi"), { seq: 1, time: 1 });
-    assert.equal(nonces.length, 2);
-    assert.equal(nonces[0], nonces[1]);
-    assert.equal(token.calls, 2);
-  });
-
   it("asks again with another token for a page of history, and once only", async (t) => {
     const seen = [];
     const script = await Script.run(t, (socket) => greet(socket), ({ headers, url }, answer) => {

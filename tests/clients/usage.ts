@@ -43,6 +43,8 @@ chat.addEventListener("settings", ({ detail: { title, pinned } }) => console.log
 chat.addEventListener("slow", ({ detail: { retryMs } }) => console.log(retryMs.toFixed()));
 chat.addEventListener("case", ({ detail }) => detail.state === "rejected" && console.log(detail.reason?.trim()));
 chat.addEventListener("moderated", ({ detail: { action, by } }) => console.log(action.type.trim(), by.name));
+console.log((await chat.rename("Amy")).name?.trim(), chat.user?.name.trim());
+chat.addEventListener("renamed", ({ detail: { user } }) => console.log(user.id.trim(), user.name.trim()));
 if (chat.restriction?.kind === "mute") console.log(chat.restriction.until?.toFixed());
 
 // @ts-expect-error: there is no such act
@@ -53,6 +55,8 @@ chat.send(1);
 chat.outbox[0].message.trim();
 // @ts-expect-error: a string is no number
 chat.retract("1");
+// @ts-expect-error: a name is a text
+chat.rename(7);
 // @ts-expect-error: there is no such way
 connect("/", { transports: ["telegraph"] });
 // @ts-expect-error: a token is asked for each time, and is no text that is given once

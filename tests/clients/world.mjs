@@ -254,7 +254,7 @@ export class FakeStorage {
 /** What a chat tells, but for errors. */
 const TOLD = [
   "state", "message", "edited", "retracted", "gap", "presence", "typing", "rights", "outbox", "refused", "settings", "slow",
-  "case", "moderated",
+  "case", "moderated", "renamed",
 ];
 
 /** Join a room, and keep what happens there. */

@@ -16,11 +16,11 @@ from tests.live.forking import forks_on_demand
 CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
 TESTS = (
-    "livechat.test.mjs", "scripted.test.mjs", "token.test.mjs", "moderation.test.mjs",
-    "reading.test.mjs",
+    "livechat.test.mjs", "scripted.test.mjs", "scenarios.test.mjs", "token.test.mjs",
+    "moderation.test.mjs", "reading.test.mjs",
 )  # fmt: skip
 #: Bytes that it may have when it is minified and compressed.
-LARGEST = 10_496
+LARGEST = 10_624
 
 
 def test_in_node() -> None:

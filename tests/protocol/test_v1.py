@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol import v1 as frames
-from livechat.protocol.actions import Retract, Revoke, Reword, Say
+from livechat.protocol.actions import Rename, Retract, Revoke, Reword, Say
 from livechat.protocol.decoding import decode_frame
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.messages import Message, User
@@ -46,6 +46,7 @@ UNDERSTOOD = [
     ({"type": "presence"}, frames.AskPresence()),
     ({"type": "typing"}, frames.Type()),
     ({"type": "ping"}, frames.Ping()),
+    ({"type": "rename", "name": "Ann", "nonce": "n"}, Rename("Ann", "n")),
 ]
 
 HOSTILE: list[tuple[Any, Kind]] = [
@@ -82,6 +83,9 @@ HOSTILE: list[tuple[Any, Kind]] = [
     ({"type": "resume", "epoch": "k" * 65, "seq": 1}, Kind.BAD_MESSAGE),
     ({"type": "history", "before": -1}, Kind.BAD_MESSAGE),
     ({"type": "history", "limit": "all"}, Kind.BAD_MESSAGE),
+    ({"type": "rename"}, Kind.BAD_MESSAGE),
+    ({"type": "rename", "name": None}, Kind.BAD_MESSAGE),
+    (b'{"type":"rename","name":"\\ud800"}', Kind.BAD_JSON),
 ]
 
 

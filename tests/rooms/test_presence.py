@@ -36,12 +36,16 @@ class Elsewhere:
     def __init__(self) -> None:
         self.shares: list[tuple[str, Share]] = []
         self.typed: list[tuple[str, str]] = []
+        self.names: list[tuple[str, str, int]] = []
 
     def share(self, room: str, share: Share) -> None:
         self.shares.append((room, share))
 
     def typing(self, room: str, user: User) -> None:
         self.typed.append((room, user.name))
+
+    def renamed(self, room: str, user: User, when: int) -> None:
+        self.names.append((room, user.name, when))
 
 
 class Scene:
@@ -175,6 +179,38 @@ def test_typing(scene: Scene) -> None:
     scene.presence.typing("r", user(BOB))
     assert scene.heard() == [("typing", "Ann"), ("typing", "Bob")]
     assert scene.elsewhere.typed == [("r", "Ann")]
+
+
+def test_a_name_from_elsewhere(scene: Scene) -> None:
+    """At two processes a guest has the newest name, in whichever order they hear of names."""
+    scene.presence.enter("r", ANN)
+    followed: list[tuple[str, str, bool]] = []
+    scene.presence.follow = lambda room, user, told: followed.append((room, user.name, told))
+    scene.heard()
+    scene.presence.rename("r", structs.replace(user(ANN), name="Bea"), 20)
+    scene.presence.renamed("r", structs.replace(user(ANN), name="Ada"), 10)
+    assert scene.heard() == [("renamed", "Bea")]
+    scene.presence.renamed("r", structs.replace(user(ANN), name="Cat"), 30)
+    # Clocks differ: this one is behind, and the name is the newest all the same.
+    scene.presence.rename("r", structs.replace(user(ANN), name="Dot"), 20)
+    assert scene.heard() == [("renamed", "Cat"), ("renamed", "Dot")]
+    assert scene.elsewhere.names == [("r", "Bea", 20), ("r", "Dot", 31)]
+    assert followed == [("r", "Bea", True), ("r", "Cat", True), ("r", "Dot", True)]
+    assert user(scene.presence.known("r", ANN)).name == "Dot"
+    scene.clock.advance(PUBLISH_EVERY)
+    assert [each.name for each in scene.elsewhere.shares[-1][1].users] == ["Dot"]
+
+
+def test_a_name_at_two_other_processes(scene: Scene) -> None:
+    """The members are told once of a user who is not here, by the shares of other processes."""
+    scene.presence.present("r", [share(BOB), share(BOB)])
+    scene.heard()
+    rob = structs.replace(BOB, user=structs.replace(user(BOB), name="Rob"))
+    scene.presence.renamed("r", user(rob), 10)
+    scene.presence.present("r", [share(BOB), share(rob)])
+    scene.presence.present("r", [share(rob), share(rob)])
+    scene.presence.renamed("other", user(rob), 10)
+    assert scene.heard() == [("renamed", "Rob")]
 
 
 def test_a_large_room_becomes_small(scene: Scene) -> None:

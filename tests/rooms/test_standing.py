@@ -45,6 +45,9 @@ class Resident:
     def tell(self, frame: ServerFrame) -> None:
         """Nothing is told in these tests."""
 
+    def renamed(self, actor: Actor) -> None:
+        """Nobody is renamed in these tests."""
+
 
 class Rooms:
     """Stands for the hub."""

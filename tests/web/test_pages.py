@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from livechat.web import files
 from livechat.web.html import folder
-from livechat.web.pages import _files
 from tests.support import Port
 
 
@@ -33,7 +32,8 @@ def test_strict_policy(port: Port, path: str) -> None:
     assert "unsafe" not in policy
     page = answer.body.decode()
     assert "style=" not in page
-    assert re.findall(r"<script(?! type=\"module\" src=\"/static/\w+\.js\"></script>)", page) == []
+    script = r'<script(?! type="module" src="/static/\w+\.[\w-]{8}\.js"></script>)'
+    assert re.findall(script, page) == []
     loaded = re.findall(r'(?:href|src)="([^"]+)"', page)
     assert loaded
     for link in loaded:
@@ -56,30 +56,12 @@ def test_finding_a_room_twice(port: Port) -> None:
     assert port.ask("GET", "/rooms/?room=a&room=b").status == 400
 
 
-def test_s_10_links_and_directories(tmp_path: Path) -> None:
-    """Of a directory its files are served: nothing else, and nothing from elsewhere."""
-    (tmp_path / "secret").write_text("secret")
-    static = tmp_path / "static" / "chat"
-    (static / "more").mkdir(parents=True)
-    (static / "a.css").write_text("a")
-    (static / "b.css").symlink_to("a.css")
-    (static / "c.css").symlink_to(tmp_path / "secret")
-    (static / "d.css").symlink_to("nothing")
-    assert sorted(_files(static.parent)) == ["a.css", "b.css"]
-
-
-def test_no_file_name_twice() -> None:
-    """Addresses of files are flat, so a name is in one folder only; none is beside the folders."""
-    static = folder("static")
-    names = [path.name for path in static.rglob("*") if path.is_file()]
-    assert sorted(names) == sorted(_files(static))
-
-
 def test_static_files(port: Port) -> None:
     """Each file is served with its type, to any page, and not again to who has it."""
-    for path in folder("static").glob("*/*"):
-        answer = port.ask("GET", f"/static/{path.name}", Origin="https://other.example")
-        assert answer.body == path.read_bytes()
+    served = files.read(folder("static"))
+    for name in [*(path.name for path in folder("static").glob("*/*")), *served.named]:
+        answer = port.ask("GET", f"/static/{name}", Origin="https://other.example")
+        assert answer.body == served.named[name].plain.body
         assert answer.headers["content-type"] in {
             "text/css; charset=utf-8",
             "text/javascript; charset=utf-8",
@@ -89,9 +71,41 @@ def test_static_files(port: Port) -> None:
         }
         assert answer.headers["access-control-allow-origin"] == "*"
         tag = answer.headers["etag"]
-        known = port.ask("GET", f"/static/{path.name}", If_None_Match=tag)
+        known = port.ask("GET", f"/static/{name}", If_None_Match=tag)
         assert (known.status, "content-length" in known.headers) == (304, False)
-        assert port.ask("GET", f"/static/{path.name}", If_None_Match='"x"').status == 200
+        assert port.ask("GET", f"/static/{name}", If_None_Match='"x"').status == 200
+
+
+def test_kept_for_ever(port: Port) -> None:
+    """A name with a digest is kept without asking; all that pages name have one."""
+    for path in ("/", "/rooms/r/", "/rooms/", "/developers/"):
+        page = port.ask("GET", path).body.decode()
+        own = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+        assert len(own) >= 4
+        for address in own:
+            caching = port.ask("GET", address).headers["cache-control"]
+            assert caching == "public, max-age=31536000, immutable", address
+
+
+@pytest.mark.parametrize("name", ["embed.js", "chat.js", "livechat.js", "livechat.css"])
+def test_old_addresses(port: Port, name: str) -> None:
+    """Addresses in other sites' pages go on working, and are checked each time."""
+    answer = port.ask("GET", f"/static/{name}")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+def test_of_another_version(port: Port) -> None:
+    """A digest of another version leads to the file as it is, which nobody keeps under it."""
+    answer = port.ask("GET", "/static/livechat.AAAAAAAA.css")
+    assert answer.body == port.ask("GET", "/static/livechat.css").body
+    assert answer.headers["cache-control"] == "no-cache"
+    for name in (
+        "livechat.AAAAAAAA",
+        "livechat.AAAAAAAAA.css",
+        "nothing.AAAAAAAA.css",
+        "..AAAAAAAA.js",
+    ):
+        assert port.ask("GET", f"/static/{name}").status == 404, name
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,7 @@ def test_static_files(port: Port) -> None:
 )
 def test_compressed(port: Port, accepted: str, compressed: bool) -> None:
     """Who takes gzip gets it, with a tag of its own; others do not."""
-    target, path = "/static/livechat.js", folder("static") / "client" / "livechat.js"
+    target, path = "/static/livechat.css", folder("static") / "chat" / "livechat.css"
     answer = port.ask("GET", target, Accept_Encoding=accepted)
     body = gzip.decompress(answer.body) if compressed else answer.body
     assert body == path.read_bytes()

@@ -30,7 +30,7 @@ def sets(port: Port, room: str, **given: Any) -> None:
 
 
 def words_of(answer: Answer) -> str | None:
-    found = re.search(r'data-title="([^"]*)"', answer.body.decode())
+    found = re.search(r'data-called="([^"]*)"', answer.body.decode())
     return None if found is None else html.unescape(found[1])
 
 

@@ -58,7 +58,7 @@ from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
 from livechat.backends.redis.map_store import CHANGE, RESTORE
 from livechat.backends.redis.maps import Maps
 from livechat.backends.redis.messages import RedisMessageLog
-from livechat.backends.redis.presence import PRESENCE, SHARE, TYPING, PresenceRelay
+from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
@@ -324,7 +324,7 @@ class RedisBackend:
             self._controlled(payload)
             return
         try:
-            if payload.partition(b" ")[0] in (SHARE, TYPING):
+            if payload.partition(b" ")[0] in NEWS:
                 self.presence.hear(self._keys.room(channel), payload)
                 return
             generation, entry = published_entry(payload)

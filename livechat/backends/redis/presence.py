@@ -36,9 +36,11 @@ SHARE_LASTS: Final = 75
 #: Seconds for which a room in which nothing was said keeps its numbering's word after its
 #: last member has left.
 WORD_LASTS: Final = 86_400
-#: What begins what is told of shares, and of those who write, on a room's channel.
+#: What begins news of shares, of users who write, and of guests' new names, on a room's channel.
 SHARE: Final = b"company"
 TYPING: Final = b"typing"
+RENAMED: Final = b"renamed"
+NEWS: Final = frozenset({SHARE, TYPING, RENAMED})
 
 _decoder: Final = msgspec.msgpack.Decoder(Share)
 
@@ -100,8 +102,15 @@ class PresenceRelay:
 
     def typing(self, room: str, user: User) -> None:
         """As `livechat.interfaces.IPresenceRelay.typing`."""
+        self._publish(room, b"%b %b %b" % (TYPING, self._process, user_to_bytes(user)))
+
+    def renamed(self, room: str, user: User, when: int) -> None:
+        """As `livechat.interfaces.IPresenceRelay.renamed`."""
+        told = b"%b %b %d %b" % (RENAMED, self._process, when, user_to_bytes(user))
+        self._publish(room, told)
+
+    def _publish(self, room: str, payload: bytes) -> None:
         if self._usable():
-            payload = b"%b %b %b" % (TYPING, self._process, user_to_bytes(user))
             channel = self._keys.channel(room)
             self._connection.command(b"PUBLISH", channel, payload).addErrback(_lost)
 
@@ -128,7 +137,7 @@ class PresenceRelay:
 
     def hear(self, room: str, payload: bytes) -> None:
         """
-        A process says who is there, or that somebody writes.
+        A process says who is there, that somebody writes, or that a guest has another name.
 
         @raise ValueError: it says something else.
         """
@@ -136,10 +145,10 @@ class PresenceRelay:
         if process == self._process or self._sink is None:
             return
         if what == TYPING:
-            user = user_of_bytes(value)
-            if user is None:
-                raise ValueError("nobody writes")
-            self._sink.typing(room, user)
+            self._sink.typing(room, _user(value))
+        elif what == RENAMED:
+            when, _, renamed = value.partition(b" ")
+            self._sink.renamed(room, _user(renamed), int(when))
         elif room in self._others:
             self._update(self._others[room], process, value)
             self.tell(room)
@@ -178,6 +187,18 @@ class PresenceRelay:
         """Tell the sink who is in a room that is listened to."""
         if self._sink is not None:
             self._sink.present(room, tuple(self._others.get(room, {}).values()))
+
+
+def _user(value: bytes) -> User:
+    """
+    Read the user that news are about.
+
+    @raise ValueError: there is none.
+    """
+    user = user_of_bytes(value)
+    if user is None:
+        raise ValueError("nobody is named")
+    return user
 
 
 def _lost(failure: Failure) -> None:

@@ -107,6 +107,9 @@ class _ShardedPresenceRelay:
     def typing(self, room: str, user: User) -> None:
         self._of(room).typing(room, user)
 
+    def renamed(self, room: str, user: User, when: int) -> None:
+        self._of(room).renamed(room, user, when)
+
 
 @implementer(IProcessRegistry)
 class _ShardedProcessRegistry:

@@ -24,12 +24,16 @@ class Listener:
     def __init__(self) -> None:
         self.shares: dict[str, list[Share]] = {}
         self.typed: list[tuple[str, User]] = []
+        self.names: list[tuple[str, User, int]] = []
 
     def present(self, room: str, shares: Sequence[Share]) -> None:
         self.shares[room] = list(shares)
 
     def typing(self, room: str, user: User) -> None:
         self.typed.append((room, user))
+
+    def renamed(self, room: str, user: User, when: int) -> None:
+        self.names.append((room, user, when))
 
 
 class PresenceRelayTest(ProcessesTest):
@@ -74,6 +78,14 @@ class PresenceRelayTest(ProcessesTest):
         await until(lambda: self.listener.typed)
         assert self.listener.typed == [("r", User("1", "Ann Lee"))]
         assert (await self.here.backend.messages.read("r", 0, 10)).position.seq == 0
+
+    async def test_renamed(self) -> None:
+        """A guest's new name is told to the other process, and to itself not."""
+        there = self.listens(self.there)
+        self.there.backend.presence.renamed("r", User("1", "Ann Lee"), 1_790_000_000_123)
+        await until(lambda: self.listener.names)
+        assert self.listener.names == [("r", User("1", "Ann Lee"), 1_790_000_000_123)]
+        assert there.names == []
 
     async def test_killed(self) -> None:
         """The people of a process that was killed are gone when its lease ends."""
@@ -165,6 +177,9 @@ class PresenceRelayTest(ProcessesTest):
         self.server.ask("PUBLISH", "lc:0:{r}", "company other nonsense")
         self.server.ask("PUBLISH", "lc:0:{r}", "company")
         self.server.ask("PUBLISH", "lc:0:{r}", "typing other nobody")
+        self.server.ask("PUBLISH", "lc:0:{r}", "renamed other 17 nobody")
+        self.server.ask("PUBLISH", "lc:0:{r}", "renamed other soon 1 Ann")
         self.there.backend.presence.share("r", BOB)
         await self.hears(BOB)
         assert self.listener.typed == []
+        assert self.listener.names == []

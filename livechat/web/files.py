@@ -1,0 +1,175 @@
+"""
+The files that pages use, here and on other sites, with their addresses.
+
+All of them are read, bundled and compressed once, at start.  No other file exists: no path of a
+request ever reaches the file system.
+
+Each file has two addresses.  `/static/chat.js` stays for ever, as other sites' pages have it; a
+browser asks each time whether it is still the same.  `/static/chat.3kX9v0aQ.js` has a digest of
+the contents in its name, so a browser keeps it for a year, and does not ask.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import mimetypes
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from livechat.http.response import Headers
+from livechat.web import bundles
+
+#: Bundles, and the scripts by which a page begins in each.  It exports what the first one does.
+_BUNDLES: Final = {
+    "livechat.js": ("livechat.js",),
+    "chat.js": ("chat.js", "embed.js"),
+    "front.js": ("front.js",),
+    "admin.js": ("admin.js",),
+}
+#: Modules that are imported later, and are in the bundle nevertheless.
+_AT_ONCE: Final = ("texts-en.js",)
+#: Style sheets of the chat, which are in a script: one request for all, and no other that may fail.
+_STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css", "launcher.css")}
+#: To Python, .ts is a video.
+_MEDIA_TYPES: Final = {".ts": "text/plain"}
+#: Characters of a digest in a name.
+_DIGEST: Final = 8
+_VERSIONED: Final = re.compile(rf"([\w-]+)\.[\w-]{{{_DIGEST}}}\.(\w[\w.]*)")
+
+_CHECKED: Final = ("Cache-Control", "no-cache")
+_KEPT: Final = ("Cache-Control", "public, max-age=31536000, immutable")
+
+
+class Form(Struct, frozen=True):
+    """The bytes of a file, as they are or compressed."""
+
+    body: bytes
+    tag: str
+    headers: Headers = ()
+
+
+class File(Struct, frozen=True):
+    """A file, by one of its addresses."""
+
+    media_type: str
+    plain: Form
+    compressed: Form
+    caching: tuple[str, str] = _CHECKED
+
+
+class Files(Struct, frozen=True):
+    """
+    The files.
+
+    @ivar named: by the name in the address.
+    @ivar newest: the name that has a digest, by the one that has none.
+    """
+
+    named: Mapping[str, File]
+    newest: Mapping[str, str]
+
+    def get(self, name: str) -> File | None:
+        """Return None if there is no such file."""
+        if found := self.named.get(name):
+            return found
+        # Of another version, which a page or another process has: the name leads to this one.
+        versioned = _VERSIONED.fullmatch(name)
+        return self.named.get(f"{versioned[1]}.{versioned[2]}") if versioned else None
+
+
+@cache
+def read(directory: Path) -> Files:
+    """
+    Read the files in the folders of *directory*, by their names, which are unique.
+
+    A link that leads out of its folder is left out.
+    """
+    bodies = {
+        path.name: path.read_bytes()
+        for path in directory.glob("*/*")
+        if path.is_file() and path.resolve().parent == path.parent.resolve()
+    }
+    return _Reading(bodies).files()
+
+
+class _Reading:
+    """Turns the contents of files into files, those first that others name."""
+
+    def __init__(self, bodies: dict[str, bytes]) -> None:
+        self._bodies = bodies
+        for name, parts in _STYLES.items():
+            texts = {part: bodies[part].decode() for part in parts if part in bodies}
+            if texts:
+                bodies[name] = f"export const STYLES = {json.dumps(texts)};\n".encode()
+        self._sources = {
+            name: body.decode() for name, body in bodies.items() if name.endswith(".js")
+        }
+        self._named: dict[str, File] = {}
+        self._newest: dict[str, str] = {}
+
+    def files(self) -> Files:
+        for entries in _BUNDLES.values():
+            if all(entry in self._sources for entry in entries):
+                self._bundle(entries)
+        for name, body in self._bodies.items():
+            self._named.setdefault(name, _file(name, body))
+            if name not in self._newest:
+                self._keep(name, body)
+        return Files(self._named, self._newest)
+
+    def _bundle(self, entries: tuple[str, ...]) -> None:
+        first, *others = entries
+        there = bundles.modules_of(self._sources, entries)
+        at_once = [name for name in bundles.later(self._sources, there) if name in _AT_ONCE]
+        there = bundles.modules_of(self._sources, [*there, *at_once])
+        chunks = {name: self._chunk(name, there) for name in bundles.later(self._sources, there)}
+        text = bundles.bundle(self._sources, [first, *others, *at_once], chunks)
+        address = self._keep(first, text.encode())
+        self._name(first, bundles.facade(self._sources, first, address))
+        for entry in others:
+            self._name(entry, bundles.facade(self._sources, entry, address))
+            # This server's pages begin by it, with one request.
+            self._keep(entry, (text + bundles.take(entry, ())).encode())
+
+    def _chunk(self, name: str, without: list[str]) -> str:
+        text = bundles.chunk(self._sources, name, without, {})
+        # For pages of another version, which ask for another digest.
+        self._name(name, text)
+        return self._keep(name, text.encode())
+
+    def _name(self, name: str, text: str) -> None:
+        self._named[name] = _file(name, text.encode())
+
+    def _keep(self, name: str, body: bytes) -> str:
+        """Give a file the address that changes with its contents."""
+        stem, _, suffix = name.partition(".")
+        address = f"{stem}.{_digest(body)[:_DIGEST]}.{suffix}"
+        self._named[address] = _file(name, body, _KEPT)
+        self._newest[name] = address
+        return address
+
+
+def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:
+    media_type = _MEDIA_TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0]
+    media_type = media_type or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    tag = _digest(body)
+    plain = Form(body, f'"{tag}"')
+    smaller = gzip.compress(body, mtime=0)
+    if len(smaller) >= len(body):
+        return File(media_type, plain, plain, caching)
+    gzipped = Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
+    return File(media_type, plain, gzipped, caching)
+
+
+def _digest(body: bytes) -> str:
+    return urlsafe_b64encode(sha256(body).digest()[:12]).decode()

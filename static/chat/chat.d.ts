@@ -1,0 +1,43 @@
+// The types of /static/chat.js: the whole chat in an element of a page.
+
+export interface Options {
+  /** The server; unless said, the one that this came from. */
+  url?: string | URL;
+  room?: string;
+  /** The visitor's; unless said, it is asked for. */
+  name?: string;
+  /** Gives a token of the visitor's; an empty text for a visitor who is not signed in, and so is a guest. */
+  token?: () => string | Promise<string>;
+  /** Whether a token may come in the page's address. */
+  addressed?: boolean;
+  /** Whether the visitor is known by a cookie of the server's. */
+  credentials?: boolean;
+  /** A language tag; unless said, the language of the page around, or the browser's. */
+  lang?: string;
+  /** Texts to say instead of those of the catalogue, by their keys. */
+  texts?: { [key: string]: string | { other: string; [form: string]: string } };
+  /** Whether the page is there for nothing else. */
+  whole?: boolean;
+  /** The name that the link to the page gives the room; shown as unconfirmed. */
+  called?: string;
+  /** The text on a button that opens the chat in a panel; unless said, there is none. */
+  launcher?: string;
+  /** `light` or `dark`; unless said, as the page's `color-scheme` says. */
+  theme?: string;
+  /** Parts that are left out, with blanks between: `header`, `roster`, `composer`. */
+  without?: string;
+}
+
+export interface Mounted {
+  /** Leave the room, and take the chat out of the element. */
+  close(): void;
+  /** Change the theme, and what is left out. */
+  look(look: Pick<Options, "theme" | "without">): void;
+}
+
+/**
+ * Put the chat into an element.
+ *
+ * Where it cannot start, that rejects, and the element shows what is inside it.
+ */
+export function mount(element: HTMLElement, options?: Options): Promise<Mounted>;

@@ -1,0 +1,3 @@
+// The types of /static/embed.js, which turns elements with `data-livechat` into a chat.
+
+export type { LivechatRoom } from "./chat-element.js";

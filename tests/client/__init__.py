@@ -1,0 +1,1 @@
+"""The Python client, with a server that plays."""
