@@ -8,9 +8,7 @@ its own.  What a link says is anybody's: pages show it as that, and never as the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from heapq import nlargest
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from livechat import __version__
@@ -23,12 +21,10 @@ from livechat.protocol.names import room_name
 from livechat.protocol.settings import LONGEST_TITLE
 from livechat.protocol.words import room_of_words, title_of
 from livechat.rooms.chat import Chat
-from livechat.rooms.listing import ListedRoom, Listing
+from livechat.rooms.listing import Listing
 from livechat.web.html import Templates
 from livechat.web.server import Server
 
-#: Rooms on the front page: those with most people.
-FRONT_ROOMS: Final = 12
 #: Rooms on a page of all.
 ROOMS_PER_PAGE: Final = 100
 
@@ -60,10 +56,14 @@ class VisitorPages:
         return see(f"/rooms/{room}/" + (f"?{urlencode({'title': title})}" if title != room else ""))
 
     async def _all(self, after: str) -> Response:
-        found = [each for each in await self._listing.rooms() if each.name > after]
+        found = (await self._listing.rooms()).page(after, ROOMS_PER_PAGE + 1)
         page = found[:ROOMS_PER_PAGE]
-        following = page[-1].name if len(found) > len(page) else None
-        return self._templates.page("rooms.html", rooms=page, following=following, after=after)
+        return self._templates.page(
+            "rooms.html",
+            rooms=[self._listing.line(each) for each in page],
+            following=page[-1] if len(found) > len(page) else None,
+            after=after,
+        )
 
     async def room(self, call: Call) -> Response:
         """A room, to chat in."""
@@ -94,7 +94,7 @@ class VisitorPages:
         )
 
     async def _front(self, words: str, error: ChatError | None = None) -> Response:
-        rooms = await self._listing.rooms()
+        listed = await self._listing.rooms()
         return self._templates.page(
             "front.html",
             error=error,
@@ -103,14 +103,9 @@ class VisitorPages:
             longest_title=LONGEST_TITLE,
             longest_name=LONGEST_NAME,
             version=__version__,
-            **_busiest(rooms),
+            rooms=[self._listing.line(each) for each in listed.busiest],
+            listed=len(listed.names),
         )
-
-
-def _busiest(rooms: Sequence[ListedRoom]) -> dict[str, Any]:
-    """The rooms with most people, and how many there are in all."""
-    found = nlargest(FRONT_ROOMS, rooms, key=lambda room: room.members)
-    return {"rooms": found, "listed": len(rooms)}
 
 
 def _words(call: Call) -> str:

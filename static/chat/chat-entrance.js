@@ -121,7 +121,8 @@ export class Entrance {
     const { title, members, guests = "on" } = settings;
     this.#call(title);
     const open = !members && guests !== "off";
-    const facts = [this.#t("entrance.people", { count: users }), this.#t(open ? "entrance.open" : "entrance.members")];
+    const people = users ? this.#t("entrance.people", { count: users }) : this.#t("entrance.nobody");
+    const facts = [people, this.#t(open ? "entrance.open" : "entrance.members")];
     find(this.#frame, ".facts").textContent = facts.join(" ");
     const ignored = new Ignored(this.#t, this.#url);
     const shown = messages?.filter(({ user }) => !(user && ignored.has(subject(user)))) ?? [];

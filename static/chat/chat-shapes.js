@@ -52,16 +52,18 @@ export const ROOM = `
       <ul class="people"></ul>
       <p class="hint" hidden></p>
       <div class="ignoring" hidden><h2 data-t="room.ignored"></h2><ul></ul></div>
-      <button class="quiet rename" type="button" data-t="room.rename"></button>
-      <button class="quiet to-day" type="button" data-t="days.jump"></button>
+      <div class="room-acts">
+        <button class="quiet rename" type="button" data-t="room.rename"></button>
+        <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
+        <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
+        <button class="quiet to-day" type="button" data-t="days.jump"></button>
+      </div>
       <fieldset class="calls-by">
         <legend data-t="calls.title"></legend>
         <label class="check"><input type="checkbox" name="sound"><span data-t="calls.sound"></span></label>
         <label class="check"><input type="checkbox" name="notification"><span data-t="calls.notification"></span></label>
         <p class="hint" role="alert"></p>
       </fieldset>
-      <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
-      <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>

@@ -24,6 +24,7 @@ export default {
   "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
   "launcher.close": "Chat schließen",
 
+  "entrance.nobody": "Im Augenblick ist niemand hier.",
   "entrance.people": { "one": "{count} Person ist hier.", "other": "{count} Personen sind hier." },
   "entrance.open": "Alle, die den Link haben, können mitlesen.",
   "entrance.members": "Nur Mitglieder können mitlesen.",

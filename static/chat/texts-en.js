@@ -23,6 +23,7 @@ export default {
   "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
   "launcher.close": "Close the chat",
 
+  "entrance.nobody": "Nobody is here at the moment.",
   "entrance.people": { "one": "{count} person is here.", "other": "{count} people are here." },
   "entrance.open": "Everybody who has the link can read along.",
   "entrance.members": "Only members can read along.",

@@ -228,6 +228,6 @@ def test_a_chat_that_nobody_sees(visitor: Callable[..., Visitor], daemon: Daemon
     )
     assert not [each for each in asked if "/chat/" in each]
     ann.page.evaluate("chat.hidden = false")
-    expect(ann.page.locator(".facts")).to_contain_text("0 Personen sind hier.")
+    expect(ann.page.locator(".facts")).to_contain_text("Im Augenblick ist niemand hier.")
     expect(ann.page.locator(".last li")).to_contain_text("hi")
     expect(ann.page.get_by_role("button", name="Raum verlassen")).to_have_count(0)
