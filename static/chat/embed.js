@@ -11,6 +11,7 @@
 // room; so does one whose data-livechat goes.  What its attributes say it does, whenever they change.
 
 import "./chat-element.js";
+import { followKeyboard } from "./chat-keyboard.js";
 import { ATTRIBUTES, Place } from "./chat-place.js";
 
 /** By which a page knows that it has this, under whatever address. */
@@ -45,6 +46,7 @@ function look() {
 const page = /** @type {{ [HERE]?: boolean }} */ (globalThis);
 if (document && !page[HERE]) {
   page[HERE] = true;
+  if (document.querySelector("[data-livechat][data-page]")) followKeyboard();
   look();
   new MutationObserver(look).observe(document, {
     attributeFilter: ATTRIBUTES.map(nameOf),
