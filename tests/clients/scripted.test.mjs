@@ -70,21 +70,6 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.notEqual(nonces[1], nonces[2]);
   });
 
-  it("comes back exactly when a server that goes wants it to", async (t) => {
-    const script = await Script.run(t, (socket, count) => {
-      greet(socket);
-      if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
-    });
-    const ann = join(t, script.url);
-    await until(ann, () => ann.state === "waiting");
-    assert.equal(ann.all("state").at(-1).retryMs, 1234);
-    const lost = Date.now();
-    // A window that is looked at again does not change that.
-    page.dispatchEvent(new Event("online"));
-    await open(ann);
-    assert.ok(Date.now() - lost > 1_200);
-  });
-
   it("waits longer and longer, and never all at the same time", async (t) => {
     const found = [];
     for (let each = 0; each < 20; each++) {
@@ -618,5 +603,23 @@ describe("livechat.js, when the clock leaps", () => {
     await never;
     Date.now = now;
     assert.deepEqual(heard, ["doubtful", "never sent"]);
+  });
+});
+
+// Alone: all chats of a page are told of its events.
+describe("livechat.js, when the network changes", () => {
+  it("comes back exactly when a server that goes wants it to", async (t) => {
+    const script = await Script.run(t, (socket, count) => {
+      greet(socket);
+      if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
+    });
+    const ann = join(t, script.url);
+    await until(ann, () => ann.state === "waiting");
+    assert.equal(ann.all("state").at(-1).retryMs, 1234);
+    const lost = Date.now();
+    // A window that is looked at again does not change that.
+    page.dispatchEvent(new Event("online"));
+    await open(ann);
+    assert.ok(Date.now() - lost > 1_200);
   });
 });
