@@ -7,7 +7,7 @@
  * @import { Texts } from "./texts.js"
  */
 
-import { marker } from "./chat-line.js";
+import { marker, settle } from "./chat-line.js";
 
 export class Unread {
   /** How many. */
@@ -80,6 +80,9 @@ export class Unread {
     if (!lines.length || (more && Number(lines[0].dataset.seq) > seen + 1)) return;
     this.#before = "";
     const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
-    if (first) this.#mark(first);
+    if (!first) return;
+    this.#mark(first);
+    // Below the mark one has to see who speaks.
+    settle(this.#t, first);
   }
 }

@@ -20,6 +20,12 @@ export default {
   "join.hint": "So sehen ihn die anderen",
   "join.enter": "Eintreten",
 
+  "naming.done": "Sie heißen jetzt {name}.",
+  "naming.reserved": "Dieser Name ist nicht für Gäste. Sie heißen jetzt {name}.",
+  "naming.bad_message": "So kann niemand heißen. Ein Name beginnt und endet mit etwas Sichtbarem und hat keine Steuerzeichen.",
+  "naming.rate_limited": "Sie haben viele Namen genommen. Warten Sie eine Minute.",
+  "naming.forbidden": "Sie können Ihren Namen hier nicht ändern.",
+
   "launcher.open": "Chat",
   "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
   "launcher.close": "Chat schließen",
