@@ -21,6 +21,7 @@ from livechat.errors import ChatError
 from livechat.http.response import Headers, Response, belonging
 from livechat.protocol.messages import User
 from livechat.web import files
+from livechat.web.texts import choose
 
 #: What a page may load and where its forms may go: nothing and nowhere but here.
 _POLICY: Final = (
@@ -76,7 +77,9 @@ class Templates:
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
-        return self._environment.get_template(template).render(**values)
+        return self._environment.get_template(template).render(
+            {"t": choose("", folder("static")), **values}
+        )
 
     def page(
         self,
@@ -84,14 +87,17 @@ class Templates:
         *,
         error: ChatError | None = None,
         headers: Headers = (),
+        languages: str = "",
         **values: Any,
     ) -> Response:
         """
         A whole page, not to be kept by anybody.
 
+        @param languages: the ``Accept-Language`` of a browser whose language the page has.
         @param error: what went wrong, which the page says and its status is.
         """
-        text = self.text(template, error=error, **values)
+        t = choose(languages, folder("static"))
+        text = self.text(template, error=error, t=t, **values)
         status: int = HTTPStatus.OK
         if error is not None:
             metrics.refused(error.kind.code)

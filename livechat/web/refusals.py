@@ -18,19 +18,6 @@ from livechat.http.response import Response, json, problem
 from livechat.protocol.bodies import Held
 from livechat.web.html import Templates
 
-_HEADINGS: Final = {
-    400: "That cannot be understood",
-    403: "That is not allowed",
-    404: "Page not found",
-    405: "That cannot be done here",
-    408: "That took too long",
-    413: "That is too large",
-    421: "This server has another name",
-    426: "This is not a page",
-    429: "That is too much at once",
-    500: "Something went wrong",
-    503: "Not just now",
-}
 #: With these the front page cannot be had either.
 _EVERYWHERE: Final = frozenset({Kind.BAD_HOST, Kind.MISDIRECTED})
 
@@ -63,9 +50,9 @@ class Refusals:
         status = HTTPStatus(error.kind.status)
         return self._templates.page(
             "error.html",
+            languages=",".join(headers.get("accept-language", ())),
             error=error,
             status=status,
-            heading=_HEADINGS.get(status, status.phrase),
             wait=None if error.retry_after is None else math.ceil(error.retry_after),
             front=error.kind not in _EVERYWHERE,
         )

@@ -8,8 +8,6 @@ its own.  What a link says is anybody's: pages show it as that, and never as the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from heapq import nlargest
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,12 +21,10 @@ from livechat.protocol.names import room_name
 from livechat.protocol.settings import LONGEST_TITLE
 from livechat.protocol.words import room_of_words, title_of
 from livechat.rooms.chat import Chat
-from livechat.rooms.listing import ListedRoom, Listing
+from livechat.rooms.listing import Listing
 from livechat.web.html import Templates
 from livechat.web.server import Server
 
-#: Rooms on the front page: those with most people.
-FRONT_ROOMS: Final = 12
 #: Rooms on a page of all.
 ROOMS_PER_PAGE: Final = 100
 
@@ -44,26 +40,32 @@ class VisitorPages:
 
     async def front(self, call: Call) -> Response:
         """The front page: what this is, and the rooms."""
-        return await self._front("")
+        return await self._front(call, "")
 
     async def rooms(self, call: Call) -> Response:
         """The way to the room that the form names; or all rooms that are listed."""
         words = call.query.get("room")
         if words is None:
-            return await self._all(call.query.get("after", ""))
+            return await self._all(call)
         words = words.strip()
         try:
             room = room_of_words(words)
         except ChatError as error:
-            return await self._front(words, error)
+            return await self._front(call, words, error)
         title = title_of(words)
         return see(f"/rooms/{room}/" + (f"?{urlencode({'title': title})}" if title != room else ""))
 
-    async def _all(self, after: str) -> Response:
-        found = [each for each in await self._listing.rooms() if each.name > after]
+    async def _all(self, call: Call) -> Response:
+        after = call.query.get("after", "")
+        found = (await self._listing.rooms()).page(after, ROOMS_PER_PAGE + 1)
         page = found[:ROOMS_PER_PAGE]
-        following = page[-1].name if len(found) > len(page) else None
-        return self._templates.page("rooms.html", rooms=page, following=following, after=after)
+        return self._page(
+            call,
+            "rooms.html",
+            rooms=[self._listing.line(each) for each in page],
+            following=page[-1] if len(found) > len(page) else None,
+            after=after,
+        )
 
     async def room(self, call: Call) -> Response:
         """A room, to chat in."""
@@ -71,10 +73,10 @@ class VisitorPages:
         try:
             room = room_name(asked)
         except ChatError as error:
-            return await self._front(asked, _misnamed(asked, error))
+            return await self._front(call, asked, _misnamed(asked, error))
         title = self._title(call, room)
         words = "" if title else _words(call)
-        return self._templates.page("room.html", room=room, title=title, words=words)
+        return self._page(call, "room.html", room=room, title=title, words=words)
 
     def _title(self, call: Call, room: str) -> str:
         """The room's title, if a stranger may know it; else nothing."""
@@ -83,7 +85,7 @@ class VisitorPages:
         return title_of(self._chat.settings.of(room).title)
 
     async def developers(self, call: Call) -> Response:
-        """How to use the server from code."""
+        """How to use the server from code: in English, as the documents."""
         return self._templates.page(
             "developers.html",
             host=call.asked.host,
@@ -93,9 +95,10 @@ class VisitorPages:
             self_signed=self._server.certificate.self_signed and not call.proxied,
         )
 
-    async def _front(self, words: str, error: ChatError | None = None) -> Response:
-        rooms = await self._listing.rooms()
-        return self._templates.page(
+    async def _front(self, call: Call, words: str, error: ChatError | None = None) -> Response:
+        listed = await self._listing.rooms()
+        return self._page(
+            call,
             "front.html",
             error=error,
             words=words,
@@ -103,14 +106,14 @@ class VisitorPages:
             longest_title=LONGEST_TITLE,
             longest_name=LONGEST_NAME,
             version=__version__,
-            **_busiest(rooms),
+            rooms=[self._listing.line(each) for each in listed.busiest],
+            listed=len(listed.names),
         )
 
-
-def _busiest(rooms: Sequence[ListedRoom]) -> dict[str, Any]:
-    """The rooms with most people, and how many there are in all."""
-    found = nlargest(FRONT_ROOMS, rooms, key=lambda room: room.members)
-    return {"rooms": found, "listed": len(rooms)}
+    def _page(self, call: Call, template: str, **values: Any) -> Response:
+        """A page in the browser's language."""
+        languages = call.joined("accept-language")
+        return self._templates.page(template, languages=languages, **values)
 
 
 def _words(call: Call) -> str:

@@ -63,7 +63,8 @@ export class Composer {
       this.#submit();
     });
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.isComposing || !this.#aim) return;
+      const composes = event.isComposing || event.keyCode === 229;
+      if (event.key !== "Escape" || composes || !this.#aim) return;
       // It closes nothing else.
       event.stopPropagation();
       this.cancel();

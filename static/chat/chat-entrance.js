@@ -120,8 +120,9 @@ export class Entrance {
   #show({ users, settings, messages }) {
     const { title, members, guests = "on" } = settings;
     this.#call(title);
-    const open = !members && guests !== "off";
-    const facts = [this.#t("entrance.people", { count: users }), this.#t(open ? "entrance.open" : "entrance.members")];
+    const open = members || guests === "off" ? "entrance.members" : guests === "on" ? "entrance.open" : "entrance.read";
+    const people = users ? this.#t("entrance.people", { count: users }) : this.#t("entrance.nobody");
+    const facts = [people, this.#t(open)];
     find(this.#frame, ".facts").textContent = facts.join(" ");
     const ignored = new Ignored(this.#t, this.#url);
     const shown = messages?.filter(({ user }) => !(user && ignored.has(subject(user)))) ?? [];
@@ -129,7 +130,7 @@ export class Entrance {
     const names = new Names(this.#t, this.#frame);
     list.replaceChildren(...shown.map((message) => line(names, message)));
     // Nothing is there, or nobody may know.
-    find(this.#frame, ".silent").hidden = !messages || shown.length > 0;
+    find(this.#frame, ".silent").hidden = !messages || messages.length > 0;
     list.hidden = !shown.length;
     list.scrollTop = list.scrollHeight;
   }

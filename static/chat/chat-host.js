@@ -90,14 +90,16 @@ export class Host {
    * Tell the page what happens in a room.
    *
    * @param {Chat} chat
+   * @param {() => boolean} isGuest whether the visitor is about to come as a guest, which is no error
    */
-  follow(chat) {
+  follow(chat, isGuest) {
     let joined = false;
     chat.addEventListener("state", ({ detail: { state, code = 0, reason = "" } }) => {
       if (state === "open" && !joined) this.tell("join", { room: chat.room, user: chat.user });
       joined ||= state === "open";
       const refused = state === "closed" && code !== 1000;
-      if (refused || (state === "waiting" && STUCK.includes(code))) this.tell("error", { code, reason });
+      const stuck = state === "waiting" && STUCK.includes(code) && !isGuest();
+      if (refused || stuck) this.tell("error", { code, reason });
     });
     chat.addEventListener("message", ({ detail }) => this.tell("message", detail));
     chat.addEventListener("error", ({ detail: { code, detail } }) => this.tell("error", { code, reason: detail }));

@@ -11,7 +11,8 @@ import { fill } from "./texts.js";
 
 /** More are not counted on the button. */
 const MOST = 99;
-const FIELDS = "input, textarea, .scroller, button";
+/** What has the focus when the panel opens: the first that is shown. */
+const FIRST = ["input", "textarea", ".scroller", "button"];
 /** What Escape closes before it closes the panel. */
 const ABOVE = "dialog[open], :popover-open, [data-roster]";
 
@@ -19,8 +20,9 @@ const DOCK = `
   <div class="dock">
     <button class="launcher" part="launcher" type="button" aria-expanded="false" aria-controls="panel">
       <svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><path d="M4 4h16v12H9l-5 4z"/></svg>
-      <span class="label"></span>
-      <span class="badge" hidden></span>
+      <span class="label" aria-hidden="true"></span>
+      <span class="badge" aria-hidden="true" hidden></span>
+      <span class="unseen"></span>
     </button>
     <div class="panel" id="panel" part="panel" role="dialog" hidden>
       <button class="quiet shut" type="button" data-t-aria-label="launcher.close">✕</button>
@@ -33,6 +35,7 @@ export class Launcher {
   #text;
   #button;
   #badge;
+  #name;
   #panel;
   /** Whether Escape has something else to close. */
   #busy = false;
@@ -49,6 +52,7 @@ export class Launcher {
     this.#text = text || t("launcher.open");
     this.#button = find(root, ".launcher", HTMLButtonElement);
     this.#badge = find(root, ".badge");
+    this.#name = find(root, ".unseen");
     this.#panel = find(root, ".panel");
     this.#panel.setAttribute("aria-label", this.#text);
     const label = find(root, ".label");
@@ -74,13 +78,11 @@ export class Launcher {
     else this.#button.focus();
   }
 
-  /** Give the focus to the first thing to write into that is shown. */
+  /** Give the focus to where one writes; else to where one reads. */
   #enter() {
-    const fields = find(this.#panel, ".frame").querySelectorAll(FIELDS);
-    for (const each of fields) {
-      if (each instanceof HTMLElement && each.checkVisibility()) return each.focus();
-    }
-    find(this.#panel, ".shut").focus();
+    const frame = find(this.#panel, ".frame");
+    const all = FIRST.flatMap((each) => /** @type {HTMLElement[]} */ ([...frame.querySelectorAll(each)]));
+    (all.find((each) => each.checkVisibility()) ?? find(this.#panel, ".shut")).focus();
   }
 
   /** Open towards the middle of the window, wherever the page has put the button. */
@@ -94,7 +96,7 @@ export class Launcher {
   count(unread) {
     this.#badge.hidden = !unread;
     this.#badge.textContent = unread > MOST ? `${MOST}+` : String(unread);
-    const label = unread ? this.#t("launcher.unread", { label: this.#text, count: unread }) : this.#text;
-    this.#button.setAttribute("aria-label", label);
+    const name = unread ? this.#t("launcher.unread", { label: this.#text, count: unread }) : this.#text;
+    this.#name.textContent = name;
   }
 }

@@ -346,7 +346,7 @@ export class Messages {
   #prepend(messages, more) {
     const atEnd = this.#isAtEnd();
     this.#put(messages, more);
-    this.#unread.markSinceLastTime(more);
+    this.#unread.markSinceLastTime(more, this.#isSeen());
     if (atEnd) this.#keepNewest();
     else this.#keepOldest();
     this.#look();

@@ -9,7 +9,7 @@
 
 import { mount } from "./chat.js";
 import { tell } from "./chat-host.js";
-import { fetchToken, takeTokens } from "./chat-token.js";
+import { takeTokens, tokenSource } from "./chat-token.js";
 import { textsFor } from "./texts.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
@@ -26,6 +26,8 @@ export class Place {
   #element;
   /** @type {Promise<{ close: () => void, look: (look: Options) => void }> | undefined} */
   #chat;
+  /** The attributes as they were; and those of them with which the chat began. */
+  #said = "";
   #as = "";
 
   /** @param {HTMLElement} element */
@@ -40,8 +42,13 @@ export class Place {
    * @param {Options} [more] what no attribute says
    */
   follow(get, more) {
+    const values = ATTRIBUTES.map((name) => [name, get(name) ?? null]);
+    const said = JSON.stringify(values);
+    // A page may change all the time.
+    if (this.#chat && said === this.#said) return;
+    this.#said = said;
     const options = { ...optionsOf(get), ...more };
-    const as = JSON.stringify(ATTRIBUTES.filter((name) => !LOOK.includes(name)).map((name) => get(name) ?? null));
+    const as = JSON.stringify(values.filter(([name]) => !LOOK.includes(String(name))));
     if (this.#chat && as === this.#as) {
       this.#chat.then(({ look }) => look(options), () => {});
       return;
@@ -88,7 +95,7 @@ function optionsOf(get) {
     theme: get("theme") ?? undefined,
     without: get("without") ?? undefined,
     launcher: get("launcher") ?? undefined,
-    ...(address && { token: () => fetchToken(address) }),
+    ...(address && { token: tokenSource(address) }),
     ...(has("credentials") && { credentials: true }),
   };
 }

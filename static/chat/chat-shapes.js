@@ -62,8 +62,10 @@ export const ROOM = `
       <ul class="people"></ul>
       <p class="hint" hidden></p>
       <div class="ignoring" hidden><h2 data-t="room.ignored"></h2><ul></ul></div>
-      <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
-      <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
+      <div class="room-acts">
+        <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
+        <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
+      </div>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>

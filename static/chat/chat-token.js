@@ -9,9 +9,13 @@ import { Kept } from "./livechat-outbox.js";
 
 /** Milliseconds for the site to answer. */
 const PATIENCE = 10_000;
+/** Milliseconds in which an answer counts for the other chats of the page. */
+const NEWS = 5_000;
 /** Bytes of its answer. */
 const LONGEST_ANSWER = 16_384;
 
+/** @type {Map<string, Promise<string>>} what sites have just said, by address */
+const answers = new Map();
 const TAB = new Kept("sessionStorage");
 /** Tells that a token came in the address of a page that is open already. */
 const arrivals = new EventTarget();
@@ -64,13 +68,29 @@ function take(server) {
 }
 
 /**
- * Ask the site for the visitor's token.
+ * A function that asks the site for the visitor's token. Of several chats of a page one asks, at about the same time.
  *
  * @param {string} address
- * @returns {Promise<string>} it, or an empty text where nobody is signed in
+ * @returns {() => Promise<string>} each answer once; an empty text where nobody is signed in
  */
-export async function fetchToken(address) {
-  const answer = await fetch(new URL(address, document.baseURI), {
+export function tokenSource(address) {
+  const { href } = new URL(address, document.baseURI);
+  /** @type {Promise<string> | undefined} the answer that this chat has had */
+  let had;
+  return () => {
+    const heard = answers.get(href);
+    if (heard && heard !== had) return (had = heard);
+    const answer = (had = fetchToken(href));
+    const forget = () => void (answers.get(href) === answer && answers.delete(href));
+    answers.set(href, answer);
+    answer.then(() => setTimeout(forget, NEWS), forget);
+    return answer;
+  };
+}
+
+/** @param {string} address */
+async function fetchToken(address) {
+  const answer = await fetch(address, {
     cache: "no-store",
     credentials: "include",
     headers: { Accept: "application/json, text/plain" },

@@ -70,19 +70,21 @@ export class Unread {
    * Mark what was said since one was here last, once that has come.
    *
    * @param {boolean} more whether there is something before it
+   * @param {boolean} seen whether somebody looks at it; else it is counted
    */
-  markSinceLastTime(more) {
+  markSinceLastTime(more, seen) {
     const [epoch, text] = this.#before.split(":");
-    const seen = Number(text);
+    const last = Number(text);
     const place = this.#chat.place;
     if (!text || epoch !== place?.epoch || this.#said.querySelector(".unread")) return;
     const lines = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
-    if (!lines.length || (more && Number(lines[0].dataset.seq) > seen + 1)) return;
+    if (!lines.length || (more && Number(lines[0].dataset.seq) > last + 1)) return;
     this.#before = "";
-    const first = lines.find((each) => Number(each.dataset.seq) > seen && !each.matches(".mine"));
-    if (!first) return;
-    this.#mark(first);
+    const news = lines.filter((each) => Number(each.dataset.seq) > last && !each.matches(".mine"));
+    if (!seen) this.count += news.length;
+    if (!news.length) return;
+    this.#mark(news[0]);
     // Below the mark one has to see who speaks.
-    settle(this.#t, first);
+    settle(this.#t, news[0]);
   }
 }

@@ -14,6 +14,7 @@
  * @import { Catalogue, Texts } from "./texts.js"
  */
 
+import { banner } from "./chat-banner.js";
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
@@ -181,7 +182,8 @@ class View {
     const source = token && new Source(token);
     const chat = connect(this.#url, { room, name: name || undefined, token: source?.give, credentials });
     this.#chat = chat;
-    this.#host.follow(chat);
+    const isGuest = () => Boolean(source?.isNobody && !chat.user);
+    this.#host.follow(chat, isGuest);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
     const naming = new Naming(this.#t, this.#frame, chat);
@@ -196,7 +198,7 @@ class View {
       if (state === "closed" && code !== 1000) {
         // The visitor was refused, which another name may cure; after what was given up has been told.
         setTimeout(() => this.#chat === chat && this.#turnedAway(detail, token !== undefined, last));
-      } else if (state === "waiting" && source?.isNobody && !chat.user) {
+      } else if (state === "waiting" && isGuest()) {
         this.#leave();
         if (name) this.#enter(name, wanted);
         else this.#ask(wanted);
@@ -350,34 +352,6 @@ class Source {
 /** @param {HTMLElement} frame */
 function isFocused(frame) {
   return /** @type {ShadowRoot} */ (frame.getRootNode()).activeElement !== null;
-}
-
-/**
- * Say how the connection is, where it is not there.
- *
- * @param {Texts} t
- * @param {HTMLElement} frame
- * @param {StateChange} change
- * @param {Composer} composer
- * @param {boolean} [nobody] whether the visitor is no longer signed in on the site
- */
-function banner(t, frame, { state, code, reason }, composer, nobody = false) {
-  const place = find(frame, ".banner");
-  const button = find(place, "button");
-  const been = place.dataset.been;
-  const lost = t(been ? "banner.lost" : "banner.away");
-  const unknown = t(nobody ? "banner.signed-out" : "banner.unknown");
-  const waiting = { 4100: unknown, 4403: t("banner.origin") }[code ?? 0] ?? lost;
-  const text = { connecting: been ? lost : t("banner.connecting"), waiting, open: "", closed: "" }[state];
-  if (state !== "waiting" && button.matches(":focus")) composer.focus();
-  place.hidden = !text;
-  place.title = reason ?? "";
-  find(place, "span").textContent = text;
-  button.hidden = state !== "waiting";
-  const status = find(frame, "[role=status]");
-  const told = state === "open" && been ? t("banner.connected") : text;
-  if (status.textContent !== told) status.textContent = told;
-  if (state === "open") place.dataset.been = "here";
 }
 
 /**

@@ -8,7 +8,8 @@ const name = find(document, "#name", HTMLInputElement);
 
 find(document, "[data-named]").hidden = false;
 name.value = keptName();
-(name.value ? find(document, "#room") : name).focus();
+// What is in a field already is to be typed over.
+(name.value ? find(document, "#room", HTMLInputElement) : name).select();
 find(document, "[data-join]").addEventListener("submit", () => keepName(name.value.trim()));
 
 const rooms = find(document, "[data-visited]");

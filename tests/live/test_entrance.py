@@ -47,7 +47,7 @@ def test_the_door(visitor: Callable[..., Visitor], manager: Callable[[str], Mode
     mo.sets(title=f"The {MARKUP} door")
     for text in ("one", "two", "three", HOSTILE, "five", "six " * 1_000):
         mo.says(text)
-    ann = visitor()
+    ann = visitor(viewport={"width": 320, "height": 640})
     asked: list[str] = []
     ann.page.on("request", lambda request: asked.append(request.url))
     ann.tab.open("/rooms/door/")
@@ -62,6 +62,13 @@ def test_the_door(visitor: Callable[..., Visitor], manager: Callable[[str], Mode
     expect(ann.page.get_by_label("Your name")).to_be_focused()
     assert len([url for url in asked if "/chat/" in url]) == 1
     assert ann.tab.findings() == []
+    mo.sets(guests="read")
+    ann.page.evaluate('localStorage[`livechat:ignored:${location.origin}/`] = \'[["u:7","Mo"]]\'')
+    ann.page.reload()
+    expect(ann.page.locator(".facts")).to_contain_text("but guests cannot write")
+    # Whoever is ignored is so at the door.
+    expect(lines).to_have_count(0)
+    mo.sets(guests=None)
     ann.introduce("Ann")
     ann.is_with(2)
 
@@ -228,6 +235,6 @@ def test_a_chat_that_nobody_sees(visitor: Callable[..., Visitor], daemon: Daemon
     )
     assert not [each for each in asked if "/chat/" in each]
     ann.page.evaluate("chat.hidden = false")
-    expect(ann.page.locator(".facts")).to_contain_text("0 Personen sind hier.")
+    expect(ann.page.locator(".facts")).to_contain_text("Im Augenblick ist niemand hier.")
     expect(ann.page.locator(".last li")).to_contain_text("hi")
     expect(ann.page.get_by_role("button", name="Raum verlassen")).to_have_count(0)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from livechat.errors import ChatError, Kind
-from livechat.protocol.names import room_name
+from livechat.protocol.names import is_room_name, room_name
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,26 @@ def test_no_rooms(name: str) -> None:
     with pytest.raises(ChatError) as caught:
         room_name(name)
     assert caught.value.kind is Kind.BAD_ROOM
+
+
+def test_the_pages_know_names() -> None:
+    """The chat of a page tells what is no room's name as the server does."""
+    script = (ROOT / "static" / "chat" / "chat-entrance.js").read_text()
+    (found,) = re.findall(r"const ROOM_NAME = /\^(.*)\$/;", script)
+    names = [
+        "a",
+        "a.b~c-_9",
+        "x" * 128,
+        "x" * 129,
+        "",
+        ".",
+        "..",
+        "...",
+        "a b",
+        "é",
+        "a\n",
+        "٣",
+        "!audit",
+    ]
+    for name in names:
+        assert bool(re.fullmatch(found, name, re.ASCII)) == is_room_name(name), name

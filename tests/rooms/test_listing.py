@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from livechat.protocol.settings import SettingsChange
-from livechat.rooms.listing import LISTED_FOR, Listing
-from tests.support import ANN, World, result, run
+from livechat.rooms.listing import BUSIEST, LISTED_FOR, Listing
+from tests.support import ANN, RecordingClient, World, result, run
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def sets(world: World, room: str, **given: Any) -> None:
 
 
 def names(of: Listing) -> list[str]:
-    return [each.name for each in run(of.rooms())]
+    return list(run(of.rooms()).names)
 
 
 def test_listed_rooms(world: World, listed: Listing) -> None:
@@ -32,9 +32,9 @@ def test_listed_rooms(world: World, listed: Listing) -> None:
     sets(world, "other", title="Other")
     result(world.chat.send(ANN, "team-a", "hi"))
     world.clock.advance(LISTED_FOR)
-    found = {each.name: each for each in run(listed.rooms())}
-    assert list(found) == ["news", "team-a"]
-    assert (found["news"].title, found["news"].topic) == ("The <b>news", "x" * 200)
+    assert names(listed) == ["news", "team-a"]
+    found = listed.line("news")
+    assert (found.title, found.topic, found.members) == ("The <b>news", "x" * 200, 0)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,32 @@ def test_how_often(world: World, listed: Listing, monkeypatch: pytest.MonkeyPatc
     world.clock.advance(LISTED_FOR)
     assert names(listed) == ["news"]
     assert len(counted) == 2
+
+
+def test_changes(world: World, listed: Listing) -> None:
+    """Rooms come and go with their settings, one by one, and by patterns."""
+    for room in "cab":
+        sets(world, room, listed=True)
+        names(listed)
+    assert names(listed) == ["a", "b", "c"]
+    sets(world, "b", closed=True)
+    sets(world, "c", listed=None)
+    assert names(listed) == ["a"]
+    sets(world, "b", closed=None)
+    sets(world, "a*", guests="off")
+    assert names(listed) == ["b"]
+    sets(world, "a*", guests=None)
+    assert names(listed) == ["a", "b"]
+
+
+def test_thousands(world: World, listed: Listing) -> None:
+    """A page of them, and those with most people, are found in all of them."""
+    for number in range(500):
+        sets(world, f"r{number:03}", listed=True)
+    member = RecordingClient()
+    run(world.chat.join(ANN, "r300", member))
+    found = run(listed.rooms())
+    assert found.busiest == ["r300", *(f"r{number:03}" for number in range(BUSIEST - 1))]
+    assert listed.line("r300").members == 1
+    assert found.page("r0989", 2) == ["r099", "r100"]
+    assert found.page("r499", 2) == []

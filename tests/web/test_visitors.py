@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from livechat.protocol.settings import SettingsChange
-from livechat.web.visitors import FRONT_ROOMS, ROOMS_PER_PAGE
+from livechat.rooms.listing import BUSIEST
+from livechat.web.visitors import ROOMS_PER_PAGE
 from tests.support import Answer, Port, run
 
 #: (words, what the page shows of them)
@@ -137,7 +138,7 @@ def test_thousands_of_listed_rooms(port: Port) -> None:
     for number in range(count):
         sets(port, f"r{number:04}", listed=True)
     found = port.ask("GET", "/")
-    assert len(links(found)) == FRONT_ROOMS
+    assert len(links(found)) == BUSIEST
     assert f'<a href="/rooms/">All {count} rooms</a>' in found.body.decode()
     rooms, target = list[str](), "/rooms/"
     while target:

@@ -1,0 +1,98 @@
+"""
+The catalogue of texts, for the pages that the server writes.
+
+The chat in the browser has the same, a file for each language: ``static/chat/texts-en.js``.
+The file is a module for browsers, and JSON between its outermost braces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from livechat.http.negotiation import weights
+
+DEFAULT: Final = "en"
+_PREFIX: Final = "texts-"
+#: Subtags of a language that are looked at: language, script, region.
+_SUBTAGS: Final = 3
+
+
+class Texts(Struct, frozen=True):
+    """
+    The texts of a language.
+
+    @ivar language: its tag, in lower case.
+    """
+
+    language: str
+    catalogue: Mapping[str, str]
+
+    @property
+    def direction(self) -> str:
+        """The value of the attribute ``dir``."""
+        return self.catalogue["direction"]
+
+    def __call__(self, key: str, **values: str | int) -> str:
+        """Say a text, in which *values* take the places of their names."""
+        text = self.catalogue[key]
+        for name, value in values.items():
+            shown = self.number(value) if isinstance(value, int) else value
+            text = text.replace(f"{{{name}}}", shown)
+        return text
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is such a text."""
+        return key in self.catalogue
+
+    def number(self, number: int) -> str:
+        """12345 as 12,345, or as the language has it."""
+        return f"{number:,}".replace(",", self.catalogue["page.thousands"])
+
+    def span(self, seconds: int) -> str:
+        """Say a time to wait."""
+        if seconds < 100:
+            return self("span.seconds", count=seconds)
+        if seconds < 6_000:
+            return self("span.minutes", count=-(-seconds // 60))
+        return self("span.hours", count=-(-seconds // 3_600))
+
+
+def choose(accepted: str, folder: Path) -> Texts:
+    """
+    The texts for a browser.
+
+    @param accepted: its ``Accept-Language``.
+    @param folder: ``static``.
+    """
+    there = catalogues(folder)
+    wanted = sorted(weights(accepted).items(), key=lambda each: -each[1])
+    for tag, weight in wanted:
+        found = _lookup(tag, there) if weight else None
+        if found is not None:
+            return found
+    return there[DEFAULT]
+
+
+def _lookup(tag: str, there: Mapping[str, Texts]) -> Texts | None:
+    """Look for a language by ever shorter tags (RFC 4647, section 3.4)."""
+    parts = tag.split("-", _SUBTAGS)[:_SUBTAGS]
+    shorter = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((there[each] for each in shorter if each in there), None)
+
+
+@cache
+def catalogues(folder: Path) -> Mapping[str, Texts]:
+    """Read all catalogues, by their languages."""
+    found = {}
+    for path in folder.glob(f"chat/{_PREFIX}*.js"):
+        text = path.read_text(encoding="utf-8")
+        catalogue = json.loads(text[text.index("default {") + 8 : text.rindex("}") + 1])
+        language = path.stem.removeprefix(_PREFIX)
+        found[language] = Texts(language, catalogue)
+    return found

@@ -1,0 +1,351 @@
+"""The chat in pages of another site: by attributes, by an element of its own, behind a button."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, WebSocket, expect
+
+from tests.live.browser import PHONE
+from tests.live.daemon import CHEAP, Daemon
+from tests.live.visitor import Visitor, say
+
+
+class Elsewhere(ThreadingHTTPServer):
+    """
+    Another site.
+
+    @ivar page: what all its addresses show.
+    @ivar asked: how often it was asked who its visitor is.
+    """
+
+    def __init__(self) -> None:
+        self.page = ""
+        self.asked = 0
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.url = f"http://localhost:{self.server_port}"
+        Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Elsewhere
+
+    def do_GET(self) -> None:
+        asks = self.path == "/chat-token"
+        self.server.asked += asks
+        self.send_response(401 if asks else 200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(b"" if asks else self.server.page.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Elsewhere]:
+    site = Elsewhere()
+    yield site
+    site.shutdown()
+    site.server_close()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Iterator[Daemon]:
+    """A daemon that allows the other site."""
+    options = (f"--origin={elsewhere.url}", "--rate=0", "--rate-per-ip=0")
+    with Daemon(tmp_path_factory.mktemp("daemon"), *options, environment=CHEAP) as running:
+        yield running
+
+
+class Guest:
+    """
+    A visitor of the other site.
+
+    @ivar sockets: those that are open.
+    @ivar requests: addresses of everything that was asked for.
+    """
+
+    def __init__(self, visitor: Visitor, elsewhere: Elsewhere) -> None:
+        self.visitor = visitor
+        self.page = visitor.page
+        self.sockets: list[WebSocket] = []
+        self.opened = 0
+        self.requests: list[str] = []
+        self._elsewhere = elsewhere
+        self.page.on("websocket", self._open)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        # All events of the chat, in their order.
+        self.page.add_init_script(
+            "window.heard = []; for (const type of ['join', 'message', 'unread', 'error'])"
+            "addEventListener(`livechat:${type}`, ({ target, detail }) =>"
+            "heard.push([target.id, type, JSON.parse(JSON.stringify(detail))]));"
+        )
+
+    def _open(self, socket: WebSocket) -> None:
+        self.opened += 1
+        self.sockets.append(socket)
+        socket.on("close", self._close)
+
+    def _close(self, socket: WebSocket) -> None:
+        self.sockets.remove(socket)
+
+    def opens(self, body: str, style: str = "") -> None:
+        """Open a page of the other site."""
+        head = "<!doctype html><html lang=en><title>A site</title>"
+        head += f"<meta name=viewport content='width=device-width'><style>{style}</style>"
+        self._elsewhere.page = f"{head}<main><h1>A site</h1>{body}</main>"
+        self.page.goto(self._elsewhere.url)
+
+    def room(self, name: str) -> Locator:
+        return self.page.get_by_role("region", name=f"Chat in {name}", exact=True)
+
+    def is_in(self, name: str) -> None:
+        """Wait until the page is connected to this room alone."""
+        expect(self.room(name).locator(".people li")).to_have_count(1)
+        # The one before may close later.
+        while len(self.sockets) != 1:
+            self.sockets[0].wait_for_event("close")
+
+    def heard(self, kind: str) -> list[Any]:
+        """The details of the chat's events of a kind."""
+        found = self.page.evaluate("kind => heard.filter(([, type]) => type === kind)", kind)
+        return [detail for _, _, detail in found]
+
+
+@pytest.fixture
+def guest(visitor: Callable[..., Visitor], elsewhere: Elsewhere) -> Callable[..., Guest]:
+    return lambda **options: Guest(visitor(**options), elsewhere)
+
+
+def script(daemon: Daemon, more: str = "") -> str:
+    return f"<script type=module src={daemon.url}/static/embed.js {more}></script>"
+
+
+def test_attributes(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """The chat follows its attributes, and ends when it is none any more."""
+    ann = guest()
+    ann.opens(f"<div id=chat data-livechat=one data-name=Ann><p>No chat.</p></div>{script(daemon)}")
+    ann.is_in("one")
+    chat = ann.page.locator("#chat")
+    chat.evaluate("each => { each.dataset.livechat = 'two'; each.dataset.name = 'Ann Other' }")
+    ann.is_in("two")
+    expect(ann.page.locator(".people bdi")).to_have_text(["Ann Other"])
+    assert ann.opened == 2
+    # How it looks is changed where it is.
+    chat.evaluate("each => { each.dataset.theme = 'dark'; each.dataset.without = 'header roster' }")
+    expect(ann.page.locator("header")).to_be_hidden()
+    expect(ann.page.locator(".roster")).to_be_hidden()
+    assert (
+        chat.evaluate("each => getComputedStyle(each.shadowRoot.firstChild).colorScheme") == "dark"
+    )
+    chat.evaluate("each => { delete each.dataset.theme; each.dataset.without = 'composer' }")
+    expect(ann.page.locator("header")).to_be_visible()
+    expect(ann.visitor.composer).to_be_hidden()
+    assert ann.opened == 2
+    chat.evaluate("each => { delete each.dataset.without; each.dataset.lang = 'de' }")
+    expect(ann.page.get_by_placeholder("Schreiben Sie etwas")).to_be_visible()
+    ann.is_in("two")
+    with ann.sockets[-1].expect_event("close"):
+        chat.evaluate("each => each.removeAttribute('data-livechat')")
+    expect(ann.page.get_by_text("No chat.")).to_be_visible()
+    assert ann.sockets == []
+    chat.evaluate("each => { each.dataset.lang = 'en'; each.dataset.livechat = 'three' }")
+    ann.is_in("three")
+    expect(ann.page.get_by_text("No chat.")).to_be_hidden()
+
+
+def test_twice(guest: Callable[..., Guest], daemon: Daemon, elsewhere: Elsewhere) -> None:
+    """Two scripts are one; two chats ask for one name and one token, and load everything once."""
+    ann = guest()
+    other = script(daemon).replace("localhost", "127.0.0.1")
+    ann.opens(
+        f"""<div data-livechat=left data-token-url=/chat-token></div>
+        <div data-livechat=right data-token-url=/chat-token></div>
+        {script(daemon)}{script(daemon).replace("embed.js", "embed.js?again")}{other}"""
+    )
+    names = ann.page.get_by_label("Your name")
+    expect(names).to_have_count(2)
+    assert elsewhere.asked == 1
+    names.first.fill("Ann")
+    names.first.press("Enter")
+    for room in ("left", "right"):
+        expect(ann.room(room).locator(".people bdi")).to_have_text(["Ann"])
+    assert len(ann.sockets) == ann.opened == 2
+    static = [url for url in ann.requests if url.startswith(f"{daemon.url}/static/")]
+    assert sorted(set(static)) == sorted(static)
+
+
+def test_mounted_twice(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """An element has one chat, however often one is mounted there, and by however many copies."""
+    ann = guest()
+    ann.opens("<div id=chat>No chat.</div>")
+    ann.page.evaluate(
+        """async ([one, other]) => {
+            const copies = [await import(one), await import(other)];
+            const options = (room) => ({ room, name: "Ann" });
+            await Promise.all(copies.map(({ mount }) => mount(chat, options("first"))));
+            window.last = await copies[0].mount(chat, options("last"));
+        }""",
+        [f"{daemon.url}/static/chat.js", f"{daemon.url}/static/chat.js?copy"],
+    )
+    ann.is_in("last")
+    expect(ann.page.locator(".frame")).to_have_count(1)
+    with ann.sockets[0].expect_event("close"):
+        ann.page.evaluate("last.close(); last.close()")
+    expect(ann.page.get_by_text("No chat.")).to_be_visible()
+    assert ann.sockets == []
+
+
+def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """An element of its own does the same, and tells its page what happens."""
+    ann = guest()
+    ann.opens("<div id=aside></div>")
+    ann.page.evaluate(
+        """async ([url, server]) => {
+            const made = document.createElement("livechat-room");
+            made.id = "chat";
+            // Before there is such an element, too.
+            made.token = () => "";
+            for (const [name, value] of Object.entries({ server, room: "element", name: "Ann" })) {
+                made.setAttribute(name, value);
+            }
+            document.body.append(made);
+            await import(url);
+        }""",
+        [f"{daemon.url}/static/embed.js", daemon.url],
+    )
+    ann.is_in("element")
+    say(daemon, "element", "hi")
+    ann.visitor.hears("hi")
+    ((joined,), (said,)) = (ann.heard("join"), ann.heard("message"))
+    assert (joined["room"], joined["user"]["name"]) == ("element", "Ann")
+    assert said["message"] == "hi"
+    assert ann.heard("error") == []
+    # One that is moved stays in its room.
+    ann.page.evaluate("aside.append(chat)")
+    ann.visitor.says("still here")
+    ann.visitor.hears("hi", "still here")
+    assert ann.opened == 1
+    ann.page.evaluate("chat.setAttribute('room', 'other')")
+    ann.is_in("other")
+    ann.page.evaluate(
+        "chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }; null"
+    )
+    # What a script gives counts before what an attribute says.
+    ann.page.wait_for_function("() => heard.some(([, type]) => type === 'error')")
+    assert ann.heard("error")[0] == {"code": 4100, "reason": "No."}
+    ann.page.evaluate("chat.remove()")
+    expect(ann.page.locator("livechat-room")).to_have_count(0)
+
+
+OPEN = re.compile("^Ask us")
+
+
+def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """A button counts what is unread, and opens the chat: by keyboard alone, and for everybody."""
+    ann = guest()
+    ann.opens(
+        f"<a href=/>Home</a><div data-livechat=ask data-name=Ann data-launcher='Ask us'></div>"
+        f"{script(daemon)}"
+    )
+    button, panel = (ann.page.get_by_role(role, name=OPEN) for role in ("button", "dialog"))
+    ann.page.wait_for_function("() => heard.some(([, type]) => type === 'join')")
+    expect(panel).to_be_hidden()
+    say(daemon, "ask", "one", "two")
+    expect(button).to_have_accessible_name("Ask us, 2 new messages")
+    assert [each["count"] for each in ann.heard("unread")][-1] == 2
+    assert ann.visitor.tab.findings() == []
+    keys = ann.page.keyboard
+    ann.page.get_by_role("link", name="Home").focus()
+    keys.press("Tab")
+    expect(button).to_be_focused()
+    keys.press("Enter")
+    expect(ann.visitor.composer).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(button).to_have_accessible_name("Ask us")
+    assert ann.visitor.tab.findings() == []
+    ann.visitor.says("three")
+    ann.visitor.hears("one", "two", "three")
+    # Escape closes what is open in it first.
+    ann.visitor.opens_menu(ann.visitor.line("three"))
+    keys.press("Escape")
+    expect(ann.page.get_by_role("menu")).to_be_hidden()
+    expect(panel).to_be_visible()
+    keys.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+    # What came while one was elsewhere is counted as well.
+    expect(button).to_have_accessible_name("Ask us")
+    ann.page.goto("about:blank")
+    say(daemon, "ask", "four")
+    ann.page.go_back()
+    expect(button).to_have_accessible_name("Ask us, 1 new message")
+    button.click()
+    ann.visitor.hears("one", "two", "three", "four")
+    ann.page.get_by_role("button", name="Close the chat").click()
+    expect(panel).to_be_hidden()
+
+
+def test_launcher_on_a_phone(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """On a phone the chat takes the whole window, asks for a name there, and goes away again."""
+    ann = guest(**PHONE)
+    ann.opens(f"<div data-livechat=phone data-launcher></div>{script(daemon)}")
+    ann.page.get_by_role("button", name="Chat", exact=True).tap()
+    expect(ann.page.get_by_label("Your name")).to_be_focused()
+    box = ann.page.get_by_role("dialog", name="Chat").bounding_box()
+    assert box
+    assert {**box, "x": 0, "y": 0, "width": 390} == box
+    ann.visitor.introduce("Ann")
+    assert ann.visitor.tab.findings() == []
+    ann.page.get_by_role("button", name="Close the chat").tap()
+    expect(ann.visitor.composer).to_be_hidden()
+    expect(ann.page.get_by_role("button", name="Chat", exact=True)).to_be_focused()
+
+
+THEME = """
+    [data-livechat] { --accent: rgb(120, 0, 90); --font: Georgia; --font-size: 20px;
+                      --radius: 0px; --density: 0.5 }
+    [data-livechat]::part(header) { background: rgb(1, 1, 1) }
+    [data-livechat]::part(log) { background: rgb(2, 2, 2) }
+    [data-livechat]::part(message) { background: rgb(3, 3, 3) }
+    [data-livechat]::part(composer) { background: rgb(4, 4, 4) }
+    [data-livechat]::part(roster) { background: rgb(5, 5, 5) }
+"""
+LOOKS = """() => {
+    const root = document.querySelector("[data-livechat]").shadowRoot;
+    const look = (selector, what) => getComputedStyle(root.querySelector(selector))[what];
+    const parts = ["header", ".scroller", ".said p", ".composer", ".roster"];
+    const text = ["fontFamily", "fontSize", "borderRadius", "paddingTop"];
+    return [parts.map((each) => look(each, "backgroundColor")),
+            text.map((each) => look(".said p", each)), look(".send", "backgroundColor")];
+}"""
+
+
+def test_theme(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """A page gives the chat its colours, font, corners and density, and styles its parts."""
+    ann = guest()
+    ann.opens(f"<div data-livechat=theme data-name=Ann></div>{script(daemon)}", THEME)
+    ann.visitor.says("hi")
+    ann.visitor.hears("hi")
+    parts, text, send = ann.page.evaluate(LOOKS)
+    assert parts == [f"rgb({n}, {n}, {n})" for n in range(1, 6)]
+    assert text == ["Georgia", "20px", "0px", "5px"]
+    assert send == "rgb(120, 0, 90)"
+
+
+def test_texts(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """A page says its own texts in place of the chat's."""
+    ann = guest()
+    ann.opens("<div id=chat></div>")
+    ann.page.evaluate(
+        "async (url) => (await import(url)).mount(chat, { room: 'texts', name: 'Ann', texts: "
+        "{ 'composer.hint': 'Ask the speaker <b>' } })",
+        f"{daemon.url}/static/chat.js",
+    )
+    expect(ann.page.get_by_placeholder("Ask the speaker <b>")).to_be_visible()
