@@ -615,7 +615,7 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
     def reach(name: str, key: str = "Tab") -> None:
         for _ in range(20):
-            if focused() == name:
+            if focused().endswith(name):
                 return
             keys.press(key)
         raise AssertionError(f"{name} cannot be reached: {focused()}")
@@ -656,7 +656,7 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     keys.type("Anna")
     keys.press("Enter")
     expect(page.locator(".roster bdi")).to_have_text("Anna")
-    assert focused() == "Change your name"
+    assert focused().endswith(": Change your name")
 
 
 @pytest.mark.parametrize(
