@@ -11,6 +11,7 @@
  */
 
 import { isSeen } from "./chat-names.js";
+import { onScreen, refuseFiles } from "./chat-input.js";
 import { element, find } from "./dom.js";
 
 /**
@@ -72,6 +73,8 @@ export class Composer {
     text.addEventListener("keydown", (event) => {
       // What ends a composition is 229 in Safari, which says that there is none any more.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      // A keyboard on the screen has no other way to begin a line.
+      if (onScreen() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       if (text.value) form.requestSubmit();
     });
@@ -82,6 +85,10 @@ export class Composer {
       if (text.value.trim()) chat.typing();
     });
     find(this.#bar, "button").addEventListener("click", () => this.cancel());
+    text.enterKeyHint = onScreen() ? "enter" : "send";
+    // The keyboard on the screen stays while one sends.
+    this.#send.addEventListener("mousedown", (event) => event.preventDefault());
+    refuseFiles(find(frame, ".chat"), () => this.#form.hidden || this.#complain(t("composer.files")));
   }
 
   #submit() {

@@ -6,6 +6,7 @@
  * @import { Texts } from "./texts.js"
  */
 
+import { dayLine } from "./chat-days.js";
 import { subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
 import { words } from "./chat-text.js";
@@ -146,7 +147,7 @@ export function settle(t, made) {
   const before = previous instanceof HTMLElement ? previous.dataset : undefined;
   const day = new Date(time).toDateString();
   if (!before || new Date(Number(before.time)).toDateString() !== day) {
-    const separator = marker("day", t.date(time, { weekday: "long", day: "numeric", month: "long" }));
+    const separator = dayLine(t, time);
     if (previous) previous.after(separator);
     else made.parentElement?.prepend(separator);
     apart = true;

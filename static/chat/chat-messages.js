@@ -13,6 +13,7 @@
  * with it.  No more than `MOST` lines are kept: for one who reads at the end the oldest go, and for one
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
+ * @import { Calls } from "./chat-calls.js"
  * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Ignored } from "./chat-ignored.js"
  * @import { Choice } from "./chat-menu.js"
@@ -47,7 +48,7 @@ export class Messages {
 
   #t;
   #chat;
-  #tellUnread;
+  #calls;
   #folds;
   #changes = new Changes();
   #quotes;
@@ -82,13 +83,13 @@ export class Messages {
    * @param {import("./chat-memory.js").Memory} memory
    * @param {Names} names
    * @param {Ignored} ignored
-   * @param {(unread: number) => void} tellUnread
+   * @param {Calls} calls
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(t, frame, chat, composer, memory, names, ignored, tellUnread, over) {
+  constructor(t, frame, chat, composer, memory, names, ignored, calls, over) {
     this.#t = t;
     this.#chat = chat;
-    this.#tellUnread = tellUnread;
+    this.#calls = calls;
     this.#ignored = ignored;
     this.#scroller = find(frame, ".scroller");
     this.#folds = new Folds(t, this.#scroller, over);
@@ -105,7 +106,7 @@ export class Messages {
     const apart = (message) => line(t, message, isSame(message.user, chat.user), names);
     this.#quotes = new Quotes(t, frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
     this.#unsent = new Unsent(t, frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
-    this.#unread = new Unread(t, this.#said, chat, memory);
+    this.#unread = new Unread(t, this.#said, chat, memory, calls);
     const offer = (/** @type {HTMLElement[]} */ lines) => this.#menu.offer(lines);
     this.#lines = new Lines(t, chat, names, this.#changes, ignored, { quotes: this.#quotes, folds: this.#folds }, offer);
     this.#jump = new Jump(t, frame, this.#past, this.#quotes, {
@@ -265,7 +266,7 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    if (!seen && this.#lines.isNews(message)) this.#unread.add(!this.#cut);
+    if (this.#lines.isNews(message)) this.#unread.add(message, seen, !this.#cut);
     if (this.#cut) return;
     const made = this.#lines.make(message);
     this.#said.append(made);
@@ -391,8 +392,9 @@ export class Messages {
     if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
     if (this.#isSeen() && !this.#news.length) this.#unread.see();
     const unread = this.#unread.count;
-    this.#newer.hidden = this.#isAtEnd() || !(unread || this.#cut);
+    this.#newer.hidden = this.#isAtEnd();
+    this.#newer.classList.toggle("plain", !unread);
     this.#newer.textContent = unread ? this.#t("room.newer", { count: unread }) : this.#t("room.newest");
-    this.#tellUnread(unread);
+    this.#calls.tell(this.#unread);
   }
 }

@@ -65,7 +65,14 @@ export const ROOM = `
       <div class="room-acts">
         <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
         <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
+        <button class="quiet to-day" type="button" data-t="days.jump"></button>
       </div>
+      <fieldset class="calls-by">
+        <legend data-t="calls.title"></legend>
+        <label class="check"><input type="checkbox" name="sound"><span data-t="calls.sound"></span></label>
+        <label class="check"><input type="checkbox" name="notification"><span data-t="calls.notification"></span></label>
+        <p class="hint" role="alert"></p>
+      </fieldset>
     </aside>
     <p class="barred" hidden></p>
     <p class="typing"></p>

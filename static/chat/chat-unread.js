@@ -2,6 +2,7 @@
  * What one has not seen: how many messages since one looked, and a line where they begin; since one was
  * here last, too.
  *
+ * @import { Calls } from "./chat-calls.js"
  * @import { Memory } from "./chat-memory.js"
  * @import { Chat } from "./livechat.js"
  * @import { Texts } from "./texts.js"
@@ -12,10 +13,13 @@ import { marker, settle } from "./chat-line.js";
 export class Unread {
   /** How many. */
   count = 0;
+  /** @type {Set<number>} numbers of those that call the visitor */
+  calls = new Set();
   #t;
   #said;
   #chat;
   #kept;
+  #caller;
   /** The number up to which one has seen everything. */
   #upTo = 0;
   /** What was seen when one was here last. */
@@ -26,17 +30,26 @@ export class Unread {
    * @param {HTMLElement} said the list of lines
    * @param {Chat} chat
    * @param {Memory} memory
+   * @param {Calls} caller
    */
-  constructor(t, said, chat, memory) {
+  constructor(t, said, chat, memory, caller) {
     this.#t = t;
     this.#said = said;
     this.#chat = chat;
     this.#kept = memory;
+    this.#caller = caller;
     this.#before = memory.read("seen");
   }
 
-  /** @param {boolean} shown whether its line is about to be */
-  add(shown) {
+  /**
+   * @param {import("./livechat.js").Message} message
+   * @param {boolean} seen
+   * @param {boolean} shown whether its line is about to be
+   */
+  add(message, seen, shown) {
+    const calls = this.#caller.hear(message, seen);
+    if (seen) return;
+    if (calls) this.calls.add(message.seq);
     if (!this.count && shown) this.#mark();
     this.count++;
   }
@@ -45,11 +58,13 @@ export class Unread {
   takeBack(line) {
     const counted = Number(line.dataset.seq) > this.#upTo && !line.matches(".mine");
     if (counted && this.count) this.count--;
+    this.calls.delete(Number(line.dataset.seq));
   }
 
   /** Everything that has come was seen. */
   see() {
     this.count = 0;
+    this.calls.clear();
     const { epoch = "", seq = 0 } = this.#chat.place ?? {};
     this.#upTo = seq;
     if (seq) this.#kept.write("seen", `${epoch}:${seq}`);

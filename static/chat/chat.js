@@ -15,9 +15,11 @@
  */
 
 import { banner } from "./chat-banner.js";
+import { Calls } from "./chat-calls.js";
 import { Cases } from "./chat-cases.js";
 import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
+import { Days } from "./chat-days.js";
 import { Dialog } from "./chat-dialog.js";
 import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
 import { Entrance, isNamed } from "./chat-entrance.js";
@@ -37,6 +39,7 @@ import { ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { locate } from "./livechat-links.js";
 import { fill, textsFor } from "./texts.js";
 
 /**
@@ -115,7 +118,7 @@ class View {
     this.#frame = frame;
     this.#options = options;
     this.#host = host;
-    this.#url = new URL(options.url ?? "../", import.meta.url);
+    this.#url = locate(options.url ?? "../", import.meta.url);
     const again = () => (this.#leave(), this.#begin(true));
     if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
     this.#begin(Boolean(options.whole));
@@ -223,19 +226,15 @@ class View {
     const [t, frame] = [this.#t, this.#frame];
     frame.replaceChildren(fill(t, shape(ROOM)));
     const over = (this.#over = new AbortController());
-    const title = document.title;
-    const tellUnread = (/** @type {number} */ unread) => {
-      if (this.#options.whole) document.title = unread ? `(${unread}) ${title}` : title;
-      this.#host.unread(unread);
-    };
-    over.signal.addEventListener("abort", () => tellUnread(0));
-
     const names = new Names(t, frame);
     names.mine = () => chat.user?.name ?? "";
     const ignored = new Ignored(t, this.#url);
     const people = new People(t, frame, names, ignored);
     const composer = new Composer(t, frame, chat, memory);
-    const messages = new Messages(t, frame, chat, composer, memory, names, ignored, tellUnread, over.signal);
+    const unread = (/** @type {number} */ count) => this.#host.unread(count);
+    const calls = new Calls(t, frame, chat, names, Boolean(this.#options.whole), unread, over.signal);
+    const messages = new Messages(t, frame, chat, composer, memory, names, ignored, calls, over.signal);
+    calls.jump = (seq) => void messages.jump(seq);
     new Pace(t, frame, chat, composer, over.signal);
     const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
@@ -276,6 +275,7 @@ class View {
     said.moderation = moderation;
     messages.more = (line) => moderation.choices(line);
     new Cases(this.#t, frame, chat, dialog, moderation, names, jump, tell);
+    new Days(this.#t, frame, chat, dialog, jump, tell, this.#over.signal);
     const leave = () => (this.#leave(), location.assign(this.#url));
     new Invitation(this.#t, frame, chat, this.#url, this.#options, { dialog, tell, leave });
   }

@@ -66,7 +66,11 @@ class Visitor:
     def says(self, *texts: str) -> None:
         for text in texts:
             self.composer.fill(text)
-            self.composer.press("Enter")
+            # There Enter begins a line.
+            if self.touches:
+                self.page.locator(".send").tap()
+            else:
+                self.composer.press("Enter")
 
     def messages(self) -> Locator:
         return self.page.locator(_MESSAGES)

@@ -1,0 +1,154 @@
+/**
+ * Days of the log: a line above each, and the way to any other day.
+ *
+ * @import { Dialog } from "./chat-dialog.js"
+ * @import { Chat } from "./livechat.js"
+ * @import { Texts } from "./texts.js"
+ */
+
+import { textField } from "./chat-dialog.js";
+import { element, find } from "./dom.js";
+
+/** Milliseconds. */
+const DAY = 86_400_000;
+/** Messages that are looked at together, and how often, while a day is looked for. */
+const PAGE = 20;
+const MOST_PAGES = 40;
+
+/**
+ * What a day is called: today, yesterday, or its date, with the year where that is another.
+ *
+ * @param {Texts} t
+ * @param {number} time
+ * @param {number} [now]
+ */
+export function nameDay(t, time, now = Date.now()) {
+  // Not each day has 24 hours.
+  const ago = Math.round((midnight(now).getTime() - midnight(time).getTime()) / DAY);
+  if (ago === 0 || ago === 1) {
+    const [first, ...rest] = new Intl.RelativeTimeFormat(t.locale, { numeric: "auto" }).format(ago ? -1 : 0, "day");
+    return first.toLocaleUpperCase(t.locale) + rest.join("");
+  }
+  const year = new Date(time).getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+  return t.date(time, { weekday: "long", day: "numeric", month: "long", year });
+}
+
+/** @param {number} time */
+function midnight(time) {
+  const date = new Date(time);
+  date.setHours(0, 0, 0, 0);
+  return date;
+}
+
+/**
+ * The line of a day; it leads to others.
+ *
+ * @param {Texts} t
+ * @param {number} time
+ */
+export function dayLine(t, time) {
+  const button = element("button", "quiet", nameDay(t, time));
+  button.type = "button";
+  button.title = t("days.jump");
+  button.dataset.time = String(time);
+  const line = element("li", "marker day", button);
+  // Its name changes at midnight, which is no news.
+  line.setAttribute("aria-live", "off");
+  return line;
+}
+
+/**
+ * The number of the first message since a time; nothing, if there is none.
+ *
+ * @param {Pick<Chat, "history">} chat
+ * @param {number} newest number
+ * @param {number} since
+ */
+export async function firstSince(chat, newest, since) {
+  let [before, end] = [0, newest];
+  /** @type {{ seq: number, time: number } | undefined} */
+  let found;
+  for (let pages = 0; before < end && pages < MOST_PAGES; pages++) {
+    const middle = Math.floor((before + end) / 2);
+    const { messages, next } = await chat.history({ after: middle, limit: PAGE });
+    const first = messages.findIndex(({ time }) => time >= since);
+    if (first >= 0) found = messages[first];
+    if (first > 0) return found;
+    if (first < 0) before = messages.at(-1)?.seq ?? next?.after ?? middle;
+    // Of those behind it one knows already.
+    if (first === 0 || !(messages.length || next)) end = middle;
+  }
+  return found;
+}
+
+/** Names the days anew at midnight, and asks for a day to go to. */
+export class Days {
+  #t;
+  #frame;
+  #chat;
+  #dialog;
+  #jump;
+  #tell;
+  #timer = 0;
+
+  /**
+   * @param {Texts} t
+   * @param {HTMLElement} frame
+   * @param {Chat} chat
+   * @param {Dialog} dialog
+   * @param {(seq: number) => void} jump
+   * @param {(text: (string | Node)[]) => void} tell
+   * @param {AbortSignal} over
+   */
+  constructor(t, frame, chat, dialog, jump, tell, over) {
+    this.#t = t;
+    this.#frame = frame;
+    this.#chat = chat;
+    this.#dialog = dialog;
+    this.#jump = jump;
+    this.#tell = tell;
+    const click = (/** @type {Event} */ { target }) => {
+      if (target instanceof Element && target.closest(".day button, .to-day")) this.#ask();
+    };
+    find(frame, ".chat").addEventListener("click", click);
+    // A device that sleeps has no midnight.
+    document.addEventListener("visibilitychange", () => this.#name(), { signal: over });
+    over.addEventListener("abort", () => clearTimeout(this.#timer));
+    this.#name();
+  }
+
+  #name() {
+    clearTimeout(this.#timer);
+    const now = new Date();
+    this.#timer = Number(setTimeout(() => this.#name(), new Date(now).setHours(24, 0, 0, 0) - now.getTime()));
+    for (const each of this.#frame.querySelectorAll(".day button")) {
+      const text = nameDay(this.#t, Number(each instanceof HTMLElement && each.dataset.time));
+      if (each.textContent !== text) each.textContent = text;
+    }
+  }
+
+  async #ask() {
+    const t = this.#t;
+    const field = textField("day", t("days.day"), 10);
+    const input = find(field, "input", HTMLInputElement);
+    input.type = "date";
+    input.required = true;
+    const form = await this.#dialog.ask([t("days.jump")], t("days.go"), field);
+    const [year, month, day] = String(form?.get("day") ?? "").split("-").map(Number);
+    if (day) await this.#go(new Date(year, month - 1, day).setFullYear(year));
+  }
+
+  /** @param {number} since */
+  async #go(since) {
+    const t = this.#t;
+    if (!this.#chat.can.has("history")) return this.#tell([t("days.none")]);
+    try {
+      const found = await firstSince(this.#chat, this.#chat.place?.seq ?? 0, since);
+      if (!found) return this.#tell([t("days.none")]);
+      if (found.time >= since + DAY) this.#tell([t("days.next", { day: nameDay(t, found.time) })]);
+      this.#jump(found.seq);
+    } catch {
+      this.#tell([t("days.failed")]);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+"""Being called: marks, the title, the badge, sounds and notifications, where there are such."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.live.daemon import Daemon
+from tests.live.visitor import Visitor, say
+
+#: Does what a browser does, and remembers it.  What it has, or allows, is each test's to say.
+BELL: Final = """
+    window.rung = [];
+    window.badges = [];
+    navigator.setAppBadge = async (count) => void badges.push(count);
+    Object.defineProperty(document, "hidden", { get: () => Boolean(window.away) });
+    class Node { connect(other) { return other; } }
+    window.AudioContext = class {
+        state = STATE; currentTime = 0; destination = new Node();
+        async resume() { if (STATE === "suspended") return new Promise(() => {}); }
+        createGain() {
+            const gain = { setValueAtTime() {}, linearRampToValueAtTime() {} };
+            return Object.assign(new Node(), { gain });
+        }
+        createOscillator() {
+            const start = () => rung.push("sound");
+            return Object.assign(new Node(), { frequency: {}, start, stop() {} });
+        }
+    };
+    window.Notification = class extends EventTarget {
+        static permission = "default";
+        static async requestPermission() { return (Notification.permission = PERMISSION); }
+        constructor(title, { body, tag }) {
+            super();
+            if (PERMISSION === "granted but not made") throw new TypeError("Illegal constructor");
+            Object.assign(this, { title, body, tag });
+            rung.push(this);
+        }
+        close() {}
+    };
+"""  # fmt: skip
+AWAY: Final = "away = {}; document.dispatchEvent(new Event('visibilitychange'))"
+
+
+def browser(
+    visitor: Callable[..., Visitor], permission: str = "granted", state: str = "running"
+) -> Visitor:
+    made = visitor()
+    made.page.add_init_script(f"const STATE = {state!r}, PERMISSION = {permission!r};{BELL}")
+    return made
+
+
+def rung(each: Visitor) -> Any:
+    return each.page.evaluate("rung.map((each) => each.title ? [each.title, each.body] : each)")
+
+
+def test_marks(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """One's own name is marked, and the message; another's is told apart; nobody's is text."""
+    ann = visitor().join("marks", "A.*n (x)")
+    bob = visitor().join("marks", "Bob")
+    ann.is_with(2)
+    bob.says("@A.*n (x), @bob! @Bobby a@Bob `@Bob` **@a.*n (X)**")
+    mark = ann.page.locator(".said mark")
+    expect(mark).to_have_text(["@A.*n (x)", "@a.*n (X)"])
+    expect(ann.page.locator(".said .called")).to_have_text("@bob")
+    expect(ann.page.locator(".said .message.calls")).to_have_count(1)
+    # Nobody calls oneself.
+    expect(bob.page.locator(".said .message.calls")).to_have_count(0)
+    assert ann.tab.findings() == []
+    bob.chooses(bob.page.locator(".said .message").last, "Edit")
+    bob.says("nobody")
+    expect(mark).to_have_count(0)
+    expect(ann.page.locator(".said .message.calls")).to_have_count(0)
+
+
+def test_title(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """The title and the badge count what was not seen; in a busy room calls only."""
+    ann = browser(visitor).join("title", "Ann")
+    ann.page.evaluate(AWAY.format("true"))
+    say(daemon, "title", "1")
+    expect(ann.page).to_have_title("(1) title · livechat")
+    say(daemon, "title", *map(str, range(2, 10)))
+    expect(ann.page).to_have_title("(9) title · livechat")
+    say(daemon, "title", "10", "11")
+    expect(ann.page).to_have_title("title · livechat")
+    say(daemon, "title", "@Ann?", "12", "@ann!")
+    expect(ann.page).to_have_title("(@2) title · livechat")
+    ann.page.evaluate(AWAY.format("false"))
+    expect(ann.page).to_have_title("title · livechat")
+    badges = ann.page.evaluate("badges")
+    assert [badges[0], badges[-2:]] == [1, [2, 0]]
+
+
+def test_rings(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Calls and answers sound and notify, where that is switched on, and one is away."""
+    ann = browser(visitor).join("rings", "Ann")
+    ann.says("I am here")
+    ann.hears("I am here")
+    with daemon.socket("rings/?name=A%D7%90", subprotocols=["livechat.v1"]) as bob:
+
+        def call(text: str, **more: Any) -> None:
+            bob.send(json.dumps({"type": "message", "message": text, "nonce": text, **more}))
+            ann.hears_by_now(text.replace("*", ""))
+
+        ann.page.evaluate(AWAY.format("true"))
+        call("@Ann 1")
+        assert rung(ann) == []
+        ann.page.get_by_label("Play a sound").check()
+        ann.page.get_by_label("Show a notification").check()
+        tried = ["sound", "sound", ["You are told here when somebody calls you.", ""]]
+        expect(ann.page.get_by_label("Show a notification")).to_be_checked()
+        assert rung(ann) == tried
+        call("nobody")
+        assert rung(ann) == tried
+        call("@Ann *2*")
+        called = "\u2068A\u05d0\u2069 calls you in rings"
+        assert rung(ann) == [*tried, [called, "@Ann 2"], "sound", "sound"]
+        # Many calls are no siren.
+        call("an answer", reply_to=1)
+        assert rung(ann)[len(tried) :] == [
+            [called, "@Ann 2"], "sound", "sound", [called, "an answer"],
+        ]  # fmt: skip
+        # Whoever looks on is not called.
+        ann.page.evaluate(AWAY.format("false"))
+        call("@Ann 3")
+        assert len(rung(ann)) == len(tried) + 4
+    ann.page.evaluate("rung.at(-1).dispatchEvent(new Event('click'))")
+    expect(ann.page.locator(".said .message.found")).to_contain_text("an answer")
+    ann.page.reload()
+    ann.is_in()
+    expect(ann.page.get_by_label("Play a sound")).to_be_checked()
+    # The browser has forgotten that it is allowed.
+    expect(ann.page.get_by_label("Show a notification")).not_to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("permission", "words"),
+    [
+        ("denied", "Your browser does not let this page notify you."),
+        ("granted but not made", "Your browser does not let this page notify you."),
+        ("missing", "This browser has no notifications for this page."),
+        ("throws", "This browser has no notifications for this page."),
+    ],
+)
+def test_no_notifications(
+    visitor: Callable[..., Visitor], daemon: Daemon, permission: str, words: str
+) -> None:
+    """Where there are none, or none are allowed, that is said, and nothing else fails."""
+    ann = browser(visitor, permission)
+    if permission == "missing":
+        ann.page.add_init_script("delete window.Notification")
+    if permission == "throws":
+        ann.page.add_init_script(
+            "Notification = class extends Notification {"
+            " static requestPermission = async () => 'granted';"
+            " constructor() { throw new TypeError('Illegal constructor'); } }"
+        )
+    ann.join("none", "Ann")
+    box = ann.page.get_by_label("Show a notification")
+    box.click()
+    expect(ann.page.locator(".calls-by .hint")).to_contain_text(words)
+    expect(box).not_to_be_checked()
+    ann.page.evaluate(AWAY.format("true"))
+    say(daemon, "none", f"@Ann {permission}")
+    expect(ann.page.locator(".said mark").last).to_be_attached()
+    assert rung(ann) == []
+
+
+def test_sound_blocked(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """What a browser does not let sound is not kept to sound later, all at once."""
+    ann = browser(visitor, state="suspended").join("mute", "Ann")
+    ann.page.get_by_label("Play a sound").check()
+    ann.page.evaluate(AWAY.format("true"))
+    say(daemon, "mute", "@Ann")
+    expect(ann.page).to_have_title("(@1) mute · livechat")
+    assert rung(ann) == []

@@ -1,0 +1,206 @@
+"""What was said when, and how one gets there; texts as they are read, printed, and written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.live.browser import PHONE
+from tests.live.daemon import Daemon
+from tests.live.visitor import Visitor, say
+
+#: Pastes or drops, into the composer, what a test has.
+GIVE: Final = """(text, [type, texts, files]) => {
+    const data = new DataTransfer();
+    if (texts) data.setData("text/plain", texts);
+    if (files) data.items.add(new File(["x"], "x.png", { type: "image/png" }));
+    const event = type === "paste"
+        ? new ClipboardEvent(type, { clipboardData: data, bubbles: true, cancelable: true, composed: true })
+        : new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true, composed: true });
+    return !text.dispatchEvent(event);
+}"""  # noqa: E501
+#: The pages of a document, as it says in it.
+PAGE: Final = re.compile(rb"/Type\s*/Page\b(?!s)")
+
+
+def test_days(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Days are called today and yesterday, others by their date; by another year with it."""
+    say(daemon, "days", "hi")
+    now = datetime.now().astimezone()
+    this_year = f"{now:%A, %B} {now.day}"
+    dated = f"{this_year}, {now.year}"
+    in_three = now + timedelta(days=3)
+    names = {0: "Today", 1: "Yesterday", 3: this_year, 366: dated}
+    if in_three.year != now.year:
+        names[3] = dated
+    for later, words in names.items():
+        ann = visitor(locale="en-US")
+        ann.page.clock.set_fixed_time(now + timedelta(days=later))
+        ann.join("days", "Ann")
+        expect(ann.page.locator(".day")).to_have_text(words)
+    # The day changes while one looks on.
+    bob = visitor(locale="de-DE")
+    bob.page.clock.install(time=now.replace(hour=23, minute=59, second=0))
+    bob.join("days", "Bob")
+    expect(bob.page.locator(".day")).to_have_text("Today")
+    bob.page.clock.fast_forward(90_000)
+    expect(bob.page.locator(".day")).to_have_text("Yesterday")
+
+
+def test_jump_to_a_date(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """To the first message of a day, or since then; and nowhere, where there is none."""
+    with daemon.socket("dates") as client:
+        for number in range(200):
+            client.send(json.dumps({"message": f"n{number}"}))
+            client.recv()
+    ann = visitor().join("dates", "Ann")
+    expect(ann.messages()).to_have_count(50)
+
+    def go(day: datetime) -> None:
+        ann.page.locator(".day button").first.click()
+        ann.page.get_by_label("Date", exact=True).fill(f"{day:%Y-%m-%d}")
+        ann.page.get_by_role("button", name="Go there").click()
+
+    today = datetime.now().astimezone()
+    go(today + timedelta(days=400))
+    expect(ann.page.locator(".told")).to_have_text("Nothing was said on that day, or since then.")
+    assert ann.tab.findings() == []
+    go(today)
+    first = ann.line("n0")
+    expect(first).to_be_focused()
+    expect(first).to_be_in_viewport()
+    newest = ann.page.get_by_role("button", name="Newest messages")
+    newest.click()
+    expect(ann.line("n199")).to_be_in_viewport()
+    expect(newest).to_be_hidden()
+    ann.page.get_by_role("button", name="Jump to a date").first.click()
+    ann.page.get_by_label("Date", exact=True).fill("0001-01-01")
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.locator(".told")).to_contain_text("The next messages are of: Today")
+    expect(first).to_be_focused()
+    # It is there whenever one has scrolled up, news or not.
+    ann.page.keyboard.press("Escape")
+    expect(newest).to_be_visible()
+
+
+def test_print(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """All that is loaded is printed, long texts whole, and nothing to press."""
+    say(daemon, "print", *(f"n{number}" for number in range(40)), "long\n" * 80 + "end")
+    ann = visitor().join("print", "Ann")
+    ann.says("mine")
+    expect(ann.page.get_by_role("button", name="Show more")).to_be_visible()
+    ann.page.emulate_media(media="print")
+    for shown in (".composer", ".roster", ".top", ".actions", ".fold", ".newer", ".bar"):
+        for each in ann.page.locator(shown).all():
+            expect(each).to_be_hidden()
+    expect(ann.page.locator(".said")).to_be_visible()
+    assert ann.log.evaluate("each => each.scrollHeight <= each.clientHeight + 1")
+    text = ann.messages().nth(40)
+    assert text.evaluate("each => each.scrollHeight <= each.clientHeight + 1")
+    black = ann.messages().last.evaluate("each => getComputedStyle(each).color")
+    assert black == "rgb(0, 0, 0)"
+    assert len(PAGE.findall(ann.page.pdf())) >= 3
+
+
+def test_keyboard_on_the_screen(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """The newest message and the composer stay in view when a keyboard takes half of the screen."""
+    say(daemon, "keys", *(f"n{number}" for number in range(40)))
+    ann = visitor(**PHONE).join("keys", "Ann")
+    content = ann.page.locator("meta[name=viewport]").get_attribute("content")
+    assert content is not None
+    assert "interactive-widget=resizes-content" in content
+    last = ann.line("n39")
+    expect(last).to_be_in_viewport()
+    ann.page.set_viewport_size({"width": 390, "height": 400})
+    expect(last).to_be_in_viewport()
+    expect(ann.composer).to_be_in_viewport()
+    ann.page.set_viewport_size({"width": 390, "height": 844})
+    # Safari tells of it only here.
+    covers = """height => {
+        Object.defineProperty(visualViewport, "height", { get: () => height, configurable: true });
+        visualViewport.dispatchEvent(new Event("resize"));
+        return document.body.clientHeight;
+    }"""
+    assert ann.page.evaluate(covers, 400) == 400
+    expect(last).to_be_in_viewport()
+    box = ann.composer.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 400
+    assert ann.page.evaluate(covers, 844) == 844
+
+
+def test_enter(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Enter begins a line on a phone, and sends elsewhere; there Shift and Enter begin one."""
+    ann = visitor(**PHONE).join("enter", "Ann")
+    expect(ann.composer).to_have_attribute("enterkeyhint", "enter")
+    ann.composer.press_sequentially("a")
+    ann.composer.press("Enter")
+    ann.composer.press_sequentially("b")
+    expect(ann.composer).to_have_value("a\nb")
+    ann.page.get_by_role("button", name="Send", exact=True).tap()
+    ann.hears("a\nb")
+    # The keyboard stays.
+    expect(ann.composer).to_be_focused()
+    ann.composer.fill("c")
+    ann.composer.press("Control+Enter")
+    ann.hears("a\nb", "c")
+    bob = visitor().join("enter", "Bob")
+    expect(bob.composer).to_have_attribute("enterkeyhint", "send")
+    bob.composer.press_sequentially("d")
+    bob.composer.press("Shift+Enter")
+    bob.composer.press_sequentially("e")
+    bob.composer.press("Enter")
+    bob.hears("a\nb", "c", "d\ne")
+
+
+@pytest.mark.parametrize("way", ["paste", "drop", "dragover"])
+def test_files(visitor: Callable[..., Visitor], daemon: Daemon, way: str) -> None:
+    """A file that is pasted or dropped is refused with a word; a text with a picture is taken."""
+    ann = visitor().join("files", "Ann")
+    problem = ann.page.locator("#unsendable")
+    assert ann.composer.evaluate(GIVE, [way, "text", False]) is False
+    assert ann.composer.evaluate(GIVE, [way, "a table", True]) is (way != "paste")
+    ann.composer.fill("x")
+    assert ann.composer.evaluate(GIVE, [way, "", True]) is True
+    if way == "dragover":
+        expect(problem).to_be_hidden()
+    else:
+        expect(problem).to_have_text("Files cannot be sent here. Paste a link to the file instead.")
+        assert ann.tab.findings() == []
+    ann.composer.fill("y")
+    expect(problem).to_be_hidden()
+
+
+def test_text(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """Emphasis, code and links are shown as such; markup is text; what was written is edited."""
+    ann = visitor().join("text", "Ann")
+    written = "**a** _b_ `<i>c</i>` <b>d</b> www.e.org f@g.org [h](javascript:alert(1))"
+    ann.says(written)
+    text = ann.messages().first
+    expect(text).to_have_text("a b <i>c</i> <b>d</b> www.e.org f@g.org [h](javascript:alert(1))")
+    expect(text.locator("strong")).to_have_text("a")
+    expect(text.locator("em")).to_have_text("b")
+    expect(text.locator("code")).to_have_text("<i>c</i>")
+    expect(text.locator("i, b")).to_have_count(0)
+    links = text.locator("a").evaluate_all("links => links.map(each => [each.href, each.rel])")
+    rel = "noopener noreferrer nofollow ugc"
+    assert links == [["https://www.e.org/", rel], ["mailto:f@g.org", rel]]
+    ann.chooses(ann.page.locator(".said .message").first, "Edit")
+    expect(ann.composer).to_have_value(written)
+    ann.says("```\n\u202e  if a*b*c:\n\n```\nend")
+    code = text.locator("code.block")
+    expect(code).to_have_text("\u202e  if a*b*c:\n", use_inner_text=True)
+    # What is turned around ends with the code.
+    assert code.evaluate("each => getComputedStyle(each).unicodeBidi") == "isolate"
+    ann.chooses(ann.page.locator(".said .message").first, "Reply")
+    expect(ann.page.locator(".aim .words")).to_contain_text("if a*b*c:")
+    assert ann.tab.findings() == []
+    ann.says("*" * 10_000 + "a")
+    expect(ann.messages().last).to_contain_text("****a")
+    expect(ann.messages().last.locator("*")).to_have_count(0)
