@@ -38,6 +38,7 @@ import { ROOM } from "./chat-shapes.js";
 import { dropToken, keptToken, onArrival } from "./chat-token.js";
 import { find, shape } from "./dom.js";
 import { connect } from "./livechat.js";
+import { locate } from "./livechat-links.js";
 import { fill, textsFor } from "./texts.js";
 
 /**
@@ -116,7 +117,7 @@ class View {
     this.#frame = frame;
     this.#options = options;
     this.#host = host;
-    this.#url = new URL(options.url ?? "../", import.meta.url);
+    this.#url = locate(options.url ?? "../", import.meta.url);
     const again = () => (this.#leave(), this.#begin(true));
     if (options.addressed) onArrival(this.#url, again, this.#closed.signal);
     this.#begin(Boolean(options.whole));
@@ -360,7 +361,7 @@ function isFocused(frame) {
  * @param {string} name
  */
 function style(name) {
-  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  const text = STYLES[name].replace(/(-?[\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
   return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 

@@ -16,7 +16,9 @@ import { ATTRIBUTES, Place } from "./chat-place.js";
 
 /** By which a page knows that it has this, under whatever address. */
 const HERE = Symbol.for("livechat.embed");
-const own = [...document.querySelectorAll("script")].find(({ src }) => src === import.meta.url);
+// A server that renders pages has no document, and may import this all the same.
+const { document } = globalThis;
+const own = [...(document?.querySelectorAll("script") ?? [])].find(({ src }) => src === import.meta.url);
 
 /** @param {string} name */
 const nameOf = (name) => (name === "room" ? "data-livechat" : `data-${name}`);
@@ -42,7 +44,7 @@ function look() {
 }
 
 const page = /** @type {{ [HERE]?: boolean }} */ (globalThis);
-if (!page[HERE]) {
+if (document && !page[HERE]) {
   page[HERE] = true;
   if (document.querySelector("[data-livechat][data-page]")) followKeyboard();
   look();

@@ -6,7 +6,6 @@ import { element, find } from "./dom.js";
 
 const name = find(document, "#name", HTMLInputElement);
 
-find(document, "[data-named]").hidden = false;
 name.value = keptName();
 // What is in a field already is to be typed over.
 (name.value ? find(document, "#room", HTMLInputElement) : name).select();
@@ -24,7 +23,9 @@ function show() {
 function item(room) {
   const link = element("a", "", element("bdi", "", String(room.title || room.called || room.room)));
   link.href = String(addressOf(new URL("../", import.meta.url), room));
-  return element("li", "", link);
+  // What a link called it is nobody's word but the link's.
+  const name = room.called && !room.title ? [" ", element("bdi", "hint", room.room)] : [];
+  return element("li", "", link, ...name);
 }
 
 show();

@@ -114,7 +114,7 @@ export function speak(catalogue, locale) {
     const text = catalogue[key];
     const form = typeof text === "string" ? text : (text[plurals.select(Number(values.count))] ?? text.other);
     const parts = form.split(PLACE).map((part, index) => (index % 2 ? values[part] : part));
-    return parts.filter((part) => part !== "").map((part) => (typeof part === "number" ? numbers.format(part) : part));
+    return parts.filter((part) => part !== "" && part !== undefined).map((part) => (typeof part === "number" ? numbers.format(part) : part));
   };
   /**
    * @param {Key} key

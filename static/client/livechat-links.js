@@ -55,6 +55,18 @@ const CODES = /** @type {Record<string, number>} */ ({
  * @property {() => void} close
  */
 
+/**
+ * The address of a server. `localhost:10443` is a URL, too, but of no server.
+ *
+ * @param {string | URL} given
+ * @param {string} base
+ */
+export function locate(given, base) {
+  const url = new URL(given, base);
+  if (/^(http|ws)s?:$/.test(url.protocol) && !/^[\w-]+(\.[\w-]+)+(:|\/|$)/.test(String(given))) return url;
+  throw new TypeError(`livechat: "${given}" is no address of a server: use "https://${given}".`);
+}
+
 /** Where the server is, and who asks. */
 export class Address {
   /**

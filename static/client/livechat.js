@@ -19,7 +19,7 @@
  */
 
 import { Connection } from "./livechat-connection.js";
-import { Address } from "./livechat-links.js";
+import { Address, locate } from "./livechat-links.js";
 import { Outbox } from "./livechat-outbox.js";
 import { changed, inMs, isSame, isSmallAgain, said, whole } from "./livechat-frames.js";
 import { ChatError, Sender } from "./livechat-sender.js";
@@ -55,7 +55,7 @@ export class ChatEvent extends Event {
 /** @type {typeof import("./livechat.d.ts").connect} */
 export function connect(url, options = {}) {
   // Its listeners are typed by the declarations, not by the code that inherits them.
-  return /** @type {any} */ (new Room(new URL(url, import.meta.url), options));
+  return /** @type {any} */ (new Room(locate(url, import.meta.url), options));
 }
 
 /** @implements {Omit<Chat, keyof EventTarget>} */

@@ -33,7 +33,9 @@ NAMES = {"replyTo": "reply_to", "retryMs": "retry"}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each["name"])
-def test_scenario(scenario: Frame) -> None:
+def test_scenario(scenario: Frame, request: pytest.FixtureRequest) -> None:
+    if "state" not in scenario:
+        request.getfixturevalue("hurries")
     run(_plays(scenario))
 
 

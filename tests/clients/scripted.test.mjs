@@ -23,6 +23,12 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.deepEqual(pings, [0, 0, 0]);
   });
 
+  it("says what is wrong with an address", () => {
+    for (const url of ["localhost:10443", "chat.example.org:10443", "chat.example.org", "chat.example.org/a", "ftp://a"]) {
+      assert.throws(() => connect(url), { name: "TypeError", message: new RegExp(`use "https://${url}"`) });
+    }
+  });
+
   it("keeps its name where another one is refused, or the server knows no other", async (t) => {
     const codes = ["rate_limited", "unknown_type"];
     const script = await Script.run(t, (socket) => {

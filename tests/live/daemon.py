@@ -413,10 +413,13 @@ def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
         threading.Event().wait(0.05)
 
 
-def tool(*command: str) -> str:
+def tool(*command: str, cwd: Path | None = None, **environment: str) -> str:
     """What a program prints; it must be there and end well."""
     assert shutil.which(command[0]), f"{command[0]} is missing: run {ROOT}/tests/clients/install"
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False,
+        cwd=cwd, env=os.environ | environment,
+    )  # fmt: skip
     assert ran.returncode == 0, (command, ran.stdout, ran.stderr)
     return ran.stdout
 

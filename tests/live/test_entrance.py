@@ -172,6 +172,7 @@ def test_hostile_words(visitor: Callable[..., Visitor]) -> None:
     ann.introduce("Ann")
     ann.page.get_by_role("button", name="Leave the room").click()
     expect(ann.page.locator("[data-visited] a")).to_contain_text(MARKUP)
+    expect(ann.page.locator("[data-visited] .hint")).to_have_text("r")
     ann.tab.open(f"/rooms/r/?title={'x' * 10_000}")
     ann.is_in()
     expect(ann.page.get_by_role("heading", name="r", exact=True)).to_be_visible()

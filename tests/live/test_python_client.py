@@ -55,6 +55,9 @@ def test_chats(daemon: Daemon) -> None:
             assert [each.text for each in page.messages] == ["yes"]
             report = await ann.act({"type": "report", "ref": reply.seq, "reason": "rude"})
             assert report.case
+            assert await ann.rename("Anna") == "Anna"
+            await ann.send("bye")
+            assert (await anext(bob)).user.name == "Anna"
 
     run(chats())
 

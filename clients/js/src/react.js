@@ -9,8 +9,7 @@
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { connect } from "./livechat.js";
 
-/** Messages that a room keeps, and that are read at a time. */
-const [LONGEST, PAGE] = [1_000, 50];
+const [LONGEST, PAGE] = [1_000, 50]; // messages that a room keeps, and that are read at a time
 const early = () => Promise.reject(new Error("The component is not there yet: call this from an event or an effect."));
 /** @type {Room} */
 const NOWHERE = {
@@ -18,8 +17,7 @@ const NOWHERE = {
   presence: { users: 0, members: [] }, settings: {}, restriction: null,
   send: early, edit: early, retract: early, older: early, typing: () => {},
 };
-/** @type {Map<string, Store>} */
-const stores = new Map();
+const stores = /** @type {Map<string, Store>} */ (new Map());
 
 /** @type {typeof import("./react.d.ts").useChat} */
 export function useChat(url, { token, ...options } = {}) {
@@ -37,8 +35,7 @@ export function useChat(url, { token, ...options } = {}) {
 
 class Store {
   #listeners = new Set();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #leaving;
+  #leaving = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   /** Changes of messages, also of those that are being read. */
   #changes = /** @type {((messages: Message[]) => Message[])[]} */ ([]);
   #read = false;
@@ -73,19 +70,15 @@ class Store {
     chat.addEventListener("gap", ({ detail }) => detail.reason === "epoch" && this.#set({ messages: [] }));
   }
 
+  /** StrictMode and another view come back at once. */
   subscribe(/** @type {() => void} */ listener) {
     clearTimeout(this.#leaving);
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
-      // StrictMode and another view are back at once.
-      if (!this.#listeners.size) this.#leaving = setTimeout(() => this.#leave());
+      if (this.#listeners.size) return;
+      this.#leaving = setTimeout(() => (stores.delete(this.as), this.chat.close({ keep: true })));
     };
-  }
-
-  #leave() {
-    stores.delete(this.as);
-    this.chat.close({ keep: true });
   }
 
   async #older() {

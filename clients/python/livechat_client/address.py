@@ -32,6 +32,10 @@ class Address:
         self._base = urlunsplit((scheme, parts.netloc, path, "", ""))
         self._visitor = visitor
 
+    def rename(self, name: str) -> None:
+        """Ask by another *name* from now on."""
+        self._visitor = {**self._visitor, "name": name}
+
     def socket(self, place: Place | None) -> str:
         """
         Make the address of the WebSocket.

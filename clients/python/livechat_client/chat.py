@@ -8,6 +8,7 @@ import ssl as tls
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, Self, TypeVar
 
 from livechat_client.address import Address
@@ -78,6 +79,7 @@ class Chat:
         self.status = Status("connecting")
         #: How often the room's numbers have begun anew.
         self.numbering = 0
+        self._address = address
         self._seen: Place | None = None
         #: The next entry may have any number.
         self._anew = False
@@ -183,6 +185,18 @@ class Chat:
         except Lost:
             raise Unanswered("unknown", "No answer came: it may be done, or not.") from None
 
+    async def rename(self, name: str) -> str:
+        """Be called otherwise, for guests; return the name that the server has given."""
+        done = await self.act({"type": "rename", "name": name})
+        self._be(done.name or name)
+        return done.name or name
+
+    def _be(self, name: str) -> None:
+        assert self.user
+        self.user = replace(self.user, name=name)
+        # The next connection comes by it.
+        self._address.rename(name)
+
     async def typing(self) -> None:
         """Tell the others that this user is writing. To call it at each key is fine."""
         link, now = self._connection.link, time.monotonic()
@@ -202,8 +216,7 @@ class Chat:
 
     def told(self, status: Status) -> None:
         self.status = status
-        if self._on_status:
-            self._on_status(status)
+        _call(self._on_status, status)
 
     def greeted(self, frame: Frame) -> None:
         self._sender.longest = frame["limits"]["message_bytes"]
@@ -231,16 +244,23 @@ class Chat:
                 return
             case "rights":
                 self._know(frame)
+            case "renamed":
+                self._renamed(User.of(frame["user"]))
             case "room":
                 self.settings = frame["settings"]
                 self._sender.hurry()
-        if self._on_frame:
-            self._on_frame(frame)
+        _call(self._on_frame, frame)
 
     def _know(self, frame: Frame) -> None:
         self.can = frozenset(frame.get("can", USUAL))
         restriction = frame.get("restriction")
         self.restriction = Restriction.of(restriction) if restriction else None
+
+    def _renamed(self, user: User) -> None:
+        me = self.user
+        if me and (me.id, me.verified) == (user.id, user.verified) and me.name != user.name:
+            # From another connection of the same guest.
+            self._be(user.name)
 
     def _refused(self, link: Link, frame: Frame) -> bool:
         if "nonce" not in frame and link.is_resuming:
@@ -276,7 +296,8 @@ class Chat:
 
     async def _resume_later(self, link: Link, wait: float) -> None:
         await asyncio.sleep(wait)
-        await self._resume(link)
+        if link is self._connection.link:
+            await self._resume(link)
 
     def _resumed(self, link: Link, frame: Frame) -> None:
         if not frame["complete"]:
@@ -295,6 +316,12 @@ class Chat:
             self.numbering += 1
         self._anew = reason != "trimmed"
         self._inbox.put_gap(Gap(reason, missed))
+
+
+def _call(callback: Callable[[_T], None] | None, told: _T) -> None:
+    """Tell a *callback*, whose exceptions are the loop's and not the connection's."""
+    if callback:
+        asyncio.get_running_loop().call_soon(callback, told)
 
 
 def _frame(kind: str, **fields: Any) -> dict[str, Any]:
@@ -330,7 +357,7 @@ async def connect(
     @param ssl: for a certificate that no known authority has signed.
     @param inbox: how many entries may wait to be iterated over.
     @param open_timeout: seconds for the first connection; None waits for ever.
-    @param on_status: called when the connection's state changes.
+    @param on_status: called when the connection's state changes. What it raises, the loop reports.
     @param on_frame: called with every frame that is no entry and no answer: who joins, who
         leaves, who types, rights, settings, cases.
     """

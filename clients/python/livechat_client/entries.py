@@ -128,6 +128,7 @@ class Ack:
     @ivar count: how many messages were taken back.
     @ivar case: the case that was opened or decided.
     @ivar address: whether an address was restricted, too.
+    @ivar name: by which a guest is called now.
     """
 
     seq: int | None
@@ -136,6 +137,7 @@ class Ack:
     count: int | None = None
     case: str | None = None
     address: bool | None = None
+    name: str | None = None
 
     @classmethod
     def of(cls, frame: Frame) -> Self:
@@ -147,6 +149,7 @@ class Ack:
             get("count"),
             get("case"),
             get("address"),
+            get("name"),
         )
 
 

@@ -117,7 +117,7 @@ class Link:
         answer = self._page if nonce is None else self._acks.get(nonce)
         if answer is None or answer.done():
             return nonce is not None
-        answer.set_exception(error_of(frame["error"]))
+        _fail(answer, error_of(frame["error"]))
         return True
 
     def paged(self, frame: Frame) -> None:
@@ -138,7 +138,13 @@ class Link:
         self.gone.set()
         for each in (*self._acks.values(), self._page):
             if each is not None and not each.done():
-                each.set_exception(Lost())
+                _fail(each, Lost())
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    answer.set_exception(error)
+    # Its caller may have been cancelled in this turn: then nobody looks, and nobody is to be told.
+    answer.exception()
 
 
 def error_of(error: dict[str, Any]) -> ChatError:

@@ -1,0 +1,27 @@
+// An app as somebody makes it with React and Vite: a room that may be shown twice, or not at all.
+
+import { StrictMode, createElement as h, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { useChat } from "livechat-client/react";
+
+function Room({ room }) {
+  const { messages, state, presence, outbox, send } = useChat(location.origin, {
+    room,
+    name: "Ann",
+    // Another one at each rendering.
+    transports: ["websocket"],
+  });
+  return h("section", { "data-state": state },
+    h("ul", null, messages.map(({ seq, message }) => h("li", { key: seq }, message))),
+    h("p", { className: "users" }, presence.users),
+    h("p", { className: "waiting" }, outbox.length),
+    h("button", { onClick: () => send(`hi from ${room}`) }, "Say hi"));
+}
+
+function App() {
+  const [shown, show] = useState(1);
+  const rooms = Array.from({ length: shown }, (_, key) => h(Room, { key, room: location.hash.slice(1) }));
+  return h("main", null, rooms, [0, 1, 2].map((each) => h("button", { key: each, onClick: () => show(each) }, `Show ${each}`)));
+}
+
+createRoot(document.querySelector("#app")).render(h(StrictMode, null, h(App)));

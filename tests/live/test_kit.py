@@ -1,0 +1,175 @@
+"""The npm package `clients/js`: what it holds, its types, its size, and that apps work with it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.live.browser import Tab
+from tests.live.daemon import ROOT, tool
+
+CLIENTS: Final = ROOT / "tests" / "clients"
+MODULES: Final = CLIENTS / "node_modules"
+APP: Final = CLIENTS / "kit"
+#: What a page loads at most, minified and compressed (gzip), with all that it imports at once.
+LARGEST: Final = {"livechat.js": "9 kB", "chat.js": "45 kB"}
+
+
+def run(name: str, *arguments: str, cwd: Path, **environment: str) -> str:
+    """What a tool from npm says; a tool that is missing, or finds something, is an error."""
+    return tool(str(MODULES / ".bin" / name), *arguments, cwd=cwd, **environment)
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as `npm pack` makes it."""
+    target = tmp_path_factory.mktemp("packed")
+    tool("npm", "pack", "--silent", "--pack-destination", str(target), cwd=ROOT / "clients" / "js")
+    (made,) = target.iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def app(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody's app that has the package, and React."""
+    directory = tmp_path_factory.mktemp("app")
+    modules = directory / "node_modules"
+    modules.mkdir()
+    for each in MODULES.iterdir():
+        (modules / each.name).symlink_to(each)
+    with tarfile.open(tarball) as archive:
+        archive.extractall(modules, filter="data")
+    (modules / "package").rename(modules / "livechat-client")
+    for each in APP.iterdir():
+        (directory / each.name).write_text(each.read_text())
+    return directory
+
+
+def test_the_same_source(app: Path) -> None:
+    """The package has the modules that the server serves, as real files."""
+    packed = app / "node_modules" / "livechat-client"
+    names = {str(path.relative_to(packed)) for path in packed.rglob("*") if path.is_file()}
+    assert not any(path.is_symlink() for path in packed.rglob("*"))
+    for folder in ("client", "chat"):
+        for path in (ROOT / "static" / folder).iterdir():
+            if path.suffix in {".js", ".ts"} and path.name != "chat-css.js":
+                assert (packed / "dist" / path.name).read_bytes() == path.read_bytes()
+    assert {"package.json", "README.md", "LICENSE", "dist/react.js"} <= names
+    styles = (packed / "dist" / "chat-css.js").read_text()
+    for name, text in json.loads(styles.partition(" = ")[2].strip("; \n")).items():
+        assert text == (ROOT / "static" / "chat" / name).read_text()
+
+
+def test_hook_is_small() -> None:
+    """The hook can be read at a glance."""
+    lines = (ROOT / "clients" / "js" / "src" / "react.js").read_text().splitlines()
+    assert len(lines) <= 100
+
+
+def test_publint(app: Path) -> None:
+    """Its package.json says what bundlers and Node.js need."""
+    packed = app / "node_modules" / "livechat-client"
+    run("publint", "run", "--strict", str(packed), cwd=app)
+
+
+def test_are_the_types_wrong(tarball: Path) -> None:
+    """TypeScript finds the types of each export, however it resolves modules."""
+    run("attw", str(tarball), "--profile", "esm-only", "--no-emoji", cwd=tarball.parent)
+
+
+def test_types_of_a_consumer(app: Path) -> None:
+    """Strict TypeScript takes an app that uses it, by its name and by an address."""
+    types = "node_modules/livechat-client/dist/livechat.d.ts"
+    options = {
+        "strict": True, "noEmit": True, "skipLibCheck": False, "jsx": "react-jsx",
+        "target": "es2022", "lib": ["es2023", "dom", "dom.iterable"], "types": [],
+        "module": "esnext", "moduleResolution": "bundler",
+        "paths": {"https://chat.example.org/static/livechat.js": [f"./{types}"]},
+    }  # fmt: skip
+    config = app / "tsconfig.json"
+    config.write_text(json.dumps({"compilerOptions": options, "files": ["consumer.tsx"]}))
+    run("tsc", "-p", str(config), cwd=app)
+
+
+def test_size(app: Path) -> None:
+    """The library is small, and so is the whole chat with its styles and one language."""
+    checks = [
+        {
+            "name": name, "limit": limit, "gzip": True,
+            "path": f"node_modules/livechat-client/dist/{name}",
+        }
+        for name, limit in LARGEST.items()
+    ]  # fmt: skip
+    plugins = {"@size-limit/esbuild": "*", "@size-limit/file": "*"}
+    (app / "package.json").write_text(
+        json.dumps({"type": "module", "devDependencies": plugins, "size-limit": checks})
+    )
+    run("size-limit", "--json", cwd=app)
+
+
+def test_rendered_on_a_server(app: Path) -> None:
+    """Without a browser and without `require` all of it is imported, and a room is rendered."""
+    said = tool("node", "ssr.mjs", cwd=app)
+    assert said.strip() == "<p>connecting</p> function,function,function"
+
+
+@pytest.fixture(scope="module")
+def built(app: Path) -> Path:
+    """The app, built by Vite with the React that checks its users."""
+    run(
+        "vite", "build", "--mode", "development", "--base", "./", "--logLevel", "error",
+        cwd=app, NODE_ENV="development",
+    )  # fmt: skip
+    return app / "dist"
+
+
+def opened(tab: Tab, built: Path, room: str) -> tuple[Page, list[str]]:
+    """The app in a browser, and the addresses of its WebSockets."""
+    sockets: list[str] = []
+    tab.page.on("websocket", lambda socket: sockets.append(socket.url))
+    # A page that a test answers is of no network.
+    tab.context.grant_permissions(["local-network-access"])
+    url = f"{tab.daemon.url}/app/"
+
+    def answer(route: Route) -> None:
+        route.fulfill(path=built / (route.request.url.removeprefix(url) or "index.html"))
+
+    tab.page.route(f"{url}**", answer)
+    tab.page.goto(f"{url}#{room}")
+    expect(tab.page.locator("section[data-state=open]")).to_have_count(1)
+    return tab.page, sockets
+
+
+def test_strict_mode(tab: Callable[..., Tab], built: Path) -> None:
+    """React that mounts everything twice makes one connection, and shows everything once."""
+    page, sockets = opened(tab(), built, "strict")
+    page.get_by_role("button", name="Say hi").click()
+    expect(page.locator("li")).to_have_text(["hi from strict"])
+    page.get_by_role("button", name="Show 2").click()
+    expect(page.locator("section[data-state=open]")).to_have_count(2)
+    expect(page.locator("li")).to_have_text(["hi from strict"] * 2)
+    expect(page.locator(".users")).to_have_text(["1", "1"])
+    assert len(sockets) == 1
+
+
+def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
+    """What was written without a network is said once, though its view went and came back."""
+    on = tab()
+    page, _ = opened(on, built, "back")
+    on.goes_offline()
+    expect(page.locator("section[data-state=waiting]")).to_have_count(1)
+    page.get_by_role("button", name="Say hi").click()
+    expect(page.locator(".waiting")).to_have_text("1")
+    page.get_by_role("button", name="Show 0").click()
+    expect(page.locator("section")).to_have_count(0)
+    page.get_by_role("button", name="Show 1").click()
+    expect(page.locator(".waiting")).to_have_text("1")
+    on.context.set_offline(False)
+    expect(page.locator(".waiting")).to_have_text("0")
+    expect(page.locator("li")).to_have_text(["hi from back"])
