@@ -361,7 +361,7 @@ function isFocused(frame) {
  * @param {string} name
  */
 function style(name) {
-  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  const text = STYLES[name].replace(/(-?[\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
   return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 
