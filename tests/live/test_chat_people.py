@@ -138,16 +138,18 @@ def test_names_that_are_not_taken(visitor: Callable[..., Visitor], daemon: Daemo
     ann = visitor(**PHONE).join("refused", "Ann")
     page, keys = ann.page, ann.page.keyboard
     button, field = page.get_by_role("button", name=RENAME), page.get_by_label("Your name")
-    for leave in (
+    leaves: tuple[Callable[[], None], ...] = (
         lambda: keys.press("Escape"),
         lambda: page.get_by_role("button", name="Cancel").click(),
         # The same name is none.
-        lambda: (field.fill("Ann"), keys.press("Enter")),
-    ):
+        lambda: field.press("Enter"),
+    )
+    for number, leave in enumerate(leaves):
         button.click()
         expect(field).to_be_focused()
         expect(field).to_have_value("Ann")
-        field.fill("Eve")
+        if number < 2:
+            field.fill("Eve")
         leave()
         expect(field).to_be_hidden()
         expect(button).to_be_focused()
