@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from livechat import __version__
 from livechat.errors import Close, Kind
@@ -271,9 +271,10 @@ def _tell_defaults(schema: Document, *, written: bool) -> None:
 
 
 def _as_written(schema: Document, struct: type[Struct]) -> None:
-    """Nothing is left out; or what is as always, and then it is not null."""
+    """Nothing is left out but what is not set; or what is as always, and then it is not null."""
     if not struct.__struct_config__.omit_defaults:
-        schema["required"] = list(schema["properties"])
+        unset = {each.encode_name for each in structs.fields(struct) if each.default is UNSET}
+        schema["required"] = [each for each in schema["properties"] if each not in unset]
         return
     for field in schema["properties"].values():
         if field.get("default", ...) is None:

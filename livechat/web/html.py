@@ -78,7 +78,7 @@ class Templates:
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
         return self._environment.get_template(template).render(
-            {"t": choose("", folder("static")), **values}
+            {"t": choose("", folder("static"), folder("templates")), **values}
         )
 
     def page(
@@ -96,7 +96,7 @@ class Templates:
         @param languages: the ``Accept-Language`` of a browser whose language the page has.
         @param error: what went wrong, which the page says and its status is.
         """
-        t = choose(languages, folder("static"))
+        t = choose(languages, folder("static"), folder("templates"))
         text = self.text(template, error=error, t=t, **values)
         status: int = HTTPStatus.OK
         if error is not None:

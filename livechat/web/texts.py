@@ -1,8 +1,9 @@
 """
 The catalogue of texts, for the pages that the server writes.
 
-The chat in the browser has the same, a file for each language: ``static/chat/texts-en.js``.
-The file is a module for browsers, and JSON between its outermost braces.
+A language has two files.  ``static/chat/texts-en.js`` is the chat's: a module for browsers, with
+JSON between its outermost braces.  ``templates/texts-en.json`` has the texts of the server's pages,
+which no browser loads.
 """
 
 from __future__ import annotations
@@ -63,14 +64,13 @@ class Texts(Struct, frozen=True):
         return self("span.hours", count=-(-seconds // 3_600))
 
 
-def choose(accepted: str, folder: Path) -> Texts:
+def choose(accepted: str, static: Path, templates: Path) -> Texts:
     """
     The texts for a browser.
 
     @param accepted: its ``Accept-Language``.
-    @param folder: ``static``.
     """
-    there = catalogues(folder)
+    there = catalogues(static, templates)
     wanted = sorted(weights(accepted).items(), key=lambda each: -each[1])
     for tag, weight in wanted:
         found = _lookup(tag, there) if weight else None
@@ -87,12 +87,12 @@ def _lookup(tag: str, there: Mapping[str, Texts]) -> Texts | None:
 
 
 @cache
-def catalogues(folder: Path) -> Mapping[str, Texts]:
+def catalogues(static: Path, templates: Path) -> Mapping[str, Texts]:
     """Read all catalogues, by their languages."""
     found = {}
-    for path in folder.glob(f"chat/{_PREFIX}*.js"):
-        text = path.read_text(encoding="utf-8")
-        catalogue = json.loads(text[text.index("default {") + 8 : text.rindex("}") + 1])
+    for path in sorted(templates.glob(f"{_PREFIX}*.json")):
         language = path.stem.removeprefix(_PREFIX)
-        found[language] = Texts(language, catalogue)
+        module = (static / "chat" / f"{_PREFIX}{language}.js").read_text(encoding="utf-8")
+        chat = json.loads(module[module.index("default {") + 8 : module.rindex("}") + 1])
+        found[language] = Texts(language, chat | json.loads(path.read_text(encoding="utf-8")))
     return found

@@ -1,4 +1,4 @@
-// Die Texte auf Deutsch. Zwischen den äußersten Klammern steht JSON: auch der Server liest es, für seine Seiten.
+// Die Texte auf Deutsch. Zwischen den äußersten Klammern steht JSON, das auch der Server liest.
 
 /** @type {import("./texts.js").Catalogue} */
 export default {
@@ -19,6 +19,13 @@ export default {
   "join.name": "Ihr Name",
   "join.hint": "So sehen ihn die anderen",
   "join.enter": "Eintreten",
+  "join.refused": "Das kann kein Name sein. Ein Name hat 1 bis 40 Zeichen, und am Anfang und am Ende steht etwas, das zu sehen ist.",
+
+  "naming.done": "Sie heißen jetzt {name}.",
+  "naming.reserved": "Dieser Name ist nicht für Gäste. Sie heißen jetzt {name}.",
+  "naming.bad_message": "So kann niemand heißen. Ein Name beginnt und endet mit etwas Sichtbarem und hat keine Steuerzeichen.",
+  "naming.rate_limited": "Sie haben viele Namen genommen. Warten Sie eine Minute.",
+  "naming.forbidden": "Sie können Ihren Namen hier nicht ändern.",
 
   "launcher.open": "Chat",
   "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
@@ -291,41 +298,5 @@ export default {
   "moderated.room": "{by} hat den Raum geändert: {what}",
   "moderated.approve": "{by} hat eine Nachricht freigegeben",
   "moderated.reject": "{by} hat eine Nachricht abgelehnt",
-  "moderated.close": "{by} hat eine Meldung abgeschlossen",
-
-  "page.thousands": ".",
-  "page.about": "Chaträume im Browser: einen Raum benennen, den Link verschicken, reden. Ohne Konto.",
-  "page.front": "livechat: Chaträume im Browser",
-  "page.front.about": "Chaträume im Browser. Betreten Sie einen Raum, oder benennen Sie einen neuen: Er ist sofort da. Wer den Link hat, kommt hinein. Niemand braucht ein Konto.",
-  "page.front.room": "Raum",
-  "page.front.link": "Zur Startseite",
-  "page.script": "Um auf dieser Seite zu chatten, braucht Ihr Browser JavaScript.",
-  "page.script.terminal": "Im Terminal geht es ohne.",
-  "page.visited": "Wo Sie waren",
-  "page.visited.forget": "Diese Räume vergessen",
-  "page.listed": "Räume für alle",
-  "page.listed.about": "Chaträume, die alle betreten dürfen.",
-  "page.listed.here": "{count} hier",
-  "page.listed.all": "Alle {count} Räume",
-  "page.listed.more": "Weitere Räume",
-  "page.listed.none": "Hier ist kein Raum aufgeführt.",
-  "page.listed.end": "Mehr gibt es nicht.",
-  "page.listed.name": "Einen Raum benennen",
-  "page.room.about": "Chat im Raum {room}: im Browser, ohne Konto.",
-  "page.developers": "für Entwickler",
-  "page.operators": "für Betreiber",
-  "page.wait": "Versuchen Sie es in {time} noch einmal.",
-  "page.error": "Das hat nicht geklappt",
-  "page.error.bad_room": "So kann kein Raum heißen.",
-  "page.error.400": "Das ist nicht zu verstehen",
-  "page.error.403": "Das ist nicht erlaubt",
-  "page.error.404": "Seite nicht gefunden",
-  "page.error.405": "Das geht hier nicht",
-  "page.error.408": "Das hat zu lange gedauert",
-  "page.error.413": "Das ist zu groß",
-  "page.error.421": "Dieser Server heißt anders",
-  "page.error.426": "Das ist keine Seite",
-  "page.error.429": "Das ist zu viel auf einmal",
-  "page.error.500": "Etwas ist schiefgegangen",
-  "page.error.503": "Im Moment nicht"
+  "moderated.close": "{by} hat eine Meldung abgeschlossen"
 };

@@ -1,4 +1,4 @@
-// The texts in English. What is between the outermost braces is JSON: the server reads it for its pages, too.
+// The texts in English. What is between the outermost braces is JSON, which the server reads, too.
 
 export default {
   "direction": "ltr",
@@ -18,6 +18,13 @@ export default {
   "join.name": "Your name",
   "join.hint": "As others see it",
   "join.enter": "Join",
+  "join.refused": "This cannot be a name. A name has 1 to 40 characters, and begins and ends with something that is to be seen.",
+
+  "naming.done": "You are called {name} now.",
+  "naming.reserved": "This name is not for guests. You are called {name} now.",
+  "naming.bad_message": "Nobody can be called so. A name begins and ends with something that is to be seen, and has no control characters.",
+  "naming.rate_limited": "You have taken many names. Wait a minute.",
+  "naming.forbidden": "You cannot change your name here.",
 
   "launcher.open": "Chat",
   "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
@@ -287,41 +294,5 @@ export default {
   "moderated.room": "{by} changed the room: {what}",
   "moderated.approve": "{by} approved a message",
   "moderated.reject": "{by} rejected a message",
-  "moderated.close": "{by} closed a report",
-
-  "page.thousands": ",",
-  "page.about": "Chat rooms in the browser: name a room, send its link, and talk. Without an account.",
-  "page.front": "livechat: chat rooms in the browser",
-  "page.front.about": "Chat rooms in the browser. Enter a room, or name a new one: it is there at once. Whoever has its link can join. Nobody needs an account.",
-  "page.front.room": "Room",
-  "page.front.link": "Go to the front page",
-  "page.script": "To chat on this page your browser needs JavaScript.",
-  "page.script.terminal": "From a terminal it goes without.",
-  "page.visited": "Where you were",
-  "page.visited.forget": "Forget these rooms",
-  "page.listed": "Rooms for everybody",
-  "page.listed.about": "Chat rooms that everybody may enter.",
-  "page.listed.here": "{count} here",
-  "page.listed.all": "All {count} rooms",
-  "page.listed.more": "More rooms",
-  "page.listed.none": "No room is listed here.",
-  "page.listed.end": "There are no more.",
-  "page.listed.name": "Name a room",
-  "page.room.about": "Chat in the room {room}: in the browser, without an account.",
-  "page.developers": "for developers",
-  "page.operators": "for operators",
-  "page.wait": "Try again in {time}.",
-  "page.error": "That did not work",
-  "page.error.bad_room": "No room can have this name.",
-  "page.error.400": "That cannot be understood",
-  "page.error.403": "That is not allowed",
-  "page.error.404": "Page not found",
-  "page.error.405": "That cannot be done here",
-  "page.error.408": "That took too long",
-  "page.error.413": "That is too large",
-  "page.error.421": "This server has another name",
-  "page.error.426": "This is not a page",
-  "page.error.429": "That is too much at once",
-  "page.error.500": "Something went wrong",
-  "page.error.503": "Not just now"
+  "moderated.close": "{by} closed a report"
 };

@@ -42,11 +42,21 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     });
     const ann = join(t, script.url, { name: "Ann" });
     await open(ann);
+    assert.equal(script.asked[0].searchParams.get("name"), "Ann");
     await assert.rejects(ann.rename("Amy"), { code: "rate_limited", retryMs: 12_000 });
     await assert.rejects(ann.rename("Amy"), { code: "unknown_type" });
     assert.equal(ann.user.name, "Ann");
     ann.close();
     await assert.rejects(ann.rename("Amy"), { code: "unavailable" });
+  });
+
+  it("takes another name with the next connection, where there is none", async (t) => {
+    const script = await Script.run(t, (socket, count) => (count ? greet(socket) : socket.close(1012)));
+    const ann = join(t, script.url, { name: "Ann" });
+    await until(ann, () => ann.state === "waiting");
+    assert.equal((await ann.rename("Amy")).name, "Amy");
+    await open(ann);
+    assert.deepEqual(script.asked.map(({ searchParams }) => searchParams.get("name")), ["Ann", "Amy"]);
   });
 
   it("sends again what got no answer in time", async (t) => {

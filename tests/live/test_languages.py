@@ -15,7 +15,7 @@ from livechat.web.texts import catalogues
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor
 
-CATALOGUES: Final = catalogues(folder("static"))
+CATALOGUES: Final = catalogues(folder("static"), folder("templates"))
 ENGLISH, GERMAN = (CATALOGUES[each].catalogue for each in ("en", "de"))
 #: All that a page and its chat show, or say to a screen reader.
 READ: Final = """() => {
@@ -95,6 +95,12 @@ def said(texts: list[str]) -> set[str]:
 def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A German browser has it in German: the front page, the room, menus, times, numbers."""
     ann, bo = visitor(locale="de-DE", timezone_id="UTC"), visitor()
+    ann.tab.open("/rooms/muenchner-treff/")
+    ann.page.get_by_label("Ihr Name").fill("\u034f")
+    ann.page.get_by_role("button", name="Eintreten").click()
+    expect(ann.page.get_by_role("alert")).to_contain_text("Das kann kein Name sein.")
+    loaded: list[str] = []
+    ann.page.on("request", lambda request: loaded.append(request.url))
     ann.tab.open("/")
     assert said(ann.page.evaluate(READ)) == set()
     ann.page.get_by_label("Ihr Name").fill("Änn")
@@ -107,6 +113,8 @@ def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> No
     bo.join("muenchner-treff", "Bo").says("hello")
     ann.hears("hello")
     ann.says("guten Tag")
+    early = ann.page.locator("link[rel=modulepreload]").get_attribute("href")
+    assert [url for url in loaded if "/texts" in url] == [f"{daemon.url}{early}"]
     expect(ann.page.locator("button.count")).to_have_text("2 Personen")
     expect(ann.line("guten Tag").locator("time")).to_have_text(re.compile(r"^\d\d:\d\d$"))
     expect(ann.page.locator(".day")).to_have_text(re.compile(r"Heute|tag"))

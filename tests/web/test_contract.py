@@ -253,6 +253,7 @@ def test_moderation(port: Port, openapi: Described) -> None:
     ban = {"type": "restrict", "user": "7", "kind": "ban", "seconds": 60, "reason": "x"}
     for target in ("rooms", "rooms/r", "cases", "cases/r", "audit", "restrictions"):
         ask(key, "GET", f"/chat/{target}/?limit=1")
+    ask(key, "GET", "/chat/rooms/r/?last=1")
     ask(key, "POST", acts, {"type": "retract", "ref": 1})
     ask(key, "POST", acts, ban)
     ask(key, "POST", "/chat/actions/", {"actions": [{**ban, "everywhere": True, "user": "8"}]})

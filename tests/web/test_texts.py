@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from livechat.web.texts import Texts, catalogues, choose
 from tests.support import Port
 
 STATIC, TEMPLATES = folder("static"), folder("templates")
-CATALOGUES = catalogues(STATIC)
+CATALOGUES = catalogues(STATIC, TEMPLATES)
 ENGLISH = CATALOGUES["en"].catalogue
 SCRIPTS = sorted(path for path in STATIC.glob("chat/*.js") if not path.name.startswith("texts"))
 #: In English, as the documents: developers.html. Operators' pages are English, too.
@@ -22,7 +23,9 @@ PAGES = sorted(path for path in TEMPLATES.glob("*.html") if path.name != "develo
 #: Beginnings of keys of which the rest comes from others, or is put together.
 MADE = ("gap.", "moderated.", "page.error.", "problem.", "told.", "banned.", "muted.")
 #: Names of keys, of headers, and of the software, which are the same in all languages.
-NAMES = {"End", "Enter", "Escape", "Home", "Operator", "Tab"}
+NAMES = {"End", "Enter", "Escape", "Files", "Home", "Operator", "Tab"}
+#: Bytes of a language, and of the catalogue's code, compressed.
+LARGEST = 4_608
 _COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 #: A regular expression, which may have quotes.
 _REGEX = re.compile(r"(?<=[(=,:\[ ])/(?![/* ])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/")
@@ -75,6 +78,16 @@ def test_the_browser_knows_each_language() -> None:
         re.MULTILINE,
     )
     assert sorted(listed) == sorted(CATALOGUES)
+
+
+def test_each_language_has_both_files() -> None:
+    """The chat's texts, and the pages', which no browser loads; neither is heavy."""
+    modules = {path.stem for path in STATIC.glob("chat/texts-*.js")}
+    assert modules == {f"texts-{language}" for language in CATALOGUES}
+    for path in STATIC.glob("chat/texts*.js"):
+        text = path.read_text()
+        assert '"page.' not in text
+        assert len(gzip.compress(text.encode(), mtime=0)) <= LARGEST, path
 
 
 def test_no_text_is_missing_or_idle() -> None:
@@ -146,7 +159,7 @@ def test_no_text_is_left_in_pages(path: Path) -> None:
 )
 def test_choosing(accepted: str, language: str) -> None:
     """The browser's first language that there is; whatever it sends, there is one."""
-    assert choose(accepted, STATIC).language == language
+    assert choose(accepted, STATIC, TEMPLATES).language == language
 
 
 def test_numbers_and_times() -> None:
