@@ -62,7 +62,7 @@ export const ROOM = `
         <legend data-t="calls.title"></legend>
         <label class="check"><input type="checkbox" name="sound"><span data-t="calls.sound"></span></label>
         <label class="check"><input type="checkbox" name="notification"><span data-t="calls.notification"></span></label>
-        <p class="hint" role="alert"></p>
+        <p class="hint" role="alert" hidden></p>
       </fieldset>
     </aside>
     <p class="barred" hidden></p>

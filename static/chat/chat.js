@@ -21,7 +21,7 @@ import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
 import { Days } from "./chat-days.js";
 import { Dialog } from "./chat-dialog.js";
-import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { isAtDoor, showDoor, whyAgain, whyMute } from "./chat-door.js";
 import { Entrance, isNamed } from "./chat-entrance.js";
 import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
@@ -322,7 +322,7 @@ class View {
     const wanted = Boolean(this.#options.whole) || isFocused(this.#frame);
     this.#leave();
     if (!isAtDoor(change)) {
-      this.#ask(wanted, change.reason);
+      this.#ask(wanted, whyAgain(this.#t, change));
       return;
     }
     const again = () => this.#begin(true);
@@ -361,7 +361,7 @@ function isFocused(frame) {
  * @param {string} name
  */
 function style(name) {
-  const text = STYLES[name].replace(/([\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
+  const text = STYLES[name].replace(/(-?[\d.]+)rem\b/g, `calc($1 * var(${UNIT}))`);
   return (sheets[name] ??= new CSSStyleSheet().replace(text));
 }
 

@@ -95,10 +95,13 @@ class Guest:
     def _close(self, socket: WebSocket) -> None:
         self.sockets.remove(socket)
 
-    def opens(self, body: str, style: str = "") -> None:
+    def opens(self, body: str, style: str = "", policy: str = "") -> None:
         """Open a page of the other site."""
         head = "<!doctype html><html lang=en><title>A site</title>"
-        head += f"<meta name=viewport content='width=device-width'><style>{style}</style>"
+        head += "<meta name=viewport content='width=device-width'>"
+        if policy:
+            head += f'<meta http-equiv=Content-Security-Policy content="{policy}">'
+        head += f"<style>{style}</style>" if style else ""
         self._elsewhere.page = f"{head}<main><h1>A site</h1>{body}</main>"
         self.page.goto(self._elsewhere.url)
 
@@ -250,9 +253,16 @@ OPEN = re.compile("^Ask us")
 def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """A button counts what is unread, and opens the chat: by keyboard alone, and for everybody."""
     ann = guest()
+    # Its page allows no styles but a script's.
+    policy = (
+        f"default-src 'none'; script-src {daemon.url}; connect-src {daemon.url} "
+        f"{daemon.url.replace('https', 'wss')}; require-trusted-types-for 'script'; "
+        "trusted-types livechat"
+    )
     ann.opens(
-        f"<a href=/>Home</a><div data-livechat=ask data-name=Ann data-launcher='Ask us'></div>"
-        f"{script(daemon)}"
+        "<a href=/>Home</a><div data-livechat=ask data-name=Ann data-launcher='Ask us'></div>"
+        + script(daemon),
+        policy=policy,
     )
     button, panel = (ann.page.get_by_role(role, name=OPEN) for role in ("button", "dialog"))
     ann.page.wait_for_function("() => heard.some(([, type]) => type === 'join')")
@@ -260,6 +270,11 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
     say(daemon, "ask", "one", "two")
     expect(button).to_have_accessible_name("Ask us, 2 new messages")
     assert [each["count"] for each in ann.heard("unread")][-1] == 2
+    # In the corner of the button, beside its picture.
+    badge, picture = (button.locator(each).bounding_box() for each in (".badge", "svg"))
+    assert badge
+    assert picture
+    assert badge["x"] > picture["x"] + picture["width"]
     assert ann.visitor.tab.findings() == []
     keys = ann.page.keyboard
     ann.page.get_by_role("link", name="Home").focus()
