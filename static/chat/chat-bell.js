@@ -68,6 +68,7 @@ export class Bell {
     this.#kept.set(WHERE, [...others, ...(on && !problem ? [way] : [])].join(" "));
     this.#boxes[way].checked = on && !problem;
     this.#hint.textContent = problem ? this.#t(problem) : "";
+    this.#hint.hidden = !problem;
   }
 
   /** @returns {Key | undefined} the problem */

@@ -13,6 +13,7 @@ import { element, find } from "./dom.js";
 const DAY = 86_400_000;
 /** Messages that are looked at together, and how often, while a day is looked for. */
 const PAGE = 20;
+const LARGE_PAGE = 100;
 const MOST_PAGES = 40;
 
 /**
@@ -70,13 +71,16 @@ export async function firstSince(chat, newest, since) {
   let found;
   for (let pages = 0; before < end && pages < MOST_PAGES; pages++) {
     const middle = Math.floor((before + end) / 2);
-    const { messages, next } = await chat.history({ after: middle, limit: PAGE });
-    const first = messages.findIndex(({ time }) => time >= since);
-    if (first >= 0) found = messages[first];
+    let page = await chat.history({ after: middle, limit: PAGE });
+    // All of these may have been taken back.
+    for (; !page.messages.length && page.next?.after && page.next.after < end && pages < MOST_PAGES; pages++) {
+      page = await chat.history({ after: page.next.after, limit: LARGE_PAGE });
+    }
+    const first = page.messages.findIndex(({ time }) => time >= since);
+    if (first >= 0) found = page.messages[first];
     if (first > 0) return found;
-    if (first < 0) before = messages.at(-1)?.seq ?? next?.after ?? middle;
-    // Of those behind it one knows already.
-    if (first === 0 || !(messages.length || next)) end = middle;
+    if (first < 0 && page.messages.length) before = page.messages[page.messages.length - 1].seq;
+    else end = middle;
   }
   return found;
 }

@@ -1,9 +1,11 @@
-// static/chat/chat-text.js: what a message's text becomes, whatever it is.
+// static/chat/chat-text.js and chat-days.js: what a message's text becomes, whatever it is, and its day.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { firstSince, nameDay } from "../../static/chat/chat-days.js";
 import { look } from "../../static/chat/chat-names.js";
 import { calls, parse, plain } from "../../static/chat/chat-text.js";
+import { speak } from "../../static/chat/texts.js";
 
 const SIGNS = { "*": "em", _: "em", "**": "strong", "***": "both" };
 /** Characters of the longest message that a server takes, unless told otherwise. */
@@ -135,5 +137,60 @@ describe("chat-text.js", () => {
       const [short, all] = [spent(each, LONGEST), spent(each, 8 * LONGEST)];
       assert.ok(all < 24 * (short + 1_000), `${name}: ${short} and ${all} µs`);
     }
+  });
+});
+
+describe("chat-days.js", () => {
+  it("names days", () => {
+    const now = new Date(2026, 2, 29, 0, 30).getTime();
+    const name = (locale, ...date) => nameDay(speak({}, locale), new Date(...date).getTime(), now);
+    assert.equal(name("en", 2026, 2, 29, 23, 59), "Today");
+    assert.equal(name("en", 2026, 2, 28, 23, 59), "Yesterday");
+    assert.equal(name("en", 2026, 2, 27, 0, 0), "Friday, March 27");
+    assert.equal(name("en", 2025, 11, 31), "Wednesday, December 31, 2025");
+    assert.equal(name("en", 2026, 2, 30), "Monday, March 30");
+    assert.equal(name("de", 2026, 2, 28), "Gestern");
+    assert.equal(name("de", 2025, 11, 31), "Mittwoch, 31. Dezember 2025");
+    // In an hour's time less, or more, yesterday is yesterday.
+    const [summer, winter] = [new Date(2026, 2, 30), new Date(2026, 9, 26)].map((each) => each.getTime());
+    for (const each of [summer, winter]) assert.equal(nameDay(speak({}, "en"), each - 1, each), "Yesterday");
+  });
+
+  /** A room of messages with these times, in which some numbers have none. */
+  const roomOf = (times, isGone = () => false) => {
+    const asked = [];
+    const history = async ({ after, limit }) => {
+      asked.push(after);
+      const looked = times.map((time, at) => ({ seq: at + 1, time })).slice(after, after + limit);
+      const more = after + limit < times.length;
+      return { messages: looked.filter(({ seq }) => !isGone(seq)), more, ...(more && { next: { after: after + limit } }) };
+    };
+    return { asked, history };
+  };
+
+  it("finds the first message since a time", async () => {
+    const times = Array.from({ length: 10_000 }, (_, at) => Math.floor(at / 7) * 10);
+    for (const since of [-5, 0, 1, 10, 4_321, 14_280, 14_281, 99_999]) {
+      const room = roomOf(times);
+      const found = await firstSince(room, times.length, since);
+      const expected = times.findIndex((time) => time >= since);
+      assert.equal(found?.seq, expected < 0 ? undefined : expected + 1, String(since));
+      assert.ok(room.asked.length <= 15, String(room.asked.length));
+    }
+    assert.equal(await firstSince(roomOf([]), 0, 5), undefined);
+  });
+
+  it("finds it behind messages that were taken back, and ends", async () => {
+    const times = Array.from({ length: 3_000 }, (_, at) => at);
+    for (const since of [0, 500, 1_500, 2_500]) {
+      const room = roomOf(times, (seq) => seq > 400 && seq < 2_900);
+      const found = await firstSince(room, times.length, since);
+      assert.equal(found?.seq, since < 400 ? since + 1 : 2_900, String(since));
+      assert.ok(room.asked.length <= 40, String(room.asked.length));
+    }
+    const empty = roomOf(times, () => true);
+    assert.equal(await firstSince(empty, times.length, 5), undefined);
+    const senseless = { history: async () => ({ messages: [{ seq: 1, time: 0 }], next: { after: 1 } }) };
+    assert.equal(await firstSince(senseless, 1e9, 5), undefined);
   });
 });
