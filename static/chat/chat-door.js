@@ -38,6 +38,17 @@ const UNKNOWN = /** @type {const} */ (["door.members", "door.sign-in-first"]);
  */
 export const isAtDoor = ({ code }) => code !== undefined && code in REASONS;
 
+/** Where a name is no name. */
+const BAD_NAME = 4400;
+
+/**
+ * Why another name is asked for; of a code that the catalogue does not know in the server's words, which are English.
+ *
+ * @param {Texts} t
+ * @param {StateChange} change
+ */
+export const whyAgain = (t, { code, reason }) => (code === BAD_NAME ? t("join.refused") : reason);
+
 /**
  * Say why the visitor may not enter.
  *

@@ -18,6 +18,9 @@ const DATA = new WeakMap();
 const TEXTS = new WeakMap();
 /** Milliseconds within which messages of the same person stand together. */
 const TOGETHER = 300_000;
+/** Lines of text that stand under one name, and about how many characters a line has. */
+const UNDER_A_NAME = 15;
+const WIDTH = 60;
 
 /**
  * @param {Texts} t
@@ -150,7 +153,25 @@ export function settle(t, made) {
     apart = true;
   }
   const together = before?.user === made.dataset.user && time - Number(before?.time) < TOGETHER;
-  made.classList.toggle("more", together && !apart);
+  group(made, together && !apart ? Number(before?.lines) : undefined);
+}
+
+/**
+ * Show a message's author where it begins a group, and again where too much stands under one name.
+ *
+ * @param {HTMLElement} made
+ * @param {number} [lines] that stand before it under the name; none, where it begins a group
+ */
+function group(made, lines) {
+  const own = textOf(made).split("\n").reduce((sum, each) => sum + Math.max(1, Math.ceil(each.length / WIDTH)), 0);
+  const more = lines !== undefined && lines + own <= UNDER_A_NAME;
+  const count = String(more ? lines + own : own);
+  const same = made.dataset.lines === count;
+  made.classList.toggle("more", more);
+  made.dataset.lines = count;
+  // Those that follow count on from here, where something was put before.
+  const next = made.nextElementSibling;
+  if (!same && next instanceof HTMLElement && next.matches(".message.more")) group(next, Number(count));
 }
 
 /**

@@ -25,6 +25,8 @@ export class People {
   #names;
   #ignored;
   #ignoring;
+  /** As people sort names, where the visitor is: by letters, whatever their case, and 9 before 10. */
+  #order;
   /** @type {Map<string, { user: User, timer: ReturnType<typeof setTimeout> }>} by subject */
   #writers = new Map();
 
@@ -39,6 +41,7 @@ export class People {
     this.#names = names;
     this.#ignored = ignored;
     this.#ignoring = find(frame, ".ignoring");
+    this.#order = new Intl.Collator(t.locale, { numeric: true });
     this.showIgnored();
     this.#chat = find(frame, ".chat");
     this.#scroller = find(frame, ".scroller");
@@ -82,7 +85,7 @@ export class People {
     for (const each of this.#counts) each.textContent = text;
     const named = [...members].sort(
       (one, other) =>
-        Number(isSame(other, me)) - Number(isSame(one, me)) || one.name.localeCompare(other.name),
+        Number(isSame(other, me)) - Number(isSame(one, me)) || this.#order.compare(one.name, other.name),
     );
     this.#list.replaceChildren(...named.map((user) => this.#person(user, isSame(user, me))));
     const others = users - members.length;

@@ -28,6 +28,15 @@ export const MISNAMED = `
     <p class="hint"></p>
   </div>`;
 
+export const NAMING = `
+  <form class="naming">
+    <label class="unseen" for="new-name" data-t="join.name"></label>
+    <input id="new-name" required maxlength="${LONGEST_NAME}" autocomplete="nickname" spellcheck="false" aria-describedby="misnamed">
+    <button data-t="composer.save"></button>
+    <button class="quiet cancel" type="button" data-t="composer.cancel"></button>
+    <p class="error" id="misnamed" role="alert" hidden></p>
+  </form>`;
+
 export const ROOM = `
   <section class="chat">
     <header part="header">
@@ -35,6 +44,7 @@ export const ROOM = `
       <button class="cases" type="button" hidden></button>
       <span class="count"></span>
       <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
+      <button class="quiet rename" type="button" hidden></button>
       <div class="unconfirmed" hidden><span></span> <button class="quiet" type="button" data-t="invite.keep"></button></div>
       <p class="topic" dir="auto" hidden></p>
       <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>
@@ -53,7 +63,6 @@ export const ROOM = `
       <p class="hint" hidden></p>
       <div class="ignoring" hidden><h2 data-t="room.ignored"></h2><ul></ul></div>
       <div class="room-acts">
-        <button class="quiet rename" type="button" data-t="room.rename"></button>
         <button class="quiet invite" type="button" data-t="invite.copy" hidden></button>
         <button class="quiet leave" type="button" data-t="invite.leave" hidden></button>
         <button class="quiet to-day" type="button" data-t="days.jump"></button>

@@ -8,7 +8,7 @@
  * @import { Texts } from "./texts.js"
  */
 
-import { marker } from "./chat-line.js";
+import { marker, settle } from "./chat-line.js";
 
 export class Unread {
   /** How many. */
@@ -96,7 +96,10 @@ export class Unread {
     if (!lines.length || (more && Number(lines[0].dataset.seq) > last + 1)) return;
     this.#before = "";
     const news = lines.filter((each) => Number(each.dataset.seq) > last && !each.matches(".mine"));
-    if (news.length) this.#mark(news[0]);
     if (!seen) this.count += news.length;
+    if (!news.length) return;
+    this.#mark(news[0]);
+    // Below the mark one has to see who speaks.
+    settle(this.#t, news[0]);
   }
 }

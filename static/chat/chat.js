@@ -1,14 +1,14 @@
 /**
  * The chat as visitors see it: a room in an element of a page, this server's or another site's.
  *
- *     asked for a name --join--> in the room --changes it, or is turned away--> asked again
+ *     asked for a name --join--> in the room --is turned away--> asked again
  *     signed in on the site -----> in the room --has to sign in again--> at the door
  *
  * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, chat-people.js who is there,
- * chat-composer.js is where one writes, and chat-moderate.js has what there is to do about others.
- * Whatever comes from others is set as text.  What one has typed is kept until it is sent, over
- * reloads and changes of the name.
+ * chat-composer.js is where one writes, chat-naming.js where one takes another name, and chat-moderate.js
+ * has what there is to do about others.  Whatever comes from others is set as text.  What one has typed
+ * is kept until it is sent, over reloads.
  *
  * @import { Chat, StateChange } from "./livechat.js"
  * @import { Catalogue, Texts } from "./texts.js"
@@ -21,7 +21,7 @@ import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
 import { Days } from "./chat-days.js";
 import { Dialog } from "./chat-dialog.js";
-import { isAtDoor, showDoor, whyMute } from "./chat-door.js";
+import { isAtDoor, showDoor, whyAgain, whyMute } from "./chat-door.js";
 import { Entrance, isNamed } from "./chat-entrance.js";
 import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
@@ -31,6 +31,7 @@ import { Memory, keepName, keptName, onName } from "./chat-memory.js";
 import { Messages } from "./chat-messages.js";
 import { Moderation, teller } from "./chat-moderate.js";
 import { Names, isSame } from "./chat-names.js";
+import { Naming } from "./chat-naming.js";
 import { Pace } from "./chat-pace.js";
 import { People } from "./chat-people.js";
 import { SaidBy } from "./chat-said.js";
@@ -52,6 +53,7 @@ import { fill, textsFor } from "./texts.js";
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
+ * @property {string} [heading] what the page calls the room, where it has no title
  * @property {string} [called] what the link to the page calls the room
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
@@ -188,7 +190,11 @@ class View {
     this.#host.follow(chat, isGuest);
     const memory = new Memory(this.#url, chat.room);
     const { composer, people } = this.#show(chat, memory);
-    chat.addEventListener("rights", () => this.#offer(chat, composer, memory));
+    const naming = new Naming(this.#t, this.#frame, chat);
+    chat.addEventListener("rights", () => {
+      this.#offer(chat, composer, memory);
+      naming.show();
+    });
     chat.addEventListener("settings", () => this.#bar(chat, composer));
     chat.addEventListener("state", ({ detail }) => {
       const { state, code } = detail;
@@ -231,7 +237,8 @@ class View {
     const messages = new Messages(t, frame, chat, composer, memory, names, ignored, calls, over.signal);
     calls.jump = (seq) => void messages.jump(seq);
     new Pace(t, frame, chat, composer, over.signal);
-    const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
+    const { called, heading } = this.#options;
+    const head = new Head(t, frame, heading || called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {
@@ -248,10 +255,6 @@ class View {
       if (!isSame(user, chat.user)) people.types(user, ttl);
     });
     chat.addEventListener("message", ({ detail: { user } }) => user && people.typed(user));
-    find(frame, ".rename").addEventListener("click", () => {
-      this.#leave();
-      this.#ask(true);
-    });
     find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
     return { composer, people };
   }
@@ -297,8 +300,6 @@ class View {
     }
     room.dataset.user = subject;
     this.#bar(chat, composer);
-    // The site says what its users are called.
-    find(room, ".rename").hidden = Boolean(subject);
   }
 
   /**
@@ -322,7 +323,7 @@ class View {
     const wanted = Boolean(this.#options.whole) || isFocused(this.#frame);
     this.#leave();
     if (!isAtDoor(change)) {
-      this.#ask(wanted, change.reason);
+      this.#ask(wanted, whyAgain(this.#t, change));
       return;
     }
     const again = () => this.#begin(true);

@@ -19,6 +19,13 @@ export default {
   "join.name": "Ihr Name",
   "join.hint": "So sehen ihn die anderen",
   "join.enter": "Eintreten",
+  "join.refused": "Das kann kein Name sein. Ein Name hat 1 bis 40 Zeichen, und am Anfang und am Ende steht etwas, das zu sehen ist.",
+
+  "naming.done": "Sie heißen jetzt {name}.",
+  "naming.reserved": "Dieser Name ist nicht für Gäste. Sie heißen jetzt {name}.",
+  "naming.bad_message": "So kann niemand heißen. Ein Name beginnt und endet mit etwas Sichtbarem und hat keine Steuerzeichen.",
+  "naming.rate_limited": "Sie haben viele Namen genommen. Warten Sie eine Minute.",
+  "naming.forbidden": "Sie können Ihren Namen hier nicht ändern.",
 
   "launcher.open": "Chat",
   "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },

@@ -18,6 +18,13 @@ export default {
   "join.name": "Your name",
   "join.hint": "As others see it",
   "join.enter": "Join",
+  "join.refused": "This cannot be a name. A name has 1 to 40 characters, and begins and ends with something that is to be seen.",
+
+  "naming.done": "You are called {name} now.",
+  "naming.reserved": "This name is not for guests. You are called {name} now.",
+  "naming.bad_message": "Nobody can be called so. A name begins and ends with something that is to be seen, and has no control characters.",
+  "naming.rate_limited": "You have taken many names. Wait a minute.",
+  "naming.forbidden": "You cannot change your name here.",
 
   "launcher.open": "Chat",
   "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },

@@ -113,8 +113,9 @@ export interface Chat extends EventTarget {
   discard(nonce: string): void;
   /**
    * Take another name, as a guest, without leaving the room; the `name` that one has then is in the answer, and on
-   * later connections. Others, and one's other tabs, get `renamed`. Rejects as `act`: with `bad_message` (nobody may
-   * be called so), `forbidden` (your site says what its users are called) or `rate_limited` (five a minute).
+   * later connections. Others, and one's other tabs, get `renamed`. Without a connection it is the name on the next one,
+   * which may be refused then. Rejects as `act`: with `bad_message` (nobody may be called so), `forbidden` (your site says
+   * what its users are called) or `rate_limited` (five a minute).
    */
   rename(name: string): Promise<Done>;
   /** Tell the others that something is being written; as often as one likes. */

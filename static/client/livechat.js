@@ -8,9 +8,7 @@
  *     await chat.send("hi");
  *
  * livechat.d.ts says what there is.  The protocol is docs/protocol.md.
- *
  * Who comes back says what it has seen last, so nothing is missed without a word.
- *
  * livechat-connection.js connects, as often as it takes. Messages, edits and retractions go by
  * livechat-sender.js, which keeps them in an outbox until they are acknowledged.
  *
@@ -176,8 +174,11 @@ class Room extends EventTarget {
 
   /** @param {string} name */
   async rename(name) {
-    const done = await this.act({ type: "rename", name });
-    this.#renamed({ type: "renamed", user: { ...this.user, name: done.name } });
+    // Without a connection it is the name on the next one.
+    const away = ["waiting", "connecting"].includes(this.state);
+    const done = away ? { time: this.now(), name } : await this.act({ type: "rename", name });
+    this.#address.name = done.name;
+    if (this.user) this.#renamed({ type: "renamed", user: { ...this.user, name: done.name ?? name } });
     return done;
   }
 
@@ -382,10 +383,7 @@ class Room extends EventTarget {
   /** @param {any} frame */
   #renamed(frame) {
     const { user } = frame;
-    if (isSame(user, this.user)) {
-      this.user = user;
-      this.#address.name = user.name;
-    }
+    if (isSame(user, this.user)) this.#address.name = (this.user = user).name;
     this.#emit("renamed", { user });
     this.#present(frame);
   }

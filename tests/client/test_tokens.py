@@ -68,7 +68,7 @@ def test_the_same_token_again() -> None:
     async def chats() -> None:
         async with playing(play) as script:
             with pytest.raises(Unreachable, match="no other token"):
-                async with connect(script.url, token=lambda: jwt(1), open_timeout=0.3):
+                async with connect(script.url, token=lambda: jwt(1), open_timeout=1):
                     pass
             assert len(script.brought) == 1
 

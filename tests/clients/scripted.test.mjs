@@ -42,11 +42,21 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     });
     const ann = join(t, script.url, { name: "Ann" });
     await open(ann);
+    assert.equal(script.asked[0].searchParams.get("name"), "Ann");
     await assert.rejects(ann.rename("Amy"), { code: "rate_limited", retryMs: 12_000 });
     await assert.rejects(ann.rename("Amy"), { code: "unknown_type" });
     assert.equal(ann.user.name, "Ann");
     ann.close();
     await assert.rejects(ann.rename("Amy"), { code: "unavailable" });
+  });
+
+  it("takes another name with the next connection, where there is none", async (t) => {
+    const script = await Script.run(t, (socket, count) => (count ? greet(socket) : socket.close(1012)));
+    const ann = join(t, script.url, { name: "Ann" });
+    await until(ann, () => ann.state === "waiting");
+    assert.equal((await ann.rename("Amy")).name, "Amy");
+    await open(ann);
+    assert.deepEqual(script.asked.map(({ searchParams }) => searchParams.get("name")), ["Ann", "Amy"]);
   });
 
   it("sends again what got no answer in time", async (t) => {
@@ -68,21 +78,6 @@ describe("livechat.js, with a server that plays", { concurrency: 16, timeout: 11
     assert.equal(nonces.length, 3);
     assert.equal(nonces[0], nonces[1]);
     assert.notEqual(nonces[1], nonces[2]);
-  });
-
-  it("comes back exactly when a server that goes wants it to", async (t) => {
-    const script = await Script.run(t, (socket, count) => {
-      greet(socket);
-      if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
-    });
-    const ann = join(t, script.url);
-    await until(ann, () => ann.state === "waiting");
-    assert.equal(ann.all("state").at(-1).retryMs, 1234);
-    const lost = Date.now();
-    // A window that is looked at again does not change that.
-    page.dispatchEvent(new Event("online"));
-    await open(ann);
-    assert.ok(Date.now() - lost > 1_200);
   });
 
   it("waits longer and longer, and never all at the same time", async (t) => {
@@ -618,5 +613,23 @@ describe("livechat.js, when the clock leaps", () => {
     await never;
     Date.now = now;
     assert.deepEqual(heard, ["doubtful", "never sent"]);
+  });
+});
+
+// Alone: all chats of a page are told of its events.
+describe("livechat.js, when the network changes", () => {
+  it("comes back exactly when a server that goes wants it to", async (t) => {
+    const script = await Script.run(t, (socket, count) => {
+      greet(socket);
+      if (count === 0) socket.send('{"type":"goaway","retry_ms":1234}', () => socket.terminate());
+    });
+    const ann = join(t, script.url);
+    await until(ann, () => ann.state === "waiting");
+    assert.equal(ann.all("state").at(-1).retryMs, 1234);
+    const lost = Date.now();
+    // A window that is looked at again does not change that.
+    page.dispatchEvent(new Event("online"));
+    await open(ann);
+    assert.ok(Date.now() - lost > 1_200);
   });
 });

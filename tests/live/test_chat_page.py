@@ -335,11 +335,15 @@ def test_hostile_texts(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     say(daemon, room, *HOSTILE[half:])
     ann.hears(*HOSTILE)
     eve = visitor().join(room, "Eve")
-    for name in HOSTILE:
-        if name.startswith("\u202e"):
-            continue
-        eve.page.get_by_role("button", name="Change your name").click()
-        eve.introduce(name)
+    names = [name for name in HOSTILE if not name.startswith("\u202e")]
+    for number, name in enumerate(names):
+        # As often as one may within a minute; then at the door.
+        if number < 5:
+            eve.renames(name)
+        else:
+            eve.page.evaluate("localStorage.removeItem('livechat:name')")
+            eve.page.reload()
+            eve.introduce(name)
         eve.says(f"I am {name}")
         ann.hears_by_now(f"I am {name}")
         expect(ann.page.locator(".said .message b").last).to_have_text(name)
@@ -390,6 +394,9 @@ def test_another_name(visitor: Callable[..., Visitor], start: Callable[..., Daem
     expect(ann.page.get_by_label("Your name")).to_be_focused()
     ann.page.get_by_label("Your name").fill("Anna")
     ann.page.keyboard.press("Enter")
+    expect(
+        ann.page.get_by_role("button", name=re.compile("Anna ?: Change your name"))
+    ).to_be_focused()
     expect(ann.page.locator(".waiting li")).to_have_count(2)
     daemon = start(f"--port={daemon.port}")
     ann.hears("as Ann", "waits", "too")
@@ -608,7 +615,7 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
 
     def reach(name: str, key: str = "Tab") -> None:
         for _ in range(20):
-            if focused() == name:
+            if focused().endswith(name):
                 return
             keys.press(key)
         raise AssertionError(f"{name} cannot be reached: {focused()}")
@@ -645,13 +652,11 @@ def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     expect(page.get_by_role("button", name="1 person")).to_have_attribute("aria-expanded", "true")
     reach("Change your name")
     keys.press("Enter")
-    reach("Your name")
-    keys.press("Control+A")
+    assert focused() == "Your name"
     keys.type("Anna")
     keys.press("Enter")
-    ann.is_in()
-    assert focused() == "Message"
-    assert ann.roster() == ["Anna"]
+    expect(page.locator(".roster bdi")).to_have_text("Anna")
+    assert focused().endswith(": Change your name")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,10 @@ def said(texts: list[str]) -> set[str]:
 def test_a_german_visitor(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """A German browser has it in German: the front page, the room, menus, times, numbers."""
     ann, bo = visitor(locale="de-DE", timezone_id="UTC"), visitor()
+    ann.tab.open("/rooms/muenchner-treff/")
+    ann.page.get_by_label("Ihr Name").fill("\u034f")
+    ann.page.get_by_role("button", name="Eintreten").click()
+    expect(ann.page.get_by_role("alert")).to_contain_text("Das kann kein Name sein.")
     loaded: list[str] = []
     ann.page.on("request", lambda request: loaded.append(request.url))
     ann.tab.open("/")

@@ -17,7 +17,7 @@ CLIENTS = ROOT / "tests" / "clients"
 LIBRARY = sorted((ROOT / "static" / "client").glob("*.js"))
 TESTS = (
     "livechat.test.mjs", "scripted.test.mjs", "scenarios.test.mjs", "token.test.mjs",
-    "moderation.test.mjs", "reading.test.mjs",
+    "moderation.test.mjs", "reading.test.mjs", "texts.test.mjs",
 )  # fmt: skip
 #: Bytes that it may have when it is minified and compressed.
 LARGEST = 10_624

@@ -52,6 +52,12 @@ class Visitor:
         self.page.get_by_role("button", name="Join").click()
         self.is_in()
 
+    def renames(self, name: str) -> None:
+        """Take another name, without leaving the room."""
+        self.page.get_by_role("button", name="Change your name").click()
+        self.page.get_by_label("Your name").fill(name)
+        self.page.get_by_role("button", name="Save").click()
+
     def is_in(self) -> None:
         """Wait until one is connected."""
         expect(self.composer).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -14,7 +15,7 @@ _SCHEMES: Final = {"https": "wss", "wss": "wss", "http": "ws", "ws": "ws"}
 class Address:
     """A room's WebSocket at a server, as one client asks for it."""
 
-    def __init__(self, url: str, room: str, visitor: dict[str, str]) -> None:
+    def __init__(self, url: str, room: str, visitor: Mapping[str, str | None]) -> None:
         """
         @param url: the server's, as people see it in a browser.
         @param visitor: what says who asks.
@@ -30,7 +31,7 @@ class Address:
         path = f"{parts.path.rstrip('/')}/ws/chat/{quote(room, safe='~')}/"
         self.is_secure = scheme == "wss"
         self._base = urlunsplit((scheme, parts.netloc, path, "", ""))
-        self._visitor = visitor
+        self._visitor = {name: each for name, each in visitor.items() if each is not None}
 
     def rename(self, name: str) -> None:
         """Ask by another *name* from now on."""

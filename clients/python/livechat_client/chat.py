@@ -361,11 +361,9 @@ async def connect(
     @param on_frame: called with every frame that is no entry and no answer: who joins, who
         leaves, who types, rights, settings, cases.
     """
-    guest = {} if token else {"client": key or secrets.token_urlsafe(18)}
-    given = {"user": user, "name": name}
-    visitor = guest | {name: each for name, each in given.items() if each is not None}
+    guest = None if token else key or secrets.token_urlsafe(18)
     chat = Chat(
-        Address(url, room, visitor),
+        Address(url, room, {"client": guest, "user": user, "name": name}),
         Tokens(token),
         ssl=ssl,
         inbox=inbox,
