@@ -97,7 +97,7 @@ export class Entrance {
   /** @param {string} [title] of the room's own */
   #call(title) {
     const called = title ? undefined : this.#options.called;
-    find(this.#frame, "h1").textContent = title || called || this.#room;
+    find(this.#frame, "h1").textContent = title || called || this.#options.heading || this.#room;
     const doubt = find(this.#frame, ".unconfirmed");
     doubt.hidden = !called;
     doubt.replaceChildren(...this.#t.nodes("entrance.unconfirmed", { room: element("bdi", "", this.#room) }));

@@ -14,7 +14,7 @@ import { textsFor } from "./texts.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
 export const ATTRIBUTES = [
-  "room", "server", "name", "lang", "theme", "without", "launcher", "token-url", "token-fragment", "credentials", "page",
+  "room", "server", "name", "heading", "lang", "theme", "without", "launcher", "token-url", "token-fragment", "credentials", "page",
 ];
 /** Changes of these are shown in the chat that is there; any other takes a new one. */
 const LOOK = ["theme", "without"];
@@ -88,6 +88,7 @@ function optionsOf(get) {
     url: server,
     room: get("room") || undefined,
     name: get("name") ?? undefined,
+    heading: get("heading") ?? undefined,
     lang: get("lang") ?? undefined,
     whole: has("page"),
     called: (has("page") && get("called")) || undefined,

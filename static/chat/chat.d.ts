@@ -1,5 +1,7 @@
 // The types of /static/chat.js: the whole chat in an element of a page.
 
+import type { Message, User } from "./livechat.js";
+
 export interface Options {
   /** The server; unless said, the one that this came from. */
   url?: string | URL;
@@ -18,6 +20,8 @@ export interface Options {
   texts?: { [key: string]: string | { other: string; [form: string]: string } };
   /** Whether the page is there for nothing else. */
   whole?: boolean;
+  /** What the page calls the room, where it has no title of its own. */
+  heading?: string;
   /** The name that the link to the page gives the room; shown as unconfirmed. */
   called?: string;
   /** The text on a button that opens the chat in a panel; unless said, there is none. */
@@ -41,3 +45,21 @@ export interface Mounted {
  * Where it cannot start, that rejects, and the element shows what is inside it.
  */
 export function mount(element: HTMLElement, options?: Options): Promise<Mounted>;
+
+/** Events of an element that has the chat; they bubble. */
+export interface ChatElementEvents {
+  /** The visitor is in the room. */
+  "livechat:join": CustomEvent<{ room: string; user: User }>;
+  /** Each message once. */
+  "livechat:message": CustomEvent<Message>;
+  /** How many messages the visitor has not seen, whenever that changes. */
+  "livechat:unread": CustomEvent<{ count: number }>;
+  /** The visitor was turned away, by a close code; or something was refused, by its code. */
+  "livechat:error": CustomEvent<{ code: number | string; reason: string }>;
+}
+
+declare global {
+  interface HTMLElementEventMap extends ChatElementEvents {}
+  interface DocumentEventMap extends ChatElementEvents {}
+  interface WindowEventMap extends ChatElementEvents {}
+}

@@ -53,6 +53,7 @@ import { fill, textsFor } from "./texts.js";
  * @property {boolean} [credentials] whether the visitor is known by a cookie of the server's
  * @property {string} [lang] a language tag; unless said, the language of the page around, or the browser's
  * @property {Partial<Catalogue>} [texts] texts to say instead of the catalogue's
+ * @property {string} [heading] what the page calls the room, where it has no title
  * @property {string} [called] what the link to the page calls the room
  * @property {boolean} [whole] whether the page is there for nothing else
  * @property {string} [launcher] the text on a button that opens the chat in a panel; unless said, there is none
@@ -236,7 +237,8 @@ class View {
     const messages = new Messages(t, frame, chat, composer, memory, names, ignored, calls, over.signal);
     calls.jump = (seq) => void messages.jump(seq);
     new Pace(t, frame, chat, composer, over.signal);
-    const head = new Head(t, frame, this.#options.called || chat.room, (seq) => messages.quote(seq));
+    const { called, heading } = this.#options;
+    const head = new Head(t, frame, heading || called || chat.room, (seq) => messages.quote(seq));
     chat.addEventListener("settings", ({ detail }) => head.show(detail));
     chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     ignored.onChange = () => {

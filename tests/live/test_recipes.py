@@ -104,6 +104,7 @@ def test_support_widget(
             each.page.get_by_role("button", name="Ask us").click()
         ann.says("Is it blue?")
         ann.hears("Is it blue?")
+        expect(ann.page.get_by_role("heading", name="Ask us")).to_be_visible()
         ann.page.get_by_role("button", name="Close the chat").click()
         room = ann.page.evaluate("localStorage.help")
         operator = tab(daemon)
