@@ -19,7 +19,7 @@ export default {
   "join.name": "Ihr Name",
   "join.hint": "So sehen ihn die anderen",
   "join.enter": "Eintreten",
-  "join.refused": "Das kann kein Name sein. Ein Name hat 1 bis 40 Zeichen, und am Anfang und am Ende steht etwas, das zu sehen ist.",
+  "join.refused": "Das kann kein Name sein. Ein Name hat 1 bis 40 Zeichen, keine Steuerzeichen, und am Anfang und am Ende steht etwas, das zu sehen ist.",
 
   "naming.done": "Sie heißen jetzt {name}.",
   "naming.reserved": "Dieser Name ist nicht für Gäste. Sie heißen jetzt {name}.",

@@ -18,7 +18,7 @@ export default {
   "join.name": "Your name",
   "join.hint": "As others see it",
   "join.enter": "Join",
-  "join.refused": "This cannot be a name. A name has 1 to 40 characters, and begins and ends with something that is to be seen.",
+  "join.refused": "This cannot be a name. A name has 1 to 40 characters and no control characters, and begins and ends with something that is to be seen.",
 
   "naming.done": "You are called {name} now.",
   "naming.reserved": "This name is not for guests. You are called {name} now.",

@@ -1,12 +1,12 @@
 /**
  * The texts of the chat and the pages, in the language of the page, of the element, or of the browser.
  *
- * A language is a module of its own, and only the one that is needed is loaded. docs/browser.md says
+ * A language is a module of its own, which is loaded when it is needed. docs/browser.md says
  * how to add one. Times, numbers and plurals are the browser's own (`Intl`).
  *
  *     const t = await textsFor(element);
  *     t("composer.send")                       a text
- *     t("lines.missed", { count: 5 })          with a number, which chooses the plural's form
+ *     t("room.newer", { count: 5 })            with a number, which chooses the plural's form
  *     t.nodes("typing.one", { name: made })    with elements in it
  *     t.time(ms), t.moment(ms), t.date(ms, { month: "long" }), t.number(12345)
  */
