@@ -124,5 +124,5 @@ $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients
 	@touch $@
 
 clean:
-	rm -rf $(NATIVE) $(VENV) $(CLIENTS) .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(NATIVE) $(VENV) $(CLIENTS) clients/js/dist clients/js/LICENSE .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
  * It begins with the first one, and ends when the last one has gone; what waits to be sent is left to the next one.
  *
  * @import { Chat, Gap, Message, Options } from "./livechat.js"
- * @import { Room } from "./react.d.ts"
+ * @import { Room } from "./react.js"
  */
 
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
@@ -37,14 +37,14 @@ class Store {
   #listeners = new Set();
   #leaving = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   /** Changes of messages, also of those that are being read. */
-  #changes = /** @type {((messages: Message[]) => Message[])[]} */ ([]);
+  #changes = /** @type {((messages: readonly Message[]) => readonly Message[])[]} */ ([]);
   #read = false;
 
   /** @param {string} as @param {Chat} chat */
   constructor(as, chat) {
     this.as = as;
     this.chat = chat;
-    const change = (/** @type {(messages: Message[]) => Message[]} */ how) => {
+    const change = (/** @type {(messages: readonly Message[]) => readonly Message[]} */ how) => {
       this.#changes = [...this.#changes, how].slice(-LONGEST);
       this.#set({ messages: how(this.now.messages) });
     };
@@ -84,10 +84,10 @@ class Store {
   async #older() {
     this.#read = true;
     const page = await this.chat.history({ before: this.now.messages[0]?.seq, limit: PAGE });
-    this.#add(this.#changes.reduce((messages, how) => how(messages), page.messages), page.more);
+    this.#add(this.#changes.reduce((messages, how) => how(messages), /** @type {readonly Message[]} */ (page.messages)), page.more);
   }
 
-  #add(/** @type {Message[]} */ messages, more = this.now.more) {
+  #add(/** @type {readonly Message[]} */ messages, more = this.now.more) {
     const all = new Map([...messages, ...this.now.messages].map((each) => [each.seq, each]));
     this.#set({ messages: [...all.values()].sort((one, other) => one.seq - other.seq).slice(-LONGEST), more });
   }
