@@ -117,9 +117,9 @@ class Script:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Script]:
         protocols = [Subprotocol("livechat.v1")]
-        async with serve(self._serve, "localhost", 0, subprotocols=protocols) as server:
+        async with serve(self._serve, "127.0.0.1", 0, subprotocols=protocols) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            self.url = f"http://localhost:{port}"
+            self.url = f"http://127.0.0.1:{port}"
             yield self
 
 

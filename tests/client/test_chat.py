@@ -79,12 +79,12 @@ def test_a_handshake_that_is_refused(refused: tuple[int, str | None]) -> None:
         writer.close()
 
     async def asks() -> None:
-        server = await asyncio.start_server(answers, "localhost", 0)
+        server = await asyncio.start_server(answers, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server:
             error = Closed if code else Unreachable
             with pytest.raises(error) as caught:
-                async with connect(f"http://localhost:{port}", open_timeout=10 if code else 0.3):
+                async with connect(f"http://127.0.0.1:{port}", open_timeout=10 if code else 0.3):
                     pass
         if isinstance(caught.value, Closed):
             assert (caught.value.close_code, caught.value.detail) == (4403, "No.")

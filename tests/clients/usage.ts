@@ -1,5 +1,7 @@
 // How somebody who writes TypeScript uses livechat.js: it must compile, and what is wrong must not.
 
+import { mount } from "../../static/chat/chat.js";
+import type {} from "../../static/chat/embed.js";
 import { type Chat, ChatError, type Message, connect } from "../../static/client/livechat.js";
 
 const chat: Chat = connect("https://chat.example.org", { room: "lobby", name: "Ann" });
@@ -65,3 +67,13 @@ connect("/", { token: "eyJ" });
 chat.can.has("fly");
 // @ts-expect-error: it is the server's to say
 chat.place = null;
+
+// The chat in an element of a page.
+const place = document.createElement("livechat-room");
+place.token = async () => "eyJ";
+const { look } = await mount(place, { heading: "Ask us", launcher: "", without: "header roster" });
+look({ theme: "dark" });
+document.addEventListener("livechat:message", ({ detail }) => detail.message.length);
+place.addEventListener("livechat:unread", ({ detail: { count } }) => count + 1);
+// @ts-expect-error: there is no such event
+place.addEventListener("livechat:unread", ({ detail: { unread } }) => unread);

@@ -20,8 +20,10 @@ ENGLISH = CATALOGUES["en"].catalogue
 SCRIPTS = sorted(path for path in STATIC.glob("chat/*.js") if not path.name.startswith("texts"))
 #: In English, as the documents: developers.html. Operators' pages are English, too.
 PAGES = sorted(path for path in TEMPLATES.glob("*.html") if path.name != "developers.html")
-#: Beginnings of keys of which the rest comes from others, or is put together.
-MADE = ("gap.", "moderated.", "page.error.", "problem.", "told.", "banned.", "muted.")
+#: Keys that begin with what others have sent.
+SENT = ("banned.", "muted.")
+#: The beginning of a key that is put together: `naming.${code}`, "page.error." ~ status.
+_BEGINNING = re.compile(r"[`\"]([a-z]+(?:\.[a-z]+)*\.)(?:\$\{|\" ~)")
 #: Names of keys, of headers, and of the software, which are the same in all languages.
 NAMES = {"End", "Enter", "Escape", "Files", "Home", "Operator", "Tab"}
 #: Bytes of a language, and of the catalogue's code, compressed.
@@ -100,7 +102,8 @@ def test_no_text_is_missing_or_idle() -> None:
     assert said - set(ENGLISH) == set()
     server = "\n".join(path.read_text() for path in Path("livechat/web").glob("*.py"))
     quoted = set(re.findall(r'"([a-z][\w.-]*)"', code + pages + server))
-    idle = {key for key in ENGLISH if key not in quoted and not key.startswith(MADE)}
+    made = (*SENT, *_BEGINNING.findall(code + pages))
+    idle = {key for key in ENGLISH if key not in quoted and not key.startswith(made)}
     assert idle == set()
 
 
