@@ -126,16 +126,16 @@ describe("chat-text.js", () => {
   it("takes a time that is linear in the length", () => {
     const spent = (each, length) => {
       const texts = [each.repeat(length / each.length), `https://a${each.repeat(length / each.length)}`, `a@${each.repeat(length / each.length)}`];
-      return Math.min(...[1, 2].map(() => {
+      return Math.min(...[1, 2, 3].map(() => {
         const before = process.cpuUsage().user;
         for (const text of texts) parse(text, () => undefined);
         return process.cpuUsage().user - before;
       }));
     };
-    // Eight times as long, a square would take sixty-four times as long.
+    // Eight times as long, a square would take sixty-four times as long; the collector of garbage takes its part.
     for (const [name, each] of Object.entries(long)) {
       const [short, all] = [spent(each, LONGEST), spent(each, 8 * LONGEST)];
-      assert.ok(all < 24 * (short + 1_000), `${name}: ${short} and ${all} µs`);
+      assert.ok(all < 40 * (short + 2_000), `${name}: ${short} and ${all} µs`);
     }
   });
 });

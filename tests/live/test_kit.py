@@ -19,7 +19,7 @@ CLIENTS: Final = ROOT / "tests" / "clients"
 MODULES: Final = CLIENTS / "node_modules"
 APP: Final = CLIENTS / "kit"
 #: What a page loads at most, minified and compressed (gzip), but for what is imported later.
-LARGEST: Final = {"livechat.js": "9 kB", "chat.js": "45 kB"}
+LARGEST: Final = {"livechat.js": "9 kB", "chat.js": "48 kB"}
 
 
 def run(name: str, *arguments: str, cwd: Path, **environment: str) -> str:
