@@ -226,8 +226,8 @@ def arguments() -> argparse.ArgumentParser:
         "--before",
         type=Path,
         metavar="DIR",
-        help="compare with the livechat of another working copy, in which `make run` was run, "
-        f"instead of other servers; its name is {BEFORE}",
+        help="compare with the livechat of another working copy, in which `make run` was run; its "
+        f"name is {BEFORE}. Of the other servers only those that --peers names are run",
     )
     parser.add_argument(
         "--moderated",
@@ -249,7 +249,8 @@ def chosen(given: argparse.Namespace) -> tuple[list[Livechat], list[Peer]]:
     if given.moderated:
         ours = [moderated(each) if each in SERVED else each for each in ours]
     if given.before is not None:
-        return [*ours, before(given.before)], []
+        ours.append(before(given.before))
+        return ours, [each for each in PEERS if each.name in (given.peers or ())]
     return ours, [each for each in PEERS if given.peers is None or each.name in given.peers]
 
 

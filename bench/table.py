@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.ours import BEFORE
+from bench.ours import BEFORE, OURS
 from bench.peers.catalogue import Peer
 from bench.results import Results, share
 from bench.scenarios import Figure, Scenario
@@ -39,7 +39,8 @@ def render(
     results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer], setting: Setting
 ) -> str:
     """All there is to say."""
-    targets = COSTS if any(peer.name == BEFORE for peer in peers) else TARGETS
+    others = {peer.name for peer in peers} - {each.name for each in OURS}
+    targets = COSTS if others == {BEFORE} else TARGETS
     many = f"Medians of {setting.runs} runs"
     fewer = [each for each in scenarios if each.most and each.most < setting.runs]
     if fewer:

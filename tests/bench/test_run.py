@@ -300,6 +300,14 @@ def test_what_a_change_costs() -> None:
     assert line[2:] == ["≥ 0.95 × before", "94.0", "100", "0.94", "**missed**"]
 
 
+def test_another_revision_beside_other_servers() -> None:
+    """It has its column, and the targets are those beside the others."""
+    found = [*runs("livechat", 94), *runs(BEFORE, 100), *runs("ws", 50)]
+    text = rendered(Results(found), "livechat", BEFORE, "ws")
+    assert rows(text)[0][2:] == ["livechat", BEFORE, "ws"]
+    assert "× before" not in text
+
+
 def test_a_working_copy(tmp_path: Path) -> None:
     """Another livechat is the one that was set up there, or it is said that none was."""
     with pytest.raises(ValueError, match=r"there is no .*twistd"):
@@ -463,6 +471,7 @@ def test_what_is_chosen(tmp_path: Path) -> None:
     earlier = "--before", str(tmp_path)
     assert names(*earlier) == [["livechat", BEFORE], []]
     assert names(*earlier, "--ours", "livechat", "pure") == [["livechat", "pure", BEFORE], []]
+    assert names(*earlier, "--peers", "ws") == [["livechat", BEFORE], ["ws"]]
 
 
 def test_before_is_where_livechat_is(tmp_path: Path) -> None:
