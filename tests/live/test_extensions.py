@@ -185,7 +185,7 @@ def test_mounted_site(start: Start, option: str) -> None:
     """A directory is served beside the chat, and an extension's page knows the rooms."""
     daemon = start(option)
     assert "A site with a chat" in daemon.curl("-f", f"{daemon.url}/site/index.html")
-    assert "wscat" in daemon.curl("-f", daemon.url)
+    assert "wscat" in daemon.curl("-f", f"{daemon.url}/developers/")
     if "extension" in option:
         assert daemon.curl("-f", f"{daemon.url}/chat-health") == "The chat is open.\n"
 

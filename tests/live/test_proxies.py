@@ -54,9 +54,9 @@ def logged(daemon: Daemon, path: str) -> str:
 
 
 def test_pages(front: Front) -> None:
-    """The front page and what it loads are there, and show the address that was asked for."""
-    page = front.curl(CLIENT, "/")
-    assert "Join" in page
+    """The pages and what they load are there, and show the address that was asked for."""
+    assert "Join" in front.curl(CLIENT, "/")
+    page = front.curl(CLIENT, "/developers/")
     assert "--no-check" not in page
     assert front.bare or f"wss://{NAME}:{front.port}/ws/chat/" in page
     assert "connect" in front.curl(CLIENT, "/static/livechat.js")
