@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -27,16 +28,18 @@ def test_in_node() -> None:
     """Node's test runner, with a real daemon, and with a server that plays."""
     environment = {**os.environ, **CHEAP}
     command = [TWISTD, "--nodaemon", "--pidfile=", "livechat"]
-    with forks_on_demand(command, environment) as port:
+    with forks_on_demand(command, environment) as port, ExitStack() as until_over:
         # They wait most of the time, and so do it together.
         running = [
-            subprocess.Popen(
-                ["node", "--no-warnings", "--test", file],
-                cwd=CLIENTS,
-                env={**environment, "DAEMONS": str(port)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
+            until_over.enter_context(
+                subprocess.Popen(
+                    ["node", "--no-warnings", "--test", file],
+                    cwd=CLIENTS,
+                    env={**environment, "DAEMONS": str(port)},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
             )
             for file in TESTS
         ]
