@@ -68,6 +68,23 @@ TARGET = HERE / "screenshots"
 KEY = "a" * 24
 #: Seconds of talk before the pictures, so that the chart has something to show.
 TALK = 150
+#: Who else is in a large room: all with all of these letters.
+FIRST_NAMES = ("Ada", "Bo", "Chidi", "Dana", "Emil", "Fatima", "Gustav", "Hana")
+LETTERS = "ABCDEFGHIJ"
+CROWD = "live-event-2026"
+#: A page of another site, which has the chat behind a button.
+SHOP = "https://shop.example"
+SHOP_PAGE = """
+<!doctype html><html lang="en"><title>Shop</title>
+<meta name="viewport" content="width=device-width">
+<style>
+  body { font: 1rem/1.5 system-ui; margin: 2rem auto; max-width: 40rem; padding: 0 1rem }
+</style>
+<h1>Bicycles</h1><p>City, touring and cargo bicycles, made to measure.</p>
+<p>Ask us anything: somebody is here from nine to six.</p>
+<div data-livechat="support" data-name="Ann" data-launcher="Ask us"></div>
+<script type="module" src="https://localhost:10443/static/embed.js"></script>
+"""
 
 
 @contextmanager
@@ -115,7 +132,10 @@ def main() -> None:
 
 def take_chat() -> None:
     """The front page, and a room in all its states."""
-    options = ("--port=10443", "--history-limit=40", "--rate=0")
+    options = (
+        *("--port=10443", "--history-limit=40", "--rate=0", "--rate-per-ip=0"),
+        *("--max-connections-per-ip=0", f"--origin={SHOP}"),
+    )
     with chromium() as browser:
         with Daemon(DIRECTORY, *options) as daemon:
             tabs = devices(browser, daemon)
@@ -132,6 +152,9 @@ def take_chat() -> None:
                 take(tabs, "chat")
                 change(pages[0], chidi)
                 take_changes(tabs, pages)
+                take_door(browser, daemon)
+                take_crowd(browser, daemon)
+                take_launcher(browser, daemon)
             for each in tabs.values():
                 each.context.set_offline(True)
         for page in pages:
@@ -164,7 +187,62 @@ def take_changes(tabs: dict[str, Tab], pages: list[Visitor]) -> None:
         page.page.get_by_role("button", name="Cancel").click()
 
 
-def devices(browser: Browser, daemon: Daemon) -> dict[str, Tab]:
+def take_door(browser: Browser, daemon: Daemon) -> None:
+    """A room before one is in it, in two languages."""
+    for name, locale in (("door", "en-GB"), ("german", "de-DE")):
+        tabs = devices(browser, daemon, locale)
+        for each in tabs.values():
+            each.open("/rooms/release-party/?title=Release+Party")
+            each.page.locator(".last li").first.wait_for()
+        take(tabs, name)
+        for each in tabs.values():
+            each.context.close()
+
+
+def take_crowd(browser: Browser, daemon: Daemon) -> None:
+    """A room of eighty people, also beside a phone's keyboard."""
+    with ExitStack() as stack:
+        names = [f"{first} {letter}." for letter in LETTERS for first in FIRST_NAMES][1:]
+        people = [
+            stack.enter_context(daemon.socket(f"{CROWD}/?name={quote(name)}", ping_interval=None))
+            for name in names
+        ]
+        tabs = devices(browser, daemon)
+        pages = {
+            kind: Visitor(each, touches=kind.startswith("phone")).join(CROWD, "Ann")
+            for kind, each in tabs.items()
+        }
+        for number, person in enumerate(people):
+            person.send(json.dumps({"message": SAID[number % len(SAID)]}))
+            person.recv()
+        people[-1].send(json.dumps({"message": "Everybody is here now"}))
+        for page in pages.values():
+            page.hears_by_now("Everybody is here now")
+        take(tabs, "crowd")
+        phone = pages["phone-light"]
+        phone.page.set_viewport_size({"width": PHONE["viewport"]["width"], "height": 360})
+        phone.composer.focus()
+        take({"phone-light": tabs["phone-light"]}, "keyboard")
+        for each in tabs.values():
+            each.context.close()
+
+
+def take_launcher(browser: Browser, daemon: Daemon) -> None:
+    """The chat behind a button, in a page of another site."""
+    for kind, tab in devices(browser, daemon).items():
+        tab.page.route(f"{SHOP}/**", lambda route: route.fulfill(
+            body=SHOP_PAGE, content_type="text/html; charset=utf-8"))  # fmt: skip
+        tab.page.goto(f"{SHOP}/")
+        button = tab.page.get_by_role("button", name="Ask us")
+        button.wait_for()
+        take({kind: tab}, "launcher")
+        button.click()
+        Visitor(tab).composer.wait_for()
+        take({kind: tab}, "launcher-open")
+        tab.context.close()
+
+
+def devices(browser: Browser, daemon: Daemon, locale: str = "en-GB") -> dict[str, Tab]:
     """Ann's."""
     return {
         f"{size}-{scheme}": Tab(
@@ -173,7 +251,7 @@ def devices(browser: Browser, daemon: Daemon) -> dict[str, Tab]:
             **kind,
             color_scheme=scheme,
             device_scale_factor=2 if size == "phone" else 1,
-            locale="en-GB",
+            locale=locale,
         )
         for size, kind in (("wide", {"viewport": WIDE}), ("phone", PHONE))
         for scheme in ("light", "dark")
