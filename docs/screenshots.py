@@ -68,7 +68,7 @@ TARGET = HERE / "screenshots"
 KEY = "a" * 24
 #: Seconds of talk before the pictures, so that the chart has something to show.
 TALK = 150
-#: Who else is in a large room: all with all of these letters.
+#: People of a large room: each of the names with each of the letters.
 FIRST_NAMES = ("Ada", "Bo", "Chidi", "Dana", "Emil", "Fatima", "Gustav", "Hana")
 LETTERS = "ABCDEFGHIJ"
 CROWD = "live-event-2026"

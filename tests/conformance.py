@@ -192,7 +192,7 @@ SCENES: dict[str, tuple[Step, ...]] = {
         hears("zoe", {"type": "joined", "user": BOB}),
         says("ann", type="rename", name="Amy", nonce="n"),
         hears("ann", {"type": "ack", "nonce": "n", "name": "Amy"}),
-        # Of a user with connections at two processes, each process is told.
+        # Each process with a connection of the user is told.
         hears("bob", {"type": "renamed", "user": {"name": "Amy"}}),
         hears("zoe", {"type": "renamed", "user": {"name": "Amy"}}),
         hears("tom", {"type": "renamed", "user": {"name": "Amy"}}),

@@ -21,7 +21,7 @@ from livechat.protocol.settings import LONGEST_TITLE
 
 #: Characters of the form and of a link that are looked at; nobody types more.
 _MOST: Final = 1_000
-#: Letters that are written with others where there are no better ones.
+#: Spellings of letters in ASCII, by the habits of their languages.
 _LETTERS: Final = str.maketrans(
     {
         "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "œ": "oe", "ø": "oe", "å": "aa",

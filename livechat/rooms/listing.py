@@ -93,7 +93,7 @@ class Listing:
         return self._found
 
     def line(self, name: str) -> ListedRoom:
-        """One of those that `rooms` found."""
+        """Describe a room that `rooms` found."""
         settings = self._settings.of(name)
         topic = one_line(settings.topic, LONGEST_TOPIC)
         members = self._found.members.get(name, 0)

@@ -247,7 +247,7 @@ class Presence:
     def renamed(self, room: str, user: User, when: int) -> None:
         there = self._rooms.get(room)
         here = None if there is None else there.here.get(user.subject)
-        # Of users at other processes their shares tell.
+        # Shares tell of users at other processes.
         if there is None or here is None or (when, user.name) <= (here.named, here.user.name):
             return
         here.user, here.named = user, when

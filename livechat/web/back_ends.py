@@ -169,7 +169,7 @@ class BackEnds:
         return json(RoomList(page, page[-1].room if page and len(rest) > limit else None))
 
     async def room(self, call: Call) -> Response:
-        """One room, active or not; with what was said last, for those that are at its door."""
+        """A room, active or not; with its last messages, for visitors at its door."""
         room, last = room_name(call.names["room"]), number(call.query, "last")
         actor = await self._caller(call)
         found = await attendance(self._chat, actor, room)

@@ -80,7 +80,7 @@ class Files(Struct, frozen=True):
         """Return None if there is no such file."""
         if found := self.named.get(name):
             return found
-        # Of another version, which a page or another process has: the name leads to this one.
+        # The name may be another version's, of an open page or another process.
         versioned = _VERSIONED.fullmatch(name)
         return self.named.get(f"{versioned[1]}.{versioned[2]}") if versioned else None
 

@@ -300,7 +300,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("[data-send]");
-  // What ends a composition is 229 in Safari, which says that there is none any more.
+  // Safari sends 229 for the key that ends a composition, and says that there is none any more.
   const composes = event.isComposing || event.keyCode === 229;
   if (form && event.key === "Enter" && !event.shiftKey && !composes) {
     event.preventDefault();

@@ -133,7 +133,7 @@ export class Bell {
 
   #sound() {
     const audio = this.#audio;
-    // Whatever is played while it is suspended would sound together, later.
+    // Sounds that are played while it is suspended would sound together, later.
     if (audio?.state !== "running") return;
     TONES.forEach((tone, index) => {
       const [source, volume] = [audio.createOscillator(), audio.createGain()];

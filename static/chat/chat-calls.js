@@ -28,7 +28,7 @@ export class Calls {
   #names;
   #bell;
   #tellHost;
-  /** Whether the title of the page is the chat's. */
+  /** True where the title of the page is the chat's. */
   #whole;
   #title = document.title;
   #shown = 0;
@@ -80,7 +80,7 @@ export class Calls {
 
   /** @param {Message} message */
   #ring({ message, seq, user }) {
-    // What turns the direction of the name's text ends with it.
+    // A change of direction in the name ends with it.
     const name = `\u2068${user?.name ?? this.#t("somebody")}\u2069`;
     const title = this.#t("calls.called", { name, room: this.#frame.querySelector("h1")?.textContent ?? "" });
     const tag = `livechat:${this.#chat.room}`;
@@ -105,7 +105,7 @@ export class Calls {
     const shown = called || unread;
     if (shown === this.#shown) return;
     this.#shown = shown;
-    // It is no harm where the browser has none, or does not let the page.
+    // A browser without badges, or one that forbids them, does no harm.
     navigator.setAppBadge?.(shown)?.catch(() => {});
   }
 }

@@ -71,7 +71,7 @@ export class Composer {
       this.cancel();
     });
     text.addEventListener("keydown", (event) => {
-      // What ends a composition is 229 in Safari, which says that there is none any more.
+      // Safari sends 229 for the key that ends a composition, and says that there is none any more.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       // A keyboard on the screen has no other way to begin a line.
       if (onScreen() && !event.ctrlKey && !event.metaKey) return;

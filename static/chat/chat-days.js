@@ -17,7 +17,7 @@ const LARGE_PAGE = 100;
 const MOST_PAGES = 40;
 
 /**
- * What a day is called: today, yesterday, or its date, with the year where that is another.
+ * The name of a day: today, yesterday, or its date, with the year where that is another.
  *
  * @param {Texts} t
  * @param {number} time

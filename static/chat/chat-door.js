@@ -99,7 +99,7 @@ export function whyMute(t, chat) {
 }
 
 /**
- * That somebody is restricted, and until when, in the time of this place; nothing of that where it has no end.
+ * A restriction in words, with its end in the time of this place, where it has an end.
  *
  * @param {Texts} t
  * @param {"banned" | "muted"} kind

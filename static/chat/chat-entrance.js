@@ -2,7 +2,7 @@
  * The entrance of a room: which room it is, how many are there, who can read it, and what was said last, before a
  * name is asked for.
  *
- * What the room is called may be somebody's words, which came with the link: that is said, too.
+ * The title may be anybody's words, which came with the link: that is said, too.
  *
  * @import { Options } from "./chat.js"
  * @import { Message, Settings, StateChange } from "./livechat.js"
@@ -147,7 +147,7 @@ function line(names, { user, message }) {
 }
 
 /**
- * Whether a room can have this name; if not, say that the page is at fault, to visitors and to its author.
+ * Check that a room can have this name; if not, say that the page is at fault, to visitors and to its author.
  *
  * @param {Texts} t
  * @param {HTMLElement} frame

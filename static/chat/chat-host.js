@@ -41,7 +41,7 @@ export class Host {
     hold(element, this);
   }
 
-  /** Whether no other has the element by now. */
+  /** False once another chat has the element. */
   get isHere() {
     return held(this.#element) === this;
   }
@@ -74,7 +74,7 @@ export class Host {
     if (frame instanceof HTMLElement) frame.dataset.without = without;
   }
 
-  /** What the page has in the element is shown again. */
+  /** Show the page's own content of the element again. */
   close() {
     if (!this.isHere) return;
     hold(this.#element, undefined);

@@ -1,6 +1,6 @@
-/** What differs in how one writes: a keyboard on the screen, and files that one would like to send. */
+/** Differences in how one writes: a keyboard on the screen, and files that one would like to send. */
 
-/** Whether one writes with a keyboard on the screen, as far as a page can know. */
+/** Tell whether one writes with a keyboard on the screen, as far as a page can know. */
 export const onScreen = () => matchMedia("(hover: none) and (pointer: coarse)").matches;
 
 /**

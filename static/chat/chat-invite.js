@@ -1,5 +1,5 @@
 /**
- * What there is to do about the room as a whole: invite others, leave, keep the title that came with the link.
+ * Acts on the room as a whole: invite others, leave, keep the title that came with the link.
  *
  * Only those that `manage` the room can give it a title; to all others it stays the words of whoever made the link.
  *
@@ -46,7 +46,7 @@ export class Invitation {
     for (const event of /** @type {const} */ (["settings", "rights"])) {
       chat.addEventListener(event, () => this.#show());
     }
-    // Who was not let in was not there.
+    // A visitor who was not let in was not there.
     if (whole) chat.addEventListener("rights", () => visit(this.#room));
   }
 

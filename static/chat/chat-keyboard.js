@@ -12,7 +12,7 @@ export function followKeyboard() {
   if (!seen) return;
   const { documentElement: page } = document;
   const fit = () => {
-    // One who has enlarged the page sees a part of it as well.
+    // A page that was enlarged shows only a part, too.
     const covered = Math.abs(seen.scale - 1) < 0.01 && seen.height < innerHeight - 1;
     if (covered) page.style.setProperty(HEIGHT, `${seen.height}px`);
     else page.style.removeProperty(HEIGHT);

@@ -11,9 +11,9 @@ import { fill } from "./texts.js";
 
 /** More are not counted on the button. */
 const MOST = 99;
-/** What has the focus when the panel opens: the first that is shown. */
+/** Parts that take the focus when the panel opens: the first that is shown. */
 const FIRST = ["input", "textarea", ".scroller", "button"];
-/** What Escape closes before it closes the panel. */
+/** Parts that Escape closes before it closes the panel. */
 const ABOVE = "dialog[open], :popover-open, [data-roster]";
 
 const DOCK = `
@@ -37,7 +37,7 @@ export class Launcher {
   #badge;
   #name;
   #panel;
-  /** Whether Escape has something else to close. */
+  /** Tell whether Escape has something else to close. */
   #busy = false;
 
   /**

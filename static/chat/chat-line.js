@@ -169,7 +169,7 @@ function group(made, lines) {
   const same = made.dataset.lines === count;
   made.classList.toggle("more", more);
   made.dataset.lines = count;
-  // Those that follow count on from here, where something was put before.
+  // Lines that follow count on from here, where something was put before.
   const next = made.nextElementSibling;
   if (!same && next instanceof HTMLElement && next.matches(".message.more")) group(next, Number(count));
 }

@@ -25,7 +25,7 @@ export function sentence(t, { action, by }) {
   const name = apart(user?.name ?? t("somebody"));
   const say = (/** @type {string} */ act, /** @type {Record<string, string | number | Node>} */ more = {}) => {
     const key = `moderated.${act}`;
-    // There may be acts that this page does not know.
+    // A newer server has acts that this page does not know.
     return t.has(key) ? t.nodes(key, { by: who, name, ...more }) : undefined;
   };
   const why = reason ? t.nodes("because", { text: "", reason: apart(reason) }) : [];

@@ -32,7 +32,7 @@ export class Names {
   /** The name by which the visitor is called, at the moment. */
   mine = () => "";
   #t;
-  /** What the pages call people themselves. */
+  /** Names that the pages give to people. */
   #own;
   #frame;
   /** @type {Map<string, Namesakes>} by how their names look */
@@ -71,7 +71,7 @@ export class Names {
   }
 
   /**
-   * Whose name this is, of those that are known; several may have it.
+   * Find the people with this name, among those that are known.
    *
    * @param {string} name
    * @returns {"me" | "other" | undefined}

@@ -6,7 +6,7 @@
  */
 
 /**
- * What went wrong: in the catalogue's words, or else, of a code that is not there, in the server's, which are English.
+ * An error in the catalogue's words; a code without any has the server's, which are English.
  *
  * @param {Texts} t
  * @param {Pick<ChatError, "code" | "message" | "reason">} error

@@ -5,7 +5,7 @@
  *     ```                                                    lines of code between two of these
  *     https://… www.… ann@example.org @Ann
  *
- * Whatever does not fit stays as it was typed.  Elements are made, never HTML; so nothing has to be sanitised.
+ * Marks that do not fit stay as they were typed.  Elements are made, never HTML; so nothing has to be sanitised.
  * The time is linear in the length, whatever the text: there is one look ahead at most, and marks nest three deep.
  */
 
@@ -19,7 +19,7 @@ import { element } from "./dom.js";
  */
 
 /**
- * Whose name this is: the visitor's, another's, or nobody's.
+ * The owner of a name: the visitor, another, or nobody.
  *
  * @typedef {(name: string) => "me" | "other" | undefined} Who
  */
@@ -38,11 +38,11 @@ const LETTER =
   "(?!\\p{scx=Han}|\\p{scx=Hira}|\\p{scx=Kana}|\\p{scx=Hang}|\\p{scx=Thai}|\\p{scx=Laoo}|\\p{scx=Khmr}|\\p{scx=Mymr})[\\p{L}\\p{N}\\p{M}]";
 const ENDS_WITH_LETTER = new RegExp(`${LETTER}$`, "u");
 const BEGINS_WITH_LETTER = new RegExp(`^${LETTER}`, "u");
-/** What an address has: nothing that turns the direction of text. */
+/** Characters of an address: none that turns the direction of text. */
 const ADDRESS = "[^\\s<>\"`\\u202a-\\u202e\\u2066-\\u2069]+";
 /** An address without its scheme has a host of three names at least. */
 const SHORT = /^www\.[^./?#:]+\.[^./?#:]/i;
-/** What may begin a part. Each of these matches in a time that its own length bounds. */
+/** Beginnings of parts. Each matches in a time that its own length bounds. */
 const PARTS = new RegExp(
   [
     "```[^`\\n]+```|`[^`\\n]+`",
@@ -139,12 +139,12 @@ class Parts {
   #put(part) {
     const { kind, mark, text } = part;
     if (kind === "open" && mark) {
-      // It is text until its other half has come.
+      // A mark is text until its other half has come.
       this.#open.set(mark, this.all.length);
       this.add("text", text, { mark });
     } else if (kind === "close" && mark) {
       this.all[/** @type {number} */ (this.#open.get(mark))].kind = "open";
-      // Those between have none: they would cross.
+      // Marks between have none: they would cross.
       const later = [...this.#open.keys()];
       for (const each of later.slice(later.indexOf(mark))) this.#open.delete(each);
       this.all.push(part);
@@ -291,7 +291,7 @@ export function words(text, who) {
 function shown({ kind, text, to = "" }) {
   if (kind === "text") return text;
   const made = kind === "link" ? link(text, to) : kind === "me" ? element("mark", "", text) : apart(kind, text);
-  // What is written from right to left in it ends with it.
+  // Text from right to left in it ends with it.
   made.dir = "auto";
   return made;
 }
@@ -325,7 +325,7 @@ export function plain(text) {
 }
 
 /**
- * Whether a text calls somebody.
+ * Tell whether a text calls somebody.
  *
  * @param {string} text
  * @param {Who} who

@@ -10,17 +10,17 @@ export interface Options {
   name?: string;
   /** Gives a token of the visitor's; an empty text for a visitor who is not signed in, and so is a guest. */
   token?: () => string | Promise<string>;
-  /** Whether a token may come in the page's address. */
+  /** True where a token may come in the page's address. */
   addressed?: boolean;
-  /** Whether the visitor is known by a cookie of the server's. */
+  /** True where the visitor is known by a cookie of the server's. */
   credentials?: boolean;
   /** A language tag; unless said, the language of the page around, or the browser's. */
   lang?: string;
   /** Texts to say instead of those of the catalogue, by their keys. */
   texts?: { [key: string]: string | { other: string; [form: string]: string } };
-  /** Whether the page is there for nothing else. */
+  /** True where the page is there for nothing else. */
   whole?: boolean;
-  /** What the page calls the room, where it has no title of its own. */
+  /** The page's words for the room, where it has no title of its own. */
   heading?: string;
   /** The name that the link to the page gives the room; shown as unconfirmed. */
   called?: string;

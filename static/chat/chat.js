@@ -88,7 +88,7 @@ export async function mount(element, options = {}) {
       const view = new View(t, host.open(t, styles, options), options, host);
       host.onClose = () => view.close();
     } catch (error) {
-      // What the page has in the element is shown again.
+      // The page's own content of the element is shown again.
       host.close();
       throw error;
     }

@@ -7,7 +7,7 @@ import { element, find } from "./dom.js";
 const name = find(document, "#name", HTMLInputElement);
 
 name.value = keptName();
-// What is in a field already is to be typed over.
+// The text of a field is to be typed over.
 (name.value ? find(document, "#room", HTMLInputElement) : name).select();
 find(document, "[data-join]").addEventListener("submit", () => keepName(name.value.trim()));
 
@@ -23,7 +23,7 @@ function show() {
 function item(room) {
   const link = element("a", "", element("bdi", "", String(room.title || room.called || room.room)));
   link.href = String(addressOf(new URL("../", import.meta.url), room));
-  // What a link called it is nobody's word but the link's.
+  // The words of a link are nobody's but the link's.
   const name = room.called && !room.title ? [" ", element("bdi", "hint", room.room)] : [];
   return element("li", "", link, ...name);
 }

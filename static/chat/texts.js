@@ -22,7 +22,7 @@ const LANGUAGES = /** @type {Record<string, () => Promise<{ default: Catalogue }
   de: () => import("./texts-de.js"),
 });
 const PLACE = /\{(\w+)\}/;
-/** What `shape` may say in an attribute of an element. */
+/** Attributes that `shape` may fill. */
 const ATTRIBUTES = ["aria-label", "placeholder", "title"];
 
 /**
@@ -124,7 +124,7 @@ export function speak(catalogue, locale) {
   return Object.assign(say, {
     nodes,
     date,
-    /** Whether a text is there, of which the key is made from what others have sent. */
+    /** Tell whether there is a text with this key, which others have sent a part of. */
     has: /** @type {(key: string) => key is Key} */ ((key) => Object.hasOwn(catalogue, key)),
     locale,
     /** ltr, or rtl. */

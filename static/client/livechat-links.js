@@ -89,7 +89,7 @@ export class Address {
     this.credentials = /** @type {RequestCredentials} */ (cookies ? "include" : "omit");
   }
 
-  /** Who is the visitor: by another name, perhaps, than on the last connection. */
+  /** The visitor, perhaps by another name than on the last connection. */
   get visitor() {
     const { key: client, name } = this;
     return Object.entries(name ? { client, name } : { client });

@@ -310,7 +310,7 @@ export interface Done {
   case?: string;
   /** Whether an address was restricted too, where that was asked for. */
   address?: boolean;
-  /** What one is called now, where another name was asked for. */
+  /** The visitor's name now, where another one was asked for. */
   name?: string;
 }
 
@@ -433,7 +433,7 @@ export interface Typing {
 }
 
 export interface Renamed {
-  /** With the new name. */
+  /** The visitor, by the new name. */
   user: User;
 }
 

@@ -301,7 +301,7 @@ def test_what_a_change_costs() -> None:
 
 
 def test_another_revision_beside_other_servers() -> None:
-    """It has its column, and the targets are those beside the others."""
+    """The other revision has a column, and the targets are those beside other servers."""
     found = [*runs("livechat", 94), *runs(BEFORE, 100), *runs("ws", 50)]
     text = rendered(Results(found), "livechat", BEFORE, "ws")
     assert rows(text)[0][2:] == ["livechat", BEFORE, "ws"]

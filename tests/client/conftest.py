@@ -1,4 +1,4 @@
-"""What the tests of the Python client share."""
+"""Parts that the tests of the Python client share."""
 
 from __future__ import annotations
 

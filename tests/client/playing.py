@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 Frame: TypeAlias = dict[str, Any]
-#: What is done with each connection; the second argument counts them.
+#: Serves a connection; the second argument counts them.
 Play: TypeAlias = Callable[["Wire", int], Awaitable[None]]
 
 #: Seconds for a test.

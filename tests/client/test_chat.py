@@ -64,7 +64,7 @@ def test_unreachable() -> None:
 
 @pytest.mark.parametrize("refused", [(403, "bad_origin"), (429, None), (200, None)])
 def test_a_handshake_that_is_refused(refused: tuple[int, str | None]) -> None:
-    """What an HTTP status means is the server's only if a problem says so."""
+    """An HTTP status counts as the server's only with a problem as its body."""
     status, code = refused
 
     async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,7 +102,7 @@ def test_an_inbox_that_is_full() -> None:
         for first in (4, 7, 10):
             asked = await wire.hear("resume")
             assert asked == {"type": "resume", "epoch": "e", "seq": first - 1}
-            # What comes before the answer comes again behind it.
+            # Entries before the answer come again behind it.
             await wire.say(
                 said(12), {**DONE, "from": first, "to": 12}, *map(said, range(first, 13))
             )
@@ -202,7 +202,7 @@ def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_nonce_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server may have forgotten is not sent again."""
+    """A message whose nonce the server may have forgotten is not sent again."""
     times = {"now": 0.0}
     monkeypatch.setattr("livechat_client.sending.time.time", lambda: times["now"])
 
@@ -277,7 +277,7 @@ def test_rights_settings_and_names() -> None:
 
 
 def test_a_callback_that_fails() -> None:
-    """What a callback raises is reported, and costs the chat nothing."""
+    """An error of a callback is reported, and costs the chat nothing."""
     reported: list[Any] = []
 
     def fails(frame: Mapping[str, Any]) -> None:

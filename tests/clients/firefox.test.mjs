@@ -17,7 +17,7 @@ const QUIET = {
   "toolkit.telemetry.reportingpolicy.firstRun": false,
 };
 
-/** What holds for all tests, and ends behind the last. */
+/** Parts of all tests, which end behind the last. */
 const ends = [];
 const all = { after: (end) => ends.unshift(end) };
 
@@ -32,7 +32,7 @@ function shown() {
 class Visitor {
   static async open(browser, url) {
     const visitor = new Visitor();
-    // With storage of its own.
+    // The window has storage of its own.
     visitor.context = await browser.createBrowserContext();
     visitor.page = await visitor.context.newPage();
     visitor.page.setDefaultTimeout(PATIENCE);

@@ -124,7 +124,7 @@ def test_rings(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert rung(ann)[len(tried) :] == [
             [called, "@Ann 2"], "sound", "sound", [called, "an answer"],
         ]  # fmt: skip
-        # Whoever looks on is not called.
+        # A visitor who looks on is not called.
         ann.page.evaluate(AWAY.format("false"))
         call("@Ann 3")
         assert len(rung(ann)) == len(tried) + 4
@@ -171,7 +171,7 @@ def test_no_notifications(
 
 
 def test_sound_blocked(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """What a browser does not let sound is not kept to sound later, all at once."""
+    """A sound that the browser blocks is dropped: blocked ones never sound later, all at once."""
     ann = browser(visitor, state="suspended").join("mute", "Ann")
     ann.page.get_by_label("Play a sound").check()
     ann.page.evaluate(AWAY.format("true"))

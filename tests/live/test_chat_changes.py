@@ -189,7 +189,7 @@ def test_keyboard(visitor: Callable[..., Visitor], speaker: Callable[..., Speake
     ]
     expect(buttons[2]).to_have_attribute("tabindex", "0")
     ann.composer.press_sequentially("a draft")
-    # What comes after the messages.
+    # The part behind the messages.
     ann.page.locator(".room-acts button:visible").first.focus()
     keys.press("Shift+Tab")
     expect(buttons[2]).to_be_focused()

@@ -1,4 +1,4 @@
-"""What was said when, and how one gets there; texts as they are read, printed, and written."""
+"""Days of the log, and the way to them; texts as they are read, printed, and written."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_jump_to_a_date(visitor: Callable[..., Visitor], daemon: Daemon) -> None
     ann.page.keyboard.press("Enter")
     expect(ann.page.locator(".told")).to_contain_text("The next messages are of: Today")
     expect(first).to_be_focused()
-    # It is there whenever one has scrolled up, news or not.
+    # The button is there whenever one has scrolled up, news or not.
     ann.page.keyboard.press("Escape")
     expect(newest).to_be_visible()
 
@@ -196,7 +196,7 @@ def test_text(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     ann.says("```\n\u202e  if a*b*c:\n\n```\nend")
     code = text.locator("code.block")
     expect(code).to_have_text("\u202e  if a*b*c:\n", use_inner_text=True)
-    # What is turned around ends with the code.
+    # A change of direction ends with the code.
     assert code.evaluate("each => getComputedStyle(each).unicodeBidi") == "isolate"
     ann.chooses(ann.page.locator(".said .message").first, "Reply")
     expect(ann.page.locator(".aim .words")).to_contain_text("if a*b*c:")

@@ -1,4 +1,4 @@
-"""Who speaks is never lost: names, avatars, and taking another name without leaving the room."""
+"""Names and avatars tell who speaks; guests take another name without leaving the room."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RENAME = "Change your name"
 
 
 def named(visitor: Visitor) -> list[bool]:
-    """Of each message, whether its author is shown."""
+    """Tell for each message whether its author is shown."""
     lines = visitor.page.locator(".said .message")
     seen: list[bool] = lines.evaluate_all(
         "all => all.map(each => each.querySelector('b').clientHeight > 1)"
@@ -59,7 +59,7 @@ def test_names_in_a_long_group(visitor: Callable[..., Visitor], daemon: Daemon) 
 
 
 def test_a_name_below_new_messages(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Who has been away sees who speaks where the new messages begin."""
+    """The author is named where the new messages begin, after one has been away."""
     ann = visitor()
     with daemon.socket("below/?name=Bob") as bob:
         ann.join("below", "Ann")

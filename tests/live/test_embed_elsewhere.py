@@ -230,7 +230,7 @@ def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
     assert (joined["room"], joined["user"]["name"]) == ("element", "Ann")
     assert said["message"] == "hi"
     assert ann.heard("error") == []
-    # One that is moved stays in its room.
+    # An element that is moved stays in its room.
     ann.page.evaluate("aside.append(chat)")
     ann.visitor.says("still here")
     ann.visitor.hears("hi", "still here")
@@ -240,7 +240,7 @@ def test_element(guest: Callable[..., Guest], daemon: Daemon) -> None:
     ann.page.evaluate(
         "chat.setAttribute('token-url', '/none'); chat.token = () => { throw 'No.' }; null"
     )
-    # What a script gives counts before what an attribute says.
+    # A script's token counts before an attribute's.
     ann.page.wait_for_function("() => heard.some(([, type]) => type === 'error')")
     assert ann.heard("error")[0] == {"code": 4100, "reason": "No."}
     ann.page.evaluate("chat.remove()")
@@ -295,7 +295,7 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
     keys.press("Escape")
     expect(panel).to_be_hidden()
     expect(button).to_be_focused()
-    # What came while one was elsewhere is counted as well.
+    # Messages that came while one was elsewhere count as well.
     expect(button).to_have_accessible_name("Ask us")
     ann.page.goto("about:blank")
     say(daemon, "ask", "four")

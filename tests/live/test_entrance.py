@@ -66,7 +66,7 @@ def test_the_door(visitor: Callable[..., Visitor], manager: Callable[[str], Mode
     ann.page.evaluate('localStorage[`livechat:ignored:${location.origin}/`] = \'[["u:7","Mo"]]\'')
     ann.page.reload()
     expect(ann.page.locator(".facts")).to_contain_text("but guests cannot write")
-    # Whoever is ignored is so at the door.
+    # Ignored people are hidden at the door, too.
     expect(lines).to_have_count(0)
     mo.sets(guests=None)
     ann.introduce("Ann")
@@ -84,7 +84,7 @@ def test_a_door_that_is_shut(
     setting: dict[str, bool],
     said: str,
 ) -> None:
-    """Who cannot enter is told so before a name is asked for, and sees nothing of the room."""
+    """A shut door says so before it asks for a name, and shows nothing of the room."""
     room = f"shut-{next(iter(setting))}"
     mo = manager(room)
     mo.says("secret")
@@ -140,11 +140,11 @@ def test_a_room_named_by_people(
     expect(ann.page.get_by_text("The invitation is copied.").first).to_be_attached()
     link = ann.page.evaluate("navigator.clipboard.readText()")
     assert link == f"{ann.tab.daemon.url}/rooms/{ROOM}/?title=M%C3%BCnchner+Treff"
-    # Who follows it is told at the door whose words these are.
+    # The door says whose words these are.
     bob.page.goto(link)
     expect(bob.page.get_by_role("heading", level=1)).to_have_text(TITLE)
     expect(bob.page.locator(".about .unconfirmed")).to_have_text(doubt)
-    # Who manages the room can keep them.
+    # A manager of the room can keep them.
     mo.page.goto(f"{link}#token={token('7', name='Mo', rooms={'*': ['*']})}")
     mo.page.get_by_role("button", name="Keep this title").click()
     for each in (mo, ann):
@@ -181,7 +181,7 @@ def test_hostile_words(visitor: Callable[..., Visitor]) -> None:
 def test_leaving(
     visitor: Callable[..., Visitor], daemon: Daemon, manager: Callable[[str], Moderator]
 ) -> None:
-    """Who leaves is gone, and finds on the front page where they were, and rooms for everybody."""
+    """Leaving ends the chat; the front page has the last rooms, and those for everybody."""
     manager("open").sets(listed=True, title="For all", topic="anything")
     ann, bob = visitor().join("leave", "Ann"), visitor().join("leave", "Bob")
     bob.is_with(2)

@@ -9,7 +9,7 @@ import subprocess
 from tests.live.daemon import CHEAP, ROOT, TWISTD
 from tests.live.forking import forks_on_demand
 
-#: Whatever fails, the browser ends with it.
+#: The browser ends with the test, even if that fails.
 NODE = ("node", "--no-warnings", "--test", "--test-force-exit")
 
 

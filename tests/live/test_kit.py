@@ -18,12 +18,12 @@ from tests.live.daemon import ROOT, tool
 CLIENTS: Final = ROOT / "tests" / "clients"
 MODULES: Final = CLIENTS / "node_modules"
 APP: Final = CLIENTS / "kit"
-#: What a page loads at most, minified and compressed (gzip), but for what is imported later.
+#: Bytes that a page loads at most, minified and gzipped, without later imports.
 LARGEST: Final = {"livechat.js": "9 kB", "chat.js": "48 kB"}
 
 
 def run(name: str, *arguments: str, cwd: Path, **environment: str) -> str:
-    """What a tool from npm says; a tool that is missing, or finds something, is an error."""
+    """Run a tool from npm, and return its output; a missing tool, or a finding, is an error."""
     return tool(str(MODULES / ".bin" / name), *arguments, cwd=cwd, **environment)
 
 
@@ -164,7 +164,7 @@ def test_strict_mode(tab: Callable[..., Tab], built: Path) -> None:
 
 
 def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
-    """What was written without a network is said once, though its view went and came back."""
+    """A message written offline is said once, though its view went and came back."""
     on = tab()
     page, _ = opened(on, built, "back")
     on.goes_offline()

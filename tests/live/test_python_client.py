@@ -33,7 +33,7 @@ async def heard(chat: Chat, count: int) -> list[Any]:
 
 
 def test_chats(daemon: Daemon) -> None:
-    """It says, edits, takes back, reads what was said, and hears all of it."""
+    """The client says, edits, takes back and reads messages, and hears all of it."""
 
     async def chats() -> None:
         async with visit(daemon) as ann, visit(daemon, name="Bob") as bob:
@@ -101,7 +101,7 @@ def test_slow_reader(daemon: Daemon) -> None:
 
 
 def test_cut(daemon: Daemon) -> None:
-    """What was sent into a dead connection is stored once, and nothing is missed."""
+    """A message sent into a dead connection is stored once, and nothing is missed."""
 
     async def chats() -> None:
         with Cable(daemon.port) as cable:
@@ -124,7 +124,7 @@ def test_cut(daemon: Daemon) -> None:
 
 
 def test_gap(start: Callable[..., Daemon]) -> None:
-    """What the server keeps no longer is a gap, and says how many entries it had."""
+    """Entries that the server keeps no longer are a gap, which says how many they were."""
     daemon = start("--history-limit=2")
 
     async def chats() -> None:

@@ -66,7 +66,7 @@ class Visitor:
     def says(self, *texts: str) -> None:
         for text in texts:
             self.composer.fill(text)
-            # There Enter begins a line.
+            # On a phone, Enter begins a line.
             if self.touches:
                 self.page.locator(".send").tap()
             else:

@@ -33,7 +33,7 @@ OVERRIDES = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
     ],
 )
 def test_names(words: str, room: str) -> None:
-    """What people call a room becomes its name, which is a room's."""
+    """Words for a room become a name that a room can have."""
     assert room_name(room_of_words(words)) == room
 
 
@@ -72,7 +72,7 @@ def test_other_scripts() -> None:
 
 @pytest.mark.parametrize("word", ["x", "ﬃ", "ﷺ", "㎉", "⑴", "ß"])
 def test_what_grows(word: str) -> None:
-    """Letters that stand for several make no name that is too long."""
+    """Letters with long spellings make no name that is too long."""
     assert len(room_name(room_of_words(word * 100))) <= LONGEST_ROOM_NAME
 
 

@@ -452,7 +452,7 @@ def test_a_room(port: Port) -> None:
 
 
 def test_the_newest_messages_of_a_room(port: Port) -> None:
-    """Those at its door may see what was said last, a few messages, if they may read."""
+    """Visitors at the door see a few last messages, if they may read."""
     key = BackEnd(port)
     for number in range(MOST_LAST + 5):
         key.ask("POST", "/chat/send/a/", {"message": str(number)})

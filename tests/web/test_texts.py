@@ -66,7 +66,7 @@ def test_every_text_in_every_language(language: str) -> None:
 
 
 def test_german_is_not_english() -> None:
-    """What is the same in both languages is few, and short."""
+    """Few texts are the same in both languages, and short ones."""
     german = CATALOGUES["de"].catalogue
     same = [key for key, text in german.items() if text == ENGLISH[key] and " " in str(text)]
     assert len(same) <= 6, same

@@ -18,7 +18,7 @@ export interface Room {
   readonly user: User | null;
   /** The newest 50 at first, and what is said from then on: oldest first, at most 1,000. */
   readonly messages: readonly Message[];
-  /** Whether there are older ones, which `older` reads. */
+  /** True while `older` can read more. */
   readonly more: boolean;
   readonly outbox: readonly Queued[];
   readonly can: ReadonlySet<Right>;

@@ -125,7 +125,7 @@ class Chat:
         self._inbox.end(error)
         self.told(Status("closed", end.code, end.reason))
 
-    # What the caller does.
+    # Calls of the program.
 
     def __aiter__(self) -> Self:
         return self
@@ -204,13 +204,13 @@ class Chat:
             self._typed = now
             await link.tell({"type": "typing"})
 
-    # What the connection and the sender ask and tell.
+    # Calls of the connection and the sender.
 
     async def linked(self) -> Link:
         return await self._connection.linked()
 
     def place(self) -> Place | None:
-        # What there was no room for comes again.
+        # Entries that had no room come again.
         self._behind = False
         return self._seen
 
@@ -269,14 +269,14 @@ class Chat:
             return True
         return link.refused(frame)
 
-    # What was said.
+    # Entries.
 
     def _entry(self, link: Link, frame: Frame) -> None:
         seen, seq = self._seen, frame["seq"]
         if seen is None or link.is_resuming or (seq <= seen.seq and not self._anew):
             return
         if seq > seen.seq + 1 and not (self._anew or self._behind):
-            # It never is; if it were, to ask for what is missing would bring it.
+            # This never happens; if it did, asking for the missing entry would bring it.
             link.lose(End("An entry is missing."))
         elif self._behind or self._inbox.is_full:
             self._behind = True

@@ -219,7 +219,7 @@ class Connection:
         link.over(End("The connection is gone."))
 
     def close(self, error: BaseException) -> None:
-        """Let everything that waits for a connection end by *error*."""
+        """End by *error* all that waits for a connection."""
         if not self._linked.done():
             self._linked.set_exception(error)
             # Nobody may be waiting for it.

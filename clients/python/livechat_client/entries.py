@@ -1,4 +1,4 @@
-"""What a room tells, as frozen values."""
+"""Entries of a room, as frozen values."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Gap:
     missed: int | None = None
 
 
-#: What iterating over a chat gives.
+#: A value that iterating over a chat gives.
 Entry: TypeAlias = Message | Edited | Retracted | Gap
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong: one family of errors."""
+"""Errors, in one family."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BadAddress(ChatError, ValueError):
 
 
 class Refused(ChatError):
-    """What was asked for was refused: it is not done."""
+    """The server refused the act: it is not done."""
 
 
 class Held(ChatError):
@@ -54,7 +54,7 @@ class Unanswered(ChatError):
 
 
 class Unreachable(ChatError):
-    """There was no connection in time."""
+    """No connection came in time."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("unreachable", detail)

@@ -47,7 +47,7 @@ class Inbox:
             self.put(gap)
 
     def end(self, error: BaseException | None) -> None:
-        """Let iterations end behind the last entry, by *error* if there is one."""
+        """End iterations behind the last entry, by *error* if there is one."""
         self._ended, self._error = True, error
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""One connection to the server, and what waits for an answer on it."""
+"""A connection to the server, and the requests that wait for an answer on it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Link:
             self._closing = asyncio.create_task(self._socket.close())
 
     def over(self, end: End) -> None:
-        """Let everything end that waits for an answer."""
+        """End all that waits for an answer."""
         self.ended = self.ended or end
         self._resumed.set()
         self.gone.set()

@@ -101,7 +101,7 @@ class Tokens:
         except TimeoutError:
             raise NoToken("No token came in time.") from None
         except Exception as error:
-            # Whatever the caller's function raises, there is none; it is called again later.
+            # An error of the caller's function means no token; it is called again later.
             raise NoToken(str(error) or type(error).__name__) from error
 
     def refuse(self) -> None:

@@ -36,7 +36,7 @@ SHARE_LASTS: Final = 75
 #: Seconds for which a room in which nothing was said keeps its numbering's word after its
 #: last member has left.
 WORD_LASTS: Final = 86_400
-#: What begins news of shares, of users who write, and of guests' new names, on a room's channel.
+#: Beginnings of news on a room's channel: of shares, users who write, and guests' new names.
 SHARE: Final = b"company"
 TYPING: Final = b"typing"
 RENAMED: Final = b"renamed"

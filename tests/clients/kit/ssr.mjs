@@ -1,4 +1,4 @@
-// What a server that renders pages does: it imports everything, and renders a room, without a browser.
+// A server that renders pages imports everything, and renders a room, without a browser.
 
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";
