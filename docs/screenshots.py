@@ -72,19 +72,6 @@ TALK = 150
 FIRST_NAMES = ("Ada", "Bo", "Chidi", "Dana", "Emil", "Fatima", "Gustav", "Hana")
 LETTERS = "ABCDEFGHIJ"
 CROWD = "live-event-2026"
-#: A page of another site, which has the chat behind a button.
-SHOP = "https://shop.example"
-SHOP_PAGE = """
-<!doctype html><html lang="en"><title>Shop</title>
-<meta name="viewport" content="width=device-width">
-<style>
-  body { font: 1rem/1.5 system-ui; margin: 2rem auto; max-width: 40rem; padding: 0 1rem }
-</style>
-<h1>Bicycles</h1><p>City, touring and cargo bicycles, made to measure.</p>
-<p>Ask us anything: somebody is here from nine to six.</p>
-<div data-livechat="support" data-name="Ann" data-launcher="Ask us"></div>
-<script type="module" src="https://localhost:10443/static/embed.js"></script>
-"""
 
 
 @contextmanager
@@ -134,7 +121,7 @@ def take_chat() -> None:
     """The front page, and a room in all its states."""
     options = (
         *("--port=10443", "--history-limit=40", "--rate=0", "--rate-per-ip=0"),
-        *("--max-connections-per-ip=0", f"--origin={SHOP}"),
+        "--max-connections-per-ip=0",
     )
     with chromium() as browser:
         with Daemon(DIRECTORY, *options) as daemon:
@@ -154,7 +141,6 @@ def take_chat() -> None:
                 take_changes(tabs, pages)
                 take_door(browser, daemon)
                 take_crowd(browser, daemon)
-                take_launcher(browser, daemon)
             for each in tabs.values():
                 each.context.set_offline(True)
         for page in pages:
@@ -225,21 +211,6 @@ def take_crowd(browser: Browser, daemon: Daemon) -> None:
         take({"phone-light": tabs["phone-light"]}, "keyboard")
         for each in tabs.values():
             each.context.close()
-
-
-def take_launcher(browser: Browser, daemon: Daemon) -> None:
-    """The chat behind a button, in a page of another site."""
-    for kind, tab in devices(browser, daemon).items():
-        tab.page.route(f"{SHOP}/**", lambda route: route.fulfill(
-            body=SHOP_PAGE, content_type="text/html; charset=utf-8"))  # fmt: skip
-        tab.page.goto(f"{SHOP}/")
-        button = tab.page.get_by_role("button", name="Ask us")
-        button.wait_for()
-        take({kind: tab}, "launcher")
-        button.click()
-        Visitor(tab).composer.wait_for()
-        take({kind: tab}, "launcher-open")
-        tab.context.close()
 
 
 def devices(browser: Browser, daemon: Daemon, locale: str = "en-GB") -> dict[str, Tab]:
