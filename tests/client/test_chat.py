@@ -152,16 +152,18 @@ def test_a_gap_where_the_inbox_is_full() -> None:
 
 def test_a_send_that_is_given_up() -> None:
     """A send whose task is cancelled is forgotten; others are not, and so many may wait."""
+    arrived = asyncio.Event()
 
     async def play(wire: Wire, _: int) -> None:
         await wire.say(hello())
         await wire.hear()
+        arrived.set()
         await wire.answer({"type": "ack", "seq": 1, "time": 1})
 
     async def chats() -> None:
         async with playing(play) as script, connect(script.url) as chat:
             sending = [asyncio.create_task(chat.send(str(each))) for each in range(100)]
-            await asyncio.sleep(0.05)
+            await arrived.wait()
             with pytest.raises(Refused) as caught:
                 await chat.send("one more")
             assert caught.value.code == "outbox_full"

@@ -74,7 +74,7 @@ def test_words_that_name_no_room(port: Port, words: str) -> None:
 
 @pytest.mark.parametrize(("words", "shown"), HOSTILE)
 def test_the_words_of_a_link(port: Port, words: str, shown: str | None) -> None:
-    """What a link says is text for the page's script, and never the title of the page."""
+    """The words of a link are text for the page's script, and never the page's title."""
     answer = port.ask("GET", f"/rooms/r/?{urlencode({'title': words})}")
     assert answer.status == 200
     assert words_of(answer) == shown
