@@ -222,7 +222,7 @@ def listeners(page: Page) -> list[str]:
 
 
 def test_strict_mode_of_the_whole_chat(tab: Callable[..., Tab], built: Path) -> None:
-    """The whole chat, mounted in an effect that runs twice, is there once; unmounted, it is gone."""
+    """The whole chat, mounted in an effect that runs twice, is there once, then gone."""
     on = tab()
     on.page.add_init_script(WATCH)
     page, sockets = opened(on, built, "whole", "?whole")

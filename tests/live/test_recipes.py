@@ -79,7 +79,9 @@ def test_live_event(
         ann.says("hi")
         bob.hears("hi")
         expect(bob.page.locator(".roster")).to_be_hidden()
-        (told,) = re.findall(r"^\.venv/bin/livechat (.*)$", "".join(recipe(title, "sh")), re.MULTILINE)
+        (told,) = re.findall(
+            r"^\.venv/bin/livechat (.*)$", "".join(recipe(title, "sh")), re.MULTILINE
+        )
         done(daemon, *shlex.split(told))
         bob.says("hello")
         ann.hears("hi", "hello")
