@@ -40,7 +40,7 @@ def test_ports_open_and_close_without_a_line() -> None:
 
 @pytest.mark.usefixtures("_as_before")
 def test_twistd_begins_without_lines() -> None:
-    """twistd does not name itself and its reactor before the first line."""
+    """The program does not name itself and its reactor before the first line."""
     quieten()
     with capturedLogs() as events:
         app.AppLogger({})._initialLog()
