@@ -29,7 +29,7 @@ def test_ports_open_and_close_without_a_line() -> None:
     factory.noisy = False
     ports: Any = tcp
     with capturedLogs() as events:
-        port = tcp.Port(0, factory, interface="127.0.0.1", reactor=reactor)  # type: ignore[arg-type]
+        port = tcp.Port(0, factory, interface="127.0.0.1", reactor=reactor)
         port.startListening()
         port._logConnectionLostMsg()
     port.stopReading()
