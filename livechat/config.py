@@ -113,6 +113,18 @@ class Config:
         option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
     )
+    linger: int = option(
+        "0s",
+        option_values.pause(300),
+        "Time for which connections are still taken at the end, up to 5m, while /readyz is 503 "
+        "already, so that load balancers send nobody any more.",
+    )
+    drain: int = option(
+        "0s",
+        option_values.pause(600),
+        "Time over which clients are told one by one to come back, up to 10m, when a process ends "
+        "whose clients others take; 0: all at once.",
+    )
     mount: tuple[tuple[str, str], ...] = option(
         None,
         option_values.mount,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
@@ -14,6 +16,7 @@ from twisted.logger import Logger
 
 from livechat import __version__, metrics
 from livechat.config import Config
+from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
@@ -168,9 +171,13 @@ class Port(Service):
         *,
         hub: Hub,
         sockets: SocketFactory,
+        feeds: Feeds,
+        departure: Departure,
     ) -> None:
         self._reactor = reactor
         self._sockets = sockets
+        self._feeds = feeds
+        self._departure = departure
         self._listening = listening
         self._tls = tls
         self._http = http
@@ -196,9 +203,13 @@ class Port(Service):
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        for channel in tuple(self._http.channels):
+        drain = self._departure.drain
+        feeding = [each for each in self._http.channels if each.feeding and drain]
+        for channel in set(self._http.channels).difference(feeding):
             channel.retire()
         self._hub.flush()
+        if drain:
+            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
@@ -211,6 +222,23 @@ class Port(Service):
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
+
+    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+        """Ask members to come back, who find others at their place, one by one."""
+        self._feeds.back_in = lambda: RECONNECT_ALONE
+        members = tuple(self._sockets.sockets)
+        _log.info(
+            "{count} clients are told to come back, over {seconds:g} seconds.",
+            count=len(members) + len(feeding),
+            seconds=seconds,
+        )
+        acts: list[Callable[[], None]] = [each.retire for each in feeding]
+        acts += (partial(self._send_away, member) for member in members)
+        await one_by_one(self._reactor, seconds, acts)
+
+    def _send_away(self, member: Socket) -> None:
+        if member in self._sockets.sockets:
+            member.restart(RECONNECT_ALONE)
 
 
 class Announcement(Service):
@@ -227,21 +255,25 @@ class Announcement(Service):
         backend: str,
         *,
         extensions: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         """
         @param extensions: where they were found.
+        @param kept: systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
-        self._port = listening[0].getsockname()[1]
+        self._kept = kept
+        self._address, self._port = listening[0].getsockname()[:2]
 
     def startService(self) -> None:
         super().startService()
         config, certificate = self._config, self._certificate
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        loopback = ip_address(self._address).is_loopback if self._kept else _is_default(config)
+        where = "localhost" if loopback else _in_url(self._address)
         for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
             _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
         _log.info(
@@ -263,7 +295,9 @@ class Announcement(Service):
         if certificate.self_signed:
             _log.info("It is self-signed: clients must be told to accept it.")
         log_warnings(warnings(config, certificate))
-        if config.interface == "loopback":
+        if self._kept:
+            _log.info("systemd keeps the port; --port and --interface do not count.")
+        elif loopback:
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
@@ -271,6 +305,10 @@ class Announcement(Service):
     def stopService(self) -> None:
         super().stopService()
         _log.info("livechat is stopping.")
+
+
+def _is_default(config: Config) -> bool:
+    return config.interface == "loopback"
 
 
 def _in_url(address: str) -> str:

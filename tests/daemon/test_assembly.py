@@ -10,7 +10,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from livechat.config import Options
-from livechat.daemon import assembly
+from livechat.daemon import supervision
 from livechat.daemon.assembly import _promises, core, in_order, services
 from livechat.limits.connections import Connections
 from livechat.net import certificates, listening
@@ -70,8 +70,8 @@ def test_supervising_ends_no_session(tmp_path: Path) -> None:
             reserved.extend(bind(*address))
             return reserved
 
-        patch.setattr(assembly, "reserve", reserve)
-        assembly.supervise(given, options, cast("Any", MemoryReactorClock()))
+        patch.setattr(supervision, "reserve", reserve)
+        supervision.supervise(given, options, cast("Any", MemoryReactorClock()))
     for each in reserved:
         each.close()
     assert (tmp_path / "state" / "admin-password").exists()

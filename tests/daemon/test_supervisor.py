@@ -8,33 +8,34 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
+from livechat import metrics
 from livechat.config import WORKER, Options
-from livechat.daemon.lifeline import ready
-from livechat.daemon.supervisor import (
-    GRACE,
-    LASTED,
-    LONGEST_LINE,
-    LONGEST_PAUSE,
-    PAUSE,
-    Workers,
-    _in_memory,
-    command,
-)
+from livechat.daemon.lifeline import REPORTS, WorkerReport, ready
+from livechat.daemon.supervisor import GRACE, Workers, _in_memory, command
+from livechat.daemon.worker import LASTED, LONGEST_LINE, LONGEST_PAUSE, PAUSE
+from livechat.net.activation import Inherited
 
 
 class Process:
     """What `Reactor` has started."""
 
-    def __init__(self, protocol: Any, number: str) -> None:
+    def __init__(self, protocol: Any, number: str, figures: str) -> None:
         self.protocol = protocol
         self.number = number
+        self.figures = figures
         self.signals: list[str] = []
+        self.told = b""
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        assert descriptor == 0
+        self.told += data
 
     def signalProcess(self, name: str) -> None:
         self.signals.append(name)
@@ -42,8 +43,34 @@ class Process:
     def says(self, text: str, descriptor: int = 1) -> None:
         self.protocol.childDataReceived(descriptor, text.encode())
 
+    def reports(self, **report: Any) -> None:
+        self.protocol.childDataReceived(
+            REPORTS, msgspec.json.encode(WorkerReport(**report)) + b"\n"
+        )
+
     def end(self) -> None:
         self.protocol.processEnded(Failure(ProcessTerminated(exitCode=1)))
+
+
+class Sockets:
+    """Hands out a socket that is none."""
+
+    def __init__(self) -> None:
+        self.dropped: list[int] = []
+        self.closed = False
+
+    def take(self, place: int) -> Any:
+        class Socket:
+            def fileno(self) -> int:
+                return 70
+
+        return [Inherited("tls", Socket())]  # type: ignore[arg-type]
+
+    def drop(self, place: int) -> None:
+        self.dropped.append(place)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Reactor(Clock):
@@ -56,8 +83,9 @@ class Reactor(Clock):
     def spawnProcess(
         self, protocol: Any, program: str, arguments: Any, *, env: Any, childFDs: Any
     ) -> Process:
-        assert (program, childFDs) == ("program", {0: "w", 1: "r", 2: "r"})
-        self.started.append(Process(protocol, env[WORKER]))
+        assert (program, childFDs) == ("program", {0: "w", 1: "r", 2: "r", REPORTS: "r", 3: 70})
+        assert (env["LISTEN_FDS"], env["LISTEN_FDNAMES"]) == ("1", "tls")
+        self.started.append(Process(protocol, env[WORKER], env[metrics.NUMBER]))
         return self.started[-1]
 
     def callFromThread(self, f: Any, *args: Any) -> None:
@@ -72,7 +100,7 @@ def reactor() -> Reactor:
 @pytest.fixture
 def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    made = Workers(reactor, ["program"], 2, [], 7)  # type: ignore[arg-type]
+    made = Workers(reactor, ["program"], 2, Sockets(), 7)  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:
@@ -180,8 +208,12 @@ def test_one_that_does_not_stop(workers: Workers, reactor: Reactor) -> None:
 def test_renewal(workers: Workers, reactor: Reactor) -> None:
     """SIGHUP is passed on, until it is stopped."""
     handler: Any = signal.getsignal(signal.SIGHUP)
+    reactor.started[0].reports()
     os.kill(os.getpid(), signal.SIGHUP)
-    assert [process.signals for process in reactor.started] == [["HUP"], ["HUP"]]
+    assert [process.signals for process in reactor.started] == [["HUP"], []]
+    # By default the signal kills, and one that has just begun does not know better.
+    reactor.started[1].reports()
+    assert reactor.started[1].signals == ["HUP"]
     for process in reactor.started:
         process.end()
     workers.stopService()

@@ -1,0 +1,173 @@
+"""The daemon, put together: the parts of `livechat.daemon.assembly` on a port, as services."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+from twisted.application.service import MultiService
+
+from livechat.config import Config
+from livechat.daemon.assembly import (
+    Core,
+    Transports,
+    core,
+    in_order,
+    names_of,
+    services,
+    site,
+    transports,
+)
+from livechat.daemon.condition import answers, serving, worker_side
+from livechat.daemon.departure import Departure
+from livechat.daemon.renewal import Renewal, find_certificate, secure
+from livechat.daemon.rolling import NotRenewed
+from livechat.daemon.services import (
+    Announcement,
+    Port,
+    Vitals,
+)
+from livechat.daemon.signpost import Signpost
+from livechat.daemon.systemd import Manager, Notifier, Systemd
+from livechat.http.plain import Redirects
+from livechat.http.site import Site
+from livechat.net.activation import Inherited
+from livechat.net.certificates import Shown
+from livechat.net.listening import bind
+from livechat.net.proxies import Proxies
+from livechat.net.proxy_protocol import PrefacedPort
+from livechat.net.tls_port import TLSPort
+from livechat.system.process import allow_files
+from livechat.system.threads import Threads
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+
+def build(
+    config: Config,
+    reactor: PosixReactorBase,
+    given: Sequence[Inherited] = (),
+    manager: Manager | None = None,
+) -> MultiService:
+    """
+    Build the daemon, ready to be started.
+
+    @param given: the sockets to listen on, where somebody else keeps them.
+    @param manager: the service manager; None: there is none.
+    @raise StartError: the port is taken, a file cannot be used, ...
+    """
+    listening = [each.socket for each in given] or bind(config.interface, config.port)
+    try:
+        return _build(
+            config, reactor, listening, manager or Manager(Notifier(None)), kept=bool(given)
+        )
+    except BaseException:
+        for each in listening:
+            each.close()
+        raise
+
+
+def _build(
+    config: Config,
+    reactor: PosixReactorBase,
+    listening: Sequence[socket.socket],
+    manager: Manager,
+    *,
+    kept: bool,
+) -> MultiService:
+    allow_files(config.max_connections)
+    shown = Shown(find_certificate(config))
+    secured = secure(shown.certificate)
+    made = core(config, reactor)
+    members = transports(made)
+    proxies = Proxies(config.trust_proxy)
+    systemd = Systemd(
+        reactor, manager, partial(serving, made.chat, made.hub), partial(answers, made.backend)
+    )
+    departure = Departure(
+        reactor, linger=config.linger, drain=config.drain, begins=systemd.stopping
+    )
+    http = site(made, members, shown, proxies, departure.trouble)
+    port = _port(made, http, shown, secured, proxies)
+    # One worker leaves word for all.
+    signpost = (
+        Signpost(config, *listening[0].getsockname()[:2], shown=shown)
+        if config.worker <= 1
+        else None
+    )
+    # The first is stopped last: without it SIGHUP would kill.
+    renewal = Renewal(
+        config,
+        made.operators,
+        shown=shown,
+        port=port,
+        issuers=made.identities.trust.keys,
+        signpost=signpost,
+        reactor=reactor,
+        files=Threads(reactor, 1, "renewal"),
+        around=systemd.renewing,
+    )
+    return in_order(
+        renewal,
+        NotRenewed(reactor, worker=config.worker > 0),
+        systemd,
+        *services(made, members.connections),
+        _vitals(made, members),
+        Port(
+            reactor,
+            listening,
+            port,
+            http,
+            hub=made.hub,
+            sockets=members.sockets,
+            feeds=members.feeds,
+            departure=departure,
+        ),
+        *(() if signpost is None else (signpost,)),
+        *(
+            worker_side(
+                reactor,
+                config.worker,
+                chat=made.chat,
+                hub=made.hub,
+                renewal=renewal,
+                departure=departure,
+            )
+            if config.worker
+            else (
+                Announcement(
+                    config,
+                    shown.certificate,
+                    made.password,
+                    listening,
+                    made.backend.description,
+                    extensions=made.extensions.names,
+                    kept=kept,
+                ),
+            )
+        ),
+        departure,
+    )
+
+
+def _vitals(core: Core, members: Transports) -> Vitals:
+    return Vitals(
+        core.reactor,
+        core.chat,
+        core.hub,
+        connections=members.connections,
+        backpressure=members.backpressure,
+        sockets=members.sockets,
+        feeds=members.feeds,
+    )
+
+
+def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
+    plain = Redirects(lambda: names_of(core.config, shown))
+    if core.config.proxy_protocol:
+        return PrefacedPort(core.reactor, http, secured, proxies, plain)
+    return TLSPort(core.reactor, http, secured, plain)
