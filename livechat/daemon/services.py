@@ -272,19 +272,9 @@ class Announcement(Service):
     def startService(self) -> None:
         super().startService()
         config, certificate = self._config, self._certificate
-        loopback = ip_address(self._address).is_loopback if self._kept else _is_default(config)
-        where = "localhost" if loopback else _in_url(self._address)
-        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
-            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
-        _log.info(
-            "The admin page is {url}; its password is in {source}.",
-            url=f"https://{where}:{self._port}/admin/",
-            source=self._password.source,
-        )
+        self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
-        alone = "" if config.redis or config.backend else ", by this process alone"
-        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info("The fast path is {described}.", described=fast.described())
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
@@ -297,18 +287,37 @@ class Announcement(Service):
         log_warnings(warnings(config, certificate))
         if self._kept:
             _log.info("systemd keeps the port; --port and --interface do not count.")
-        elif loopback:
+        elif config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
 
+    def _introduce(self) -> None:
+        """Log the first line: all that one needs to find the server and what it keeps."""
+        config = self._config
+        here = ip_address(self._address).is_loopback
+        # An address of the loopback that was asked for by its number is called by it.
+        known = here and (self._kept or config.interface == "loopback")
+        where = "localhost" if known else _in_url(self._address)
+        alone = "" if config.redis or config.backend else ", by this process alone"
+        _log.info(
+            "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
+            " password in {password}; rooms are kept in {backend}{alone}; state: {state};"
+            " workers: {workers}.",
+            version=__version__,
+            url=f"https://{where}:{self._port}/",
+            rooms=f"wss://{where}:{self._port}/ws/chat/{{room}}/",
+            admin=f"https://{where}:{self._port}/admin/",
+            password=self._password.source,
+            backend=self._backend,
+            alone=alone,
+            state=str(config.state),
+            workers=config.workers,
+        )
+
     def stopService(self) -> None:
         super().stopService()
         _log.info("livechat is stopping.")
-
-
-def _is_default(config: Config) -> bool:
-    return config.interface == "loopback"
 
 
 def _in_url(address: str) -> str:

@@ -62,24 +62,25 @@ class Notifier:
         self._address = address
         self._clock = clock
         self._seldom = LogLimit(LINES)
+        # Kept: where files are short, as in a flood, a sign of life must still come.
         self._socket: socket.socket | None = None
-        if address:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
 
     @property
     def on(self) -> bool:
-        return self._socket is not None
+        return bool(self._address)
 
     def tell(self, **fields: str | int) -> bool:
         """Send ``NAME=value`` lines; return whether they were."""
-        if self._socket is None or self._address is None:
+        if not self._address:
             return False
         text = "\n".join(f"{name}={value}" for name, value in fields.items())
         address = self._address
         if address.startswith("@"):
             address = "\0" + address[1:]
         try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.setblocking(False)
             self._socket.sendto(text.encode(), address)
         except OSError as reason:
             more = self._seldom.due(self._clock())
@@ -96,7 +97,7 @@ class Notifier:
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
-            self._socket = None
+        self._socket = self._address = None
 
 
 class Manager(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -103,7 +104,9 @@ class Worker:
         """Have the process end: another one has its place."""
         self._log = Logger(namespace=f"old worker {self.place}")
         if self._transport is not None:
-            self._transport.writeToChild(STDIN, LEAVE)
+            # Its end of the pipe may be closed: then it is about to go.
+            with suppress(KeyError):
+                self._transport.writeToChild(STDIN, LEAVE)
 
     def said(self, line: str) -> None:
         """It has logged *line*."""
