@@ -15,12 +15,12 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config
-from livechat.daemon.identities import Identities, identities
+from livechat.daemon.identities import identities
+from livechat.daemon.parts import Core, Transports
 from livechat.daemon.renewal import operators_password
 from livechat.daemon.services import (
     OrderedService,
@@ -29,7 +29,6 @@ from livechat.daemon.services import (
 )
 from livechat.daemon.signing_in import SigningIn, operators
 from livechat.daemon.trust import PublishedKeys
-from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
 from livechat.http.request import Request
@@ -38,9 +37,6 @@ from livechat.http.short import ShortWay
 from livechat.http.site import Site
 from livechat.http.tree import Place
 from livechat.http.whole import WholeRequest
-from livechat.identity.operators import Operators
-from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Backpressure
@@ -50,6 +46,7 @@ from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.fast import write_all
 from livechat.net.proxies import Proxies
+from livechat.protocol.cluster import Condition
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
@@ -57,6 +54,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
+from livechat.system.day import Day
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import SHORT, is_told_by_code
@@ -68,30 +66,6 @@ from livechat.web.server import Server, limits
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
-
-
-class Core(Struct, frozen=True, kw_only=True):
-    """The rooms and their operators, without a port."""
-
-    config: Config
-    reactor: PosixReactorBase
-    time: Time
-    extensions: Extensions
-    backend: IBackend
-    hub: Hub
-    chat: Chat
-    identities: Identities
-    operators: Operators
-    password: Password
-
-
-class Transports(Struct, frozen=True):
-    """The members' connections, and the counts that they share."""
-
-    connections: Connections
-    backpressure: Backpressure
-    feeds: Feeds
-    sockets: SocketFactory
 
 
 def core(config: Config, reactor: PosixReactorBase) -> Core:
@@ -136,14 +110,18 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         identities=known,
         operators=operators(config, backend, time, reactor),
         password=password,
+        day=Day(),
     )
 
 
-def services(core: Core, connections: Connections) -> tuple[Service, ...]:
+def services(
+    core: Core, connections: Connections, condition: Callable[[], Condition | None] = lambda: None
+) -> tuple[Service, ...]:
     """
     Make the services that run *core*, in the order in which they start.
 
     @param connections: their number is in the process's report.
+    @param condition: so is how it is.
     """
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
@@ -153,7 +131,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
         Storage(
             core.backend,
             core.hub,
-            lambda: core.chat.directory.report(process, started, len(connections)),
+            lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
         Removals(core.chat.removal),
@@ -253,6 +231,7 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         shown=shown,
         connections=members.connections,
         limits=limits(core.config),
+        day=core.day,
     )
 
 

@@ -12,8 +12,6 @@ from twisted.application.service import MultiService
 
 from livechat.config import Config
 from livechat.daemon.assembly import (
-    Core,
-    Transports,
     core,
     in_order,
     names_of,
@@ -23,15 +21,13 @@ from livechat.daemon.assembly import (
 )
 from livechat.daemon.condition import answers, serving, worker_side
 from livechat.daemon.departure import Departure
+from livechat.daemon.parts import Core
 from livechat.daemon.renewal import Renewal, find_certificate, secure
 from livechat.daemon.rolling import NotRenewed
-from livechat.daemon.services import (
-    Announcement,
-    Port,
-    Vitals,
-)
+from livechat.daemon.services import Announcement, Port
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.systemd import Manager, Notifier, Systemd
+from livechat.daemon.vitals import Vitals
 from livechat.http.plain import Redirects
 from livechat.http.site import Site
 from livechat.net.activation import Inherited
@@ -99,6 +95,7 @@ def _build(
         if config.worker <= 1
         else None
     )
+    vitals = Vitals(made, members, shown)
     # The first is stopped last: without it SIGHUP would kill.
     renewal = Renewal(
         config,
@@ -115,8 +112,8 @@ def _build(
         renewal,
         NotRenewed(reactor, worker=config.worker > 0),
         systemd,
-        *services(made, members.connections),
-        _vitals(made, members),
+        *services(made, members.connections, vitals.condition),
+        vitals,
         Port(
             reactor,
             listening,
@@ -151,18 +148,6 @@ def _build(
             )
         ),
         departure,
-    )
-
-
-def _vitals(core: Core, members: Transports) -> Vitals:
-    return Vitals(
-        core.reactor,
-        core.chat,
-        core.hub,
-        connections=members.connections,
-        backpressure=members.backpressure,
-        sockets=members.sockets,
-        feeds=members.feeds,
     )
 
 
