@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -12,6 +11,7 @@ from twisted.internet.defer import Deferred
 from livechat.backends.redis.address import Address
 from livechat.backends.redis.connection import Connection, Script, UnansweredError
 from livechat.backends.redis.endpoints import endpoint
+from livechat.backends.redis.tls import TLSFiles
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 async def connected(
     address: Address,
     reactor: PosixReactorBase,
-    authorities: Path | None,
+    files: TLSFiles,
     scripts: Sequence[Script] = (),
 ) -> AsyncIterator[Connection]:
     """
     Connect, and disconnect at the end.
 
-    @param authorities: as ``--redis-ca``.
+    @param files: for TLS, where *address* asks for it.
     @param scripts: those that will be called.
     @raise UnansweredError: it cannot be reached.
     @raise livechat.errors.StartError: a file cannot be used.
     """
     listener = _Listener()
     connection = Connection(
-        endpoint(address, reactor, authorities),
+        endpoint(address, reactor, files),
         reactor,
         listener,
         scripts=scripts,

@@ -13,6 +13,7 @@ from livechat.backends.redis.connection import RefusedError, UnansweredError
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.moving import SCRIPTS, Rooms
 from livechat.backends.redis.once import connected
+from livechat.backends.redis.tls import TLSFiles
 from livechat.command.output import CommandError
 from livechat.config import Config
 from livechat.errors import StartError
@@ -59,10 +60,11 @@ async def called(
     try:
         async with AsyncExitStack() as stack:
             connections, keys = [], []
+            files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
             for url in config.redis:
                 address = parse(url)
                 connection = await stack.enter_async_context(
-                    connected(address, reactor, config.redis_ca, SCRIPTS)
+                    connected(address, reactor, files, SCRIPTS)
                 )
                 await connection.load_scripts()
                 connections.append(connection)

@@ -18,6 +18,7 @@ from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.moving import SCRIPTS, Rooms
 from livechat.backends.redis.once import connected
+from livechat.backends.redis.tls import TLSFiles
 from livechat.protocol.messages import Draft, Edit, Retraction
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.backends.redis.server import RedisServer
@@ -31,7 +32,7 @@ ENTRIES = [Said(2, 40, "hi", ANN), Said(3, 50, "", None, 3)]
 
 @asynccontextmanager
 async def rooms_of(server: RedisServer) -> AsyncIterator[Rooms]:
-    async with connected(parse(server.url), reactor, None, SCRIPTS) as connection:
+    async with connected(parse(server.url), reactor, TLSFiles(), SCRIPTS) as connection:
         await connection.load_scripts()
         yield Rooms([connection], [Keys()], reactor)
 

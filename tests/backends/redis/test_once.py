@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 from livechat.backends.redis.address import parse
 from livechat.backends.redis.connection import UnansweredError
 from livechat.backends.redis.once import connected
+from livechat.backends.redis.tls import TLSFiles
 from tests.backends.redis.server import RedisServer
 
 reactor: Any = installed
@@ -28,12 +29,12 @@ class ConnectedTest(TestCase):
 
     async def test_a_command(self) -> None:
         """An answer; and nothing is connected afterwards."""
-        async with connected(parse(self.server.url), reactor, None) as connection:
+        async with connected(parse(self.server.url), reactor, TLSFiles()) as connection:
             assert await connection.command(b"PING") == b"PONG"
         with pytest.raises(UnansweredError):
             await connection.command(b"PING")
 
     async def test_nobody_there(self) -> None:
         with pytest.raises(UnansweredError):
-            async with connected(parse("redis://127.0.0.1:1"), reactor, None):
+            async with connected(parse("redis://127.0.0.1:1"), reactor, TLSFiles()):
                 self.fail("it is connected")
