@@ -12,7 +12,6 @@ A command without a port can use `core`, and start its `services`.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -67,8 +66,9 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
+from livechat.rooms.tracing import Tracing
 from livechat.system.day import Day
-from livechat.system.process import allow_files
+from livechat.system.process import allow_files, process_name
 from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
@@ -126,6 +126,8 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         operators=operators(config, backend, time, reactor),
         password=password,
         day=Day(),
+        # A backend may have one; without it, a trace is of this process alone.
+        tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
     )
 
 
@@ -138,7 +140,7 @@ def services(
     @param connections: their number is in the process's report.
     @param condition: so is how it is.
     """
-    process = f"{socket.gethostname()}/{os.getpid()}"
+    process = process_name()
     started = int(1000 * core.time.wall())
     return (
         PublishedKeys(core.identities.trust.keys),
@@ -160,9 +162,14 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.reactor, backpressure),
+        Feeds(core.chat, core.reactor, backpressure, core.tracing),
         SocketFactory(
-            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.identities.door.renew
+            core.chat,
+            core.reactor,
+            backpressure,
+            max_frame=limit,
+            renew=core.identities.door.renew,
+            tracing=core.tracing,
         ),
     )
 
@@ -217,6 +224,7 @@ def _tree(
         monitors=Access(config.metrics, config.metrics_token),
         trouble=core.identities.trust.keys.trouble,
         cookie=config.token_cookie,
+        tracing=core.tracing,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
