@@ -241,18 +241,9 @@ class Announcement(Service):
     def startService(self) -> None:
         super().startService()
         config, certificate = self._config, self._certificate
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
-        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
-            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
-        _log.info(
-            "The admin page is {url}; its password is in {source}.",
-            url=f"https://{where}:{self._port}/admin/",
-            source=self._password.source,
-        )
+        self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
-        alone = "" if config.redis or config.backend else ", by this process alone"
-        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info("The fast path is {described}.", described=fast.described())
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
@@ -267,6 +258,26 @@ class Announcement(Service):
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
+
+    def _introduce(self) -> None:
+        """Log the first line: all that one needs to find the server and what it keeps."""
+        config = self._config
+        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        alone = "" if config.redis or config.backend else ", by this process alone"
+        _log.info(
+            "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
+            " password in {password}; rooms are kept in {backend}{alone}; state: {state};"
+            " workers: {workers}.",
+            version=__version__,
+            url=f"https://{where}:{self._port}/",
+            rooms=f"wss://{where}:{self._port}/ws/chat/{{room}}/",
+            admin=f"https://{where}:{self._port}/admin/",
+            password=self._password.source,
+            backend=self._backend,
+            alone=alone,
+            state=str(config.state),
+            workers=config.workers,
+        )
 
     def stopService(self) -> None:
         super().stopService()
