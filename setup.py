@@ -118,11 +118,13 @@ setup(
             "playwright>=1.58",
             "pytest>=9",
             "pytest-xdist>=3.8",
+            "pyyaml>=6",
             "ruff",
             "schemathesis>=4.32",
             # Builds the Python client's wheel without fetching itself again.
             "setuptools>=77",
             "types-jsonschema",
+            "types-pyyaml",
             "websockets>=15",
         ],
     },

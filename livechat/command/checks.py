@@ -67,15 +67,6 @@ def check(
     return good
 
 
-def alive(client: Client) -> None:
-    """
-    Ask a running server whether it lives.
-
-    @raise CommandError: it does not answer, or not so.
-    """
-    client.ask("GET", "/healthz")
-
-
 def _findings(
     given: Sequence[str], environment: Mapping[str, str], server: str | None, state: str | None
 ) -> Iterator[Finding]:

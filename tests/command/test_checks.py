@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import socket
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from livechat.command import checks
+from livechat.command import checks, main
 from livechat.command.finding import Server
 from tests.command.conftest import Command, Ran
 from tests.command.fake import Fake, Said, problem
@@ -136,6 +137,41 @@ def test_another_server_on_the_port(fake: Fake, command: Command) -> None:
     ran = command("check")
     assert "another certificate" in ran.out
     assert command("check", "--alive").code == 1
+
+
+def test_service(command: Command, tmp_path: Path) -> None:
+    """A service's options are those of its file, and its paths those of its directory."""
+    (tmp_path / "service").mkdir()
+    (tmp_path / "conf").write_text("LIVECHAT_RATE=fast\nLIVECHAT_STATE=rooms\n")
+    words = ["check", f"--config={tmp_path}/conf", "--rundir=service"]
+    assert "LIVECHAT_RATE: 'fast'" in command(*words).out
+    (tmp_path / "conf").write_text("LIVECHAT_STATE=rooms\nLIVECHAT_CERTIFICATE=my.pem\n")
+    out = command(*words, LIVECHAT_STATE="").out
+    assert f"{tmp_path}/service/my.pem" in out
+    # The caller's own variables and options win.
+    assert f"--state {tmp_path}/service/mine" in command(*words, LIVECHAT_STATE="mine").out
+    assert f"--state {tmp_path}/mine" in command(*words, "--state=mine").out
+    assert Path.cwd() == tmp_path
+
+
+def test_service_that_is_not_there(command: Command, tmp_path: Path) -> None:
+    ran = command("check", "--config=/nowhere")
+    assert (ran.code, ran.err) == (
+        1, "livechat: --config: /nowhere cannot be read: No such file or directory\n",
+    )  # fmt: skip
+    (tmp_path / "conf").write_text("[Service]\n")
+    assert "line 1 is not NAME=VALUE" in command("key", "list", f"--config={tmp_path}/conf").err
+    assert "No such file" in command("check", "--rundir=/nowhere").err
+
+
+def test_alive_hangs(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes connections, and does nothing more, is not alive."""
+    monkeypatch.setattr(main, "PULSE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        fake.show(port=hung.getsockname()[1])
+        ran = command("check", "--alive")
+    assert (ran.code, ran.out) == (1, "")
+    assert "takes too long" in ran.err
 
 
 def test_alive(fake: Fake, command: Command) -> None:
