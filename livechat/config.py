@@ -88,6 +88,18 @@ class Config:
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
+    redis_certificate: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with the certificate, and its chain, that is shown to Redis, and to Sentinel, "
+        "where they ask for one. Read again for each connection.",
+    )
+    redis_key: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with that certificate's private key. Without it: the file of "
+        "--redis-certificate.",
+    )
     redis_prefix: str = option(
         "lc",
         option_values.prefix,
@@ -288,6 +300,8 @@ def _check(values: Mapping[str, Any]) -> None:
     """
     if values["private_key"] is not None and values["certificate"] is None:
         raise StartError("--private-key: needs --certificate as well")
+    if values["redis_key"] is not None and values["redis_certificate"] is None:
+        raise StartError("--redis-key: needs --redis-certificate as well")
     if values["proxy_protocol"] and not values["trust_proxy"]:
         raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
     if values["backend"] is not None and values["redis"]:

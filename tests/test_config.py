@@ -53,6 +53,7 @@ def test_every_option(option: Any) -> None:
         "token-keys": "keys.pem",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    others["redis-key"] = ("redis-certificate", "c.pem")
     others |= dict.fromkeys(("token-issuer", "token-audience"), ("token-keys", "k.pem"))
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
     if flag(option) in others:
@@ -133,8 +134,9 @@ def test_paths() -> None:
 
 def test_a_key_without_a_certificate() -> None:
     """A private key alone makes no sense."""
-    with pytest.raises(StartError, match="--private-key"):
-        config({"private-key": "k"})
+    for name in ("private-key", "redis-key"):
+        with pytest.raises(StartError, match=f"^--{name}: needs"):
+            config({name: "k"})
 
 
 def test_unknown_options() -> None:

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
-from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from livechat import __version__, metrics
+from livechat import __version__
 from livechat.config import Config
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
-from livechat.limits.connections import Connections
-from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
-from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
@@ -100,58 +96,6 @@ class Removals(Service):
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return Deferred.fromCoroutine(self._removal.stop())
-
-
-class Vitals(Service):
-    """Measures, every second, what the metrics show and nothing counts."""
-
-    name = "vitals"
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        chat: Chat,
-        hub: Hub,
-        *,
-        connections: Connections,
-        backpressure: Backpressure,
-        sockets: SocketFactory,
-        feeds: Feeds,
-    ) -> None:
-        self._reactor = reactor
-        self._chat = chat
-        self._hub = hub
-        self._connections = connections
-        self._backpressure = backpressure
-        self._sockets = sockets
-        self._feeds = feeds
-        self._looking: LoopingCall | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        pulse = metrics.Pulse(self._reactor)
-        self._looking = LoopingCall(self._look, pulse)
-        self._looking.clock = self._reactor
-        self._looking.start(metrics.LOOK_EVERY, now=False).addErrback(
-            lambda failure: _log.failure("Figures are not looked at any more.", failure)
-        )
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-
-    def _look(self, pulse: metrics.Pulse) -> None:
-        pulse.measure()
-        rooms = self._hub.rooms()
-        metrics.measured(
-            connections=len(self._connections),
-            rooms=len(rooms),
-            members=sum(rooms.values()),
-            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
-            slow_members=len(self._backpressure),
-            storing=self._chat.trouble() is None,
-        )
 
 
 class Port(Service):

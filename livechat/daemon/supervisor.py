@@ -58,7 +58,7 @@ def command(options: Options, port: int) -> list[str]:
     """Return the command line of a worker with these options, on *port*."""
     given = [f"--port={port}"]
     for name, value in options.items():
-        if name not in ("port", "workers") and value is not None:
+        if name != "port" and value is not None:
             values = value if isinstance(value, list) else [value]
             given += (f"--{name}={each}" for each in values)
     # Without -P the directory that it runs in would be looked into for modules.

@@ -93,7 +93,9 @@ def test_command() -> None:
     assert program == sys.executable
     given = words[words.index("livechat") + 1 :]
     assert given[0] == "--port=7"
-    assert sorted(given[1:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
+    assert sorted(given[1:]) == [
+        "--origin=https://a", "--origin=https://b", "--rate=5", "--workers=3",
+    ]  # fmt: skip
 
 
 def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
