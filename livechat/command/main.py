@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import chdir
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from livechat.command.client import PULSE, Client
 from livechat.command.finding import find, state_directory
 from livechat.command.output import CommandError, Output
 from livechat.command.service import environment_of
+from livechat.errors import StartError
 
 #: Exit codes: it failed; the command line is none (argparse's own); stopped by a signal.
 FAILED: Final = 1
@@ -57,6 +57,15 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             output.show({"version": __version__}, f"livechat {__version__}")
         case "backup":
             _back_up(output, asked.file, state_directory(asked.state, environment), environment)
+        case "restore":
+            # Only here: it brings Twisted with it, as others below.
+            from livechat.command.restoring import restore  # noqa: PLC0415
+
+            state = state_directory(asked.state, environment)
+            names = restore(Path(asked.file), state)
+            output.show({"state": str(state), "holds": names}, f"{state}: {', '.join(names)}")
+        case "export" | "import":
+            return _move(output, asked, environment)
         case "check":
             return _check(output, asked, environment)
         case _:
@@ -85,13 +94,29 @@ def _check(output: Output, asked: argparse.Namespace, environment: Mapping[str, 
     # Only here: these bring Twisted with them.
     from livechat.command import checks  # noqa: PLC0415
 
-    state = None if asked.state is None else str(Path(asked.state).absolute())
-    try:
-        with chdir(asked.rundir or "."):
-            good = checks.check(output, asked.options, environment, asked.server, state)
-    except OSError as reason:
-        raise CommandError(f"--rundir: {asked.rundir}: {reason.strerror}") from None
+    good = checks.check(output, asked.options, environment, asked.server, asked.state, asked.rundir)
     return 0 if good else FAILED
+
+
+def _move(output: Output, asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from twisted.python.usage import UsageError  # noqa: PLC0415
+
+    from livechat.command.configured import config_of  # noqa: PLC0415
+    from livechat.command.moving import moved  # noqa: PLC0415
+    from livechat.command.moving.exporting import export  # noqa: PLC0415
+    from livechat.command.moving.importing import bring  # noqa: PLC0415
+
+    file, secret = Path(asked.file), asked.with_secret and Path(asked.with_secret)
+    try:
+        config = config_of(asked.options, environment, asked.state, asked.rundir)
+    except (StartError, UsageError) as reason:
+        raise CommandError(str(reason)) from None
+    if asked.command == "export":
+        found = export(file, config, resume=asked.resume, secret=secret)
+    else:
+        found = bring(file, config, anew=asked.anew, secret=secret)
+    output.show(moved.to_json(found), moved.to_words(file, found, f"{asked.command}ed"))
+    return FAILED if found.others else 0
 
 
 def _ask_token(client: Client, output: Output, asked: argparse.Namespace) -> None:
@@ -153,8 +178,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     backup = add("backup", "Copy the state directory into one tar archive, while it is in use.")
     backup.add_argument("file", metavar="FILE", help="- is the standard output")
+    restored = add("restore", "Unpack such an archive into an empty state directory.")
+    restored.add_argument("file", metavar="FILE")
+    _add_moving(add)
     add("version", "The version of this command.")
     return parser
+
+
+def _add_moving(add: Any) -> None:
+    exported = add("export", "Write all rooms to a file, while they are used.")
+    imported = add("import", "Bring the rooms of such a file into SQLite or Redis.")
+    exported.add_argument(
+        "--resume", action="store_true", help="go on with an export that was stopped"
+    )
+    imported.add_argument(
+        "--anew", action="store_true", help="begin other numberings: clients are told of a gap"
+    )
+    for each, text in ((exported, "write"), (imported, "read")):
+        each.add_argument("file", metavar="FILE")
+        each.add_argument(
+            "--with-secret", metavar="FILE", help=f"{text} the secret by which guests are known"
+        )
+        each.add_argument(
+            "options", nargs="*", metavar="-- OPTION", help="options of the server, behind --"
+        )
 
 
 def _common() -> argparse.ArgumentParser:
