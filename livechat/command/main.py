@@ -94,7 +94,9 @@ def _check(output: Output, asked: argparse.Namespace, environment: Mapping[str, 
     # Only here: these bring Twisted with them.
     from livechat.command import checks  # noqa: PLC0415
 
-    good = checks.check(output, asked.options, environment, asked.server, asked.state, asked.rundir)
+    good = checks.check(
+        output, asked.options, environment, asked.server, asked.state, directory=asked.rundir
+    )
     return 0 if good else FAILED
 
 
