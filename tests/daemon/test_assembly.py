@@ -12,9 +12,9 @@ from livechat.daemon.assembly import _promises, core, in_order, services
 from livechat.limits.connections import Connections
 from livechat.net import certificates
 from livechat.rooms.history import Window
-from tests.net.test_certificates import issue
 from tests.support import ADMIN, SOMEBODY
-from tests.test_service import config
+from tests.support.certificates import issue
+from tests.support.services import config
 
 
 class CoreTest(TestCase):
