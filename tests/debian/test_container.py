@@ -14,7 +14,7 @@ from livechat.net.certificates import load_or_make
 from tests.backends.redis.server import RedisServer, free_port
 from tests.debian.root import Enclosed, Root
 from tests.deploy import containerfile
-from tests.deploy.test_containers import CONTAINER, of_cluster
+from tests.deploy.sheets import CONTAINER, of_cluster
 from tests.live.daemon import ROOT, Wscat, tool
 
 #: A user that the image does not know.
@@ -154,8 +154,7 @@ def test_cluster(container: Container, tmp_path: Path, redis: RedisServer) -> No
     redis.ask("CONFIG", "SET", "requirepass", asked.removeprefix("redis://:"))
     environment["LIVECHAT_REDIS"] = f"{asked}@127.0.0.1:{redis.port}"
     assert name == "livechat-redis"
-    args = CONTAINER.get("args", [])
-    with container.start(*args, user="10443", certs=certs, **environment) as running:
+    with container.start(*CONTAINER["args"], user="10443", certs=certs, **environment) as running:
         assert "/certs/tls.crt" in running.log.text
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             path = CONTAINER[probe]["httpGet"]["path"]

@@ -15,19 +15,11 @@ import yaml
 from livechat.config import Config, Options, options
 from livechat.options import variable
 from tests.deploy import containerfile
+from tests.deploy.sheets import CONTAINER, DEPLOYMENT, POD, SECRET, SHEETS, of_cluster
 from tests.live.daemon import ROOT
 
 INSTALL = ROOT / "deploy" / "install"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-SHEETS: list[dict[str, Any]] = [
-    *yaml.safe_load_all((ROOT / "deploy" / "kubernetes.yaml").read_text())
-]
-DEPLOYMENT = next(each for each in SHEETS if each["kind"] == "Deployment")
-POD: dict[str, Any] = DEPLOYMENT["spec"]["template"]["spec"]
-(CONTAINER,) = POD["containers"]
-
-#: What secrets of a cluster stand for.
-SECRET = "0123456789abcdef"
 #: Seconds in which livechat ends, but for what --linger and --drain add.
 ENDS = 10
 
@@ -39,18 +31,6 @@ def accepted(environment: Mapping[str, str], words: Sequence[str] = ()) -> Confi
     given = Options()
     given.parseOptions([*words])
     return Config.of(given, environment, Path("/state"))
-
-
-def of_cluster() -> dict[str, str]:
-    """The environment of the container in the cluster."""
-    found = containerfile.environment()
-
-    def known(name: re.Match[str]) -> str:
-        return found[name[1]]
-
-    for each in CONTAINER["env"]:
-        found[each["name"]] = re.sub(r"\$\((\w+)\)", known, each.get("value", SECRET))
-    return found
 
 
 def named(kind: str, name: str) -> dict[str, Any]:
@@ -134,7 +114,7 @@ def test_compose() -> None:
 
 def test_cluster_options() -> None:
     """They are livechat's; none comes from a service of the same name."""
-    config = accepted(of_cluster(), CONTAINER.get("args", []))
+    config = accepted(of_cluster(), CONTAINER["args"])
     assert config.redis == (f"redis://:{SECRET}@livechat-redis",)
     # Of a service `livechat` Kubernetes would make LIVECHAT_PORT=tcp://10.0.0.1:443.
     assert POD["enableServiceLinks"] is False
@@ -156,7 +136,9 @@ def test_probes(probe: str, path: str) -> None:
 
 def test_cluster_ends() -> None:
     """A pod has the time that it takes to end; two are there while one is renewed or moved."""
-    assert POD["terminationGracePeriodSeconds"] > ENDS
+    config = accepted(of_cluster(), CONTAINER["args"])
+    assert config.linger == 5
+    assert POD["terminationGracePeriodSeconds"] > config.linger + config.drain + ENDS
     assert DEPLOYMENT["spec"]["replicas"] == 2
     assert DEPLOYMENT["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert named("PodDisruptionBudget", "livechat")["spec"]["minAvailable"] == 1
