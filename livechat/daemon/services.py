@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,  # noqa: A004
+    maybeDeferred,
+)
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from livechat import __version__
 from livechat.config import Config
+from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
 from livechat.members.base import reconnect_ms
+from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
@@ -35,6 +45,10 @@ _log = Logger(namespace="livechat")
 
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
+#: Seconds for which connections wait at the start for a store that is not there yet, and between
+#: two looks at it.
+OPEN_WITHIN: Final = 2.0
+LOOK_EVERY: Final = 0.05
 
 
 class OrderedService(MultiService):
@@ -112,9 +126,22 @@ class Port(Service):
         *,
         hub: Hub,
         sockets: SocketFactory,
+        feeds: Feeds,
+        departure: Departure,
+        usable: Callable[[], bool] = lambda: True,
+        patience: float = OPEN_WITHIN,
     ) -> None:
+        """
+        @param usable: whether messages can be taken.
+        @param patience: the most seconds that connections wait for that; else they are told.
+        """
+        self._usable = usable
+        self._patience = patience
+        self._opening: Deferred[None] | None = None
         self._reactor = reactor
         self._sockets = sockets
+        self._feeds = feeds
+        self._departure = departure
         self._listening = listening
         self._tls = tls
         self._http = http
@@ -123,6 +150,19 @@ class Port(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._opening = Deferred.fromCoroutine(self._open())
+        self._opening.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return bool(self._ports)
+
+    async def _open(self) -> None:
+        """Accept connections as soon as they can be served; they wait at the socket meanwhile."""
+        until = self._reactor.seconds() + self._patience
+        while not self._usable() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, LOOK_EVERY, lambda: None)
         for each in self._listening:
             self._ports.append(self._tls.listen(each))
             each.close()
@@ -135,14 +175,22 @@ class Port(Service):
         """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
+        if self._opening is not None and not self.is_open:
+            self._opening.cancel()
+            for unopened in self._listening:
+                unopened.close()
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        for channel in tuple(self._http.channels):
+        drain = self._departure.drain
+        feeding = [each for each in self._http.channels if each.feeding and drain]
+        for channel in set(self._http.channels).difference(feeding):
             channel.retire()
         self._hub.flush()
+        if drain:
+            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
@@ -155,6 +203,23 @@ class Port(Service):
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
+
+    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+        """Ask members to come back, who find others at their place, one by one."""
+        self._feeds.back_in = lambda: RECONNECT_ALONE
+        members = tuple(self._sockets.sockets)
+        _log.info(
+            "{count} clients are told to come back, over {seconds:g} seconds.",
+            count=len(members) + len(feeding),
+            seconds=seconds,
+        )
+        acts: list[Callable[[], None]] = [each.retire for each in feeding]
+        acts += (partial(self._send_away, member) for member in members)
+        await one_by_one(self._reactor, seconds, acts)
+
+    def _send_away(self, member: Socket) -> None:
+        if member in self._sockets.sockets:
+            member.restart(RECONNECT_ALONE)
 
 
 class Announcement(Service):
@@ -171,16 +236,19 @@ class Announcement(Service):
         backend: str,
         *,
         extensions: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         """
         @param extensions: where they were found.
+        @param kept: systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
-        self._port = listening[0].getsockname()[1]
+        self._kept = kept
+        self._address, self._port = listening[0].getsockname()[:2]
 
     def startService(self) -> None:
         super().startService()
@@ -198,7 +266,9 @@ class Announcement(Service):
         if certificate.self_signed:
             _log.info("It is self-signed: clients must be told to accept it.")
         log_warnings(warnings(config, certificate))
-        if config.interface == "loopback":
+        if self._kept:
+            _log.info("systemd keeps the port; --port and --interface do not count.")
+        elif config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
@@ -206,7 +276,10 @@ class Announcement(Service):
     def _introduce(self) -> None:
         """Log the first line: all that one needs to find the server and what it keeps."""
         config = self._config
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        here = ip_address(self._address).is_loopback
+        # An address of the loopback that was asked for by its number is called by it.
+        known = here and (self._kept or config.interface == "loopback")
+        where = "localhost" if known else _in_url(self._address)
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info(
             "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
