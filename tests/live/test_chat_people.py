@@ -94,7 +94,7 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         assert line
         # The time stands beside the text, also on a phone, whose buttons are above it.
         for size in (WIDE, NARROW):
-            ann.page.set_viewport_size(size)
+            ann.page.set_viewport_size({"width": size["width"], "height": size["height"]})
             for text, factor in (("ok", 1), ("no", -1)):
                 when = ann.line(text).locator("time").bounding_box()
                 said = ann.line(text).locator("p").bounding_box()
@@ -103,7 +103,7 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
                 between = factor * (when["x"] - said["x"])
                 assert 0 < between - (said if factor > 0 else when)["width"] < 16
                 assert abs(when["y"] + when["height"] - said["y"] - said["height"]) < 10
-        ann.page.set_viewport_size(WIDE)
+        ann.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
         # One's own stand at the end of the line.
         assert mine["x"] + mine["width"] == pytest.approx(line["x"] + line["width"], abs=1)
 
