@@ -16,15 +16,19 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
+from msgspec.structs import replace
 from twisted.python import usage
 
-from livechat import option_values
+from livechat import addresses, option_rules, option_values
+from livechat.addresses import Address
 from livechat.errors import StartError
-from livechat.options import flag, option, value
+from livechat.options import flag, option, source, value
 from livechat.protocol.origins import origin
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
+#: The same, of the descriptors of its sockets that have files.
+SOCKETS: Final = "_LIVECHAT_WORKER_SOCKETS"
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -39,10 +43,12 @@ class Config:
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
     @ivar worker: the number of this process, from 1, if it is one of several; or 0.
+    @ivar sockets: descriptors of its sockets that have files.
     """
 
     directory: Path
     worker: int
+    sockets: tuple[int, ...]
     port: int = option(
         "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
     )
@@ -51,6 +57,20 @@ class Config:
         option_values.address,
         "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
         "loopback for 127.0.0.1 and ::1.",
+    )
+    listen: tuple[Address, ...] = option(
+        None,
+        addresses.parse,
+        "An address to listen on, in place of --port and --interface: tls:10443, tls:[::]:10443; "
+        "for proxies, without TLS, http:127.0.0.1:8080 or "
+        "unix:/run/chat.sock:mode=660:group=www-data; may be repeated (in the environment: "
+        "separated by blanks).",
+        many=tuple,
+    )
+    prefix: str = option(
+        "",
+        option_values.path_prefix,
+        "The path below which everything is, such as /chat-app; a proxy must not take it away.",
     )
     certificate: Path | None = option(
         None,
@@ -269,6 +289,7 @@ class Config:
         """
         values: dict[str, Any] = {"directory": directory}
         values["worker"] = int(environment.get(WORKER, 0))
+        values["sockets"] = tuple(map(int, environment.get(SOCKETS, "").split()))
         for each in options():
             values[each.name] = value(each, given, environment)
         for name, found in values.items():
@@ -277,42 +298,30 @@ class Config:
         values["token_keys"] = tuple(
             directory / each if isinstance(each, Path) else each for each in values["token_keys"]
         )
-        _check(values)
-        _check_tokens(values)
+        values["listen"] = _listening(values, given, environment)
+        option_rules.check(values)
         return cls(**values)
 
 
-def _check(values: Mapping[str, Any]) -> None:
+def _listening(
+    values: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Address, ...]:
     """
-    @raise StartError: two values exclude each other, or one needs another.
-    """
-    if values["private_key"] is not None and values["certificate"] is None:
-        raise StartError("--private-key: needs --certificate as well")
-    if values["proxy_protocol"] and not values["trust_proxy"]:
-        raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
-    if values["backend"] is not None and values["redis"]:
-        raise StartError("--backend: --redis is given as well")
-    if values["workers"] > 1 and not (values["redis"] or values["backend"]):
-        raise StartError("--workers: more than one need --redis, which has the rooms of all")
-    if values["without_maps"] and (values["redis"] or values["backend"]):
-        raise StartError("--without-maps: --redis or --backend is given, and has the maps")
-    if values["admin_password"] is not None and values["admin_password_file"] is not None:
-        raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
+    Return the addresses to listen on.
 
-
-def _check_tokens(values: Mapping[str, Any]) -> None:
+    @raise StartError: they are given twice, or in two ways.
     """
-    @raise StartError: what tokens must have is said, and no keys are, or the other way round.
-    """
-    if not values["token_keys"]:
-        for name in ("issuer", "audience"):
-            if values[f"token_{name}"] is not None:
-                raise StartError(f"--token-{name}: needs --token-keys, whose tokens have it")
-    if values["token_audience"] is None:
-        for each in values["token_keys"]:
-            if isinstance(each, str):
-                # Its keys sign tokens for other servers too.
-                raise StartError(f"--token-keys: {each} needs --token-audience")
+    found: tuple[Address, ...] = values["listen"]
+    if not found:
+        return (Address("tls", values["interface"], values["port"], given=False),)
+    for each in options():
+        if each.name in ("port", "interface") and not values["worker"]:
+            other = source(each, given, environment)
+            if other is not None:
+                raise StartError(f"{other}: --listen is given as well, which says the same")
+    return tuple(
+        replace(each, path=values["directory"] / each.path) if each.path else each for each in found
+    )
 
 
 def options() -> list[Field[Any]]:
@@ -345,6 +354,9 @@ class Options(usage.Options):
         if not each.metadata["many"] and not each.metadata["secret"]
     ]
 
+    def opt_listen(self, value: str) -> None:
+        self.setdefault("listen", []).append(value)
+
     def opt_origin(self, value: str) -> None:
         self.setdefault("origin", []).append(value)
 
@@ -363,6 +375,7 @@ class Options(usage.Options):
     def opt_trust_proxy(self, value: str) -> None:
         self.setdefault("trust-proxy", []).append(value)
 
+    opt_listen.__doc__ = _doc("listen")
     opt_origin.__doc__ = _doc("origin")
     opt_extension.__doc__ = _doc("extension")
     opt_mount.__doc__ = _doc("mount")

@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config, Options
 from livechat.daemon.identities import Identities, identities
 from livechat.daemon.lifeline import Lifeline
+from livechat.daemon.ports import Ports
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
 from livechat.daemon.services import (
     Announcement,
@@ -40,8 +40,7 @@ from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.trust import PublishedKeys
 from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
-from livechat.http.origins import Origins
-from livechat.http.plain import Redirects
+from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.short import ShortWay
@@ -57,12 +56,10 @@ from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
-from livechat.net.certificates import Certificate, Shown
+from livechat.net.certificates import Shown
 from livechat.net.fast import write_all
-from livechat.net.listening import bind, reserve
+from livechat.net.listening import Listening, listen, reserve
 from livechat.net.proxies import Proxies
-from livechat.net.proxy_protocol import PrefacedPort
-from livechat.net.tls_port import TLSPort
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
@@ -74,7 +71,7 @@ from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
-from livechat.web.api import SHORT, is_told_by_code
+from livechat.web.api import is_told_by_code, short
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -196,15 +193,21 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     @param shown: the certificate in use.
     @raise StartError: a resource cannot be mounted.
     """
-    config, templates = core.config, Templates()
-    promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
+    config, templates = core.config, Templates(core.config.prefix)
+    names = lambda: _names(config, shown)  # noqa: E731
     origins = Origins(config.origin, names, core.time)
     tree = _tree(core, members, shown, origins, templates)
     return Site(
         tree,
         Request,
         clock=core.reactor,
-        rules=Rules(origins, promises, names, Refusals(templates).answer),
+        rules=Rules(
+            origins,
+            lambda asked: _promises(config, shown, asked),
+            names,
+            Refusals(templates).answer,
+            config.prefix,
+        ),
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),
@@ -213,7 +216,8 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
         body_limit=body_limit(core.identities.keys, wire_limit(config.max_message)),
-        short=ShortWay(SHORT, WholeRequest),
+        short=ShortWay(short(config.prefix), WholeRequest),
+        prefix=config.prefix,
     )
 
 
@@ -262,7 +266,7 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
 
     @raise StartError: the port is taken, a file cannot be used, ...
     """
-    listening = bind(config.interface, config.port, shared=config.worker > 0)
+    listening = listen(config.listen, shared=config.worker > 0, inherited=config.sockets)
     try:
         return _build(config, reactor, listening)
     except BaseException:
@@ -272,25 +276,26 @@ def build(config: Config, reactor: PosixReactorBase) -> MultiService:
 
 
 def _build(
-    config: Config, reactor: PosixReactorBase, listening: Sequence[socket.socket]
+    config: Config, reactor: PosixReactorBase, listening: Sequence[Listening]
 ) -> MultiService:
     allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
-    secured = secure(shown.certificate)
+    secured = None if shown.certificate is None else secure(shown.certificate)
     made = core(config, reactor)
     members = transports(made)
     proxies = Proxies(config.trust_proxy)
     http = site(made, members, shown, proxies)
-    port = _port(made, http, shown, secured, proxies)
-    bound = listening[0].getsockname()[1]
+    names = lambda: _names(config, shown)  # noqa: E731
+    ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
+    found = [each.address for each in listening if not each.address.is_plain]
     # One worker leaves word for all.
-    signpost = Signpost(config, bound, shown) if config.worker <= 1 else None
+    signpost = Signpost(config, found[0] if found else None, shown) if config.worker <= 1 else None
     # The first is stopped last: without it SIGHUP would kill.
     renewal = Renewal(
         config,
         made.operators,
         shown=shown,
-        port=port,
+        port=ports.tls,
         issuers=made.identities.trust.keys,
         signpost=signpost,
         reactor=reactor,
@@ -300,7 +305,7 @@ def _build(
         renewal,
         *services(made, members.connections),
         _vitals(made, members),
-        Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
+        Port(reactor, listening, ports.accept, http, hub=made.hub, sockets=members.sockets),
         *(() if signpost is None else (signpost,)),
         Lifeline(reactor, config.worker)
         if config.worker
@@ -327,29 +332,23 @@ def _vitals(core: Core, members: Transports) -> Vitals:
     )
 
 
-def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
-    plain = Redirects(lambda: _names(core.config, shown))
-    if core.config.proxy_protocol:
-        return PrefacedPort(core.reactor, http, secured, proxies, plain)
-    return TLSPort(core.reactor, http, secured, plain)
-
-
 def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> MultiService:
     """
     Build a daemon that starts others, with the same options, and watches over them.
 
     @raise StartError: they could not start.
     """
-    reserved = reserve(config.interface, config.port)
+    reserved = reserve(config.listen)
     try:
         shown = Shown(find_certificate(config))
-        secure(shown.certificate)
+        if shown.certificate is not None:
+            secure(shown.certificate)
         # Not `core`: sessions that a new password ends are the workers' to end.
         made = _core(config, reactor)
         # Else each worker would end, again and again, at what is found wrong here.
         origins = Origins(config.origin, lambda: _names(config, shown), made.time)
-        _tree(made, transports(made), shown, origins, Templates())
-        port = reserved[0].getsockname()[1]
+        _tree(made, transports(made), shown, origins, Templates(config.prefix))
+        addresses = dict.fromkeys(each.address for each in reserved)
         return in_order(
             Announcement(
                 config,
@@ -359,7 +358,7 @@ def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> Mu
                 made.backend.description,
                 extensions=made.extensions.names,
             ),
-            Workers(reactor, command(options, port), config.workers, reserved, port),
+            Workers(reactor, command(options, addresses), config.workers, reserved),
         )
     except BaseException:
         for each in reserved:
@@ -377,12 +376,17 @@ def in_order(*parts: Service) -> MultiService:
 
 def _names(config: Config, shown: Shown) -> tuple[str, ...]:
     """Return the names by which the server is known."""
-    return (*shown.certificate.names, *config.host)
+    return (*shown.names, *config.host)
 
 
-def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
-    """Return the headers of every answer that bind browsers."""
-    if certificate.self_signed:
+def _promises(config: Config, shown: Shown, asked: Asked | None) -> tuple[tuple[str, str], ...]:
+    """Return the headers that bind browsers, of an answer to a client that asked for *asked*."""
+    if asked is not None and asked.ended:
+        binds = asked.scheme == "https"
+    else:
         # A browser that was bound once would never again let anybody in.
+        binds = shown.certificate is not None and not shown.self_signed
+    # They bind the whole name, of which others have a part there.
+    if config.prefix or not binds:
         return ()
     return (("Strict-Transport-Security", "max-age=31536000"),)

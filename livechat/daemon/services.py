@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from livechat import __version__, metrics
+from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
@@ -26,7 +26,7 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
-from livechat.net.tls_port import TLSPort
+from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -155,15 +155,15 @@ class Vitals(Service):
 
 
 class Port(Service):
-    """The TLS port and its connections."""
+    """The sockets that listen, and their connections."""
 
     name = "port"
 
     def __init__(
         self,
         reactor: PosixReactorBase,
-        listening: Sequence[socket.socket],
-        tls: TLSPort,
+        listening: Sequence[Listening],
+        accept: Callable[[Listening], IListeningPort],
         http: Site,
         *,
         hub: Hub,
@@ -172,7 +172,7 @@ class Port(Service):
         self._reactor = reactor
         self._sockets = sockets
         self._listening = listening
-        self._tls = tls
+        self._accept = accept
         self._http = http
         self._hub = hub
         self._ports: list[IListeningPort] = []
@@ -180,8 +180,8 @@ class Port(Service):
     def startService(self) -> None:
         super().startService()
         for each in self._listening:
-            self._ports.append(self._tls.listen(each))
-            each.close()
+            self._ports.append(self._accept(each))
+            each.socket.close()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -191,6 +191,8 @@ class Port(Service):
         """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
+        for each in self._listening:
+            each.close()
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
@@ -209,8 +211,8 @@ class Port(Service):
                 "{count} connections did not close in time.", count=len(self._http.connections)
             )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
-            for each in remaining:
-                each.transport.abortConnection()
+            for one in remaining:
+                one.transport.abortConnection()
 
 
 class Announcement(Service):
@@ -221,9 +223,9 @@ class Announcement(Service):
     def __init__(
         self,
         config: Config,
-        certificate: Certificate,
+        certificate: Certificate | None,
         password: Password,
-        listening: Sequence[socket.socket],
+        listening: Sequence[Listening],
         backend: str,
         *,
         extensions: Sequence[str] = (),
@@ -236,42 +238,55 @@ class Announcement(Service):
         self._backend = backend
         self._certificate = certificate
         self._password = password
-        self._port = listening[0].getsockname()[1]
+        self._addresses = [each.address for each in listening]
 
     def startService(self) -> None:
         super().startService()
-        config, certificate = self._config, self._certificate
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
-        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
-            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
-        _log.info(
-            "The admin page is {url}; its password is in {source}.",
-            url=f"https://{where}:{self._port}/admin/",
-            source=self._password.source,
-        )
+        config = self._config
+        self._say_where()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info("The fast path is {described}.", described=fast.described())
-        _log.info(
-            "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
-            path=str(certificate.chain),
-            names=", ".join(certificate.names),
-            end=certificate.expires,
-        )
-        if certificate.self_signed:
-            _log.info("It is self-signed: clients must be told to accept it.")
-        log_warnings(warnings(config, certificate))
-        if config.interface == "loopback":
-            _log.info("Only this machine can connect; --interface opens it to others.")
+        if self._certificate is not None:
+            _say_of_certificate(self._certificate)
+        log_warnings(warnings(config, self._certificate))
+        if all(each.is_local for each in config.listen):
+            option = "--listen" if config.listen[0].given else "--interface"
+            _log.info("Only this machine can connect; {option} opens it to others.", option=option)
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
+
+    def _say_where(self) -> None:
+        prefix = self._config.prefix
+        secure = next((each for each in self._addresses if not each.is_plain), None)
+        host = ""
+        if secure is not None:
+            where = "localhost" if secure.interface == LOOPBACK else in_url(secure.interface)
+            host = f"https://{where}:{secure.port}"
+            _log.info("{url}", url=f"{host}{prefix}/")
+            _log.info("{url}", url=f"wss{host[5:]}{prefix}/ws/chat/{{room}}/")
+        for each in dict.fromkeys(self._addresses):
+            if each.is_plain:
+                _log.info("Proxies connect to {address}, without TLS.", address=str(each))
+        _log.info(
+            "The admin page is {url}; its password is in {source}.",
+            url=f"{host}{prefix}/admin/",
+            source=self._password.source,
+        )
 
     def stopService(self) -> None:
         super().stopService()
         _log.info("livechat is stopping.")
 
 
-def _in_url(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _say_of_certificate(certificate: Certificate) -> None:
+    _log.info(
+        "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
+        path=str(certificate.chain),
+        names=", ".join(certificate.names),
+        end=certificate.expires,
+    )
+    if certificate.self_signed:
+        _log.info("It is self-signed: clients must be told to accept it.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.application.service import Service
 from twisted.logger import Logger
 
+from livechat.addresses import Address
 from livechat.config import Config
 from livechat.net import whereabouts
 from livechat.net.certificates import Certificate, Shown
@@ -20,13 +21,14 @@ class Signpost(Service):
 
     name = "signpost"
 
-    def __init__(self, config: Config, port: int, shown: Shown) -> None:
+    def __init__(self, config: Config, address: Address | None, shown: Shown) -> None:
         """
-        @param port: the one that is bound.
+        @param address: one with TLS, and the port that is bound; None if there is none.
         """
         self._state: Path = config.state
-        self._host = reachable(config.interface)
-        self._port = port
+        self._prefix = config.prefix
+        self._host = "" if address is None else reachable(address.interface)
+        self._port = 0 if address is None else address.port
         self._embedded = not config.redis and config.backend is None
         self._shown = shown
 
@@ -34,9 +36,10 @@ class Signpost(Service):
         super().startService()
         self.show(self._shown.certificate)
 
-    def show(self, certificate: Certificate) -> None:
+    def show(self, certificate: Certificate | None) -> None:
         """Write the file.  Blocks.  What cannot be written is logged: only commands miss it."""
-        found = Whereabouts(self._host, self._port, certificate.fingerprint, self._embedded)
+        fingerprint = "" if certificate is None else certificate.fingerprint
+        found = Whereabouts(self._host, self._port, fingerprint, self._embedded, self._prefix)
         try:
             whereabouts.write(self._state, found)
         except OSError as reason:

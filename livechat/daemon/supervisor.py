@@ -14,13 +14,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from prometheus_client.multiprocess import mark_process_dead
 from twisted.application.service import Service
@@ -31,8 +31,10 @@ from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 from twisted.python.failure import Failure
 
 from livechat import __version__, metrics
-from livechat.config import WORKER, Options
+from livechat.addresses import Address
+from livechat.config import SOCKETS, WORKER, Options
 from livechat.daemon.lifeline import ready
+from livechat.net.listening import Listening
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -46,6 +48,8 @@ LONGEST_PAUSE: Final = 30.0
 LASTED: Final = 30.0
 #: Seconds from SIGTERM to SIGKILL: a worker ends by itself in ten.
 GRACE: Final = 12.0
+#: The first descriptor of sockets that workers get.
+FIRST_SOCKET: Final = 3
 #: Characters of a line of a worker's log.
 LONGEST_LINE: Final = 65_536
 
@@ -54,11 +58,11 @@ _RUN: Final = "from twisted.scripts.twistd import run; run()"
 _LINE: Final = re.compile(r"\S+ \[([^\]#]*)#?(\w*)\] ?(.*)", re.DOTALL)
 
 
-def command(options: Options, port: int) -> list[str]:
-    """Return the command line of a worker with these options, on *port*."""
-    given = [f"--port={port}"]
+def command(options: Options, addresses: Iterable[Address]) -> list[str]:
+    """Return the command line of a worker with these options, on *addresses*."""
+    given = [f"--listen={each}" for each in addresses]
     for name, value in options.items():
-        if name not in ("port", "workers") and value is not None:
+        if name not in ("listen", "port", "interface", "workers") and value is not None:
             values = value if isinstance(value, list) else [value]
             given += (f"--{name}={each}" for each in values)
     # Without -P the directory that it runs in would be looked into for modules.
@@ -75,11 +79,10 @@ class Workers(Service):
         reactor: PosixReactorBase,
         command: Sequence[str],
         count: int,
-        reserved: Sequence[socket.socket],
-        port: int,
+        reserved: Sequence[Listening],
     ) -> None:
         """
-        @param reserved: sockets that keep *port*.
+        @param reserved: sockets that keep ports, and those with files, which the workers get.
         """
         self._reactor = reactor
         self._command = command
@@ -89,12 +92,11 @@ class Workers(Service):
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
-        self._port = port
         self._figures: Path | None = None
 
     def startService(self) -> None:
         super().startService()
-        self._figures = _in_memory(self._port)
+        self._figures = _in_memory(self._name())
         self._before = signal.signal(signal.SIGHUP, self._renew)
         for worker in self._workers:
             self._start(worker)
@@ -105,6 +107,9 @@ class Workers(Service):
         for starting in self._starting.values():
             starting.cancel()
         self._starting.clear()
+        for each in self._reserved:
+            if each.file is not None:
+                each.file.remove()
         self._ended = Deferred()
         self._signal("TERM")
         killing = self._reactor.callLater(GRACE, self._signal, "KILL")
@@ -121,6 +126,11 @@ class Workers(Service):
         self._look_for_the_end()
         return ended
 
+    def _name(self) -> str:
+        """Return what no other supervisor of this user is called."""
+        first = self._reserved[0].address
+        return str(first.port or crc32(str(first).encode()))
+
     def _renew(self, *_: object) -> None:
         self._reactor.callFromThread(self._signal, "HUP")
 
@@ -130,6 +140,8 @@ class Workers(Service):
 
     def _start(self, worker: _Worker) -> None:
         self._starting.pop(worker, None)
+        shared = (each.socket.fileno() for each in self._reserved if each.file is not None)
+        files: dict[int, Any] = dict(enumerate(shared, FIRST_SOCKET))
         worker.begin(
             lambda protocol: self._reactor.spawnProcess(
                 protocol,
@@ -139,8 +151,9 @@ class Workers(Service):
                     **os.environ,
                     WORKER: str(worker.number),
                     metrics.SHARED: str(self._figures),
+                    SOCKETS: " ".join(map(str, files)),
                 },
-                childFDs={0: "w", 1: "r", 2: "r"},
+                childFDs={0: "w", 1: "r", 2: "r"} | files,
             ),
             self._reactor.seconds(),
         )
@@ -177,9 +190,10 @@ class Workers(Service):
             ended.callback(None)
 
 
-def _in_memory(port: int) -> Path:
+def _in_memory(name: str) -> Path:
     """
-    A new directory for what the workers on *port* count, of which any answers for all.
+    A new directory for what the workers of the supervisor called *name* count, of which any
+    answers for all.
 
     The files in it are mapped into memory: on a disk that is full, that kills.
     """
@@ -188,7 +202,7 @@ def _in_memory(port: int) -> Path:
     place = next(usable, None) or gettempdir()
     # The name is the same each time, so that what was killed leaves one directory at most.
     # Others may have made it first: then it is another.
-    own = Path(place, f"livechat-{os.getuid()}-{port}")
+    own = Path(place, f"livechat-{os.getuid()}-{name}")
     rmtree(own, ignore_errors=True)
     try:
         own.mkdir(mode=0o700)

@@ -45,11 +45,13 @@ class Asked(Struct, frozen=True):
 
     @ivar host: the name or address, and perhaps the port.
     @ivar certain: False behind a proxy that does not say: then `host` is the proxy's way here.
+    @ivar ended: TLS has ended at a proxy, so `scheme` is what that says.
     """
 
     host: str
     scheme: str = "https"
     certain: bool = True
+    ended: bool = False
 
     @property
     def origin(self) -> str:

@@ -50,9 +50,14 @@ def folder(name: str) -> Path:
 
 
 class Templates:
-    """The templates, and what they call to put things into words."""
+    """
+    The templates, and what they call to put things into words.
 
-    def __init__(self) -> None:
+    @ivar base: the path below which everything is: `base` to templates, too.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self.base = base
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
@@ -72,14 +77,19 @@ class Templates:
             "date": _date,
             "tag": tag,
             "with": _with,
-            "static": _static,
+            "static": self._static,
         }
+        self._environment.globals["base"] = base
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
         return self._environment.get_template(template).render(
             {"t": choose("", folder("static"), folder("templates")), **values}
         )
+
+    def _static(self, name: str) -> str:
+        """The address of a static file that changes with its contents, so that browsers keep it."""
+        return f"{self.base}/static/{files.read(folder('static')).newest[name]}"
 
     def page(
         self,
@@ -152,11 +162,6 @@ def _utc(milliseconds: int) -> str:
 def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
     """The fields of a query: *given*, and *more*; without those that are empty."""
     return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
-
-
-def _static(name: str) -> str:
-    """The address of a static file that changes with its contents, so that browsers keep it."""
-    return f"/static/{files.read(folder('static')).newest[name]}"
 
 
 def tag(user: User) -> str:

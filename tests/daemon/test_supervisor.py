@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
+from livechat.addresses import parse
 from livechat.config import WORKER, Options
 from livechat.daemon.lifeline import ready
 from livechat.daemon.supervisor import (
@@ -26,6 +27,7 @@ from livechat.daemon.supervisor import (
     _in_memory,
     command,
 )
+from livechat.net.listening import reserve
 
 
 class Process:
@@ -72,7 +74,8 @@ def reactor() -> Reactor:
 @pytest.fixture
 def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    made = Workers(reactor, ["program"], 2, [], 7)  # type: ignore[arg-type]
+    reserved = reserve([parse("tls:0")])
+    made = Workers(reactor, ["program"], 2, reserved)  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:
@@ -89,28 +92,28 @@ def test_command() -> None:
     options.parseOptions(
         ["--port=0", "--workers=3", "--origin=https://a", "--origin=https://b", "--rate=5"]
     )
-    program, *words = command(options, 7)
+    program, *words = command(options, [parse("tls:7"), parse("unix:/a")])
     assert program == sys.executable
     given = words[words.index("livechat") + 1 :]
-    assert given[0] == "--port=7"
-    assert sorted(given[1:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
+    assert given[:2] == ["--listen=tls:loopback:7", "--listen=unix:/a:mode=660"]
+    assert sorted(given[2:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
 
 
 def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was killed leaves one directory at most; one that somebody else made is not used."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    first = _in_memory(7)
+    first = _in_memory("7")
     (first / "counter_1.db").touch()
-    assert _in_memory(7) == first
+    assert _in_memory("7") == first
     assert list(first.iterdir()) == []
     assert first.stat().st_mode & 0o777 == 0o700
     first.rmdir()
     (tmp_path / "elsewhere").mkdir()
     first.symlink_to(tmp_path / "elsewhere")
-    other = _in_memory(7)
+    other = _in_memory("7")
     assert other != first
     assert other.parent == tmp_path
-    assert _in_memory(8) not in (first, other)
+    assert _in_memory("8") not in (first, other)
 
 
 def test_started(workers: Workers, reactor: Reactor) -> None:

@@ -11,9 +11,11 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
+from livechat.addresses import parse
 from livechat.limits.rates import LogLimit, Rate
-from livechat.net.listening import bind
-from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
+from livechat.net.listening import listen
+from livechat.net.stream_port import LOG_FULL_EVERY
+from livechat.net.tls_port import LOG_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines
 
 
@@ -87,8 +89,8 @@ class DualStackTest(PortTest):
 
     async def test_mapped(self) -> None:
         """Such a peer has its own address, wherever that is told."""
-        (listening,) = bind("::", 0)
-        port = self.port.listen(listening)
+        (listening,) = listen([parse("tls:[::]:0")])
+        port = self.port.listen(listening.socket)
         listening.close()
         self.addCleanup(port.stopListening)
         for address in ("127.0.0.1", "::1"):
