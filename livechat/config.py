@@ -108,6 +108,18 @@ class Config:
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
+    redis_certificate: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with the certificate, and its chain, that is shown to Redis, and to Sentinel, "
+        "where they ask for one. Read again for each connection.",
+    )
+    redis_key: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with that certificate's private key. Without it: the file of "
+        "--redis-certificate.",
+    )
     redis_prefix: str = option(
         "lc",
         option_values.prefix,

@@ -15,6 +15,8 @@ def check(values: Mapping[str, Any]) -> None:
     """
     if values["private_key"] is not None and values["certificate"] is None:
         raise StartError("--private-key: needs --certificate as well")
+    if values["redis_key"] is not None and values["redis_certificate"] is None:
+        raise StartError("--redis-key: needs --redis-certificate as well")
     _check_addresses(values)
     _check_tokens(values)
     if values["proxy_protocol"] and not values["trust_proxy"]:

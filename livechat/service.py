@@ -17,6 +17,7 @@ from twisted.application.service import MultiService
 from livechat import metrics
 from livechat.config import Config, Options
 from livechat.daemon.assembly import build, supervise
+from livechat.daemon.quiet import quieten
 from livechat.errors import StartError
 from livechat.net import dispatch
 from livechat.system.ending import end_in_order
@@ -41,6 +42,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     # all for an hour.  Before the first of them is made, they can be given another.
     reactor.seconds = time.monotonic
     dispatch.install(reactor)
+    quieten()
     try:
         config = Config.of(options, os.environ, _working_directory(options))
         if config.worker:

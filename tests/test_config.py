@@ -50,9 +50,10 @@ def test_every_option(option: Any) -> None:
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
         "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
-        "token-keys": "keys.pem",
+        "token-keys": "keys.pem", "listen": "tls:8080", "prefix": "/chat",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    others["redis-key"] = ("redis-certificate", "c.pem")
     others |= dict.fromkeys(("token-issuer", "token-audience"), ("token-keys", "k.pem"))
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
     if flag(option) in others:
@@ -133,8 +134,9 @@ def test_paths() -> None:
 
 def test_a_key_without_a_certificate() -> None:
     """A private key alone makes no sense."""
-    with pytest.raises(StartError, match="--private-key"):
-        config({"private-key": "k"})
+    for name in ("private-key", "redis-key"):
+        with pytest.raises(StartError, match=f"^--{name}: needs"):
+            config({name: "k"})
 
 
 def test_unknown_options() -> None:

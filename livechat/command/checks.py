@@ -188,9 +188,11 @@ def _clock(config: Config, now: float) -> Finding:
 
 def _redis(config: Config) -> Iterator[Finding]:
     # Only here: it brings much with it.
+    from livechat.backends.redis.tls import TLSFiles  # noqa: PLC0415
     from livechat.command.redis_check import look_at_all  # noqa: PLC0415
 
-    for found in look_at_all(config.redis, config.redis_ca, config.redis_prefix):
+    files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
+    for found in look_at_all(config.redis, files, config.redis_prefix):
         if found.wrong:
             yield Finding("Redis", "FAIL", f"{found.name} {found.wrong}")
             continue

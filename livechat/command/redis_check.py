@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.health import check_role, settings, warnings
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.rights import check_rights
+from livechat.backends.redis.tls import TLSFiles
 from livechat.errors import StartError
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Found(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> list[Found]:
+def look_at_all(urls: Sequence[str], files: TLSFiles, prefix: str) -> list[Found]:
     """
     Look at each Redis.  Runs Twisted's reactor, which runs once in a process.
 
-    @param authorities: as ``--redis-ca``.
+    @param files: as ``--redis-ca`` and its neighbours.
     @param prefix: as ``--redis-prefix``.
     """
     # Importing it installs it.
@@ -60,7 +60,7 @@ def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> l
 
     async def look() -> None:
         try:
-            done.extend([await look_at(reactor, url, authorities, prefix) for url in urls])
+            done.extend([await look_at(reactor, url, files, prefix) for url in urls])
         finally:
             reactor.stop()
 
@@ -71,9 +71,7 @@ def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> l
     return done
 
 
-async def look_at(
-    reactor: PosixReactorBase, url: str, authorities: Path | None, prefix: str
-) -> Found:
+async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: str) -> Found:
     """Look at one Redis."""
     try:
         address = parse(url)
@@ -81,7 +79,7 @@ async def look_at(
         return Found("--redis:", wrong=f"a URL {reason}")
     found = Found(address.name)
     try:
-        there = endpoint(address, reactor, authorities)
+        there = endpoint(address, reactor, files)
     except StartError as reason:
         return replace(found, wrong=str(reason))
     listener = _Listener()

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config, Options
-from livechat.daemon.identities import Identities, identities
+from livechat.daemon.identities import identities
 from livechat.daemon.lifeline import Lifeline
+from livechat.daemon.parts import Core, Transports
 from livechat.daemon.ports import Ports
 from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
 from livechat.daemon.services import (
@@ -32,13 +32,12 @@ from livechat.daemon.services import (
     Port,
     Removals,
     Storage,
-    Vitals,
 )
 from livechat.daemon.signing_in import SigningIn, operators
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.trust import PublishedKeys
-from livechat.extensions import Extensions
+from livechat.daemon.vitals import Vitals
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
@@ -47,9 +46,6 @@ from livechat.http.short import ShortWay
 from livechat.http.site import Site
 from livechat.http.tree import Place
 from livechat.http.whole import WholeRequest
-from livechat.identity.operators import Operators
-from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Backpressure
@@ -60,6 +56,7 @@ from livechat.net.certificates import Shown
 from livechat.net.fast import write_all
 from livechat.net.listening import Listening, listen, reserve
 from livechat.net.proxies import Proxies
+from livechat.protocol.cluster import Condition
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
@@ -67,6 +64,7 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
+from livechat.system.day import Day
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 from livechat.system.time import Time
@@ -80,30 +78,6 @@ from livechat.web.server import Server, limits
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
-
-
-class Core(Struct, frozen=True, kw_only=True):
-    """The rooms and their operators, without a port."""
-
-    config: Config
-    reactor: PosixReactorBase
-    time: Time
-    extensions: Extensions
-    backend: IBackend
-    hub: Hub
-    chat: Chat
-    identities: Identities
-    operators: Operators
-    password: Password
-
-
-class Transports(Struct, frozen=True):
-    """The members' connections, and the counts that they share."""
-
-    connections: Connections
-    backpressure: Backpressure
-    feeds: Feeds
-    sockets: SocketFactory
 
 
 def core(config: Config, reactor: PosixReactorBase) -> Core:
@@ -148,14 +122,18 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         identities=known,
         operators=operators(config, backend, time, reactor),
         password=password,
+        day=Day(),
     )
 
 
-def services(core: Core, connections: Connections) -> tuple[Service, ...]:
+def services(
+    core: Core, connections: Connections, condition: Callable[[], Condition | None] = lambda: None
+) -> tuple[Service, ...]:
     """
     Make the services that run *core*, in the order in which they start.
 
     @param connections: their number is in the process's report.
+    @param condition: so is how it is.
     """
     process = f"{socket.gethostname()}/{os.getpid()}"
     started = int(1000 * core.time.wall())
@@ -165,7 +143,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
         Storage(
             core.backend,
             core.hub,
-            lambda: core.chat.directory.report(process, started, len(connections)),
+            lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
         Removals(core.chat.removal),
@@ -257,6 +235,7 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         shown=shown,
         connections=members.connections,
         limits=limits(core.config),
+        day=core.day,
     )
 
 
@@ -290,6 +269,7 @@ def _build(
     found = [each.address for each in listening if not each.address.is_plain]
     # One worker leaves word for all.
     signpost = Signpost(config, found[0] if found else None, shown) if config.worker <= 1 else None
+    vitals = Vitals(made, members, shown)
     # The first is stopped last: without it SIGHUP would kill.
     renewal = Renewal(
         config,
@@ -303,8 +283,8 @@ def _build(
     )
     return in_order(
         renewal,
-        *services(made, members.connections),
-        _vitals(made, members),
+        *services(made, members.connections, vitals.condition),
+        vitals,
         Port(reactor, listening, ports.accept, http, hub=made.hub, sockets=members.sockets),
         *(() if signpost is None else (signpost,)),
         Lifeline(reactor, config.worker)
@@ -317,18 +297,6 @@ def _build(
             made.backend.description,
             extensions=made.extensions.names,
         ),
-    )
-
-
-def _vitals(core: Core, members: Transports) -> Vitals:
-    return Vitals(
-        core.reactor,
-        core.chat,
-        core.hub,
-        connections=members.connections,
-        backpressure=members.backpressure,
-        sockets=members.sockets,
-        feeds=members.feeds,
     )
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
-from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from livechat import __version__, metrics
+from livechat import __version__
 from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
 from livechat.daemon.renewal import log_warnings, warnings
@@ -19,10 +18,7 @@ from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
-from livechat.limits.connections import Connections
-from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
-from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
@@ -100,58 +96,6 @@ class Removals(Service):
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return Deferred.fromCoroutine(self._removal.stop())
-
-
-class Vitals(Service):
-    """Measures, every second, what the metrics show and nothing counts."""
-
-    name = "vitals"
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        chat: Chat,
-        hub: Hub,
-        *,
-        connections: Connections,
-        backpressure: Backpressure,
-        sockets: SocketFactory,
-        feeds: Feeds,
-    ) -> None:
-        self._reactor = reactor
-        self._chat = chat
-        self._hub = hub
-        self._connections = connections
-        self._backpressure = backpressure
-        self._sockets = sockets
-        self._feeds = feeds
-        self._looking: LoopingCall | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        pulse = metrics.Pulse(self._reactor)
-        self._looking = LoopingCall(self._look, pulse)
-        self._looking.clock = self._reactor
-        self._looking.start(metrics.LOOK_EVERY, now=False).addErrback(
-            lambda failure: _log.failure("Figures are not looked at any more.", failure)
-        )
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-
-    def _look(self, pulse: metrics.Pulse) -> None:
-        pulse.measure()
-        rooms = self._hub.rooms()
-        metrics.measured(
-            connections=len(self._connections),
-            rooms=len(rooms),
-            members=sum(rooms.values()),
-            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
-            slow_members=len(self._backpressure),
-            storing=self._chat.trouble() is None,
-        )
 
 
 class Port(Service):
@@ -243,11 +187,9 @@ class Announcement(Service):
     def startService(self) -> None:
         super().startService()
         config = self._config
-        self._say_where()
+        self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
-        alone = "" if config.redis or config.backend else ", by this process alone"
-        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info("The fast path is {described}.", described=fast.described())
         if self._certificate is not None:
             _say_of_certificate(self._certificate)
@@ -258,22 +200,32 @@ class Announcement(Service):
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
 
-    def _say_where(self) -> None:
-        prefix = self._config.prefix
+    def _introduce(self) -> None:
+        """Log the first line: all that one needs to find the server and what it keeps."""
+        config = self._config
         secure = next((each for each in self._addresses if not each.is_plain), None)
+        # Behind a proxy, that knows the name.
         host = ""
         if secure is not None:
             where = "localhost" if secure.interface == LOOPBACK else in_url(secure.interface)
-            host = f"https://{where}:{secure.port}"
-            _log.info("{url}", url=f"{host}{prefix}/")
-            _log.info("{url}", url=f"wss{host[5:]}{prefix}/ws/chat/{{room}}/")
-        for each in dict.fromkeys(self._addresses):
-            if each.is_plain:
-                _log.info("Proxies connect to {address}, without TLS.", address=str(each))
+            host = f"{where}:{secure.port}"
+        url, rooms = (f"{each}://{host}" if host else "" for each in ("https", "wss"))
+        proxies = [str(each) for each in dict.fromkeys(self._addresses) if each.is_plain]
+        alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info(
-            "The admin page is {url}; its password is in {source}.",
-            url=f"{host}{prefix}/admin/",
-            source=self._password.source,
+            "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
+            " password in {password}; {proxies}rooms are kept in {backend}{alone}; state: {state};"
+            " workers: {workers}.",
+            version=__version__,
+            url=f"{url}{config.prefix}/",
+            rooms=f"{rooms}{config.prefix}/ws/chat/{{room}}/",
+            admin=f"{url}{config.prefix}/admin/",
+            password=self._password.source,
+            proxies=f"proxies connect to {', '.join(proxies)}; " if proxies else "",
+            backend=self._backend,
+            alone=alone,
+            state=str(config.state),
+            workers=config.workers,
         )
 
     def stopService(self) -> None:

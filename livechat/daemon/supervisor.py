@@ -62,7 +62,7 @@ def command(options: Options, addresses: Iterable[Address]) -> list[str]:
     """Return the command line of a worker with these options, on *addresses*."""
     given = [f"--listen={each}" for each in addresses]
     for name, value in options.items():
-        if name not in ("listen", "port", "interface", "workers") and value is not None:
+        if name not in ("listen", "port", "interface") and value is not None:
             values = value if isinstance(value, list) else [value]
             given += (f"--{name}={each}" for each in values)
     # Without -P the directory that it runs in would be looked into for modules.

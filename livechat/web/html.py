@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,38 @@ def folder(name: str) -> Path:
     return inside if inside.is_dir() else package.parent / name
 
 
+@cache
+def environment(base: str = "") -> Environment:
+    """
+    Jinja, with what it has compiled: to compile a page takes longer than to render it.
+
+    @param base: the path below which everything is.
+    """
+    made = Environment(
+        loader=FileSystemLoader(folder("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "count": _count,
+        "rate": _rate,
+        "size": _size,
+        "span": span,
+        "days": _days,
+        "ago": _ago,
+        "moment": _moment,
+        "utc": _utc,
+        "date": _date,
+        "tag": tag,
+        "with": _with,
+        "static": partial(_static, base),
+    }
+    made.globals["base"] = base
+    return made
+
+
 class Templates:
     """
     The templates, and what they call to put things into words.
@@ -58,38 +91,13 @@ class Templates:
 
     def __init__(self, base: str = "") -> None:
         self.base = base
-        self._environment = Environment(
-            loader=FileSystemLoader(folder("templates")),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "count": _count,
-            "rate": _rate,
-            "size": _size,
-            "span": span,
-            "days": _days,
-            "ago": _ago,
-            "moment": _moment,
-            "utc": _utc,
-            "date": _date,
-            "tag": tag,
-            "with": _with,
-            "static": self._static,
-        }
-        self._environment.globals["base"] = base
+        self._environment = environment(base)
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
         return self._environment.get_template(template).render(
             {"t": choose("", folder("static"), folder("templates")), **values}
         )
-
-    def _static(self, name: str) -> str:
-        """The address of a static file that changes with its contents, so that browsers keep it."""
-        return f"{self.base}/static/{files.read(folder('static')).newest[name]}"
 
     def page(
         self,
@@ -174,3 +182,8 @@ def tag(user: User) -> str:
 
 def _date(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d")
+
+
+def _static(base: str, name: str) -> str:
+    """The address of a static file that changes with its contents, so that browsers keep it."""
+    return f"{base}/static/{files.read(folder('static')).newest[name]}"

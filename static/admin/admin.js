@@ -198,7 +198,7 @@ async function showEarlier(link) {
   document.querySelector(".log").focus();
 }
 
-/** Send a test message, once, however often it is asked for meanwhile. */
+/** Send a message, once, however often it is asked for meanwhile. */
 async function send(form) {
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";

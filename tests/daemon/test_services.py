@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from livechat import __version__
 from livechat.daemon.assembly import build
 from livechat.daemon.services import DRAIN, OrderedService, Port
 from livechat.http.connection import _Stage
@@ -83,7 +84,10 @@ def test_announcement(tmp_path: Path) -> None:
     text = announced(tmp_path)
     assert "https://localhost:" in text
     assert "/ws/chat/{room}/" in text
-    assert "/admin/; its password is in" in text
+    assert f"/admin/ with the password in {tmp_path / 'state' / 'admin-password'}" in text
+    first = text.partition("\n")[0]
+    for each in (__version__, "wss://", f"state: {tmp_path / 'state'};", "workers: 1.", "SQLite"):
+        assert each in first
     assert "self-signed" in text
     assert "Only this machine can connect" in text
     assert str(tmp_path / "state") in text

@@ -80,6 +80,8 @@ def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     yield made
     if made.running:
         made.stopService()
+    for each in reserved:
+        each.close()
 
 
 def texts(events: Any) -> list[str]:
@@ -96,7 +98,12 @@ def test_command() -> None:
     assert program == sys.executable
     given = words[words.index("livechat") + 1 :]
     assert given[:2] == ["--listen=tls:loopback:7", "--listen=unix:/a:mode=660"]
-    assert sorted(given[2:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
+    assert sorted(given[2:]) == [
+        "--origin=https://a",
+        "--origin=https://b",
+        "--rate=5",
+        "--workers=3",
+    ]
 
 
 def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

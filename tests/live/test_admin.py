@@ -71,7 +71,7 @@ def operator(tmp_path: Path) -> Callable[..., Operator]:
 def test_the_first_start(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """The log says where the page and its password are, and the password lets in."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
-    found = daemon.log.wait_for(r"The admin page is (\S+); its password is in (\S+)\.\n")
+    found = daemon.log.wait_for(r"the admin page at (\S+) with the password in (\S+);")
     assert found[1] == f"{daemon.url}/admin/"
     file = Path(found[2])
     assert file == daemon.directory / "state" / "admin-password"

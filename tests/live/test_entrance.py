@@ -101,6 +101,26 @@ def test_a_door_that_is_shut(
     expect(ann.page.locator(".last li")).to_have_text("Mo ✓ secret")
 
 
+def test_a_door_for_somebody_who_is_banned(
+    visitor: Callable[..., Visitor], manager: Callable[[str], Moderator]
+) -> None:
+    """A guest who is banned by key sees nothing of the room; a stranger gets no key at the door."""
+    mo, ann = manager("banned"), visitor()
+    mo.says("secret")
+    joined = "addEventListener('livechat:join', ({ detail }) => (window.me = detail.user.id))"
+    ann.page.add_init_script(joined)
+    ann.tab.open("/rooms/banned/")
+    expect(ann.page.locator(".last li")).to_have_text("Mo ✓ secret")
+    assert ann.page.evaluate("Object.keys(localStorage)") == []
+    ann.introduce("Ann")
+    mo.restricts(ann.page.evaluate("me"), "ban", guest=True, seconds=3600, reason="rude")
+    expect(ann.page.get_by_role("alert")).to_contain_text("You are banned until")
+    ann.page.evaluate("localStorage.removeItem('livechat:name')")
+    ann.page.reload()
+    expect(ann.page.get_by_role("alert")).to_contain_text("You are banned until")
+    assert "secret" not in ann.everything()
+
+
 def test_a_room_that_cannot_be(visitor: Callable[..., Visitor]) -> None:
     """A page that names no room is at fault, and the visitor is not asked for another name."""
     ann = visitor()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,98 +103,12 @@ def test_several_addresses() -> None:
             each.close()
 
 
-def file(path: Path, more: str = "") -> list[Address]:
-    return [parse(f"unix:{path}{more}")]
-
-
-def taken(path: Path) -> str:
-    """Why nobody can listen at *path*."""
-    with pytest.raises(StartError, match=r"^--listen: ") as caught:
-        listen(file(path))
-    return str(caught.value)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "chat.sock"
-
-
-def test_a_file(path: Path) -> None:
-    """A socket file has its permissions, takes connections, and goes with its socket."""
-    (found,) = listen(file(path, ":mode=620"))
-    assert path.stat().st_mode & 0o777 == 0o620
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(str(path))
-    found.close()
-    assert not path.exists()
-
-
-def test_a_file_of_a_group(path: Path) -> None:
-    """A file can be a group's; an unknown one is told, and leaves nothing."""
-    name = grp.getgrgid(os.getegid()).gr_name
-    (found,) = listen(file(path, f":group={name}"))
-    assert path.stat().st_gid == os.getegid()
-    found.close()
-    with pytest.raises(StartError, match="no group nobody-has-this"):
-        listen(file(path, ":group=nobody-has-this"))
-    assert not path.exists()
-
-
-def test_a_file_of_a_dead_process(path: Path) -> None:
-    """A file on which nobody listens any more is replaced."""
-    (dead,) = listen(file(path))
-    dead.socket.close()
-    assert path.is_socket()
-    (found,) = listen(file(path))
-    # It is another's now.
-    dead.close()
-    assert path.is_socket()
-    found.close()
-
-
-def test_a_file_of_a_living_process(path: Path) -> None:
-    """A file on which somebody listens stays, also when its backlog is full."""
-    with socket.socket(socket.AF_UNIX) as other, ExitStack() as asking:
-        other.bind(str(path))
-        other.listen(0)
-        assert "is taken" in taken(path)
-        with suppress(BlockingIOError):
-            for _ in range(10):
-                each = asking.enter_context(socket.socket(socket.AF_UNIX))
-                each.setblocking(False)
-                each.connect(str(path))
-        assert "is taken" in taken(path)
-    assert path.exists()
-
-
-def test_a_file_that_is_no_socket(path: Path) -> None:
-    """Any other file, and a link to a socket, are left alone."""
-    path.write_text("precious")
-    assert "no socket" in taken(path)
-    assert path.read_text() == "precious"
-    path.unlink()
-    path.symlink_to("elsewhere")
-    assert "no socket" in taken(path)
-    assert path.is_symlink()
-
-
-def test_no_such_directory(path: Path) -> None:
-    """A missing directory is told, and so is one that is a file."""
-    assert "No such file" in taken(path / "chat.sock")
-    path.write_text("")
-    assert "Not a directory" in taken(path / "chat.sock")
-
-
-def test_a_long_path(tmp_path: Path) -> None:
-    """A path that no socket can have is told in one line."""
-    assert "longer than the 107 bytes" in taken(tmp_path / ("x" * 107))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_inherited_file(path: Path) -> None:
+def test_an_inherited_file(tmp_path: Path) -> None:
     """Workers get the socket, and leave its file to the process that has made it."""
-    (reserved,) = reserve(file(path))
-    (first,) = listen(file(path), inherited=[os.dup(reserved.socket.fileno())])
+    path = tmp_path / "chat.sock"
+    file = [parse(f"unix:{path}")]
+    (reserved,) = reserve(file)
+    (first,) = listen(file, inherited=[os.dup(reserved.socket.fileno())])
     with socket.socket(socket.AF_UNIX) as asking:
         asking.connect(str(path))
         first.socket.accept()[0].close()

@@ -26,6 +26,7 @@ from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
+from livechat.system.day import Day
 from livechat.web import root
 from livechat.web.api import is_told_by_code
 from livechat.web.api import short as beginnings
@@ -72,6 +73,7 @@ class Port:
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
+        self.day = Day()
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
@@ -124,6 +126,7 @@ class Port:
             backend="a test's",
             shown=Shown(CERTIFICATE),
             limits=(Limit("Message", "16,384 bytes", "--max-message"),),
+            day=self.day,
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

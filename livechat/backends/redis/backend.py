@@ -117,7 +117,7 @@ class RedisBackend:
         self.ready = self.stopping = False
         self._keys = keys
         self._clock = clock
-        self._health = Health(self.description, clock)
+        self._health = Health(self.description, clock, name)
         self._connection = Connection(
             endpoint,
             clock,
@@ -126,6 +126,7 @@ class RedisBackend:
             user=user,
             password=password,
             database=keys.database or None,
+            name=name,
         )
         # The newest entry that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
