@@ -23,7 +23,7 @@ from livechat import addresses, option_rules, option_values
 from livechat.addresses import Address
 from livechat.errors import StartError
 from livechat.options import flag, option, source, value
-from livechat.protocol.origins import origin
+from livechat.protocol.origins import origins
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
@@ -176,9 +176,10 @@ class Config:
     )
     origin: frozenset[str] = option(
         None,
-        origin,
-        "An origin whose pages may use this server, besides its own; may be repeated "
-        "(in the environment: separated by blanks).",
+        origins,
+        "An origin whose pages may use this server, besides its own: https://example.org, "
+        "https://*.example.org, an app's such as capacitor://localhost, or null (pages without "
+        "one); may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     host: frozenset[str] = option(

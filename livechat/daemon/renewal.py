@@ -23,6 +23,7 @@ from livechat.net import certificates
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.tls_context import context
 from livechat.net.tls_port import TLSPort
+from livechat.protocol.origins import NULL
 from livechat.system.threads import Lane
 
 if TYPE_CHECKING:
@@ -76,7 +77,16 @@ def operators_password(config: Config) -> Password:
 def warnings(config: Config, certificate: Certificate | None) -> list[str]:
     """List the faults that an operator should mend, a line for each.  Blocks."""
     ill = None if certificate is None else certificate.warning(datetime.now(UTC))
-    return [*([] if ill is None else [ill]), *exposed(config, certificate)]
+    return [*([] if ill is None else [ill]), *_open_doors(config), *exposed(config, certificate)]
+
+
+def _open_doors(config: Config) -> list[str]:
+    if NULL not in config.origin:
+        return []
+    return [
+        "--origin null lets pages of all sites use this server, by a frame in a sandbox; cookies do"
+        " not count there."
+    ]
 
 
 def log_warnings(found: Sequence[str]) -> None:
