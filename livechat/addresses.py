@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 #: The interface of both addresses of the loopback.
 LOOPBACK: Final = "loopback"
@@ -70,9 +71,13 @@ class Address(Struct, frozen=True):
             return True
         return ip_address(self.interface).is_loopback
 
+    def below(self, directory: Path) -> Address:
+        """The same with a path that is absolute, or else below *directory*."""
+        return self if self.path is None else replace(self, path=directory / self.path)
+
     def at(self, port: int) -> Address:
         """The same on *port*, where that was the kernel's to choose."""
-        return Address(self.kind, self.interface, port, given=self.given)
+        return replace(self, port=port)
 
 
 def in_url(interface: str) -> str:

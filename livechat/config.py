@@ -10,13 +10,12 @@ twistd's ``--rundir`` if that is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, fields, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-from msgspec.structs import replace
 from twisted.python import usage
 
 from livechat import addresses, option_rules, option_values
@@ -27,8 +26,6 @@ from livechat.protocol.origins import origins
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
-#: The same, of the descriptors of its sockets that have files.
-SOCKETS: Final = "_LIVECHAT_WORKER_SOCKETS"
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -43,12 +40,10 @@ class Config:
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
     @ivar worker: the number of this process, from 1, if it is one of several; or 0.
-    @ivar sockets: descriptors of its sockets that have files.
     """
 
     directory: Path
     worker: int
-    sockets: tuple[int, ...]
     port: int = option(
         "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
     )
@@ -144,6 +139,18 @@ class Config:
         "1",
         option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
+    )
+    linger: int = option(
+        "0s",
+        option_values.pause(300),
+        "Time for which connections are still taken at the end, up to 5m, while /readyz is 503 "
+        "already, so that load balancers send nobody any more.",
+    )
+    drain: int = option(
+        "0s",
+        option_values.pause(600),
+        "Time over which clients are told one by one to come back, up to 10m, when a process ends "
+        "whose clients others take; 0: all at once.",
     )
     mount: tuple[tuple[str, str], ...] = option(
         None,
@@ -290,6 +297,10 @@ class Config:
         "File to which a line is added for each HTTP request; - is the log itself.",
     )
 
+    def at(self, addresses: Iterable[Address]) -> Config:
+        """The same where *addresses* are listened on, whatever was asked for."""
+        return replace(self, listen=tuple(addresses))
+
     @classmethod
     def of(
         cls, given: Mapping[str, Any], environment: Mapping[str, str], directory: Path
@@ -302,7 +313,6 @@ class Config:
         """
         values: dict[str, Any] = {"directory": directory}
         values["worker"] = int(environment.get(WORKER, 0))
-        values["sockets"] = tuple(map(int, environment.get(SOCKETS, "").split()))
         for each in options():
             values[each.name] = value(each, given, environment)
         for name, found in values.items():
@@ -332,9 +342,7 @@ def _listening(
             other = source(each, given, environment)
             if other is not None:
                 raise StartError(f"{other}: --listen is given as well, which says the same")
-    return tuple(
-        replace(each, path=values["directory"] / each.path) if each.path else each for each in found
-    )
+    return tuple(each.below(values["directory"]) for each in found)
 
 
 def options() -> list[Field[Any]]:
@@ -344,6 +352,16 @@ def options() -> list[Field[Any]]:
 
 def _doc(name: str) -> str:
     return str(next(each.metadata["doc"] for each in options() if each.name == name))
+
+
+def _repeatable(name: str) -> Callable[[usage.Options, str], None]:
+    """Make the method that takes a value of a repeatable option."""
+
+    def take(self: usage.Options, value: str) -> None:
+        self.setdefault(name.replace("_", "-"), []).append(value)
+
+    take.__doc__ = _doc(name)
+    return take
 
 
 class Options(usage.Options):
@@ -367,31 +385,10 @@ class Options(usage.Options):
         if not each.metadata["many"] and not each.metadata["secret"]
     ]
 
-    def opt_listen(self, value: str) -> None:
-        self.setdefault("listen", []).append(value)
-
-    def opt_origin(self, value: str) -> None:
-        self.setdefault("origin", []).append(value)
-
-    def opt_extension(self, value: str) -> None:
-        self.setdefault("extension", []).append(value)
-
-    def opt_mount(self, value: str) -> None:
-        self.setdefault("mount", []).append(value)
-
-    def opt_host(self, value: str) -> None:
-        self.setdefault("host", []).append(value)
-
-    def opt_token_keys(self, value: str) -> None:
-        self.setdefault("token-keys", []).append(value)
-
-    def opt_trust_proxy(self, value: str) -> None:
-        self.setdefault("trust-proxy", []).append(value)
-
-    opt_listen.__doc__ = _doc("listen")
-    opt_origin.__doc__ = _doc("origin")
-    opt_extension.__doc__ = _doc("extension")
-    opt_mount.__doc__ = _doc("mount")
-    opt_host.__doc__ = _doc("host")
-    opt_token_keys.__doc__ = _doc("token_keys")
-    opt_trust_proxy.__doc__ = _doc("trust_proxy")
+    opt_listen = _repeatable("listen")
+    opt_origin = _repeatable("origin")
+    opt_extension = _repeatable("extension")
+    opt_mount = _repeatable("mount")
+    opt_host = _repeatable("host")
+    opt_token_keys = _repeatable("token_keys")
+    opt_trust_proxy = _repeatable("trust_proxy")

@@ -29,9 +29,13 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.errors import Close, Kind
+
 #: In the environment, where Prometheus's library looks: the directory for the figures of
 #: several processes.
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+#: In the environment of one of several processes: the number of its figures.
+NUMBER: Final = "_LIVECHAT_FIGURES"
 #: Seconds between two measurements of what is not counted.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -103,6 +107,7 @@ class _Figures:
         self.refused = cache(refusals.labels)
         self.closed = cache(closes.labels)
         self.answered = cache(requests.labels)
+        self._begin_at_zero()
         self.turned_away = self._counter(
             "turned_away", "Connections that were closed unheard, beyond those that are told why."
         )
@@ -121,6 +126,15 @@ class _Figures:
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
         self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
         self._make_redis()
+
+    def _begin_at_zero(self) -> None:
+        """Show what did not happen yet: a monitor would not see the first time as an increase."""
+        for kind in Kind:
+            self.refused(kind.code)
+        for code in Close:
+            self.closed(str(code.value), "server")
+        for peers in (*sorted(_OF_PEERS), "other"):
+            self.closed(str(peers), "peer")
 
     def _make_redis(self) -> None:
         """Make the figures of each Redis, by its name, which holds no secret."""

@@ -4,8 +4,6 @@ The parts, put together by small builders.
     core        backend, hub, chat, operators: all that needs no port
     transports  the members' connections, and the counts that they share
     site        what has an address, over HTTP
-    build       the daemon: these on a TLS port, as services
-    supervise   a daemon that starts others
 
 A command without a port can use `core`, and start its `services`.
 """
@@ -14,30 +12,23 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
-from livechat.config import Config, Options
+from livechat.config import Config
 from livechat.daemon.identities import identities
-from livechat.daemon.lifeline import Lifeline
 from livechat.daemon.parts import Core, Transports
-from livechat.daemon.ports import Ports
-from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
+from livechat.daemon.renewal import operators_password
 from livechat.daemon.services import (
-    Announcement,
     OrderedService,
-    Port,
     Removals,
     Storage,
 )
 from livechat.daemon.signing_in import SigningIn, operators
-from livechat.daemon.signpost import Signpost
-from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.trust import PublishedKeys
-from livechat.daemon.vitals import Vitals
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
@@ -54,7 +45,6 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Shown
 from livechat.net.fast import write_all
-from livechat.net.listening import Listening, listen, reserve
 from livechat.net.proxies import Proxies
 from livechat.protocol.cluster import Condition
 from livechat.protocol.settings import RoomSettings
@@ -65,8 +55,6 @@ from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
 from livechat.system.day import Day
-from livechat.system.process import allow_files
-from livechat.system.threads import Threads
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import is_told_by_code, short
@@ -86,12 +74,12 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
 
     @raise StartError: an extension is broken, or a file cannot be used.
     """
-    made = _core(config, reactor)
+    made = unloaded_core(config, reactor)
     made.operators.load(made.password)
     return made
 
 
-def _core(config: Config, reactor: PosixReactorBase) -> Core:
+def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     """As `core`, but with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
@@ -164,19 +152,26 @@ def transports(core: Core) -> Transports:
     )
 
 
-def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Site:
+def site(
+    core: Core,
+    members: Transports,
+    shown: Shown,
+    proxies: Proxies,
+    trouble: Callable[[], str | None] = lambda: None,
+) -> Site:
     """
     Build everything that has an address over HTTP.
 
     @param shown: the certificate in use.
+    @param trouble: why nobody should come; None if all may.
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates(core.config.prefix)
-    names = lambda: _names(config, shown)  # noqa: E731
+    names = lambda: names_of(config, shown)  # noqa: E731
     origins = Origins(config.origin, names, core.time)
-    tree = _tree(core, members, shown, origins, templates)
+    root = tree(core, members, shown, origins, templates, trouble=trouble)
     return Site(
-        tree,
+        root,
         Request,
         clock=core.reactor,
         rules=Rules(
@@ -199,10 +194,18 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     )
 
 
-def _tree(
-    core: Core, members: Transports, shown: Shown, origins: Origins, templates: Templates
+def tree(
+    core: Core,
+    members: Transports,
+    shown: Shown,
+    origins: Origins,
+    templates: Templates,
+    *,
+    trouble: Callable[[], str | None] = lambda: None,
 ) -> Place:
     """
+    Build all that has an address.
+
     @raise StartError: a resource cannot be mounted.
     """
     config = core.config
@@ -219,7 +222,7 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        trouble=core.identities.trust.keys.trouble,
+        trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
         mounts=(
             *mounts.load(config.mount, core.reactor),
@@ -239,101 +242,6 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
     )
 
 
-def build(config: Config, reactor: PosixReactorBase) -> MultiService:
-    """
-    Build the daemon, ready to be started.
-
-    @raise StartError: the port is taken, a file cannot be used, ...
-    """
-    listening = listen(config.listen, shared=config.worker > 0, inherited=config.sockets)
-    try:
-        return _build(config, reactor, listening)
-    except BaseException:
-        for each in listening:
-            each.close()
-        raise
-
-
-def _build(
-    config: Config, reactor: PosixReactorBase, listening: Sequence[Listening]
-) -> MultiService:
-    allow_files(config.max_connections)
-    shown = Shown(find_certificate(config))
-    secured = None if shown.certificate is None else secure(shown.certificate)
-    made = core(config, reactor)
-    members = transports(made)
-    proxies = Proxies(config.trust_proxy)
-    http = site(made, members, shown, proxies)
-    names = lambda: _names(config, shown)  # noqa: E731
-    ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
-    found = [each.address for each in listening if not each.address.is_plain]
-    # One worker leaves word for all.
-    signpost = Signpost(config, found[0] if found else None, shown) if config.worker <= 1 else None
-    vitals = Vitals(made, members, shown)
-    # The first is stopped last: without it SIGHUP would kill.
-    renewal = Renewal(
-        config,
-        made.operators,
-        shown=shown,
-        port=ports.tls,
-        issuers=made.identities.trust.keys,
-        signpost=signpost,
-        reactor=reactor,
-        files=Threads(reactor, 1, "renewal"),
-    )
-    return in_order(
-        renewal,
-        *services(made, members.connections, vitals.condition),
-        vitals,
-        Port(reactor, listening, ports.accept, http, hub=made.hub, sockets=members.sockets),
-        *(() if signpost is None else (signpost,)),
-        Lifeline(reactor, config.worker)
-        if config.worker
-        else Announcement(
-            config,
-            shown.certificate,
-            made.password,
-            listening,
-            made.backend.description,
-            extensions=made.extensions.names,
-        ),
-    )
-
-
-def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> MultiService:
-    """
-    Build a daemon that starts others, with the same options, and watches over them.
-
-    @raise StartError: they could not start.
-    """
-    reserved = reserve(config.listen)
-    try:
-        shown = Shown(find_certificate(config))
-        if shown.certificate is not None:
-            secure(shown.certificate)
-        # Not `core`: sessions that a new password ends are the workers' to end.
-        made = _core(config, reactor)
-        # Else each worker would end, again and again, at what is found wrong here.
-        origins = Origins(config.origin, lambda: _names(config, shown), made.time)
-        _tree(made, transports(made), shown, origins, Templates(config.prefix))
-        addresses = dict.fromkeys(each.address for each in reserved)
-        return in_order(
-            Announcement(
-                config,
-                shown.certificate,
-                made.password,
-                reserved,
-                made.backend.description,
-                extensions=made.extensions.names,
-            ),
-            Workers(reactor, command(options, addresses), config.workers, reserved),
-        )
-    except BaseException:
-        for each in reserved:
-            each.close()
-        raise
-
-
 def in_order(*parts: Service) -> MultiService:
     """Make a service of *parts*, which start in this order and stop in reverse."""
     daemon = OrderedService()
@@ -342,7 +250,7 @@ def in_order(*parts: Service) -> MultiService:
     return daemon
 
 
-def _names(config: Config, shown: Shown) -> tuple[str, ...]:
+def names_of(config: Config, shown: Shown) -> tuple[str, ...]:
     """Return the names by which the server is known."""
     return (*shown.names, *config.host)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
@@ -13,12 +14,14 @@ from twisted.logger import Logger
 from livechat import __version__
 from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
+from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
 from livechat.members.base import reconnect_ms
+from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
@@ -112,9 +115,13 @@ class Port(Service):
         *,
         hub: Hub,
         sockets: SocketFactory,
+        feeds: Feeds,
+        departure: Departure,
     ) -> None:
         self._reactor = reactor
         self._sockets = sockets
+        self._feeds = feeds
+        self._departure = departure
         self._listening = listening
         self._accept = accept
         self._http = http
@@ -142,9 +149,13 @@ class Port(Service):
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        for channel in tuple(self._http.channels):
+        drain = self._departure.drain
+        feeding = [each for each in self._http.channels if each.feeding and drain]
+        for channel in set(self._http.channels).difference(feeding):
             channel.retire()
         self._hub.flush()
+        if drain:
+            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
@@ -157,6 +168,23 @@ class Port(Service):
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for one in remaining:
                 one.transport.abortConnection()
+
+    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+        """Ask members to come back, who find others at their place, one by one."""
+        self._feeds.back_in = lambda: RECONNECT_ALONE
+        members = tuple(self._sockets.sockets)
+        _log.info(
+            "{count} clients are told to come back, over {seconds:g} seconds.",
+            count=len(members) + len(feeding),
+            seconds=seconds,
+        )
+        acts: list[Callable[[], None]] = [each.retire for each in feeding]
+        acts += (partial(self._send_away, member) for member in members)
+        await one_by_one(self._reactor, seconds, acts)
+
+    def _send_away(self, member: Socket) -> None:
+        if member in self._sockets.sockets:
+            member.restart(RECONNECT_ALONE)
 
 
 class Announcement(Service):
@@ -173,9 +201,11 @@ class Announcement(Service):
         backend: str,
         *,
         extensions: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         """
         @param extensions: where they were found.
+        @param kept: systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
@@ -183,6 +213,7 @@ class Announcement(Service):
         self._certificate = certificate
         self._password = password
         self._addresses = [each.address for each in listening]
+        self._kept = kept
 
     def startService(self) -> None:
         super().startService()
@@ -194,8 +225,10 @@ class Announcement(Service):
         if self._certificate is not None:
             _say_of_certificate(self._certificate)
         log_warnings(warnings(config, self._certificate))
-        if all(each.is_local for each in config.listen):
-            option = "--listen" if config.listen[0].given else "--interface"
+        if self._kept:
+            _log.info("systemd keeps the sockets; --listen, --port and --interface do not count.")
+        elif all(each.is_local for each in self._addresses):
+            option = "--listen" if self._addresses[0].given else "--interface"
             _log.info("Only this machine can connect; {option} opens it to others.", option=option)
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
@@ -207,8 +240,9 @@ class Announcement(Service):
         # Behind a proxy, that knows the name.
         host = ""
         if secure is not None:
-            where = "localhost" if secure.interface == LOOPBACK else in_url(secure.interface)
-            host = f"{where}:{secure.port}"
+            # An address of the loopback that was asked for by its number is called by it.
+            known = secure.interface == LOOPBACK or (self._kept and secure.is_local)
+            host = f"{'localhost' if known else in_url(secure.interface)}:{secure.port}"
         url, rooms = (f"{each}://{host}" if host else "" for each in ("https", "wss"))
         proxies = [str(each) for each in dict.fromkeys(self._addresses) if each.is_plain]
         alone = "" if config.redis or config.backend else ", by this process alone"

@@ -7,7 +7,6 @@ from pathlib import Path
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from livechat.addresses import Address
 from livechat.config import Config
 from livechat.net import whereabouts
 from livechat.net.certificates import Certificate, Shown
@@ -21,10 +20,11 @@ class Signpost(Service):
 
     name = "signpost"
 
-    def __init__(self, config: Config, address: Address | None, shown: Shown) -> None:
+    def __init__(self, config: Config, shown: Shown) -> None:
         """
-        @param address: one with TLS, and the port that is bound; None if there is none.
+        @param config: with the addresses that are listened on.
         """
+        address = next((each for each in config.listen if not each.is_plain), None)
         self._state: Path = config.state
         self._prefix = config.prefix
         self._host = "" if address is None else reachable(address.interface)

@@ -78,7 +78,7 @@ class Feed(Outgoing):
         """Ask the client to reconnect, and be over.  No-op a second time."""
         if not self._stopped:
             if self._session is not None:
-                self._session.announce_restart(reconnect_ms(len(self._feeds)))
+                self._session.announce_restart(self._feeds.back_in())
             self._finish()
 
     def _finish(self) -> None:
@@ -129,6 +129,7 @@ class Feeds:
 
     @ivar backpressure: finds those that do not read.
     @ivar flushes: those with something to write before this turn ends.
+    @ivar back_in: milliseconds after which a client of a stream that ends should come back.
     """
 
     def __init__(self, chat: Chat, clock: IReactorTime, backpressure: Backpressure) -> None:
@@ -137,6 +138,7 @@ class Feeds:
         self.backpressure = backpressure
         self.flushes = flushes(clock)
         self._open: set[Feed] = set()
+        self.back_in: Callable[[], int] = lambda: reconnect_ms(len(self))
         self._quiet: Deadlines[Feed] = Deadlines(
             clock, COMMENT_EVERY, self._comment, Feed.met_a_bug
         )

@@ -10,11 +10,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT
+from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
 from livechat.addresses import LOOPBACK, Address
 from livechat.errors import StartError
+from livechat.net.activation import Inherited
 from livechat.net.socket_files import BACKLOG, SocketFile
 
 _Make = Callable[[Address, str, int], socket.socket]
@@ -40,27 +43,33 @@ class Listening(Struct, frozen=True):
             self.file.remove()
 
 
-def listen(
-    addresses: Sequence[Address], *, shared: bool = False, inherited: Sequence[int] = ()
-) -> list[Listening]:
+def listen(addresses: Sequence[Address], *, shared: bool = False) -> list[Listening]:
     """
     Listen on all *addresses*.
 
     @param shared: others of the same user, who ask for the same, may listen on the ports too; the
         kernel spreads the connections over them.
-    @param inherited: descriptors of the sockets that have files, in their order.
     @raise StartError: one is taken, no interface has it, or a file cannot be made.
     """
-    given = iter(inherited)
+    return _all(addresses, lambda each: _made(each, lambda *where: _listen(*where, shared=shared)))
 
-    def make(each: Address) -> Iterator[Listening]:
-        descriptor = next(given, None) if each.path is not None else None
-        if descriptor is not None:
-            yield Listening(each, socket.socket(fileno=descriptor))
+
+def adopted(given: Sequence[Inherited]) -> list[Listening]:
+    """
+    Take sockets that somebody else keeps.
+
+    One that is named `http`, or has a file, is for proxies; on all others TLS is spoken.
+    """
+    found = []
+    for name, each in given:
+        where = each.getsockname()
+        if each.family == socket.AF_UNIX:
+            address = Address("unix", path=Path(os.fsdecode(where)))
         else:
-            yield from _made(each, lambda *where: _listen(*where, shared=shared))
-
-    return _all(addresses, make)
+            kind: Literal["http", "tls"] = "http" if name == "http" else "tls"
+            address = Address(kind, *where[:2])
+        found.append(Listening(address, each))
+    return found
 
 
 def reserve(addresses: Sequence[Address]) -> list[Listening]:

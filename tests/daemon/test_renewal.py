@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from livechat.daemon.assembly import build
+from livechat.daemon.building import build
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.identity.key_ring import KeyRing

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from livechat.daemon.assembly import build
+from livechat.daemon.building import build
 from livechat.daemon.trust import PublishedKeys, trust
 from livechat.errors import StartError
 from livechat.identity.key_ring import AGAIN, KeyRing

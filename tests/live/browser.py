@@ -89,6 +89,15 @@ class Tab:
         # The page pings when it is told, and may be answered before the cut is in force.
         self.page.evaluate("dispatchEvent(new Event('offline'))")
 
+    def composes(self, *keys: str) -> None:
+        """Press keys as the one that ends a composition in Safari: it has the code 229."""
+        session = self.context.new_cdp_session(self.page)
+        for key in keys:
+            for kind in ("rawKeyDown", "keyUp"):
+                code = {"key": key, "code": key, "windowsVirtualKeyCode": 229}
+                session.send("Input.dispatchKeyEvent", {"type": kind, **code})
+        session.detach()
+
     def live(self) -> None:
         """Wait until the page is kept up to date."""
         self.page.get_by_text("Live", exact=True).wait_for()

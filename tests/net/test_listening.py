@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ import pytest
 
 from livechat.addresses import Address, parse
 from livechat.errors import StartError
-from livechat.net.listening import listen, reserve
+from livechat.net.activation import Inherited
+from livechat.net.listening import adopted, listen, reserve
 
 
 def at(interface: str, port: int = 0) -> list[Address]:
@@ -103,16 +103,18 @@ def test_several_addresses() -> None:
             each.close()
 
 
-def test_an_inherited_file(tmp_path: Path) -> None:
-    """Workers get the socket, and leave its file to the process that has made it."""
-    path = tmp_path / "chat.sock"
-    file = [parse(f"unix:{path}")]
-    (reserved,) = reserve(file)
-    (first,) = listen(file, inherited=[os.dup(reserved.socket.fileno())])
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(str(path))
-        first.socket.accept()[0].close()
-    first.close()
-    assert path.is_socket()
-    reserved.close()
-    assert not path.exists()
+def test_sockets_that_others_keep(tmp_path: Path) -> None:
+    """A name, or a file, says which are for proxies; the file stays its keeper's."""
+    file = tmp_path / "chat.sock"
+    found = listen([parse("tls:127.0.0.1:0"), parse("http:[::1]:0"), parse(f"unix:{file}")])
+    try:
+        names = ("whatever", "http", "whatever")
+        given = [Inherited(name, each.socket) for name, each in zip(names, found, strict=True)]
+        taken = adopted(given)
+        assert [each.address for each in taken] == [each.address for each in found]
+        taken[-1].close()
+        assert file.is_socket()
+    finally:
+        for each in found:
+            each.close()
+    assert not file.exists()

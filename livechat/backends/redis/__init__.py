@@ -20,6 +20,7 @@ Rooms in Redis, or in several.
     health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
+    moving         exports and imports of rooms; `once` connects for those
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
 with `writing.lua`, too, and the one that stores messages with `pacing.lua`.
