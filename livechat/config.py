@@ -26,6 +26,8 @@ from livechat.protocol.origins import origins
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
+#: The same: whether another worker serves at this one's place until this one does.
+FOLLOWS: Final = "_LIVECHAT_FOLLOWS"
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -40,10 +42,12 @@ class Config:
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
     @ivar worker: the number of this process, from 1, if it is one of several; or 0.
+    @ivar follows: another worker serves at its place until it does.
     """
 
     directory: Path
     worker: int
+    follows: bool
     port: int = option(
         "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
     )
@@ -313,6 +317,7 @@ class Config:
         """
         values: dict[str, Any] = {"directory": directory}
         values["worker"] = int(environment.get(WORKER, 0))
+        values["follows"] = environment.get(FOLLOWS) == "1"
         for each in options():
             values[each.name] = value(each, given, environment)
         for name, found in values.items():

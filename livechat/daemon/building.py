@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from twisted.application.service import MultiService
+from twisted.application.service import MultiService, Service
 
 from livechat.config import Config
 from livechat.daemon.assembly import (
@@ -19,17 +20,20 @@ from livechat.daemon.assembly import (
 )
 from livechat.daemon.condition import answers, serving, worker_side
 from livechat.daemon.departure import Departure
+from livechat.daemon.parts import Core, Transports
 from livechat.daemon.ports import Ports
 from livechat.daemon.renewal import Renewal, find_certificate, secure
 from livechat.daemon.rolling import NotRenewed
-from livechat.daemon.services import Announcement, Port
+from livechat.daemon.services import OPEN_WITHIN, Announcement, Port
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.systemd import Manager, Notifier, Systemd
 from livechat.daemon.vitals import Vitals
+from livechat.http.site import Site
 from livechat.net.activation import Inherited
 from livechat.net.certificates import Shown
 from livechat.net.listening import Listening, adopted, listen
 from livechat.net.proxies import Proxies
+from livechat.net.tls_port import TLSPort
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
 
@@ -85,59 +89,95 @@ def _build(
     http = site(made, members, shown, proxies, departure.trouble)
     names = partial(names_of, config, shown)
     ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
+    port = _accepting(made, members, listening, ports, http, departure=departure)
     # One worker leaves word for all.
     signpost = Signpost(config, shown) if config.worker <= 1 else None
-    vitals = Vitals(made, members, shown)
     # The first is stopped last: without it SIGHUP would kill.
-    renewal = Renewal(
-        config,
-        made.operators,
-        shown=shown,
-        port=ports.tls,
-        issuers=made.identities.trust.keys,
-        signpost=signpost,
-        reactor=reactor,
-        files=Threads(reactor, 1, "renewal"),
-        around=systemd.renewing,
-    )
+    renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
+    vitals = Vitals(made, members, shown)
     return in_order(
         renewal,
         NotRenewed(reactor, worker=config.worker > 0),
         systemd,
         *services(made, members.connections, vitals.condition),
         vitals,
-        Port(
-            reactor,
-            listening,
-            ports.accept,
-            http,
-            hub=made.hub,
-            sockets=members.sockets,
-            feeds=members.feeds,
-            departure=departure,
-        ),
+        port,
         *(() if signpost is None else (signpost,)),
         *(
-            worker_side(
-                reactor,
-                config.worker,
-                chat=made.chat,
-                hub=made.hub,
-                renewal=renewal,
-                departure=departure,
-            )
+            _as_worker(made, port, renewal, departure)
             if config.worker
-            else (
-                Announcement(
-                    config,
-                    shown.certificate,
-                    made.password,
-                    listening,
-                    made.backend.description,
-                    extensions=made.extensions.names,
-                    kept=kept,
-                ),
-            )
+            else (_announcement(made, shown, listening, kept=kept),)
         ),
         departure,
+    )
+
+
+def _accepting(
+    core: Core,
+    members: Transports,
+    listening: Sequence[Listening],
+    ports: Ports,
+    http: Site,
+    *,
+    departure: Departure,
+) -> Port:
+    return Port(
+        core.reactor,
+        listening,
+        ports.accept,
+        http,
+        hub=core.hub,
+        sockets=members.sockets,
+        feeds=members.feeds,
+        departure=departure,
+        usable=lambda: core.chat.trouble() is None,
+        patience=math.inf if core.config.follows else OPEN_WITHIN,
+    )
+
+
+def _renewal(
+    core: Core,
+    shown: Shown,
+    tls: TLSPort | None,
+    signpost: Signpost | None,
+    around: Callable[[bool], None],
+) -> Renewal:
+    return Renewal(
+        core.config,
+        core.operators,
+        shown=shown,
+        port=tls,
+        issuers=core.identities.trust.keys,
+        signpost=signpost,
+        reactor=core.reactor,
+        files=Threads(core.reactor, 1, "renewal"),
+        around=around,
+    )
+
+
+def _as_worker(
+    core: Core, port: Port, renewal: Renewal, departure: Departure
+) -> tuple[Service, ...]:
+    return worker_side(
+        core.reactor,
+        core.config.worker,
+        chat=core.chat,
+        hub=core.hub,
+        renewal=renewal,
+        departure=departure,
+        is_open=lambda: port.is_open,
+    )
+
+
+def _announcement(
+    core: Core, shown: Shown, listening: Sequence[Listening], *, kept: bool
+) -> Announcement:
+    return Announcement(
+        core.config,
+        shown.certificate,
+        core.password,
+        listening,
+        core.backend.description,
+        extensions=core.extensions.names,
+        kept=kept,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -67,12 +67,18 @@ def worker_side(
     hub: Hub,
     renewal: Renewal,
     departure: Departure,
+    is_open: Callable[[], bool] = lambda: True,
 ) -> tuple[Service, ...]:
-    """Make what a worker says to its supervisor, and hears of it."""
+    """
+    Make what a worker says to its supervisor, and hears of it.
+
+    @param is_open: whether connections are accepted.
+    """
 
     def report() -> WorkerReport:
         members, rooms = _counted(hub)
-        return WorkerReport(members, rooms, chat.trouble(), renewal.count)
+        closed = None if is_open() else "it takes no connections yet"
+        return WorkerReport(members, rooms, chat.trouble() or closed, renewal.count)
 
     def leave() -> None:
         departure.followed()

@@ -7,8 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,  # noqa: A004
+    maybeDeferred,
+)
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from livechat import __version__
@@ -38,6 +44,10 @@ _log = Logger(namespace="livechat")
 
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
+#: Seconds for which connections wait at the start for a store that is not there yet, and between
+#: two looks at it.
+OPEN_WITHIN: Final = 2.0
+LOOK_EVERY: Final = 0.05
 
 
 class OrderedService(MultiService):
@@ -117,7 +127,16 @@ class Port(Service):
         sockets: SocketFactory,
         feeds: Feeds,
         departure: Departure,
+        usable: Callable[[], bool] = lambda: True,
+        patience: float = OPEN_WITHIN,
     ) -> None:
+        """
+        @param usable: whether messages can be taken.
+        @param patience: the most seconds that connections wait for that; else they are told.
+        """
+        self._usable = usable
+        self._patience = patience
+        self._opening: Deferred[None] | None = None
         self._reactor = reactor
         self._sockets = sockets
         self._feeds = feeds
@@ -130,6 +149,19 @@ class Port(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._opening = Deferred.fromCoroutine(self._open())
+        self._opening.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return bool(self._ports)
+
+    async def _open(self) -> None:
+        """Accept connections as soon as they can be served; they wait at the socket meanwhile."""
+        until = self._reactor.seconds() + self._patience
+        while not self._usable() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, LOOK_EVERY, lambda: None)
         for each in self._listening:
             self._ports.append(self._accept(each))
             each.socket.close()
@@ -142,6 +174,8 @@ class Port(Service):
         """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
+        if self._opening is not None and not self.is_open:
+            self._opening.cancel()
         for each in self._listening:
             each.close()
         for port in self._ports:

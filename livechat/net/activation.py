@@ -16,6 +16,7 @@ import os
 import socket
 import stat
 from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from livechat.errors import StartError
@@ -27,6 +28,8 @@ MOST: Final = 64
 _COUNT: Final = "LISTEN_FDS"
 _PROCESS: Final = "LISTEN_PID"
 _NAMES: Final = "LISTEN_FDNAMES"
+_VARIABLES: Final = (_COUNT, _PROCESS, _NAMES)
+_AT_START: Final = Path("/proc/self/environ")
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 _KINDS: Final = {
     socket.SOCK_DGRAM: "a datagram socket",
@@ -52,7 +55,10 @@ def inherited(environment: MutableMapping[str, str], *, worker: bool = False) ->
     @param worker: a supervisor handed them over.
     @raise StartError: they are for another process, or cannot be listened on.
     """
-    count, process, names = (environment.pop(each, None) for each in (_COUNT, _PROCESS, _NAMES))
+    count, process, names = (environment.pop(each, None) for each in _VARIABLES)
+    if count is None and not worker:
+        # Twisted has taken them out, if its endpoints were imported, and would use none of them.
+        count, process, names = map(_as_started(os.getpid()).get, _VARIABLES)
     if count is None:
         return []
     if not worker and process != str(os.getpid()):
@@ -73,6 +79,16 @@ def inherited(environment: MutableMapping[str, str], *, worker: bool = False) ->
             each.socket.close()
         raise
     return found
+
+
+def _as_started(process: int) -> Mapping[str, str]:
+    """Return the variables with which *process*, this one, was started, if sockets were for it."""
+    try:
+        lines = _AT_START.read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    found = dict(line.decode(errors="replace").partition("=")[::2] for line in lines)
+    return found if found.get(_PROCESS) == str(process) else {}
 
 
 def handed(sockets: Sequence[Inherited]) -> Mapping[str, str]:

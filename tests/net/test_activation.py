@@ -82,6 +82,26 @@ def test_sockets() -> None:
         }
 
 
+def test_variables_that_twisted_took() -> None:
+    """Twisted's endpoints take them out of the environment when they are imported."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        program = PROGRAM.replace(
+            "import json, os, sys",
+            "import json, os, sys; import twisted.internet.endpoints;"
+            "assert 'LISTEN_FDS' not in os.environ",
+        )
+        shell = f'exec 3<&{one.fileno()}; LISTEN_PID=$$ exec "$@"'
+        ran = subprocess.run(
+            ["bash", "-c", shell, "bash", sys.executable, "-c", program],
+            env={**os.environ, "LISTEN_FDS": "1"},
+            pass_fds=[one.fileno()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert len(found(ran)["sockets"]) == 1
+
+
 def test_another_process() -> None:
     """What is meant for another process is not taken, and said so."""
     with socket.create_server(("127.0.0.1", 0)) as one:
