@@ -14,9 +14,9 @@ from livechat.limits.connections import Connections
 from livechat.net import certificates
 from livechat.net.certificates import Shown
 from livechat.rooms.history import Window
-from tests.net.test_certificates import issue
 from tests.support import ADMIN, SOMEBODY
-from tests.test_service import config
+from tests.support.certificates import issue
+from tests.support.services import config
 
 
 class CoreTest(TestCase):

@@ -11,7 +11,7 @@ import pytest
 from livechat.daemon.building import build
 from livechat.errors import StartError
 from livechat.net.activation import Inherited
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 def test_order(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
 from livechat.rooms.history import Window
 from tests import support
-from tests.net.test_certificates import issue
 from tests.support import HANDSHAKE, SOMEBODY, request, run
-from tests.test_service import config, memory_reactor
+from tests.support.certificates import issue
+from tests.support.services import config, memory_reactor
 
 
 class Recording(Service):

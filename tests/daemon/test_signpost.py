@@ -14,8 +14,8 @@ from livechat.daemon.signpost import Signpost
 from livechat.net import whereabouts
 from livechat.net.certificates import Shown, load_or_make
 from livechat.net.whereabouts import Whereabouts
-from tests.net.test_certificates import issue
-from tests.test_service import config
+from tests.support.certificates import issue
+from tests.support.services import config
 
 
 def digest(chain: Path) -> str:

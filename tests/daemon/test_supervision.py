@@ -14,7 +14,7 @@ from livechat.daemon import supervision
 from livechat.errors import StartError
 from livechat.net import listening
 from livechat.net.activation import Inherited
-from tests.test_service import config
+from tests.support.services import config
 
 
 def supervised(directory: Path, *given: Inherited, **options: str) -> Any:

@@ -17,7 +17,7 @@ from livechat.system.time import Time
 from tests.support import run
 from tests.support.jwts import NOW, secret_file, signed
 from tests.support.jwts import pem as public_pem
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 TIME = Time(Clock(), lambda: float(NOW))
 

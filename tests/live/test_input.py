@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.live.browser import NARROW, Tab
+from tests.live.browser import HOSTILE, NARROW, Tab
 from tests.live.daemon import Daemon
-from tests.live.test_browser import HOSTILE
 from tests.live.visitor import Visitor, say
 
 #: The narrowest that WCAG asks for, a phone, and a window.
