@@ -17,7 +17,7 @@ from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
 from livechat.net.tls_port import TLSPort
 from tests.support import Port
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 def ports(tmp_path: Path, port: Port, **options: str) -> Ports:
