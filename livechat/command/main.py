@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livechat import __version__, option_values
-from livechat.command import granting, talking
+from livechat.command import granting, talking, tracing
 from livechat.command.backup import back_up
 from livechat.command.client import Client
 from livechat.command.finding import find, state_directory
@@ -298,11 +298,25 @@ def _add_rooms(add: Any) -> None:
     say.add_argument("--user", metavar="ID", help="say it for this user of the site")
     say.add_argument("--name", help="as others see the user")
     say.set_defaults(ask=_say)
+    _add_trace(add)
     act = add("act", "Do what a frame of livechat.v1 asks for, and print the answer.")
     act.add_argument("room", metavar="ROOM")
     act.add_argument("done", nargs="?", metavar="JSON", help="without it, the standard input")
     act.set_defaults(
         ask=lambda client, out, asked: talking.act(client, out, asked.room, asked.done)
+    )
+
+
+def _add_trace(add: Any) -> None:
+    trace = add("trace", "Print the frames of a room or a person, as they come and go.")
+    trace.add_argument("room", nargs="?", metavar="ROOM", help="all in it")
+    trace.add_argument("--person", metavar="ID", help="all of this user, everywhere or in ROOM")
+    trace.add_argument("--texts", action="store_true", help="with the frames themselves")
+    _add_lifetime(trace)
+    trace.set_defaults(
+        ask=lambda client, out, asked: tracing.trace(
+            client, out, asked.room, asked.person, seconds=asked.seconds, texts=asked.texts
+        )
     )
 
 

@@ -10,8 +10,6 @@ A command without a port can use `core`, and start its `services`.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -54,7 +52,9 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
+from livechat.rooms.tracing import Tracing
 from livechat.system.day import Day
+from livechat.system.process import process_name
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import is_told_by_code, short
@@ -111,6 +111,8 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         operators=operators(config, backend, time, reactor),
         password=password,
         day=Day(),
+        # A backend may have one; without it, a trace is of this process alone.
+        tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
     )
 
 
@@ -123,7 +125,7 @@ def services(
     @param connections: their number is in the process's report.
     @param condition: so is how it is.
     """
-    process = f"{socket.gethostname()}/{os.getpid()}"
+    process = process_name()
     started = int(1000 * core.time.wall())
     return (
         PublishedKeys(core.identities.trust.keys),
@@ -145,9 +147,14 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.reactor, backpressure),
+        Feeds(core.chat, core.reactor, backpressure, core.tracing),
         SocketFactory(
-            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.identities.door.renew
+            core.chat,
+            core.reactor,
+            backpressure,
+            max_frame=limit,
+            renew=core.identities.door.renew,
+            tracing=core.tracing,
         ),
     )
 
@@ -224,6 +231,7 @@ def tree(
         monitors=Access(config.metrics, config.metrics_token),
         trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
+        tracing=core.tracing,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),

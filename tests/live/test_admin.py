@@ -17,7 +17,7 @@ from livechat.backends.sqlite.backend import READERS
 from livechat.daemon.services import DRAIN
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PASSWORD, Daemon, eventually, rest
-from tests.live.operator import SET, Operator
+from tests.live.operators import SET, Operator
 from tests.support import request
 
 

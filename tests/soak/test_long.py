@@ -10,10 +10,10 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from livechat.members.websocket import PING_EVERY, PONG_WITHIN
+from livechat.members.pinging import PING_EVERY, PONG_WITHIN
 from tests.live.client import Client
 from tests.live.daemon import Daemon, eventually, trusting
-from tests.live.operator import SET, Operator
+from tests.live.operators import SET, Operator
 from tests.live.siege import Raw, siege
 
 #: Rooms of R-5, so many at a time.

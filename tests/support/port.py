@@ -78,8 +78,10 @@ class Port:
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
         chat = world.chat
-        self.sockets = SocketFactory(chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(chat, world.clock, self.backpressure)
+        self.sockets = SocketFactory(
+            chat, world.clock, self.backpressure, max_frame=limit, tracing=world.tracing
+        )
+        self.feeds = Feeds(chat, world.clock, self.backpressure, world.tracing)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         self._templates = Templates(prefix) if prefix else TEMPLATES
         self.tree = self._tree(known, monitors or Access(), mounts or {})
@@ -116,6 +118,7 @@ class Port:
             time=self.world.time,
             origins=origins,
             monitors=monitors,
+            tracing=self.world.tracing,
             mounts=mounts.items(),
         )
 
