@@ -81,7 +81,7 @@ def test_units(tmp_path: Path) -> None:
 def test_started_with_the_port_in_hand(kept: Kept, manager: Manager) -> None:
     """It serves at the socket that it was handed, tells systemd, and the command finds it."""
     assert f"at https://localhost:{kept.port}/" in kept.log.text
-    assert "systemd keeps the port" in kept.log.text
+    assert "systemd keeps the sockets" in kept.log.text
     assert manager.wait_for("READY=1") == "READY=1 STATUS=0 members in 0 rooms."
     assert b"200 OK" in get(kept.port, "/readyz")
     manager.wait_for("WATCHDOG=1")
