@@ -34,6 +34,8 @@ from livechat.errors import Close, Kind
 #: In the environment, where Prometheus's library looks: the directory for the figures of
 #: several processes.
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+#: In the environment of one of several processes: the number of its figures.
+NUMBER: Final = "_LIVECHAT_FIGURES"
 #: Seconds between two measurements of what is not counted.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

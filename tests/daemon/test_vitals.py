@@ -14,9 +14,9 @@ from livechat.daemon.parts import Core
 from livechat.daemon.vitals import Vitals, disk_of
 from livechat.net.certificates import Shown
 from livechat.system.day import EVERY, write_day
+from tests.support.minutes import minute
 from tests.support.port import CERTIFICATE
-from tests.system.test_day import minute
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 class Here:

@@ -15,6 +15,11 @@ WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
 #: A telephone, on which one has no mouse.
 PHONE: Final[dict[str, Any]] = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
+#: Texts that would do something, if they were more than texts.
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
+    "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
+]  # fmt: skip
 # Without the last ones it talks to its maker, where it can; without --no-sandbox root
 # cannot start it.
 _FLAGS: Final = (

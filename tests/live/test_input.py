@@ -8,15 +8,24 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.live.browser import NARROW, Tab
+from tests.live.browser import HOSTILE, NARROW, Tab
 from tests.live.daemon import Daemon
-from tests.live.test_browser import HOSTILE
 from tests.live.visitor import Visitor, say
 
 #: The narrowest that WCAG asks for, a phone, and a window.
 WIDTHS = (320, 390, 1280)
 #: A window of 1280 pixels, in which everything is twice as large.
 ZOOMED: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}
+
+
+#: Placeholders that are wider than their fields.
+CUT = """() => [...document.querySelectorAll("input[placeholder]")].filter((each) => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(each);
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    context.font = font;
+    const room = each.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return each.checkVisibility() && context.measureText(each.placeholder).width > room;
+}).map(({ placeholder }) => placeholder)"""
 
 
 def looks_fine(ann: Visitor, room: str) -> None:
@@ -66,6 +75,7 @@ def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
     for path in ("/developers/", "/rooms/", *(f"/admin/{each}" for each in operated)):
         operator.open(path)
         assert operator.findings() == [], path
+        assert operator.page.evaluate(CUT) == [], path
 
 
 def test_keyboard_alone(visitor: Callable[..., Visitor], daemon: Daemon) -> None:

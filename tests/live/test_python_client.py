@@ -19,7 +19,7 @@ from livechat_client import Chat, Closed, Edited, Gap, Message, Refused, Retract
 from tests.client.playing import run
 from tests.live.cable import Cable
 from tests.live.daemon import ROOT, Daemon, trusting
-from tests.live.test_chat_tokens import SECRET, token
+from tests.live.site_users import SECRET, token
 
 PACKAGE = ROOT / "clients" / "python"
 

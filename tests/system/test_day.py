@@ -11,7 +11,8 @@ import pytest
 from livechat import metrics
 from livechat.metrics import Sample
 from livechat.system import day
-from livechat.system.day import EVERY, MINUTES, Day, Minute, quantile, read_day, write_day
+from livechat.system.day import MINUTES, Day, Minute, quantile, read_day, write_day
+from tests.support.minutes import minute
 
 
 @pytest.fixture
@@ -20,10 +21,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     found: list[Sample] = []
     monkeypatch.setattr(metrics, "samples", lambda: iter(found))
     return found
-
-
-def minute(at: float) -> Minute:
-    return Minute(at, EVERY, {"stored": at}, {}, {})
 
 
 def test_a_minute(counted: list[Sample]) -> None:
