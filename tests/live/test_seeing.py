@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from playwright.sync_api import Browser
 
 from tests.backends.redis.server import RedisServer
