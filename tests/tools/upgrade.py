@@ -276,6 +276,7 @@ class Kept:
     A daemon at a socket that outlives it: this process keeps it, as systemd does, and
     systemd-socket-activate hands it over.
 
+    @ivar directory: the daemon's.
     @ivar port: that of the socket.
     """
 
@@ -288,7 +289,7 @@ class Kept:
         program = shutil.which("systemd-socket-activate")
         assert program is not None, "there is no systemd-socket-activate"
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory = directory
+        self.directory = directory
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=4_096)
         self.port: int = self._socket.getsockname()[1]
         given = {
@@ -307,6 +308,11 @@ class Kept:
         self.start()
 
     @property
+    def descriptor(self) -> int:
+        """The number of the socket here."""
+        return self._socket.fileno()
+
+    @property
     def log(self) -> Output:
         """What the last process writes."""
         return self.logs[-1]
@@ -315,7 +321,7 @@ class Kept:
         """Start it; whoever connects is served as soon as it can."""
         self.process = subprocess.Popen(
             self._command,
-            cwd=self._directory,
+            cwd=self.directory,
             env={**os.environ, "LISTEN_FDS": "1", "SYSTEMD_LOG_LEVEL": "err"},
             pass_fds=[self._socket.fileno()],
             stdout=subprocess.PIPE,
