@@ -4,6 +4,7 @@ The ``livechat`` command, for those who run a server.
     main        the command line
     granting    tokens, keys, operators
     talking     reading a room, and saying something there
+    tracing     the frames of a room or a person
     checks      whether a server could run, or does
     backup      a copy of the state directory; `restoring` is the way back
     moving      exports and imports of rooms

@@ -18,6 +18,7 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
+from livechat.rooms.tracing import Tracing
 from livechat.system.day import Day
 from livechat.system.time import Time
 
@@ -30,6 +31,7 @@ class Core(Struct, frozen=True, kw_only=True):
     The rooms and their operators, without a port.
 
     @ivar day: the figures of the last day, of all processes on the port.
+    @ivar tracing: what operators trace.
     """
 
     config: Config
@@ -43,6 +45,7 @@ class Core(Struct, frozen=True, kw_only=True):
     operators: Operators
     password: Password
     day: Day
+    tracing: Tracing
 
 
 class Transports(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -51,3 +52,8 @@ def memory() -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def process_name() -> str:
+    """The name of this process, which no other has: its machine and its number."""
+    return f"{socket.gethostname()}/{os.getpid()}"

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
+from playwright.sync_api import Browser
 
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import CHEAP, ROOT, Daemon, eventually
+from tests.live.browser import Tab
+from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon, Output, eventually
 
+LIVECHAT: Final = str(Path(sys.executable).with_name("livechat"))
 #: Figures of Prometheus itself, and those that only a lone process has.
 NOT_OURS: Final = {"up", "ALERTS"}
 OF_ONE: Final = "livechat_process_"
@@ -102,3 +110,72 @@ def test_that_guard_works() -> None:
     assert missing(['livechat_a_total{code=~"x|y"}', "livechat_c"], there) == {
         "livechat_a_total{code=y}", "livechat_c",
     }  # fmt: skip
+
+
+class Tracer:
+    """``livechat trace`` on the daemon's machine."""
+
+    def __init__(self, daemon: Daemon, *words: str) -> None:
+        reading, writing = os.pipe()
+        self.process = subprocess.Popen(
+            [LIVECHAT, "--state", "state", "trace", *words, "--json"],
+            cwd=daemon.directory,
+            stdout=writing,
+            stderr=writing,
+        )
+        os.close(writing)
+        self.output = Output(reading)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(each) for each in self.output.text.splitlines() if each[:1] == "{"]
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(PATIENCE)
+        self.output.close()
+        return code
+
+
+def test_trace(several: Daemon) -> None:
+    """The command shows the frames of members at all workers, whichever it asks."""
+    before = several.members(2)
+    tracer = Tracer(several, "r", "--for", "4m")
+    tracer.output.wait_for("tracing for 240 seconds")
+    members = several.members(2)
+    tracer.output.wait_for(r'"way": "open"', len(members))
+    members[0].send('{"message": "a secret"}')
+    for each in (*before, *members):
+        each.recv()
+    tracer.output.wait_for(r'"way": "in"')
+    tracer.output.wait_for(r'"way": "out", [^\n]*"members"', 2)
+    members[0].close(4321)
+    tracer.output.wait_for(r'"code": 4321')
+    assert tracer.stop() == 130
+    found = tracer.lines()
+    assert len({each["process"] for each in found}) == 2
+    assert sum(each.get("members", 0) for each in found) == len(before) + len(members)
+    assert "secret" not in tracer.output.text
+    for each in (*before, *members[1:]):
+        each.close()
+
+
+def test_health(several: Daemon, browser: Browser) -> None:
+    """The page of two workers and their Redis: live, for everybody, on any window, and dark."""
+    views: list[dict[str, Any]] = [
+        {},
+        {"color_scheme": "dark"},
+        {"viewport": {"width": 320, "height": 568}},
+    ]
+    for options in views:
+        tab = Tab(browser, several, **options)
+        tab.sign_in("/admin/health/")
+        tab.live()
+        tiles = tab.page.locator('[data-part="health_now"] .tile').all_inner_texts()
+        assert any(re.match(r"unix\S*\s+Working", each) for each in tiles), tiles
+        assert any(re.match(r"Workers\s+2\s+of 2", each) for each in tiles), tiles
+        assert tab.page.locator('[data-part="health_processes"] dt').count() == 2
+        assert tab.page.locator('[data-part="health_day"] svg').count() >= 12
+        assert tab.findings() == []
+        tab.close()
+        assert tab.complaints == []

@@ -10,7 +10,7 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from livechat.members.websocket import PING_EVERY, PONG_WITHIN
+from livechat.members.pinging import PING_EVERY, PONG_WITHIN
 from tests.live.client import Client
 from tests.live.daemon import Daemon, eventually, trusting
 from tests.live.operators import SET, Operator

@@ -35,6 +35,7 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
                      the leader of the sweep; that all streams were looked for lately
     lc:{!}:rights    empty: rights are tried on it, and on the channel lc:DB:{!}:rights
     lc:DB:{!}        the channel of what concerns all processes
+    lc:DB:{!relay}   that of what they tell each other and nobody keeps
 """
 
 from __future__ import annotations
@@ -126,6 +127,10 @@ class Keys:
     @cached_property
     def control(self) -> bytes:
         return self.channel("!")
+
+    @cached_property
+    def relay(self) -> bytes:
+        return self.channel("!relay")
 
     @property
     def format(self) -> bytes:
