@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,8 @@ def pytest_configure() -> None:
     usable = "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK | os.X_OK)
     if usable and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    # pytest asks for Twisted's before each test, and a file is parsed each time.
+    importlib.metadata.version = cache(importlib.metadata.version)
 
 
 def pytest_collection_finish() -> None:
@@ -65,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     selection = Selection(HERE)
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
-        if folder in ("live", "soak", "bench"):
+        if folder in ("live", "soak", "bench", "debian"):
             item.add_marker(folder)
         assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
         if selection.starts_processes(item.path):

@@ -54,34 +54,33 @@ def check(
     environment: Mapping[str, str],
     server: str | None,
     state: str | None,
+    *,
+    directory: str | None,
 ) -> bool:
     """
     Look at everything; returns whether nothing is wrong.
 
     @param given: options of the daemon, as on its command line.
+    @param directory: its working directory; None: this one.
     """
     good = True
-    for each in _findings(given, environment, server, state):
+    for each in _findings(given, environment, server, state, directory=directory):
         good = good and each.state != "FAIL"
         text = printable(f"{each.state:<4} {each.about:<11} {each.text}")
         output.show({"about": each.about, "state": each.state.lower(), "text": each.text}, text)
     return good
 
 
-def alive(client: Client) -> None:
-    """
-    Ask a running server whether it lives.
-
-    @raise CommandError: it does not answer, or not so.
-    """
-    client.ask("GET", "/healthz")
-
-
 def _findings(
-    given: Sequence[str], environment: Mapping[str, str], server: str | None, state: str | None
+    given: Sequence[str],
+    environment: Mapping[str, str],
+    server: str | None,
+    state: str | None,
+    *,
+    directory: str | None,
 ) -> Iterator[Finding]:
     try:
-        config = config_of(given, environment, state)
+        config = config_of(given, environment, state, directory)
     except (StartError, usage.UsageError) as reason:
         yield Finding("options", "FAIL", str(reason))
         return
@@ -103,6 +102,8 @@ def _findings(
 def _certificate(config: Config) -> tuple[Certificate | None, Finding]:
     about = "certificate"
     directory = config.directory / "certs"
+    if all(each.is_plain for each in config.listen):
+        return None, Finding(about, "ok", "none is needed: TLS ends at a proxy (--listen)")
     try:
         if config.certificate is not None:
             key = config.private_key or config.certificate
@@ -234,4 +235,4 @@ def _answering(found: Server, ask: Callable[[str], object]) -> Finding:
     """
     ask("/healthz")
     ask("/readyz")
-    return Finding("server", "ok", f"ready at https://{found.address}/")
+    return Finding("server", "ok", f"ready at https://{found.address}{found.prefix}/")

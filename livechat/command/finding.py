@@ -23,6 +23,7 @@ from livechat.identity.local_key import FILE as LOCAL_KEY
 from livechat.identity.local_key import read_local_key
 from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
+from livechat.option_values import path_prefix
 
 #: The daemon's own defaults.
 USUAL_STATE: Final = "state"
@@ -115,13 +116,13 @@ def _port(environment: Mapping[str, str], known: Whereabouts) -> int:
 def _parsed(server: str) -> tuple[str, int, str]:
     try:
         parts = urlsplit(server)
-        host, port = parts.hostname, parts.port
+        host, port, prefix = parts.hostname, parts.port, path_prefix(parts.path)
     except ValueError:
-        host, port, parts = None, None, urlsplit("")
+        host, port, prefix, parts = None, None, "", urlsplit("")
     more = parts.query or parts.fragment or parts.username
     if parts.scheme != "https" or not host or more:
         raise CommandError(f"--server: {server!r} is no address such as https://chat.example:10443")
-    return host, 443 if port is None else port, parts.path.rstrip("/")
+    return host, 443 if port is None else port, prefix
 
 
 def _is_here(host: str) -> bool:
