@@ -150,5 +150,12 @@ class _Listener:
     def subscribed(self, channel: bytes) -> None:
         """No-op, as above."""
 
+    def unsubscribed(self, channel: bytes) -> None:
+        """No-op, as above."""
+
+    def subscription_refused(self, reason: str) -> bool:
+        """No-op, as above."""
+        return True
+
     def published(self, channel: bytes, payload: bytes) -> None:
         """No-op, as above."""

@@ -29,7 +29,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from livechat.backends.redis.connection import (
-    Connection,
+    Commands,
     RefusedError,
     Script,
     UnansweredError,
@@ -77,7 +77,7 @@ class Sweep:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,
@@ -117,8 +117,8 @@ class Sweep:
 
         Called before this process makes a generation: where there is none, there are no rooms.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         if self._begun:
             return
@@ -169,8 +169,8 @@ class Sweep:
         """
         Do a little of the sweep, if this process leads it.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         lease = b"%d" % (1000 * LEASE)
         leads = await self._connection.call(LEAD, [self._keys.sweeper], [self._process, lease])
@@ -261,7 +261,7 @@ class Sweep:
             await answers(
                 self._connection.call(
                     TRIM,
-                    [*self._keys.numbering_of(each), self._keys.idle],
+                    [*self._keys.numbering_of(each), self._keys.idle_of(each)],
                     [*self._bounds(kept(each)), *fresh],
                 )
                 for each in some

@@ -12,7 +12,7 @@ from twisted.internet.defer import gatherResults
 
 import livechat.backends.redis
 from livechat.backends.redis.acts import MOST_IN_NODE, Nodes
-from livechat.backends.redis.backend import LOST
+from livechat.backends.redis.base import LOST
 from livechat.backends.redis.health import find_nodes
 from livechat.backends.redis.keys import Keys
 from livechat.errors import Kind
