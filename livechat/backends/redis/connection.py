@@ -250,6 +250,11 @@ class Connection:
             if each is not None:
                 self.give_up(each, reason)
 
+    def drop_subscriptions(self, reason: str) -> None:
+        """The same, for subscriptions alone."""
+        if self._subscriptions is not None:
+            self.give_up(self._subscriptions, reason)
+
     def give_up(self, protocol: RespProtocol, reason: str) -> None:
         protocol.reason = protocol.reason or reason
         protocol.transport.abortConnection()

@@ -25,9 +25,10 @@ async def check_layout(connection: Commands, keys: Keys) -> None:
     @raise RefusedError: an older livechat is still running.
     """
     renamed = [name for pair in keys.renamed() for name in pair]
+    before = [keys.processes_before(), *renamed] if renamed else []
     found: bytes = await connection.call(
         LAYOUT,
-        [keys.format, keys.processes, keys.processes_before(), *renamed],
+        [keys.format, keys.processes, *before],
         [FORMAT, *BEFORE],
     )
     if not found:

@@ -23,9 +23,21 @@ async def check_rights(connection: Connection, keys: Keys) -> None:
     @raise UnansweredError: as `Connection.command`.
     @raise RefusedError: something may not be done, or Redis takes nothing.
     """
+    await check_rights_on(connection, keys.trial, keys.trial_channel)
+
+
+async def check_rights_on(
+    connection: Connection, key: bytes, channel: bytes, *, sharded: bool = False
+) -> None:
+    """
+    The same, on this key and channel.
+
+    @param sharded: as of `Connection.load_scripts`.
+    """
     # A script that Redis has forgotten is given whole, which is another command.
     await connection.command(b"EVAL", b"return 0", b"0")
-    refused = await connection.call(RIGHTS, [keys.trial], [keys.trial_channel])
+    script = RIGHTS.sharded if sharded else RIGHTS
+    refused = await connection.call(script, [key], [channel])
     if not isinstance(refused, list):
         raise RefusedError(f"ERR it is no Redis: it answers {_shown(refused)} to a script")
     if refused:

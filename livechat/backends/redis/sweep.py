@@ -20,7 +20,7 @@ Each step is small, and a script holds Redis for a few milliseconds at most.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -258,7 +258,7 @@ class Sweep:
         fresh = secrets.token_urlsafe(9).encode(), b"%d" % (1000 * READ_WORD_LASTS)
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
-            await answers(
+            await self._all(
                 self._connection.call(
                     TRIM,
                     [*self._keys.numbering_of(each), self._keys.idle_of(each)],
@@ -266,6 +266,10 @@ class Sweep:
                 )
                 for each in some
             )
+
+    async def _all(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
+        """The answers to several commands.  Fails as `begin`."""
+        return await answers(asked)
 
     def _bounds(self, kept: Retention) -> list[bytes]:
         bounds = self._since(kept), MOST, kept.messages, MANY

@@ -52,6 +52,10 @@ class RedisServer:
         )
         eventually(self._answers)
 
+    def option(self, name: str) -> str:
+        """The value of an option that it was started with."""
+        return self._options[self._options.index(name) + 1]
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self.directory / "redis.log").read_text()
