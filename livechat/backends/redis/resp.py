@@ -23,6 +23,8 @@ from livechat.backends.redis.reconnecting import in_words
 #: Seconds for the answer to a command, or to a ping.
 REPLY: Final = 1.5
 
+#: The answer to a ping while nothing is listened to.
+_PONG: Final = b"PONG"
 #: Redis tells of them in other words where only those who listen at the same node are told.
 _MESSAGES: Final = (b"message", b"smessage")
 _SUBSCRIBED: Final = (b"subscribe", b"ssubscribe")
@@ -251,7 +253,7 @@ class SubscriptionProtocol(RespProtocol):
             super().replyReceived(reply)
         elif isinstance(reply, Exception):
             self.owner.refused(self, str(reply))
-        elif kind != b"pong":
+        elif kind != b"pong" and reply != _PONG:
             self.unexpected()
 
 

@@ -130,7 +130,8 @@ class ClusterConnection:
             return failure
         if error.code in ELSEWHERE:
             self._where(slot, node, error)
-            return self._hold(slot, [node]).add(Held(number, give, until(self.clock)))
+            asks = error if error.code == "ASK" else None
+            return self._hold(slot, [node]).add(Held(number, give, until(self.clock), asks))
         if error.code in UNFIT:
             node.connection.drop(str(error))
             self.topology.hurry()

@@ -40,11 +40,15 @@ class Held:
 
     @ivar number: grows from one command to the next.
     @ivar until: when it is given up.
+    @ivar problem: why it was not carried out, if that says where it is to be given this once.
     """
 
-    __slots__ = ("answer", "give", "number", "until")
+    __slots__ = ("answer", "give", "number", "problem", "until")
 
-    def __init__(self, number: int, give: Give, until: float) -> None:
+    def __init__(
+        self, number: int, give: Give, until: float, problem: RefusedError | None = None
+    ) -> None:
+        self.problem = problem
         self.number = number
         self.give = give
         self.until = until
@@ -91,7 +95,10 @@ class Queue:
         @param before: fires when all that was given before is answered, and so has come here if it
             was redirected.
         """
-        before.addBoth(lambda _: Deferred.fromCoroutine(self._run())).addErrback(
+        # Whoever begins it adds the first command only then.
+        before.addBoth(lambda _: deferLater(self._clock, 0))
+        before.addCallback(lambda _: Deferred.fromCoroutine(self._run()))
+        before.addErrback(
             lambda failure: self._log.failure("Commands could not be given again.", failure)
         )
 
@@ -113,7 +120,7 @@ class Queue:
             self._end.callback(None)
 
     async def _attempt(self, held: Held) -> Any:
-        problem: RefusedError | None = None
+        problem = held.problem
         hops = 0
         while True:
             node, asking = self._where(problem)

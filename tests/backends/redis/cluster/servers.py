@@ -87,15 +87,19 @@ class RedisCluster:
     def url(self) -> str:
         return f"redis+cluster://127.0.0.1:{self.nodes[0].port}"
 
-    def all_masters(self, of: RedisServer | None = None) -> list[RedisServer]:
-        """Those that have slots, as a node has it."""
-        lines = (of or self.nodes[0]).ask("CLUSTER", "NODES").splitlines()
-        ports = {
-            int(line.split()[1].partition("@")[0].rpartition(":")[2])
-            for line in lines
-            if "master" in line.split()[2] and "fail" not in line and len(line.split()) > 8
-        }
-        return [node for node in self.nodes if node.port in ports]
+    def slots(self, node: RedisServer) -> set[int]:
+        """The slots that *node* says it has; none if it does not answer."""
+        found: set[int] = set()
+        for line in node.ask("CLUSTER", "NODES").splitlines():
+            if "myself" in line:
+                for part in line.split()[8:]:
+                    first, _, last = part.partition("-")
+                    if first.isdigit():
+                        found.update(range(int(first), int(last or first) + 1))
+        return found
+
+    def has(self, node: RedisServer, slot: int) -> bool:
+        return slot in self.slots(node)
 
     def flush(self) -> None:
         for node in self.nodes[: self.masters]:
