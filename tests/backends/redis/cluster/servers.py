@@ -22,8 +22,16 @@ class RedisCluster:
     """
 
     def __init__(
-        self, directory: Path, masters: int = 1, *options: str, replicas: bool = False
+        self,
+        directory: Path,
+        masters: int = 1,
+        *options: str,
+        replicas: bool = False,
+        tls: bool = False,
     ) -> None:
+        """
+        @param tls: nodes have no port without.
+        """
         directory.mkdir(exist_ok=True)
         self.masters = masters
         self.nodes = [
@@ -34,7 +42,7 @@ class RedisCluster:
                 *("--appendfsync", "no", "--repl-diskless-sync-delay", "0"),
                 *("--repl-ping-replica-period", "1"),
                 *options,
-                port=free_port(),
+                **{"tls_port" if tls else "port": free_port()},
             )
             for number in range(masters * (1 + replicas))
         ]
@@ -48,7 +56,8 @@ class RedisCluster:
             assert node.ask("CLUSTER", "SET-CONFIG-EPOCH", f"{number + 1}") == "OK"
         for node in self.nodes[1:]:
             bus = self.bus_port(node)
-            assert first.ask("CLUSTER", "MEET", "127.0.0.1", f"{node.port}", bus) == "OK"
+            port = node.tls_port or node.port
+            assert first.ask("CLUSTER", "MEET", "127.0.0.1", f"{port}", bus) == "OK"
         many = len(self.nodes)
         for node in self.nodes:
             eventually(lambda node=node: self._knows(node, many))  # type: ignore[misc]
