@@ -93,6 +93,13 @@ class _Figures:
             "healed",
             "Messages that Redis did not tell of, and that were read where they were missing.",
         )
+        self.redirected = cache(
+            self._counter(
+                "redis_redirections",
+                "Commands that a node of a Redis Cluster did not carry out, by its answer.",
+                "code",
+            ).labels
+        )
         self.stored_to_written = self._histogram(
             "stored_to_written_seconds",
             "From when a message was stored until it was written to all members here: of each "
@@ -108,6 +115,8 @@ class _Figures:
                 "unsent_bytes": "Bytes that wait for members to read them.",
                 "slow_members": "Members for whom more than --max-unsent waits.",
                 "storing": "Processes that can store messages.",
+                "redis_nodes": "Masters of a Redis Cluster, counted by each process.",
+                "redis_nodes_usable": "Those of them that can be used, counted by each process.",
             }.items()
         }
 
@@ -200,6 +209,11 @@ def handshake_failed() -> None:
 def healed(count: int) -> None:
     """Count messages that Redis did not tell of."""
     _process.figures.healed.inc(count)
+
+
+def redirected(code: str) -> None:
+    """Count a command that a node of a Redis Cluster did not carry out."""
+    _process.figures.redirected(code).inc()
 
 
 def written(now: float, time_ms: int, count: int) -> None:

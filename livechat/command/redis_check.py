@@ -11,16 +11,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004
 
-from livechat.backends.redis.address import parse
+from livechat.backends.redis.address import Address, Login, parse
+from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys, Place, View
+from livechat.backends.redis.cluster.topology import Seed
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
-from livechat.backends.redis.endpoints import endpoint
+from livechat.backends.redis.endpoints import endpoint, host_endpoint
 from livechat.backends.redis.health import check_role, settings, warnings
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.rights import check_rights
-from livechat.backends.redis.tls import TLSFiles
+from livechat.backends.redis.rights import check_rights_on, knows_sharding
+from livechat.backends.redis.tls import TLS, TLSFiles
 from livechat.errors import StartError
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IStreamClientEndpoint
     from twisted.internet.posixbase import PosixReactorBase
 
 #: Seconds for all of one Redis.
@@ -77,11 +80,90 @@ async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: 
         address = parse(url)
     except ValueError as reason:
         return Found("--redis:", wrong=f"a URL {reason}")
+    if address.cluster:
+        return await _look_at_cluster(reactor, address, files, prefix)
     found = Found(address.name)
     try:
         there = endpoint(address, reactor, files)
     except StartError as reason:
         return replace(found, wrong=str(reason))
+    return await _look_there(
+        reactor, there, found, address, Tried.of(Keys(prefix, address.database or 0))
+    )
+
+
+async def _look_at_cluster(
+    reactor: PosixReactorBase, address: Address, files: TLSFiles, prefix: str
+) -> Found:
+    """Look at all masters.  The first that is wrong counts, and the oldest version."""
+    found, keys = Found(address.name), ClusterKeys(prefix)
+    try:
+        tls = TLS(files) if address.tls else None
+        view = await _view(reactor, address, tls)
+    except StartError as reason:
+        return replace(found, wrong=str(reason))
+    except (UnansweredError, RefusedError) as reason:
+        return replace(found, wrong=f"cannot be used: {reason}")
+    covered = sum(map(len, view.masters.values()))
+    if covered < SLOTS:
+        return replace(found, wrong=f"has no master for {SLOTS - covered} of {SLOTS} slots")
+    looked = []
+    for (place, _), slots in view.masters.items():
+        there = host_endpoint(reactor, *place, tls)
+        slot = min(slots)
+        tried = Tried(keys.trial_in(slot), keys.trial_channel_in(slot), cluster=True)
+        each = await _look_there(reactor, there, Found(str(place)), address, tried)
+        if each.wrong:
+            return replace(found, wrong=f"has a master at {place} that {each.wrong}")
+        looked.append(each)
+    warned = dict.fromkeys(f"{text} ({each.name})" for each in looked for text in each.warnings)
+    furthest = max((each.ahead for each in looked), key=abs)
+    oldest = min((each.version for each in looked), key=lambda text: [len(text), text])
+    return replace(found, version=oldest, ahead=furthest, warnings=tuple(warned))
+
+
+async def _view(reactor: PosixReactorBase, address: Address, tls: TLS | None) -> View:
+    """
+    Ask the nodes of the URL.
+
+    @raise UnansweredError: none answers.
+    @raise RefusedError: none is in a cluster.
+    """
+    login = Login(address.user, address.password)
+    problem: UnansweredError | RefusedError | None = None
+    for place in (Place(*each) for each in address.hosts):
+        seed = Seed(host_endpoint(reactor, *place, tls), reactor, login)
+        try:
+            return (await seed.ask(place))[0]
+        except (UnansweredError, RefusedError) as reason:
+            problem = problem or reason
+    assert problem is not None
+    raise problem
+
+
+class Tried(Struct, frozen=True):
+    """
+    A key and a channel on which rights are tried.
+
+    @ivar cluster: at a master of a cluster, which has the slot of both.
+    """
+
+    key: bytes
+    channel: bytes
+    cluster: bool = False
+
+    @classmethod
+    def of(cls, keys: Keys) -> Tried:
+        return cls(keys.trial, keys.trial_channel)
+
+
+async def _look_there(
+    reactor: PosixReactorBase,
+    there: IStreamClientEndpoint,
+    found: Found,
+    address: Address,
+    tried: Tried,
+) -> Found:
     listener = _Listener()
     connection = Connection(
         there,
@@ -94,7 +176,7 @@ async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: 
     )
     connection.start()
     try:
-        looking = Deferred.fromCoroutine(_look(connection, listener, found, prefix, address))
+        looking = Deferred.fromCoroutine(_look(connection, listener, found, tried))
         return await looking.addTimeout(WITHIN, reactor)
     except TimeoutError:
         return replace(found, wrong="does not answer in time")
@@ -104,16 +186,15 @@ async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: 
         await connection.stop()
 
 
-async def _look(
-    connection: Connection, listener: _Listener, found: Found, prefix: str, address: Any
-) -> Found:
+async def _look(connection: Connection, listener: _Listener, found: Found, tried: Tried) -> Found:
     """
     @raise UnansweredError: it cannot be reached, or is lost.
     @raise RefusedError: it lets us do too little.
     """
     await listener.connected
     await check_role(connection)
-    await check_rights(connection, Keys(prefix, address.database or 0))
+    sharded = tried.cluster and await knows_sharding(connection, tried.channel)
+    await check_rights_on(connection, tried.key, tried.channel, sharded=sharded)
     seconds, _ = await connection.command(b"TIME")
     ahead = int(seconds) - time.time()
     version = found.version

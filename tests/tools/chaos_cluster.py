@@ -14,7 +14,6 @@ import random
 import re
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +76,19 @@ class ClusterChaos(Chaos):
         while time.monotonic() + every < until:
             await asyncio.sleep(every)
             async with self._busy:
-                await asyncio.to_thread(self._kill_master)
+                # A slot on its way to a node that dies is for its operator to mend.
+                victim, slots = await asyncio.to_thread(self._kill_master)
+            await asyncio.to_thread(self._await_replica, victim, slots)
         await moving
 
-    def _kill_master(self) -> None:
+    def _kill_master(self) -> tuple[RedisServer, set[int]]:
         masters = [node for node in self.redis.nodes if self.redis.slots(node)]
         victim = random.choice(masters)
         slots = self.redis.slots(victim)
         victim.kill()
+        return victim, slots
+
+    def _await_replica(self, victim: RedisServer, slots: set[int]) -> None:
         until = time.monotonic() + PROMOTED
         while True:
             others = [node for node in self.redis.nodes if node is not victim]
@@ -93,8 +97,9 @@ class ClusterChaos(Chaos):
                 break
             assert time.monotonic() < until, "no replica was promoted"
             time.sleep(0.02)
+        has = self.redis.slots(found[0])
         for room in self._names():
-            if slot_of_room(room) in slots:
+            if slot_of_room(room) in has:
                 self.dumps.setdefault(room, set()).update(self._stored(found[0], room))
         self.faults.append("a master")
         time.sleep(random.uniform(0, 3))
@@ -111,10 +116,9 @@ class ClusterChaos(Chaos):
         masters = {node: self.redis.slots(node) for node in self.redis.nodes}
         sources = [node for node, slots in masters.items() if slot in slots]
         targets = [node for node, slots in masters.items() if slots and slot not in slots]
-        if len(sources) == 1 and len(targets) == 2:
-            with suppress(AssertionError):  # nodes do not agree yet
-                self.redis.move(slot, sources[0], random.choice(targets))
-                self.faults.append("a slot moved")
+        if len(sources) == 1 and targets:
+            self.redis.move(slot, sources[0], random.choice(targets))
+            self.faults.append("a slot moved")
 
     async def _settle(self, lives: list[asyncio.Task[None]]) -> None:
         until = time.monotonic() + PATIENCE

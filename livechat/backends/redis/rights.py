@@ -47,6 +47,24 @@ async def check_rights_on(
         raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
 
 
+async def knows_sharding(connection: Connection, channel: bytes) -> bool:
+    """
+    Tell whether a node of a cluster can tell only those who listen there (7.0 and later).
+
+    @param channel: nobody listens to it.
+    @raise UnansweredError: as `Connection.command`.
+    @raise RefusedError: it may not be tried, or not there.
+    """
+    try:
+        await connection.command(b"SPUBLISH", channel, b"")
+    except RefusedError as reason:
+        if reason.code != "ERR":
+            raise
+        # It does not know the command.
+        return False
+    return True
+
+
 def try_subscribing(connection: Connection, keys: Keys) -> None:
     """Try all that is done with subscriptions.  A refusal ends the connection with its reason."""
     connection.subscribe([keys.control, keys.trial_channel])

@@ -24,6 +24,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from livechat import metrics
 from livechat.backends.redis.acts import Nodes
 from livechat.backends.redis.address import Address, Login
 from livechat.backends.redis.base import MAY_NOT, BackendInRedis
@@ -227,6 +228,7 @@ class ClusterBackend(BackendInRedis):
     async def _begin(self, node: Node) -> None:
         """*node* can be used."""
         node.ready = True
+        self._measure()
         self._refuse = None
         node.connection.usable()
         node.health.fine(COMMANDS)
@@ -265,7 +267,13 @@ class ClusterBackend(BackendInRedis):
                     await self.begin_anew()
                 return
 
+    def _measure(self) -> None:
+        nodes = self._nodes()
+        usable = sum(node.ready for node in nodes)
+        metrics.measured(redis_nodes=len(nodes), redis_nodes_usable=usable)
+
     def node_lost(self, node: Node) -> None:
+        self._measure()
         self._subscriptions.doubt(lambda room: self._of(room) is node)
 
     def deaf(self, node: Node) -> None:
@@ -282,6 +290,7 @@ class ClusterBackend(BackendInRedis):
             self._subscriptions.deaf_to(channel)
 
     def slots_moved(self, slots: Collection[int]) -> None:
+        self._measure()
         self._subscriptions.deaf(lambda room: slot_of_room(room) in slots)
         Deferred.fromCoroutine(self._look_at_moved(slots)).addErrback(
             lambda failure: self._log.failure("Slots that moved could not be read.", failure)

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from livechat import metrics
 from livechat.backends.redis.base import ELSEWHERE as UNFIT
 from livechat.backends.redis.cluster.channels import Channels
 from livechat.backends.redis.cluster.held import Give, Held, Queue, until
@@ -129,6 +130,7 @@ class ClusterConnection:
         if not isinstance(error, RefusedError):
             return failure
         if error.code in ELSEWHERE:
+            metrics.redirected(error.code)
             self._where(slot, node, error)
             asks = error if error.code == "ASK" else None
             return self._hold(slot, [node]).add(Held(number, give, until(self.clock), asks))

@@ -27,7 +27,7 @@ from livechat.backends.redis.health import (
     check_role,
     find_nodes,
 )
-from livechat.backends.redis.rights import check_rights_on
+from livechat.backends.redis.rights import check_rights_on, knows_sharding
 
 #: Channels in one SUBSCRIBE; in one SSUBSCRIBE all must be of one slot.
 _PLAIN: Final = 512
@@ -89,6 +89,7 @@ class Node:
         self._owner = owner
         self._unheard = 0
         self._stopped = False
+        self._tried_in: int | None = None
         self.health = Health(f"Redis at {self.place}", clock)
         self.connection = Connection(
             endpoint, clock, self, scripts=SCRIPTS, user=login.user, password=login.password
@@ -145,7 +146,7 @@ class Node:
         """
         await check_role(self.connection)
         await self._check_id()
-        slot = choice(tuple(self.slots) or (0,))  # noqa: S311 - no secret
+        slot = self._slot()
         before, self.sharded = self.sharded, await self._is_sharded(keys.trial_channel_in(slot))
         if before not in (None, self.sharded):
             # Another version was there, and was listened to in its words.
@@ -162,13 +163,12 @@ class Node:
 
     async def _is_sharded(self, channel: bytes) -> bool:
         try:
-            await self.connection.command(b"SPUBLISH", channel, b"")
+            return await knows_sharding(self.connection, channel)
         except RefusedError as reason:
-            if reason.code != "ERR":
-                raise
-            # It does not know the command.
-            return False
-        return True
+            if reason.code in ELSEWHERE:
+                # The slot is on its way elsewhere.
+                self._tried_in = None
+            raise
 
     async def _check_id(self) -> None:
         """See whether it is still this one: addresses are given to others."""
@@ -183,18 +183,26 @@ class Node:
         """Try all that is done there.  Fails as `Commands.command`."""
         if not self.slots:
             return
-        slot = choice(tuple(self.slots))  # noqa: S311 - no secret
+        slot = self._slot()
         key, channel = keys.trial_in(slot), keys.trial_channel_in(slot)
         try:
             await check_rights_on(self.connection, key, channel, sharded=bool(self.sharded))
         except RefusedError as reason:
             if reason.code not in ELSEWHERE:
                 raise
+            self._tried_in = None
+
+    def _slot(self) -> int:
+        """One of its slots to try rights in, the same again while it is there."""
+        if self._tried_in not in self.slots:
+            self._tried_in = choice(tuple(self.slots) or (0,))  # noqa: S311 - no secret
+        assert self._tried_in is not None
+        return self._tried_in
 
     def check_listening(self, keys: ClusterKeys) -> None:
         """Try all that is done with subscriptions."""
         if self.slots:
-            channel = keys.trial_channel_in(choice(tuple(self.slots)))  # noqa: S311 - no secret
+            channel = keys.trial_channel_in(self._slot())
             self.subscribe([channel])
             self.unsubscribe([channel])
 
