@@ -11,6 +11,7 @@ from livechat.backends.redis.cluster.slots import SLOTS
 from livechat.backends.redis.cluster.sweep import SLOTS_PER_STEP
 from livechat.protocol.messages import Draft
 from tests.backends.redis.cluster.processes import ClusterProcessesTest
+from tests.backends.redis.processes import Process
 from tests.support.outcomes import publish
 
 AGE = 30 * 86_400
@@ -35,11 +36,15 @@ class ClusterSweepTest(ClusterProcessesTest):
             self.patch(sweep, name, 1_000.0)
         await super().setUp()
         leader = self.process(seconds=AGE)
-        leader.backend.wall._wall = lambda: NOW + self.later
-        leader.backend.wall._elapsed = lambda: self.later
         await leader.usable()
         self.backend: Any = leader.backend
         await gatherResults([publish(self.backend.messages, Draft(room, "x")) for room in ROOMS])
+
+    def process(self, **options: int) -> Process:
+        made = super().process(**options)
+        made.backend.wall._wall = lambda: NOW + self.later
+        made.backend.wall._elapsed = lambda: self.later
+        return made
 
     async def sweep(self, steps: int = ROUND) -> None:
         for _ in range(steps):
