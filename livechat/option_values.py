@@ -60,6 +60,18 @@ def lifetime(text: str) -> int:
     raise ValueError("must be a time of at least a minute, such as 30m or 12h")
 
 
+def pause(most: int) -> Callable[[str], int]:
+    """Make the parser of a time, in seconds, of at most so many."""
+
+    def parse(text: str) -> int:
+        with suppress(ValueError):
+            if duration(text) <= most:
+                return duration(text)
+        raise ValueError(f"must be a time of at most {most} seconds, such as 30s; 0 is none")
+
+    return parse
+
+
 def address(text: str) -> str:
     """Parse an IP address to listen on, or the word ``loopback``."""
     if text == "loopback":
@@ -145,6 +157,14 @@ def prefix(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text) is None:
         raise ValueError("must be 1 to 32 of A-Z a-z 0-9 _ -")
     return text
+
+
+def path_prefix(text: str) -> str:
+    """Parse the path below which everything is: without its last slash, empty for the root."""
+    found = text.rstrip("/")
+    if found and re.fullmatch(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]{1,64}){1,8}", found) is None:
+        raise ValueError("must be a path such as /chat-app, of letters, digits and ._~-")
+    return found
 
 
 def mount(text: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ def test_defaults() -> None:
     assert (made.port, made.interface, made.default_room) == (10443, "loopback", "lobby")
     assert (made.history_limit, made.history_age) == (1_000, 30 * 86_400)
     assert made.audit_age == 180 * 86_400
+    assert (made.linger, made.drain) == (0, 0)
     assert (made.max_message, made.rate, made.rate_per_ip) == (16_384, 20.0, 200.0)
     assert (made.max_connections, made.max_connections_per_ip) == (10_000, 200)
     assert made.certificate is made.private_key is made.access_log is None
@@ -50,7 +51,7 @@ def test_every_option(option: Any) -> None:
         "trust-proxy": "10.0.0.0/8", "proxy-protocol": "on", "metrics": "open",
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
         "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
-        "token-keys": "keys.pem",
+        "token-keys": "keys.pem", "listen": "tls:8080", "prefix": "/chat",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     others["redis-key"] = ("redis-certificate", "c.pem")
@@ -88,6 +89,8 @@ def test_every_option(option: Any) -> None:
         ("token-keys", "http://a/k"), ("token-keys", "https://"),
         ("token-keys", "https://u:p@a/k"), ("token-issuer", ""), ("token-audience", "a\nb"),
         ("token-cookie", ""), ("token-cookie", "a b"), ("token-cookie", "a=b"),
+        ("linger", "301"), ("linger", "6m"), ("linger", "-1"), ("linger", "0.5"), ("linger", ""),
+        ("drain", "601s"), ("drain", "1h"), ("drain", "30 s"), ("drain", "soon"),
         ("metrics", "on"), ("metrics", ""), ("backend", ""), ("backend", "memory"),
         ("backend", "Memory:"), ("backend", " a:"),
     ],
@@ -105,7 +108,7 @@ def test_bad_values(name: str, value: str) -> None:
         config(**{in_environment: value})
 
 
-@pytest.mark.parametrize("value", ["*", "null", "example.org", "https://a/b", "ftp://a"])
+@pytest.mark.parametrize("value", ["*", "https://*.org", "example.org", "https://a/b", "ftp://a"])
 def test_bad_origins(value: str) -> None:
     """An origin that is none is refused, as option and in the environment."""
     with pytest.raises(StartError, match=r"^--origin: "):

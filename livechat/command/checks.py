@@ -17,9 +17,10 @@ from twisted.python import usage
 
 from livechat import __version__
 from livechat.command.client import Client, RefusedError, UnreachableError, fetched
+from livechat.command.configured import config_of
 from livechat.command.finding import Server, find
 from livechat.command.output import CommandError, Output, printable
-from livechat.config import Config, Options
+from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
 from livechat.identity.token_keys import LARGEST, keys_of_file, keys_of_json
@@ -53,34 +54,33 @@ def check(
     environment: Mapping[str, str],
     server: str | None,
     state: str | None,
+    *,
+    directory: str | None,
 ) -> bool:
     """
     Look at everything; returns whether nothing is wrong.
 
     @param given: options of the daemon, as on its command line.
+    @param directory: its working directory; None: this one.
     """
     good = True
-    for each in _findings(given, environment, server, state):
+    for each in _findings(given, environment, server, state, directory=directory):
         good = good and each.state != "FAIL"
         text = printable(f"{each.state:<4} {each.about:<11} {each.text}")
         output.show({"about": each.about, "state": each.state.lower(), "text": each.text}, text)
     return good
 
 
-def alive(client: Client) -> None:
-    """
-    Ask a running server whether it lives.
-
-    @raise CommandError: it does not answer, or not so.
-    """
-    client.ask("GET", "/healthz")
-
-
 def _findings(
-    given: Sequence[str], environment: Mapping[str, str], server: str | None, state: str | None
+    given: Sequence[str],
+    environment: Mapping[str, str],
+    server: str | None,
+    state: str | None,
+    *,
+    directory: str | None,
 ) -> Iterator[Finding]:
     try:
-        config = _config(given, environment, state)
+        config = config_of(given, environment, state, directory)
     except (StartError, usage.UsageError) as reason:
         yield Finding("options", "FAIL", str(reason))
         return
@@ -97,16 +97,6 @@ def _findings(
         yield Finding("backend", "ok", "an extension's; it is not looked at")
     yield from _token_keys(config)
     yield _server(server, state, environment, config)
-
-
-def _config(given: Sequence[str], environment: Mapping[str, str], state: str | None) -> Config:
-    """
-    @raise StartError: an option is not allowed.
-    @raise usage.UsageError: there is none such.
-    """
-    options = Options()
-    options.parseOptions([*given] if state is None else [*given, f"--state={state}"])
-    return Config.of(options, environment, Path.cwd())
 
 
 def _certificate(config: Config) -> tuple[Certificate | None, Finding]:

@@ -18,6 +18,7 @@ from livechat.backends.redis.connection import Connection, RefusedError, Unanswe
 from livechat.backends.redis.endpoints import endpoint, host_endpoint
 from livechat.backends.redis.health import check_role, settings, warnings
 from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.once import connected_to
 from livechat.backends.redis.rights import check_rights_on, knows_sharding
 from livechat.backends.redis.tls import TLS, TLSFiles
 from livechat.errors import StartError
@@ -74,34 +75,69 @@ def look_at_all(urls: Sequence[str], files: TLSFiles, prefix: str) -> list[Found
     return done
 
 
+class Tried(Struct, frozen=True):
+    """
+    A key and a channel on which rights are tried.
+
+    @ivar cluster: at a master of a cluster, which has the slot of both.
+    """
+
+    key: bytes
+    channel: bytes
+    cluster: bool = False
+
+
 async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: str) -> Found:
-    """Look at one Redis."""
+    """Look at one Redis, or one cluster."""
     try:
         address = parse(url)
     except ValueError as reason:
         return Found("--redis:", wrong=f"a URL {reason}")
-    if address.cluster:
-        return await _look_at_cluster(reactor, address, files, prefix)
     found = Found(address.name)
     try:
+        if address.cluster:
+            return await _look_at_cluster(reactor, address, files, prefix)
         there = endpoint(address, reactor, files)
     except StartError as reason:
         return replace(found, wrong=str(reason))
-    return await _look_there(
-        reactor, there, found, address, Tried.of(Keys(prefix, address.database or 0))
-    )
+    keys = Keys(prefix, address.database or 0)
+    tried = Tried(keys.trial, keys.trial_channel)
+    return await _look_there(reactor, there, found, address, tried)
+
+
+async def _look_there(
+    reactor: PosixReactorBase,
+    there: IStreamClientEndpoint,
+    found: Found,
+    address: Address,
+    tried: Tried,
+) -> Found:
+    login = Login(address.user, address.password)
+
+    async def look() -> Found:
+        async with connected_to(there, reactor, login, database=address.database) as connection:
+            return await _look(connection, found, tried)
+
+    try:
+        return await Deferred.fromCoroutine(look()).addTimeout(WITHIN, reactor)
+    except TimeoutError:
+        return replace(found, wrong="does not answer in time")
+    except (UnansweredError, RefusedError) as reason:
+        return replace(found, wrong=f"cannot be used: {reason}")
 
 
 async def _look_at_cluster(
     reactor: PosixReactorBase, address: Address, files: TLSFiles, prefix: str
 ) -> Found:
-    """Look at all masters.  The first that is wrong counts, and the oldest version."""
+    """
+    Look at all masters.  The first that is wrong counts, and the oldest version.
+
+    @raise StartError: a file cannot be used.
+    """
     found, keys = Found(address.name), ClusterKeys(prefix)
+    tls = TLS(files) if address.tls else None
     try:
-        tls = TLS(files) if address.tls else None
         view = await _view(reactor, address, tls)
-    except StartError as reason:
-        return replace(found, wrong=str(reason))
     except (UnansweredError, RefusedError) as reason:
         return replace(found, wrong=f"cannot be used: {reason}")
     covered = sum(map(len, view.masters.values()))
@@ -116,10 +152,14 @@ async def _look_at_cluster(
         if each.wrong:
             return replace(found, wrong=f"has a master at {place} that {each.wrong}")
         looked.append(each)
-    warned = dict.fromkeys(f"{text} ({each.name})" for each in looked for text in each.warnings)
+    warned = tuple(f"{text} ({each.name})" for each in looked for text in each.warnings)
     furthest = max((each.ahead for each in looked), key=abs)
-    oldest = min((each.version for each in looked), key=lambda text: [len(text), text])
-    return replace(found, version=oldest, ahead=furthest, warnings=tuple(warned))
+    oldest = min((each.version for each in looked), key=_numbers)
+    return replace(found, version=oldest, ahead=furthest, warnings=warned)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 async def _view(reactor: PosixReactorBase, address: Address, tls: TLS | None) -> View:
@@ -141,57 +181,11 @@ async def _view(reactor: PosixReactorBase, address: Address, tls: TLS | None) ->
     raise problem
 
 
-class Tried(Struct, frozen=True):
-    """
-    A key and a channel on which rights are tried.
-
-    @ivar cluster: at a master of a cluster, which has the slot of both.
-    """
-
-    key: bytes
-    channel: bytes
-    cluster: bool = False
-
-    @classmethod
-    def of(cls, keys: Keys) -> Tried:
-        return cls(keys.trial, keys.trial_channel)
-
-
-async def _look_there(
-    reactor: PosixReactorBase,
-    there: IStreamClientEndpoint,
-    found: Found,
-    address: Address,
-    tried: Tried,
-) -> Found:
-    listener = _Listener()
-    connection = Connection(
-        there,
-        reactor,
-        listener,
-        scripts=(),
-        user=address.user,
-        password=address.password,
-        database=address.database,
-    )
-    connection.start()
-    try:
-        looking = Deferred.fromCoroutine(_look(connection, listener, found, tried))
-        return await looking.addTimeout(WITHIN, reactor)
-    except TimeoutError:
-        return replace(found, wrong="does not answer in time")
-    except (UnansweredError, RefusedError) as reason:
-        return replace(found, wrong=f"cannot be used: {reason}")
-    finally:
-        await connection.stop()
-
-
-async def _look(connection: Connection, listener: _Listener, found: Found, tried: Tried) -> Found:
+async def _look(connection: Connection, found: Found, tried: Tried) -> Found:
     """
     @raise UnansweredError: it cannot be reached, or is lost.
     @raise RefusedError: it lets us do too little.
     """
-    await listener.connected
     await check_role(connection)
     sharded = tried.cluster and await knows_sharding(connection, tried.channel)
     await check_rights_on(connection, tried.key, tried.channel, sharded=sharded)
@@ -206,37 +200,3 @@ async def _look(connection: Connection, listener: _Listener, found: Found, tried
     except RefusedError:
         pass
     return replace(found, version=version, ahead=ahead, warnings=warned)
-
-
-class _Listener:
-    """Waits for the connection for commands."""
-
-    def __init__(self) -> None:
-        self.connected: Deferred[None] = Deferred()
-
-    def commands_made(self) -> None:
-        if not self.connected.called:
-            self.connected.callback(None)
-
-    def commands_lost(self, reason: str) -> None:
-        if not self.connected.called:
-            self.connected.errback(UnansweredError(reason, sent=False))
-
-    def subscriptions_made(self) -> None:
-        """No-op: nothing is subscribed."""
-
-    def subscriptions_lost(self, reason: str) -> None:
-        """No-op, as above."""
-
-    def subscribed(self, channel: bytes) -> None:
-        """No-op, as above."""
-
-    def unsubscribed(self, channel: bytes) -> None:
-        """No-op, as above."""
-
-    def subscription_refused(self, reason: str) -> bool:
-        """No-op, as above."""
-        return True
-
-    def published(self, channel: bytes, payload: bytes) -> None:
-        """No-op, as above."""

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
-from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,  # noqa: A004
+    maybeDeferred,
+)
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from livechat import __version__, metrics
+from livechat import __version__
+from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
+from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
-from livechat.limits.connections import Connections
-from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
-from livechat.net.tls_port import TLSPort
+from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -39,6 +44,10 @@ _log = Logger(namespace="livechat")
 
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
+#: Seconds for which connections wait at the start for a store that is not there yet, and between
+#: two looks at it.
+OPEN_WITHIN: Final = 2.0
+LOOK_EVERY: Final = 0.05
 
 
 class OrderedService(MultiService):
@@ -102,86 +111,60 @@ class Removals(Service):
         return Deferred.fromCoroutine(self._removal.stop())
 
 
-class Vitals(Service):
-    """Measures, every second, what the metrics show and nothing counts."""
-
-    name = "vitals"
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        chat: Chat,
-        hub: Hub,
-        *,
-        connections: Connections,
-        backpressure: Backpressure,
-        sockets: SocketFactory,
-        feeds: Feeds,
-    ) -> None:
-        self._reactor = reactor
-        self._chat = chat
-        self._hub = hub
-        self._connections = connections
-        self._backpressure = backpressure
-        self._sockets = sockets
-        self._feeds = feeds
-        self._looking: LoopingCall | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        pulse = metrics.Pulse(self._reactor)
-        self._looking = LoopingCall(self._look, pulse)
-        self._looking.clock = self._reactor
-        self._looking.start(metrics.LOOK_EVERY, now=False).addErrback(
-            lambda failure: _log.failure("Figures are not looked at any more.", failure)
-        )
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-
-    def _look(self, pulse: metrics.Pulse) -> None:
-        pulse.measure()
-        rooms = self._hub.rooms()
-        metrics.measured(
-            connections=len(self._connections),
-            rooms=len(rooms),
-            members=sum(rooms.values()),
-            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
-            slow_members=len(self._backpressure),
-            storing=self._chat.trouble() is None,
-        )
-
-
 class Port(Service):
-    """The TLS port and its connections."""
+    """The sockets that listen, and their connections."""
 
     name = "port"
 
     def __init__(
         self,
         reactor: PosixReactorBase,
-        listening: Sequence[socket.socket],
-        tls: TLSPort,
+        listening: Sequence[Listening],
+        accept: Callable[[Listening], IListeningPort],
         http: Site,
         *,
         hub: Hub,
         sockets: SocketFactory,
+        feeds: Feeds,
+        departure: Departure,
+        usable: Callable[[], bool] = lambda: True,
+        patience: float = OPEN_WITHIN,
     ) -> None:
+        """
+        @param usable: whether messages can be taken.
+        @param patience: the most seconds that connections wait for that; else they are told.
+        """
+        self._usable = usable
+        self._patience = patience
+        self._opening: Deferred[None] | None = None
         self._reactor = reactor
         self._sockets = sockets
+        self._feeds = feeds
+        self._departure = departure
         self._listening = listening
-        self._tls = tls
+        self._accept = accept
         self._http = http
         self._hub = hub
         self._ports: list[IListeningPort] = []
 
     def startService(self) -> None:
         super().startService()
+        self._opening = Deferred.fromCoroutine(self._open())
+        self._opening.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return bool(self._ports)
+
+    async def _open(self) -> None:
+        """Accept connections as soon as they can be served; they wait at the socket meanwhile."""
+        until = self._reactor.seconds() + self._patience
+        while not self._usable() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, LOOK_EVERY, lambda: None)
         for each in self._listening:
-            self._ports.append(self._tls.listen(each))
-            each.close()
+            self._ports.append(self._accept(each))
+            each.socket.close()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -191,14 +174,22 @@ class Port(Service):
         """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
+        if self._opening is not None and not self.is_open:
+            self._opening.cancel()
+        for each in self._listening:
+            each.close()
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        for channel in tuple(self._http.channels):
+        drain = self._departure.drain
+        feeding = [each for each in self._http.channels if each.feeding and drain]
+        for channel in set(self._http.channels).difference(feeding):
             channel.retire()
         self._hub.flush()
+        if drain:
+            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
@@ -209,8 +200,28 @@ class Port(Service):
                 "{count} connections did not close in time.", count=len(self._http.connections)
             )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
-            for each in remaining:
-                each.transport.abortConnection()
+            for one in remaining:
+                one.transport.abortConnection()
+
+    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+        """Ask members to come back, who find others at their place, one by one."""
+        self._feeds.back_in = lambda: RECONNECT_ALONE
+        members = tuple(self._sockets.sockets)
+        count = len(members) + len(feeding)
+        if count:
+            _log.info(
+                "{count} {clients} told to come back, over {seconds:g} seconds.",
+                count=count,
+                clients="client is" if count == 1 else "clients are",
+                seconds=seconds,
+            )
+        acts: list[Callable[[], None]] = [each.retire for each in feeding]
+        acts += (partial(self._send_away, member) for member in members)
+        await one_by_one(self._reactor, seconds, acts)
+
+    def _send_away(self, member: Socket) -> None:
+        if member in self._sockets.sockets:
+            member.restart(RECONNECT_ALONE)
 
 
 class Announcement(Service):
@@ -221,58 +232,67 @@ class Announcement(Service):
     def __init__(
         self,
         config: Config,
-        certificate: Certificate,
+        certificate: Certificate | None,
         password: Password,
-        listening: Sequence[socket.socket],
+        listening: Sequence[Listening],
         backend: str,
         *,
         extensions: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         """
         @param extensions: where they were found.
+        @param kept: systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
-        self._port = listening[0].getsockname()[1]
+        self._addresses = [each.address for each in listening]
+        self._kept = kept
 
     def startService(self) -> None:
         super().startService()
-        config, certificate = self._config, self._certificate
+        config = self._config
         self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
         _log.info("The fast path is {described}.", described=fast.described())
-        _log.info(
-            "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
-            path=str(certificate.chain),
-            names=", ".join(certificate.names),
-            end=certificate.expires,
-        )
-        if certificate.self_signed:
-            _log.info("It is self-signed: clients must be told to accept it.")
-        log_warnings(warnings(config, certificate))
-        if config.interface == "loopback":
-            _log.info("Only this machine can connect; --interface opens it to others.")
+        if self._certificate is not None:
+            _say_of_certificate(self._certificate)
+        log_warnings(warnings(config, self._certificate))
+        if self._kept:
+            _log.info("systemd keeps the sockets; --listen, --port and --interface do not count.")
+        elif all(each.is_local for each in self._addresses):
+            option = "--listen" if self._addresses[0].given else "--interface"
+            _log.info("Only this machine can connect; {option} opens it to others.", option=option)
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
 
     def _introduce(self) -> None:
         """Log the first line: all that one needs to find the server and what it keeps."""
         config = self._config
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
+        secure = next((each for each in self._addresses if not each.is_plain), None)
+        # Behind a proxy, that knows the name.
+        host = ""
+        if secure is not None:
+            # An address of the loopback that was asked for by its number is called by it.
+            known = secure.interface == LOOPBACK or (self._kept and secure.is_local)
+            host = f"{'localhost' if known else in_url(secure.interface)}:{secure.port}"
+        url, rooms = (f"{each}://{host}" if host else "" for each in ("https", "wss"))
+        proxies = [str(each) for each in dict.fromkeys(self._addresses) if each.is_plain]
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info(
             "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
-            " password in {password}; rooms are kept in {backend}{alone}; state: {state};"
+            " password in {password}; {proxies}rooms are kept in {backend}{alone}; state: {state};"
             " workers: {workers}.",
             version=__version__,
-            url=f"https://{where}:{self._port}/",
-            rooms=f"wss://{where}:{self._port}/ws/chat/{{room}}/",
-            admin=f"https://{where}:{self._port}/admin/",
+            url=f"{url}{config.prefix}/",
+            rooms=f"{rooms}{config.prefix}/ws/chat/{{room}}/",
+            admin=f"{url}{config.prefix}/admin/",
             password=self._password.source,
+            proxies=f"proxies connect to {', '.join(proxies)}; " if proxies else "",
             backend=self._backend,
             alone=alone,
             state=str(config.state),
@@ -284,5 +304,12 @@ class Announcement(Service):
         _log.info("livechat is stopping.")
 
 
-def _in_url(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _say_of_certificate(certificate: Certificate) -> None:
+    _log.info(
+        "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
+        path=str(certificate.chain),
+        names=", ".join(certificate.names),
+        end=certificate.expires,
+    )
+    if certificate.self_signed:
+        _log.info("It is self-signed: clients must be told to accept it.")

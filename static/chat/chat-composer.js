@@ -11,7 +11,7 @@
  */
 
 import { isSeen } from "./chat-names.js";
-import { onScreen, refuseFiles } from "./chat-input.js";
+import { composes, onScreen, refuseFiles } from "./chat-input.js";
 import { element, find } from "./dom.js";
 
 /**
@@ -64,15 +64,13 @@ export class Composer {
       this.#submit();
     });
     form.addEventListener("keydown", (event) => {
-      const composes = event.isComposing || event.keyCode === 229;
-      if (event.key !== "Escape" || composes || !this.#aim) return;
+      if (event.key !== "Escape" || composes(event) || !this.#aim) return;
       // It closes nothing else.
       event.stopPropagation();
       this.cancel();
     });
     text.addEventListener("keydown", (event) => {
-      // Safari sends 229 for the key that ends a composition, and says that there is none any more.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
       // A keyboard on the screen has no other way to begin a line.
       if (onScreen() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();

@@ -7,6 +7,7 @@
  * @import { Texts } from "./texts.js"
  */
 
+import { composes } from "./chat-input.js";
 import { isSame, subject } from "./chat-names.js";
 import { element, find } from "./dom.js";
 
@@ -51,8 +52,8 @@ export class People {
     this.#button = find(frame, "button.count");
     this.#typing = find(frame, ".typing");
     this.#button.addEventListener("click", () => this.#show(!this.#chat.hasAttribute("data-roster")));
-    this.#chat.addEventListener("keydown", ({ key }) => {
-      if (key !== "Escape" || !this.#chat.hasAttribute("data-roster")) return;
+    this.#chat.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || composes(event) || !this.#chat.hasAttribute("data-roster")) return;
       this.hide();
       this.#button.focus();
     });

@@ -13,7 +13,7 @@ from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.net.certificates import Certificate, load_or_make
 from tests.support.jwts import pem, secret_file
-from tests.test_service import config
+from tests.support.services import config
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from livechat.daemon.assembly import build
+from livechat.daemon.building import build
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.identity.key_ring import KeyRing
@@ -21,9 +21,9 @@ from livechat.net import certificates
 from livechat.net.certificates import Certificate
 from livechat.system.time import Time
 from tests import support
-from tests.net.test_certificates import issue
+from tests.support.certificates import issue
 from tests.support.jwts import pem, secret_file
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,8 +33,10 @@ def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.Monke
     found = certificates.load(chain, key)
     refused = Certificate(chain, other, found.names, found.expires, self_signed=False)
     monkeypatch.setattr(certificates, "load", lambda *_: refused)
+    given = find_certificate(config(tmp_path, certificate=str(chain), private_key=str(key)))
+    assert given is not None
     with pytest.raises(StartError, match=r"--certificate: OpenSSL refuses .*chat\.example\.crt"):
-        secure(find_certificate(config(tmp_path, certificate=str(chain), private_key=str(key))))
+        secure(given)
 
 
 def test_the_password(tmp_path: Path) -> None:

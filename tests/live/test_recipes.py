@@ -14,8 +14,8 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.live.browser import Tab
+from tests.live.command import done
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
-from tests.live.test_command import done
 from tests.live.visitor import Visitor
 
 TEXT = (ROOT / "docs" / "browser.md").read_text()

@@ -26,8 +26,10 @@ from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
+from livechat.system.day import Day
 from livechat.web import root
-from livechat.web.api import SHORT, is_told_by_code
+from livechat.web.api import is_told_by_code
+from livechat.web.api import short as beginnings
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -67,18 +69,24 @@ class Port:
         monitors: Access | None = None,
         mounts: Mapping[str, object] | None = None,
         short: bool = True,
+        prefix: str = "",
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
+        self.day = Day()
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
         chat = world.chat
-        self.sockets = SocketFactory(chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(chat, world.clock, self.backpressure)
+        self.sockets = SocketFactory(
+            chat, world.clock, self.backpressure, max_frame=limit, tracing=world.tracing
+        )
+        self.feeds = Feeds(chat, world.clock, self.backpressure, world.tracing)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
+        self._templates = Templates(prefix) if prefix else TEMPLATES
         self.tree = self._tree(known, monitors or Access(), mounts or {})
-        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(TEMPLATES).answer)
+        render = Refusals(self._templates).answer
+        rules = Rules(known, lambda _: headers, lambda: tuple(names), render, prefix)
         self.factory = Site(
             self.tree,
             Request,
@@ -92,7 +100,8 @@ class Port:
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
             body_limit=body_limit(world.keys, limit),
-            short=ShortWay(SHORT, WholeRequest) if short else None,
+            short=ShortWay(beginnings(prefix), WholeRequest) if short else None,
+            prefix=prefix,
         )
 
     def _tree(self, origins: Origins, monitors: Access, mounts: Mapping[str, object]) -> Place:
@@ -105,10 +114,11 @@ class Port:
             sockets=self.sockets,
             operators=self.world.operators,
             server=self._server(),
-            templates=TEMPLATES,
+            templates=self._templates,
             time=self.world.time,
             origins=origins,
             monitors=monitors,
+            tracing=self.world.tracing,
             mounts=mounts.items(),
         )
 
@@ -119,6 +129,7 @@ class Port:
             backend="a test's",
             shown=Shown(CERTIFICATE),
             limits=(Limit("Message", "16,384 bytes", "--max-message"),),
+            day=self.day,
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

@@ -21,6 +21,7 @@ Rooms in Redis, or in several.
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
     cluster        a cluster; `base` is what its backend and that of one Redis have in common
+    moving         exports and imports of rooms; `once` connects for those
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
 with `writing.lua`, too, and the one that stores messages with `pacing.lua`.

@@ -80,7 +80,7 @@ class RedisBackend(BackendInRedis):
         """
         self.description = f"Redis at {name}"
         self._ready = False
-        self._health = Health(self.description, clock)
+        self._health = Health(self.description, clock, figure=name)
         self._connection = Connection(
             endpoint,
             clock,
@@ -89,6 +89,7 @@ class RedisBackend(BackendInRedis):
             user=user,
             password=password,
             database=keys.database or None,
+            name=name,
         )
         # The newest entry that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
@@ -202,7 +203,7 @@ class RedisBackend(BackendInRedis):
 
     def subscriptions_made(self) -> None:
         try_subscribing(self._connection, self._keys)
-        self._connection.subscribe(self._subscriptions.channels())
+        self._connection.subscribe([self.relay.channel, *self._subscriptions.channels()])
 
     def subscriptions_lost(self, reason: str) -> None:
         self._subscriptions.deaf()
@@ -215,7 +216,7 @@ class RedisBackend(BackendInRedis):
             self._health.fine(SUBSCRIPTIONS)
         elif channel == self._keys.control:
             self._maps.refresh_soon()
-        else:
+        elif channel != self.relay.channel:
             self._subscriptions.listening(channel)
 
     def unsubscribed(self, channel: bytes) -> None:

@@ -31,6 +31,7 @@ from livechat.backends.redis.messages import RedisMessageLog
 from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
+from livechat.backends.redis.relay import RedisRelay
 from livechat.backends.redis.rights import RIGHTS
 from livechat.backends.redis.shared_map import RedisMap
 from livechat.backends.redis.stream import Stream
@@ -93,6 +94,7 @@ class BackendInRedis:
         )
         self._subscriptions = Subscriptions(*parts, self.history, self)
         self.presence = PresenceRelay(*parts, process=self.processes.name, usable=self.ready_for)
+        self.relay = RedisRelay(self._commands, self._keys, self.processes.name)
         self._sweep = self._make_sweep(retention)
         self.messages = RedisMessageLog(
             self._clock,
@@ -206,6 +208,9 @@ class BackendInRedis:
     def published(self, channel: bytes, payload: bytes) -> None:
         if channel == self._keys.control:
             self._controlled(payload)
+            return
+        if channel == self.relay.channel:
+            self.relay.published(payload)
             return
         try:
             if payload.partition(b" ")[0] in NEWS:

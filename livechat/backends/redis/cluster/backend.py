@@ -77,6 +77,7 @@ class ClusterBackend(BackendInRedis):
         @param keys: the names of the installation.
         @param refuse: as of `livechat.backends.redis.backend.RedisBackend`.
         """
+        self._name = address.name
         self.description = f"Redis Cluster at {address.name}"
         self._reactor = reactor
         self._tls = tls
@@ -165,6 +166,7 @@ class ClusterBackend(BackendInRedis):
 
     def _connect(self) -> None:
         self._connection.start()
+        self._connection.subscribe([self._keys.control, self.relay.channel])
 
     def _disconnect(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._connection.stop())
@@ -271,6 +273,7 @@ class ClusterBackend(BackendInRedis):
         nodes = self._nodes()
         usable = sum(node.ready for node in nodes)
         metrics.measured(redis_nodes=len(nodes), redis_nodes_usable=usable)
+        metrics.redis_usable(self._name, self.trouble() is None)
 
     def node_lost(self, node: Node) -> None:
         self._measure()
@@ -282,11 +285,11 @@ class ClusterBackend(BackendInRedis):
     def subscribed(self, channel: bytes) -> None:
         if channel == self._keys.control:
             self._maps.refresh_soon()
-        else:
+        elif channel != self.relay.channel:
             self._subscriptions.listening(channel)
 
     def unsubscribed(self, channel: bytes) -> None:
-        if channel != self._keys.control:
+        if channel not in (self._keys.control, self.relay.channel):
             self._subscriptions.deaf_to(channel)
 
     def slots_moved(self, slots: Collection[int]) -> None:
@@ -311,6 +314,7 @@ class ClusterBackend(BackendInRedis):
         return self._connection.node_of_slot(slot)
 
     async def beat(self) -> None:
+        self._measure()
         nodes = [node for node in self._nodes() if node.ready]
         shuffle(nodes)
         for node in nodes:
@@ -326,7 +330,6 @@ class ClusterBackend(BackendInRedis):
             else:
                 node.health.fine(COMMANDS)
         if self.ready:
-            self._commands.subscribe([self._keys.control])
             with suppress(UnansweredError, RefusedError):  # the next one may
                 await self._beat()
 

@@ -92,7 +92,13 @@ class Node:
         self._tried_in: int | None = None
         self.health = Health(f"Redis at {self.place}", clock)
         self.connection = Connection(
-            endpoint, clock, self, scripts=SCRIPTS, user=login.user, password=login.password
+            endpoint,
+            clock,
+            self,
+            scripts=SCRIPTS,
+            user=login.user,
+            password=login.password,
+            name=str(self.place),
         )
 
     def start(self) -> None:

@@ -21,6 +21,7 @@ from livechat.backends.redis.address import Login
 from livechat.backends.redis.cluster.slots import Place, View, masters
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.backends.redis.health import SLOTS, Health
+from livechat.backends.redis.once import connected_to
 
 #: Seconds between two looks while all is well, and while something is known to be amiss.
 CALM: Final = 10.0
@@ -56,65 +57,30 @@ async def look(connection: Connection, place: Place) -> View:
 
 
 class Seed:
-    """A node of the URL, as long as it is asked."""
+    """A node of the URL."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, clock: IReactorTime, login: Login) -> None:
-        self._made: Deferred[None] = Deferred()
+        self._parts = endpoint, clock, login
         self._clock = clock
-        self._connection = Connection(
-            endpoint, clock, self, scripts=(), user=login.user, password=login.password
-        )
 
     async def ask(self, place: Place) -> tuple[View, str]:
         """
         What it knows of the cluster, and its own name in it; "" if it does not say so.  Fails as
         `look`.
         """
-        self._connection.start()
         try:
             asked = Deferred.fromCoroutine(self._ask(place))
             return await asked.addTimeout(WITHIN, self._clock)
         except TimeoutError:
             raise UnansweredError("it does not answer", sent=True) from None
-        finally:
-            await self._connection.stop()
 
     async def _ask(self, place: Place) -> tuple[View, str]:
-        await self._made
-        try:
-            name = (await self._connection.command(b"CLUSTER", b"MYID")).decode()
-        except RefusedError:
-            name = ""
-        return await look(self._connection, place), name
-
-    # As the listener of its connection.
-
-    def commands_made(self) -> None:
-        if not self._made.called:
-            self._made.callback(None)
-
-    def commands_lost(self, reason: str) -> None:
-        if not self._made.called:
-            self._made.errback(UnansweredError(reason, sent=False))
-
-    def subscriptions_made(self) -> None:
-        """No-op: nothing is subscribed."""
-
-    def subscriptions_lost(self, reason: str) -> None:
-        """No-op, as above."""
-
-    def subscribed(self, channel: bytes) -> None:
-        """No-op, as above."""
-
-    def unsubscribed(self, channel: bytes) -> None:
-        """No-op, as above."""
-
-    def subscription_refused(self, reason: str) -> bool:
-        """No-op, as above."""
-        return False
-
-    def published(self, channel: bytes, payload: bytes) -> None:
-        """No-op, as above."""
+        async with connected_to(*self._parts) as connection:
+            try:
+                name = (await connection.command(b"CLUSTER", b"MYID")).decode()
+            except RefusedError:
+                name = ""
+            return await look(connection, place), name
 
 
 class Source(Protocol):
