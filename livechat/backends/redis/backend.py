@@ -80,7 +80,7 @@ class RedisBackend(BackendInRedis):
         """
         self.description = f"Redis at {name}"
         self._ready = False
-        self._health = Health(self.description, clock, figure=name)
+        self._health = Health(self.description, clock, name)
         self._connection = Connection(
             endpoint,
             clock,

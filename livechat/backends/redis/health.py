@@ -54,13 +54,13 @@ class Health:
         self,
         name: str,
         clock: IReactorTime,
-        parts: Sequence[str] = (COMMANDS, SUBSCRIPTIONS),
-        *,
         figure: str | None = None,
+        *,
+        parts: Sequence[str] = (COMMANDS, SUBSCRIPTIONS),
     ) -> None:
         """
-        @param parts: what has reasons of its own.
         @param figure: its name in the figures; None: it has none there.
+        @param parts: what has reasons of its own.
         """
         self._name = name
         self._clock = clock

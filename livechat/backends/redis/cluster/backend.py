@@ -85,7 +85,7 @@ class ClusterBackend(BackendInRedis):
         self._seeds = [Place(*place) for place in address.hosts]
         self._refuse = refuse
         self._home_slot = slot_of(keys.control)
-        self._topology_health = Health(self.description, reactor, (TOPOLOGY,))
+        self._topology_health = Health(self.description, reactor, parts=(TOPOLOGY,))
         # The newest entry that this process has stored in each slot, the newest of all last.
         self._last_stored: dict[int, tuple[str, Entry]] = {}
         # Fire when what is no room's is known.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +13,19 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect_cluster
-from livechat.backends.redis.cluster.backend import ClusterBackend
 from livechat.backends.redis.cluster.slots import slot_of, slot_of_room
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.publisher import WAIT
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
+from tests.backends.redis.cluster.contract import ClusterContract
 from tests.backends.redis.cluster.processes import SLOT, ClusterProcessesTest
-from tests.backends.redis.cluster.servers import RedisCluster
-from tests.backends.redis.processes import RedisContract, until
+from tests.backends.redis.processes import until
 from tests.backends.redis.server import RedisServer, free_port
 from tests.map_contract import REPORT
 from tests.support import RecordingSink
 from tests.support.outcomes import publish
-
-
-class ClusterContract(RedisContract):
-    """
-    Rooms in a cluster keep the contract.
-
-    @cvar masters: how many it has.
-    """
-
-    timeout = 60
-    masters = 1
-    _cluster: RedisCluster
-
-    @pytest.fixture(autouse=True, scope="class")
-    @classmethod
-    def _started(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        with RedisCluster(tmp_path_factory.mktemp("cluster"), cls.masters) as cls._cluster:
-            yield
-
-    @pytest.fixture(autouse=True)
-    def _given(self) -> None:
-        self.begin_at(*self._cluster.nodes)
-
-    def make(
-        self, *, history_limit: int = 0, history_age: int = 0, audit_age: int = 0
-    ) -> ClusterBackend:
-        from twisted.internet import reactor  # noqa: PLC0415
-
-        real: Any = reactor
-        retention = Retention(history_limit, history_age, audit_age)
-        made = connect_cluster(self._cluster.url, real, retention)
-        made.wall._wall = lambda: 1_790_000_000 + self._later + self._ahead
-        made.wall._elapsed = lambda: self._later
-        return made
-
-
-class OneNodeContractTest(ClusterContract, TestCase):
-    """A cluster of one node."""
 
 
 class ThreeNodesContractTest(ClusterContract, TestCase):

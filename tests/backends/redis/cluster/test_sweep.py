@@ -28,7 +28,7 @@ class ClusterSweepTest(ClusterProcessesTest):
     @ivar later: seconds that have passed.
     """
 
-    masters = 2
+    masters = 3
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.later = 0.0
@@ -95,7 +95,7 @@ class ClusterSweepTest(ClusterProcessesTest):
             node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
         self.grow_old(AGE + 1)
         home = self.backend._home.place.port
-        (away,) = [node for node in self.cluster.nodes if node.port != home]
+        away = next(node for node in self.cluster.nodes if node.port != home)
         away.kill()
         await self.sweep()
         assert self.streams() == 0

@@ -39,7 +39,7 @@ class World:
         self.seeds: dict[Place, Any] = {}
         self.asked: list[Place] = []
         self.adopted: list[View] = []
-        self.health = Health("a cluster", self.clock, (SLOTS,))
+        self.health = Health("a cluster", self.clock, parts=(SLOTS,))
         connected: Any = lambda: self.nodes  # noqa: E731
         seed: Any = self._seed
         self.topology = Topology(
