@@ -130,7 +130,9 @@ class _Reading:
         there = bundles.modules_of(self._sources, entries)
         at_once = [name for name in bundles.later(self._sources, there) if name in _AT_ONCE]
         there = bundles.modules_of(self._sources, [*there, *at_once])
-        chunks = {name: self._chunk(name, there) for name in bundles.later(self._sources, there)}
+        chunks: dict[str, str] = {}
+        for name, added in bundles.plan(self._sources, there).items():
+            chunks[name] = self._chunk(name, bundles.chunk(self._sources, added, chunks))
         text = bundles.bundle(self._sources, [first, *others, *at_once], chunks)
         address = self._keep(first, text.encode())
         self._name(first, bundles.facade(self._sources, first, address))
@@ -139,8 +141,7 @@ class _Reading:
             # This server's pages begin by it, with one request.
             self._keep(entry, (text + bundles.take(entry, ())).encode())
 
-    def _chunk(self, name: str, without: list[str]) -> str:
-        text = bundles.chunk(self._sources, name, without, {})
+    def _chunk(self, name: str, text: str) -> str:
         # For pages of another version, which ask for another digest.
         self._name(name, text)
         return self._keep(name, text.encode())
