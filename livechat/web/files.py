@@ -36,8 +36,20 @@ _BUNDLES: Final = {
 }
 #: Modules that are imported later, and are in the bundle nevertheless.
 _AT_ONCE: Final = ("texts-en.js",)
-#: Style sheets of the chat, which are in a script: one request for all, and no other that may fail.
-_STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css", "launcher.css")}
+#: Style sheets of the chat, which are in scripts: no requests of their own, and none that may fail.
+_STYLES: Final = {
+    "chat-css.js": ("livechat.css", "chat.css"),
+    "chat-rest-css.js": ("chat-rest.css",),
+    "chat-launcher-css.js": ("launcher.css",),
+}
+#: What a style sheet of ours does without, in this order, and what is left of it.
+_IDLE: Final = (
+    (re.compile(r"/\*.*?\*/", re.DOTALL), ""),
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" ?([{};,>]) ?"), r"\1"),
+    (re.compile(r": (?=[^{}]*[;}])"), ":"),
+    (re.compile(r";}"), "}"),
+)
 #: To Python, .ts is a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 #: Characters of a digest in a name.
@@ -106,7 +118,7 @@ class _Reading:
     def __init__(self, bodies: dict[str, bytes]) -> None:
         self._bodies = bodies
         for name, parts in _STYLES.items():
-            texts = {part: bodies[part].decode() for part in parts if part in bodies}
+            texts = {part: small(bodies[part].decode()) for part in parts if part in bodies}
             if texts:
                 bodies[name] = f"export const STYLES = {json.dumps(texts)};\n".encode()
         self._sources = {
@@ -156,6 +168,13 @@ class _Reading:
         self._named[address] = _file(name, body, _KEPT)
         self._newest[name] = address
         return address
+
+
+def small(style: str) -> str:
+    """A style sheet without comments and idle space; `clients/js/build.mjs` does the same."""
+    for idle, left in _IDLE:
+        style = idle.sub(left, style)
+    return style.strip()
 
 
 def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:

@@ -1,8 +1,3 @@
-/** Differences in how one writes: a keyboard on the screen, and files that one would like to send. */
-
-/** Tell whether one writes with a keyboard on the screen, as far as a page can know. */
-export const onScreen = () => matchMedia("(hover: none) and (pointer: coarse)").matches;
-
 /**
  * Answer files that are pasted or dropped; the browser would go to the latter, away from the chat.
  *
