@@ -1,18 +1,17 @@
 /**
- * How many are in the room, and whether the list of them is shown; chat-roster.js fills it.
+ * How many are in the room; chat-roster.js says who.
  *
  * @import { Presence, User } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
-import { element, find } from "./dom.js";
+import { element } from "./dom.js";
 
 export class People {
+  /** Hides the list of people where it covers what is said. */
+  hide = () => {};
   #t;
-  #chat;
-  #scroller;
   #counts;
-  #button;
 
   /**
    * @param {Texts} t
@@ -20,34 +19,7 @@ export class People {
    */
   constructor(t, frame) {
     this.#t = t;
-    this.#chat = find(frame, ".chat");
-    this.#scroller = find(frame, ".scroller");
     this.#counts = frame.querySelectorAll(".count");
-    this.#button = find(frame, "button.count");
-    this.#button.addEventListener("click", () => this.#show(!this.#chat.hasAttribute("data-roster")));
-    this.#chat.addEventListener("keydown", ({ key }) => {
-      if (key !== "Escape" || !this.#chat.hasAttribute("data-roster")) return;
-      this.hide();
-      this.#button.focus();
-    });
-    new ResizeObserver(() => this.#cover()).observe(this.#chat);
-  }
-
-  /** @param {boolean} shown */
-  #show(shown) {
-    this.#chat.toggleAttribute("data-roster", shown);
-    this.#button.setAttribute("aria-expanded", String(shown));
-    this.#cover();
-  }
-
-  /** Where there is room for it, the list is always there, and the button is not; else it covers the log. */
-  #cover() {
-    this.#scroller.inert = this.#chat.hasAttribute("data-roster") && this.#button.clientHeight > 0;
-  }
-
-  /** Hide the list of people where it covers what is said. */
-  hide() {
-    this.#show(false);
   }
 
   /** @param {Presence} presence */

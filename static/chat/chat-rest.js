@@ -55,8 +55,9 @@ export { STYLES } from "./chat-rest-css.js";
 
 export class Rest {
   calls;
-  days;
   log;
+  #days;
+  #roster;
 
   /** @param {Room} room */
   constructor(room) {
@@ -72,8 +73,8 @@ export class Rest {
     new Pace(room, log.aims);
     new Naming(room);
     new Invitation(room, dialog, tell);
-    this.days = new Days(room, dialog, jump, tell);
-    const roster = new Roster(room);
+    this.#days = new Days(room, dialog, jump, tell);
+    const roster = (this.#roster = new Roster(room));
     ignored.onChange = () => {
       messages.scroll.inPlace(() => messages.all.there.forEach((each) => ignored.fold(each)));
       roster.showIgnored();
@@ -85,6 +86,14 @@ export class Rest {
     for (const type of /** @type {const} */ (["rights", "settings"])) heard.addEventListener(type, () => bar(room));
     log.begin();
     heard.play();
+  }
+
+  /** @param {HTMLElement} clicked a quote, the line of a day, or how many there are */
+  click(clicked) {
+    const { quotes } = clicked.dataset;
+    if (quotes) this.log.jump(Number(quotes));
+    else if (clicked.matches(".count")) this.#roster.turn();
+    else void this.#days.ask();
   }
 }
 

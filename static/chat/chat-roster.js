@@ -15,6 +15,9 @@ const WRITERS = 2;
 
 export class Roster {
   #t;
+  #chat;
+  #scroller;
+  #button;
   #list;
   #more;
   #typing;
@@ -27,8 +30,11 @@ export class Roster {
   #writers = new Map();
 
   /** @param {Room} room */
-  constructor({ t, frame, chat, heard, names, ignored }) {
+  constructor({ t, frame, chat, heard, names, ignored, people }) {
     this.#t = t;
+    this.#chat = find(frame, ".chat");
+    this.#scroller = find(frame, ".scroller");
+    this.#button = find(frame, "button.count");
     this.#names = names;
     this.#ignored = ignored;
     this.#ignoring = find(frame, ".ignoring");
@@ -37,12 +43,40 @@ export class Roster {
     this.#more = find(frame, ".roster > .hint");
     this.#typing = find(frame, ".typing");
     this.showIgnored();
+    people.hide = () => this.#open(false);
+    this.#chat.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape" || !this.#isOpen) return;
+      this.#open(false);
+      this.#button.focus();
+    });
+    new ResizeObserver(() => this.#cover()).observe(this.#chat);
     heard.addEventListener("presence", ({ detail }) => this.#show(detail, chat.user));
     heard.addEventListener("typing", ({ detail: { user, ttl } }) => {
       if (!isSame(user, chat.user)) this.#types(user, ttl);
     });
     heard.addEventListener("message", ({ detail: { user } }) => user && this.#typed(user));
     heard.addEventListener("state", ({ detail: { state } }) => state !== "open" && this.#allTyped());
+  }
+
+  get #isOpen() {
+    return this.#chat.hasAttribute("data-roster");
+  }
+
+  /** Show the list of people where it is hidden, and the other way round. */
+  turn() {
+    this.#open(!this.#isOpen);
+  }
+
+  /** @param {boolean} open */
+  #open(open) {
+    this.#chat.toggleAttribute("data-roster", open);
+    this.#button.setAttribute("aria-expanded", String(open));
+    this.#cover();
+  }
+
+  /** Where there is room for it, the list is always there, and the button is not; else it covers the log. */
+  #cover() {
+    this.#scroller.inert = this.#isOpen && this.#button.clientHeight > 0;
   }
 
   /**

@@ -255,10 +255,8 @@ class View {
       messages.toEnd();
     };
     frame.addEventListener("click", ({ target }) => {
-      const found = target instanceof Element && target.closest(".quote, .day button");
-      if (!(found instanceof HTMLElement)) return;
-      const { quotes } = found.dataset;
-      rest(({ days, log }) => (quotes ? log.jump(Number(quotes)) : void days.ask()));
+      const found = target instanceof Element && target.closest(".quote, .day button, button.count");
+      if (found instanceof HTMLElement) rest((there) => there.click(found));
     }, { signal: over });
     rest(() => {});
   }
