@@ -14,6 +14,7 @@
 
 import { LONGEST_REASON } from "./chat-acts.js";
 import { textField } from "./chat-dialog.js";
+import { LONGEST_NAME } from "./chat-shapes.js";
 import { element, find } from "./dom.js";
 
 /**
@@ -109,10 +110,10 @@ export class Choices {
   /** @param {Person} person */
   #ignore({ user, guest, name }) {
     const subject = `${guest ? "g" : "u"}:${user}`;
-    this.#ignored.add(subject, name);
+    this.#ignored.change((people) => people.set(subject, [...name].slice(0, LONGEST_NAME).join("")));
     this.#tell(
       this.#t.nodes("ignored.told", { name: element("bdi", "", name) }),
-      [this.#t("act.undo"), () => this.#ignored.remove(subject)],
+      [this.#t("act.undo"), () => this.#ignored.change((people) => people.delete(subject))],
     );
   }
 }

@@ -4,13 +4,18 @@
  * @import { Messages } from "./chat-messages.js"
  * @import { Past } from "./chat-past.js"
  * @import { Quotes } from "./chat-quotes.js"
+ * @import { Chat } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
 
+/** Messages in a page from the middle of the history; a half of them is newer than the one that is meant. */
+const AROUND = 100;
+
 export class Jump {
   #t;
+  #chat;
   #past;
   #quotes;
   #messages;
@@ -20,12 +25,14 @@ export class Jump {
   /**
    * @param {Texts} t
    * @param {HTMLElement} frame
+   * @param {Chat} chat
    * @param {Past} past
    * @param {Quotes} quotes
    * @param {Messages} messages
    */
-  constructor(t, frame, past, quotes, messages) {
+  constructor(t, frame, chat, past, quotes, messages) {
     this.#t = t;
+    this.#chat = chat;
     this.#past = past;
     this.#quotes = quotes;
     this.#messages = messages;
@@ -51,8 +58,9 @@ export class Jump {
    * @param {number} seq
    */
   async #loadAround(seq) {
-    const page = await this.#past.around(seq);
-    if (!page) return null;
+    const epoch = this.#chat.place?.epoch;
+    const page = await this.#chat.history({ before: seq + AROUND / 2, limit: AROUND }).catch(() => undefined);
+    if (!page || page.epoch !== epoch || epoch !== this.#chat.place?.epoch) return null;
     const shown = this.#messages.shown(seq);
     if (shown) return shown;
     if (!page.messages.some((each) => each.seq === seq)) {

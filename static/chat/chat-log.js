@@ -50,7 +50,7 @@ export class Log {
     const folds = (this.#folds = new Folds(t, find(frame, ".scroller"), scroll, over));
     const quotes = (this.#quotes = new Quotes(t, frame, chat, this.#changes, messages, apart, over));
     const unsent = (this.#unsent = new Unsent(room, aims, this.#changes, quotes, folds));
-    this.#jump = new Jump(t, frame, past, quotes, messages);
+    this.#jump = new Jump(t, frame, chat, past, quotes, messages);
     const amends = (this.#amends = new Amends(t, frame, chat, aims, { folds, names, quotes, unread, unsent }, shown));
     this.#menu = new Menu(t, frame, (of) => [...amends.choices(of), ...this.more(of)], over);
     heard.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && this.#forget());

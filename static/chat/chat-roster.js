@@ -110,7 +110,7 @@ export class Roster {
       button.type = "button";
       button.setAttribute("aria-label", this.#t("people.undo-ignore", { name }));
       button.addEventListener("click", () => {
-        this.#ignored.remove(subject);
+        this.#ignored.change((people) => people.delete(subject));
         this.#list.parentElement?.focus();
       });
       return element("li", "", element("bdi", "", name), button);

@@ -109,7 +109,7 @@ def test_in_node(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_chunks_in_node(tmp_path: Path) -> None:
-    """A module of several chunks runs once; a chunk that is imported by one leaves out its modules."""
+    """A module of several chunks runs once; a chunk leaves out what its importer has."""
     there = bundles.modules_of(CHUNKS, ["main.js"])
     assert bundles.plan(CHUNKS, there) == {
         "deep.js": ["deep.js"],
@@ -133,7 +133,7 @@ def test_a_chunk_that_could_not_be_had(tmp_path: Path) -> None:
     assert ran(
         'import { renameSync } from "node:fs";\nimport { lazy } from "./bundle.mjs";\n'
         'renameSync("lazy.chunk.mjs", "away");\n'
-        'await lazy().catch(({ code }) => console.log(code));\n'
+        "await lazy().catch(({ code }) => console.log(code));\n"
         'renameSync("away", "lazy.chunk.mjs");\n'
         "console.log((await lazy()).default.late);\n",
         tmp_path,
@@ -141,7 +141,7 @@ def test_a_chunk_that_could_not_be_had(tmp_path: Path) -> None:
 
 
 def test_chunks_that_import_each_other() -> None:
-    """Neither's address, which has a digest, could be in the other: it is an error that names them."""
+    """Neither's address could be in the other: it is an error that names them."""
     circle = {
         "a.js": 'import("./b.js");\n',
         "b.js": 'import("./c.js");\n',

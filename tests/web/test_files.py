@@ -51,8 +51,9 @@ def test_what_comes_first_is_one_request() -> None:
     read = files.read(folder("static"))
     first = read.named[read.newest["embed.js"]].plain.body.decode()
     assert "\nimport " not in first
-    for path in [*folder("static").glob("client/*.js"), folder("static") / "chat" / "chat-view.js"]:
-        assert f'"{path.name}": ($url) =>' in first
+    library = {path.name for path in folder("static").glob("client/*.js")} - {"livechat-events.js"}
+    for name in [*library, "chat-view.js"]:
+        assert f'"{name}": ($url) =>' in first
     assert ".composer" in first
     assert "texts-en.js" in first
 
@@ -68,12 +69,14 @@ def test_what_comes_later_is_by_itself() -> None:
     first = modules("embed.js")
     rest = modules("chat-rest.js")
     moderation = modules("chat-moderation.js")
-    assert {"chat-menu.js", "chat-bell.js", "chat-rest-css.js"} <= set(rest)
+    assert {"chat-menu.js", "chat-bell.js", "chat-rest-css.js", "texts-en-more.js"} <= set(rest)
     assert {"chat-cases.js", "chat-said.js"} <= set(moderation)
-    assert "chat-launcher.js" in modules("chat-launcher.js")
-    everything = [*first, *rest, *moderation, *modules("chat-launcher.js")]
+    launcher, events = modules("chat-launcher.js"), modules("livechat-events.js")
+    assert "chat-launcher.js" in launcher
+    assert events == ["livechat-events.js"]
+    everything = [*first, *rest, *moderation, *launcher, *events]
     assert len(everything) == len(set(everything))
-    for name in ("chat-rest.js", "texts-en-more.js", "texts-de.js", "chat-launcher.js"):
+    for name in ("chat-rest.js", "texts-de.js", "texts-de-more.js", "chat-launcher.js"):
         assert read.newest[name] in read.named[read.newest["embed.js"]].plain.body.decode()
     chunk = read.named[read.newest["chat-rest.js"]]
     assert read.newest["chat-moderation.js"] in chunk.plain.body.decode()
