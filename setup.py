@@ -118,6 +118,7 @@ setup(
             "playwright>=1.58",
             "pytest>=9",
             "pytest-xdist>=3.8",
+            "pyyaml",
             "ruff",
             "schemathesis>=4.32",
             # Builds the Python client's wheel without fetching itself again.

@@ -25,6 +25,8 @@ from livechat.protocol.origins import origin
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
+#: The same: whether another worker serves at this one's place until this one does.
+FOLLOWS: Final = "_LIVECHAT_FOLLOWS"
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -39,10 +41,12 @@ class Config:
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
     @ivar worker: the number of this process, from 1, if it is one of several; or 0.
+    @ivar follows: another worker serves at its place until it does.
     """
 
     directory: Path
     worker: int
+    follows: bool
     port: int = option(
         "10443", option_values.integer(0, 65535), "The TLS port; 0 takes a free one."
     )
@@ -88,6 +92,18 @@ class Config:
         "PEM file with the certificates that may vouch for a rediss:// server. "
         "Without it: those that the system trusts.",
     )
+    redis_certificate: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with the certificate, and its chain, that is shown to Redis, and to Sentinel, "
+        "where they ask for one. Read again for each connection.",
+    )
+    redis_key: Path | None = option(
+        None,
+        option_values.path,
+        "PEM file with that certificate's private key. Without it: the file of "
+        "--redis-certificate.",
+    )
     redis_prefix: str = option(
         "lc",
         option_values.prefix,
@@ -112,6 +128,18 @@ class Config:
         "1",
         option_values.integer(1, 256),
         "Processes that share the port, on this machine; more than one need --redis.",
+    )
+    linger: int = option(
+        "0s",
+        option_values.pause(300),
+        "Time for which connections are still taken at the end, up to 5m, while /readyz is 503 "
+        "already, so that load balancers send nobody any more.",
+    )
+    drain: int = option(
+        "0s",
+        option_values.pause(600),
+        "Time over which clients are told one by one to come back, up to 10m, when a process ends "
+        "whose clients others take; 0: all at once.",
     )
     mount: tuple[tuple[str, str], ...] = option(
         None,
@@ -269,6 +297,7 @@ class Config:
         """
         values: dict[str, Any] = {"directory": directory}
         values["worker"] = int(environment.get(WORKER, 0))
+        values["follows"] = environment.get(FOLLOWS) == "1"
         for each in options():
             values[each.name] = value(each, given, environment)
         for name, found in values.items():
@@ -288,6 +317,8 @@ def _check(values: Mapping[str, Any]) -> None:
     """
     if values["private_key"] is not None and values["certificate"] is None:
         raise StartError("--private-key: needs --certificate as well")
+    if values["redis_key"] is not None and values["redis_certificate"] is None:
+        raise StartError("--redis-key: needs --redis-certificate as well")
     if values["proxy_protocol"] and not values["trust_proxy"]:
         raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
     if values["backend"] is not None and values["redis"]:

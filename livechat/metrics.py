@@ -12,9 +12,11 @@ on with its figures.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
-from typing import Final
+from typing import Final, Literal
 
+from msgspec import Struct
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -27,14 +29,36 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from twisted.internet.interfaces import IReactorTime
 
+from livechat.errors import Close, Kind
+
 #: In the environment, where Prometheus's library looks: the directory for the figures of
 #: several processes.
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+#: In the environment of one of several processes: the number of its figures.
+NUMBER: Final = "_LIVECHAT_FIGURES"
 #: Seconds between two measurements of what is not counted.
 LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OF_PEERS: Final = frozenset({1000, 1001, 1005, 1006})
+#: What of several processes on the port a gauge is: the sum of all, or one of theirs.
+_Of = Literal["livesum", "livemin", "livemax"]
+_GAUGES: Final[dict[str, tuple[_Of, str]]] = {
+    "connections": ("livesum", "Connections."),
+    "connections_limit": ("livesum", "Connections that --max-connections allows; 0: any number."),
+    "members": ("livesum", "Members of rooms."),
+    "rooms": ("livesum", "Rooms that have members, counted at each process."),
+    "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
+    "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
+    "storing": ("livesum", "Processes that can store messages."),
+    "processes": ("livesum", "Processes that serve the port."),
+    "workers": ("livemax", "Processes that should serve the port: --workers."),
+    "memory_bytes": ("livesum", "Resident memory of these processes."),
+    "start_time_seconds": ("livemax", "When the newest of them began, since 1970."),
+    "disk_free_bytes": ("livemin", "Bytes that livechat may still write where --state is."),
+    "disk_size_bytes": ("livemax", "Bytes of that file system."),
+    "certificate_expires_seconds": ("livemin", "When the certificate expires, since 1970."),
+}
 
 
 class Tally:
@@ -83,6 +107,7 @@ class _Figures:
         self.refused = cache(refusals.labels)
         self.closed = cache(closes.labels)
         self.answered = cache(requests.labels)
+        self._begin_at_zero()
         self.turned_away = self._counter(
             "turned_away", "Connections that were closed unheard, beyond those that are told why."
         )
@@ -99,17 +124,36 @@ class _Figures:
             "turn's messages the one that took longest.",
         )
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
-        self.gauges = {
-            name: self._gauge(name, text)
-            for name, text in {
-                "connections": "Connections.",
-                "members": "Members of rooms.",
-                "rooms": "Rooms that have members.",
-                "unsent_bytes": "Bytes that wait for members to read them.",
-                "slow_members": "Members for whom more than --max-unsent waits.",
-                "storing": "Processes that can store messages.",
-            }.items()
-        }
+        self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
+        self._make_redis()
+
+    def _begin_at_zero(self) -> None:
+        """Show what did not happen yet: a monitor would not see the first time as an increase."""
+        for kind in Kind:
+            self.refused(kind.code)
+        for code in Close:
+            self.closed(str(code.value), "server")
+        for peers in (*sorted(_OF_PEERS), "other"):
+            self.closed(str(peers), "peer")
+
+    def _make_redis(self) -> None:
+        """Make the figures of each Redis, by its name, which holds no secret."""
+        self.redis_up = self._gauge(
+            "redis_up", "livemin", "1 if all processes can use this Redis.", "redis"
+        )
+        self.redis_ahead = self._gauge(
+            "redis_clock_ahead_seconds",
+            "livemax",
+            "By how much its clock is ahead of this machine's.",
+            "redis",
+        )
+        self.redis_answers = Histogram(
+            "livechat_redis_answer_seconds",
+            "How long it took to answer, asked each second.",
+            ("redis",),
+            buckets=_QUICK,
+            registry=self.registry,
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"livechat_{name}", text, labels, registry=self.registry)
@@ -117,8 +161,8 @@ class _Figures:
     def _histogram(self, name: str, text: str) -> Histogram:
         return Histogram(f"livechat_{name}", text, buckets=_QUICK, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"livechat_{name}", text, registry=self.registry, multiprocess_mode="livesum")
+    def _gauge(self, name: str, of: _Of, text: str, *labels: str) -> Gauge:
+        return Gauge(f"livechat_{name}", text, labels, registry=self.registry, multiprocess_mode=of)
 
     def settle(self) -> None:
         """Count what the tallies have."""
@@ -134,9 +178,13 @@ class _Process:
     The state of this process: its figures, made when the first one is counted.
 
     @ivar directory: that of the figures of several processes, if this is one of them.
+    @ivar clocks: by how many seconds that of each Redis is ahead.
     """
 
     directory: str | None = None
+
+    def __init__(self) -> None:
+        self.clocks: dict[str, float] = {}
 
     @cached_property
     def figures(self) -> _Figures:
@@ -220,6 +268,28 @@ def measured(**gauges: float) -> None:
         _process.figures.gauges[name].set(value)
 
 
+def redis_usable(name: str, usable: bool) -> None:
+    """Note whether the Redis of this name can be used."""
+    _process.figures.redis_up.labels(name).set(usable)
+
+
+def redis_answered(name: str, seconds: float, ahead: float) -> None:
+    """
+    Note an answer of the Redis of this name.
+
+    @param seconds: which it took.
+    @param ahead: seconds by which its clock is ahead.
+    """
+    _process.figures.redis_answers.labels(name).observe(seconds)
+    _process.figures.redis_ahead.labels(name).set(ahead)
+    _process.clocks[name] = ahead
+
+
+def clocks() -> Mapping[str, float]:
+    """By how many seconds the clock of each Redis is ahead of this process's."""
+    return dict(_process.clocks)
+
+
 class Pulse:
     """Measures the reactor's lag: a timer that is late was kept waiting by something."""
 
@@ -227,21 +297,47 @@ class Pulse:
         self._clock = clock
         self._due = clock.seconds() + LOOK_EVERY
 
-    def measure(self) -> None:
-        """Measure; call it every `LOOK_EVERY` seconds."""
+    def measure(self) -> float:
+        """Measure; call it every `LOOK_EVERY` seconds.  Return the lag."""
         now = self._clock.seconds()
         late = max(0.0, now - self._due)
         _process.figures.lag.observe(late)
         # As a LoopingCall counts: what is late once must not make the next ones look in time.
         self._due += LOOK_EVERY * (1 + late // LOOK_EVERY)
         _process.figures.settle()
+        return late
+
+
+class Sample(Struct, frozen=True):
+    """
+    A figure at one moment, of all processes on the port.
+
+    @ivar name: without ``livechat_``, and as Prometheus gets it.
+    @ivar labels: their values, in the order of their names.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    value: float
+
+
+def samples() -> Iterator[Sample]:
+    """All figures of livechat's own, as `text` has them."""
+    for family in _registry().collect():
+        for each in family.samples:
+            labels = tuple(each.labels[name] for name in sorted(each.labels))
+            yield Sample(each.name.removeprefix("livechat_"), labels, each.value)
 
 
 def text() -> bytes:
     """All figures, of all processes on the port; those of the others may be a second old."""
+    return generate_latest(_registry())
+
+
+def _registry() -> CollectorRegistry:
     _process.figures.settle()
     if _process.directory is None:
-        return generate_latest(_process.figures.registry)
+        return _process.figures.registry
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=_process.directory)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return registry

@@ -60,6 +60,18 @@ def lifetime(text: str) -> int:
     raise ValueError("must be a time of at least a minute, such as 30m or 12h")
 
 
+def pause(most: int) -> Callable[[str], int]:
+    """Make the parser of a time, in seconds, of at most so many."""
+
+    def parse(text: str) -> int:
+        with suppress(ValueError):
+            if duration(text) <= most:
+                return duration(text)
+        raise ValueError(f"must be a time of at most {most} seconds, such as 30s; 0 is none")
+
+    return parse
+
+
 def address(text: str) -> str:
     """Parse an IP address to listen on, or the word ``loopback``."""
     if text == "loopback":

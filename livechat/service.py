@@ -16,9 +16,13 @@ from twisted.application.service import MultiService
 
 from livechat import metrics
 from livechat.config import Config, Options
-from livechat.daemon.assembly import build, supervise
+from livechat.daemon.building import build
+from livechat.daemon.quiet import quieten
+from livechat.daemon.supervision import supervise
+from livechat.daemon.systemd import Manager
 from livechat.errors import StartError
 from livechat.net import dispatch
+from livechat.net.activation import inherited
 from livechat.system.ending import end_in_order
 from livechat.system.process import collect_garbage_rarely
 
@@ -41,12 +45,19 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     # all for an hour.  Before the first of them is made, they can be given another.
     reactor.seconds = time.monotonic
     dispatch.install(reactor)
+    quieten()
     try:
         config = Config.of(options, os.environ, _working_directory(options))
         if config.worker:
-            metrics.share(os.environ[metrics.SHARED], config.worker)
+            metrics.share(os.environ[metrics.SHARED], int(os.environ[metrics.NUMBER]))
         several = config.workers > 1 and not config.worker
-        daemon = supervise(config, options, reactor) if several else build(config, reactor)
+        sockets = inherited(os.environ, worker=config.worker > 0)
+        manager = Manager.of(os.environ)
+        daemon = (
+            supervise(config, options, reactor, sockets, manager)
+            if several
+            else build(config, reactor, sockets, manager)
+        )
     except StartError as reason:
         raise SystemExit(f"livechat: {reason}") from None
     collect_garbage_rarely()

@@ -25,6 +25,7 @@ def test_defaults() -> None:
     assert (made.port, made.interface, made.default_room) == (10443, "loopback", "lobby")
     assert (made.history_limit, made.history_age) == (1_000, 30 * 86_400)
     assert made.audit_age == 180 * 86_400
+    assert (made.linger, made.drain) == (0, 0)
     assert (made.max_message, made.rate, made.rate_per_ip) == (16_384, 20.0, 200.0)
     assert (made.max_connections, made.max_connections_per_ip) == (10_000, 200)
     assert made.certificate is made.private_key is made.access_log is None
@@ -53,6 +54,7 @@ def test_every_option(option: Any) -> None:
         "token-keys": "keys.pem",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
+    others["redis-key"] = ("redis-certificate", "c.pem")
     others |= dict.fromkeys(("token-issuer", "token-audience"), ("token-keys", "k.pem"))
     needed, environment = ["--certificate=c"], {"LIVECHAT_CERTIFICATE": "c"}
     if flag(option) in others:
@@ -87,6 +89,8 @@ def test_every_option(option: Any) -> None:
         ("token-keys", "http://a/k"), ("token-keys", "https://"),
         ("token-keys", "https://u:p@a/k"), ("token-issuer", ""), ("token-audience", "a\nb"),
         ("token-cookie", ""), ("token-cookie", "a b"), ("token-cookie", "a=b"),
+        ("linger", "301"), ("linger", "6m"), ("linger", "-1"), ("linger", "0.5"), ("linger", ""),
+        ("drain", "601s"), ("drain", "1h"), ("drain", "30 s"), ("drain", "soon"),
         ("metrics", "on"), ("metrics", ""), ("backend", ""), ("backend", "memory"),
         ("backend", "Memory:"), ("backend", " a:"),
     ],
@@ -133,8 +137,9 @@ def test_paths() -> None:
 
 def test_a_key_without_a_certificate() -> None:
     """A private key alone makes no sense."""
-    with pytest.raises(StartError, match="--private-key"):
-        config({"private-key": "k"})
+    for name in ("private-key", "redis-key"):
+        with pytest.raises(StartError, match=f"^--{name}: needs"):
+            config({name: "k"})
 
 
 def test_unknown_options() -> None:

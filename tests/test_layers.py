@@ -164,3 +164,15 @@ def test_every_module_has_its_test() -> None:
         expected = tests / path.relative_to(ROOT).with_name(f"test_{path.name}")
         if module != "livechat.interfaces":
             assert expected.exists(), f"{module} has no test file"
+
+
+def test_no_test_is_imported() -> None:
+    """What several tests use stands in a module of its own."""
+    here = Path(__file__).parent
+    tests = {f"tests.{'.'.join(path.relative_to(here).with_suffix('').parts)}": path
+             for path in here.rglob("*.py") if "node_modules" not in path.parts}  # fmt: skip
+    for path in tests.values():
+        imported = {
+            name for name in imports(path, tests) if name.rpartition(".")[2].startswith("test_")
+        }
+        assert not imported & tests.keys(), path

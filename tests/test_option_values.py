@@ -23,6 +23,7 @@ CASES: list[tuple[Callable[[str], Any], str, object, tuple[str, ...]]] = [
     (values.host, "*.example.org", "*.example.org", ("a:1", "a/b", "", "*.*")),
     (values.prefix, "lc-2", "lc-2", ("", "a b", "{a}", "a" * 33)),
     (values.mount, "/a=b.c", ("/a", "b.c"), ("a=b.c", "/a", "/a=", "=b")),
+    (values.pause(300), "5m", 300, ("301", "6m", "-1", "", "0.5")),
     (values.room, "lobby", "lobby", ("", "..", "a b", "a" * 129)),
     (values.path, "a/b", Path("a/b"), ("", "a\0b")),
     (values.dotted, "a.B", "a.B", ("", "a.", ".a", "a-b", "a..b")),

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from livechat.backends.retention import Retention
 from livechat.limits.rates import Rate
 from livechat.rooms import recovery
-from tests.members.test_session import KEY, Client
+from tests.members.session_client import KEY, Client
 from tests.support import World
 from tests.support.examples import examples
 from tests.support.transcripts import Transcript

@@ -9,17 +9,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.epollreactor import EPollReactor
-from twisted.internet.testing import MemoryReactorClock
 
-from livechat.config import Config, Options
+from livechat.config import Options
 from livechat.errors import StartError
 from livechat.net.dispatch import Dispatch
 from livechat.service import _working_directory, makeService
-
-
-def config(directory: Path, **options: str) -> Config:
-    named = {name.replace("_", "-"): value for name, value in options.items()}
-    return Config.of({"port": "0"} | named, {}, directory)
+from tests.support.services import memory_reactor
 
 
 def given(directory: Path, *arguments: str) -> Options:
@@ -29,10 +24,6 @@ def given(directory: Path, *arguments: str) -> Options:
     options.parent = twistd
     options.parseOptions(arguments)
     return options
-
-
-def memory_reactor() -> Any:
-    return MemoryReactorClock()
 
 
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:

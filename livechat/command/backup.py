@@ -1,8 +1,7 @@
 """
 A backup of the state directory, while livechat runs or not: one tar archive.
 
-The databases are copied by SQLite itself, each as it is at one moment.  Restoring is unpacking into
-an empty state directory.
+The databases are copied by SQLite itself, each as it is at one moment.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def back_up(state: Path, target: Path, environment: Mapping[str, str]) -> list[s
             draft = Path(place) / "archive"
             names = _pack(state, Path(place), draft)
             draft.replace(target)
-            _sync(target.parent)
+            sync(target.parent)
     except sqlite3.Error as reason:
         raise CommandError(f"a database cannot be copied: {reason}") from None
     except OSError as reason:
@@ -78,7 +77,7 @@ def _pack(state: Path, place: Path, draft: Path) -> list[str]:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for name in DATABASES:
                 if (state / name).is_file():
-                    _copy(state / name, place / name)
+                    copy(state / name, place / name)
                     archive.add(place / name, name)
                     (place / name).unlink()
                     names.append(name)
@@ -90,8 +89,13 @@ def _pack(state: Path, place: Path, draft: Path) -> list[str]:
     return names
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database as it is at one moment, in one step: one in steps begins anew at writes."""
+def copy(source: Path, target: Path) -> None:
+    """
+    Copy a database as it is at one moment, in one step: one in steps begins anew at writes.
+
+    @raise CommandError: it is broken.
+    @raise sqlite3.Error: it cannot be read.
+    """
     # Not read-only: SQLite could not make the index of a log that a killed process has left.
     uri = f"{source.absolute().as_uri()}?mode=rw"
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -119,7 +123,8 @@ def _small_files(state: Path) -> Iterator[Path]:
             yield path
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
+    """Have the names in *directory* on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -17,9 +17,10 @@ from twisted.python import usage
 
 from livechat import __version__
 from livechat.command.client import Client, RefusedError, UnreachableError, fetched
+from livechat.command.configured import config_of
 from livechat.command.finding import Server, find
 from livechat.command.output import CommandError, Output, printable
-from livechat.config import Config, Options
+from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.errors import StartError
 from livechat.identity.token_keys import LARGEST, keys_of_file, keys_of_json
@@ -80,7 +81,7 @@ def _findings(
     given: Sequence[str], environment: Mapping[str, str], server: str | None, state: str | None
 ) -> Iterator[Finding]:
     try:
-        config = _config(given, environment, state)
+        config = config_of(given, environment, state)
     except (StartError, usage.UsageError) as reason:
         yield Finding("options", "FAIL", str(reason))
         return
@@ -97,16 +98,6 @@ def _findings(
         yield Finding("backend", "ok", "an extension's; it is not looked at")
     yield from _token_keys(config)
     yield _server(server, state, environment, config)
-
-
-def _config(given: Sequence[str], environment: Mapping[str, str], state: str | None) -> Config:
-    """
-    @raise StartError: an option is not allowed.
-    @raise usage.UsageError: there is none such.
-    """
-    options = Options()
-    options.parseOptions([*given] if state is None else [*given, f"--state={state}"])
-    return Config.of(options, environment, Path.cwd())
 
 
 def _certificate(config: Config) -> tuple[Certificate | None, Finding]:
@@ -188,9 +179,11 @@ def _clock(config: Config, now: float) -> Finding:
 
 def _redis(config: Config) -> Iterator[Finding]:
     # Only here: it brings much with it.
+    from livechat.backends.redis.tls import TLSFiles  # noqa: PLC0415
     from livechat.command.redis_check import look_at_all  # noqa: PLC0415
 
-    for found in look_at_all(config.redis, config.redis_ca, config.redis_prefix):
+    files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
+    for found in look_at_all(config.redis, files, config.redis_prefix):
         if found.wrong:
             yield Finding("Redis", "FAIL", f"{found.name} {found.wrong}")
             continue

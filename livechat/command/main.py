@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from livechat import __version__, option_values
-from livechat.command import granting, talking
+from livechat.command import granting, talking, tracing
 from livechat.command.backup import back_up
 from livechat.command.client import Client
 from livechat.command.finding import find, state_directory
 from livechat.command.output import CommandError, Output
+from livechat.errors import StartError
 
 #: Exit codes: it failed; the command line is none (argparse's own); stopped by a signal.
 FAILED: Final = 1
@@ -56,6 +57,15 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             state = state_directory(asked.state, environment)
             names = back_up(state, Path(asked.file), environment)
             output.show({"file": asked.file, "holds": names}, f"{asked.file}: {', '.join(names)}")
+        case "restore":
+            # Only here: it brings Twisted with it, as others below.
+            from livechat.command.restoring import restore  # noqa: PLC0415
+
+            state = state_directory(asked.state, environment)
+            names = restore(Path(asked.file), state)
+            output.show({"state": str(state), "holds": names}, f"{state}: {', '.join(names)}")
+        case "export" | "import":
+            return _move(output, asked, environment)
         case "check":
             return _check(output, asked, environment)
         case _:
@@ -75,6 +85,27 @@ def _check(output: Output, asked: argparse.Namespace, environment: Mapping[str, 
         return 0
     good = checks.check(output, asked.options, environment, asked.server, asked.state)
     return 0 if good else FAILED
+
+
+def _move(output: Output, asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from twisted.python.usage import UsageError  # noqa: PLC0415
+
+    from livechat.command.configured import config_of  # noqa: PLC0415
+    from livechat.command.moving import moved  # noqa: PLC0415
+    from livechat.command.moving.exporting import export  # noqa: PLC0415
+    from livechat.command.moving.importing import bring  # noqa: PLC0415
+
+    file, secret = Path(asked.file), asked.with_secret and Path(asked.with_secret)
+    try:
+        config = config_of(asked.options, environment, asked.state)
+    except (StartError, UsageError) as reason:
+        raise CommandError(str(reason)) from None
+    if asked.command == "export":
+        found = export(file, config, resume=asked.resume, secret=secret)
+    else:
+        found = bring(file, config, anew=asked.anew, secret=secret)
+    output.show(moved.to_json(found), moved.to_words(file, found, f"{asked.command}ed"))
+    return FAILED if found.others else 0
 
 
 def _ask_token(client: Client, output: Output, asked: argparse.Namespace) -> None:
@@ -136,8 +167,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     backup = add("backup", "Copy the state directory into one tar archive, while it is in use.")
     backup.add_argument("file", metavar="FILE")
+    restored = add("restore", "Unpack such an archive into an empty state directory.")
+    restored.add_argument("file", metavar="FILE")
+    _add_moving(add)
     add("version", "The version of this command.")
     return parser
+
+
+def _add_moving(add: Any) -> None:
+    exported = add("export", "Write all rooms to a file, while they are used.")
+    imported = add("import", "Bring the rooms of such a file into SQLite or Redis.")
+    exported.add_argument(
+        "--resume", action="store_true", help="go on with an export that was stopped"
+    )
+    imported.add_argument(
+        "--anew", action="store_true", help="begin other numberings: clients are told of a gap"
+    )
+    for each, text in ((exported, "write"), (imported, "read")):
+        each.add_argument("file", metavar="FILE")
+        each.add_argument(
+            "--with-secret", metavar="FILE", help=f"{text} the secret by which guests are known"
+        )
+        each.add_argument(
+            "options", nargs="*", metavar="-- OPTION", help="options of the server, behind --"
+        )
 
 
 def _common() -> argparse.ArgumentParser:
@@ -245,11 +298,25 @@ def _add_rooms(add: Any) -> None:
     say.add_argument("--user", metavar="ID", help="say it for this user of the site")
     say.add_argument("--name", help="as others see the user")
     say.set_defaults(ask=_say)
+    _add_trace(add)
     act = add("act", "Do what a frame of livechat.v1 asks for, and print the answer.")
     act.add_argument("room", metavar="ROOM")
     act.add_argument("done", nargs="?", metavar="JSON", help="without it, the standard input")
     act.set_defaults(
         ask=lambda client, out, asked: talking.act(client, out, asked.room, asked.done)
+    )
+
+
+def _add_trace(add: Any) -> None:
+    trace = add("trace", "Print the frames of a room or a person, as they come and go.")
+    trace.add_argument("room", nargs="?", metavar="ROOM", help="all in it")
+    trace.add_argument("--person", metavar="ID", help="all of this user, everywhere or in ROOM")
+    trace.add_argument("--texts", action="store_true", help="with the frames themselves")
+    _add_lifetime(trace)
+    trace.set_defaults(
+        ask=lambda client, out, asked: tracing.trace(
+            client, out, asked.room, asked.person, seconds=asked.seconds, texts=asked.texts
+        )
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -14,10 +13,11 @@ from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004
 
 from livechat.backends.redis.address import parse
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
-from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.health import check_role, settings, warnings
 from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.once import connected
 from livechat.backends.redis.rights import check_rights
+from livechat.backends.redis.tls import TLSFiles
 from livechat.errors import StartError
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Found(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> list[Found]:
+def look_at_all(urls: Sequence[str], files: TLSFiles, prefix: str) -> list[Found]:
     """
     Look at each Redis.  Runs Twisted's reactor, which runs once in a process.
 
-    @param authorities: as ``--redis-ca``.
+    @param files: as ``--redis-ca`` and its neighbours.
     @param prefix: as ``--redis-prefix``.
     """
     # Importing it installs it.
@@ -60,7 +60,7 @@ def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> l
 
     async def look() -> None:
         try:
-            done.extend([await look_at(reactor, url, authorities, prefix) for url in urls])
+            done.extend([await look_at(reactor, url, files, prefix) for url in urls])
         finally:
             reactor.stop()
 
@@ -71,51 +71,36 @@ def look_at_all(urls: Sequence[str], authorities: Path | None, prefix: str) -> l
     return done
 
 
-async def look_at(
-    reactor: PosixReactorBase, url: str, authorities: Path | None, prefix: str
-) -> Found:
+async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: str) -> Found:
     """Look at one Redis."""
     try:
         address = parse(url)
     except ValueError as reason:
         return Found("--redis:", wrong=f"a URL {reason}")
     found = Found(address.name)
+    keys = Keys(prefix, address.database or 0)
+
+    async def look() -> Found:
+        async with connected(address, reactor, files) as connection:
+            return await _look(connection, found, keys)
+
     try:
-        there = endpoint(address, reactor, authorities)
+        return await Deferred.fromCoroutine(look()).addTimeout(WITHIN, reactor)
     except StartError as reason:
         return replace(found, wrong=str(reason))
-    listener = _Listener()
-    connection = Connection(
-        there,
-        reactor,
-        listener,
-        scripts=(),
-        user=address.user,
-        password=address.password,
-        database=address.database,
-    )
-    connection.start()
-    try:
-        looking = Deferred.fromCoroutine(_look(connection, listener, found, prefix, address))
-        return await looking.addTimeout(WITHIN, reactor)
     except TimeoutError:
         return replace(found, wrong="does not answer in time")
     except (UnansweredError, RefusedError) as reason:
         return replace(found, wrong=f"cannot be used: {reason}")
-    finally:
-        await connection.stop()
 
 
-async def _look(
-    connection: Connection, listener: _Listener, found: Found, prefix: str, address: Any
-) -> Found:
+async def _look(connection: Connection, found: Found, keys: Keys) -> Found:
     """
     @raise UnansweredError: it cannot be reached, or is lost.
     @raise RefusedError: it lets us do too little.
     """
-    await listener.connected
     await check_role(connection)
-    await check_rights(connection, Keys(prefix, address.database or 0))
+    await check_rights(connection, keys)
     seconds, _ = await connection.command(b"TIME")
     ahead = int(seconds) - time.time()
     version = found.version
@@ -127,30 +112,3 @@ async def _look(
     except RefusedError:
         pass
     return replace(found, version=version, ahead=ahead, warnings=warned)
-
-
-class _Listener:
-    """Waits for the connection for commands."""
-
-    def __init__(self) -> None:
-        self.connected: Deferred[None] = Deferred()
-
-    def commands_made(self) -> None:
-        if not self.connected.called:
-            self.connected.callback(None)
-
-    def commands_lost(self, reason: str) -> None:
-        if not self.connected.called:
-            self.connected.errback(UnansweredError(reason, sent=False))
-
-    def subscriptions_made(self) -> None:
-        """No-op: nothing is subscribed."""
-
-    def subscriptions_lost(self, reason: str) -> None:
-        """No-op, as above."""
-
-    def subscribed(self, channel: bytes) -> None:
-        """No-op, as above."""
-
-    def published(self, channel: bytes, payload: bytes) -> None:
-        """No-op, as above."""

@@ -4,53 +4,37 @@ The parts, put together by small builders.
     core        backend, hub, chat, operators: all that needs no port
     transports  the members' connections, and the counts that they share
     site        what has an address, over HTTP
-    build       the daemon: these on a TLS port, as services
-    supervise   a daemon that starts others
 
 A command without a port can use `core`, and start its `services`.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
-from livechat.config import Config, Options
-from livechat.daemon.identities import Identities, identities
-from livechat.daemon.lifeline import Lifeline
-from livechat.daemon.renewal import Renewal, find_certificate, operators_password, secure
+from livechat.config import Config
+from livechat.daemon.identities import identities
+from livechat.daemon.parts import Core, Transports
+from livechat.daemon.renewal import operators_password
 from livechat.daemon.services import (
-    Announcement,
     OrderedService,
-    Port,
     Removals,
     Storage,
-    Vitals,
 )
 from livechat.daemon.signing_in import SigningIn, operators
-from livechat.daemon.signpost import Signpost
-from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.trust import PublishedKeys
-from livechat.extensions import Extensions
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Origins
-from livechat.http.plain import Redirects
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.short import ShortWay
 from livechat.http.site import Site
 from livechat.http.tree import Place
 from livechat.http.whole import WholeRequest
-from livechat.identity.operators import Operators
-from livechat.identity.passwords import Password
-from livechat.interfaces import IBackend
 from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.members.backpressure import Backpressure
@@ -59,10 +43,8 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.fast import write_all
-from livechat.net.listening import bind, reserve
 from livechat.net.proxies import Proxies
-from livechat.net.proxy_protocol import PrefacedPort
-from livechat.net.tls_port import TLSPort
+from livechat.protocol.cluster import Condition
 from livechat.protocol.settings import RoomSettings
 from livechat.protocol.wire import wire_limit
 from livechat.rooms.chat import Chat
@@ -70,8 +52,9 @@ from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
 from livechat.rooms.pace import Pace
 from livechat.rooms.rules import make_rules
-from livechat.system.process import allow_files
-from livechat.system.threads import Threads
+from livechat.rooms.tracing import Tracing
+from livechat.system.day import Day
+from livechat.system.process import process_name
 from livechat.system.time import Time
 from livechat.web import mounts
 from livechat.web.api import SHORT, is_told_by_code
@@ -85,42 +68,18 @@ if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
 
-class Core(Struct, frozen=True, kw_only=True):
-    """The rooms and their operators, without a port."""
-
-    config: Config
-    reactor: PosixReactorBase
-    time: Time
-    extensions: Extensions
-    backend: IBackend
-    hub: Hub
-    chat: Chat
-    identities: Identities
-    operators: Operators
-    password: Password
-
-
-class Transports(Struct, frozen=True):
-    """The members' connections, and the counts that they share."""
-
-    connections: Connections
-    backpressure: Backpressure
-    feeds: Feeds
-    sockets: SocketFactory
-
-
 def core(config: Config, reactor: PosixReactorBase) -> Core:
     """
     Build all that needs no port.
 
     @raise StartError: an extension is broken, or a file cannot be used.
     """
-    made = _core(config, reactor)
+    made = unloaded_core(config, reactor)
     made.operators.load(made.password)
     return made
 
 
-def _core(config: Config, reactor: PosixReactorBase) -> Core:
+def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     """As `core`, but with operators that have neither read nor written their file."""
     time = Time(reactor)
     found = extensions.load(config)
@@ -151,16 +110,22 @@ def _core(config: Config, reactor: PosixReactorBase) -> Core:
         identities=known,
         operators=operators(config, backend, time, reactor),
         password=password,
+        day=Day(),
+        # A backend may have one; without it, a trace is of this process alone.
+        tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
     )
 
 
-def services(core: Core, connections: Connections) -> tuple[Service, ...]:
+def services(
+    core: Core, connections: Connections, condition: Callable[[], Condition | None] = lambda: None
+) -> tuple[Service, ...]:
     """
     Make the services that run *core*, in the order in which they start.
 
     @param connections: their number is in the process's report.
+    @param condition: so is how it is.
     """
-    process = f"{socket.gethostname()}/{os.getpid()}"
+    process = process_name()
     started = int(1000 * core.time.wall())
     return (
         PublishedKeys(core.identities.trust.keys),
@@ -168,7 +133,7 @@ def services(core: Core, connections: Connections) -> tuple[Service, ...]:
         Storage(
             core.backend,
             core.hub,
-            lambda: core.chat.directory.report(process, started, len(connections)),
+            lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
         Removals(core.chat.removal),
@@ -182,26 +147,38 @@ def transports(core: Core) -> Transports:
     return Transports(
         Connections(config.max_connections, config.max_connections_per_ip),
         backpressure,
-        Feeds(core.chat, core.reactor, backpressure),
+        Feeds(core.chat, core.reactor, backpressure, core.tracing),
         SocketFactory(
-            core.chat, core.reactor, backpressure, max_frame=limit, renew=core.identities.door.renew
+            core.chat,
+            core.reactor,
+            backpressure,
+            max_frame=limit,
+            renew=core.identities.door.renew,
+            tracing=core.tracing,
         ),
     )
 
 
-def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Site:
+def site(
+    core: Core,
+    members: Transports,
+    shown: Shown,
+    proxies: Proxies,
+    trouble: Callable[[], str | None] = lambda: None,
+) -> Site:
     """
     Build everything that has an address over HTTP.
 
     @param shown: the certificate in use.
+    @param trouble: why nobody should come; None if all may.
     @raise StartError: a resource cannot be mounted.
     """
     config, templates = core.config, Templates()
-    promises, names = lambda: _promises(shown.certificate), lambda: _names(config, shown)
+    promises, names = lambda: _promises(shown.certificate), lambda: names_of(config, shown)
     origins = Origins(config.origin, names, core.time)
-    tree = _tree(core, members, shown, origins, templates)
+    root = tree(core, members, shown, origins, templates, trouble=trouble)
     return Site(
-        tree,
+        root,
         Request,
         clock=core.reactor,
         rules=Rules(origins, promises, names, Refusals(templates).answer),
@@ -217,10 +194,18 @@ def site(core: Core, members: Transports, shown: Shown, proxies: Proxies) -> Sit
     )
 
 
-def _tree(
-    core: Core, members: Transports, shown: Shown, origins: Origins, templates: Templates
+def tree(
+    core: Core,
+    members: Transports,
+    shown: Shown,
+    origins: Origins,
+    templates: Templates,
+    *,
+    trouble: Callable[[], str | None] = lambda: None,
 ) -> Place:
     """
+    Build all that has an address.
+
     @raise StartError: a resource cannot be mounted.
     """
     config = core.config
@@ -237,8 +222,9 @@ def _tree(
         time=core.time,
         origins=origins,
         monitors=Access(config.metrics, config.metrics_token),
-        trouble=core.identities.trust.keys.trouble,
+        trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
+        tracing=core.tracing,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -253,118 +239,8 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         shown=shown,
         connections=members.connections,
         limits=limits(core.config),
+        day=core.day,
     )
-
-
-def build(config: Config, reactor: PosixReactorBase) -> MultiService:
-    """
-    Build the daemon, ready to be started.
-
-    @raise StartError: the port is taken, a file cannot be used, ...
-    """
-    listening = bind(config.interface, config.port, shared=config.worker > 0)
-    try:
-        return _build(config, reactor, listening)
-    except BaseException:
-        for each in listening:
-            each.close()
-        raise
-
-
-def _build(
-    config: Config, reactor: PosixReactorBase, listening: Sequence[socket.socket]
-) -> MultiService:
-    allow_files(config.max_connections)
-    shown = Shown(find_certificate(config))
-    secured = secure(shown.certificate)
-    made = core(config, reactor)
-    members = transports(made)
-    proxies = Proxies(config.trust_proxy)
-    http = site(made, members, shown, proxies)
-    port = _port(made, http, shown, secured, proxies)
-    bound = listening[0].getsockname()[1]
-    # One worker leaves word for all.
-    signpost = Signpost(config, bound, shown) if config.worker <= 1 else None
-    # The first is stopped last: without it SIGHUP would kill.
-    renewal = Renewal(
-        config,
-        made.operators,
-        shown=shown,
-        port=port,
-        issuers=made.identities.trust.keys,
-        signpost=signpost,
-        reactor=reactor,
-        files=Threads(reactor, 1, "renewal"),
-    )
-    return in_order(
-        renewal,
-        *services(made, members.connections),
-        _vitals(made, members),
-        Port(reactor, listening, port, http, hub=made.hub, sockets=members.sockets),
-        *(() if signpost is None else (signpost,)),
-        Lifeline(reactor, config.worker)
-        if config.worker
-        else Announcement(
-            config,
-            shown.certificate,
-            made.password,
-            listening,
-            made.backend.description,
-            extensions=made.extensions.names,
-        ),
-    )
-
-
-def _vitals(core: Core, members: Transports) -> Vitals:
-    return Vitals(
-        core.reactor,
-        core.chat,
-        core.hub,
-        connections=members.connections,
-        backpressure=members.backpressure,
-        sockets=members.sockets,
-        feeds=members.feeds,
-    )
-
-
-def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
-    plain = Redirects(lambda: _names(core.config, shown))
-    if core.config.proxy_protocol:
-        return PrefacedPort(core.reactor, http, secured, proxies, plain)
-    return TLSPort(core.reactor, http, secured, plain)
-
-
-def supervise(config: Config, options: Options, reactor: PosixReactorBase) -> MultiService:
-    """
-    Build a daemon that starts others, with the same options, and watches over them.
-
-    @raise StartError: they could not start.
-    """
-    reserved = reserve(config.interface, config.port)
-    try:
-        shown = Shown(find_certificate(config))
-        secure(shown.certificate)
-        # Not `core`: sessions that a new password ends are the workers' to end.
-        made = _core(config, reactor)
-        # Else each worker would end, again and again, at what is found wrong here.
-        origins = Origins(config.origin, lambda: _names(config, shown), made.time)
-        _tree(made, transports(made), shown, origins, Templates())
-        port = reserved[0].getsockname()[1]
-        return in_order(
-            Announcement(
-                config,
-                shown.certificate,
-                made.password,
-                reserved,
-                made.backend.description,
-                extensions=made.extensions.names,
-            ),
-            Workers(reactor, command(options, port), config.workers, reserved, port),
-        )
-    except BaseException:
-        for each in reserved:
-            each.close()
-        raise
 
 
 def in_order(*parts: Service) -> MultiService:
@@ -375,7 +251,7 @@ def in_order(*parts: Service) -> MultiService:
     return daemon
 
 
-def _names(config: Config, shown: Shown) -> tuple[str, ...]:
+def names_of(config: Config, shown: Shown) -> tuple[str, ...]:
     """Return the names by which the server is known."""
     return (*shown.certificate.names, *config.host)
 

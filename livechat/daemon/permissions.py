@@ -42,8 +42,10 @@ _TRUSTED: Final = (
 def exposed(config: Config, certificate: Certificate) -> list[str]:
     """A line for each file that others could use against this daemon.  Blocks."""
     secrets = [each for each in _files_of_keys(config) if _is_secret(each)]
+    to_redis = config.redis_key or config.redis_certificate
     return [
         *_exposed("the private key", certificate.key),
+        *(_exposed("the private key", to_redis) if to_redis is not None else ()),
         *(line for each in secrets for line in _exposed("the secret of tokens", each)),
         *_readable(config.state / LOCAL_KEY),
         *_writable(config),
@@ -70,7 +72,8 @@ def _exposed(what: str, key: Path) -> Iterator[str]:
 
 
 def _writable(config: Config) -> Iterator[str]:
-    named = (config.admin_password_file, config.redis_ca, *_files_of_keys(config))
+    certificates = config.redis_ca, config.redis_certificate, config.redis_key
+    named = (config.admin_password_file, *certificates, *_files_of_keys(config))
     for path in (
         config.state,
         *(config.state / name for name in _TRUSTED),

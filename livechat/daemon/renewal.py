@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,8 @@ class Renewal(Service):
     """
     Renews on SIGHUP, while everything goes on: the certificate, for new connections, the
     operators' password, and the keys that verify tokens.
+
+    @ivar count: how often it was done.
     """
 
     name = "renewal"
@@ -102,8 +104,10 @@ class Renewal(Service):
         files: Lane,
         issuers: KeyRing | None = None,
         signpost: Signpost | None = None,
+        around: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """
+        @param around: called with True when renewing begins, and with False at its end.
         @param files: reads certificates and keys.
         @param issuers: the keys of those whose tokens count.
         @param signpost: tells commands of a new certificate.
@@ -116,7 +120,10 @@ class Renewal(Service):
         self._reactor = reactor
         self._files = files
         self._signpost = signpost
+        self._around = around
         self._before: Any = None
+        # How often all was renewed.
+        self.count = 0
         self._renewing = self._again = False
 
     def startService(self) -> None:
@@ -140,6 +147,7 @@ class Renewal(Service):
         self._again = True
         if not self._renewing:
             self._renewing = True
+            self._around(True)
             Deferred.fromCoroutine(self._renew_as_asked())
 
     async def _renew_as_asked(self) -> None:
@@ -147,8 +155,10 @@ class Renewal(Service):
             while self._again:
                 self._again = False
                 await self.renew()
+                self.count += 1
         finally:
             self._renewing = False
+            self._around(False)
 
     async def renew(self) -> None:
         """Read the certificate, the password and the keys again, and log warnings."""

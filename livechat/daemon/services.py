@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred  # noqa: A004
-from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,  # noqa: A004
+    maybeDeferred,
+)
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from livechat import __version__, metrics
+from livechat import __version__
 from livechat.config import Config
+from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
 from livechat.identity.passwords import Password
 from livechat.interfaces import IBackend
-from livechat.limits.connections import Connections
-from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
@@ -39,6 +45,10 @@ _log = Logger(namespace="livechat")
 
 #: Seconds for connections to close by themselves when the daemon stops.
 DRAIN: Final = 3.0
+#: Seconds for which connections wait at the start for a store that is not there yet, and between
+#: two looks at it.
+OPEN_WITHIN: Final = 2.0
+LOOK_EVERY: Final = 0.05
 
 
 class OrderedService(MultiService):
@@ -102,58 +112,6 @@ class Removals(Service):
         return Deferred.fromCoroutine(self._removal.stop())
 
 
-class Vitals(Service):
-    """Measures, every second, what the metrics show and nothing counts."""
-
-    name = "vitals"
-
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        chat: Chat,
-        hub: Hub,
-        *,
-        connections: Connections,
-        backpressure: Backpressure,
-        sockets: SocketFactory,
-        feeds: Feeds,
-    ) -> None:
-        self._reactor = reactor
-        self._chat = chat
-        self._hub = hub
-        self._connections = connections
-        self._backpressure = backpressure
-        self._sockets = sockets
-        self._feeds = feeds
-        self._looking: LoopingCall | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        pulse = metrics.Pulse(self._reactor)
-        self._looking = LoopingCall(self._look, pulse)
-        self._looking.clock = self._reactor
-        self._looking.start(metrics.LOOK_EVERY, now=False).addErrback(
-            lambda failure: _log.failure("Figures are not looked at any more.", failure)
-        )
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._looking is not None and self._looking.running:
-            self._looking.stop()
-
-    def _look(self, pulse: metrics.Pulse) -> None:
-        pulse.measure()
-        rooms = self._hub.rooms()
-        metrics.measured(
-            connections=len(self._connections),
-            rooms=len(rooms),
-            members=sum(rooms.values()),
-            unsent_bytes=self._sockets.unsent() + self._feeds.unsent(),
-            slow_members=len(self._backpressure),
-            storing=self._chat.trouble() is None,
-        )
-
-
 class Port(Service):
     """The TLS port and its connections."""
 
@@ -168,9 +126,22 @@ class Port(Service):
         *,
         hub: Hub,
         sockets: SocketFactory,
+        feeds: Feeds,
+        departure: Departure,
+        usable: Callable[[], bool] = lambda: True,
+        patience: float = OPEN_WITHIN,
     ) -> None:
+        """
+        @param usable: whether messages can be taken.
+        @param patience: the most seconds that connections wait for that; else they are told.
+        """
+        self._usable = usable
+        self._patience = patience
+        self._opening: Deferred[None] | None = None
         self._reactor = reactor
         self._sockets = sockets
+        self._feeds = feeds
+        self._departure = departure
         self._listening = listening
         self._tls = tls
         self._http = http
@@ -179,6 +150,19 @@ class Port(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._opening = Deferred.fromCoroutine(self._open())
+        self._opening.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return bool(self._ports)
+
+    async def _open(self) -> None:
+        """Accept connections as soon as they can be served; they wait at the socket meanwhile."""
+        until = self._reactor.seconds() + self._patience
+        while not self._usable() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, LOOK_EVERY, lambda: None)
         for each in self._listening:
             self._ports.append(self._tls.listen(each))
             each.close()
@@ -191,14 +175,22 @@ class Port(Service):
         """Take no more connections, say goodbye to the open ones, wait a little."""
         # From now on: to close the ports takes a turn.
         self._http.stopping = True
+        if self._opening is not None and not self.is_open:
+            self._opening.cancel()
+            for unopened in self._listening:
+                unopened.close()
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        for channel in tuple(self._http.channels):
+        drain = self._departure.drain
+        feeding = [each for each in self._http.channels if each.feeding and drain]
+        for channel in set(self._http.channels).difference(feeding):
             channel.retire()
         self._hub.flush()
+        if drain:
+            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
             member.restart(reconnect_ms(len(members)))
@@ -211,6 +203,23 @@ class Port(Service):
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
             for each in remaining:
                 each.transport.abortConnection()
+
+    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+        """Ask members to come back, who find others at their place, one by one."""
+        self._feeds.back_in = lambda: RECONNECT_ALONE
+        members = tuple(self._sockets.sockets)
+        _log.info(
+            "{count} clients are told to come back, over {seconds:g} seconds.",
+            count=len(members) + len(feeding),
+            seconds=seconds,
+        )
+        acts: list[Callable[[], None]] = [each.retire for each in feeding]
+        acts += (partial(self._send_away, member) for member in members)
+        await one_by_one(self._reactor, seconds, acts)
+
+    def _send_away(self, member: Socket) -> None:
+        if member in self._sockets.sockets:
+            member.restart(RECONNECT_ALONE)
 
 
 class Announcement(Service):
@@ -227,32 +236,26 @@ class Announcement(Service):
         backend: str,
         *,
         extensions: Sequence[str] = (),
+        kept: bool = False,
     ) -> None:
         """
         @param extensions: where they were found.
+        @param kept: systemd keeps the sockets.
         """
         self._config = config
         self._extensions = extensions
         self._backend = backend
         self._certificate = certificate
         self._password = password
-        self._port = listening[0].getsockname()[1]
+        self._kept = kept
+        self._address, self._port = listening[0].getsockname()[:2]
 
     def startService(self) -> None:
         super().startService()
         config, certificate = self._config, self._certificate
-        where = "localhost" if config.interface == "loopback" else _in_url(config.interface)
-        for scheme, path in (("https", ""), ("wss", "ws/chat/{room}/")):
-            _log.info("{url}", url=f"{scheme}://{where}:{self._port}/{path}")
-        _log.info(
-            "The admin page is {url}; its password is in {source}.",
-            url=f"https://{where}:{self._port}/admin/",
-            source=self._password.source,
-        )
+        self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
-        alone = "" if config.redis or config.backend else ", by this process alone"
-        _log.info("Rooms are kept in {backend}{alone}.", backend=self._backend, alone=alone)
         _log.info("The fast path is {described}.", described=fast.described())
         _log.info(
             "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
@@ -263,10 +266,35 @@ class Announcement(Service):
         if certificate.self_signed:
             _log.info("It is self-signed: clients must be told to accept it.")
         log_warnings(warnings(config, certificate))
-        if config.interface == "loopback":
+        if self._kept:
+            _log.info("systemd keeps the port; --port and --interface do not count.")
+        elif config.interface == "loopback":
             _log.info("Only this machine can connect; --interface opens it to others.")
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
+
+    def _introduce(self) -> None:
+        """Log the first line: all that one needs to find the server and what it keeps."""
+        config = self._config
+        here = ip_address(self._address).is_loopback
+        # An address of the loopback that was asked for by its number is called by it.
+        known = here and (self._kept or config.interface == "loopback")
+        where = "localhost" if known else _in_url(self._address)
+        alone = "" if config.redis or config.backend else ", by this process alone"
+        _log.info(
+            "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
+            " password in {password}; rooms are kept in {backend}{alone}; state: {state};"
+            " workers: {workers}.",
+            version=__version__,
+            url=f"https://{where}:{self._port}/",
+            rooms=f"wss://{where}:{self._port}/ws/chat/{{room}}/",
+            admin=f"https://{where}:{self._port}/admin/",
+            password=self._password.source,
+            backend=self._backend,
+            alone=alone,
+            state=str(config.state),
+            workers=config.workers,
+        )
 
     def stopService(self) -> None:
         super().stopService()

@@ -20,12 +20,12 @@ class Signpost(Service):
 
     name = "signpost"
 
-    def __init__(self, config: Config, port: int, shown: Shown) -> None:
+    def __init__(self, config: Config, address: str, port: int, *, shown: Shown) -> None:
         """
-        @param port: the one that is bound.
+        @param address: the one that is listened on.
         """
         self._state: Path = config.state
-        self._host = reachable(config.interface)
+        self._host = reachable(address)
         self._port = port
         self._embedded = not config.redis and config.backend is None
         self._shown = shown

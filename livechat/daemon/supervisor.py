@@ -1,22 +1,21 @@
 """
 Several processes on one port: a supervisor starts them and watches over them.
 
-    the supervisor  checks that it could run, reserves the port, and serves nobody
-     └─ workers     a whole livechat each; they share the port (SO_REUSEPORT)
+    the supervisor  checks that it could run, keeps the sockets, and serves nobody
+     └─ workers     a whole livechat each, at a socket that the supervisor hands them
 
 A worker that ends is started again, after a pause that grows while it does not last;
 only its own connections end with it.  SIGTERM and SIGHUP are passed on, and the log of a
-worker goes into that of the supervisor.  The workers' side is `livechat.daemon.lifeline`.
+worker goes into that of the supervisor.  The workers' side is `livechat.daemon.lifeline`;
+`livechat.daemon.rolling` replaces them by others of another version.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import signal
-import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
@@ -24,41 +23,38 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IProcessTransport
-from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import InvalidLogLevelError, Logger, LogLevel
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from livechat import __version__, metrics
-from livechat.config import WORKER, Options
-from livechat.daemon.lifeline import ready
+from livechat.config import FOLLOWS, WORKER, Options
+from livechat.daemon.lifeline import WorkerReport
+from livechat.daemon.sockets import WorkerSockets
+from livechat.daemon.worker import Worker, descriptors
+from livechat.errors import StartError
+from livechat.net.activation import FIRST, handed
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
 
 _log = Logger(namespace="livechat")
 
-#: Seconds until a worker that ended is started again, at first and at most; and how many
-#: it must have lasted for the pause not to grow.
-PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 30.0
-LASTED: Final = 30.0
-#: Seconds from SIGTERM to SIGKILL: a worker ends by itself in ten.
+#: Seconds from SIGTERM to SIGKILL, besides those in which a worker drains: it ends by itself in
+#: ten.
 GRACE: Final = 12.0
-#: Characters of a line of a worker's log.
-LONGEST_LINE: Final = 65_536
+#: Seconds without a report after which a worker is taken for stuck, where systemd wants signs of
+#: life (WatchdogSec=).
+SILENT: Final = 30.0
 
 _RUN: Final = "from twisted.scripts.twistd import run; run()"
-# A line of twistd's log: time, namespace, level, text.
-_LINE: Final = re.compile(r"\S+ \[([^\]#]*)#?(\w*)\] ?(.*)", re.DOTALL)
 
 
 def command(options: Options, port: int) -> list[str]:
     """Return the command line of a worker with these options, on *port*."""
     given = [f"--port={port}"]
     for name, value in options.items():
-        if name not in ("port", "workers") and value is not None:
+        if name != "port" and value is not None:
             values = value if isinstance(value, list) else [value]
             given += (f"--{name}={each}" for each in values)
     # Without -P the directory that it runs in would be looked into for modules.
@@ -75,22 +71,46 @@ class Workers(Service):
         reactor: PosixReactorBase,
         command: Sequence[str],
         count: int,
-        reserved: Sequence[socket.socket],
+        sockets: WorkerSockets,
         port: int,
+        *,
+        leave_within: float = 0.0,
     ) -> None:
         """
-        @param reserved: sockets that keep *port*.
+        @param leave_within: seconds in which a worker drains, before it ends.
         """
         self._reactor = reactor
         self._command = command
-        self._reserved = reserved
-        self._workers = [_Worker(number, self) for number in range(1, count + 1)]
-        self._starting: dict[_Worker, IDelayedCall] = {}
+        self._sockets = sockets
+        self._workers = [Worker(place, self) for place in range(1, count + 1)]
+        # Those that are to follow a worker, and those that another one has followed.
+        self._following: set[Worker] = set()
+        self._leaving: set[Worker] = set()
+        self._starting: dict[Worker, IDelayedCall] = {}
         self._ended: Deferred[None] | None = None
         self._announced = False
         self._before: Any = None
         self._port = port
         self._figures: Path | None = None
+        self.grace = GRACE + leave_within
+        #: Called with True when SIGHUP was passed on, and with False when all have renewed.
+        self.around: Callable[[bool], None] = lambda _: None
+        self._renewing: dict[Worker, int] = {}
+
+    def __iter__(self) -> Iterator[Worker]:
+        """The workers that have a place, in the order of their places."""
+        return iter(self._workers)
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    @property
+    def stopping(self) -> bool:
+        return self._ended is not None
+
+    def reports(self) -> list[WorkerReport | None]:
+        """Return the last report of each worker; None: it has not begun."""
+        return [worker.report for worker in self._workers]
 
     def startService(self) -> None:
         super().startService()
@@ -107,13 +127,13 @@ class Workers(Service):
         self._starting.clear()
         self._ended = Deferred()
         self._signal("TERM")
-        killing = self._reactor.callLater(GRACE, self._signal, "KILL")
+        # From now on the workers decide until when connections are taken.
+        self._sockets.close()
+        killing = self._reactor.callLater(self.grace, self._signal, "KILL")
 
         def stopped(_: None) -> None:
             if killing.active():
                 killing.cancel()
-            for each in self._reserved:
-                each.close()
             if self._figures is not None:
                 rmtree(self._figures, ignore_errors=True)
 
@@ -122,31 +142,113 @@ class Workers(Service):
         return ended
 
     def _renew(self, *_: object) -> None:
-        self._reactor.callFromThread(self._signal, "HUP")
+        self._reactor.callFromThread(self.renew)
+
+    def renew(self) -> None:
+        """Pass SIGHUP on."""
+        for worker in (*self._workers, *self._following):
+            worker.renew()
+        if not self._renewing:
+            self.around(True)
+        self._renewing = {each: each.report.renewed for each in self._workers if each.report}
+        self._look_for_renewed()
+
+    def _look_for_renewed(self) -> None:
+        """Forget those that have renewed, or are gone; tell when there is none any more."""
+        for worker, before in tuple(self._renewing.items()):
+            if worker.report is None or worker.report.renewed > before:
+                del self._renewing[worker]
+                if not self._renewing:
+                    self.around(False)
+
+    def _all(self) -> tuple[Worker, ...]:
+        return (*self._workers, *self._following, *self._leaving)
 
     def _signal(self, name: str) -> None:
-        for worker in self._workers:
+        for worker in self._all():
             worker.signal(name)
 
-    def _start(self, worker: _Worker) -> None:
+    def _start(self, worker: Worker) -> None:
         self._starting.pop(worker, None)
+        try:
+            sockets = self._sockets.take(worker.place)
+        except StartError as reason:
+            self.ended(worker, str(reason))
+            return
+        files = descriptors(
+            {FIRST + index: each.socket.fileno() for index, each in enumerate(sockets)}
+        )
         worker.begin(
             lambda protocol: self._reactor.spawnProcess(
                 protocol,
                 self._command[0],
                 self._command,
-                env={
-                    **os.environ,
-                    WORKER: str(worker.number),
-                    metrics.SHARED: str(self._figures),
-                },
-                childFDs={0: "w", 1: "r", 2: "r"},
+                env={**os.environ, **handed(sockets), **self._place_of(worker)},
+                childFDs=files,
             ),
-            self._reactor.seconds(),
+            self._reactor.seconds,
         )
 
-    def ready(self) -> None:
-        """A worker accepts connections."""
+    def _place_of(self, worker: Worker) -> Mapping[str, str]:
+        return {
+            WORKER: str(worker.place),
+            FOLLOWS: str(int(worker in self._following)),
+            metrics.NUMBER: str(worker.figures),
+            metrics.SHARED: str(self._figures),
+        }
+
+    def follow(self, worker: Worker) -> Worker:
+        """Start another process for the place of *worker*, which goes on."""
+        # Of two numbers the other one: figures go on, and there are no more files of them.
+        count = len(self._workers)
+        other = worker.figures + count if worker.figures <= count else worker.figures - count
+        following = Worker(worker.place, self, other)
+        self._following.add(following)
+        self._start(following)
+        return following
+
+    def replace(self, worker: Worker, following: Worker) -> None:
+        """Give the place of *worker* to *following*, and have it leave."""
+        self._following.discard(following)
+        self._workers[following.place - 1] = following
+        starting = self._starting.pop(worker, None)
+        if starting is not None:
+            starting.cancel()
+        if worker.running:
+            self._leaving.add(worker)
+            worker.leave()
+
+    def give_up(self, following: Worker) -> None:
+        """End *following*, which did not become ready; the worker before it keeps its place."""
+        if following in self._following:
+            self._following.discard(following)
+            if following.running:
+                self._leaving.add(following)
+                following.signal("TERM")
+                self._reactor.callLater(self.grace, following.signal, "KILL")
+
+    def left(self, worker: Worker) -> bool:
+        """Tell whether the process of *worker*, which was replaced, is gone."""
+        return worker not in self._leaving
+
+    def alive(self) -> Deferred[None]:
+        """
+        Fires at once: the supervisor lives if this is called.  Kills workers from which nothing
+        was heard for too long, so that they are started again.
+        """
+        now = self._reactor.seconds()
+        for worker in self._all():
+            if worker.running and now - worker.heard > SILENT:
+                _log.error(
+                    "Worker {place} has not reported for {seconds:g} seconds, and is killed.",
+                    place=worker.place,
+                    seconds=SILENT,
+                )
+                worker.signal("KILL")
+        return succeed(None)
+
+    def heard(self, worker: Worker) -> None:
+        self._look_for_renewed()
         if not self._announced and all(worker.ready for worker in self._workers):
             self._announced = True
             _log.info(
@@ -155,24 +257,39 @@ class Workers(Service):
                 count=len(self._workers),
             )
 
-    def ended(self, worker: _Worker, reason: str) -> None:
-        """A worker process has exited; schedule its restart."""
+    def ended(self, worker: Worker, reason: str) -> None:
+        """A worker process has exited; schedule its restart, if it has a place."""
         # What it had is gone; what it has counted was.
-        mark_process_dead(worker.number, str(self._figures))
+        mark_process_dead(worker.figures, str(self._figures))
+        if worker in self._following:
+            self._following.discard(worker)
+            _log.error(
+                "The new worker {place} has ended: {reason}.", place=worker.place, reason=reason
+            )
+        elif worker in self._leaving:
+            self._leaving.discard(worker)
+            _log.info(
+                "The old worker {place} has ended: {reason}.", place=worker.place, reason=reason
+            )
+        elif self._ended is None:
+            self._start_later(worker, reason)
         if self._ended is not None:
             self._look_for_the_end()
-            return
+
+    def _start_later(self, worker: Worker, reason: str) -> None:
+        if not any(each.place == worker.place for each in (*self._following, *self._leaving)):
+            self._sockets.drop(worker.place)
         pause = worker.pause(self._reactor.seconds())
         _log.error(
             "Worker {number} has ended: {reason}; it is started again in {pause:g} seconds.",
-            number=worker.number,
+            number=worker.place,
             reason=reason,
             pause=pause,
         )
         self._starting[worker] = self._reactor.callLater(pause, self._start, worker)
 
     def _look_for_the_end(self) -> None:
-        if self._ended is not None and not any(worker.running for worker in self._workers):
+        if self._ended is not None and not any(worker.running for worker in self._all()):
             ended, self._ended = self._ended, Deferred()
             ended.callback(None)
 
@@ -195,94 +312,3 @@ def _in_memory(port: int) -> Path:
     except FileExistsError:
         return Path(mkdtemp(prefix=f"{own.name}-", dir=place))
     return own
-
-
-class _Worker:
-    """
-    A worker, however often its process is started.
-
-    @ivar ready: it has accepted connections at some time.
-    """
-
-    def __init__(self, number: int, workers: Workers) -> None:
-        self.number = number
-        self.ready = False
-        self._workers = workers
-        self._log = Logger(namespace=f"worker {number}")
-        self._transport: IProcessTransport | None = None
-        self._started = 0.0
-        self._pause = PAUSE
-
-    @property
-    def running(self) -> bool:
-        return self._transport is not None
-
-    def begin(self, spawn: Callable[[ProcessProtocol], IProcessTransport], now: float) -> None:
-        self._started = now
-        self._transport = spawn(_Process(self))
-
-    def pause(self, now: float) -> float:
-        """Seconds until it is started again."""
-        lasted = now - self._started >= LASTED
-        pause = PAUSE if lasted else self._pause
-        self._pause = PAUSE if lasted else min(2 * pause, LONGEST_PAUSE)
-        return pause
-
-    def signal(self, name: str) -> None:
-        """Send a signal.  No-op while the process does not run."""
-        if self._transport is not None:
-            self._transport.signalProcess(name)
-
-    def said(self, line: str) -> None:
-        """It has logged *line*."""
-        found = _LINE.fullmatch(line)
-        level, text = LogLevel.info, line
-        if found is not None:
-            namespace, word, text = found.groups()
-            level = _level(word)
-            if level is LogLevel.info and namespace.partition(".")[0] in ("-", "twisted"):
-                # That it starts and stops, as its parent does.
-                return
-            if namespace != "livechat":
-                text = f"[{namespace}] {text}"
-        self._log.emit(level, "{text}", text=text)
-        if text == ready(self.number):
-            self.ready = True
-            self._workers.ready()
-
-    def ended(self, reason: str) -> None:
-        self._transport = None
-        self._workers.ended(self, reason)
-
-
-def _level(name: str) -> Any:
-    try:
-        return LogLevel.levelWithName(name)
-    except InvalidLogLevelError:
-        return LogLevel.info
-
-
-class _Process(ProcessProtocol):
-    """Reads the log of a worker."""
-
-    def __init__(self, worker: _Worker) -> None:
-        self._worker = worker
-        self._unread = {1: b"", 2: b""}
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        *lines, rest = (self._unread[childFD] + data).split(b"\n")
-        if len(rest) > LONGEST_LINE:
-            lines.append(rest)
-            rest = b""
-        self._unread[childFD] = rest
-        for line in lines:
-            self._worker.said(line.decode(errors="replace")[:LONGEST_LINE])
-
-    def processEnded(self, reason: Failure) -> None:
-        for rest in self._unread.values():
-            if rest:
-                self._worker.said(rest.decode(errors="replace"))
-        how: Any = reason.value
-        self._worker.ended(
-            f"signal {how.signal}" if how.signal is not None else f"exit code {how.exitCode}",
-        )

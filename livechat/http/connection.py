@@ -97,6 +97,7 @@ class Channel(Parser):
 
     @ivar source: the client at its other end, as far as rates go.
     @ivar peer: the address of a proxy that is trusted, if one is at its other end.
+    @ivar feeding: the answer is one of those that go on as long as their client is there.
     @ivar closing: the last answer was given; what comes is read and dropped, so
         that the answer arrives before the connection breaks, and so that no
         request is carried out of which its sender would never hear.
@@ -115,6 +116,7 @@ class Channel(Parser):
     _unread: http.Request | None = None
     _stage = _Stage.HEAD
     _deadline: IDelayedCall | None = None
+    feeding = False
     # Of an answer, until the first of its body is written.
     _head = b""
 
@@ -240,6 +242,7 @@ class Channel(Parser):
 
     def begin_feed(self) -> None:
         """The answer goes on as long as its client is there."""
+        self.feeding = True
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

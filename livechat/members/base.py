@@ -38,6 +38,7 @@ from livechat.protocol.v1 import ServerFrame
 from livechat.rooms.chat import Chat
 from livechat.rooms.member import IClient
 from livechat.rooms.standing import IResident, Standing
+from livechat.rooms.tracing import MemberTrace, Tracing
 
 #: Malformed and control frames of one connection, and messages over its rate.
 NOISE_RATE: Final = Rate(per_second=20, burst=200)
@@ -143,6 +144,10 @@ class BaseSession(ABC):
     def lapsed(self, reason: ChatError) -> None:
         """Close: the token is over, or was revoked; or the client may not be here any more."""
         self._client.turn_away(reason)
+
+    def traced_by(self, tracing: Tracing) -> MemberTrace | None:
+        """Find the traces of this client; None if there are none."""
+        return tracing.member(self._actor, self.room)
 
     def renamed(self, actor: Actor) -> None:
         """Go on as *actor*, who has another name."""

@@ -24,10 +24,12 @@ from livechat.members.backpressure import Backpressure
 from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
 from livechat.members.session import make_session
+from livechat.members.traced import TracedMembers
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import error_of
 from livechat.rooms.chat import Chat
 from livechat.rooms.member import IClient
+from livechat.rooms.tracing import Tracing
 
 #: Seconds between two comments.
 COMMENT_EVERY: Final = HEARTBEAT
@@ -44,7 +46,7 @@ class Feed(Outgoing):
         super().__init__(Encoding.EVENTS, feeds.backpressure, feeds.flushes)
         self._feeds = feeds
         self._request = request
-        self._session: BaseSession | None = None
+        self.session: BaseSession | None = None
         self._over: Deferred[None] = Deferred()
         # Nothing was read since the last comment, or since one was due.
         self._stuck = False
@@ -56,8 +58,9 @@ class Feed(Outgoing):
 
         @raise ChatError: it cannot be entered now.
         """
-        self._session = self._feeds.session(actor, self._request, self)
-        await self._session.open()
+        self.session = self._feeds.session(actor, self._request, self)
+        self._feeds.traced.entering(self)
+        await self.session.open()
 
     def begin(self, send: Callable[[bytes], None], cut: Callable[[], None]) -> Deferred[None]:
         """
@@ -77,15 +80,17 @@ class Feed(Outgoing):
     def end(self) -> None:
         """Ask the client to reconnect, and be over.  No-op a second time."""
         if not self._stopped:
-            if self._session is not None:
-                self._session.announce_restart(reconnect_ms(len(self._feeds)))
+            if self.session is not None:
+                self.session.announce_restart(self._feeds.back_in())
             self._finish()
 
     def _finish(self) -> None:
+        if self.trace is not None:
+            self.trace.closed(None, "server")
         self._stop()
         try:
-            if self._session is not None:
-                self._session.close()
+            if self.session is not None:
+                self.session.close()
         except Exception:  # noqa: BLE001 - the answer must end all the same
             self._log.failure("A stream that is over met a bug.")
         self._feeds.closed(self)
@@ -129,14 +134,24 @@ class Feeds:
 
     @ivar backpressure: finds those that do not read.
     @ivar flushes: those with something to write before this turn ends.
+    @ivar traced: has those traced that are to be.
+    @ivar back_in: milliseconds after which a client of a stream that ends should come back.
     """
 
-    def __init__(self, chat: Chat, clock: IReactorTime, backpressure: Backpressure) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        clock: IReactorTime,
+        backpressure: Backpressure,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._chat = chat
         self.clock = clock
         self.backpressure = backpressure
         self.flushes = flushes(clock)
         self._open: set[Feed] = set()
+        self.traced = TracedMembers(tracing, self._open)
+        self.back_in: Callable[[], int] = lambda: reconnect_ms(len(self))
         self._quiet: Deadlines[Feed] = Deadlines(
             clock, COMMENT_EVERY, self._comment, Feed.met_a_bug
         )

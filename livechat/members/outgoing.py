@@ -27,6 +27,7 @@ from livechat.members.backpressure import Backpressure
 from livechat.members.turns import NextTurn
 from livechat.net.fast import Wire
 from livechat.protocol.encoding import Encoding
+from livechat.rooms.tracing import MemberTrace
 
 
 def _nowhere(frames: bytes) -> None:
@@ -42,11 +43,12 @@ class Outgoing(ABC):
     @ivar wire: of the transport, or one of its own, past which nothing is written.  It is
         `ready` while frames go out at once: neither stopped nor paused, and nothing waits.
     @ivar unsent: bytes that wait for the peer to read.
+    @ivar trace: looks at what is written to this member alone; None while nobody traces it.
     """
 
     __slots__ = (
         "_backpressure", "_draining", "_flushes", "_paused", "_push", "_soon", "_stopped",
-        "_waiting", "encoding", "unsent", "wire",
+        "_waiting", "encoding", "trace", "unsent", "wire",
     )  # fmt: skip
 
     _log = Logger()
@@ -57,6 +59,7 @@ class Outgoing(ABC):
         self, encoding: Encoding, backpressure: Backpressure, flushes: NextTurn[Outgoing]
     ) -> None:
         self.encoding = encoding
+        self.trace: MemberTrace | None = None
         self._backpressure = backpressure
         self._flushes = flushes
         # Writes to the transport.
@@ -70,12 +73,21 @@ class Outgoing(ABC):
         self._draining: list[Deferred[None]] = []
 
     def write(self, frames: bytes) -> None:
+        if self.trace is not None:
+            self.trace.sent(self.encoding, frames)
+        if self.wire.ready:
+            self._push(frames)
+        else:
+            self._write(frames)
+
+    def _write(self, frames: bytes) -> None:
+        """Write *frames*, which were looked at, or wait with them."""
         if self.wire.ready:
             self._push(frames)
         elif self._soon:
             soon, self._soon = self._soon, []
             self.wire.ready = not (self._paused or self._stopped)
-            self.write(b"".join((*soon, frames)))
+            self._write(b"".join((*soon, frames)))
         elif not self._stopped:
             if self._waiting is None:
                 self._waiting = deque()
@@ -85,12 +97,14 @@ class Outgoing(ABC):
 
     def went(self, frames: bytes, sent: int) -> None:
         if sent < 0:
-            self.write(frames)
+            self._write(frames)
         else:
             # The wire was ready, so nothing comes before the rest.
             self._push(frames[sent:])
 
     def write_soon(self, frames: bytes) -> None:
+        if self.trace is not None:
+            self.trace.sent(self.encoding, frames)
         if self._soon:
             self._soon.append(frames)
         elif self.wire.ready:
@@ -99,12 +113,12 @@ class Outgoing(ABC):
             self._soon.append(frames)
             self._flushes.add(self)
         else:
-            self.write(frames)
+            self._write(frames)
 
     def flush(self) -> None:
         """Write the frames that were to be written soon, unless a write has taken them along."""
         if self._soon:
-            self.write(b"")
+            self._write(b"")
 
     def drained(self) -> Deferred[None]:
         if self._stopped or not (self._paused or self._waiting):

@@ -15,8 +15,7 @@ Pings and bounds need no timer for each socket: `livechat.limits.deadlines`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory
@@ -31,29 +30,22 @@ from livechat import metrics
 from livechat.errors import ChatError, Close, close_code
 from livechat.identity.actor import Actor
 from livechat.limits.connections import Admission
-from livechat.limits.deadlines import Deadlines, Rounds
 from livechat.members.autobahn import Protocol
 from livechat.members.backpressure import Backpressure
-from livechat.members.base import HEARTBEAT, BaseSession, JoinRequest, reconnect_ms
+from livechat.members.base import BaseSession, JoinRequest, reconnect_ms
 from livechat.members.outgoing import Outgoing, flushes
+from livechat.members.pinging import PING, Pings
 from livechat.members.session import Renew, make_session
+from livechat.members.traced import TracedMembers
 from livechat.members.turns import NextTurn
-from livechat.net.fast import write_all
 from livechat.protocol.encoding import Encoding, encode_frame
 from livechat.protocol.v1 import GoAway
 from livechat.rooms.chat import Chat
 from livechat.rooms.member import IClient
+from livechat.rooms.tracing import Tracing
 
 #: Frames of one fragmented message.
 MOST_FRAMES: Final = 64
-#: Seconds between pings, and for an answer or any other sign of life.
-PING_EVERY: Final = HEARTBEAT
-PONG_WITHIN: Final = 10
-#: Seconds by which a ping may come early: so a turn of the reactor has many of them, and idle
-#: members do not wake it for each.
-PING_EARLY: Final = 0.25
-#: A ping without payload, which is the same for all.
-PING: Final = b"\x89\x00"
 #: Seconds for the peer's close frame.
 CLOSE_WITHIN: Final = 5
 #: What stands for a close frame without a code, and for a connection that broke (RFC 6455,
@@ -153,6 +145,8 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self.state != self.STATE_OPEN or self.session is None:
             return
+        if self.trace is not None:
+            self.trace.came(payload, text=not isBinary)
         if isBinary:
             self.session.binary_received()
         else:
@@ -258,11 +252,13 @@ class Socket(Outgoing, Protocol):  # type: ignore[misc]  # Autobahn's bases diff
         super().dropConnection(abort)
 
     def _count_close(self) -> None:
-        if self.closedByMe and self.localCloseCode is not None:
-            metrics.closed(self.localCloseCode, here=True)
-        else:
+        code = self.localCloseCode if self.closedByMe else None
+        here = code is not None
+        if code is None:
             code = self.remoteCloseCode or (NO_CODE if self.wasClean else NO_CLOSE)
-            metrics.closed(code, here=False)
+        metrics.closed(code, here=here)
+        if self.trace is not None:
+            self.trace.closed(code, "server" if here else "peer")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:
@@ -292,6 +288,7 @@ class SocketFactory(WebSocketServerFactory):
     @ivar backpressure: finds those that do not read.
     @ivar flushes: those with something to write before this turn ends.
     @ivar held_up: those that have had their turn to read, and have more.
+    @ivar pings: find those whose peer is gone.
     @ivar unanswered: those that were pinged and have not sent anything since.
     """
 
@@ -306,6 +303,7 @@ class SocketFactory(WebSocketServerFactory):
         *,
         max_frame: int,
         renew: Renew | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """
         @param max_frame: the most bytes of a frame, or a fragmented message.
@@ -316,12 +314,8 @@ class SocketFactory(WebSocketServerFactory):
         self.backpressure = backpressure
         self.flushes = flushes(clock)
         self.held_up: NextTurn[Socket] = NextTurn(clock, Socket.have_turn, Socket.met_a_bug)
-        self.unanswered: Deadlines[Socket] = Deadlines(
-            clock, PONG_WITHIN, lambda one: one.silent(), Socket.met_a_bug
-        )
-        self._pinging: Rounds[Socket] = Rounds(
-            clock, PING_EVERY, self._ask_for_life, early=PING_EARLY
-        )
+        self.pings = Pings(clock)
+        self.unanswered = self.pings.unanswered
         self._chat = chat
         self._clock = clock
         self._renew = renew
@@ -337,6 +331,7 @@ class SocketFactory(WebSocketServerFactory):
             autoPingInterval=0,
         )
         self._socket = Socket.with_options(self)
+        self._traced = TracedMembers(tracing, self.sockets)
 
     async def enter(self, request: JoinRequest, actor: Actor) -> Socket:
         """
@@ -348,6 +343,7 @@ class SocketFactory(WebSocketServerFactory):
         socket.session = make_session(
             self._chat, self._clock, actor, request, socket, renew=self._renew
         )
+        self._traced.entering(socket)
         await socket.session.open()
         return socket
 
@@ -372,28 +368,13 @@ class SocketFactory(WebSocketServerFactory):
     def opened(self, socket: Socket) -> None:
         """Count *socket* in: it has answered its handshake."""
         self.sockets.add(socket)
-        self._pinging.start(socket)
+        self.pings.start(socket)
 
     def closed(self, socket: Socket) -> None:
         """Ping *socket* no more: it has sent its close frame."""
-        self._pinging.stop(socket)
-        self.unanswered.stop(socket)
+        self.pings.stop(socket)
 
     def lost(self, socket: Socket) -> None:
         """Count *socket* out: its connection is gone."""
         self.sockets.discard(socket)
         self.closed(socket)
-
-    def _ask_for_life(self, sockets: Sequence[Socket]) -> None:
-        # First, so that one which is closed meanwhile has none.
-        self.unanswered.start_all(sockets)
-        for socket in sockets:
-            socket.asked_for_life()
-        left = write_all([socket.wire for socket in sockets], PING, 0, len(sockets))
-        # First those of whose ping something has begun: the rest must be written next.
-        for index, sent in sorted(left, key=itemgetter(1), reverse=True):
-            socket = sockets[index]
-            try:
-                socket.pinged(sent)
-            except Exception:  # noqa: BLE001 - whatever it is, the others are pinged
-                socket.met_a_bug()

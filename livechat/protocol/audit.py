@@ -19,6 +19,7 @@ from livechat.protocol.messages import User
 Recorded = Literal[
     "sign_in", "sign_out", "message", "retract", "operator_add", "operator_change", "operator_drop",
     "key_add", "key_drop", "revoke", "restrict", "pardon", "room", "clear", "review",
+    "trace",
 ]  # fmt: skip
 
 
@@ -42,6 +43,8 @@ class Action(Struct, frozen=True, omit_defaults=True):
     @ivar case: the id of the case that was reviewed.
     @ivar verdict: ``approve``, ``reject`` or ``close``.
     @ivar count: how many messages were removed.
+    @ivar person: the id of the person that was traced.
+    @ivar texts: the trace had the texts, too.
     """
 
     type: str
@@ -59,6 +62,8 @@ class Action(Struct, frozen=True, omit_defaults=True):
     case: str | None = None
     verdict: str | None = None
     count: int | None = None
+    person: str | None = None
+    texts: bool = False
 
 
 class Author(Struct, frozen=True, omit_defaults=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from livechat.protocol.messages import Newest, User
@@ -22,6 +24,22 @@ class Room(Struct, frozen=True, gc=False):
     newest: Newest | None = None
 
 
+class Condition(Struct, frozen=True):
+    """
+    How a process is, for operators.
+
+    @ivar version: of its livechat.
+    @ivar memory: its bytes; None where the system does not tell.
+    @ivar lag: the seconds by which its reactor was late lately, at most.
+    @ivar clocks: by how many seconds the clock of each Redis is ahead of its own.
+    """
+
+    version: str
+    memory: int | None
+    lag: float
+    clocks: Mapping[str, float] = {}
+
+
 class Report(Struct, frozen=True):
     """
     A process, as it describes itself.
@@ -32,6 +50,7 @@ class Report(Struct, frozen=True):
     @ivar rate: messages a second that were sent to it, just now.
     @ivar chart: the same over some minutes, oldest first.
     @ivar rooms: those that have members there, or in which something was said there lately.
+    @ivar condition: how it is; None from a version that does not say so.
     """
 
     process: str
@@ -40,6 +59,7 @@ class Report(Struct, frozen=True):
     rate: float
     chart: tuple[float, ...]
     rooms: tuple[Room, ...]
+    condition: Condition | None = None
 
     @property
     def members(self) -> int:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from livechat.errors import ChatError
 from livechat.interfaces import IBackend
-from livechat.protocol.cluster import Report, Room
+from livechat.protocol.cluster import Condition, Report, Room
 from livechat.protocol.messages import Newest
 from livechat.rooms.activity import Activity
 from livechat.rooms.hub import Hub
@@ -60,13 +60,16 @@ class Directory:
         """What the processes that serve these rooms say of themselves, this one first."""
         return await self._backend.processes.reports()
 
-    def report(self, process: str, started: int, connections: int) -> Report:
+    def report(
+        self, process: str, started: int, connections: int, condition: Condition | None = None
+    ) -> Report:
         """
         What this process says of itself.
 
         @param process: its name, which no other has.
         @param started: in milliseconds since 1970, UTC.
         @param connections: how many it has.
+        @param condition: how it is.
         """
         return Report(
             process,
@@ -75,6 +78,7 @@ class Directory:
             self._activity.rate(),
             tuple(self._activity.chart()),
             tuple(self._activity.rooms(self._hub.rooms())),
+            condition,
         )
 
     async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:

@@ -29,7 +29,7 @@ from livechat import metrics
 from livechat.interfaces import ISink
 from livechat.protocol.messages import Entry, Place
 from livechat.protocol.v1 import ServerFrame
-from livechat.rooms.local_room import LocalRoom
+from livechat.rooms.local_room import LocalRoom, Tap
 from livechat.rooms.member import IMember, WriteAll
 from livechat.system.time import Time
 
@@ -56,6 +56,13 @@ class Hub:
         self._scheduled = False
         # Entries written in this turn, and when the first of them was stored.
         self._written = self._since = 0
+        self._tap: Tap | None = None
+
+    def tap(self, tap: Tap | None) -> None:
+        """Have *tap* called with what rooms write; None: nobody looks."""
+        self._tap = tap
+        for room in self._rooms.values():
+            room.tap = tap
 
     def join(self, room: str, member: IMember, *, reads: bool = False) -> None:
         """
@@ -66,6 +73,7 @@ class Hub:
         there = self._rooms.get(room)
         if there is None:
             there = self._rooms[room] = LocalRoom(room, self._write_all)
+            there.tap = self._tap
         if member not in there:
             there.add(member, reads=reads)
 

@@ -20,7 +20,7 @@ get a frame with the gap first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -36,6 +36,9 @@ from livechat.rooms.member import IMember, WriteAll
 #: The bytes of a write that are sent.
 _SENT: Final = itemgetter(1)
 
+#: Looks at frames that a room has written, to the members of a lane from one to before another.
+Tap = Callable[[str, Lane, int, int, bytes], None]
+
 _log = Logger()
 
 
@@ -50,11 +53,12 @@ class LocalRoom:
     @ivar framed: those of all these that get frames besides entries.
     @ivar place: behind the entry that was delivered last; None if none was.
     @ivar batches: only the last one may still take parts.
+    @ivar tap: looks at what is written; None while nobody traces.
     """
 
     __slots__ = (
         "_count", "_lanes", "_write_all", "batches", "early", "framed", "live", "name", "place",
-        "reading",
+        "reading", "tap",
     )  # fmt: skip
 
     def __init__(self, name: str, write_all: WriteAll) -> None:
@@ -66,6 +70,7 @@ class LocalRoom:
         self.framed: dict[IMember, int] = {}
         self.place: Place | None = None
         self.batches: list[Batch] = []
+        self.tap: Tap | None = None
         self._count = 0
         # The lanes of live members, and of framed ones; None: they have changed.
         self._lanes: dict[bool, tuple[Lane, ...] | None] = {True: None, False: None}
@@ -266,6 +271,8 @@ class LocalRoom:
         frames = batch.encoded(lane.encoding)
         # Plain members get nothing of events alone.
         left = self._write_all(lane.wires, frames, start, stop) if frames else []
+        if self.tap is not None and frames:
+            self.tap(self.name, lane, start, stop, frames)
         batch.written += stop - start - len(left)
         if left:
             self._tell(batch, lane, frames, left)

@@ -20,6 +20,7 @@ class IMember(Interface):
 
     encoding: Encoding = Attribute("In which form it gets them.")
     wire: object = Attribute("What `WriteAll` writes to; another kind of object: nothing.")
+    trace: Any = Attribute("Its `livechat.rooms.tracing.MemberTrace`; None while nobody traces it.")
 
     def write(frames: bytes) -> None:
         """

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
+import socket
+from pathlib import Path
 from typing import Final
 
 from twisted.logger import Logger
@@ -40,3 +43,17 @@ def allow_files(connections: int) -> None:
         wanted = hard
     if soft != resource.RLIM_INFINITY and wanted > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def memory() -> int | None:
+    """Bytes of memory that this process really has; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def process_name() -> str:
+    """The name of this process, which no other has: its machine and its number."""
+    return f"{socket.gethostname()}/{os.getpid()}"

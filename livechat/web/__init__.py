@@ -17,6 +17,7 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
 from livechat.rooms.chat import Chat
 from livechat.rooms.listing import Listing
+from livechat.rooms.tracing import Tracing
 from livechat.system.time import Time
 from livechat.web import contract
 from livechat.web import operations as told
@@ -36,6 +37,7 @@ from livechat.web.pages import Pages
 from livechat.web.queries import SHORTEST_SHARED
 from livechat.web.server import Server
 from livechat.web.token_check import TokenCheck
+from livechat.web.traces import Traces
 from livechat.web.visitors import VisitorPages
 
 _OWN: Final = Audience("own")
@@ -60,6 +62,7 @@ def root(
     monitors: Access,
     trouble: Callable[[], str | None] = lambda: None,
     cookie: str | None = None,
+    tracing: Tracing | None = None,
     mounts: Iterable[tuple[str, object]] = (),
 ) -> Place:
     """
@@ -68,6 +71,7 @@ def root(
     @param door: makes actors of clients.
     @param monitors: who gets the figures.
     @param trouble: why not all who may come in can do so; None if they can.
+    @param tracing: what operators trace; None: nothing can be.
     @param cookie: the name of the one that may have a token.
     @param mounts: other people's resources, by their paths.
     @raise StartError: one of them is no resource, or its path cannot be its.
@@ -85,6 +89,7 @@ def root(
         **_for_the_site(chat, door, credentials, time),
         **KeysApi(chat, door, office, tokens, time).endpoints(),
         **_for_the_command(chat, door, operators),
+        **({} if tracing is None else Traces(chat, door, tracing, time).endpoints()),
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)

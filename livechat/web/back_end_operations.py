@@ -93,7 +93,7 @@ def room() -> Document:
     """A room."""
     found = answer("The room, active or not.", reference("RoomState"))
     text = f"How many of the newest messages to add, at most {MOST_LAST}, where they may be read."
-    parameters = [parameter("query", "last", NUMBER, text)]
+    parameters = [*query("client"), parameter("query", "last", NUMBER, text)]
     return operation("room", "Who is in a room, and where it stands.", found, _LOOKING, parameters)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -49,31 +50,38 @@ def folder(name: str) -> Path:
     return inside if inside.is_dir() else package.parent / name
 
 
+@cache
+def environment() -> Environment:
+    """Jinja, with what it has compiled: to compile a page takes longer than to render it."""
+    made = Environment(
+        loader=FileSystemLoader(folder("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "count": _count,
+        "rate": _rate,
+        "size": _size,
+        "span": span,
+        "days": _days,
+        "ago": _ago,
+        "moment": _moment,
+        "utc": _utc,
+        "date": _date,
+        "tag": tag,
+        "with": _with,
+        "static": _static,
+    }
+    return made
+
+
 class Templates:
     """The templates, and what they call to put things into words."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(folder("templates")),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "count": _count,
-            "rate": _rate,
-            "size": _size,
-            "span": span,
-            "days": _days,
-            "ago": _ago,
-            "moment": _moment,
-            "utc": _utc,
-            "date": _date,
-            "tag": tag,
-            "with": _with,
-            "static": _static,
-        }
+        self._environment = environment()
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""

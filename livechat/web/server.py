@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -12,6 +10,7 @@ from livechat.config import Config
 from livechat.limits.connections import Connections
 from livechat.net.certificates import Certificate, Shown
 from livechat.options import flag
+from livechat.system.day import Day
 from livechat.web.html import span
 
 
@@ -30,6 +29,7 @@ class Server(Struct, frozen=True):
     @ivar started: when, by the reactor's clock.
     @ivar backend: where rooms are kept, in words.
     @ivar connections: how many there are now is their length.
+    @ivar day: the figures of the last day, of all processes on the port.
     """
 
     started: float
@@ -37,6 +37,7 @@ class Server(Struct, frozen=True):
     shown: Shown
     connections: Connections
     limits: tuple[Limit, ...]
+    day: Day
 
     @property
     def certificate(self) -> Certificate:
@@ -63,12 +64,3 @@ def limits(config: Config) -> tuple[Limit, ...]:
         limit("Messages expire after", "history_age", span(config.history_age)),
         limit("Records of the audit expire after", "audit_age", span(config.audit_age)),
     )
-
-
-def memory() -> int | None:
-    """Bytes of memory that this process really has; None where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")

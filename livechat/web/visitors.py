@@ -85,8 +85,9 @@ class VisitorPages:
         return title_of(self._chat.settings.of(room).title)
 
     async def developers(self, call: Call) -> Response:
-        """How to use the server from code: in English, as the documents."""
-        return self._templates.page(
+        """How to use the server from code."""
+        return self._page(
+            call,
             "developers.html",
             host=call.asked.host,
             scheme=call.asked.scheme,

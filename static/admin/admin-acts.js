@@ -80,9 +80,12 @@ function complain(problem) {
   told.replaceChildren(error);
 }
 
+// Safari sends 229 for the key that ends a composition, and says that there is none any more.
+export const composes = ({ isComposing, keyCode }) => isComposing || keyCode === 229;
+
 document.addEventListener("keydown", (event) => {
   const asking = event.target.closest?.("details.menu[open], details.ban[open]");
-  if (asking && event.key === "Escape") {
+  if (asking && event.key === "Escape" && !composes(event)) {
     asking.open = false;
     asking.querySelector("summary").focus();
   }

@@ -5,7 +5,7 @@
 // asked for with fetch() brings the same parts.  Only messages come as data, because they come
 // in masses; their text is set as text.
 
-import { act } from "./admin-acts.js";
+import { act, composes } from "./admin-acts.js";
 import { showCases } from "./admin-cases.js";
 import { add, edit, list, localTime, pass, retract } from "./admin-log.js";
 
@@ -198,7 +198,7 @@ async function showEarlier(link) {
   document.querySelector(".log").focus();
 }
 
-/** Send a test message, once, however often it is asked for meanwhile. */
+/** Send a message, once, however often it is asked for meanwhile. */
 async function send(form) {
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";
@@ -300,9 +300,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
   const form = event.target.closest?.("[data-send]");
-  // Safari sends 229 for the key that ends a composition, and says that there is none any more.
-  const composes = event.isComposing || event.keyCode === 229;
-  if (form && event.key === "Enter" && !event.shiftKey && !composes) {
+  if (form && event.key === "Enter" && !event.shiftKey && !composes(event)) {
     event.preventDefault();
     form.requestSubmit();
   }

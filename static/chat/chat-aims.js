@@ -9,7 +9,8 @@
  * @import { Data, Retracted } from "./livechat.js"
  */
 
-import { refuseFiles } from "./chat-input.js";
+import { refuseFiles } from "./chat-files.js";
+import { composes } from "./chat-input.js";
 import { find } from "./dom.js";
 
 /**
@@ -47,8 +48,7 @@ export class Aims {
     composer.isTaken = (message) => this.#takes(message);
     composer.onCancel = () => this.cancel();
     form.addEventListener("keydown", (event) => {
-      const composes = event.isComposing || event.keyCode === 229;
-      if (event.key !== "Escape" || composes || !this.#aim) return;
+      if (event.key !== "Escape" || composes(event) || !this.#aim) return;
       // It closes nothing else.
       event.stopPropagation();
       this.cancel();

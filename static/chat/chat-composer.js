@@ -6,11 +6,9 @@
  * @import { Texts } from "./texts.js"
  */
 
+import { composes, onScreen } from "./chat-input.js";
 import { isSeen } from "./chat-names.js";
 import { element, find } from "./dom.js";
-
-/** Tell whether one writes with a keyboard on the screen, as far as a page can know. */
-const onScreen = () => matchMedia("(hover: none) and (pointer: coarse)").matches;
 
 export class Composer {
   /** Is called with each message. */
@@ -52,8 +50,7 @@ export class Composer {
       this.#submit();
     });
     text.addEventListener("keydown", (event) => {
-      // Safari sends 229 for the key that ends a composition, and says that there is none any more.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
       // A keyboard on the screen has no other way to begin a line.
       if (onScreen() && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();

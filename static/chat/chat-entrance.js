@@ -9,7 +9,7 @@
  * @import { Texts } from "./texts.js"
  */
 
-import { keptName } from "./chat-memory.js";
+import { keptName, knownKey } from "./chat-memory.js";
 import { Ignored } from "./chat-ignored.js";
 import { Names, subject } from "./chat-names.js";
 import { JOIN } from "./chat-shapes.js";
@@ -109,7 +109,9 @@ export class Entrance {
   async #look(over) {
     const { whole = false, credentials = whole } = this.#options;
     const address = new Address(this.#url, this.#room, undefined, "", new Tokens(undefined), credentials);
-    const url = address.http("chat/rooms/", [["last", String(LAST)]]);
+    // Somebody who is banned is told so here; a stranger gets no key before there is a name.
+    const key = knownKey(address.base.href);
+    const url = address.http("chat/rooms/", [["last", String(LAST)], ...(key ? [["client", key]] : [])]);
     const options = { credentials: address.credentials };
     const { answer, problem } = await ask(url, options, (found) => /** @type {Promise<Found>} */ (found.json()));
     if (over.aborted) return;

@@ -6,6 +6,7 @@
  * @import { Texts } from "./texts.js"
  */
 
+import { composes } from "./chat-input.js";
 import { STYLES } from "./chat-launcher-css.js";
 import { sheetsOf } from "./chat-style.js";
 import { find, shape } from "./dom.js";
@@ -66,8 +67,9 @@ export class Launcher {
     dock.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") this.#busy = this.#panel.querySelector(ABOVE) !== null;
     }, { capture: true });
-    dock.addEventListener("keydown", ({ key, isComposing }) => {
-      if (key === "Escape" && !isComposing && !this.#busy && !this.#panel.hidden) this.#show(false);
+    dock.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || composes(event) || this.#busy || this.#panel.hidden) return;
+      this.#show(false);
     });
     this.count(0);
   }

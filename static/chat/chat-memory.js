@@ -5,11 +5,20 @@ import { Kept } from "./livechat-outbox.js";
 /** @typedef {"draft" | "failed" | "seen" | "user"} What */
 
 const NAME = "livechat:name";
+/** As the library names the visitor's key at a server. */
+const KEY = "livechat:key:";
 /** Tells the chats of a page of a visitor's name. */
 const told = new EventTarget();
 
 /** The name by which this browser's visitor was known last. */
 export const keptName = () => new Kept("localStorage").get(NAME) ?? "";
+
+/**
+ * The visitor's key at a server, if the browser has one.
+ *
+ * @param {string} server
+ */
+export const knownKey = (server) => new Kept("localStorage").get(KEY + server) ?? new Kept("sessionStorage").get(KEY + server);
 
 /** @param {string} name */
 export function keepName(name) {

@@ -7,6 +7,7 @@
  * @import { ChatError } from "./livechat.js"
  */
 
+import { composes } from "./chat-input.js";
 import { keepName } from "./chat-memory.js";
 import { isSame } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
@@ -83,10 +84,9 @@ export class Naming {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    // An input method's own keys: 229 is what Safari says of the one that ends a composition.
-    const composes = event.isComposing || event.keyCode === 229;
-    if (event.key === "Enter" && composes) event.preventDefault();
-    if (event.key !== "Escape" || composes) return;
+    const ignored = composes(event);
+    if (event.key === "Enter" && ignored) event.preventDefault();
+    if (event.key !== "Escape" || ignored) return;
     event.stopPropagation();
     this.#close();
   }

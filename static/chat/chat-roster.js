@@ -6,6 +6,7 @@
  * @import { Texts } from "./texts.js"
  */
 
+import { composes } from "./chat-input.js";
 import { isSame, subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
 import { element, find } from "./dom.js";
@@ -44,8 +45,8 @@ export class Roster {
     this.#typing = find(frame, ".typing");
     this.showIgnored();
     people.hide = () => this.#open(false);
-    this.#chat.addEventListener("keydown", ({ key }) => {
-      if (key !== "Escape" || !this.#isOpen) return;
+    this.#chat.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || composes(event) || !this.#isOpen) return;
       this.#open(false);
       this.#button.focus();
     });

@@ -29,7 +29,7 @@ from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.errors import Kind
 from livechat.interfaces import IBackend
-from livechat.members.websocket import PING_EVERY as SECONDS_BETWEEN_PINGS
+from livechat.members.pinging import PING_EVERY as SECONDS_BETWEEN_PINGS
 from livechat.protocol.messages import Draft, Message, Newest, Retraction
 from livechat.system.time import Time
 from tests.map_contract import REPORT

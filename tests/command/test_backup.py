@@ -85,7 +85,7 @@ def test_one_of_before_stays_until_the_new_one_is_whole(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup, "_copy", full)
+    monkeypatch.setattr(backup, "copy", full)
     assert "No space left" in command("backup", str(target)).err
     assert target.read_text() == "of before"
     assert left_over(tmp_path) == []

@@ -16,7 +16,7 @@ from livechat.command import checks
 from livechat.command.finding import Server
 from tests.command.conftest import Command, Ran
 from tests.command.fake import Fake, Said, problem
-from tests.net.test_certificates import issue
+from tests.support.certificates import issue
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet import reactor as installed
 from twisted.trial.unittest import TestCase
 
+from livechat.backends.redis.tls import TLSFiles
 from livechat.command import redis_check
 from livechat.command.redis_check import Found, look_at
 from tests.backends.redis.server import RedisServer
@@ -27,7 +28,7 @@ class LookTest(TestCase):
             yield
 
     async def look(self, url: str = "") -> Found:
-        return await look_at(reactor, url or self.server.url, None, "lc")
+        return await look_at(reactor, url or self.server.url, TLSFiles(), "lc")
 
     async def test_a_good_one(self) -> None:
         """Its version, and nothing left behind."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
-from livechat.config import Options
-from livechat.daemon import assembly
 from livechat.daemon.assembly import _promises, core, in_order, services
 from livechat.limits.connections import Connections
-from livechat.net import certificates, listening
+from livechat.net import certificates
 from livechat.rooms.history import Window
-from tests.net.test_certificates import issue
 from tests.support import ADMIN, SOMEBODY
-from tests.test_service import config
+from tests.support.certificates import issue
+from tests.support.services import config
 
 
 class CoreTest(TestCase):
@@ -55,24 +52,3 @@ def test_promises(tmp_path: Path) -> None:
     assert _promises(certificates.load_or_make(tmp_path)) == ()
     ((name, _),) = _promises(certificates.load(*issue(tmp_path)))
     assert name == "Strict-Transport-Security"
-
-
-def test_supervising_ends_no_session(tmp_path: Path) -> None:
-    """A new password signs all out at the workers, so the process that starts them is not told."""
-    reserved: list[Any] = []
-    options = Options()
-    options.parseOptions(["--port=0"])
-    given = config(tmp_path, workers="2", redis="redis://localhost:1")
-    with pytest.MonkeyPatch.context() as patch:
-        bind = listening.reserve
-
-        def reserve(*address: Any) -> Any:
-            reserved.extend(bind(*address))
-            return reserved
-
-        patch.setattr(assembly, "reserve", reserve)
-        assembly.supervise(given, options, cast("Any", MemoryReactorClock()))
-    for each in reserved:
-        each.close()
-    assert (tmp_path / "state" / "admin-password").exists()
-    assert not (tmp_path / "state" / "operators.json").exists()

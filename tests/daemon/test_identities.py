@@ -14,7 +14,7 @@ from livechat.limits.source import Source
 from livechat.system.time import Time
 from tests.support import World, run
 from tests.support.jwts import NOW, secret_file, signed
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 def test_one_door(world: World, tmp_path: Path) -> None:

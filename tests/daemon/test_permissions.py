@@ -13,7 +13,7 @@ from livechat.config import Config
 from livechat.daemon.permissions import exposed
 from livechat.net.certificates import Certificate, load_or_make
 from tests.support.jwts import pem, secret_file
-from tests.test_service import config
+from tests.support.services import config
 
 
 @pytest.fixture
@@ -102,6 +102,22 @@ def test_files_elsewhere(settings: Config, certificate: Certificate, tmp_path: P
     password.chmod(0o620)
     authority.chmod(0o666)
     assert len(exposed(named, certificate)) == 2
+
+
+def test_the_key_that_redis_asks_for(
+    settings: Config, certificate: Certificate, tmp_path: Path
+) -> None:
+    """A private key is nobody else's, in a file of its own or with its certificate."""
+    both, key = tmp_path / "both.pem", tmp_path / "key.pem"
+    for path in (both, key):
+        path.touch(mode=0o640)
+    for more in ({}, {"redis_key": str(key)}):
+        named = config(tmp_path, redis_certificate=str(both), **more)
+        assert exposed(named, certificate) == []
+    both.chmod(0o644)
+    assert exposed(named, certificate) == []
+    (line,) = exposed(config(tmp_path, redis_certificate=str(both)), certificate)
+    assert f"the private key {both}" in line
 
 
 def test_state_of_another_user(

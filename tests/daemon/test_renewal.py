@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from livechat.daemon.assembly import build
+from livechat.daemon.building import build
 from livechat.daemon.renewal import find_certificate, operators_password, secure
 from livechat.errors import StartError
 from livechat.identity.key_ring import KeyRing
@@ -21,9 +21,9 @@ from livechat.net import certificates
 from livechat.net.certificates import Certificate
 from livechat.system.time import Time
 from tests import support
-from tests.net.test_certificates import issue
+from tests.support.certificates import issue
 from tests.support.jwts import pem, secret_file
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 
 def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

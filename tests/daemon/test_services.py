@@ -12,16 +12,18 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from livechat.daemon.assembly import build
+from livechat import __version__
+from livechat.daemon.building import build
+from livechat.daemon.departure import Departure
 from livechat.daemon.services import DRAIN, OrderedService, Port
 from livechat.http.connection import _Stage
 from livechat.net import certificates, tls_context
 from livechat.net.tls_port import TLSPort
 from livechat.rooms.history import Window
 from tests import support
-from tests.net.test_certificates import issue
 from tests.support import HANDSHAKE, SOMEBODY, request, run
-from tests.test_service import config, memory_reactor
+from tests.support.certificates import issue
+from tests.support.services import config, memory_reactor
 
 
 class Recording(Service):
@@ -83,7 +85,10 @@ def test_announcement(tmp_path: Path) -> None:
     text = announced(tmp_path)
     assert "https://localhost:" in text
     assert "/ws/chat/{room}/" in text
-    assert "/admin/; its password is in" in text
+    assert f"/admin/ with the password in {tmp_path / 'state' / 'admin-password'}" in text
+    first = text.partition("\n")[0]
+    for each in (__version__, "wss://", f"state: {tmp_path / 'state'};", "workers: 1.", "SQLite"):
+        assert each in first
     assert "self-signed" in text
     assert "Only this machine can connect" in text
     assert str(tmp_path / "state") in text
@@ -121,7 +126,10 @@ def stopping(port: support.Port) -> Port:
     certificate = certificates.load_or_make(Path(port.world.store._path.parent))
     secured = tls_context.context(certificate.chain, certificate.key)
     tls_port = TLSPort(port.world.clock, port.factory, secured)  # type: ignore[arg-type]
-    parts: dict[str, Any] = {"hub": port.world.hub, "sockets": port.sockets}
+    departure = Departure(port.world.clock)
+    parts: dict[str, Any] = {
+        "hub": port.world.hub, "sockets": port.sockets, "feeds": port.feeds, "departure": departure
+    }  # fmt: skip
     service = Port(port.world.clock, [], tls_port, port.factory, **parts)  # type: ignore[arg-type]
     service.startService()
     return service

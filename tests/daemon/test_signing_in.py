@@ -7,7 +7,7 @@ from pathlib import Path
 from livechat.daemon.signing_in import SigningIn, operators
 from livechat.identity.passwords import Password
 from tests.support import PASSWORD, Lane, World
-from tests.test_service import config
+from tests.support.services import config
 
 
 def test_operators(world: World, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from livechat.daemon.signpost import Signpost
 from livechat.net import whereabouts
 from livechat.net.certificates import Shown, load_or_make
 from livechat.net.whereabouts import Whereabouts
-from tests.net.test_certificates import issue
-from tests.test_service import config
+from tests.support.certificates import issue
+from tests.support.services import config
 
 
 def digest(chain: Path) -> str:
@@ -29,10 +29,10 @@ def digest(chain: Path) -> str:
 )
 def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool) -> None:
     """The bound port, an address of this machine, and the server's own certificate."""
-    found = config(tmp_path, interface="0.0.0.0", **options)
+    found = config(tmp_path, **options)
     found.state.mkdir()
     certificate = load_or_make(tmp_path / "certs")
-    Signpost(found, 4711, Shown(certificate)).startService()
+    Signpost(found, "0.0.0.0", 4711, shown=Shown(certificate)).startService()
     expected = Whereabouts("127.0.0.1", 4711, digest(certificate.chain), embedded)
     assert whereabouts.read(found.state) == expected
 
@@ -47,7 +47,9 @@ def test_a_chain(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """The server goes on, and says what is missed."""
-    signpost = Signpost(config(tmp_path), 4711, Shown(load_or_make(tmp_path / "certs")))
+    signpost = Signpost(
+        config(tmp_path), "127.0.0.1", 4711, shown=Shown(load_or_make(tmp_path / "certs"))
+    )
     with capturedLogs() as events:
         signpost.startService()
     assert "the livechat command cannot find this server" in events[0]["log_format"]

@@ -9,59 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.error import ProcessTerminated
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.python.failure import Failure
 
-from livechat.config import WORKER, Options
+from livechat.config import Options
 from livechat.daemon.lifeline import ready
-from livechat.daemon.supervisor import (
-    GRACE,
-    LASTED,
-    LONGEST_LINE,
-    LONGEST_PAUSE,
-    PAUSE,
-    Workers,
-    _in_memory,
-    command,
-)
-
-
-class Process:
-    """What `Reactor` has started."""
-
-    def __init__(self, protocol: Any, number: str) -> None:
-        self.protocol = protocol
-        self.number = number
-        self.signals: list[str] = []
-
-    def signalProcess(self, name: str) -> None:
-        self.signals.append(name)
-
-    def says(self, text: str, descriptor: int = 1) -> None:
-        self.protocol.childDataReceived(descriptor, text.encode())
-
-    def end(self) -> None:
-        self.protocol.processEnded(Failure(ProcessTerminated(exitCode=1)))
-
-
-class Reactor(Clock):
-    """A clock that starts processes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started: list[Process] = []
-
-    def spawnProcess(
-        self, protocol: Any, program: str, arguments: Any, *, env: Any, childFDs: Any
-    ) -> Process:
-        assert (program, childFDs) == ("program", {0: "w", 1: "r", 2: "r"})
-        self.started.append(Process(protocol, env[WORKER]))
-        return self.started[-1]
-
-    def callFromThread(self, f: Any, *args: Any) -> None:
-        f(*args)
+from livechat.daemon.supervisor import GRACE, SILENT, Workers, _in_memory, command
+from livechat.daemon.worker import LASTED, LONGEST_PAUSE, PAUSE
+from livechat.errors import StartError
+from tests.support.workers import Reactor, Sockets, texts
 
 
 @pytest.fixture
@@ -72,15 +27,11 @@ def reactor() -> Reactor:
 @pytest.fixture
 def workers(reactor: Reactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    made = Workers(reactor, ["program"], 2, [], 7)  # type: ignore[arg-type]
+    made = Workers(reactor, ["program"], 2, Sockets(), 7)  # type: ignore[arg-type]
     made.startService()
     yield made
     if made.running:
         made.stopService()
-
-
-def texts(events: Any) -> list[str]:
-    return [event["log_format"].format(**event) for event in events]
 
 
 def test_command() -> None:
@@ -93,7 +44,9 @@ def test_command() -> None:
     assert program == sys.executable
     given = words[words.index("livechat") + 1 :]
     assert given[0] == "--port=7"
-    assert sorted(given[1:]) == ["--origin=https://a", "--origin=https://b", "--rate=5"]
+    assert sorted(given[1:]) == [
+        "--origin=https://a", "--origin=https://b", "--rate=5", "--workers=3",
+    ]  # fmt: skip
 
 
 def test_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,47 +133,61 @@ def test_one_that_does_not_stop(workers: Workers, reactor: Reactor) -> None:
 def test_renewal(workers: Workers, reactor: Reactor) -> None:
     """SIGHUP is passed on, until it is stopped."""
     handler: Any = signal.getsignal(signal.SIGHUP)
+    reactor.started[0].reports()
     os.kill(os.getpid(), signal.SIGHUP)
-    assert [process.signals for process in reactor.started] == [["HUP"], ["HUP"]]
+    assert [process.signals for process in reactor.started] == [["HUP"], []]
+    # By default the signal kills, and one that has just begun does not know better.
+    reactor.started[1].reports()
+    assert reactor.started[1].signals == ["HUP"]
     for process in reactor.started:
         process.end()
     workers.stopService()
     assert signal.getsignal(signal.SIGHUP) != handler
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("T [livechat#info] hello", [("info", "hello")]),
-        ("T [livechat#error] no", [("error", "no")]),
-        ("T [livechat.x.Y#warn] so", [("warn", "[livechat.x.Y] so")]),
-        ("T [twisted.internet.base#info] Main loop terminated.", []),
-        ("T [-] (Port 10443 closed)", []),
-        ("T [twisted.x#critical] Unhandled", [("critical", "[twisted.x] Unhandled")]),
-        ("\tTraceback", [("info", "\tTraceback")]),
-        ("T [x#nonsense] y", [("info", "[x] y")]),
-        ("{braces} [and", [("info", "{braces} [and")]),
-        ("", [("info", "")]),
-    ],
-)
-def test_what_it_says(
-    workers: Workers, reactor: Reactor, line: str, expected: list[tuple[str, str]]
-) -> None:
-    """Its lines are logged without its time, by their level, as the worker's."""
-    with capturedLogs() as events:
-        reactor.started[1].says(line[:3])
-        reactor.started[1].says(line[3:] + "\n")
-    levels = [event["log_level"].name for event in events]
-    assert list(zip(levels, texts(events), strict=True)) == expected
-    assert {event["log_namespace"] for event in events} <= {"worker 2"}
+def test_reload(workers: Workers, reactor: Reactor) -> None:
+    """A reload is over when all workers have renewed, or are gone."""
+    told: list[bool] = []
+    workers.around = told.append
+    one, two = reactor.started
+    for process in (one, two):
+        process.reports(renewed=3)
+    workers.renew()
+    assert told == [True]
+    one.reports(renewed=3)
+    one.reports(renewed=4)
+    assert told == [True]
+    two.end()
+    one.reports(renewed=4)
+    assert told == [True, False]
 
 
-def test_the_last_words(workers: Workers, reactor: Reactor) -> None:
-    """What was not ended by a line's end is logged too, and what has none is not kept."""
+def test_a_worker_that_stands_still(workers: Workers, reactor: Reactor) -> None:
+    """Where systemd wants signs of life, a worker that gives none is killed, and no other."""
+    one, two = reactor.started
+    for _ in range(4):
+        one.reports()
+        reactor.advance(SILENT / 3)
+        with capturedLogs() as events:
+            workers.alive()
+    assert (one.signals, two.signals) == ([], ["KILL"])
+    assert texts(events) == ["Worker 2 has not reported for 30 seconds, and is killed."]
+
+
+def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker for which there is no socket is tried again, as one that ends."""
+    sockets: Any = workers._sockets
+    taken = sockets.take
+
+    def take(place: int) -> Any:
+        raise StartError("--port: 7 is taken")
+
+    monkeypatch.setattr(sockets, "take", take)
     with capturedLogs() as events:
-        reactor.started[0].says("livechat: --port: no", descriptor=2)
-        assert events == []
         reactor.started[0].end()
-        reactor.started[1].says("x" * (LONGEST_LINE + 1))
-    assert texts(events)[0] == "livechat: --port: no"
-    assert len(texts(events)[2]) == LONGEST_LINE
+        reactor.advance(PAUSE)
+    assert "has ended: --port: 7 is taken; it is started again in 1 seconds" in texts(events)[1]
+    assert sockets.dropped == [1, 1]
+    monkeypatch.setattr(sockets, "take", taken)
+    reactor.advance(1)
+    assert [each.number for each in reactor.started] == ["1", "2", "1"]

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from livechat.daemon.assembly import build
+from livechat.daemon.building import build
 from livechat.daemon.trust import PublishedKeys, trust
 from livechat.errors import StartError
 from livechat.identity.key_ring import AGAIN, KeyRing
@@ -17,7 +17,7 @@ from livechat.system.time import Time
 from tests.support import run
 from tests.support.jwts import NOW, secret_file, signed
 from tests.support.jwts import pem as public_pem
-from tests.test_service import config, memory_reactor
+from tests.support.services import config, memory_reactor
 
 TIME = Time(Clock(), lambda: float(NOW))
 

@@ -21,7 +21,7 @@ from livechat.identity.token_keys import (
     keys_of_file,
     keys_of_json,
 )
-from tests.net.test_certificates import issue
+from tests.support.certificates import issue
 from tests.support.jwts import SECRET, jwk, jwk_set, pem, private_key
 
 RSA, EC, OKP = ("RS256", "PS256"), ("ES256",), ("EdDSA",)

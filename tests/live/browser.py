@@ -15,6 +15,11 @@ WIDE: Final = {"width": 1280, "height": 860}
 NARROW: Final = {"width": 390, "height": 844}
 #: A telephone, on which one has no mouse.
 PHONE: Final[dict[str, Any]] = {"viewport": NARROW, "has_touch": True, "is_mobile": True}
+#: Texts that would do something, if they were more than texts.
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
+    "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
+]  # fmt: skip
 # Without the last ones it talks to its maker, where it can; without --no-sandbox root
 # cannot start it.
 _FLAGS: Final = (
@@ -88,6 +93,15 @@ class Tab:
         self.context.set_offline(True)
         # The page pings when it is told, and may be answered before the cut is in force.
         self.page.evaluate("dispatchEvent(new Event('offline'))")
+
+    def composes(self, *keys: str) -> None:
+        """Press keys as the one that ends a composition in Safari: it has the code 229."""
+        session = self.context.new_cdp_session(self.page)
+        for key in keys:
+            for kind in ("rawKeyDown", "keyUp"):
+                code = {"key": key, "code": key, "windowsVirtualKeyCode": 229}
+                session.send("Input.dispatchKeyEvent", {"type": kind, **code})
+        session.detach()
 
     def live(self) -> None:
         """Wait until the page is kept up to date."""

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.backends.redis.server import RedisServer
 from tests.live.browser import Tab, chromium
 from tests.live.daemon import CHEAP, PATIENCE, Daemon
+from tests.live.moderating import OPTIONS
+from tests.live.moderator import Moderator
+from tests.live.site_users import SECRET
 from tests.live.visitor import Visitor
+from tests.live.workers import WORKERS, ready
+from tests.support.jwts import secret_file
 
 expect.set_options(timeout=1_000 * PATIENCE)
 
@@ -23,12 +29,18 @@ def twistd() -> str | None:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory, twistd: str | None) -> Iterator[Daemon]:
-    """A daemon without limits for those who behave, shared by a file's tests."""
+def daemon(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, twistd: str | None
+) -> Iterator[Daemon]:
+    """
+    A daemon without limits for those who behave, shared by a file's tests.
+
+    A module may have more options for it, by the name ``DAEMON``; it has the secret of a site.
+    """
     directory = tmp_path_factory.mktemp("daemon")
-    with Daemon(
-        directory, "--rate=0", "--rate-per-ip=0", twistd=twistd, environment=CHEAP
-    ) as running:
+    (directory / "secret").write_text(SECRET)
+    options = ("--rate=0", "--rate-per-ip=0", *getattr(request.module, "DAEMON", ()))
+    with Daemon(directory, *options, twistd=twistd, environment=CHEAP) as running:
         yield running
 
 
@@ -46,6 +58,23 @@ def start(tmp_path: Path, twistd: str | None) -> Iterator[Callable[..., Daemon]]
     for each in started:
         each.kill()
         assert "Traceback" not in each.log.text, each.log.text
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture(params=["SQLite", "Redis"])
+def on_both(request: pytest.FixtureRequest, start: Callable[..., Daemon], tmp_path: Path) -> Daemon:
+    """A daemon that knows a site's users: one process, or two workers."""
+    secret_file(tmp_path)
+    if request.param == "SQLite":
+        return start(*OPTIONS)
+    redis: RedisServer = request.getfixturevalue("redis")
+    return ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +107,17 @@ def visitor(tab: Callable[..., Tab]) -> Callable[..., Visitor]:
         return Visitor(tab(*on, **options), touches=options.get("has_touch", False))
 
     return make
+
+
+@pytest.fixture
+def moderator(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
+    """Lets somebody moderate a room, where the daemon knows a site's users."""
+    made: list[Moderator] = []
+
+    def make(room: str) -> Moderator:
+        made.append(Moderator(daemon, room))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.daemon import PATIENCE, Daemon, eventually, trusting
-from tests.live.test_crash import whole_history
 
 SENDERS = 8
 MEMBERS = 12
@@ -148,3 +148,23 @@ def report(name: str, counts: dict[str, int]) -> None:
     """For whoever runs this with -s."""
     counted = f"\n{name}: {counts}; lost 0, duplicated 0, out of order 0"
     print(counted)  # noqa: T201 - it is for people
+
+
+def whole_history(daemon: Daemon, room: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := _page(daemon, f"{room}/?limit=1000&after={len(found)}"):
+        found += page
+    return found
+
+
+def _page(daemon: Daemon, query: str) -> list[dict[str, Any]]:
+    """A page of a history, from a worker that may just have been started and cannot read yet."""
+    answers: list[dict[str, Any]] = []
+
+    def read() -> bool:
+        answers.append(json.loads(daemon.curl(f"{daemon.url}/chat/history/{query}")))
+        return "chat_history" in answers[-1]
+
+    eventually(read)
+    page: list[dict[str, Any]] = answers[-1]["chat_history"]
+    return page

@@ -8,6 +8,7 @@ A process that has imported what a daemon imports, and becomes daemons by forkin
     {"wait": id}
         it waits for the child, and answers with the exit code
 
+It has bundled the scripts and compiled the pages, too.
 Until it is asked it opens nothing, starts no thread, installs no reactor and looks for no
 plugins: all of that is the child's, as if it had been started by exec.
 """
@@ -24,11 +25,23 @@ from typing import Any, Final
 # As it is for the twistd beside this Python: this program's own folder is no place for modules.
 sys.path[0] = str(Path(sys.executable).parent)
 
+import cryptography.hazmat.backends.openssl.backend  # noqa: E402, F401
+import twisted.conch.error  # noqa: E402
 import twisted.internet.epollreactor  # noqa: E402
+import twisted.protocols.haproxy._parser  # noqa: E402
 import twisted.scripts.twistd  # noqa: E402
+import twisted.trial.itrial  # noqa: E402
+import twisted.words.iwords  # noqa: E402
 
 import livechat.backends.sqlite.backend  # noqa: E402
 import livechat.service  # noqa: E402, F401
+from livechat.web import files  # noqa: E402
+from livechat.web.html import environment, folder  # noqa: E402
+
+# What a daemon makes of its own files, and keeps, is the same in all of them.
+files.read(folder("static"))
+for page in environment().list_templates(extensions=["html"]):
+    environment().get_template(page)
 
 # Forks of one would share what it waits with, and wake and end one another.
 assert "twisted.internet.reactor" not in sys.modules

@@ -17,43 +17,8 @@ from livechat.backends.sqlite.backend import READERS
 from livechat.daemon.services import DRAIN
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PASSWORD, Daemon, eventually, rest
+from tests.live.operators import SET, Operator
 from tests.support import request
-
-#: The password as most operators set it, with a hash as slow as theirs.
-SET = {"LIVECHAT_ADMIN_PASSWORD": PASSWORD}
-
-
-class Operator:
-    """curl with a cookie jar."""
-
-    def __init__(self, daemon: Daemon, jar: Path) -> None:
-        self.daemon = daemon
-        self._jar = jar
-
-    def get(self, path: str, *options: str) -> str:
-        return self.daemon.curl(
-            "-b", str(self._jar), "-c", str(self._jar), *options, self.daemon.url + path
-        )
-
-    def post(self, path: str, *options: str, **form: str) -> str:
-        """The answer's status and body; the form has the token of the sign-in page."""
-        page = self.get("/admin/sign-in/", "-L")
-        form = {"token": re.findall(r'name="token" value="(\w+)"', page)[0]} | form
-        fields = [
-            word for name, value in form.items() for word in ("--data-urlencode", f"{name}={value}")
-        ]
-        return self.get(path, "-w", "\n%{http_code} %{redirect_url}", *fields, *options)
-
-    def sign_in(self, password: str = PASSWORD) -> int:
-        """The status of the answer."""
-        return int(self.post("/admin/sign-in/", password=password).split("\n")[-1].split()[0])
-
-    def signed_in(self) -> bool:
-        return "Sign out" in self.get("/admin/")
-
-    def cookie(self) -> str:
-        found: list[str] = re.findall(r"__Host-livechat-\d+\s+(\S+)", self._jar.read_text())
-        return found[0]
 
 
 @pytest.fixture
@@ -71,7 +36,7 @@ def operator(tmp_path: Path) -> Callable[..., Operator]:
 def test_the_first_start(start: Callable[..., Daemon], operator: Callable[..., Operator]) -> None:
     """The log says where the page and its password are, and the password lets in."""
     daemon = start(LIVECHAT_ADMIN_PASSWORD=None)
-    found = daemon.log.wait_for(r"The admin page is (\S+); its password is in (\S+)\.\n")
+    found = daemon.log.wait_for(r"the admin page at (\S+) with the password in (\S+);")
     assert found[1] == f"{daemon.url}/admin/"
     file = Path(found[2])
     assert file == daemon.directory / "state" / "admin-password"

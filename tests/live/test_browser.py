@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -14,27 +14,11 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from livechat.web.admin.rooms import ROOMS_PER_PAGE
-from tests.live.browser import NARROW, WIDE, Tab
-from tests.live.daemon import CHEAP, PASSWORD, Daemon, Wscat
+from tests.live.browser import HOSTILE, NARROW, WIDE, Tab
+from tests.live.daemon import PASSWORD, Daemon, Wscat
 from tests.live.visitor import say
 
-HOSTILE = [
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script><script>alert(1)",
-    "{{7*7}}", "javascript:alert(1)", "' onmouseover='alert(1)'", "</textarea><b>", "\u202eevil",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon whose admin page has a known password."""
-    with Daemon(
-        tmp_path_factory.mktemp("daemon"),
-        "--rate=0",
-        "--rate-per-ip=0",
-        "--max-connections-per-ip=0",
-        environment=CHEAP,
-    ) as running:
-        yield running
+DAEMON = ("--max-connections-per-ip=0",)
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

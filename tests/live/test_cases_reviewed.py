@@ -14,29 +14,30 @@ import pytest
 
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import Daemon, Member
-from tests.live.test_moderation import (
+from tests.live.moderating import (
     MODERATOR,
     OPTIONS,
     OTHERS,
     act,
     ask,
     at_each_worker,
-    daemon,
     does,
     hears,
-    redis,
     token,
     visit,
 )
-from tests.live.test_workers import WORKERS, ready
+from tests.live.workers import WORKERS, ready
 from tests.support.jwts import secret_file
-
-__all__ = ["daemon", "redis"]
 
 #: Messages about which two moderators decide at the same moment.
 DECIDED = 20
 #: The map of cases in Redis.
 CASES = "lc:{!}:shared:cases"
+
+
+@pytest.fixture
+def daemon(on_both: Daemon) -> Daemon:
+    return on_both
 
 
 def said(daemon: Daemon) -> list[str]:

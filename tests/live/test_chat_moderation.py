@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.live.browser import PHONE
-from tests.live.daemon import CHEAP, PATIENCE, Daemon, Member
-from tests.live.test_chat_tokens import SECRET, enter, token
+from tests.live.moderator import HOSTILE, MARKUP, Moderator
+from tests.live.site_users import KNOWS_THEM, enter, token
 from tests.live.visitor import Visitor
 
-_nonces: Final = itertools.count()
+DAEMON = KNOWS_THEM
 #: As narrow as telephones are.
 NARROW: Final[dict[str, Any]] = {**PHONE, "viewport": {"width": 360, "height": 700}}
-#: Texts that would do something, if they were more than texts.
-MARKUP: Final = "<img src=x onerror=alert(1)>"
-HOSTILE: Final = f"{MARKUP} \u202e\u202dsdrawkcab " + "\U0001f469\u200d\U0001f692" * 40
 #: The page's clock is ahead by an hour.
 LATE: Final = """(() => {
     const now = Date.now.bind(Date);
@@ -29,60 +24,6 @@ LATE: Final = """(() => {
 })()"""
 NO_STORAGE: Final = """for (const name of ["localStorage", "sessionStorage"])
     Object.defineProperty(window, name, { get() { throw new Error("There is none."); } });"""
-
-
-class Moderator:
-    """Somebody who moderates by the protocol."""
-
-    def __init__(self, daemon: Daemon, room: str) -> None:
-        brought = token("7", name="Mo", rooms={"*": ["*"]})
-        offered = ["livechat.v1", f"livechat.token.{brought}"]
-        self._socket: Member = daemon.socket(f"{room}/", subprotocols=offered, ping_interval=None)
-
-    def does(self, kind: str, /, **fields: Any) -> Any:
-        """Do something, and wait until it is done."""
-        nonce = f"n{next(_nonces)}"
-        self._socket.send(json.dumps({"type": kind, "nonce": nonce, **fields}))
-        while (answer := json.loads(self._socket.recv(timeout=PATIENCE))).get("nonce") != nonce:
-            pass
-        assert answer["type"] == "ack", answer
-        return answer
-
-    def says(self, text: str) -> int:
-        number: int = self.does("message", message=text)["seq"]
-        return number
-
-    def sets(self, **settings: Any) -> None:
-        self.does("room", set=settings)
-
-    def restricts(self, user: str, kind: str, **more: Any) -> None:
-        self.does("restrict", user=user, kind=kind, **more)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that knows a site's users."""
-    directory = tmp_path_factory.mktemp("daemon")
-    (directory / "secret").write_text(SECRET)
-    limits = ("--rate=0", "--rate-per-ip=0", "--rate-per-user=0")
-    with Daemon(directory, "--token-keys=secret", *limits, environment=CHEAP) as running:
-        yield running
-
-
-@pytest.fixture
-def moderator(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
-    made: list[Moderator] = []
-
-    def make(room: str) -> Moderator:
-        made.append(Moderator(daemon, room))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 def moderates(visitor: Visitor, room: str, name: str = "Mia") -> Visitor:

@@ -601,25 +601,7 @@ def _bytes(data: str | bytes) -> bytes:
 def test_keyboard(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     """All of it by keyboard alone."""
     ann = visitor(viewport=NARROW)
-    page, keys = ann.page, ann.page.keyboard
-
-    def focused() -> str:
-        name: str = page.evaluate(
-            "() => { let at = document.activeElement;"
-            "while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
-            "const seen = getComputedStyle(at).outlineStyle !== 'none';"
-            "const name = at.labels?.[0]?.innerText || at.getAttribute('aria-label')"
-            " || at.innerText; return seen ? name : `${name} is not seen`; }"
-        )
-        return name
-
-    def reach(name: str, key: str = "Tab") -> None:
-        for _ in range(20):
-            if focused().endswith(name):
-                return
-            keys.press(key)
-        raise AssertionError(f"{name} cannot be reached: {focused()}")
-
+    page, keys, focused, reach = ann.page, ann.page.keyboard, ann.focused, ann.reaches
     say(daemon, "keys", *(str(number) for number in range(60)))
     page.goto(daemon.url)
     reach("Your name")

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-import jwt
 import pytest
 from playwright.sync_api import Request, WebSocketRoute, expect
 
 from tests.live.browser import NARROW
 from tests.live.daemon import CHEAP, Daemon
+from tests.live.site_users import SECRET, enter, token
 from tests.live.visitor import Visitor
 
-SECRET = "a secret that the site and the chat share"
 #: A name and a role that would do something, if either were more than text.
 HOSTILE = "<img src=x onerror=alert(1)>"
 VERIFIED = "[role=img][aria-label=verified]"
-
-
-def token(user: str, seconds: int = 3_600, **claims: object) -> str:
-    """A token of the site's."""
-    now = int(time.time())
-    known = {"sub": user, "iat": min(now, now + seconds - 60), "exp": now + seconds}
-    return jwt.encode(known | claims, SECRET, "HS256")
 
 
 class Site:
@@ -85,12 +76,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Dae
     limits = ("--rate=0", "--rate-per-ip=0", "--rate-per-user=0")
     with Daemon(directory, *options, *limits, environment=CHEAP) as running:
         yield running
-
-
-def enter(visitor: Visitor, room: str, brought: str) -> Visitor:
-    """Open a room's page by an address with a token."""
-    visitor.page.goto(f"{visitor.tab.daemon.url}/rooms/{room}/#token={brought}")
-    return visitor
 
 
 def door(visitor: Visitor, problem: str) -> None:

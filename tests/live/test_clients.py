@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.live.command import done
 from tests.live.daemon import Daemon, Member, Wscat, rest
-from tests.live.test_command import done
 from tests.support import HANDSHAKE, client_frame, request, server_frame
 
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.backends.redis.server import RedisServer
+from tests.live.client import Client
 from tests.live.daemon import TWISTD, Daemon, eventually
 from tests.live.talk import Talk, report
-from tests.live.test_protocol import Client
 
 #: Seconds within which everybody is answered, whatever it is: two for Redis to come back, and
 #: what this machine takes.
@@ -30,12 +29,6 @@ ANSWERED = 4.0
 def twistd() -> str:
     """The program that everybody runs."""
     return TWISTD
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from livechat.net import whereabouts
 from livechat.protocol.v1 import V1
+from tests.live.command import LIVECHAT, Ran, done, livechat
 from tests.live.daemon import CHEAP, PATIENCE, Daemon, Output, eventually
-from tests.net.test_certificates import issue
-
-LIVECHAT = Path(sys.executable).with_name("livechat")
-
-
-class Ran(NamedTuple):
-    """The exit code and the output of a command."""
-
-    code: int
-    out: str
-    err: str
-
-
-def livechat(daemon: Daemon, *words: str, stdin: str = "", **environment: str) -> Ran:
-    """Run a command on the state directory of *daemon*."""
-    given = {"PATH": os.environ["PATH"], "LIVECHAT_STATE": str(daemon.directory / "state")}
-    ran = subprocess.run(
-        [LIVECHAT, *words], input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE,
-        check=False, env=given | environment, cwd=daemon.directory,
-    )  # fmt: skip
-    return Ran(ran.returncode, ran.stdout, ran.stderr)
-
-
-def done(daemon: Daemon, *words: str, stdin: str = "") -> str:
-    """The output of a command that must end well."""
-    ran = livechat(daemon, *words, stdin=stdin)
-    assert (ran.code, "Traceback" in ran.err) == (0, False), ran
-    return ran.out.rstrip("\n")
+from tests.support.certificates import issue
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.live.daemon import Daemon, Member, eventually, trusting
+from tests.live.daemon import Daemon, Member, trusting
+from tests.live.talk import whole_history
 
 SENDERS = 20
 MESSAGES = 2_000
@@ -58,26 +58,6 @@ def listen(member: Member, heard: list[str]) -> None:
             heard.append(json.loads(member.recv(timeout=60))["message"])
     except ConnectionClosed:
         return
-
-
-def whole_history(daemon: Daemon, room: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while page := _page(daemon, f"{room}/?limit=1000&after={len(found)}"):
-        found += page
-    return found
-
-
-def _page(daemon: Daemon, query: str) -> list[dict[str, Any]]:
-    """A page of a history, from a worker that may just have been started and cannot read yet."""
-    answers: list[dict[str, Any]] = []
-
-    def read() -> bool:
-        answers.append(json.loads(daemon.curl(f"{daemon.url}/chat/history/{query}")))
-        return "chat_history" in answers[-1]
-
-    eventually(read)
-    page: list[dict[str, Any]] = answers[-1]["chat_history"]
-    return page
 
 
 def test_kill_9(start: Callable[..., Daemon]) -> None:

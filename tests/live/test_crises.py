@@ -15,7 +15,7 @@ import pytest
 
 from livechat.protocol.settings import MODERATED
 from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon
-from tests.live.test_moderation import HERE, KEY, OTHER_KEY, Answer, ask, local_key, token
+from tests.live.moderating import HERE, KEY, OTHER_KEY, Answer, ask, local_key, token
 from tests.support.jwts import secret_file
 
 PAGE = (ROOT / "docs" / "moderation.md").read_text()

@@ -292,6 +292,9 @@ def test_launcher(guest: Callable[..., Guest], daemon: Daemon) -> None:
     keys.press("Escape")
     expect(ann.page.get_by_role("menu")).to_be_hidden()
     expect(panel).to_be_visible()
+    # An input method takes Escape for itself.
+    ann.visitor.tab.composes("Escape")
+    expect(panel).to_be_visible()
     keys.press("Escape")
     expect(panel).to_be_hidden()
     expect(button).to_be_focused()

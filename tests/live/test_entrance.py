@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.live.daemon import CHEAP, Daemon
-from tests.live.test_chat_moderation import HOSTILE, MARKUP, Moderator
-from tests.live.test_chat_tokens import SECRET, token
+from tests.live.daemon import Daemon
+from tests.live.moderator import HOSTILE, MARKUP, Moderator
+from tests.live.site_users import KNOWS_THEM, token
 from tests.live.visitor import Visitor, say
 
+DAEMON = KNOWS_THEM
 TITLE = "Münchner Treff"
 ROOM = "muenchner-treff"
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that knows a site's users."""
-    directory = tmp_path_factory.mktemp("daemon")
-    (directory / "secret").write_text(SECRET)
-    limits = ("--rate=0", "--rate-per-ip=0", "--rate-per-user=0")
-    with Daemon(directory, "--token-keys=secret", *limits, environment=CHEAP) as running:
-        yield running
-
-
-@pytest.fixture
-def manager(daemon: Daemon) -> Iterator[Callable[[str], Moderator]]:
-    made: list[Moderator] = []
-
-    def make(room: str) -> Moderator:
-        made.append(Moderator(daemon, room))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-def test_the_door(visitor: Callable[..., Visitor], manager: Callable[[str], Moderator]) -> None:
+def test_the_door(visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]) -> None:
     """The door shows the room, how many are there, who can read, and the last lines, as text."""
-    mo = manager("door")
+    mo = moderator("door")
     mo.sets(title=f"The {MARKUP} door")
     for text in ("one", "two", "three", HOSTILE, "five", "six " * 1_000):
         mo.says(text)
@@ -80,13 +58,13 @@ def test_the_door(visitor: Callable[..., Visitor], manager: Callable[[str], Mode
 )  # fmt: skip
 def test_a_door_that_is_shut(
     visitor: Callable[..., Visitor],
-    manager: Callable[[str], Moderator],
+    moderator: Callable[[str], Moderator],
     setting: dict[str, bool],
     said: str,
 ) -> None:
     """A shut door says so before it asks for a name, and shows nothing of the room."""
     room = f"shut-{next(iter(setting))}"
-    mo = manager(room)
+    mo = moderator(room)
     mo.says("secret")
     mo.sets(title="Layoffs", **setting)
     ann = visitor()
@@ -99,6 +77,26 @@ def test_a_door_that_is_shut(
     mo.sets(closed=None, members=None, title=None)
     ann.page.get_by_role("button", name="Try again").click()
     expect(ann.page.locator(".last li")).to_have_text("Mo ✓ secret")
+
+
+def test_a_door_for_somebody_who_is_banned(
+    visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]
+) -> None:
+    """A guest who is banned by key sees nothing of the room; a stranger gets no key at the door."""
+    mo, ann = moderator("banned"), visitor()
+    mo.says("secret")
+    joined = "addEventListener('livechat:join', ({ detail }) => (window.me = detail.user.id))"
+    ann.page.add_init_script(joined)
+    ann.tab.open("/rooms/banned/")
+    expect(ann.page.locator(".last li")).to_have_text("Mo ✓ secret")
+    assert ann.page.evaluate("Object.keys(localStorage)") == []
+    ann.introduce("Ann")
+    mo.restricts(ann.page.evaluate("me"), "ban", guest=True, seconds=3600, reason="rude")
+    expect(ann.page.get_by_role("alert")).to_contain_text("You are banned until")
+    ann.page.evaluate("localStorage.removeItem('livechat:name')")
+    ann.page.reload()
+    expect(ann.page.get_by_role("alert")).to_contain_text("You are banned until")
+    assert "secret" not in ann.everything()
 
 
 def test_a_room_that_cannot_be(visitor: Callable[..., Visitor]) -> None:
@@ -121,7 +119,7 @@ def test_a_room_that_cannot_be(visitor: Callable[..., Visitor]) -> None:
 
 
 def test_a_room_named_by_people(
-    visitor: Callable[..., Visitor], manager: Callable[[str], Moderator]
+    visitor: Callable[..., Visitor], moderator: Callable[[str], Moderator]
 ) -> None:
     """Words name a room and travel with the link; those that manage it make them its title."""
     ann, bob, mo = visitor(), visitor(), visitor()
@@ -179,10 +177,10 @@ def test_hostile_words(visitor: Callable[..., Visitor]) -> None:
 
 
 def test_leaving(
-    visitor: Callable[..., Visitor], daemon: Daemon, manager: Callable[[str], Moderator]
+    visitor: Callable[..., Visitor], daemon: Daemon, moderator: Callable[[str], Moderator]
 ) -> None:
     """Leaving ends the chat; the front page has the last rooms, and those for everybody."""
-    manager("open").sets(listed=True, title="For all", topic="anything")
+    moderator("open").sets(listed=True, title="For all", topic="anything")
     ann, bob = visitor().join("leave", "Ann"), visitor().join("leave", "Bob")
     bob.is_with(2)
     ann.page.get_by_role("button", name="Leave the room").click()

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.live.browser import Tab
+from tests.live.browser import HOSTILE, NARROW, Tab
 from tests.live.daemon import Daemon
-from tests.live.test_browser import HOSTILE
 from tests.live.visitor import Visitor, say
 
 #: The narrowest that WCAG asks for, a phone, and a window.
@@ -56,33 +55,102 @@ def test_zoom(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
     looks_fine(visitor(reduced_motion="reduce", **ZOOMED), "zoomed")
 
 
-def composes(page: Page) -> None:
-    """Press the Enter that ends a composition in Safari: it has the code 229, and is over."""
-    session = page.context.new_cdp_session(page)
-    for kind in ("rawKeyDown", "keyUp"):
-        code = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229}
-        session.send("Input.dispatchKeyEvent", {"type": kind, **code})
+def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
+    """On the narrowest window the other pages fit, the operators' too."""
+    say(daemon, "narrow", "w" * 400, "last")
+    operator = tab(viewport={"width": 320, "height": 568})
+    operator.sign_in()
+    room = ("rooms/narrow/", "rooms/narrow/settings/")
+    operated = ("", *room, "cases/", "audit/", "settings/", "keys/")
+    for path in ("/developers/", "/rooms/", *(f"/admin/{each}" for each in operated)):
+        operator.open(path)
+        assert operator.findings() == [], path
+
+
+def test_keyboard_alone(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
+    """By keyboard alone: front page, door, room, another name, out, and in again."""
+    ann = visitor(viewport=NARROW)
+    page, keys = ann.page, ann.page.keyboard
+    say(daemon, "keys", "hi")
+    ann.tab.open("/")
+    # Without a name, the door asks.
+    ann.reaches("Room")
+    keys.press("Control+A")
+    keys.type("keys")
+    keys.press("Enter")
+    page.wait_for_url("**/rooms/keys/")
+    expect(page.locator(".last li")).to_have_count(1)
+    assert ann.focused() == "Your name"
+    keys.type("Ann")
+    ann.reaches("Join")
+    keys.press("Enter")
+    ann.is_in()
+    assert ann.focused() == "Message"
+    ann.reaches("Change your name", "Shift+Tab")
+    keys.press("Enter")
+    keys.type("Anna")
+    ann.reaches("Save")
+    keys.press("Enter")
+    expect(page.locator(".rename bdi")).to_have_text("Anna")
+    assert ann.focused().endswith(": Change your name")
+    ann.reaches("1 person", "Shift+Tab")
+    keys.press("Enter")
+    ann.reaches("Leave the room")
+    keys.press("Enter")
+    page.wait_for_url(f"{daemon.url}/")
+    assert ann.focused() == "Room"
+    ann.reaches("keys")
+    keys.press("Enter")
+    ann.is_in()
+    assert ann.focused() == "Message"
+    expect(page.locator(".rename bdi")).to_have_text("Anna")
 
 
 def test_input_method_on_the_chat_page(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
-    """Enter that takes what an input method offers does not send it."""
-    ann = visitor().join("methods", "Ann")
+    """Keys that end a composition send nothing, and close nothing."""
+    say(daemon, "methods", "hello")
+    ann = visitor(viewport=NARROW).join("methods", "Ann")
     ann.composer.fill("漢字")
-    composes(ann.page)
+    ann.tab.composes("Enter")
     ann.composer.press("!")
     ann.composer.press("Enter")
-    ann.hears("漢字!")
+    ann.hears("hello", "漢字!")
+    people = ann.page.get_by_role("button", name="1 person")
+    people.click()
+    ann.tab.composes("Escape")
+    expect(people).to_have_attribute("aria-expanded", "true")
+    ann.page.keyboard.press("Escape")
+    expect(people).to_have_attribute("aria-expanded", "false")
+    # A dialog as moderators have it, too.
+    ann.chooses(ann.line("hello"), "Report…")
+    reason = ann.page.get_by_role("dialog").get_by_role("textbox")
+    reason.fill("漢字")
+    ann.tab.composes("Enter", "Escape")
+    expect(reason).to_have_value("漢字")
+    expect(reason).to_be_focused()
 
 
 def test_input_method_on_the_admin_page(tab: Callable[..., Tab], daemon: Daemon) -> None:
-    """Nor does it on the admin page."""
+    """Nor do they on the admin page: in what an operator says, and in why somebody is banned."""
     operator = tab()
     operator.sign_in("/admin/rooms/operated/")
     operator.live()
     text = operator.page.get_by_label("Message", exact=True)
     text.fill("漢字")
-    composes(operator.page)
+    operator.composes("Enter")
     text.press("!")
     text.press("Enter")
     expect(operator.page.get_by_text("Message 1 was sent")).to_be_visible()
     assert [each["message"] for each in daemon.history("operated")] == ["漢字!"]
+    with daemon.socket("operated/?name=Eve") as eve:
+        eve.send('{"message": "spam"}')
+        line = operator.page.locator("[data-messages] > li", has_text="spam")
+        line.locator("summary").first.click()
+        line.locator("details.ban > summary").click()
+        reason = line.locator("details.ban").get_by_role("textbox").first
+        reason.fill("漢字")
+        operator.composes("Escape", "Enter")
+        expect(reason).to_be_visible()
+        reason.press("Escape")
+        expect(reason).to_be_hidden()
+    assert len(daemon.history("operated")) == 2

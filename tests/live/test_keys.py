@@ -5,12 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.exceptions import ConnectionClosed
 
 from livechat.identity.local_key import read_local_key
@@ -34,12 +32,6 @@ IN_A_PAGE = """async (key) => {
         return [answer.status, code, detail.includes("/chat/token/")];
     }));
 }"""
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
 
 
 def ask(

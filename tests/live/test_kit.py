@@ -135,7 +135,7 @@ def built(app: Path) -> Path:
     return app / "dist"
 
 
-def opened(tab: Tab, built: Path, room: str) -> tuple[Page, list[str]]:
+def opened(tab: Tab, built: Path, room: str, query: str = "") -> tuple[Page, list[str]]:
     """The app in a browser, and the addresses of its WebSockets."""
     sockets: list[str] = []
     tab.page.on("websocket", lambda socket: sockets.append(socket.url))
@@ -144,17 +144,18 @@ def opened(tab: Tab, built: Path, room: str) -> tuple[Page, list[str]]:
     url = f"{tab.daemon.url}/app/"
 
     def answer(route: Route) -> None:
-        route.fulfill(path=built / (route.request.url.removeprefix(url) or "index.html"))
+        name = route.request.url.removeprefix(url).removesuffix(query)
+        route.fulfill(path=built / (name or "index.html"))
 
     tab.page.route(f"{url}**", answer)
-    tab.page.goto(f"{url}#{room}")
-    expect(tab.page.locator("section[data-state=open]")).to_have_count(1)
+    tab.page.goto(f"{url}{query}#{room}")
     return tab.page, sockets
 
 
 def test_strict_mode(tab: Callable[..., Tab], built: Path) -> None:
     """React that mounts everything twice makes one connection, and shows everything once."""
     page, sockets = opened(tab(), built, "strict")
+    expect(page.locator("section[data-state=open]")).to_have_count(1)
     page.get_by_role("button", name="Say hi").click()
     expect(page.locator("li")).to_have_text(["hi from strict"])
     page.get_by_role("button", name="Show 2").click()
@@ -168,6 +169,7 @@ def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
     """A message written offline is said once, though its view went and came back."""
     on = tab()
     page, _ = opened(on, built, "back")
+    expect(page.locator("section[data-state=open]")).to_have_count(1)
     on.goes_offline()
     expect(page.locator("section[data-state=waiting]")).to_have_count(1)
     page.get_by_role("button", name="Say hi").click()
@@ -179,3 +181,72 @@ def test_another_view_and_back(tab: Callable[..., Tab], built: Path) -> None:
     on.context.set_offline(False)
     expect(page.locator(".waiting")).to_have_text("0")
     expect(page.locator("li")).to_have_text(["hi from back"])
+
+
+#: Timers that wait, as a script in the page counts them; and what the chat tells the page.
+WATCH: Final = """
+    const waiting = window.waiting = new Set();
+    const set = setTimeout, every = setInterval;
+    window.setTimeout = (call, ...more) => {
+        const id = set((...given) => (waiting.delete(id), call(...given)), ...more);
+        waiting.add(id);
+        return id;
+    };
+    window.setInterval = (...more) => {
+        const id = every(...more);
+        waiting.add(id);
+        return id;
+    };
+    for (const name of ["clearTimeout", "clearInterval"]) {
+        const clear = window[name];
+        window[name] = (id) => (waiting.delete(id), clear(id));
+    }
+    window.heard = [];
+    for (const type of ["join", "message", "error"])
+        addEventListener(`livechat:${type}`, () => heard.push(type));
+"""
+#: Objects that outlive the element.
+OUTSIDE: Final = ("window", "document", "visualViewport", "navigator.serviceWorker")
+
+
+def listeners(page: Page) -> list[str]:
+    """Types of the events that are listened to outside of the element."""
+    session = page.context.new_cdp_session(page)
+    found = []
+    for each in OUTSIDE:
+        made = session.send("Runtime.evaluate", {"expression": each})["result"]
+        given = {"objectId": made["objectId"]}
+        said = session.send("DOMDebugger.getEventListeners", given)["listeners"]
+        found += [f"{each} {one['type']}" for one in said]
+    session.detach()
+    return sorted(found)
+
+
+def test_strict_mode_of_the_whole_chat(tab: Callable[..., Tab], built: Path) -> None:
+    """The whole chat, mounted in an effect that runs twice, is there once, then gone."""
+    on = tab()
+    on.page.add_init_script(WATCH)
+    page, sockets = opened(on, built, "whole", "?whole")
+    expect(page.get_by_role("button", name="Show 1")).to_be_visible()
+    before, title = listeners(page), page.title()
+    with page.expect_websocket() as opening:
+        page.get_by_role("button", name="Show 1").click()
+    expect(page.get_by_role("region", name="Chat in whole")).to_have_count(1)
+    expect(page.locator(".people li")).to_have_count(1)
+    page.get_by_label("Message", exact=True).fill("hi")
+    page.keyboard.press("Enter")
+    expect(page.locator(".said .message p")).to_have_text(["hi"])
+    expect(page.locator(".waiting li")).to_have_count(0)
+    assert page.evaluate("heard") == ["join", "message"]
+    assert len(sockets) == 1
+    assert listeners(page) != before
+    with opening.value.expect_event("close"):
+        page.get_by_role("button", name="Show 0").click()
+    expect(page.locator("#app div")).to_have_count(0)
+    assert listeners(page) == before
+    assert page.title() == title
+    page.wait_for_function("waiting.size === 0")
+    # It comes back as it was.
+    page.get_by_role("button", name="Show 1").click()
+    expect(page.locator(".said .message p")).to_have_text(["hi"])
+    assert len(sockets) == 2

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -50,6 +51,22 @@ CLASHES: Final = """() => {
                 if (other === one) break;
                 if (over(a, box(other))) found.push(`${text} over ${other.outerHTML.slice(0, 80)}`);
             }
+        }
+    }
+    // What is too long loses its end, and not its beginning, whatever direction it has.
+    for (const each of root.querySelectorAll("*")) {
+        if (getComputedStyle(each).textOverflow !== "ellipsis" || !isSeen(each)) continue;
+        for (const part of [each, ...each.querySelectorAll("bdi, .words")]) {
+            const texts = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+            const first = texts.nextNode();
+            if (!first) continue;
+            const range = document.createRange();
+            range.setStart(first, 0);
+            range.setEnd(first, 1);
+            const [a, b] = [range.getBoundingClientRect(), box(each)];
+            if (part !== each && part.closest(".unseen")) continue;
+            const isIn = a.left > b.left - 1 && a.right < b.right + 1;
+            if (!isIn) found.push(`no beginning: ${part.outerHTML.slice(0, 120)}`);
         }
     }
     return found;
@@ -184,7 +201,8 @@ def test_from_right_to_left(visitor: Callable[..., Visitor], daemon: Daemon, wid
     from_right_to_left(ann)
     ann.tab.open("/")
     assert ann.tab.findings() == []
-    with daemon.socket(f"rtl{width}") as bo:
+    long = quote("Maximiliane-Alexandra von Hohenstaufen")
+    with daemon.socket(f"rtl{width}/?name={long}") as bo:
         for text in ("hello", "word " * 60, "שלום " * 40, "x" * 300):
             bo.send(json.dumps({"message": text}))
         ann.tab.open(f"/rooms/rtl{width}/")
@@ -213,5 +231,7 @@ def test_from_right_to_left(visitor: Callable[..., Visitor], daemon: Daemon, wid
         assert menu["x"] >= 0
         assert menu["x"] + menu["width"] <= width
         ann.page.get_by_role("menuitem").first.click()
+        ann.says("an answer")
+        expect(ann.line("an answer").locator(".quote")).to_contain_text("hello")
         assert ann.page.evaluate(CLASHES) == []
         assert ann.tab.findings() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from livechat import __version__
 from tests.live.daemon import CHEAP, PATIENCE, TWISTD, Daemon, Member, eventually, refused, rest
 from tests.support import HANDSHAKE, request
 
@@ -46,6 +48,16 @@ def test_start(daemon: Daemon) -> None:
         "Only this machine can connect",
     ):
         assert said in daemon.log.text
+    first = daemon.log.text.splitlines()[0]
+    for said in (
+        f"[livechat#info] livechat {__version__} at https://localhost:{daemon.port}/, ",
+        f"the admin page at https://localhost:{daemon.port}/admin/ with the password in ",
+        f"SQLite in {daemon.directory / 'state'}, by this process alone;",
+        f"state: {daemon.directory / 'state'};",
+        "workers: 1.",
+    ):
+        assert said in first
+    assert not re.search(r"^\S+ \[(-|twisted)", daemon.log.text, re.MULTILINE)
     assert oct((daemon.directory / "certs" / "livechat.key").stat().st_mode)[-3:] == "600"
 
 

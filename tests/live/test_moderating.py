@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, expect
 
 from tests.live.browser import WIDE, Tab
 from tests.live.daemon import Daemon, Member
-from tests.live.test_removal import V1, hears
-from tests.live.test_removal import say as says
+from tests.live.speaking import V1, hears
+from tests.live.speaking import say as says
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True,

@@ -7,31 +7,14 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.live.daemon import PATIENCE, Daemon, Member, Output, Wscat
+from tests.live.client import Client
+from tests.live.daemon import PATIENCE, Daemon, Output, Wscat
 
 KEY = "k" * 16
-
-
-class Client(Member):
-    """A client of the protocol."""
-
-    def __init__(self, daemon: Daemon, room: str, query: str = "", **options: Any) -> None:
-        url = f"wss://localhost:{daemon.port}/ws/chat/{room}/{query}"
-        super().__init__(url, subprotocols=["livechat.v1"], **options)
-
-    def says(self, **frame: Any) -> None:
-        self.send(json.dumps(frame))
-
-    def hears(self, kind: str) -> Any:
-        """The next frame of this type; others are passed over."""
-        while (frame := json.loads(self.recv()))["type"] != kind:
-            pass
-        return frame
 
 
 class Curl:

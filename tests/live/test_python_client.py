@@ -19,7 +19,7 @@ from livechat_client import Chat, Closed, Edited, Gap, Message, Refused, Retract
 from tests.client.playing import run
 from tests.live.cable import Cable
 from tests.live.daemon import ROOT, Daemon, trusting
-from tests.live.test_chat_tokens import SECRET, token
+from tests.live.site_users import SECRET, token
 
 PACKAGE = ROOT / "clients" / "python"
 
@@ -30,6 +30,33 @@ def visit(daemon: Daemon, url: str = "", **options: Any) -> Any:
 
 async def heard(chat: Chat, count: int) -> list[Any]:
     return [await anext(chat) for _ in range(count)]
+
+
+def test_through_a_proxy(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment is asked for a tunnel."""
+    asked: list[bytes] = []
+
+    async def passes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(1 << 16):
+            writer.write(chunk)
+        writer.close()
+
+    async def tunnels(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        there, onward = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(passes(reader, onward), passes(there, writer))
+
+    async def chats() -> None:
+        server = await asyncio.start_server(tunnels, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        async with server, visit(daemon, room="tunnel") as ann:
+            await ann.send("hi")
+            assert (await anext(ann)).text == "hi"
+
+    run(chats())
+    assert asked == [f"CONNECT localhost:{daemon.port} HTTP/1.1".encode()]
 
 
 def test_chats(daemon: Daemon) -> None:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, expect
 
 from livechat.errors import Close
 from tests.live.browser import Tab
-from tests.live.daemon import CHEAP, Daemon, Member
+from tests.live.daemon import Daemon, Member
 
+DAEMON = ("--max-connections-per-ip=0",)
 SPAMMERS, MEMBERS, CLICKS = 30, 200, 10
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    directory = tmp_path_factory.mktemp("daemon")
-    limits = "--rate=0", "--rate-per-ip=0", "--max-connections-per-ip=0"
-    with Daemon(directory, *limits, environment=CHEAP) as running:
-        yield running
 
 
 def says(member: Member, text: str) -> None:

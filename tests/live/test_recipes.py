@@ -14,8 +14,8 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.live.browser import Tab
+from tests.live.command import done
 from tests.live.daemon import PATIENCE, ROOT, Daemon, Output
-from tests.live.test_command import done
 from tests.live.visitor import Visitor
 
 TEXT = (ROOT / "docs" / "browser.md").read_text()
@@ -79,7 +79,9 @@ def test_live_event(
         ann.says("hi")
         bob.hears("hi")
         expect(bob.page.locator(".roster")).to_be_hidden()
-        (told,) = re.findall("^livechat (.*)$", "".join(recipe(title, "sh")), re.MULTILINE)
+        (told,) = re.findall(
+            r"^\.venv/bin/livechat (.*)$", "".join(recipe(title, "sh")), re.MULTILINE
+        )
         done(daemon, *shlex.split(told))
         bob.says("hello")
         ann.hears("hi", "hello")
@@ -114,6 +116,10 @@ def test_support_widget(
         operator.page.get_by_role("button", name="Send").click()
         ann.page.get_by_role("button", name="Ask us, 1 new message").click()
         ann.hears("Is it blue?", "It is.")
+        # The button has a badge, too.
+        badge = ann.page.locator(".said .name .badge")
+        expect(badge).to_have_text("operator")
+        expect(badge).to_have_css("position", "static")
         bob.hears()
 
 

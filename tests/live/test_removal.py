@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -15,25 +14,11 @@ from playwright.sync_api import Locator, expect
 from tests.backends.redis.server import RedisServer
 from tests.live.browser import NARROW, WIDE, Tab
 from tests.live.daemon import Daemon, Member, Wscat
-
-V1: Any = "livechat.v1"
+from tests.live.speaking import V1, hears, say
 
 
 def ann(daemon: Daemon, room: str) -> Member:
     return daemon.socket(f"{room}/?name=Ann", subprotocols=[V1])
-
-
-def hears(member: Member, kind: str) -> dict[str, Any]:
-    """The next frame of a kind."""
-    while True:
-        frame: dict[str, Any] = json.loads(member.recv())
-        if frame["type"] == kind:
-            return frame
-
-
-def say(member: Member, text: str) -> int:
-    member.send(json.dumps({"type": "message", "message": text, "nonce": token_hex(4)}))
-    return int(hears(member, "ack")["seq"])
 
 
 def line(tab: Tab, seq: int) -> Locator:

@@ -18,9 +18,9 @@ import pytest
 from livechat.net.tls_port import HANDSHAKE
 from tests.live.browser import Tab, chromium
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest, tool, trusting
-from tests.net.test_certificates import issue
 from tests.support import HANDSHAKE as UPGRADE
 from tests.support import client_frame, request
+from tests.support.certificates import issue
 
 VERSIONS = ["1.2", "1.3"]
 

@@ -27,26 +27,11 @@ from tests.live.daemon import (
     Wscat,
     eventually,
 )
-
-WORKERS = 2
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
+from tests.live.workers import WORKERS, ready
 
 
 def options(redis: RedisServer) -> tuple[str, ...]:
     return (f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
-
-
-def ready(daemon: Daemon) -> Daemon:
-    """Wait until all workers are."""
-    daemon.log.wait_for(rf"is ready, with {WORKERS} workers")
-    for number in range(1, WORKERS + 1):
-        daemon.log.wait_for(rf"\[worker {number}#info\].* Redis at \S+ can be used")
-    return daemon
 
 
 @pytest.fixture

@@ -16,6 +16,13 @@ from tests.live.daemon import Daemon
 
 # Times between an event and when a page shows it are not looked at.
 _MESSAGES = ".said .message p"
+_FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    const isSeen = getComputedStyle(at).outlineStyle !== "none";
+    const name = at.labels?.[0]?.innerText || at.getAttribute("aria-label") || at.innerText;
+    return isSeen ? name : `${name} is not seen`;
+}"""
 _EVERYTHING = """() => {
     const { shadowRoot: root } = document.querySelector("[data-livechat]");
     const typed = [...root.querySelectorAll("textarea")].map(({ value }) => value);
@@ -71,6 +78,19 @@ class Visitor:
                 self.page.locator(".send").tap()
             else:
                 self.composer.press("Enter")
+
+    def focused(self) -> str:
+        """The name of what has the keyboard's focus, which has to be seen."""
+        name: str = self.page.evaluate(_FOCUSED)
+        return name
+
+    def reaches(self, name: str, key: str = "Tab") -> None:
+        """Go to what has this name, by the keyboard."""
+        for _ in range(20):
+            if self.focused().endswith(name):
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"{name} cannot be reached: {self.focused()}")
 
     def messages(self) -> Locator:
         return self.page.locator(_MESSAGES)

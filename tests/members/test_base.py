@@ -22,7 +22,7 @@ from livechat.members.base import (
 )
 from livechat.members.plain import PlainSession
 from livechat.rooms.chat import Chat
-from tests.members.test_plain import Client
+from tests.members.plain_client import Client
 from tests.support import ANN, RecordingClient, World
 
 

@@ -14,7 +14,7 @@ from livechat.identity.leases import EXPIRING, GRACE, SKEW
 from livechat.members.base import JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.members.session import ASK_RATE, Session
-from tests.members.test_session import Client
+from tests.members.session_client import Client
 from tests.support import ANN, RecordingClient, World, kind, result, run
 
 NOW = 1_790_000_000

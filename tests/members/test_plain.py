@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from livechat.errors import Kind
-from livechat.identity.door import Claim
-from livechat.members.base import NOISE_RATE, JoinRequest
-from livechat.members.plain import PlainSession
-from tests.protocol.test_plain import HOSTILE
-from tests.support import RecordingClient, World, run
-
-
-class Client(RecordingClient):
-    """A client with its session."""
-
-    def __init__(self, world: World, room: str = "r") -> None:
-        super().__init__()
-        actor = run(world.door.member(world.source("192.0.2.1"), Claim()))
-        self.session = PlainSession(world.chat, world.clock, actor, JoinRequest(room), self)
-        run(self.session.open())
-
-    def says(self, value: Any) -> None:
-        self.session.text_received(json.dumps(value).encode())
-
-    def heard(self) -> list[Any]:
-        return [json.loads(frame) for frame in self.frames()]
+from livechat.members.base import NOISE_RATE
+from tests.members.plain_client import Client
+from tests.protocol.plain_hostile import HOSTILE
+from tests.support import World
 
 
 def test_everyone_hears(world: World) -> None:

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from livechat.backends.retention import Retention
 from livechat.errors import Kind
-from livechat.identity.door import Claim
 from livechat.members.base import NOISE_RATE, JoinRequest
 from livechat.members.plain import PlainSession
-from livechat.members.session import ASK_RATE, PAGE_BYTES, Session
-from livechat.protocol.encoding import Encoding
+from livechat.members.session import ASK_RATE, PAGE_BYTES
 from livechat.protocol.messages import Place
 from livechat.protocol.settings import EDIT_WITHIN
 from livechat.rooms import recovery
@@ -23,63 +20,10 @@ from livechat.rooms.chat import Chat
 from livechat.rooms.history import HISTORY_PAGE
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN, TYPING_EVERY
 from tests.conformance import SCENES, Scene
-from tests.members.test_plain import Client as PlainClient
-from tests.protocol.test_v1 import HOSTILE
+from tests.members.plain_client import Client as PlainClient
+from tests.members.session_client import KEY, Client, say
+from tests.protocol.v1_hostile import HOSTILE
 from tests.support import ANN, SOMEBODY, RecordingClient, World, run
-
-KEY = "k" * 16
-
-
-class Client(RecordingClient):
-    """One that speaks the protocol."""
-
-    encoding = Encoding.V1
-
-    session: Session
-
-    def __init__(
-        self,
-        world: World,
-        room: str = "r",
-        *,
-        name: str | None = None,
-        key: str | None = None,
-        since: Place | None = None,
-        token: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.world = world
-        request = JoinRequest(room, Encoding.V1, since)
-        claim = Claim(name, key, credential=token)
-        self.opening = Deferred.fromCoroutine(self._open(request, claim))
-
-    async def _open(self, request: JoinRequest, claim: Claim) -> None:
-        world = self.world
-        actor = await world.door.member(world.source("192.0.2.1"), claim)
-        self.session = Session(
-            world.chat, world.clock, actor, request, self, renew=world.door.renew
-        )
-        await self.session.open()
-
-    def sends(self, *frames: Any) -> None:
-        for frame in frames:
-            data = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
-            self.session.text_received(data)
-        self.world.hub.flush()
-
-    def heard(self) -> list[Any]:
-        self.world.hub.flush()
-        return [json.loads(frame) for frame in self.frames()]
-
-    def hears(self, *kinds: str) -> list[Any]:
-        """What it has heard, of these types."""
-        return [frame for frame in self.heard() if frame["type"] in kinds]
-
-
-def say(world: World, *texts: str) -> None:
-    for text in texts:
-        world.chat.send(world.caller("192.0.2.2"), "r", text)
-    world.hub.flush()
 
 
 def place(world: World, seq: int) -> Place:

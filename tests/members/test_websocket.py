@@ -16,15 +16,13 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyClass
 
 from livechat.errors import ChatError, Kind
-from livechat.members import websocket
+from livechat.members import pinging
 from livechat.members.backpressure import HARD_LIMIT, SOFT_SECONDS
 from livechat.members.base import NOISE_RATE
+from livechat.members.pinging import PING_EARLY, PING_EVERY, PONG_WITHIN
 from livechat.members.websocket import (
     CLOSE_WITHIN,
     MOST_FRAMES,
-    PING_EARLY,
-    PING_EVERY,
-    PONG_WITHIN,
     Socket,
 )
 from livechat.net.dispatch import MOST_AT_ONCE
@@ -371,7 +369,7 @@ def test_a_ping_is_two_bytes_behind_what_was_written(port: Port) -> None:
     wire.received()
     port.world.clock.advance(PING_EVERY - 1)
     wire.protocol.write_soon(b"\x81\x01x")
-    port.sockets._ask_for_life([wire.protocol, other.protocol])
+    port.sockets.pings.ask([wire.protocol, other.protocol])
     assert wire.received() == b"\x81\x01x\x89\x00"
     assert other.received() == b"\x89\x00"
 
@@ -387,7 +385,7 @@ def test_a_ping_of_which_the_wire_took_a_part(port: Port, monkeypatch: pytest.Mo
         pinged(socket, sent)
 
     monkeypatch.setattr(Socket, "pinged", noted)
-    monkeypatch.setattr(websocket, "write_all", lambda *_: [(0, -1), (2, 1)])
+    monkeypatch.setattr(pinging, "write_all", lambda *_: [(0, -1), (2, 1)])
     port.world.clock.advance(PING_EVERY)
     assert told == [three, one]
     assert (one.received(), two.received(), three.received()) == (b"\x89\x00", b"", b"\x00")

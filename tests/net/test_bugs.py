@@ -15,7 +15,8 @@ from livechat.interfaces import IReceiver
 from livechat.members.backpressure import SOFT_SECONDS
 from livechat.members.base import BaseSession
 from livechat.members.event_stream import COMMENT_EVERY, Feed
-from livechat.members.websocket import PING_EVERY, PONG_WITHIN, Socket
+from livechat.members.pinging import PING_EVERY, PONG_WITHIN
+from livechat.members.websocket import Socket
 from livechat.net.dispatch import MOST_AT_ONCE
 from livechat.rooms.chat import Chat
 from livechat.rooms.presence import Presence

@@ -9,16 +9,17 @@ from typing import Any
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.logger import capturedLogs
 
+from livechat.http.plain import Redirects
 from livechat.limits.rates import LogLimit, Rate
 from livechat.net.opening import LONGEST_HEAD
 from livechat.net.proxies import Proxies
 from livechat.net.proxy_protocol import PrefacedPort
 from livechat.net.tls import PLAIN
 from livechat.net.tls_port import TLSPort
-from tests.http.test_plain import REDIRECTS
 from tests.net.peers import PortTest, in_thread, lines, rest
-from tests.net.test_proxy_protocol import V4, PrecededEnd
+from tests.net.preceded import V4, PrecededEnd
 
+REDIRECTS = Redirects(lambda: ("chat.example", "*.rooms.example"))
 GET = b"GET /rooms/a/?name=Ann HTTP/1.1\r\nHost: localhost:10443\r\nX: y\r\n\r\n"
 LOCATION = b"\r\nLocation: https://localhost:10443/rooms/a/?name=Ann\r\n"
 

@@ -21,15 +21,9 @@ from livechat.net.proxy_protocol import (
     _source,
 )
 from livechat.net.tls_port import TLSPort
-from tests.net.peers import TLS13, End, PortTest, in_thread
+from tests.net.peers import TLS13, PortTest, in_thread
+from tests.net.preceded import V4, PrecededEnd, second
 
-
-def second(command: int, family: int, rest: bytes) -> bytes:
-    """A header of version 2."""
-    return _SIGNATURE + struct.pack("!BBH", 0x20 | command, family, len(rest)) + rest
-
-
-V4 = second(1, 0x11, bytes([203, 0, 113, 9, 192, 0, 2, 1]) + struct.pack("!HH", 5_000, 443))
 V6 = second(
     1,
     0x21,
@@ -82,13 +76,6 @@ def test_wrong_headers(header: bytes) -> None:
 
     with pytest.raises(_Invalid):
         read()
-
-
-class PrecededEnd(End):
-    """Is told who its peer is."""
-
-    def comes_from(self, address: str) -> None:
-        self.told.append(f"comes from {address}")
 
 
 class PrefaceTest(PortTest):

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
-import struct
 from typing import Any
 
 import pytest
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import deferLater
 
 from livechat.net.tls import Connection
 from livechat.net.tls_port import LOOKS
-from tests.net.peers import PATIENCE, TLS12, TLS13, End, HalfEnd, PortTest, exactly, in_thread, rest
+from tests.net import contracts
+from tests.net.contracts import say_goodbye
+from tests.net.peers import TLS12, TLS13, End, HalfEnd, PortTest, exactly, in_thread, rest
 
 _MIB = 1024**2
-
-
-def reset(peer: socket.socket) -> None:
-    """Let the kernel send RST."""
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # Past TLS, which would say goodbye.
-    socket.socket(fileno=peer.detach()).close()
-
-
-def say_goodbye(peer: ssl.SSLSocket) -> None:
-    """Send close_notify, and nothing else."""
-    peer.settimeout(0)
-    with contextlib.suppress(ssl.SSLWantReadError):
-        peer.unwrap()
-    peer.settimeout(PATIENCE)
 
 
 class LoseConnectionTest(PortTest):
@@ -300,61 +285,8 @@ class AbortTest(PortTest):
         assert await end.lost() is ConnectionAborted
 
 
-class PeersEndTest(PortTest):
-    """What happens when the peer ends the connection."""
-
-    async def test_close_notify(self) -> None:
-        """It says goodbye: done; and it hears ours."""
-        for version in (TLS12, TLS13):
-            end, peer = await self.connect(version)
-            await in_thread(peer.sendall, b"bye")
-            await in_thread(peer.unwrap)
-            assert await end.lost() is ConnectionDone
-            assert end.received == b"bye"
-
-    async def test_fin(self) -> None:
-        """TCP ends without TLS's goodbye: something may be missing."""
-        end, peer = await self.connect()
-        await in_thread(peer.sendall, b"by")
-        socket.socket(fileno=peer.detach()).close()
-        assert await end.lost() is ConnectionLost
-        assert end.received == b"by"
-
-    async def test_reset(self) -> None:
-        """The peer breaks off."""
-        end, peer = await self.connect()
-        reset(peer)
-        assert await end.lost() is ConnectionLost
-
-    async def test_reset_while_paused(self) -> None:
-        """That is noticed as soon as it goes on."""
-        end, peer = await self.connect()
-        end.transport.pauseProducing()
-        reset(peer)
-        end.transport.resumeProducing()
-        assert await end.lost() is ConnectionLost
-
-    async def test_reset_while_writing(self) -> None:
-        """Writing to a broken connection does no harm: it is lost in a later turn."""
-        end, peer = await self.connect(receive_buffer=10_000)
-        other, beside = await self.connect()
-        end.transport.write(b"x" * 4 * _MIB)
-        reset(peer)
-        for _ in range(10):
-            end.transport.write(b"more")
-        other.transport.write(b"not broken")
-        assert end.reason is None
-        assert await end.lost() is ConnectionLost
-        assert await in_thread(exactly, beside, 10) == b"not broken"
-        await in_thread(beside.sendall, b"nor is this")
-        await other.hears(b"nor is this")
-
-    async def test_reset_in_the_handshake(self) -> None:
-        """Before the handshake is done, it is lost without a word."""
-        end, plain = await self.accept()
-        plain.sendall(b"\x16\x03\x01")
-        reset(plain)
-        assert await end.lost() is ConnectionLost
+class PeersEndTest(contracts.PeersEndContract):
+    """Peers that end the connection, where each connection reads by itself."""
 
 
 class HalfCloseTest(PortTest):

@@ -9,7 +9,7 @@ import pytest
 from OpenSSL import SSL
 
 from livechat.net import certificates, tls_context
-from tests.net.test_certificates import issue
+from tests.support.certificates import issue
 
 
 @pytest.fixture

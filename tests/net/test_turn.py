@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from livechat.net._slow import ARENA, MOST_EVENTS, take
 from livechat.net.records import MOST_RECEIVED, MOST_RECORDS
-from tests.net import test_tls, test_tls_closing
+from tests.net import contracts
 from tests.net.peers import PATIENCE, End, PortTest, in_thread
 from tests.net.wires import Pair, native, pairs, part, tls
 from tests.support import client_frame
@@ -374,7 +374,7 @@ class FrameEnd(End):
             self.dataReceived(rest)
 
 
-class TurnKeysTest(test_tls.KeysTest):
+class TurnKeysTest(contracts.KeysContract):
     """Peers that change their keys, where `turn` reads."""
 
     protocol = FrameEnd
@@ -397,7 +397,7 @@ class TurnKeysTest(test_tls.KeysTest):
         await super().turns(count)
 
 
-class TurnPeersEndTest(test_tls_closing.PeersEndTest):
+class TurnPeersEndTest(contracts.PeersEndContract):
     """Peers that end the connection, where `turn` reads."""
 
     protocol = FrameEnd

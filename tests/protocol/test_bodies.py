@@ -6,7 +6,7 @@ import pytest
 
 from livechat.errors import ChatError, Kind
 from livechat.protocol.bodies import SendRequest, decode_send_request
-from tests.protocol.test_plain import HOSTILE
+from tests.protocol.plain_hostile import HOSTILE
 
 
 @pytest.mark.parametrize(("data", "kind"), HOSTILE)

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from livechat.errors import ChatError, Kind
 from livechat.protocol.messages import Message
 from livechat.protocol.names import AUDIT_ROOM
-from tests.members.test_session import Client
-from tests.rooms.test_moderation import moderator, restricts
+from tests.members.session_client import Client
+from tests.rooms.moderating import moderator, restricts
 from tests.support import World
 
 

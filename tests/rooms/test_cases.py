@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
@@ -15,55 +14,15 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.protocol.actions import Complain
 from livechat.protocol.messages import Gone, User
-from livechat.protocol.moderation import Case
 from livechat.protocol.settings import SettingsChange
 from livechat.rooms.case_register import MOST_CASES, MOST_OF_AN_OWNER, cases_map
 from livechat.rooms.cases import CLOSE_EVERY, owner_of
 from livechat.rooms.reviews import DECIDED_LASTS, HELD_LASTS, REPORT_LASTS
-from tests.members.test_plain import Client as PlainClient
-from tests.members.test_session import KEY, Client
-from tests.rooms.test_moderation import code, manager, moderator, recorded, user
+from tests.members.plain_client import Client as PlainClient
+from tests.members.session_client import KEY, Client
+from tests.rooms.moderating import code, manager, moderator, recorded, user
+from tests.rooms.reporting import does, held, listed, reports, rules, says, texts
 from tests.support import ADMIN, World, kind, result, run
-
-_nonces = map(str, count())
-
-
-def does(client: Client, *, nonce: str = "", **action: Any) -> Any:
-    """The answer to an action, whose nonce is its own unless it is given."""
-    nonce = nonce or next(_nonces)
-    client.sends({"nonce": nonce, **action})
-    client.world.clock.pump([0.05] * 4)
-    return next(each for each in client.hears("ack", "error") if each.get("nonce") == nonce)
-
-
-def rules(world: World, room: str = "r", **settings: Any) -> None:
-    """Change settings of a room."""
-    actor = manager(world)
-    assert does(actor, type="room", set=settings)["type"] == "ack"
-    actor.session.close()
-
-
-def listed(world: World) -> list[tuple[str, Case]]:
-    found = world.chat.cases.listed(ADMIN)
-    assert all(case.state == "open" for _, case in found)
-    return found
-
-
-def texts(world: World) -> list[str]:
-    return [each.message for each in result(world.backend.messages.read("r", 0, 99)).messages]
-
-
-def says(client: Client, text: str = "hi", **more: Any) -> Any:
-    """The answer to a message."""
-    return does(client, type="message", message=text, **more)
-
-
-def held(client: Client, text: str = "hi", **more: Any) -> str:
-    """The id of the case under which a message waits."""
-    answer = says(client, text, **more)
-    assert code(answer) == "held", answer
-    found: str = answer["error"]["case"]
-    return found
 
 
 @pytest.fixture
@@ -202,10 +161,6 @@ class TestHold:
         plain = PlainClient(world)
         plain.says({"message": "hi"})
         assert [each["error"]["code"] for each in plain.heard()] == ["held"]
-
-
-def reports(client: Client, ref: int = 1, **more: Any) -> Any:
-    return does(client, type="report", ref=ref, **more)
 
 
 class TestReport:

@@ -15,9 +15,9 @@ from livechat.members.base import JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol.messages import Message, Repeated
 from livechat.rooms.history import Window
+from tests.rooms.saying import say, seqs
 from tests.support import (
     ANN,
-    SOMEBODY,
     RecordingClient,
     RecordingSink,
     World,
@@ -25,21 +25,6 @@ from tests.support import (
     result,
     run,
 )
-
-
-def say(world: World, *texts: str, room: str = "r") -> None:
-    sender = world.caller("192.0.2.1")
-    for text in texts:
-        result(world.chat.send(sender, room, text))
-
-
-def seqs(world: World, window: Window, room: str = "r") -> list[int]:
-    async def read() -> list[int]:
-        history = await world.chat.history(SOMEBODY, room, window)
-        return [message.seq async for page in history.pages() for message in page]
-
-    found: list[int] = run(read())
-    return found
 
 
 def test_sent_is_stored_and_delivered(world: World) -> None:

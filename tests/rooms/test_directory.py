@@ -9,7 +9,7 @@ from livechat.errors import ChatError, Kind
 from livechat.protocol.cluster import Report, Room
 from livechat.protocol.messages import Newest
 from livechat.rooms.directory import chart_of_all, rooms_of_all
-from tests.rooms.test_chat import say
+from tests.rooms.saying import say
 from tests.support import (
     ADMIN,
     ANN,

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from livechat.backends.retention import Retention
 from livechat.protocol.messages import Gone, Message, Page, Position
 from livechat.rooms.history import LONGEST_HISTORY, History, Window
-from tests.rooms.test_chat import say, seqs
+from tests.rooms.saying import say, seqs
 from tests.support import (
     SOMEBODY,
     World,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
@@ -14,67 +13,29 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.door import Claim
 from livechat.protocol.actions import ChangeRoom
-from livechat.protocol.audit import record_of_text
 from livechat.protocol.messages import Draft, User
-from livechat.rooms.history import History, Window
+from livechat.rooms.history import Window
 from livechat.rooms.restrictions import MOST_RESTRICTIONS
-from tests.members.test_session import Client
+from tests.members.session_client import Client
+from tests.rooms.moderating import (
+    acts,
+    code,
+    manager,
+    moderator,
+    recorded,
+    restricts,
+    texts,
+    user,
+)
 from tests.support import ADMIN, World, kind, run
 from tests.support.outcomes import publish
 
 NOW = 1_790_000_000
-MODERATOR = {"r": ["join", "history", "send", "moderate"]}
-MANAGER = {"*": ["*"]}
 KEY = "k" * 16
-_NONCES = count()
-
-
-def moderator(world: World, user: str = "7") -> Client:
-    return Client(world, token=world.token(user, rooms=MODERATOR))
-
-
-def manager(world: World, user: str = "8") -> Client:
-    return Client(world, token=world.token(user, rooms=MANAGER))
-
-
-def user(world: World, known_as: str = "42", room: str = "r") -> Client:
-    return Client(world, room, token=world.token(known_as, name=f"User {known_as}"))
-
-
-def acts(client: Client, **action: Any) -> Any:
-    """The answer to an action."""
-    nonce = f"n{next(_NONCES)}"
-    client.heard()
-    client.sends({"nonce": nonce, **action})
-    client.world.clock.pump([0.05] * 25)
-    # A frame that cannot be read has no nonce.
-    return next(each for each in client.hears("ack", "error") if each.get("nonce", nonce) == nonce)
-
-
-def restricts(client: Client, what: str = "mute", user: str = "42", **more: Any) -> Any:
-    return acts(client, type="restrict", kind=what, user=user, **more)
-
-
-def code(answer: Any) -> str:
-    found: str = answer["error"]["code"]
-    return found
 
 
 def closed(client: Client) -> tuple[Kind, str] | None:
     return None if client.refused is None else (client.refused.kind, client.refused.detail)
-
-
-def recorded(world: World) -> list[Any]:
-    found = run(world.chat.audit.history(ADMIN, Window(50)))
-    return [record_of_text(each) for each in texts(found)]
-
-
-def texts(found: History) -> list[str]:
-    async def read() -> list[str]:
-        return [each.message async for page in found.pages() for each in page]
-
-    found_texts: list[str] = run(read())
-    return found_texts
 
 
 def test_mute(world: World) -> None:

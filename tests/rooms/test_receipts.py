@@ -11,9 +11,9 @@ from livechat.protocol.audit import Author
 from livechat.protocol.messages import User
 from livechat.protocol.moderation import Case
 from livechat.rooms.receipts import told_author, told_moderators, told_reporter
-from tests.members.test_plain import Client as PlainClient
-from tests.rooms.test_cases import does, held, reports, rules, says
-from tests.rooms.test_moderation import moderator, user
+from tests.members.plain_client import Client as PlainClient
+from tests.rooms.moderating import moderator, user
+from tests.rooms.reporting import does, held, reports, rules, says
 from tests.support import World
 
 #: All that a case can have, each of it recognizable.

@@ -12,7 +12,7 @@ from livechat.members.base import JoinRequest
 from livechat.members.plain import PlainSession
 from livechat.protocol.actions import Rename
 from livechat.rooms.presence import LARGE_ROOM, RETURN_WITHIN
-from tests.members.test_session import KEY, Client
+from tests.members.session_client import KEY, Client
 from tests.support import ADMIN, RecordingClient, World, run
 from tests.support.world import LOCAL_KEY
 

@@ -23,9 +23,9 @@ from livechat.rooms.answers import Answer
 from livechat.rooms.audit import MOST_WAITING
 from livechat.rooms.case_register import CaseRegister, cases_map
 from livechat.rooms.reviews import DECIDED_LASTS, FINISH_EVERY, FINISH_WITHIN, Reviews
-from tests.members.test_session import Client
-from tests.rooms.test_cases import does, held, listed, reports, rules, says, texts
-from tests.rooms.test_moderation import code, manager, moderator, recorded, user
+from tests.members.session_client import Client
+from tests.rooms.moderating import code, manager, moderator, recorded, user
+from tests.rooms.reporting import does, held, listed, reports, rules, says, texts
 from tests.support import ADMIN, World, result
 from tests.support.outcomes import refusing
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from livechat.members.websocket import PING_EVERY, PONG_WITHIN
+from livechat.members.pinging import PING_EVERY, PONG_WITHIN
+from tests.live.client import Client
 from tests.live.daemon import Daemon, eventually, trusting
+from tests.live.operators import SET, Operator
 from tests.live.siege import Raw, siege
-from tests.live.test_admin import SET, Operator
-from tests.live.test_protocol import Client
 
 #: Rooms of R-5, so many at a time.
 ROOMS = 100_000

@@ -10,7 +10,7 @@ from typing import Any
 
 from livechat.net.tls_port import CLOSING
 from tests.live.daemon import PATIENCE, Daemon, eventually, rest
-from tests.live.test_admin import SET, Operator
+from tests.live.operators import SET, Operator
 from tests.support import HANDSHAKE, request
 
 ROOM = "room0"

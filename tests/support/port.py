@@ -26,6 +26,7 @@ from livechat.members.websocket import SocketFactory
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
+from livechat.system.day import Day
 from livechat.web import root
 from livechat.web.api import SHORT, is_told_by_code
 from livechat.web.back_ends import body_limit
@@ -70,12 +71,15 @@ class Port:
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
+        self.day = Day()
         limit = wire_limit(world.chat.max_message)
         self.connections = Connections(most, most_per_address)
         self.backpressure = Backpressure(world.clock, max_frame=limit, max_unsent=MAX_UNSENT)
         chat = world.chat
-        self.sockets = SocketFactory(chat, world.clock, self.backpressure, max_frame=limit)
-        self.feeds = Feeds(chat, world.clock, self.backpressure)
+        self.sockets = SocketFactory(
+            chat, world.clock, self.backpressure, max_frame=limit, tracing=world.tracing
+        )
+        self.feeds = Feeds(chat, world.clock, self.backpressure, world.tracing)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
         self.tree = self._tree(known, monitors or Access(), mounts or {})
         rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(TEMPLATES).answer)
@@ -109,6 +113,7 @@ class Port:
             time=self.world.time,
             origins=origins,
             monitors=monitors,
+            tracing=self.world.tracing,
             mounts=mounts.items(),
         )
 
@@ -119,6 +124,7 @@ class Port:
             backend="a test's",
             shown=Shown(CERTIFICATE),
             limits=(Limit("Message", "16,384 bytes", "--max-message"),),
+            day=self.day,
         )
 
     def connect(self, address: str = "192.0.2.1") -> Wire:

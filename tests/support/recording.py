@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
@@ -46,6 +47,7 @@ class RecordingClient:
 
     encoding = Encoding.PLAIN
     wire: object = None
+    trace: Any = None
 
     def __init__(self) -> None:
         self.data = b""

@@ -39,6 +39,7 @@ from livechat.rooms.policy import Policy
 from livechat.rooms.restrictions import Restrictions
 from livechat.rooms.rules import Rules, make_rules
 from livechat.rooms.settings import SettingsRegistry
+from livechat.rooms.tracing import Tracing
 from livechat.system.time import Time
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
@@ -147,6 +148,7 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time, write_all)
+        self.tracing = Tracing(self.hub, self.time, None, "here/1")
         self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME, keys_map(self.backend))
         self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)

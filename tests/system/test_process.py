@@ -7,7 +7,7 @@ import resource
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.system.process import allow_files
+from livechat.system.process import allow_files, memory
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,12 @@ def test_open_files(
     assert limits == ([] if expected is None else [(expected, hard)])
     too_few = hard != resource.RLIM_INFINITY and connections + 64 > hard
     assert len(events) == too_few
+
+
+def test_memory() -> None:
+    """The memory that the process has is about what it had at most, or less."""
+    found = memory()
+    assert found
+    most = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux sums up what each CPU has counted only now and then.
+    assert 1 << 20 < found <= most + (1 << 20)

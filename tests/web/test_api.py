@@ -16,11 +16,9 @@ from livechat.errors import ChatError, Kind
 from livechat.identity.tokens import Minted
 from livechat.interfaces import Credentials, IAuthenticator, Identity
 from livechat.net import fast
-from tests.protocol.test_plain import HOSTILE
+from tests.protocol.plain_hostile import HOSTILE
 from tests.support import HANDSHAKE, Answer, Port, World, request, run
-
-JSON = {"Content_Type": "application/json"}
-FORM = {"Content_Type": "application/x-www-form-urlencoded"}
+from tests.support.requests import FORM, JSON
 
 
 def post(port: Port, value: Any, path: str = "/chat/send/") -> Answer:

@@ -15,7 +15,7 @@ from livechat.protocol.messages import User
 from livechat.rooms.presence import LARGE_ROOM
 from livechat.web.queries import LARGEST_BATCH, MOST_LAST
 from tests.support import LOCAL_KEY, Answer, Port, World, request
-from tests.web.test_keys import BackEnd, code, records
+from tests.web.back_end import BackEnd, code, records
 
 ACTIONS = "/chat/actions/"
 NEWS = {"news": ["join", "send"]}

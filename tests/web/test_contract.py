@@ -23,13 +23,13 @@ from livechat.protocol.messages import Place
 from livechat.protocol.settings import SettingsChange
 from livechat.rooms.presence import LARGE_ROOM
 from livechat.web import contract, operations
-from tests.members.test_plain import Client as PlainClient
-from tests.members.test_session import KEY, Client, say
-from tests.protocol.test_plain import HOSTILE as HOSTILE_JSON
-from tests.protocol.test_v1 import HOSTILE, UNDERSTOOD, named
+from tests.members.plain_client import Client as PlainClient
+from tests.members.session_client import KEY, Client, say
+from tests.protocol.plain_hostile import HOSTILE as HOSTILE_JSON
+from tests.protocol.v1_hostile import HOSTILE, UNDERSTOOD, named
 from tests.support import ADMIN, HANDSHAKE, SOMEBODY, Answer, Port, World, request, run
-from tests.web.test_api import FORM, JSON
-from tests.web.test_keys import BackEnd
+from tests.support.requests import FORM, JSON
+from tests.web.back_end import BackEnd
 
 #: Kinds of which only operators hear.
 OPERATORS = {Kind.BAD_TOKEN, Kind.WRONG_PASSWORD, Kind.NOT_SIGNED_IN}

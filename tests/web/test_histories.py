@@ -11,7 +11,7 @@ import pytest
 from livechat.errors import Kind
 from livechat.rooms.history import LONGEST_HISTORY
 from tests.support import Answer, Port
-from tests.web.test_keys import BackEnd, code
+from tests.web.back_end import BackEnd, code
 
 NDJSON = {"Accept": "application/x-ndjson"}
 WHOLE = "/chat/history/r/?limit=all"

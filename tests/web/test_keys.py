@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from livechat.identity.keys import MOST_OF_A_NAME
-from livechat.protocol.audit import Action, AuditRecord, record_of_text
-from livechat.protocol.names import AUDIT_ROOM
-from tests.support import HANDSHAKE, LOCAL_KEY, Answer, Port, World, request, result, run
+from livechat.protocol.audit import Action
+from tests.support import HANDSHAKE, LOCAL_KEY, Answer, Port, request
+from tests.web.back_end import ALL, KEYS, NEWS, TOKEN, BackEnd, code, records
 
-ALL = {"*": ["*"]}
-NEWS = {"news": ["send"]}
 NOW = 1_790_000_000
-KEYS = "/chat/keys/"
-TOKEN = "/chat/token/"
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
-
-
-class BackEnd:
-    """A client with a key, or another credential."""
-
-    def __init__(self, port: Port, credential: str | None = None, /, **key: Any) -> None:
-        if credential is None:
-            rooms: Mapping[str, Sequence[str]] = key.pop("rooms", ALL)
-            name = key.pop("name", "back end")
-            made, credential = run(port.world.keys.add(name, rooms, **key))
-            self.id = made.id
-        self.port = port
-        self.headers = {"Authorization": f"Bearer {credential}"}
-
-    def ask(self, method: str, target: str, body: object = None, **headers: str) -> Answer:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = {} if body is None else {"Content_Type": "application/json"}
-        return self.port.ask(
-            method, target, b"" if body is None else data, **given | self.headers | headers
-        )
-
-    def make(
-        self, name: str = "news", rooms: Any = NEWS, *, as_users: bool = False, **more: Any
-    ) -> Answer:
-        return self.ask("POST", KEYS, {"name": name, "rooms": rooms, "as": as_users, **more})
-
-    def mint(self, user: str = "42", **more: Any) -> Answer:
-        return self.ask("POST", TOKEN, {"user": user, **more})
-
-    def may(self, room: str, method: str = "GET") -> bool:
-        target = f"/chat/history/{room}/" if method == "GET" else f"/chat/send/{room}/"
-        body = None if method == "GET" else {"message": "x"}
-        return self.ask(method, target, body).status == 200
 
 
 @pytest.fixture
 def manager(port: Port) -> BackEnd:
     return BackEnd(port, as_users=True)
-
-
-def code(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.code()
-
-
-def records(world: World) -> list[AuditRecord]:
-    page = result(world.backend.messages.read(AUDIT_ROOM, 0, 1_000))
-    return [record_of_text(each.message) for each in page.messages]
 
 
 @pytest.mark.parametrize(

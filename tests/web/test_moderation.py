@@ -16,7 +16,7 @@ from livechat.protocol.messages import Draft
 from livechat.protocol.names import AUDIT_ROOM
 from tests.support import Answer, Port, Wire, request, result
 from tests.support.outcomes import publish
-from tests.web.test_keys import BackEnd, code
+from tests.web.back_end import BackEnd, code
 
 NOW = 1_790_000_000
 RESTRICTIONS, CASES = "/chat/restrictions/", "/chat/cases/"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 
 from livechat.config import Config
-from livechat.web.server import limits, memory
+from livechat.web.server import limits
 
 
 def config(**options: str) -> Config:
@@ -24,12 +23,3 @@ def test_limits() -> None:
     assert [limit.value for limit in none].count("no limit") == 3
     (half,) = (limit for limit in limits(config(rate="0.5")) if limit.option == "--rate")
     assert half.value == "0.5 a second"
-
-
-def test_memory() -> None:
-    """The memory that the process has is about what it had at most, or less."""
-    found = memory()
-    assert found
-    most = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux sums up what each CPU has counted only now and then.
-    assert 1 << 20 < found <= most + (1 << 20)

@@ -16,10 +16,11 @@ Rooms in Redis, or in several.
                    compares, and `shelf` is what a version before had in place of one
     sweep          the removal of old entries
     connection     the connections to a Redis; `resp` is what goes over them, `reconnecting` keeps
-                   them up, `address`, `endpoints` and `trust` say where they go and to whom
+                   them up, `address` and `endpoints` say where they go, `tls` and `trust` to whom
     health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
+    moving         exports and imports of rooms; `once` connects for those
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
 with `writing.lua`, too, and the one that stores messages with `pacing.lua`.
@@ -28,7 +29,6 @@ with `writing.lua`, too, and the one that stores messages with `pacing.lua`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livechat.backends.redis.address import parse
@@ -36,6 +36,7 @@ from livechat.backends.redis.backend import RedisBackend
 from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.keys import PREFIX, Keys
 from livechat.backends.redis.sharding import ShardedBackend
+from livechat.backends.redis.tls import TLSFiles
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.interfaces import IBackend
@@ -59,7 +60,7 @@ def load(config: Config, reactor: PosixReactorBase) -> IBackend:
             url,
             reactor,
             retention,
-            config.redis_ca,
+            TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key),
             prefix=config.redis_prefix,
             refuse=lambda reason: ending.refuse(reactor, reason),
         )
@@ -72,7 +73,7 @@ def connect(
     url: str,
     reactor: PosixReactorBase,
     retention: Retention,
-    authorities: Path | None = None,
+    files: TLSFiles = TLSFiles(),  # noqa: B008 - frozen
     *,
     prefix: str = PREFIX,
     refuse: Callable[[str], None] | None = None,
@@ -80,7 +81,7 @@ def connect(
     """
     Rooms in one Redis.  Whether it is there is not looked at: it may come later.
 
-    @param authorities: PEM, who may vouch for it, if not those whom the system trusts.
+    @param files: for TLS, where the URL asks for it.
     @param prefix: that of all keys and channels of the installation.
     @param refuse: ends the process, if it turns out that it must not run.
     @raise livechat.errors.StartError: as `load`.
@@ -92,7 +93,7 @@ def connect(
         raise StartError(f"--redis: a URL {reason}") from None
     return RedisBackend(
         address.name,
-        endpoint(address, reactor, authorities),
+        endpoint(address, reactor, files),
         reactor,
         retention,
         keys=Keys(prefix, address.database or 0),

@@ -3,11 +3,12 @@ Where a Redis is, as its URL says:
 
     redis://[user:password@]host[:port][/database]           rediss:// for TLS
     unix://[user:password@]/path[?db=database]
-    redis+sentinel://[user:password@]host[:port],.../service[/database]
+    redis+sentinel://[user:password@]host[:port],.../service[/database][?sentinel=user:password]
+                                                    rediss+sentinel:// for TLS, Sentinels too
 
 User, password and service are percent-encoded where they hold other signs than letters
-and digits.  A password alone is ``redis://:password@host``.  Sentinel itself is
-asked without a password.
+and digits.  A password alone is ``redis://:password@host``.  Sentinels have users of their own:
+without ``?sentinel=`` they are asked without a password.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
-_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to sign in; as nobody without a password."""
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Address:
     @ivar hosts: hosts and ports: one, or those of Sentinel; none with a `path`.
     @ivar path: of a Unix socket.
     @ivar service: what Sentinel calls the Redis.
+    @ivar sentinel: how to sign in to Sentinel.
     """
 
     name: str
@@ -40,6 +50,7 @@ class Address:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     database: int | None = None
+    sentinel: Login = Login()
 
 
 def parse(url: str) -> Address:
@@ -53,25 +64,29 @@ def parse(url: str) -> Address:
     if parts.scheme not in _SCHEMES or parts.fragment:
         raise _wrong()
     secrets, at, places = parts.netloc.rpartition("@")
-    user, _, password = secrets.partition(":")
-    if at and not password:
-        raise ValueError("names a user without a password")
+    login = _login(secrets) if at else Login()
     name = f"{parts.scheme}://{places}{parts.path}"
-    read = {
-        "unix": _unix,
-        "redis+sentinel": _sentinel,
-    }.get(parts.scheme, _plain)
+    kind, _, asks = parts.scheme.partition("+")
+    read = {"unix": _unix, "sentinel": _sentinel}.get(asks or kind, _plain)
     hosts, path, service, database = read(parts, places)
     return Address(
         name=name if database is None or parts.scheme != "unix" else f"{name}?db={database}",
         hosts=hosts,
         path=path,
         service=service,
-        tls=parts.scheme == "rediss",
-        user=unquote(user) or None,
-        password=unquote(password) or None,
+        tls=kind == "rediss",
+        user=login.user,
+        password=login.password,
         database=database,
+        sentinel=_login(parts.query.partition("=")[2]) if service and parts.query else Login(),
     )
+
+
+def _login(text: str) -> Login:
+    user, _, password = text.partition(":")
+    if not password:
+        raise ValueError("names a user without a password")
+    return Login(unquote(user) or None, unquote(password))
 
 
 _Read = tuple[tuple[tuple[str, int], ...], str, str, int | None]
@@ -92,7 +107,7 @@ def _unix(parts: SplitResult, places: str) -> _Read:
 
 def _sentinel(parts: SplitResult, places: str) -> _Read:
     service, _, database = parts.path.strip("/").partition("/")
-    if not service or parts.query:
+    if not service or (parts.query and not parts.query.startswith("sentinel=")):
         raise _wrong()
     hosts = tuple(_host(place, _SENTINEL_PORT) for place in places.split(","))
     return hosts, "", unquote(service), _database(database)

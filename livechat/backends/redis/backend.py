@@ -61,6 +61,7 @@ from livechat.backends.redis.messages import RedisMessageLog
 from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
 from livechat.backends.redis.publisher import PUBLISH, Publisher
 from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
+from livechat.backends.redis.relay import RedisRelay
 from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
 from livechat.backends.redis.shared_map import RedisMap
 from livechat.backends.redis.stream import Stream
@@ -117,7 +118,7 @@ class RedisBackend:
         self.ready = self.stopping = False
         self._keys = keys
         self._clock = clock
-        self._health = Health(self.description, clock)
+        self._health = Health(self.description, clock, name)
         self._connection = Connection(
             endpoint,
             clock,
@@ -126,6 +127,7 @@ class RedisBackend:
             user=user,
             password=password,
             database=keys.database or None,
+            name=name,
         )
         # The newest entry that this process has stored.
         self._last_stored: tuple[str, Entry] | None = None
@@ -157,6 +159,7 @@ class RedisBackend:
         self.presence = PresenceRelay(
             *parts, process=self.processes.name, usable=lambda: self.ready
         )
+        self.relay = RedisRelay(connection, keys, self.processes.name)
         self._sweep = Sweep(
             *parts,
             self.wall,
@@ -303,7 +306,7 @@ class RedisBackend:
 
     def subscriptions_made(self) -> None:
         try_subscribing(self._connection, self._keys)
-        self._connection.subscribe(self._subscriptions.channels())
+        self._connection.subscribe([self.relay.channel, *self._subscriptions.channels()])
 
     def subscriptions_lost(self, reason: str) -> None:
         self._subscriptions.deaf()
@@ -316,12 +319,15 @@ class RedisBackend:
             self._health.fine(SUBSCRIPTIONS)
         elif channel == self._keys.control:
             self._maps.refresh_soon()
-        else:
+        elif channel != self.relay.channel:
             self._subscriptions.listening(channel)
 
     def published(self, channel: bytes, payload: bytes) -> None:
         if channel == self._keys.control:
             self._controlled(payload)
+            return
+        if channel == self.relay.channel:
+            self.relay.published(payload)
             return
         try:
             if payload.partition(b" ")[0] in NEWS:

@@ -11,6 +11,7 @@ is ready its listener is told: nothing of the old one, no subscription either, i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from hashlib import sha1
 from pathlib import Path
@@ -22,6 +23,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from livechat import metrics
 from livechat.backends.redis.reconnecting import Keeper
 from livechat.backends.redis.resp import (
     CommandProtocol,
@@ -109,8 +111,13 @@ class Connection:
         user: str | None = None,
         password: str | None = None,
         database: int | None = None,
+        name: str | None = None,
     ) -> None:
+        """
+        @param name: of this Redis in the figures; None: it has none there.
+        """
         self.clock = clock
+        self._name = name
         self._listener = listener
         self.user = user
         self.password = password
@@ -167,9 +174,13 @@ class Connection:
 
     def ask_time(self) -> Deferred[None]:
         """Learn what its clock says."""
+        asked = self.clock.seconds()
 
-        def answered(time: list[bytes]) -> None:
-            self._ahead = int(time[0]) * 1000 + int(time[1]) // 1000 - self._now()
+        def answered(told: list[bytes]) -> None:
+            self._ahead = int(told[0]) * 1000 + int(told[1]) // 1000 - self._now()
+            if self._name is not None:
+                ahead = int(told[0]) + int(told[1]) / 1_000_000 - time.time()
+                metrics.redis_answered(self._name, self.clock.seconds() - asked, ahead)
 
         return self.command(b"TIME").addCallback(answered)
 

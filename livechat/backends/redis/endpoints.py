@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import txredisapi
-from cryptography.x509 import load_pem_x509_certificates
-from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    UNIXClientEndpoint,
-    wrapClientTLS,
-)
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from zope.interface import implementer
 
 from livechat.backends.redis.address import Address
-from livechat.backends.redis.trust import Trust
-from livechat.errors import StartError
+from livechat.backends.redis.tls import TLS, TLSFiles
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -33,34 +24,27 @@ CONNECT: Final = 2.0
 ASK: Final = 1.0
 
 
-def endpoint(
-    address: Address, reactor: PosixReactorBase, authorities: Path | None
-) -> IStreamClientEndpoint:
+def endpoint(address: Address, reactor: PosixReactorBase, files: TLSFiles) -> IStreamClientEndpoint:
     """
-    @param authorities: PEM, who may vouch for a Redis with TLS; else those whom the system
-        trusts.
-    @raise StartError: the file cannot be read.
+    @param files: for TLS, where *address* asks for it.
+    @raise StartError: a file cannot be used.
     """
     if address.path:
         unix: IStreamClientEndpoint = UNIXClientEndpoint(reactor, address.path, timeout=CONNECT)
         return unix
+    tls = TLS(files) if address.tls else None
     if address.service:
-        return SentinelEndpoint(reactor, address.hosts, address.service)
-    ((host, port),) = address.hosts
-    plain = HostnameEndpoint(reactor, host, port, timeout=CONNECT)
-    if not address.tls:
-        return plain
-    trusted = None if authorities is None else _trusted(authorities)
-    secured: IStreamClientEndpoint = wrapClientTLS(Trust(host, trusted), plain)
-    return secured
+        return SentinelEndpoint(reactor, address, tls)
+    (place,) = address.hosts
+    return host_endpoint(reactor, *place, tls)
 
 
-def _trusted(path: Path) -> Any:
-    try:
-        found = load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as reason:
-        raise StartError(f"--redis-ca: {path} cannot be used: {reason}") from None
-    return trustRootFromCertificates([Certificate(X509.from_cryptography(each)) for each in found])
+def host_endpoint(
+    reactor: PosixReactorBase, host: str, port: int, tls: TLS | None, timeout: float = CONNECT
+) -> IStreamClientEndpoint:
+    """A host and a port, with TLS or without."""
+    plain: IStreamClientEndpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
+    return plain if tls is None else tls.to(host, plain)
 
 
 @implementer(IStreamClientEndpoint)
@@ -71,21 +55,23 @@ class SentinelEndpoint:
     Whether it is the master must be asked there: Sentinel may not know yet.
     """
 
-    def __init__(
-        self, reactor: PosixReactorBase, hosts: tuple[tuple[str, int], ...], service: str
-    ) -> None:
+    def __init__(self, reactor: PosixReactorBase, address: Address, tls: TLS | None) -> None:
+        """
+        @param tls: to Sentinels and to the master.
+        """
         self._reactor = reactor
         # Who has answered last is asked first.
-        self._hosts = list(hosts)
-        self._service = service
+        self._hosts = list(address.hosts)
+        self._service = address.service
+        self._login = address.sentinel
+        self._tls = tls
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         return Deferred.fromCoroutine(self._connect(factory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        host, port = await self._master()
-        there = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT)
-        return await there.connect(factory)
+        place = await self._master()
+        return await host_endpoint(self._reactor, *place, self._tls).connect(factory)
 
     async def _master(self) -> tuple[str, int]:
         reasons = []
@@ -104,12 +90,11 @@ class SentinelEndpoint:
         raise ConnectError(f"no Sentinel says where {self._service} is: {'; '.join(reasons)}")
 
     async def _ask(self, host: str, port: int) -> tuple[str, int] | None:
-        where = HostnameEndpoint(self._reactor, host, port, timeout=ASK)
+        where = host_endpoint(self._reactor, host, port, self._tls, ASK)
         asked: Any = await where.connect(_Asking())
         try:
-            answer = await asked.execute_command(
-                "SENTINEL", "get-master-addr-by-name", self._service
-            ).addTimeout(ASK, self._reactor)
+            asking = Deferred.fromCoroutine(self._ask_signed_in(asked))
+            answer = await asking.addTimeout(ASK, self._reactor)
         finally:
             asked.transport.abortConnection()
         if answer is None:
@@ -118,6 +103,13 @@ class SentinelEndpoint:
             raise ConnectError(f"it is no Sentinel: it answers {answer!r:.100}")
         master, its_port = answer
         return master.decode(), int(its_port)
+
+    async def _ask_signed_in(self, asked: Any) -> Any:
+        if self._login.password is not None:
+            user = () if self._login.user is None else (self._login.user,)
+            await asked.execute_command("AUTH", *user, self._login.password)
+        asking = "SENTINEL", "get-master-addr-by-name", self._service
+        return await asked.execute_command(*asking)
 
 
 class _Asking(Factory):

@@ -20,6 +20,8 @@ from livechat.backends.redis.connection import Connection, RefusedError, Script,
 from livechat.backends.redis.keys import Keys
 
 RENEW: Final = Script("renew")
+#: Stands before the generation and the epoch in the word of an imported room; in no other word.
+_BROUGHT: Final = b"="
 #: What begins the news of a generation on the control channel.
 _NEWS: Final = b"generation"
 
@@ -46,8 +48,14 @@ class Generation:
 
         @param word: the numbering's; empty for one that is older than words.
         """
+        if word.startswith(_BROUGHT) and word.startswith(self.brought(b"")):
+            return word.removeprefix(self.brought(b"")).decode()
         named = room.encode() + (b"\0" + word if word else b"")
         return blake2b(named, key=self.name, digest_size=8).hexdigest()
+
+    def brought(self, epoch: bytes) -> bytes:
+        """Return the word of a numbering that has *epoch* as long as this generation lasts."""
+        return _BROUGHT + self.name + _BROUGHT + epoch
 
     async def refresh(self) -> None:
         """

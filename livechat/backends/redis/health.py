@@ -9,6 +9,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from livechat import metrics
 from livechat.backends.redis.acts import MOST_IN_NODE, Nodes
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
 from livechat.limits.rates import LogLimit, Rate
@@ -47,9 +48,13 @@ class Health:
 
     _log = Logger()
 
-    def __init__(self, name: str, clock: IReactorTime) -> None:
+    def __init__(self, name: str, clock: IReactorTime, figure: str | None = None) -> None:
+        """
+        @param figure: its name in the figures; None: it has none there.
+        """
         self._name = name
         self._clock = clock
+        self._figure = figure
         # Why each part cannot be used; "" until the first attempt has failed.
         self._reasons = {COMMANDS: "", SUBSCRIPTIONS: ""}
         # The reason that was logged last; "" after the line that it can be used.
@@ -72,6 +77,7 @@ class Health:
     def wrong(self, part: str, reason: str) -> None:
         """*part* cannot be used."""
         self._reasons[part] = reason
+        self._count(usable=False)
         now = self._reason()
         if now == self._said:
             return
@@ -87,6 +93,11 @@ class Health:
         if self._reasons.pop(part, None) is not None and not self._reasons and self._said != "":
             self._said = ""
             self._log.info("{name} can be used.", name=self._name)
+        self._count(usable=not self._reasons)
+
+    def _count(self, *, usable: bool) -> None:
+        if self._figure is not None:
+            metrics.redis_usable(self._figure, usable)
 
     async def warn(self, connection: Connection) -> None:
         """Say once what its operator should know of how it is set up."""

@@ -20,6 +20,7 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
                      slow mode counts it, in milliseconds; the digest of `Throttle.key` is in
                      the name.  Ends by itself, as the next one does
     lc:{room}:r      how far the room has used up its rate (`pacing.lua`)
+    lc:{room}:d      a stream that an import fills (`moving`); ends by itself
     lc:{room}:p      who is in the room, at each process (`livechat.backends.redis.presence`)
     lc:DB:{room}     the room's channel
 
@@ -34,6 +35,7 @@ go in as they are: they have no braces, and only internal ones a `!`, with more 
                      the leader of the sweep; that all streams were looked for lately
     lc:{!}:rights    empty: rights are tried on it, and on the channel lc:DB:{!}:rights
     lc:DB:{!}        the channel of what concerns all processes
+    lc:DB:{!relay}   that of what they tell each other and nobody keeps
 """
 
 from __future__ import annotations
@@ -91,6 +93,9 @@ class Keys:
     def rate(self, room: str) -> bytes:
         return self._of(room, "r")
 
+    def draft(self, room: str) -> bytes:
+        return self._of(room, "d")
+
     def presence(self, room: str) -> bytes:
         return self._of(room, "p")
 
@@ -111,7 +116,7 @@ class Keys:
         return channel[self._before_room : -1].decode()
 
     def room_of_stream(self, stream: bytes) -> str:
-        """The room that *stream* belongs to."""
+        """The room that *stream*, or another key of it, belongs to."""
         return stream[stream.index(b"{") + 1 : stream.rindex(b"}")].decode()
 
     @cached_property
@@ -122,6 +127,10 @@ class Keys:
     @cached_property
     def control(self) -> bytes:
         return self.channel("!")
+
+    @cached_property
+    def relay(self) -> bytes:
+        return self.channel("!relay")
 
     @property
     def format(self) -> bytes:
@@ -143,6 +152,11 @@ class Keys:
     def streams(self) -> bytes:
         """A pattern that all streams match."""
         return self.stream("*")
+
+    @property
+    def states(self) -> bytes:
+        """A pattern that all states match."""
+        return self.state("*")
 
     @property
     def idle(self) -> bytes:

@@ -135,6 +135,7 @@ class ShardedBackend:
         self.messages = _ShardedMessageLog([each.messages for each in backends])
         self.presence = _ShardedPresenceRelay([each.presence for each in backends])
         self.processes = _ShardedProcessRegistry(backends)
+        self.relay = getattr(backends[0], "relay", None)
 
     @property
     def description(self) -> str:

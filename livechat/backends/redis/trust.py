@@ -45,15 +45,16 @@ class Trust:
     names that cannot be read, it logs with a traceback, and accepts.
     """
 
-    def __init__(self, host: str, authorities: Any = None) -> None:
+    def __init__(self, host: str, options: Callable[[str], Any] = optionsForClientTLS) -> None:
         """
-        @param authorities: a trust root of Twisted's; None: those that the system trusts.
+        @param options: makes Twisted's connection creator for a host, anew for each connection.
         """
         self._host = host
-        self._options = optionsForClientTLS(host, authorities)
+        self._options = options
 
     def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        connection = self._options.clientConnectionForTLS(protocol)
+        creator: IOpenSSLClientConnectionCreator = self._options(self._host)
+        connection: SSL.Connection = creator.clientConnectionForTLS(protocol)
         mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         connection.set_verify(mode, self._verifier(protocol))
         return connection

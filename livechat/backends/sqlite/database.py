@@ -20,10 +20,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +30,7 @@ from livechat.backends.sqlite import quarantine, schema, upkeep
 from livechat.backends.sqlite.erasing import Eraser
 from livechat.backends.sqlite.journal import Journal
 from livechat.backends.sqlite.maps import Row
+from livechat.backends.sqlite.numberings import Numberings
 from livechat.backends.sqlite.reading import BUSY_TIMEOUT, Reader, connect
 from livechat.backends.sqlite.writing import Writer
 from livechat.errors import StartError
@@ -95,7 +94,7 @@ class Database:
         self._walk_at: int | None = 0
         self._walked = 0
         self._eraser = Eraser(self._path)
-        self._secret = b""
+        self._numberings = Numberings()
         self._elapsed = elapsed
         self._writer = self._make_writer()
 
@@ -139,7 +138,7 @@ class Database:
             self.retention,
             self.clock,
             elapsed=self._elapsed,
-            secret=lambda: self._secret,
+            secret=lambda: self._numberings.secret,
         )
 
     def _check(self) -> None:
@@ -163,7 +162,8 @@ class Database:
             raise StartError(
                 f"--state: {self._path} is broken ({reason}), and cannot be moved: {why.strerror}"
             ) from None
-        self._secret, self._writer = b"", self._make_writer()
+        self._numberings = Numberings()
+        self._writer = self._make_writer()
         self._journal.forget()
         self.broken = aside, " ".join(str(reason).split())
 
@@ -175,16 +175,12 @@ class Database:
             self._journal.forget()
 
     def epoch(self, room: str) -> str:
-        """
-        The name of *room*'s numbering: a keyed hash, so that a room in which
-        nothing was ever said has one too and costs no row.
-        """
-        digest = blake2b(room.encode(), key=self._secret, digest_size=9).digest()
-        return urlsafe_b64encode(digest).decode()
+        """As `Numberings.epoch`."""
+        return self._numberings.epoch(room)
 
     def secret(self) -> bytes:
-        """Random bytes that stay the same as long as the file does."""
-        return blake2b(key=self._secret, digest_size=32, person=b"secret").digest()
+        """As `Numberings.guests`."""
+        return self._numberings.guests()
 
     def write(self, acts: Sequence[Submission]) -> list[Message | Amended | Exception]:
         """As `Writer.write`."""
@@ -376,12 +372,11 @@ class Database:
             if self.erasing:
                 db.execute("PRAGMA wal_autocheckpoint = 0")
             schema.complete(db, version)
-            found = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
             self._journal.opened(db)
-            if not self._secret:
+            if not self._numberings.secret:
                 self._start_clock(db)
                 self._writer.remember_nonces(db)
-            self._secret = found[0]
+            self._numberings.read(db)
         except BaseException:
             db.close()
             raise

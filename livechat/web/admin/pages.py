@@ -22,13 +22,14 @@ from livechat.protocol.names import LONGEST_ROOM_NAME, room_name
 from livechat.rooms.activity import ACTIVE_FOR, BAR, BARS
 from livechat.rooms.chat import Chat
 from livechat.rooms.directory import chart_of_all
+from livechat.system.process import memory
 from livechat.system.time import Time
 from livechat.web.admin.events import EventStream
 from livechat.web.admin.gate import OperatorCall
 from livechat.web.admin.parts import REFRESH, Parts
 from livechat.web.admin.rooms import LONGEST_FILTER, View, page_of
 from livechat.web.html import Templates
-from livechat.web.server import Server, memory
+from livechat.web.server import Server
 
 #: Messages of a room's page.
 _MESSAGES: Final = 50

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,8 @@ class RedisServer:
         self.directory = directory
         self.port = port
         self.socket = directory / "redis.sock"
+        #: Words of redis-cli, with which it signs in.
+        self.login: tuple[str, ...] = ()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(exist_ok=True)
@@ -62,7 +65,7 @@ class RedisServer:
 
     def ask(self, *words: str) -> str:
         """What redis-cli says."""
-        return asked("-s", str(self.socket), *words)
+        return asked("-s", str(self.socket), *self.login, *words)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -94,22 +97,38 @@ def free_port() -> int:
 
 
 class Sentinel:
-    """One that watches over a Redis and its replica, and makes up its mind by itself."""
+    """
+    One that watches over a Redis and its replica, and makes up its mind by itself.
 
-    def __init__(self, directory: Path, service: str, port: int) -> None:
+    @ivar login: words of redis-cli, with which it signs in.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        service: str,
+        port: int,
+        *lines: str,
+        login: Sequence[str] = (),
+        tls: bool = False,
+    ) -> None:
         """
         @param port: of the Redis that is the master at first.
+        @param lines: more of its configuration.
+        @param tls: it has no port without.
         """
         self.port = free_port()
+        self.login = login
         directory.mkdir()
         config = directory / "sentinel.conf"
+        listens = f"port 0\ntls-port {self.port}" if tls else f"port {self.port}"
         config.write_text(
-            f"port {self.port}\n"
+            f"{listens}\n"
             f"dir {directory}\n"
             f"logfile {directory}/sentinel.log\n"
             f"sentinel monitor {service} 127.0.0.1 {port} 1\n"
             f"sentinel down-after-milliseconds {service} 300\n"
-            f"sentinel failover-timeout {service} 2000\n"
+            f"sentinel failover-timeout {service} 2000\n" + "".join(f"{line}\n" for line in lines)
         )
         program = shutil.which("redis-server")
         assert program is not None, "there is no redis-server"
@@ -117,7 +136,7 @@ class Sentinel:
         self._service = service
 
     def ask(self, *words: str) -> str:
-        return asked("-p", str(self.port), *words)
+        return asked("-p", str(self.port), *self.login, *words)
 
     def wait_for_replica(self) -> None:
         """Until it knows one that it could make the master."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.backends.redis.address import Address, parse
+from livechat.backends.redis.address import Address, Login, parse
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,28 @@ from livechat.backends.redis.address import Address, parse
                 service="chat",
                 password="p",
                 database=4,
+            ),
+        ),
+        (
+            "rediss+sentinel://ann:p%40ss@a/chat?sentinel=wat%3Ach:se%3Acret",
+            Address(
+                "rediss+sentinel://a/chat",
+                (("a", 26379),),
+                service="chat",
+                tls=True,
+                user="ann",
+                password="p@ss",
+                sentinel=Login("wat:ch", "se:cret"),
+            ),
+        ),
+        (
+            "redis+sentinel://a/chat/1?sentinel=:secret",
+            Address(
+                "redis+sentinel://a/chat/1",
+                (("a", 26379),),
+                service="chat",
+                database=1,
+                sentinel=Login(None, "secret"),
             ),
         ),
     ],
@@ -78,6 +100,9 @@ def test_urls(url: str, expected: Address) -> None:
         "redis+sentinel://a,,b/s",
         "redis+sentinel:///s",
         "redis+sentinel://a/s/x",
+        "redis+sentinel://a/s?sentinel",
+        "redis+sentinel://a/s?sentinel=ann",
+        "redis+sentinel://a/s?x=1",
     ],
 )
 def test_bad_urls(url: str) -> None:

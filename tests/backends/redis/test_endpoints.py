@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from cryptography import x509
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
+from livechat.backends.redis.tls import TLSFiles
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.net import certificates
 from livechat.protocol.messages import Draft
+from tests.backends.redis.authority import addresses, certificate, dns, key_bytes, write
 from tests.backends.redis.processes import Process, ProcessesTest, until
 from tests.backends.redis.server import RedisServer, Sentinel, free_port
+from tests.live.daemon import ROOT
 from tests.support.outcomes import publish
 
 
@@ -49,7 +55,7 @@ class SecuredTest(TestCase):
     def reach(self, url: str, authorities: Path | None = None) -> Process:
         from twisted.internet import reactor  # noqa: PLC0415
 
-        made = Process(connect(url, reactor, Retention(), authorities))  # type: ignore[arg-type]
+        made = Process(connect(url, reactor, Retention(), TLSFiles(authorities)))  # type: ignore[arg-type]
         self.addCleanup(made.backend.stop)
         return made
 
@@ -90,7 +96,7 @@ def test_files_that_are_no_authorities(tmp_path: Path) -> None:
     (tmp_path / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
     for name in ("empty", "broken", "missing"):
         with pytest.raises(StartError, match=f"^--redis-ca: .*{name} cannot be used: "):
-            connect("rediss://r", reactor, Retention(), tmp_path / name)  # type: ignore[arg-type]
+            connect("rediss://r", reactor, Retention(), TLSFiles(tmp_path / name))  # type: ignore[arg-type]
 
 
 class SentinelTest(ProcessesTest):
@@ -147,3 +153,108 @@ class SentinelTest(ProcessesTest):
             assert process.heard()[120:] == stored[100:]
             assert len(process.epochs()) == 2
         assert self.here.epochs() == self.there.epochs()
+
+
+def documented() -> str:
+    """The user that livechat needs at a Sentinel, as docs/operations.md has it."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (line,) = re.findall(r"^    (user livechat on .* \+sentinel.*)$", text, re.MULTILINE)
+    return str(line)
+
+
+class SecuredSentinelTest(ProcessesTest):
+    """
+    Passwords, TLS and client certificates at the master, its replica and Sentinel, which has a user
+    of its own.
+    """
+
+    timeout = 90
+    password = "a p@ss/word"
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        ports = free_port(), free_port()
+        self.files = self.secured(tmp_path)
+        words = f"masterauth|{self.password}|tls-replication|yes|repl-diskless-sync-delay|0".split(
+            "|"
+        )
+        tls = self.tls()
+        common = [f"--{word}" if at % 2 == 0 else word for at, word in enumerate([*words, *tls])]
+        (tmp_path / "a").mkdir()
+        with (
+            RedisServer(tmp_path / "a", *common, "--tls-port", f"{ports[0]}") as self.server,
+            RedisServer(
+                tmp_path / "b",
+                *(*common, "--tls-port", f"{ports[1]}", "--replicaof", f"127.0.0.1 {ports[0]}"),
+            ) as self.replica,
+        ):
+            for each in (self.server, self.replica):
+                each.ask("CONFIG", "SET", "requirepass", self.password)
+                each.login = "--no-auth-warning", "-a", self.password
+            sentinel = self.sentinel(tmp_path / "sentinel", ports[0])
+            sentinel.wait_for_replica()
+            self.port = sentinel.port
+            yield
+            sentinel.kill()
+
+    def secured(self, directory: Path) -> TLSFiles:
+        authority = write(directory / "authority", certificate(None, authority=True))
+        names = x509.SubjectAlternativeName([*dns("localhost"), *addresses("127.0.0.1")])
+        shown = write(directory / "shown", certificate(names))
+        (directory / "key").write_bytes(key_bytes())
+        return TLSFiles(authority, shown, directory / "key")
+
+    def tls(self) -> list[str]:
+        files = self.files
+        return [
+            *("tls-auth-clients", "yes", "tls-ca-cert-file", f"{files.authorities}"),
+            *("tls-cert-file", f"{files.certificate}", "tls-key-file", f"{files.key}"),
+        ]
+
+    def sentinel(self, directory: Path, port: int) -> Sentinel:
+        files, tls = self.files, self.tls()
+        return Sentinel(
+            directory,
+            "chat",
+            port,
+            *(f"{name} {value}" for name, value in zip(tls[::2], tls[1::2], strict=True)),
+            "tls-replication yes",
+            f'sentinel auth-pass chat "{self.password}"',
+            documented().replace('">a long password"', ">watch"),
+            login=(
+                *("--tls", "--cacert", f"{files.authorities}"),
+                *("--cert", f"{files.certificate}", "--key", f"{files.key}"),
+            ),
+            tls=True,
+        )
+
+    def reach(self, sentinel: str, secret: str = "") -> Process:
+        secret = secret or quote(self.password, safe="")
+        url = f"rediss+sentinel://:{secret}@localhost:{self.port}/chat{sentinel}"
+        made = Process(connect(url, self.reactor, Retention(), self.files))
+        self.addCleanup(made.backend.stop)
+        return made
+
+    def process(self, **options: int) -> Process:
+        return self.reach("?sentinel=livechat:watch")
+
+    async def test_failover(self) -> None:
+        """As without any of it."""
+        await self.traffic(20)
+        await until(lambda: self.replica.ask("XLEN", "lc:{r}:s") == "20")
+        await self.kill()
+        await self.usable()
+        await self.traffic(20)
+        assert len(await self.all_is_well()) == 40
+
+    async def test_who_may_not_ask(self) -> None:
+        """Each is told which of both has refused it; no secret is said."""
+        for process, said in (
+            (self.reach("?sentinel=livechat:wrong"), "no Sentinel says where chat is: .*WRONGPASS"),
+            (
+                self.reach("?sentinel=livechat:watch", "wrong"),
+                "used: could not auth: WRONGPASS",
+            ),
+        ):
+            await process.troubled("WRONGPASS")
+            assert re.search(said, str(process.backend.trouble()))

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
+from livechat import metrics
 from livechat.backends.redis.health import COMMANDS, SUBSCRIPTIONS, Health, warnings
 
 
@@ -75,3 +76,19 @@ def test_two_parts() -> None:
         "Redis cannot be used: WRONGPASS no",
         "Redis can be used.",
     ]
+
+
+def test_a_figure_of_its_own() -> None:
+    """Monitors see whether it can be used: with both connections, and not with one."""
+    health = Health("Redis at here", Clock(), "here")
+
+    def shown() -> float:
+        found = [each for each in metrics.samples() if each.name == "redis_up"]
+        return next(each.value for each in found if each.labels == ("here",))
+
+    health.fine(COMMANDS)
+    assert shown() == 0
+    health.fine(SUBSCRIPTIONS)
+    assert shown() == 1
+    health.wrong(COMMANDS, "LOADING away")
+    assert shown() == 0

@@ -12,8 +12,8 @@ from livechat.backends.redis.publisher import PUBLISH, WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft, Message
 from livechat.rooms.answers import Answer
+from tests.backends.redis.notes import note
 from tests.backends.redis.processes import ProcessesTest
-from tests.backends.redis.test_publisher import note
 from tests.pace_contract import outcome, outcomes, paced, waits
 from tests.support.outcomes import publish
 

@@ -6,7 +6,6 @@ import signal
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, gatherResults
-from twisted.python.failure import Failure
 
 from livechat.backends import waiting
 from livechat.backends.redis.acts import Sending
@@ -15,6 +14,7 @@ from livechat.backends.redis.publisher import WAIT
 from livechat.errors import Kind
 from livechat.protocol.messages import Draft
 from livechat.rooms.answers import Answer
+from tests.backends.redis.notes import note
 from tests.backends.redis.processes import ProcessesTest, until
 from tests.support.outcomes import publish
 
@@ -183,8 +183,3 @@ class PublisherTest(ProcessesTest):
             self.patch(self.here.backend, "write_refused", lambda _: None)
             await self.send(self.here, "x")
             assert self.refused[-1:] == [kind]
-
-
-def note(failure: Failure, found: list[Any]) -> None:
-    error: Any = failure.value
-    found.append(error.kind)

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
 from livechat.backends.redis.resp import RefusedError
+from livechat.backends.redis.tls import TLSFiles
 from livechat.backends.retention import Retention
 from livechat.net import certificates
 from livechat.protocol.messages import Draft
@@ -125,7 +126,7 @@ class RefusalsTest(TestCase):
     ) -> Process:
         """Look at what is logged while *port* refuses the process that is returned."""
         with capturedLogs() as events:
-            process = Process(connect(url, self.reactor, Retention(), authorities))
+            process = Process(connect(url, self.reactor, Retention(), TLSFiles(authorities)))
             self.addCleanup(process.backend.stop)
             await process.troubled(said)
             await until(lambda: port.count >= ENOUGH)

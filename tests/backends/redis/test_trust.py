@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtensionOID
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect
+from livechat.backends.redis.tls import TLSFiles
 from livechat.backends.redis.trust import MistrustError, check_names
 from livechat.backends.retention import Retention
+from tests.backends.redis.authority import addresses, certificate, dns, key_bytes, write
 from tests.backends.redis.processes import Process
 from tests.backends.redis.server import RedisServer, free_port
 
-_KEY = ec.generate_private_key(ec.SECP256R1())
-_NAMES = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
-
-
-def dns(*names: str) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-
-
-def addresses(*names: str) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName([x509.IPAddress(ip_address(name)) for name in names])
-
-
-def certificate(
-    names: x509.ExtensionType | None, *, days: int = 1, authority: bool = False
-) -> x509.Certificate:
-    """Of the authority, or by it: for localhost, says its subject, but that is not a name."""
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority")])
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(
-        issuer_name=issuer,
-        subject_name=issuer if authority else subject,
-        public_key=_KEY.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=now - timedelta(days=2),
-        not_valid_after=now + timedelta(days=days),
-    )
-    if authority:
-        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    if names is not None:
-        made = made.add_extension(names, critical=False)
-    return made.sign(_KEY, hashes.SHA256())
-
-
 #: A name that is no text.
-GARBAGE = x509.UnrecognizedExtension(_NAMES, b"\x30\x03\x82\x01\xff")
+GARBAGE = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x03\x82\x01\xff")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +68,7 @@ class TrustTest(TestCase):
         self.directory = tmp_path
         self.authority = self.write("authority", certificate(None, authority=True))
         self.port = free_port()
-        (tmp_path / "key").write_bytes(
-            _KEY.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
+        (tmp_path / "key").write_bytes(key_bytes())
         options = (
             *("--tls-port", f"{self.port}", "--tls-auth-clients", "no"),
             *("--tls-cert-file", f"{self.write('first', certificate(dns('localhost')))}"),
@@ -120,16 +78,14 @@ class TrustTest(TestCase):
             yield
 
     def write(self, name: str, made: x509.Certificate) -> Path:
-        path = self.directory / name
-        path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        return path
+        return write(self.directory / name, made)
 
     def reach(self, authorities: Path | None) -> Process:
         from twisted.internet import reactor  # noqa: PLC0415
 
         real: Any = reactor
         url = f"rediss://localhost:{self.port}"
-        made = Process(connect(url, real, Retention(), authorities))
+        made = Process(connect(url, real, Retention(), TLSFiles(authorities)))
         self.addCleanup(made.backend.stop)
         return made
 

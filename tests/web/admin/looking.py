@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+from livechat.identity.accounts import account_grants
 from livechat.protocol.messages import User
-from tests.support import ANN, Browser, RecordingClient, World, result, run
+from tests.support import ANN, PASSWORD, Browser, Port, RecordingClient, World, result, run
 
 EVE = User("eve", "Eve")
 #: What must be shown as text.
@@ -59,3 +60,16 @@ def changes(events: list[tuple[str, str]]) -> list[tuple[str, int]]:
     """The entries among events."""
     kinds = ("message", "edited", "retracted", "gone")
     return [(name, json.loads(data)["seq"]) for name, data in events if name in kinds]
+
+
+def put(world: World, name: str, **rooms: str) -> None:
+    grants = account_grants({room: words.split() for room, words in rooms.items()})
+    run(world.operators.put(name, grants, PASSWORD))
+
+
+def named(port: Port, name: str = "ann", **rooms: str) -> Browser:
+    """The browser of an operator with these rights."""
+    put(port.world, name, **rooms)
+    browser = Browser(port)
+    assert browser.sign_in(username=name).status == 303
+    return browser

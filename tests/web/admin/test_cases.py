@@ -9,7 +9,7 @@ import pytest
 from livechat.protocol.messages import User
 from livechat.web.admin.listing import LINES
 from tests.support import Browser, Port, World
-from tests.web.admin.looking import HOSTILE, page
+from tests.web.admin.looking import HOSTILE, named, page
 from tests.web.admin.moderating import (
     CARLA,
     EVE,
@@ -21,7 +21,6 @@ from tests.web.admin.moderating import (
     texts,
     told,
 )
-from tests.web.admin.test_named import named
 
 TARGET = "/admin/cases/"
 

@@ -10,9 +10,8 @@ import pytest
 
 from livechat.identity.keys import MOST_OF_A_NAME
 from tests.support import Answer, Browser, Port, World, run
-from tests.web.admin.looking import HOSTILE, page
+from tests.web.admin.looking import HOSTILE, named, page
 from tests.web.admin.moderating import notices, records, told
-from tests.web.admin.test_named import named
 
 TARGET = "/admin/keys/"
 SHOP = {"name": "shop", "rooms": "shop-*: join, history send\nlobby: *"}

@@ -13,9 +13,8 @@ from livechat.protocol.messages import User
 from livechat.protocol.moderation import Restriction
 from livechat.web.admin.listing import LINES
 from tests.support import ADMIN, ANN, Browser, Port, RecordingClient, World, run
-from tests.web.admin.looking import page
+from tests.web.admin.looking import named, page
 from tests.web.admin.moderating import CARLA, EVE, restrict, restricted, seen, told
-from tests.web.admin.test_named import named
 
 MEMBERS = "/admin/rooms/r/members/"
 RESTRICTIONS = "/admin/rooms/r/restrictions/"

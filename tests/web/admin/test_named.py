@@ -6,24 +6,11 @@ import re
 
 import pytest
 
-from livechat.identity.accounts import account_grants
 from livechat.protocol.messages import Message, User
 from tests.support import ANN, PASSWORD, Answer, Browser, Port, RecordingClient, World, result, run
+from tests.web.admin.looking import named, put
 
 EVE = User("eve", "Eve")
-
-
-def put(world: World, name: str, **rooms: str) -> None:
-    grants = account_grants({room: words.split() for room, words in rooms.items()})
-    run(world.operators.put(name, grants, PASSWORD))
-
-
-def named(port: Port, name: str = "ann", **rooms: str) -> Browser:
-    """The browser of an operator with these rights."""
-    put(port.world, name, **rooms)
-    browser = Browser(port)
-    assert browser.sign_in(username=name).status == 303
-    return browser
 
 
 def say(world: World, text: str, room: str, user: User | None = EVE) -> int:
@@ -108,7 +95,7 @@ def test_buttons(port: Port, world: World, words: str, removes: bool, sends: boo
     text = page(ann, "/admin/rooms/lobby/")
     assert "hi</p>" in text
     assert ("Remove for everyone" in text) == removes
-    assert ("Send a test message" in text) == sends
+    assert ("Send a message" in text) == sends
     assert code(ann.post("/admin/rooms/lobby/", message="x")) == (303 if sends else 403)
     removed = ann.post("/admin/rooms/lobby/remove/", seq=str(seq))
     assert code(removed) == (303 if removes else 403)

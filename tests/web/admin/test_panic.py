@@ -11,8 +11,8 @@ from livechat.protocol.settings import RoomSettings
 from livechat.protocol.v1 import Can
 from livechat.web.admin.panic import SLOW, buttons
 from tests.support import Browser, Port, World
+from tests.web.admin.looking import named
 from tests.web.admin.moderating import set_rules, settings, told
-from tests.web.admin.test_named import named
 
 ALL: Can = ("join", "history", "send", "moderate", "manage")
 

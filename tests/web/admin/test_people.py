@@ -22,6 +22,7 @@ from tests.support import (
     request,
     run,
 )
+from tests.web.admin.looking import named
 from tests.web.admin.moderating import (
     CARLA,
     EVE,
@@ -34,7 +35,6 @@ from tests.web.admin.moderating import (
     texts,
     told,
 )
-from tests.web.admin.test_named import named
 
 #: Nothing of these may end a tag or an attribute, or turn what stands around it.
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x>', "\u202egnirts", "🙂" * 100, "{{7*7}}"]

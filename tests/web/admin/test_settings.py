@@ -8,9 +8,8 @@ from html import unescape
 import pytest
 
 from tests.support import Answer, Browser, Port, World
-from tests.web.admin.looking import HOSTILE, page
+from tests.web.admin.looking import HOSTILE, named, page
 from tests.web.admin.moderating import notices, records, set_rules, settings, told
-from tests.web.admin.test_named import named
 
 TARGET = "/admin/rooms/r/settings/"
 

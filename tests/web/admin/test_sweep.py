@@ -11,9 +11,8 @@ from livechat.protocol.messages import User
 from livechat.web.admin.lines import Line
 from livechat.web.admin.sweep import MOST_AT_ONCE, authors
 from tests.support import Answer, Browser, Port, World, request
-from tests.web.admin.looking import page
+from tests.web.admin.looking import named, page
 from tests.web.admin.moderating import CARLA, EVE, restricted, said, texts, told
-from tests.web.admin.test_named import named
 
 SPAM = "/admin/rooms/r/?q=watches"
 

@@ -1,0 +1,192 @@
+"""The daemon, put together: the parts of `livechat.daemon.assembly` on a port, as services."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+from twisted.application.service import MultiService, Service
+
+from livechat.config import Config
+from livechat.daemon.assembly import (
+    core,
+    in_order,
+    names_of,
+    services,
+    site,
+    transports,
+)
+from livechat.daemon.condition import answers, serving, worker_side
+from livechat.daemon.departure import Departure
+from livechat.daemon.parts import Core, Transports
+from livechat.daemon.renewal import Renewal, find_certificate, secure
+from livechat.daemon.rolling import NotRenewed
+from livechat.daemon.services import OPEN_WITHIN, Announcement, Port
+from livechat.daemon.signpost import Signpost
+from livechat.daemon.systemd import Manager, Notifier, Systemd
+from livechat.daemon.vitals import Vitals
+from livechat.http.plain import Redirects
+from livechat.http.site import Site
+from livechat.net.activation import Inherited
+from livechat.net.certificates import Shown
+from livechat.net.listening import bind
+from livechat.net.proxies import Proxies
+from livechat.net.proxy_protocol import PrefacedPort
+from livechat.net.tls_port import TLSPort
+from livechat.system.process import allow_files
+from livechat.system.threads import Threads
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+
+def build(
+    config: Config,
+    reactor: PosixReactorBase,
+    given: Sequence[Inherited] = (),
+    manager: Manager | None = None,
+) -> MultiService:
+    """
+    Build the daemon, ready to be started.
+
+    @param given: the sockets to listen on, where somebody else keeps them.
+    @param manager: the service manager; None: there is none.
+    @raise StartError: the port is taken, a file cannot be used, ...
+    """
+    listening = [each.socket for each in given] or bind(config.interface, config.port)
+    try:
+        return _build(
+            config, reactor, listening, manager or Manager(Notifier(None)), kept=bool(given)
+        )
+    except BaseException:
+        for each in listening:
+            each.close()
+        raise
+
+
+def _build(
+    config: Config,
+    reactor: PosixReactorBase,
+    listening: Sequence[socket.socket],
+    manager: Manager,
+    *,
+    kept: bool,
+) -> MultiService:
+    allow_files(config.max_connections)
+    shown = Shown(find_certificate(config))
+    secured = secure(shown.certificate)
+    made = core(config, reactor)
+    members = transports(made)
+    proxies = Proxies(config.trust_proxy)
+    systemd = Systemd(
+        reactor, manager, partial(serving, made.chat, made.hub), partial(answers, made.backend)
+    )
+    departure = Departure(
+        reactor, linger=config.linger, drain=config.drain, begins=systemd.stopping
+    )
+    http = site(made, members, shown, proxies, departure.trouble)
+    tls = _port(made, http, shown, secured, proxies)
+    port = _accepting(made, members, listening, tls, http, departure=departure)
+    # One worker leaves word for all.
+    address = listening[0].getsockname()[:2]
+    signpost = Signpost(config, *address, shown=shown) if config.worker <= 1 else None
+    # The first is stopped last: without it SIGHUP would kill.
+    renewal = _renewal(made, shown, tls, signpost, systemd.renewing)
+    vitals = Vitals(made, members, shown)
+    return in_order(
+        renewal,
+        NotRenewed(reactor, worker=config.worker > 0),
+        systemd,
+        *services(made, members.connections, vitals.condition),
+        vitals,
+        port,
+        *(() if signpost is None else (signpost,)),
+        *(
+            _as_worker(made, port, renewal, departure)
+            if config.worker
+            else (_announcement(made, shown, listening, kept=kept),)
+        ),
+        departure,
+    )
+
+
+def _accepting(
+    core: Core,
+    members: Transports,
+    listening: Sequence[socket.socket],
+    tls: TLSPort,
+    http: Site,
+    *,
+    departure: Departure,
+) -> Port:
+    return Port(
+        core.reactor,
+        listening,
+        tls,
+        http,
+        hub=core.hub,
+        sockets=members.sockets,
+        feeds=members.feeds,
+        departure=departure,
+        usable=lambda: core.chat.trouble() is None,
+        patience=math.inf if core.config.follows else OPEN_WITHIN,
+    )
+
+
+def _renewal(
+    core: Core,
+    shown: Shown,
+    tls: TLSPort,
+    signpost: Signpost | None,
+    around: Callable[[bool], None],
+) -> Renewal:
+    return Renewal(
+        core.config,
+        core.operators,
+        shown=shown,
+        port=tls,
+        issuers=core.identities.trust.keys,
+        signpost=signpost,
+        reactor=core.reactor,
+        files=Threads(core.reactor, 1, "renewal"),
+        around=around,
+    )
+
+
+def _as_worker(
+    core: Core, port: Port, renewal: Renewal, departure: Departure
+) -> tuple[Service, ...]:
+    return worker_side(
+        core.reactor,
+        core.config.worker,
+        chat=core.chat,
+        hub=core.hub,
+        renewal=renewal,
+        departure=departure,
+        is_open=lambda: port.is_open,
+    )
+
+
+def _announcement(
+    core: Core, shown: Shown, listening: Sequence[socket.socket], *, kept: bool
+) -> Announcement:
+    return Announcement(
+        core.config,
+        shown.certificate,
+        core.password,
+        listening,
+        core.backend.description,
+        extensions=core.extensions.names,
+        kept=kept,
+    )
+
+
+def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
+    plain = Redirects(lambda: names_of(core.config, shown))
+    if core.config.proxy_protocol:
+        return PrefacedPort(core.reactor, http, secured, proxies, plain)
+    return TLSPort(core.reactor, http, secured, plain)

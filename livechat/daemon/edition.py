@@ -1,0 +1,108 @@
+"""What a version of livechat is, as far as others have to go along with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from livechat import __version__
+from livechat.daemon.lifeline import TERMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twisted.internet.posixbase import PosixReactorBase
+
+#: Seconds for the answer of a version that is asked.
+ANSWER_WITHIN: Final = 20.0
+#: The most bytes of it that are kept.
+MOST: Final = 65_536
+_SHOW: Final = "from livechat.daemon.edition import show; show()"
+
+
+class Edition(Struct, frozen=True):
+    """
+    A version.
+
+    @ivar layout: that of its keys in Redis.
+    @ivar terms: what its supervisors and workers say to each other.
+    """
+
+    version: str
+    layout: str
+    terms: int
+
+    def refuses(self, other: Edition) -> str | None:
+        """Why workers of *other* cannot run beside ours; None if they can."""
+        if other.layout != self.layout:
+            return (
+                f"livechat {other.version} keeps rooms in layout {other.layout}, and the workers"
+                f" that run, in layout {self.layout}"
+            )
+        if other.terms != self.terms:
+            return f"livechat {other.version} wants another supervisor than {self.version}"
+        return None
+
+
+def here() -> Edition:
+    """Return the version of this process."""
+    # It installs a reactor.
+    from livechat.backends.redis.keys import FORMAT  # noqa: PLC0415
+
+    return Edition(__version__, FORMAT.decode(), TERMS)
+
+
+def show() -> None:
+    """Write the version of this process to the standard output."""
+    sys.stdout.write(msgspec.json.encode(here()).decode())
+
+
+class UnknownError(Exception):
+    """A version could not be asked; the text says why."""
+
+
+async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -> Edition:
+    """
+    Ask the version that a process would have which is started now.
+
+    @raise UnknownError: it does not say so.
+    """
+    asked = _Asked()
+    program = [sys.executable, "-P", "-c", _SHOW]
+    process = reactor.spawnProcess(asked, program[0], program, env=dict(environment))
+    late = reactor.callLater(ANSWER_WITHIN, process.signalProcess, "KILL")
+    try:
+        answer = await asked.answer
+    finally:
+        if late.active():
+            late.cancel()
+    try:
+        return msgspec.json.decode(answer, type=Edition)
+    except msgspec.DecodeError:
+        raise UnknownError("it says something else than its version") from None
+
+
+class _Asked(ProcessProtocol):
+    """Gathers what a process says."""
+
+    def __init__(self) -> None:
+        self.answer: Deferred[bytes] = Deferred()
+        self._said = {1: b"", 2: b""}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        self._said[childFD] = (self._said[childFD] + data)[-MOST:]
+
+    def processEnded(self, reason: Failure) -> None:
+        how: Any = reason.value
+        if how.exitCode == 0:
+            self.answer.callback(self._said[1])
+            return
+        lines = self._said[2].decode(errors="replace").strip().splitlines()
+        why = lines[-1] if lines else f"signal {how.signal}" if how.signal else "without a word"
+        self.answer.errback(UnknownError(f"it ends: {why}"))

@@ -1,0 +1,92 @@
+"""The supervisor of workers, put together: the parts that it checks, and those that it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.application.service import MultiService
+
+from livechat.config import Config, Options
+from livechat.daemon.assembly import in_order, names_of, transports, tree, unloaded_core
+from livechat.daemon.condition import supervising
+from livechat.daemon.departure import Departure
+from livechat.daemon.edition import here, installed
+from livechat.daemon.renewal import find_certificate, secure
+from livechat.daemon.rolling import Rolling
+from livechat.daemon.services import Announcement
+from livechat.daemon.sockets import Kept, OfOnePort, WorkerSockets
+from livechat.daemon.supervisor import Workers, command
+from livechat.daemon.systemd import Manager, Notifier, Systemd
+from livechat.http.origins import Origins
+from livechat.net.activation import Inherited
+from livechat.net.certificates import Shown
+from livechat.net.listening import reserve
+from livechat.web.html import Templates
+
+if TYPE_CHECKING:
+    from twisted.internet.posixbase import PosixReactorBase
+
+
+def supervise(
+    config: Config,
+    options: Options,
+    reactor: PosixReactorBase,
+    given: Sequence[Inherited] = (),
+    manager: Manager | None = None,
+) -> MultiService:
+    """
+    Build a daemon that starts others, with the same options, and watches over them.
+
+    @param given: the sockets to listen on, where somebody else keeps them.
+    @param manager: the service manager; None: there is none.
+    @raise StartError: they could not start.
+    """
+    sockets: WorkerSockets
+    if given:
+        listening = [each.socket for each in given]
+        sockets = Kept(given)
+    else:
+        listening = reserve(config.interface, config.port)
+        sockets = OfOnePort(config.interface, listening)
+    try:
+        shown = Shown(find_certificate(config))
+        secure(shown.certificate)
+        # Not `core`: sessions that a new password ends are the workers' to end.
+        made = unloaded_core(config, reactor)
+        # Else each worker would end, again and again, at what is found wrong here.
+        origins = Origins(config.origin, lambda: names_of(config, shown), made.time)
+        tree(made, transports(made), shown, origins, Templates())
+        announcement = Announcement(
+            config,
+            shown.certificate,
+            made.password,
+            listening,
+            made.backend.description,
+            extensions=made.extensions.names,
+            kept=bool(given),
+        )
+    except BaseException:
+        sockets.close()
+        raise
+    port = listening[0].getsockname()[1]
+    workers = Workers(
+        reactor,
+        command(options, port),
+        config.workers,
+        sockets,
+        port,
+        leave_within=config.linger + config.drain,
+    )
+    rolling = Rolling(reactor, workers, here(), partial(installed, reactor, dict(os.environ)))
+    systemd = Systemd(
+        reactor,
+        manager or Manager(Notifier(None)),
+        lambda: supervising(workers.reports(), rolling.status),
+        workers.alive,
+    )
+    workers.around = systemd.renewing
+    departure = Departure(reactor, begins=lambda _: systemd.stopping(config.linger + config.drain))
+    return in_order(systemd, announcement, workers, rolling, departure)

@@ -1,0 +1,51 @@
+"""`livechat.backends.redis.relay`, with a real Redis."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from tests.backends.redis.processes import Process, ProcessesTest
+
+
+class RedisRelayTest(ProcessesTest):
+    """What a process tells all others."""
+
+    def listening(self, process: Process) -> tuple[list[bytes], Deferred[None]]:
+        """What it hears, and when it has heard the first."""
+        heard: list[bytes] = []
+        first: Deferred[None] = Deferred()
+
+        def listen(data: bytes) -> None:
+            heard.append(data)
+            if not first.called:
+                first.callback(None)
+
+        process.backend.relay.listen(listen)
+        return heard, first
+
+    async def test_others(self) -> None:
+        """The others hear it, whatever bytes it has; the process itself does not."""
+        here, _ = self.listening(self.here)
+        there, first = self.listening(self.there)
+        self.here.backend.relay.tell(b"\x00 \xff\n")
+        await first
+        assert (here, there) == ([], [b"\x00 \xff\n"])
+
+    async def test_a_listener_with_a_bug(self) -> None:
+        """It is logged, and costs nobody the connection."""
+
+        def bug(_: bytes) -> None:
+            raise ZeroDivisionError
+
+        self.there.backend.relay.listen(bug)
+        self.here.backend.relay.tell(b"x")
+        third, first = self.listening(self.here)
+        self.there.backend.relay.tell(b"y")
+        await first
+        assert third == [b"y"]
+        assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
+
+    async def test_while_redis_is_away(self) -> None:
+        """What cannot be told is lost, and nobody waits for it."""
+        await self.here.backend.stop()
+        self.here.backend.relay.tell(b"x")

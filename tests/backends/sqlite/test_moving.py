@@ -1,0 +1,176 @@
+"""`livechat.backends.sqlite.moving`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from msgspec import Raw
+
+from livechat.backends.exports import ADDED, OTHER, THERE, Outcome, Room, Said, Value
+from livechat.backends.sqlite.moving import RoomsCopy, StateDirectory, begin_anew, values_of
+from livechat.errors import StartError
+from tests.backends.disk import NOW, Disk, say
+from tests.support.furnished import ANN, BO, MANY, MAPS, furnish
+
+ROOM = Room("new", "brought", 3, 2, 50, 3)
+ENTRIES = [Said(2, 40, "hi", ANN), Said(3, 50, "", None, 3)]
+
+
+@pytest.fixture
+def furnished(tmp_path: Path) -> Path:
+    furnish(tmp_path / "state")
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[StateDirectory]:
+    with closing(StateDirectory(tmp_path / "target", lambda: NOW, lambda: NOW)) as opened:
+        yield opened
+
+
+def rooms(path: Path, after: str = "") -> dict[str, tuple[Room, list[Said]]]:
+    with closing(RoomsCopy(path / "livechat.sqlite3")) as copied:
+        found: dict[str, tuple[Room, list[Said]]] = {}
+        for line in copied.rooms(after):
+            if isinstance(line, Room):
+                found[line.name] = line, []
+            else:
+                found[[*found][-1]][1].append(line)
+        return found
+
+
+def test_out(furnished: Path) -> None:
+    """All rooms in order, with those of which nothing is kept, and what is in the journal."""
+    found = rooms(furnished)
+    assert [*found] == ["!audit", "a", "gone", "late", "many"]
+    for room, entries in found.values():
+        assert [each.seq for each in entries] == list(range(room.oldest, room.top + 1))
+    assert found["gone"][0].oldest == 3
+    assert len(found["many"][1]) == MANY
+    room, entries = found["a"]
+    assert (room.top, room.event, room.time) == (7, 6, entries[-1].time)
+    assert [each.text for each in entries] == [
+        "hi!!",
+        "",
+        "anybody's",
+        "",
+        "hi!!",
+        "",
+        "the last\none",
+    ]
+    assert entries[0].user == ANN
+    assert found["late"][1][0].user == BO
+
+
+def test_out_after(furnished: Path) -> None:
+    assert [*rooms(furnished, "a")] == ["gone", "late", "many"]
+    assert rooms(furnished, "many") == {}
+
+
+def test_values(furnished: Path) -> None:
+    found = list(values_of(furnished / "maps.sqlite3"))
+    assert [(each.map, each.key) for each in found] == sorted(
+        (name, key) for name, entries in MAPS.items() for key in entries
+    )
+    assert Value("rooms", "b", Raw(b'{"closed":true}'), 1_900_000_000) in found
+
+
+def test_in(target: StateDirectory, tmp_path: Path) -> None:
+    """A room is there as it was, under its epoch, and goes on from there."""
+    assert target.add_room(ROOM, iter([ENTRIES[:1], ENTRIES[1:]]), anew=False) == ADDED
+    target.close()
+    assert rooms(tmp_path / "target") == {"new": (ROOM, ENTRIES)}
+    store = Disk(tmp_path / "target").store()
+    page = store.read("new", 0, 10)
+    assert [each.seq for each in page.entries] == [2, 3]
+    assert page.position.epoch == "brought"
+    assert say(store, "next", room="new") == [4]
+    store.close()
+    store.release()
+
+
+def test_in_anew(target: StateDirectory, tmp_path: Path) -> None:
+    assert target.add_room(ROOM, [ENTRIES], anew=True) == ADDED
+    target.close()
+    ((room, entries),) = rooms(tmp_path / "target").values()
+    assert room.epoch != "brought"
+    assert entries == ENTRIES
+
+
+def test_twice(target: StateDirectory) -> None:
+    """What is there stays; another room of that name, too."""
+    assert target.add_room(ROOM, [ENTRIES], anew=False) == ADDED
+    target.close()
+    # As the next command finds it.
+    again = StateDirectory(target.directory, lambda: NOW, lambda: NOW)
+    with closing(again):
+        assert again.add_room(ROOM, [], anew=False) == THERE
+        for other in (Room("new", "else", 3, 2, 50), Room("new", "brought", 4, 2, 50)):
+            assert again.add_room(other, [ENTRIES], anew=False) == OTHER
+
+
+def test_a_room_that_fails(target: StateDirectory, tmp_path: Path) -> None:
+    """A file that ends within a room leaves nothing of it."""
+
+    def broken() -> Iterator[list[Said]]:
+        yield ENTRIES[:1]
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        target.add_room(ROOM, broken(), anew=False)
+    assert target.add_room(ROOM, [ENTRIES], anew=False) == ADDED
+    target.close()
+    assert rooms(tmp_path / "target") == {"new": (ROOM, ENTRIES)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "outcome"),
+    [("k", b"1", THERE), ("k", b"2", OTHER), ("other", b"1", ADDED)],
+)
+def test_values_in(target: StateDirectory, key: str, value: bytes, outcome: Outcome) -> None:
+    assert target.add_value(Value("rooms", "k", Raw(b"1"), 5)) == ADDED
+    assert target.add_value(Value("rooms", key, Raw(value), 5)) == outcome
+
+
+def test_secret(target: StateDirectory, tmp_path: Path) -> None:
+    """Guests are known by it from the next start on; not where there are guests already."""
+    assert target.know_guests_by(b"s" * 32) == ADDED
+    target.close()
+    again = StateDirectory(tmp_path / "target", lambda: NOW, lambda: NOW)
+    with closing(again):
+        assert again.know_guests_by(b"s" * 32) == THERE
+        again.add_room(ROOM, [ENTRIES], anew=False)
+        assert again.know_guests_by(b"t" * 32) == OTHER
+    with closing(RoomsCopy(tmp_path / "target" / "livechat.sqlite3")) as copied:
+        assert copied.secret() == b"s" * 32
+
+
+def test_in_use(tmp_path: Path) -> None:
+    """A directory that a livechat has is not touched."""
+    disk = Disk(tmp_path)
+    store = disk.store()
+    with pytest.raises(StartError, match="another livechat"):
+        StateDirectory(tmp_path, lambda: NOW, lambda: NOW)
+    say(store, "still")
+    disk.close()
+
+
+def test_begun_anew(furnished: Path) -> None:
+    before = {room.epoch for room, _ in rooms(furnished).values()}
+    begin_anew(furnished / "livechat.sqlite3")
+    after = rooms(furnished)
+    assert not {room.epoch for room, _ in after.values()} & before
+    assert len(after["many"][1]) == MANY
+
+
+def test_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "livechat.sqlite3"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE x (y)")
+    for call in (begin_anew, RoomsCopy):
+        with pytest.raises(sqlite3.DatabaseError, match="not a livechat"):
+            call(path)

@@ -1,0 +1,52 @@
+"""`livechat.daemon.building`."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livechat.daemon.building import build
+from livechat.errors import StartError
+from livechat.net.activation import Inherited
+from tests.support.services import config, memory_reactor
+
+
+def test_order(tmp_path: Path) -> None:
+    """What must hear SIGHUP and systemd until the end is first; the departure begins the end."""
+    daemon = build(config(tmp_path), memory_reactor())
+    names = [each.name for each in daemon]
+    assert names[:3] == ["renewal", "not renewed", "systemd"]
+    assert names[-1] == "departure"
+    assert names.index("storage") < names.index("port") < names.index("announcement")
+    release(daemon)
+
+
+def release(daemon: Any) -> None:
+    for listening in daemon.getServiceNamed("port")._listening:
+        listening.close()
+    daemon.getServiceNamed("storage")._backend._database.release()
+
+
+def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
+    """They are listened on, and no others; the command finds their address."""
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        daemon = build(
+            config(tmp_path, interface="203.0.113.7"),
+            memory_reactor(),
+            [Inherited("tls", given)],
+        )
+        port: Any = daemon.getServiceNamed("port")
+        assert port._listening == [given]
+        signpost: Any = daemon.getServiceNamed("signpost")
+        assert (signpost._host, signpost._port) == given.getsockname()
+        release(daemon)
+
+
+def test_a_start_that_fails(tmp_path: Path) -> None:
+    """Sockets are closed, those that were handed over too."""
+    with socket.create_server(("127.0.0.1", 0)) as given, pytest.raises(StartError):
+        build(config(tmp_path, certificate="x"), memory_reactor(), [Inherited("", given)])
+    assert given.fileno() == -1

@@ -1,0 +1,81 @@
+"""`livechat.daemon.edition`, with versions that are asked as a real one is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from twisted.trial.unittest import TestCase
+
+from livechat import __version__
+from livechat.backends.redis.keys import FORMAT
+from livechat.daemon import edition
+from livechat.daemon.edition import Edition, UnknownError, here, installed, show
+from livechat.daemon.lifeline import TERMS
+
+
+def test_this_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert here() == Edition(__version__, FORMAT.decode(), TERMS)
+    show()
+    assert msgspec.json.decode(capsys.readouterr().out, type=Edition) == here()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": "99"}, None),
+        ({"layout": "99"}, "livechat 1 keeps rooms in layout 99, and the workers that run, in"),
+        ({"terms": 99}, "livechat 1 wants another supervisor than 1"),
+    ],
+)
+def test_together(changes: dict[str, Any], why: str | None) -> None:
+    """Two versions run together where they agree on Redis, and on supervision."""
+    own = Edition("1", "3", 1)
+    refusal = own.refuses(msgspec.structs.replace(own, **changes))
+    assert (refusal is None) == (why is None)
+    assert why is None or why in (refusal or "")
+
+
+class InstalledTest(TestCase):
+    """Processes that say, or do not say, of which version they are."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = tmp_path
+        self.monkeypatch = monkeypatch
+
+    async def ask(self, program: str | None = None) -> Edition:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        if program is not None:
+            self.monkeypatch.setattr(edition, "_SHOW", program)
+        given: Any = reactor
+        return await installed(given, dict(os.environ))
+
+    async def refused(self, program: str) -> str:
+        try:
+            await self.ask(program)
+        except UnknownError as reason:
+            return str(reason)
+        raise AssertionError("it was taken")
+
+    async def test_installed(self) -> None:
+        assert await self.ask() == here()
+
+    async def test_code_that_crashes(self) -> None:
+        """The last line of it is told."""
+        assert await self.refused("import livechat.nowhere") == (
+            "it ends: ModuleNotFoundError: No module named 'livechat.nowhere'"
+        )
+        assert await self.refused("raise SystemExit(3)") == "it ends: without a word"
+
+    async def test_code_that_says_something_else(self) -> None:
+        for program in ("pass", "print('hello')", "print('{}')"):
+            assert await self.refused(program) == "it says something else than its version"
+
+    async def test_code_that_does_not_end(self) -> None:
+        self.monkeypatch.setattr(edition, "ANSWER_WITHIN", 0.1)
+        assert await self.refused("import time; time.sleep(60)") == "it ends: signal 9"

@@ -1,0 +1,459 @@
+"""
+Clients of ``livechat.v1`` that talk while livechat is renewed: ``make upgrade``, or
+``python -m tests.tools.upgrade --seconds 20``.
+
+    sqlite     one process is stopped and started again, at a socket that is kept meanwhile, by
+               systemd's own systemd-socket-activate
+    workers    SIGUSR2 renews two workers, with a real Redis
+
+Whoever is told to come back does so after the time that it was told.  In the end every client has
+every message that was acknowledged to anybody in its room, once, in order; no connection was
+refused; and nobody was without news for long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from tests.backends.redis.server import RedisServer
+from tests.live.daemon import CHEAP, PATIENCE, TWISTD, Daemon, Output, trusting
+from tests.support.transcripts import Transcript
+
+#: The most seconds without a message, by the kind of renewal.
+SILENCE: Final = {"sqlite": 3.0, "workers": 1.0}
+#: Seconds over which a worker sends its clients to the others.
+DRAIN: Final = 5
+#: Seconds for all to be whole again at the end.
+SETTLE_WITHIN: Final = 30.0
+#: Seconds for a line of the log.
+LOGGED_WITHIN: Final = 90.0
+#: Seconds before a client comes again that was not told when.
+AGAIN: Final = 0.1
+_UNLIMITED: Final = (
+    "--rate=0", "--rate-per-ip=0", "--history-limit=0", "--max-connections-per-ip=0",
+)  # fmt: skip
+
+
+@dataclass
+class Found:
+    """What happened to the clients of a renewal."""
+
+    clients: int
+    acknowledged: int = 0
+    delivered: int = 0
+    connections: int = 0
+    refused: int = 0
+    cut: int = 0
+    lost: int = 0
+    doubled: int = 0
+    out_of_order: int = 0
+    longest_silence: float = 0.0
+    refusals: dict[str, int] = field(default_factory=dict)
+
+    def faults(self, silence: float) -> list[str]:
+        """Sentences on what should not be."""
+        found = [
+            f"{count} {what}"
+            for what, count in (
+                ("connections were refused", self.refused),
+                ("connections were cut without a word", self.cut),
+                ("messages were lost", self.lost),
+                ("messages came twice", self.doubled),
+                ("clients heard them out of order", self.out_of_order),
+            )
+            if count
+        ]
+        if not self.acknowledged:
+            found.append("nobody said anything")
+        if self.connections < 2 * self.clients:
+            found.append("clients were not sent away")
+        if self.longest_silence > silence:
+            found.append(f"nothing came for {self.longest_silence:.2f} seconds, not {silence:g}")
+        return found
+
+
+class Client:
+    """
+    A member that comes back whenever it is told to, and repeats what was not acknowledged.
+
+    @ivar longest: the most seconds between two messages.
+    """
+
+    def __init__(self, port: int, room: str, name: str) -> None:
+        self.room = room
+        self.name = name
+        self.transcript = Transcript()
+        self.acked: dict[str, int] = {}
+        self.counts = Counter[str]()
+        self.refusals = Counter[str]()
+        self.longest = 0.0
+        self.ready = asyncio.Event()
+        self._address = f"wss://localhost:{port}/ws/chat/{room}/?client={name:x>16}&name={name}"
+        self._tls = trusting()
+        self._heard: float | None = None
+        self._outbox: dict[str, str] = {}
+        self._socket: ClientConnection | None = None
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._outbox)
+
+    async def live(self) -> None:
+        """Be there, for ever."""
+        while True:
+            back_in = await self._visit()
+            await asyncio.sleep(back_in)
+
+    async def _visit(self) -> float:
+        """Connect, and listen until the end; return the seconds after which to come back."""
+        place = self.transcript.place
+        since = "" if place is None else f"&since={place.epoch}:{place.seq}"
+        try:
+            socket = await connect(
+                self._address + since,
+                ssl=self._tls,
+                subprotocols=["livechat.v1"],  # type: ignore[list-item]
+                open_timeout=PATIENCE,
+                ping_interval=None,
+                compression=None,
+            )
+        except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as reason:
+            self.counts["refused"] += 1
+            self.refusals[f"{type(reason).__name__}: {reason}"[:120]] += 1
+            return AGAIN
+        self.counts["connections"] += 1
+        async with socket:
+            return await self._listen(socket)
+
+    async def _listen(self, socket: ClientConnection) -> float:
+        away: float | None = None
+        greeted = False
+        self.transcript.connect()
+        try:
+            async for text in socket:
+                frame = json.loads(text)
+                if frame["type"] == "goaway":
+                    away = frame["retry_ms"] / 1000
+                greeted = greeted or frame["type"] == "hello"
+                await self._take(socket, frame)
+        except ConnectionClosed:
+            pass
+        self._socket = None
+        if away is None or not greeted:
+            self.counts["cut" if greeted else "refused"] += 1
+        return AGAIN if away is None else away
+
+    async def _take(self, socket: ClientConnection, frame: Any) -> None:
+        if frame["type"] == "goaway":
+            self._socket = None
+            return
+        self.transcript.add(frame)
+        if frame["type"] == "hello":
+            self._socket = socket
+            self.ready.set()
+            for nonce in tuple(self._outbox):
+                await self._write(nonce)
+        elif frame["type"] == "message":
+            now = time.monotonic()
+            if self._heard is not None:
+                self.longest = max(self.longest, now - self._heard)
+            self._heard = now
+        elif frame["type"] == "ack":
+            self._outbox.pop(frame["nonce"], None)
+            self.acked[f"{self.name}-{frame['nonce']}"] = frame["seq"]
+
+    async def say(self, nonce: str) -> None:
+        """Say something, now or as soon as the client is back."""
+        self._outbox[nonce] = f"{self.name}-{nonce}"
+        await self._write(nonce)
+
+    async def say_again(self) -> None:
+        """Repeat what was refused."""
+        for nonce in tuple(self._outbox):
+            await self._write(nonce)
+
+    async def _write(self, nonce: str) -> None:
+        if self._socket is not None and nonce in self._outbox:
+            frame = {"type": "message", "message": self._outbox[nonce], "nonce": nonce}
+            with suppress(ConnectionClosed):
+                await self._socket.send(json.dumps(frame))
+
+
+class Crowd:
+    """Clients in rooms, each of which hears something at even intervals."""
+
+    def __init__(self, port: int, clients: int, rooms: int) -> None:
+        self._rooms = rooms
+        self.clients = [
+            Client(port, f"room{number % rooms}", f"c{number}") for number in range(clients)
+        ]
+        self._said = 0
+
+    async def run(self, renew: Callable[[], Awaitable[None]], seconds: float, rate: float) -> Found:
+        """Talk for so many seconds, and on until *renew* is done, which begins after a third."""
+        lives = [asyncio.create_task(each.live()) for each in self.clients]
+        try:
+            async with asyncio.timeout(2 * PATIENCE):
+                await asyncio.gather(*(each.ready.wait() for each in self.clients))
+            talking = asyncio.create_task(self._talk(rate))
+            await asyncio.sleep(seconds / 3)
+            await renew()
+            await asyncio.sleep(2 * seconds / 3)
+            talking.cancel()
+            await self._settle(lives)
+        finally:
+            for life in lives:
+                life.cancel()
+            await asyncio.gather(*lives, return_exceptions=True)
+        return self._found()
+
+    async def _talk(self, rate: float) -> None:
+        """Have a client of the next room say something, *rate* times a second in all."""
+        began = time.monotonic()
+        while True:
+            members = self.clients[self._said % self._rooms :: self._rooms]
+            await random.choice(members).say(str(self._said))
+            self._said += 1
+            await asyncio.sleep(max(0.0, began + self._said / rate - time.monotonic()))
+
+    async def _settle(self, lives: list[asyncio.Task[None]]) -> None:
+        until = time.monotonic() + SETTLE_WITHIN
+        while time.monotonic() < until:
+            for life in lives:
+                if life.done():
+                    life.result()
+            if not any(each.waits or self._missing(each) for each in self.clients):
+                return
+            for each in self.clients:
+                await each.say_again()
+            await asyncio.sleep(0.5)
+
+    def _missing(self, client: Client) -> set[str]:
+        """What was acknowledged in the room of *client*, and has not come to it."""
+        said = {text for each in self.clients if each.room == client.room for text in each.acked}
+        return said.difference(client.transcript.texts)
+
+    def _found(self) -> Found:
+        found = Found(len(self.clients), acknowledged=sum(len(c.acked) for c in self.clients))
+        refusals = Counter[str]()
+        for each in self.clients:
+            texts, heard = each.transcript.texts, list(each.transcript.shown)
+            found.delivered += len(texts)
+            found.lost += len(self._missing(each)) + len(each.transcript.gaps)
+            found.doubled += len(texts) - len(set(texts))
+            found.out_of_order += heard != sorted(heard)
+            found.connections += each.counts["connections"]
+            found.refused += each.counts["refused"]
+            found.cut += each.counts["cut"]
+            found.longest_silence = round(max(found.longest_silence, each.longest), 3)
+            refusals += each.refusals
+        found.refusals = dict(refusals.most_common(5))
+        return found
+
+
+class Kept:
+    """
+    A daemon at a socket that outlives it: this process keeps it, as systemd does, and
+    systemd-socket-activate hands it over.
+
+    @ivar port: that of the socket.
+    """
+
+    def __init__(
+        self, directory: Path, *options: str, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """
+        @param variables: of the daemon's environment, besides what every daemon of tests has.
+        """
+        program = shutil.which("systemd-socket-activate")
+        assert program is not None, "there is no systemd-socket-activate"
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=4_096)
+        self.port: int = self._socket.getsockname()[1]
+        given = {
+            "PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": str(directory), **CHEAP,
+            **(variables or {}),
+        }  # fmt: skip
+        settings = [f"--setenv={name}={value}" for name, value in given.items()]
+        self._command = [
+            # What it passes on has to be its own, by number.
+            "bash", "-c", f'exec 3<&{self._socket.fileno()}; LISTEN_PID=$$ exec "$@"', "bash",
+            program, *settings, "--fdname=tls",
+            TWISTD, "--nodaemon", "--pidfile=", "livechat", *options,
+        ]  # fmt: skip
+        self.logs: list[Output] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def log(self) -> Output:
+        """What the last process writes."""
+        return self.logs[-1]
+
+    def start(self) -> None:
+        """Start it; whoever connects is served as soon as it can."""
+        self.process = subprocess.Popen(
+            self._command,
+            cwd=self._directory,
+            env={**os.environ, "LISTEN_FDS": "1", "SYSTEMD_LOG_LEVEL": "err"},
+            pass_fds=[self._socket.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self.process.stdout is not None
+        self.logs.append(Output(self.process.stdout.fileno()))
+        # systemd-socket-activate waits for the first connection.
+        socket.create_connection(("127.0.0.1", self.port)).close()
+
+    def stop(self) -> int:
+        """Ask it to end, and wait for it; returns how it ended."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self._gone()
+
+    def _gone(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(PATIENCE)
+        self.log.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self._gone()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+async def logged(log: Output, pattern: str, count: int = 1) -> None:
+    """Wait for a line, however busy the machine is: what is measured is what clients notice."""
+    until = time.monotonic() + LOGGED_WITHIN
+    while True:
+        try:
+            await asyncio.to_thread(log.wait_for, pattern, count)
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
+
+
+Renewal = tuple[int, Callable[[], Awaitable[None]]]
+
+
+@asynccontextmanager
+async def sqlite(directory: Path) -> AsyncIterator[Renewal]:
+    """A daemon of one process, that is restarted under its socket."""
+    with Kept(directory, *_UNLIMITED) as kept:
+
+        async def restart() -> None:
+            assert await asyncio.to_thread(kept.stop) == 0, kept.log.text
+            kept.start()
+            await logged(kept.log, "is ready")
+
+        await logged(kept.log, "is ready")
+        yield kept.port, restart
+
+
+@asynccontextmanager
+async def workers(directory: Path) -> AsyncIterator[Renewal]:
+    """Two workers with a Redis, which are renewed."""
+    with (
+        RedisServer(directory / "redis") as redis,
+        Daemon(
+            directory / "daemon",
+            f"--redis={redis.url}",
+            "--workers=2",
+            f"--drain={DRAIN}",
+            *_UNLIMITED,
+            twistd=TWISTD,
+            environment=CHEAP,
+        ) as daemon,
+    ):
+
+        async def renew() -> None:
+            daemon.process.send_signal(signal.SIGUSR2)
+            for worker in (1, 2):
+                await logged(daemon.log, f"The old worker {worker} has ended: exit code 0")
+            await logged(daemon.log, "All workers are renewed")
+
+        # Each has its Redis before anybody comes.
+        await logged(daemon.log, "can be used", 2)
+        yield daemon.port, renew
+
+
+CASES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Renewal]]]] = {
+    "sqlite": sqlite,
+    "workers": workers,
+}
+
+
+async def measure(
+    case: str, directory: Path, *, clients: int, rooms: int, seconds: float, rate: float
+) -> Found:
+    """Renew livechat while *clients* talk, and count."""
+    async with CASES[case](directory) as (port, renew):
+        return await Crowd(port, clients, rooms).run(renew, seconds, rate)
+
+
+def main() -> None:
+    """Run both cases, and print what was counted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--rooms", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--only", choices=tuple(CASES))
+    asked = parser.parse_args()
+    faults: list[str] = []
+    found: dict[str, Any] = {}
+    for case in CASES:
+        if asked.only in (None, case):
+            with tempfile.TemporaryDirectory() as directory:
+                counted = asyncio.run(
+                    measure(
+                        case,
+                        Path(directory),
+                        clients=asked.clients,
+                        rooms=asked.rooms,
+                        seconds=asked.seconds,
+                        rate=asked.rate,
+                    )
+                )
+            found[case] = vars(counted)
+            faults += (f"{case}: {each}" for each in counted.faults(SILENCE[case]))
+    print(json.dumps(found, indent=1))  # noqa: T201
+    if faults:
+        sys.exit("\n".join(faults))
+
+
+if __name__ == "__main__":
+    main()
