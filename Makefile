@@ -29,7 +29,7 @@ PEERS := bench/peers/node_modules
 # Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check test soak attack lint ruff chaos sanitize bench bench-test bench-peers clean
+.PHONY: help run check test soak attack lint ruff chaos sanitize deb deb-test bench bench-test bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
@@ -41,6 +41,8 @@ help:
 	@echo "make sanitize     run the tests of the C part under AddressSanitizer and UBSan"
 	@echo "make attack       attack it in all ways at once, while a hundred people chat, and measure"
 	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
+	@echo "make deb          make a Debian package, in dist/"
+	@echo "make deb-test     install that, and what deploy/Containerfile does, in Debians of their own"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
 	@echo "make bench-peers  install those servers"
 	@echo "make clean        remove what the others have made (not certs/ and state/)"
@@ -50,14 +52,14 @@ run: $(VENV)/.run
 
 # The tests that start no daemon, browser or npm.
 check: lint $(NATIVE)
-	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench" $(PYTEST)
+	$(BIN)/pytest -n auto --dist worksteal -m "not processes and not soak and not bench and not debian" $(PYTEST)
 
 # mypy runs beside the tests, which leave it time; what it says comes behind what they say.
 # Exit code 5: of these no test was asked for.
 test: ruff $(CLIENTS)/.done
 	@$(MAKE) --silent --no-print-directory $(NATIVE)
 	@$(BIN)/mypy >$(VENV)/.mypy 2>&1 & types=$$!; \
-	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not alone" $(PYTEST); tested=$$?; \
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not debian and not alone" $(PYTEST); tested=$$?; \
 	wait $$types; typed=$$?; cat $(VENV)/.mypy; \
 	[ $$typed -eq 0 ] && { [ $$tested -eq 0 ] || [ $$tested -eq 5 ]; }
 	$(BIN)/pytest -n 2 $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
@@ -65,7 +67,7 @@ test: ruff $(CLIENTS)/.done
 # On a disk: files in memory can be written whatever chattr says.
 soak: lint $(CLIENTS)/.done
 	TMPDIR="$${TMPDIR:-/tmp}" $(BIN)/pytest -m soak -s $(PYTEST)
-	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "hypothesis and not soak and not bench" \
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "hypothesis and not soak and not bench and not debian" \
 		--hypothesis-profile=soak $(PYTEST) || [ $$? -eq 5 ]
 
 lint: ruff
@@ -83,6 +85,14 @@ chaos: lint
 
 attack: lint
 	$(BIN)/python -m tests.tools.attack $(ATTACK)
+
+deb:
+	deploy/debian/build
+
+# As root: it mounts, and makes users in folders.
+deb-test: $(VENV)/.test $(CLIENTS)/.done
+	tests/debian/install
+	$(BIN)/pytest -v -p no:xdist -m debian tests/debian $(PYTEST)
 
 # The benchmark's own tests.
 bench-test: $(VENV)/.test
@@ -124,5 +134,5 @@ $(CLIENTS)/.done: tests/clients/install tests/clients/package.json tests/clients
 	@touch $@
 
 clean:
-	rm -rf $(NATIVE) $(VENV) $(CLIENTS) clients/js/dist clients/js/LICENSE .bench .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(NATIVE) $(VENV) $(CLIENTS) clients/js/dist clients/js/LICENSE .bench .debian .soak $(PEERS) $(LOADGEN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import quote
 
 from playwright.sync_api import Browser
@@ -26,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
 from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
-from tests.live.visitor import Visitor  # noqa: E402
+from tests.live.visitor import Visitor, site  # noqa: E402
 
 ROOMS = {
     "lobby": 14, "release-party": 9, "support": 6, "engineering": 5, "berlin": 3, "design": 3,
@@ -35,7 +36,7 @@ ROOMS = {
 SAID = [
     "Good morning, everybody!",
     "Is the new release out?",
-    "It is. The changelog is worth a read 🎉",
+    "It is. The changelog is worth a read!",
     "Updated three machines, all is well",
     "Who is on call tonight?",
     "Me, until six",
@@ -46,7 +47,7 @@ SAID = [
     "people were talking, and nobody missed a line.",
     "That is what I wanted to hear",
     "Lunch at half past twelve?",
-    "👍",
+    "Fine with me",
 ]
 #: What Ann's page shows: who says it, and what.
 TALK_OF_FIVE = [
@@ -61,17 +62,37 @@ TALK_OF_FIVE = [
     ("Dana", "It does. And <b>tags</b> are text, as they should be"),
     ("Bo", "Lunch at half past twelve?"),
 ]  # fmt: skip
+#: People who do not read: nobody asks whether they are there, and their sockets close all the same.
+SILENT: Final[dict[str, Any]] = {"ping_interval": None, "max_queue": None}
 #: Where the daemon runs, which is in the pictures.
 DIRECTORY = Path(tempfile.gettempdir(), "livechat")
 TARGET = HERE / "screenshots"
-#: Makes all of Ann's devices one user.
-KEY = "a" * 24
 #: Seconds of talk before the pictures, so that the chart has something to show.
 TALK = 150
 #: People of a large room: each of the names with each of the letters.
 FIRST_NAMES = ("Ada", "Bo", "Chidi", "Dana", "Emil", "Fatima", "Gustav", "Hana")
 LETTERS = "ABCDEFGHIJ"
 CROWD = "live-event-2026"
+#: A page of another site, whose visitors may ask.
+SHOP = """<!doctype html><html lang=en><meta name=viewport content="width=device-width">
+<title>Teapots</title><style>
+:root { color-scheme: light dark; font: 1rem/1.5 Georgia, serif; }
+body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+h1 { margin: 1rem 0; font-weight: 400; }
+ul { display: grid; grid-template-columns: repeat(auto-fit, minmax(max(9rem, 30%), 1fr)); gap: 1rem;
+  margin: 0; padding: 0; list-style: none; }
+li::before { display: block; aspect-ratio: 4 / 3; border-radius: 0.5rem; content: "";
+  background: hsl(var(--hue) 40% 60%); }
+[data-livechat] { --accent: light-dark(#0f5c4d, #5fc9b0); }
+</style><h1>Teapots</h1><ul>
+<li style="--hue: 210">Blue, 1 litre <li style="--hue: 20">Clay, 1 litre
+<li style="--hue: 90">Green, ½ litre <li style="--hue: 45">Ochre, 1 litre
+<li style="--hue: 280">Violet, ½ litre <li style="--hue: 0">Red, 2 litres</ul>
+<div id=help data-launcher="Ask us" data-heading="Ask us" data-name=Visitor data-without=roster>
+</div><script type=module>
+localStorage.help ??= `help-${crypto.randomUUID()}`;
+help.dataset.livechat = localStorage.help;
+</script><script type=module src="https://localhost:10443/static/embed.js"></script>"""
 
 
 @contextmanager
@@ -79,8 +100,7 @@ def company(daemon: Daemon) -> Iterator[None]:
     """People in rooms, who talk."""
     with ExitStack() as stack:
         people: list[tuple[str, Member]] = [
-            # They do not read, so they must not be asked whether they are there.
-            (room, stack.enter_context(daemon.socket(room, ping_interval=None, max_queue=None)))
+            (room, stack.enter_context(daemon.socket(room, **SILENT)))
             for room, count in ROOMS.items()
             for _ in range(count)
         ]
@@ -119,11 +139,11 @@ def main() -> None:
 
 def take_chat() -> None:
     """The front page, and a room in all its states."""
-    options = (
-        *("--port=10443", "--history-limit=40", "--rate=0", "--rate-per-ip=0"),
-        "--max-connections-per-ip=0",
-    )
-    with chromium() as browser:
+    with chromium() as browser, site(SHOP) as shop:
+        options = (
+            *("--port=10443", "--history-limit=40", "--rate=0", "--rate-per-ip=0"),
+            *("--max-connections-per-ip=0", f"--origin={shop}"),
+        )
         with Daemon(DIRECTORY, *options) as daemon:
             tabs = devices(browser, daemon)
             for each in tabs.values():
@@ -131,15 +151,17 @@ def take_chat() -> None:
             take(tabs, "front")
             pages = [Visitor(each, touches=kind.startswith("phone")) for kind, each in tabs.items()]
             for page in pages:
-                page.page.evaluate(f"localStorage.setItem('livechat:key:{daemon.url}/', {KEY!r})")
-                page.join("release-party", "Ann")
+                join(page, "release-party", "Ann")
             with talk(daemon, pages[0]):
-                chidi = Visitor(Tab(browser, daemon)).join("release-party", "Chidi")
+                chidi = Visitor(Tab(browser, daemon))
+                chidi.tab.open("/")
+                join(chidi, "release-party", "Chidi")
                 chidi.composer.fill("I am")
                 take(tabs, "chat")
                 change(pages[0], chidi)
                 take_changes(tabs, pages)
                 take_door(browser, daemon)
+                take_launcher(browser, daemon, shop)
                 take_crowd(browser, daemon)
             for each in tabs.values():
                 each.context.set_offline(True)
@@ -150,7 +172,7 @@ def take_chat() -> None:
         for page in pages:
             page.page.get_by_role("button", name="Do not send").click()
         with Daemon(DIRECTORY, *options) as daemon:
-            with daemon.socket("release-party/?name=Bo") as bo:
+            with daemon.socket(f"release-party/{asked('Bo')}") as bo:
                 for number in range(50):
                     bo.send(json.dumps({"message": f"Machine {number + 1} is updated"}))
                     bo.recv()
@@ -185,19 +207,44 @@ def take_door(browser: Browser, daemon: Daemon) -> None:
             each.context.close()
 
 
+def take_launcher(browser: Browser, daemon: Daemon, shop: str) -> None:
+    """A button on another site's page, behind which a visitor is answered."""
+    tabs = devices(browser, daemon)
+    for kind, each in tabs.items():
+        each.page.goto(shop)
+        page, touches = each.page, kind.startswith("phone")
+        page.get_by_role("button", name="Ask us").click()
+        ann = Visitor(each, touches=touches)
+        ann.says("Is the blue one dishwasher-safe?")
+        ann.hears_by_now("Is the blue one dishwasher-safe?")
+        page.get_by_role("button", name="Close the chat").click()
+        with daemon.socket(f"{page.evaluate('localStorage.help')}/?name=Sara") as sara:
+            sara.send(json.dumps({"message": "It is. The lid, too: it may lie in any basket."}))
+            page.get_by_role("button", name="Ask us, 1 new message").wait_for()
+        take({kind: each}, "launcher-closed")
+        page.get_by_role("button", name="Ask us, 1 new message").click()
+        ann.says("Thank you!")
+        ann.hears_by_now("Thank you!")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Ask us").click()
+        take({kind: each}, "launcher-open")
+        each.context.close()
+
+
 def take_crowd(browser: Browser, daemon: Daemon) -> None:
     """A room of eighty people, also beside a phone's keyboard."""
     with ExitStack() as stack:
         names = [f"{first} {letter}." for letter in LETTERS for first in FIRST_NAMES][1:]
         people = [
-            stack.enter_context(daemon.socket(f"{CROWD}/?name={quote(name)}", ping_interval=None))
-            for name in names
+            stack.enter_context(daemon.socket(f"{CROWD}/{asked(name)}", **SILENT)) for name in names
         ]
         tabs = devices(browser, daemon)
         pages = {
-            kind: Visitor(each, touches=kind.startswith("phone")).join(CROWD, "Ann")
-            for kind, each in tabs.items()
+            kind: Visitor(each, touches=kind.startswith("phone")) for kind, each in tabs.items()
         }
+        for page in pages.values():
+            page.tab.open("/")
+            join(page, CROWD, "Ann")
         for number, person in enumerate(people):
             person.send(json.dumps({"message": SAID[number % len(SAID)]}))
             person.recv()
@@ -211,6 +258,23 @@ def take_crowd(browser: Browser, daemon: Daemon) -> None:
         take({"phone-light": tabs["phone-light"]}, "keyboard")
         for each in tabs.values():
             each.context.close()
+
+
+def key(name: str) -> str:
+    """Makes all devices of a person one user."""
+    return name.encode().hex().ljust(24, "-")
+
+
+def asked(name: str) -> str:
+    """The query of a person's socket."""
+    return f"?name={quote(name)}&client={key(name)}"
+
+
+def join(page: Visitor, room: str, name: str) -> None:
+    """Enter a room, from a page of the same site."""
+    kept = f"livechat:key:{page.tab.daemon.url}/"
+    page.page.evaluate("([kept, key]) => localStorage.setItem(kept, key)", [kept, key(name)])
+    page.join(room, name)
 
 
 def devices(browser: Browser, daemon: Daemon, locale: str = "en-GB") -> dict[str, Tab]:
@@ -242,9 +306,7 @@ def talk(daemon: Daemon, ann: Visitor) -> Iterator[None]:
     """Ann and others talk, who stay for a while."""
     with ExitStack() as stack:
         people = {
-            name: stack.enter_context(
-                daemon.socket(f"release-party/?name={quote(name)}", ping_interval=None)
-            )
+            name: stack.enter_context(daemon.socket(f"release-party/{asked(name)}", **SILENT))
             for name in dict(TALK_OF_FIVE)
             if name != "Ann"
         }
@@ -305,8 +367,8 @@ def take_admin() -> None:
             newest = tab.page.locator("[data-messages] li", has_text="guest").last
             seq = newest.get_attribute("data-seq")
             line = tab.page.locator(f"[data-messages] [data-seq='{seq}']")
-            line.get_by_text("Remove", exact=True).click()
-            line.get_by_role("button").click()
+            line.locator("summary").first.click()
+            line.get_by_role("button", name="Remove for everyone").click()
             tab.page.get_by_text("was removed").wait_for()
             tab.page.evaluate("scrollTo(0, 0)")
             picture("room")

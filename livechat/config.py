@@ -10,18 +10,19 @@ twistd's ``--rundir`` if that is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import Field, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, fields, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from twisted.python import usage
 
-from livechat import option_values
+from livechat import addresses, option_rules, option_values
+from livechat.addresses import Address
 from livechat.errors import StartError
-from livechat.options import flag, option, value
-from livechat.protocol.origins import origin
+from livechat.options import flag, option, source, value
+from livechat.protocol.origins import origins
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
@@ -55,6 +56,20 @@ class Config:
         option_values.address,
         "The address to listen on: 0.0.0.0 for all of IPv4, :: for all, "
         "loopback for 127.0.0.1 and ::1.",
+    )
+    listen: tuple[Address, ...] = option(
+        None,
+        addresses.parse,
+        "An address to listen on, in place of --port and --interface: tls:10443, tls:[::]:10443; "
+        "for proxies, without TLS, http:127.0.0.1:8080 or "
+        "unix:/run/chat.sock:mode=660:group=www-data; may be repeated (in the environment: "
+        "separated by blanks).",
+        many=tuple,
+    )
+    prefix: str = option(
+        "",
+        option_values.path_prefix,
+        "The path below which everything is, such as /chat-app; a proxy must not take it away.",
     )
     certificate: Path | None = option(
         None,
@@ -172,9 +187,10 @@ class Config:
     )
     origin: frozenset[str] = option(
         None,
-        origin,
-        "An origin whose pages may use this server, besides its own; may be repeated "
-        "(in the environment: separated by blanks).",
+        origins,
+        "An origin whose pages may use this server, besides its own: https://example.org, "
+        "https://*.example.org, an app's such as capacitor://localhost, or null (pages without "
+        "one); may be repeated (in the environment: separated by blanks).",
         many=frozenset,
     )
     host: frozenset[str] = option(
@@ -285,6 +301,10 @@ class Config:
         "File to which a line is added for each HTTP request; - is the log itself.",
     )
 
+    def at(self, addresses: Iterable[Address]) -> Config:
+        """The same where *addresses* are listened on, whatever was asked for."""
+        return replace(self, listen=tuple(addresses))
+
     @classmethod
     def of(
         cls, given: Mapping[str, Any], environment: Mapping[str, str], directory: Path
@@ -306,44 +326,28 @@ class Config:
         values["token_keys"] = tuple(
             directory / each if isinstance(each, Path) else each for each in values["token_keys"]
         )
-        _check(values)
-        _check_tokens(values)
+        values["listen"] = _listening(values, given, environment)
+        option_rules.check(values)
         return cls(**values)
 
 
-def _check(values: Mapping[str, Any]) -> None:
+def _listening(
+    values: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Address, ...]:
     """
-    @raise StartError: two values exclude each other, or one needs another.
-    """
-    if values["private_key"] is not None and values["certificate"] is None:
-        raise StartError("--private-key: needs --certificate as well")
-    if values["redis_key"] is not None and values["redis_certificate"] is None:
-        raise StartError("--redis-key: needs --redis-certificate as well")
-    if values["proxy_protocol"] and not values["trust_proxy"]:
-        raise StartError("--proxy-protocol: needs --trust-proxy, whose header is believed")
-    if values["backend"] is not None and values["redis"]:
-        raise StartError("--backend: --redis is given as well")
-    if values["workers"] > 1 and not (values["redis"] or values["backend"]):
-        raise StartError("--workers: more than one need --redis, which has the rooms of all")
-    if values["without_maps"] and (values["redis"] or values["backend"]):
-        raise StartError("--without-maps: --redis or --backend is given, and has the maps")
-    if values["admin_password"] is not None and values["admin_password_file"] is not None:
-        raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
+    Return the addresses to listen on.
 
-
-def _check_tokens(values: Mapping[str, Any]) -> None:
+    @raise StartError: they are given twice, or in two ways.
     """
-    @raise StartError: what tokens must have is said, and no keys are, or the other way round.
-    """
-    if not values["token_keys"]:
-        for name in ("issuer", "audience"):
-            if values[f"token_{name}"] is not None:
-                raise StartError(f"--token-{name}: needs --token-keys, whose tokens have it")
-    if values["token_audience"] is None:
-        for each in values["token_keys"]:
-            if isinstance(each, str):
-                # Its keys sign tokens for other servers too.
-                raise StartError(f"--token-keys: {each} needs --token-audience")
+    found: tuple[Address, ...] = values["listen"]
+    if not found:
+        return (Address("tls", values["interface"], values["port"], given=False),)
+    for each in options():
+        if each.name in ("port", "interface") and not values["worker"]:
+            other = source(each, given, environment)
+            if other is not None:
+                raise StartError(f"{other}: --listen is given as well, which says the same")
+    return tuple(each.below(values["directory"]) for each in found)
 
 
 def options() -> list[Field[Any]]:
@@ -353,6 +357,16 @@ def options() -> list[Field[Any]]:
 
 def _doc(name: str) -> str:
     return str(next(each.metadata["doc"] for each in options() if each.name == name))
+
+
+def _repeatable(name: str) -> Callable[[usage.Options, str], None]:
+    """Make the method that takes a value of a repeatable option."""
+
+    def take(self: usage.Options, value: str) -> None:
+        self.setdefault(name.replace("_", "-"), []).append(value)
+
+    take.__doc__ = _doc(name)
+    return take
 
 
 class Options(usage.Options):
@@ -376,27 +390,10 @@ class Options(usage.Options):
         if not each.metadata["many"] and not each.metadata["secret"]
     ]
 
-    def opt_origin(self, value: str) -> None:
-        self.setdefault("origin", []).append(value)
-
-    def opt_extension(self, value: str) -> None:
-        self.setdefault("extension", []).append(value)
-
-    def opt_mount(self, value: str) -> None:
-        self.setdefault("mount", []).append(value)
-
-    def opt_host(self, value: str) -> None:
-        self.setdefault("host", []).append(value)
-
-    def opt_token_keys(self, value: str) -> None:
-        self.setdefault("token-keys", []).append(value)
-
-    def opt_trust_proxy(self, value: str) -> None:
-        self.setdefault("trust-proxy", []).append(value)
-
-    opt_origin.__doc__ = _doc("origin")
-    opt_extension.__doc__ = _doc("extension")
-    opt_mount.__doc__ = _doc("mount")
-    opt_host.__doc__ = _doc("host")
-    opt_token_keys.__doc__ = _doc("token_keys")
-    opt_trust_proxy.__doc__ = _doc("trust_proxy")
+    opt_listen = _repeatable("listen")
+    opt_origin = _repeatable("origin")
+    opt_extension = _repeatable("extension")
+    opt_mount = _repeatable("mount")
+    opt_host = _repeatable("host")
+    opt_token_keys = _repeatable("token_keys")
+    opt_trust_proxy = _repeatable("trust_proxy")

@@ -159,6 +159,14 @@ def prefix(text: str) -> str:
     return text
 
 
+def path_prefix(text: str) -> str:
+    """Parse the path below which everything is: without its last slash, empty for the root."""
+    found = text.rstrip("/")
+    if found and re.fullmatch(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]{1,64}){1,8}", found) is None:
+        raise ValueError("must be a path such as /chat-app, of letters, digits and ._~-")
+    return found
+
+
 def mount(text: str) -> tuple[str, str]:
     """Parse a path and the dotted name of its resource."""
     path, equals, name = text.partition("=")

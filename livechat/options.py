@@ -49,6 +49,15 @@ def variable(option: Field[Any]) -> str:
     return f"LIVECHAT_{option.name.upper()}"
 
 
+def source(
+    option: Field[Any], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> str | None:
+    """Say where *option* is given; None if it is not."""
+    if given.get(flag(option)) not in (None, []):
+        return f"--{flag(option)}"
+    return variable(option) if variable(option) in environment else None
+
+
 def value(option: Field[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
     """
     Find the value of *option*: of the command line, else of the environment, else its default.

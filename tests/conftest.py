@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     selection = Selection(HERE)
     for item in items:
         folder = item.path.relative_to(HERE).parts[0]
-        if folder in ("live", "soak", "bench"):
+        if folder in ("live", "soak", "bench", "debian"):
             item.add_marker(folder)
         assert item.get_closest_marker("alone") is None or LIVE in item.path.parents, item.nodeid
         if selection.starts_processes(item.path):

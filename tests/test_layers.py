@@ -19,7 +19,8 @@ ROOT = Path(livechat.__file__).parent
 FLOORS = [
     {"errors"},
     {"metrics", "protocol", "limits"},
-    {"option_values", "options"},
+    {"addresses", "option_values", "options"},
+    {"option_rules"},
     {"interfaces", "config", "system"},
     {"identity", "backends", "extensions", "net"},
     {"rooms", "http"},

@@ -7,14 +7,15 @@ The databases are copied by SQLite itself, each as it is at one moment.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import BinaryIO, Final
 
 from livechat.command.output import CommandError
 from livechat.net import whereabouts
@@ -35,26 +36,50 @@ def back_up(state: Path, target: Path, environment: Mapping[str, str]) -> list[s
 
     @raise CommandError: the rooms are not here, or a file cannot be read or written.
     """
-    _check_embedded(state, environment)
-    if not (state / DATABASES[0]).is_file():
-        raise CommandError(f"{state} is no state directory: it has no {DATABASES[0]}")
+    _check_rooms(state, environment)
     if target.parent.resolve() == state.resolve():
         raise CommandError("a backup in the state directory itself would be of no use")
-    try:
-        with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
-            draft = Path(place) / "archive"
-            names = _pack(state, Path(place), draft)
-            draft.replace(target)
-            sync(target.parent)
-    except sqlite3.Error as reason:
-        raise CommandError(f"a database cannot be copied: {reason}") from None
-    except OSError as reason:
-        where = reason.filename or target
-        raise CommandError(f"{where}: {reason.strerror or reason}") from None
+    with (
+        _explained(target),
+        TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place,
+    ):
+        draft = Path(place) / "archive"
+        names = _pack(state, Path(place), draft)
+        draft.replace(target)
+        sync(target.parent)
     return names
 
 
-def _check_embedded(state: Path, environment: Mapping[str, str]) -> None:
+def pour(state: Path, output: BinaryIO, environment: Mapping[str, str]) -> None:
+    """
+    Write the archive to *output*, once it is whole.
+
+    @raise CommandError: as `back_up`.
+    """
+    _check_rooms(state, environment)
+    # There is room, and nobody else looks in.
+    with _explained(state), TemporaryDirectory(dir=state, prefix=".backup.") as place:
+        draft = Path(place) / "archive"
+        _pack(state, Path(place), draft)
+        with draft.open("rb") as file:
+            shutil.copyfileobj(file, output)
+        output.flush()
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as reason:
+        raise CommandError(f"a database cannot be copied: {reason}") from None
+    except BrokenPipeError:
+        raise
+    except OSError as reason:
+        where = reason.filename or target
+        raise CommandError(f"{where}: {reason.strerror or reason}") from None
+
+
+def _check_rooms(state: Path, environment: Mapping[str, str]) -> None:
     elsewhere = any(
         environment.get(name) for name in ("LIVECHAT_REDIS", "REDIS_URL", "LIVECHAT_BACKEND")
     )
@@ -65,6 +90,8 @@ def _check_embedded(state: Path, environment: Mapping[str, str]) -> None:
             "the rooms are not in the state directory: back up the Redis that has them"
             " (redis-cli BGSAVE, then copy its dump.rdb), and keep the files of --state beside it"
         )
+    if not (state / DATABASES[0]).is_file():
+        raise CommandError(f"{state} is no state directory: it has no {DATABASES[0]}")
 
 
 def _pack(state: Path, place: Path, draft: Path) -> list[str]:

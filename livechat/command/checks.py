@@ -54,34 +54,33 @@ def check(
     environment: Mapping[str, str],
     server: str | None,
     state: str | None,
+    *,
+    directory: str | None,
 ) -> bool:
     """
     Look at everything; returns whether nothing is wrong.
 
     @param given: options of the daemon, as on its command line.
+    @param directory: its working directory; None: this one.
     """
     good = True
-    for each in _findings(given, environment, server, state):
+    for each in _findings(given, environment, server, state, directory=directory):
         good = good and each.state != "FAIL"
         text = printable(f"{each.state:<4} {each.about:<11} {each.text}")
         output.show({"about": each.about, "state": each.state.lower(), "text": each.text}, text)
     return good
 
 
-def alive(client: Client) -> None:
-    """
-    Ask a running server whether it lives.
-
-    @raise CommandError: it does not answer, or not so.
-    """
-    client.ask("GET", "/healthz")
-
-
 def _findings(
-    given: Sequence[str], environment: Mapping[str, str], server: str | None, state: str | None
+    given: Sequence[str],
+    environment: Mapping[str, str],
+    server: str | None,
+    state: str | None,
+    *,
+    directory: str | None,
 ) -> Iterator[Finding]:
     try:
-        config = config_of(given, environment, state)
+        config = config_of(given, environment, state, directory)
     except (StartError, usage.UsageError) as reason:
         yield Finding("options", "FAIL", str(reason))
         return

@@ -23,6 +23,8 @@ from livechat.command.output import CommandError, printable
 WITHIN: Final = 15.0
 #: The same of an answer without end, in which a server that has nothing to say makes comments.
 QUIET: Final = 60.0
+#: The same where only a sign of life is asked for, as monitors do every few seconds.
+PULSE: Final = 3.0
 #: Bytes of an answer, and of a line of a stream.
 LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
@@ -74,8 +76,12 @@ class Answered(Struct, frozen=True):
 class Client:
     """Asks one server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, within: float | None = None) -> None:
+        """
+        @param within: seconds to wait for a connection, and for what is next of an answer.
+        """
         self.server = server
+        self._within = WITHIN if within is None else within
 
     def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
@@ -110,7 +116,7 @@ class Client:
         token: str | None,
         headers: dict[str, str],
         *,
-        within: float = WITHIN,
+        within: float | None = None,
     ) -> Iterator[HTTPResponse]:
         sent = {"User-Agent": f"livechat/{__version__}", "Accept": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -122,7 +128,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         with closing(self._connected()) as connection:
             try:
-                connection.sock.settimeout(within)
+                connection.sock.settimeout(self._within if within is None else within)
                 connection.request(method, path, data, sent)
                 with connection.getresponse() as answer:
                     if answer.status not in _DONE:
@@ -141,7 +147,9 @@ class Client:
             # Compared below: it may be self-signed, and for other names than the address.
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        connection = HTTPSConnection(server.host, server.port, timeout=WITHIN, context=context)
+        connection = HTTPSConnection(
+            server.host, server.port, timeout=self._within, context=context
+        )
         try:
             connection.connect()
         except ssl.SSLCertVerificationError as reason:

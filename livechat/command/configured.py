@@ -8,14 +8,20 @@ from pathlib import Path
 from livechat.config import Config, Options
 
 
-def config_of(given: Sequence[str], environment: Mapping[str, str], state: str | None) -> Config:
+def config_of(
+    given: Sequence[str],
+    environment: Mapping[str, str],
+    state: str | None,
+    directory: str | None = None,
+) -> Config:
     """
     Read options, as on the daemon's command line, and those of the environment.
 
     @param state: the state directory; None: as the options say.
+    @param directory: the daemon's working directory; None: this one.
     @raise livechat.errors.StartError: an option is not allowed.
     @raise twisted.python.usage.UsageError: there is none such.
     """
     options = Options()
-    options.parseOptions([*given] if state is None else [*given, f"--state={state}"])
-    return Config.of(options, environment, Path.cwd())
+    options.parseOptions([*given, *([] if state is None else [f"--state={Path.cwd() / state}"])])
+    return Config.of(options, environment, Path.cwd() / (directory or ""))

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from livechat import __version__, option_values
 from livechat.command import granting, talking, tracing
-from livechat.command.backup import back_up
-from livechat.command.client import Client
+from livechat.command.backup import back_up, pour
+from livechat.command.client import PULSE, Client
 from livechat.command.finding import find, state_directory
 from livechat.command.output import CommandError, Output
+from livechat.command.service import environment_of
 from livechat.errors import StartError
 
 #: Exit codes: it failed; the command line is none (argparse's own); stopped by a signal.
@@ -35,8 +36,9 @@ def main(given: Sequence[str] | None = None, environment: Mapping[str, str] | No
         parser.error("token needs --user ID, or: token check TOKEN")
     if asked.command == "token" and (asked.action is None) != (asked.token is None):
         parser.error("token check needs one TOKEN")
+    own = os.environ if environment is None else environment
     try:
-        return _run(asked, os.environ if environment is None else environment)
+        return _run(asked, environment_of(asked.config, asked.rundir, own))
     except CommandError as reason:
         Output.note(str(reason))
         return FAILED
@@ -54,9 +56,7 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
         case "version":
             output.show({"version": __version__}, f"livechat {__version__}")
         case "backup":
-            state = state_directory(asked.state, environment)
-            names = back_up(state, Path(asked.file), environment)
-            output.show({"file": asked.file, "holds": names}, f"{asked.file}: {', '.join(names)}")
+            _back_up(output, asked.file, state_directory(asked.state, environment), environment)
         case "restore":
             # Only here: it brings Twisted with it, as others below.
             from livechat.command.restoring import restore  # noqa: PLC0415
@@ -75,15 +75,28 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return 0
 
 
+def _back_up(output: Output, file: str, state: Path, environment: Mapping[str, str]) -> None:
+    if file == "-":
+        if sys.stdout.isatty():
+            raise CommandError("an archive is nothing for a terminal: give a FILE, or redirect it")
+        pour(state, sys.stdout.buffer, environment)
+    else:
+        names = back_up(state, Path(file), environment)
+        output.show({"file": file, "holds": names}, f"{file}: {', '.join(names)}")
+
+
 def _check(output: Output, asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    if asked.alive:
+        server = find(asked.server, asked.state, environment, keyed=False)
+        Client(server, PULSE).ask("GET", "/healthz")
+        output.show({"alive": True}, "alive")
+        return 0
     # Only here: these bring Twisted with them.
     from livechat.command import checks  # noqa: PLC0415
 
-    if asked.alive:
-        checks.alive(Client(find(asked.server, asked.state, environment, keyed=False)))
-        output.show({"alive": True}, "alive")
-        return 0
-    good = checks.check(output, asked.options, environment, asked.server, asked.state)
+    good = checks.check(
+        output, asked.options, environment, asked.server, asked.state, directory=asked.rundir
+    )
     return 0 if good else FAILED
 
 
@@ -97,7 +110,7 @@ def _move(output: Output, asked: argparse.Namespace, environment: Mapping[str, s
 
     file, secret = Path(asked.file), asked.with_secret and Path(asked.with_secret)
     try:
-        config = config_of(asked.options, environment, asked.state)
+        config = config_of(asked.options, environment, asked.state, asked.rundir)
     except (StartError, UsageError) as reason:
         raise CommandError(str(reason)) from None
     if asked.command == "export":
@@ -146,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         parents=[_common()],
     )
-    parser.set_defaults(json=False, server=None, state=None)
+    parser.set_defaults(json=False, server=None, state=None, config=None, rundir=None)
     common = _common()
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -166,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "options", nargs="*", metavar="-- OPTION", help="options of the server, behind --"
     )
     backup = add("backup", "Copy the state directory into one tar archive, while it is in use.")
-    backup.add_argument("file", metavar="FILE")
+    backup.add_argument("file", metavar="FILE", help="- is the standard output")
     restored = add("restore", "Unpack such an archive into an empty state directory.")
     restored.add_argument("file", metavar="FILE")
     _add_moving(add)
@@ -200,6 +213,10 @@ def _common() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="print JSON, for programs")
     common.add_argument("--server", metavar="URL", help="such as https://chat.example:10443")
     common.add_argument("--state", metavar="DIR", help="the server's state directory")
+    common.add_argument(
+        "--config", metavar="FILE", help="its variables, such as /etc/livechat.conf"
+    )
+    common.add_argument("--rundir", metavar="DIR", help="its working directory [this one]")
     return common
 
 

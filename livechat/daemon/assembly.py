@@ -28,7 +28,7 @@ from livechat.daemon.services import (
 from livechat.daemon.signing_in import SigningIn, operators
 from livechat.daemon.trust import PublishedKeys
 from livechat.http.access_log import AccessLog
-from livechat.http.origins import Origins
+from livechat.http.origins import Asked, Origins
 from livechat.http.request import Request
 from livechat.http.rules import Rules
 from livechat.http.short import ShortWay
@@ -41,7 +41,7 @@ from livechat.members.backpressure import Backpressure
 from livechat.members.base import reconnect_ms
 from livechat.members.event_stream import Feeds
 from livechat.members.websocket import SocketFactory
-from livechat.net.certificates import Certificate, Shown
+from livechat.net.certificates import Shown
 from livechat.net.fast import write_all
 from livechat.net.proxies import Proxies
 from livechat.protocol.cluster import Condition
@@ -57,7 +57,7 @@ from livechat.system.day import Day
 from livechat.system.process import process_name
 from livechat.system.time import Time
 from livechat.web import mounts
-from livechat.web.api import SHORT, is_told_by_code
+from livechat.web.api import is_told_by_code, short
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -173,15 +173,21 @@ def site(
     @param trouble: why nobody should come; None if all may.
     @raise StartError: a resource cannot be mounted.
     """
-    config, templates = core.config, Templates()
-    promises, names = lambda: _promises(shown.certificate), lambda: names_of(config, shown)
+    config, templates = core.config, Templates(core.config.prefix)
+    names = lambda: names_of(config, shown)  # noqa: E731
     origins = Origins(config.origin, names, core.time)
     root = tree(core, members, shown, origins, templates, trouble=trouble)
     return Site(
         root,
         Request,
         clock=core.reactor,
-        rules=Rules(origins, promises, names, Refusals(templates).answer),
+        rules=Rules(
+            origins,
+            lambda asked: _promises(config, shown, asked),
+            names,
+            Refusals(templates).answer,
+            config.prefix,
+        ),
         rate=Rate.of(config.rate),
         connections=members.connections,
         max_body=wire_limit(config.max_message),
@@ -190,7 +196,8 @@ def site(
         back_in=lambda: reconnect_ms(len(members.sockets.sockets)),
         spares=is_told_by_code,
         body_limit=body_limit(core.identities.keys, wire_limit(config.max_message)),
-        short=ShortWay(SHORT, WholeRequest),
+        short=ShortWay(short(config.prefix), WholeRequest),
+        prefix=config.prefix,
     )
 
 
@@ -253,12 +260,17 @@ def in_order(*parts: Service) -> MultiService:
 
 def names_of(config: Config, shown: Shown) -> tuple[str, ...]:
     """Return the names by which the server is known."""
-    return (*shown.certificate.names, *config.host)
+    return (*shown.names, *config.host)
 
 
-def _promises(certificate: Certificate) -> tuple[tuple[str, str], ...]:
-    """Return the headers of every answer that bind browsers."""
-    if certificate.self_signed:
+def _promises(config: Config, shown: Shown, asked: Asked | None) -> tuple[tuple[str, str], ...]:
+    """Return the headers that bind browsers, of an answer to a client that asked for *asked*."""
+    if asked is not None and asked.ended:
+        binds = asked.scheme == "https"
+    else:
         # A browser that was bound once would never again let anybody in.
+        binds = shown.certificate is not None and not shown.self_signed
+    # They bind the whole name, of which others have a part there.
+    if config.prefix or not binds:
         return ()
     return (("Strict-Transport-Security", "max-age=31536000"),)

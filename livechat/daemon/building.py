@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from OpenSSL import SSL
 from twisted.application.service import MultiService, Service
 
 from livechat.config import Config
@@ -23,19 +21,18 @@ from livechat.daemon.assembly import (
 from livechat.daemon.condition import answers, serving, worker_side
 from livechat.daemon.departure import Departure
 from livechat.daemon.parts import Core, Transports
+from livechat.daemon.ports import Ports
 from livechat.daemon.renewal import Renewal, find_certificate, secure
 from livechat.daemon.rolling import NotRenewed
 from livechat.daemon.services import OPEN_WITHIN, Announcement, Port
 from livechat.daemon.signpost import Signpost
 from livechat.daemon.systemd import Manager, Notifier, Systemd
 from livechat.daemon.vitals import Vitals
-from livechat.http.plain import Redirects
 from livechat.http.site import Site
 from livechat.net.activation import Inherited
 from livechat.net.certificates import Shown
-from livechat.net.listening import bind
+from livechat.net.listening import Listening, adopted, listen
 from livechat.net.proxies import Proxies
-from livechat.net.proxy_protocol import PrefacedPort
 from livechat.net.tls_port import TLSPort
 from livechat.system.process import allow_files
 from livechat.system.threads import Threads
@@ -57,7 +54,8 @@ def build(
     @param manager: the service manager; None: there is none.
     @raise StartError: the port is taken, a file cannot be used, ...
     """
-    listening = [each.socket for each in given] or bind(config.interface, config.port)
+    listening = adopted(given) or listen(config.listen)
+    config = config.at(each.address for each in listening)
     try:
         return _build(
             config, reactor, listening, manager or Manager(Notifier(None)), kept=bool(given)
@@ -71,14 +69,14 @@ def build(
 def _build(
     config: Config,
     reactor: PosixReactorBase,
-    listening: Sequence[socket.socket],
+    listening: Sequence[Listening],
     manager: Manager,
     *,
     kept: bool,
 ) -> MultiService:
     allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
-    secured = secure(shown.certificate)
+    secured = None if shown.certificate is None else secure(shown.certificate)
     made = core(config, reactor)
     members = transports(made)
     proxies = Proxies(config.trust_proxy)
@@ -89,13 +87,13 @@ def _build(
         reactor, linger=config.linger, drain=config.drain, begins=systemd.stopping
     )
     http = site(made, members, shown, proxies, departure.trouble)
-    tls = _port(made, http, shown, secured, proxies)
-    port = _accepting(made, members, listening, tls, http, departure=departure)
+    names = partial(names_of, config, shown)
+    ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
+    port = _accepting(made, members, listening, ports, http, departure=departure)
     # One worker leaves word for all.
-    address = listening[0].getsockname()[:2]
-    signpost = Signpost(config, *address, shown=shown) if config.worker <= 1 else None
+    signpost = Signpost(config, shown) if config.worker <= 1 else None
     # The first is stopped last: without it SIGHUP would kill.
-    renewal = _renewal(made, shown, tls, signpost, systemd.renewing)
+    renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
     vitals = Vitals(made, members, shown)
     return in_order(
         renewal,
@@ -117,8 +115,8 @@ def _build(
 def _accepting(
     core: Core,
     members: Transports,
-    listening: Sequence[socket.socket],
-    tls: TLSPort,
+    listening: Sequence[Listening],
+    ports: Ports,
     http: Site,
     *,
     departure: Departure,
@@ -126,7 +124,7 @@ def _accepting(
     return Port(
         core.reactor,
         listening,
-        tls,
+        ports.accept,
         http,
         hub=core.hub,
         sockets=members.sockets,
@@ -140,7 +138,7 @@ def _accepting(
 def _renewal(
     core: Core,
     shown: Shown,
-    tls: TLSPort,
+    tls: TLSPort | None,
     signpost: Signpost | None,
     around: Callable[[bool], None],
 ) -> Renewal:
@@ -172,7 +170,7 @@ def _as_worker(
 
 
 def _announcement(
-    core: Core, shown: Shown, listening: Sequence[socket.socket], *, kept: bool
+    core: Core, shown: Shown, listening: Sequence[Listening], *, kept: bool
 ) -> Announcement:
     return Announcement(
         core.config,
@@ -183,10 +181,3 @@ def _announcement(
         extensions=core.extensions.names,
         kept=kept,
     )
-
-
-def _port(core: Core, http: Site, shown: Shown, secured: SSL.Context, proxies: Proxies) -> TLSPort:
-    plain = Redirects(lambda: names_of(core.config, shown))
-    if core.config.proxy_protocol:
-        return PrefacedPort(core.reactor, http, secured, proxies, plain)
-    return TLSPort(core.reactor, http, secured, plain)

@@ -39,12 +39,12 @@ _TRUSTED: Final = (
 )
 
 
-def exposed(config: Config, certificate: Certificate) -> list[str]:
+def exposed(config: Config, certificate: Certificate | None) -> list[str]:
     """A line for each file that others could use against this daemon.  Blocks."""
     secrets = [each for each in _files_of_keys(config) if _is_secret(each)]
     to_redis = config.redis_key or config.redis_certificate
     return [
-        *_exposed("the private key", certificate.key),
+        *(() if certificate is None else _exposed("the private key", certificate.key)),
         *(_exposed("the private key", to_redis) if to_redis is not None else ()),
         *(line for each in secrets for line in _exposed("the secret of tokens", each)),
         *_readable(config.state / LOCAL_KEY),

@@ -23,6 +23,7 @@ from livechat.net import certificates
 from livechat.net.certificates import Certificate, Shown
 from livechat.net.tls_context import context
 from livechat.net.tls_port import TLSPort
+from livechat.protocol.origins import NULL
 from livechat.system.threads import Lane
 
 if TYPE_CHECKING:
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 _log = Logger(namespace="livechat")
 
 
-def find_certificate(config: Config) -> Certificate:
+def find_certificate(config: Config) -> Certificate | None:
     """
     Load the certificate that *config* names; without one, that of the directory, which is made
-    if it is missing.
+    if it is missing.  Return None if no address has TLS.
 
     @raise StartError: it cannot be used.
     """
+    if all(each.is_plain for each in config.listen):
+        return None
     if config.certificate is None:
         return certificates.load_or_make(config.directory / "certs")
     return certificates.load(config.certificate, config.private_key or config.certificate)
@@ -71,10 +74,19 @@ def operators_password(config: Config) -> Password:
     )
 
 
-def warnings(config: Config, certificate: Certificate) -> list[str]:
+def warnings(config: Config, certificate: Certificate | None) -> list[str]:
     """List the faults that an operator should mend, a line for each.  Blocks."""
-    ill = certificate.warning(datetime.now(UTC))
-    return [*([] if ill is None else [ill]), *exposed(config, certificate)]
+    ill = None if certificate is None else certificate.warning(datetime.now(UTC))
+    return [*([] if ill is None else [ill]), *_open_doors(config), *exposed(config, certificate)]
+
+
+def _open_doors(config: Config) -> list[str]:
+    if NULL not in config.origin:
+        return []
+    return [
+        "--origin null lets pages of all sites use this server, by a frame in a sandbox; cookies do"
+        " not count there."
+    ]
 
 
 def log_warnings(found: Sequence[str]) -> None:
@@ -99,7 +111,7 @@ class Renewal(Service):
         operators: Operators,
         *,
         shown: Shown,
-        port: TLSPort,
+        port: TLSPort | None,
         reactor: PosixReactorBase,
         files: Lane,
         issuers: KeyRing | None = None,
@@ -107,6 +119,7 @@ class Renewal(Service):
         around: Callable[[bool], None] = lambda _: None,
     ) -> None:
         """
+        @param port: shows the certificate; None if no address has TLS.
         @param around: called with True when renewing begins, and with False at its end.
         @param files: reads certificates and keys.
         @param issuers: the keys of those whose tokens count.
@@ -162,7 +175,8 @@ class Renewal(Service):
 
     async def renew(self) -> None:
         """Read the certificate, the password and the keys again, and log warnings."""
-        await self._renew_certificate()
+        if self._port is not None:
+            await self._renew_certificate(self._port)
         await self._renew_password()
         if self._issuers:
             await self._renew_keys(self._issuers)
@@ -177,7 +191,7 @@ class Renewal(Service):
         except Exception:  # noqa: BLE001 - nobody waits for this
             _log.failure("The permissions of files could not be looked at.")
 
-    async def _renew_certificate(self) -> None:
+    async def _renew_certificate(self, port: TLSPort) -> None:
         try:
             certificate, secured = await self._files.call(self._look_for_certificate)
         except StartError as reason:
@@ -185,7 +199,7 @@ class Renewal(Service):
         except Exception:  # noqa: BLE001 - nobody waits for this
             _log.failure("The certificate could not be renewed.")
         else:
-            self._port.context = secured
+            port.context = secured
             self._shown.certificate = certificate
             if self._signpost is not None:
                 await self._files.call(self._signpost.show, certificate)
@@ -197,6 +211,7 @@ class Renewal(Service):
 
     def _look_for_certificate(self) -> tuple[Certificate, SSL.Context]:
         certificate = find_certificate(self._config)
+        assert certificate is not None
         return certificate, secure(certificate)
 
     async def _renew_keys(self, keys: KeyRing) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import MultiService, Service
@@ -20,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from livechat import __version__
+from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
 from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
@@ -32,7 +31,7 @@ from livechat.members.event_stream import Feeds
 from livechat.members.websocket import Socket, SocketFactory
 from livechat.net import fast
 from livechat.net.certificates import Certificate
-from livechat.net.tls_port import TLSPort
+from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
 from livechat.rooms.hub import Hub
@@ -113,15 +112,15 @@ class Removals(Service):
 
 
 class Port(Service):
-    """The TLS port and its connections."""
+    """The sockets that listen, and their connections."""
 
     name = "port"
 
     def __init__(
         self,
         reactor: PosixReactorBase,
-        listening: Sequence[socket.socket],
-        tls: TLSPort,
+        listening: Sequence[Listening],
+        accept: Callable[[Listening], IListeningPort],
         http: Site,
         *,
         hub: Hub,
@@ -143,7 +142,7 @@ class Port(Service):
         self._feeds = feeds
         self._departure = departure
         self._listening = listening
-        self._tls = tls
+        self._accept = accept
         self._http = http
         self._hub = hub
         self._ports: list[IListeningPort] = []
@@ -164,8 +163,8 @@ class Port(Service):
         while not self._usable() and self._reactor.seconds() < until:
             await deferLater(self._reactor, LOOK_EVERY, lambda: None)
         for each in self._listening:
-            self._ports.append(self._tls.listen(each))
-            each.close()
+            self._ports.append(self._accept(each))
+            each.socket.close()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -177,8 +176,8 @@ class Port(Service):
         self._http.stopping = True
         if self._opening is not None and not self.is_open:
             self._opening.cancel()
-            for unopened in self._listening:
-                unopened.close()
+        for each in self._listening:
+            each.close()
         for port in self._ports:
             try:
                 await maybeDeferred(port.stopListening)
@@ -201,8 +200,8 @@ class Port(Service):
                 "{count} connections did not close in time.", count=len(self._http.connections)
             )
             remaining: list[Channel | Socket] = [*self._http.channels, *self._sockets.sockets]
-            for each in remaining:
-                each.transport.abortConnection()
+            for one in remaining:
+                one.transport.abortConnection()
 
     async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
         """Ask members to come back, who find others at their place, one by one."""
@@ -230,9 +229,9 @@ class Announcement(Service):
     def __init__(
         self,
         config: Config,
-        certificate: Certificate,
+        certificate: Certificate | None,
         password: Password,
-        listening: Sequence[socket.socket],
+        listening: Sequence[Listening],
         backend: str,
         *,
         extensions: Sequence[str] = (),
@@ -247,49 +246,50 @@ class Announcement(Service):
         self._backend = backend
         self._certificate = certificate
         self._password = password
+        self._addresses = [each.address for each in listening]
         self._kept = kept
-        self._address, self._port = listening[0].getsockname()[:2]
 
     def startService(self) -> None:
         super().startService()
-        config, certificate = self._config, self._certificate
+        config = self._config
         self._introduce()
         for name in self._extensions:
             _log.info("Loaded {name}.", name=name)
         _log.info("The fast path is {described}.", described=fast.described())
-        _log.info(
-            "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
-            path=str(certificate.chain),
-            names=", ".join(certificate.names),
-            end=certificate.expires,
-        )
-        if certificate.self_signed:
-            _log.info("It is self-signed: clients must be told to accept it.")
-        log_warnings(warnings(config, certificate))
+        if self._certificate is not None:
+            _say_of_certificate(self._certificate)
+        log_warnings(warnings(config, self._certificate))
         if self._kept:
-            _log.info("systemd keeps the port; --port and --interface do not count.")
-        elif config.interface == "loopback":
-            _log.info("Only this machine can connect; --interface opens it to others.")
+            _log.info("systemd keeps the sockets; --listen, --port and --interface do not count.")
+        elif all(each.is_local for each in self._addresses):
+            option = "--listen" if self._addresses[0].given else "--interface"
+            _log.info("Only this machine can connect; {option} opens it to others.", option=option)
         if config.workers == 1:
             _log.info("livechat {version} is ready.", version=__version__)
 
     def _introduce(self) -> None:
         """Log the first line: all that one needs to find the server and what it keeps."""
         config = self._config
-        here = ip_address(self._address).is_loopback
-        # An address of the loopback that was asked for by its number is called by it.
-        known = here and (self._kept or config.interface == "loopback")
-        where = "localhost" if known else _in_url(self._address)
+        secure = next((each for each in self._addresses if not each.is_plain), None)
+        # Behind a proxy, that knows the name.
+        host = ""
+        if secure is not None:
+            # An address of the loopback that was asked for by its number is called by it.
+            known = secure.interface == LOOPBACK or (self._kept and secure.is_local)
+            host = f"{'localhost' if known else in_url(secure.interface)}:{secure.port}"
+        url, rooms = (f"{each}://{host}" if host else "" for each in ("https", "wss"))
+        proxies = [str(each) for each in dict.fromkeys(self._addresses) if each.is_plain]
         alone = "" if config.redis or config.backend else ", by this process alone"
         _log.info(
             "livechat {version} at {url}, rooms at {rooms}, the admin page at {admin} with the"
-            " password in {password}; rooms are kept in {backend}{alone}; state: {state};"
+            " password in {password}; {proxies}rooms are kept in {backend}{alone}; state: {state};"
             " workers: {workers}.",
             version=__version__,
-            url=f"https://{where}:{self._port}/",
-            rooms=f"wss://{where}:{self._port}/ws/chat/{{room}}/",
-            admin=f"https://{where}:{self._port}/admin/",
+            url=f"{url}{config.prefix}/",
+            rooms=f"{rooms}{config.prefix}/ws/chat/{{room}}/",
+            admin=f"{url}{config.prefix}/admin/",
             password=self._password.source,
+            proxies=f"proxies connect to {', '.join(proxies)}; " if proxies else "",
             backend=self._backend,
             alone=alone,
             state=str(config.state),
@@ -301,5 +301,12 @@ class Announcement(Service):
         _log.info("livechat is stopping.")
 
 
-def _in_url(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _say_of_certificate(certificate: Certificate) -> None:
+    _log.info(
+        "The certificate {path} is for {names}, until {end:%Y-%m-%d}.",
+        path=str(certificate.chain),
+        names=", ".join(certificate.names),
+        end=certificate.expires,
+    )
+    if certificate.self_signed:
+        _log.info("It is self-signed: clients must be told to accept it.")

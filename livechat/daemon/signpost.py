@@ -20,13 +20,15 @@ class Signpost(Service):
 
     name = "signpost"
 
-    def __init__(self, config: Config, address: str, port: int, *, shown: Shown) -> None:
+    def __init__(self, config: Config, shown: Shown) -> None:
         """
-        @param address: the one that is listened on.
+        @param config: with the addresses that are listened on.
         """
+        address = next((each for each in config.listen if not each.is_plain), None)
         self._state: Path = config.state
-        self._host = reachable(address)
-        self._port = port
+        self._prefix = config.prefix
+        self._host = "" if address is None else reachable(address.interface)
+        self._port = 0 if address is None else address.port
         self._embedded = not config.redis and config.backend is None
         self._shown = shown
 
@@ -34,9 +36,10 @@ class Signpost(Service):
         super().startService()
         self.show(self._shown.certificate)
 
-    def show(self, certificate: Certificate) -> None:
+    def show(self, certificate: Certificate | None) -> None:
         """Write the file.  Blocks.  What cannot be written is logged: only commands miss it."""
-        found = Whereabouts(self._host, self._port, certificate.fingerprint, self._embedded)
+        fingerprint = "" if certificate is None else certificate.fingerprint
+        found = Whereabouts(self._host, self._port, fingerprint, self._embedded, self._prefix)
         try:
             whereabouts.write(self._state, found)
         except OSError as reason:

@@ -3,17 +3,16 @@ The listening sockets of workers, which their supervisor keeps.
 
 So a worker that takes another's place takes its socket too, and no connection is lost that waits
 in it.  Workers on a port of their own have a socket each (SO_REUSEPORT): the kernel spreads
-connections evenly over them.  Sockets that systemd keeps are shared by all.
+connections evenly over them.  Sockets that systemd keeps, and those with files, are shared by all.
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from typing import Protocol
 
 from livechat.net.activation import Inherited
-from livechat.net.listening import bind
+from livechat.net.listening import Listening, listen
 
 
 class WorkerSockets(Protocol):
@@ -32,24 +31,27 @@ class WorkerSockets(Protocol):
     def close(self) -> None:
         """Keep none any more."""
 
+    def clean(self) -> None:
+        """Remove what is left of them: the workers have closed theirs, too."""
 
-class OfOnePort:
-    """A socket on the same port for each worker."""
 
-    def __init__(self, interface: str, reserved: Sequence[socket.socket]) -> None:
+class OfPorts:
+    """A socket on the same ports for each worker; those that have files are for all."""
+
+    def __init__(self, reserved: Sequence[Listening]) -> None:
         """
-        @param reserved: sockets that keep the port while no worker has one.
+        @param reserved: sockets that keep the ports while no worker has one, and those with files,
+            which listen.
         """
-        self._interface = interface
         self._reserved = reserved
-        self._port: int = reserved[0].getsockname()[1]
+        self._ports = tuple(dict.fromkeys(each.address for each in reserved if each.file is None))
+        self._files = [_named(each) for each in reserved if each.file is not None]
         self._sockets: dict[int, Sequence[Inherited]] = {}
 
     def take(self, place: int) -> Sequence[Inherited]:
         if place not in self._sockets:
-            made = bind(self._interface, self._port, shared=True)
-            self._sockets[place] = [Inherited("", each) for each in made]
-        return self._sockets[place]
+            self._sockets[place] = [_named(each) for each in listen(self._ports, shared=True)]
+        return [*self._sockets[place], *self._files]
 
     def drop(self, place: int) -> None:
         for each in self._sockets.pop(place, ()):
@@ -59,7 +61,16 @@ class OfOnePort:
         for place in tuple(self._sockets):
             self.drop(place)
         for each in self._reserved:
+            each.socket.close()
+
+    def clean(self) -> None:
+        for each in self._reserved:
             each.close()
+
+
+def _named(listening: Listening) -> Inherited:
+    """A socket as workers get it, who know by its name how to serve there."""
+    return Inherited(listening.address.kind, listening.socket)
 
 
 class Kept:
@@ -77,3 +88,6 @@ class Kept:
     def close(self) -> None:
         for each in self._sockets:
             each.socket.close()
+
+    def clean(self) -> None:
+        """No-op: files are removed by the process that has made them."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from twisted.application.service import MultiService
 
@@ -17,13 +18,13 @@ from livechat.daemon.edition import here, installed
 from livechat.daemon.renewal import find_certificate, secure
 from livechat.daemon.rolling import Rolling
 from livechat.daemon.services import Announcement
-from livechat.daemon.sockets import Kept, OfOnePort, WorkerSockets
+from livechat.daemon.sockets import Kept, OfPorts, WorkerSockets
 from livechat.daemon.supervisor import Workers, command
 from livechat.daemon.systemd import Manager, Notifier, Systemd
 from livechat.http.origins import Origins
 from livechat.net.activation import Inherited
 from livechat.net.certificates import Shown
-from livechat.net.listening import reserve
+from livechat.net.listening import adopted, reserve
 from livechat.web.html import Templates
 
 if TYPE_CHECKING:
@@ -46,19 +47,21 @@ def supervise(
     """
     sockets: WorkerSockets
     if given:
-        listening = [each.socket for each in given]
+        listening = adopted(given)
         sockets = Kept(given)
     else:
-        listening = reserve(config.interface, config.port)
-        sockets = OfOnePort(config.interface, listening)
+        listening = reserve(config.listen)
+        sockets = OfPorts(listening)
+    config = config.at(each.address for each in listening)
     try:
         shown = Shown(find_certificate(config))
-        secure(shown.certificate)
+        if shown.certificate is not None:
+            secure(shown.certificate)
         # Not `core`: sessions that a new password ends are the workers' to end.
         made = unloaded_core(config, reactor)
         # Else each worker would end, again and again, at what is found wrong here.
         origins = Origins(config.origin, lambda: names_of(config, shown), made.time)
-        tree(made, transports(made), shown, origins, Templates())
+        tree(made, transports(made), shown, origins, Templates(config.prefix))
         announcement = Announcement(
             config,
             shown.certificate,
@@ -71,13 +74,14 @@ def supervise(
     except BaseException:
         sockets.close()
         raise
-    port = listening[0].getsockname()[1]
+    first = listening[0].address
     workers = Workers(
         reactor,
-        command(options, port),
+        command(options, first.port),
         config.workers,
         sockets,
-        port,
+        # What no other daemon of this user has.
+        first.port or crc32(str(first).encode()),
         leave_within=config.linger + config.drain,
     )
     rolling = Rolling(reactor, workers, here(), partial(installed, reactor, dict(os.environ)))

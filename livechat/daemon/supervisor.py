@@ -134,6 +134,7 @@ class Workers(Service):
         def stopped(_: None) -> None:
             if killing.active():
                 killing.cancel()
+            self._sockets.clean()
             if self._figures is not None:
                 rmtree(self._figures, ignore_errors=True)
 

@@ -115,8 +115,10 @@ class Vitals(Service):
             connections_limit=config.max_connections,
             start_time_seconds=self._started,
             memory_bytes=memory() or 0,
-            certificate_expires_seconds=self._shown.certificate.expires.timestamp(),
         )
+        if self._shown.certificate is not None:
+            expires = self._shown.certificate.expires.timestamp()
+            metrics.measured(certificate_expires_seconds=expires)
         try:
             disk = await self._files.call(disk_of, config.state)
         except OSError:

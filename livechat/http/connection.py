@@ -20,6 +20,7 @@ A request that comes whole, where nothing else is under way, may go the short wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -36,7 +37,7 @@ from livechat.http.response import Response, Successor, Upgrade
 from livechat.http.short import ShortWay
 from livechat.limits.connections import Admission
 from livechat.limits.source import Source
-from livechat.net.proxies import Proxies
+from livechat.net.proxies import Proxies, not_a_proxy, unsaid
 
 #: Seconds after which an answer that goes on must end by itself.
 LONGEST_STREAM: Final = 300.0
@@ -97,6 +98,8 @@ class Channel(Parser):
 
     @ivar source: the client at its other end, as far as rates go.
     @ivar peer: the address of a proxy that is trusted, if one is at its other end.
+    @ivar plain: it came without TLS, so its peer must be such a proxy, and say for whom it asks
+        and how: as long as it does not, a request is not answered, and not secure.
     @ivar feeding: the answer is one of those that go on as long as their client is there.
     @ivar closing: the last answer was given; what comes is read and dropped, so
         that the answer arrives before the connection breaks, and so that no
@@ -107,6 +110,7 @@ class Channel(Parser):
     transport: ITCPTransport
     source: Source
     peer: str | None = None
+    plain = False
     admission: Admission
     closing = False
     # Of the request that is arriving.
@@ -229,9 +233,15 @@ class Channel(Parser):
         The source of a request.
 
         @param forwarded: its values of ``X-Forwarded-For``.
+        @raise ChatError: it came without TLS, and not from a proxy, or that does not say.
         """
+        if self.plain and self.peer is None:
+            raise not_a_proxy()
         if self.peer is not None:
-            client = self.site.proxies.client(self.peer, forwarded)
+            said = self.site.proxies.said(forwarded)
+            if said is None and self.plain:
+                raise unsaid()
+            client = self.peer if said is None else said
             if client != self.source.address:
                 self.source = self.site.source(client)
         return self.source
@@ -325,11 +335,12 @@ class Channel(Parser):
             return
         known = call.headers(self.requests[-1].requestHeaders) if self.requests else {}
         # For the access log.
-        source = self.source_by(known.get("x-forwarded-for", ()))
+        with suppress(ChatError):
+            self.source_by(known.get("x-forwarded-for", ()))
         response = self.site.refusal(error, known)
         assert isinstance(response.body, bytes)
         size = len(response.body)
-        self.site.log_refused(source, self._command, self._path, response.status, size)
+        self.site.log_refused(self.source, self._command, self._path, response.status, size)
         self.transport.write(response.as_last())
         self.loseConnection()
 

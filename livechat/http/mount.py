@@ -69,9 +69,10 @@ class Mount(Place):
 
     def _hand_over(self, request: Request) -> None:
         """Let *request* look as a site of the resource's own would make it."""
-        request.path = request.call.path.encode("latin-1")
+        prefix = request.site.prefix
+        request.path = f"{prefix}{request.call.path}".encode("latin-1")
         segments = [unquote_to_bytes(each) for each in request.path[1:].split(b"/")]
-        own = self.path.strip("/").count("/") + 1
+        own = f"{prefix}{self.path}".strip("/").count("/") + 1
         request.prepath, request.postpath = segments[:own], segments[own:]
         asked = request.call.asked
         name = without_port(asked.host)

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind
 from livechat.limits.rates import LogLimit, Rate
-from livechat.protocol.origins import origin
+from livechat.protocol.origins import NULL, Allowed, origin
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Lines of the log about refused origins: six a minute, ten at once.
@@ -45,11 +45,13 @@ class Asked(Struct, frozen=True):
 
     @ivar host: the name or address, and perhaps the port.
     @ivar certain: False behind a proxy that does not say: then `host` is the proxy's way here.
+    @ivar ended: TLS has ended at a proxy, so `scheme` is what that says.
     """
 
     host: str
     scheme: str = "https"
     certain: bool = True
+    ended: bool = False
 
     @property
     def origin(self) -> str:
@@ -73,10 +75,10 @@ class Origins:
         clock: IReactorTime,
     ) -> None:
         """
-        @param allowed: origins besides the server's own.
+        @param allowed: origins besides the server's own (`livechat.protocol.origins.origins`).
         @param names: the server's names, of its certificate and of ``--host``.
         """
-        self._allowed = allowed
+        self._allowed = Allowed(allowed)
         self._names = names
         self._clock = clock
         self._seldom = LogLimit(_LINES)
@@ -96,7 +98,7 @@ class Origins:
             if method not in _SAFE and "cross-site" in headers.get("sec-fetch-site", ()):
                 raise ChatError(Kind.BAD_ORIGIN, "Requests from other sites are refused.")
             return None
-        if given == ("null",) and headers.get("sec-fetch-site") == ("same-origin",):
+        if given == (NULL,) and headers.get("sec-fetch-site") == ("same-origin",):
             # A form of a page of ours: its Referrer-Policy makes browsers hide where it is from.
             return None
         found = named(headers)
@@ -108,7 +110,8 @@ class Origins:
 
     def lends_cookies(self, page: str) -> bool:
         """Tell whether pages of this origin may read answers that depend on cookies."""
-        return page in self._allowed
+        # Any site can have a page without an origin, in a frame.
+        return page != NULL and page in self._allowed
 
     def allows(self, headers: Headers, asked: Asked) -> bool:
         """Whether the page that asks may use the chat."""
@@ -116,6 +119,10 @@ class Origins:
         if found is None:
             return not headers.get("origin")
         return found in self._allowed or self._is_own(found, headers, asked)
+
+    def lends(self, headers: Headers, asked: Asked) -> bool:
+        """Tell whether the page that asks may use the visitor's cookies."""
+        return headers.get("origin") != (NULL,) and self.allows(headers, asked)
 
     def _is_own(self, found: str, headers: Headers, asked: Asked) -> bool:
         if found == _own(asked):
@@ -133,7 +140,7 @@ class Origins:
     def _refusal(
         self, given: tuple[str, ...], found: str | None, asked: Asked, shared: bool
     ) -> ChatError:
-        page = f"Pages of {found or 'that origin'}"
+        page = "Pages without an origin" if found == NULL else f"Pages of {found or 'that origin'}"
         if shared:
             self._tell(given, found, f"To allow them: --origin {found}")
             options = "--origin and, behind a proxy, --trust-proxy"
@@ -149,8 +156,8 @@ class Origins:
     def _tell(self, given: tuple[str, ...], found: str | None, advice: str) -> None:
         """Log a refusal: each origin once an hour, and all together seldom."""
         shown = found or ascii(", ".join(given)[:_SHOWN])
-        if given == ("null",):
-            advice = "They have no origin: files, or frames in a sandbox"
+        if given == (NULL,):
+            advice = f"They have no origin: files, or frames in a sandbox. {advice}"
         elif found is None:
             advice = "That is no origin"
         now, key = self._clock.seconds(), f"{shown} {advice}"
@@ -169,10 +176,12 @@ class Origins:
 
 
 def named(headers: Headers) -> str | None:
-    """The origin that a request names, as browsers write it; None if that is none."""
+    """The origin that a request names, as browsers write it; None if that is no origin."""
     given = headers.get("origin", ())
     try:
         (only,) = given
+        if only == NULL:
+            return NULL
         return _as_browsers(only) if len(only) <= _LONGEST else None
     except ValueError:
         return None

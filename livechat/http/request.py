@@ -24,6 +24,7 @@ from livechat.http import call
 from livechat.http.access_log import bare
 from livechat.http.answering import Answering, date
 from livechat.http.call import Call
+from livechat.http.origins import Asked
 from livechat.http.response import BASICS, Response, Successor, Upgrade
 from livechat.http.site import Site
 from livechat.http.tree import NOTHING, Place
@@ -57,6 +58,7 @@ class Request(Answering):
     _has_failed = False
     _shared_with: str | None = None
     _source: Source | None = None
+    _asked: Asked | None = None
     _unread = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -93,11 +95,21 @@ class Request(Answering):
         self._source = source = self.channel.source_by(headers.get("x-forwarded-for", ()))
         proxied = self.channel.peer is not None
         self.names: dict[str, str] = {}
-        place = self._place(path)
+        inside = self.site.inside(path)
+        place = NOTHING if inside is None else self._place(inside)
+        path = path if inside is None else inside
         rules = self.site.rules
         audience, asked = rules.address(
-            place.audience, headers, old=self.clientproto == b"HTTP/1.0", proxied=proxied
+            place.audience,
+            headers,
+            old=self.clientproto == b"HTTP/1.0",
+            proxied=proxied,
+            ended=self.channel.plain,
         )
+        self._asked = asked
+        if asked.scheme != "https":
+            # Who can read them on the way has them, and who can write there makes them.
+            headers.pop("cookie", None)
         method = self.method.decode("latin-1")
         self._shared_with = rules.asking(audience, method, headers, asked)
         body = self._received_body()
@@ -117,7 +129,8 @@ class Request(Answering):
         @raise ChatError: a name in the path is not UTF-8.
         """
         first, *segments = path.encode("latin-1").removesuffix(b"/").split(b"/")
-        self.prepath, self.postpath = [], segments
+        self.prepath = self.site.prefix.encode().split(b"/")[1:]
+        self.postpath = segments
         return NOTHING if first else self.site.getResourceFor(self)
 
     def _target(self) -> tuple[str, str]:
@@ -139,7 +152,7 @@ class Request(Answering):
 
     def refuse(self, error: ChatError) -> None:
         """Answer with *error*."""
-        answer = self.site.rules.refusal(error, self._headers, self._shared_with)
+        answer = self.site.rules.refusal(error, self._headers, self._shared_with, self._asked)
         start(self.answer(answer), self.broken)
 
     async def _serve(self, answering: Awaitable[Response | Upgrade]) -> None:
@@ -148,16 +161,16 @@ class Request(Answering):
         try:
             found = await answering
         except ChatError as error:
-            answer = rules.refusal(error, self._headers, self._shared_with)
+            answer = rules.refusal(error, self._headers, self._shared_with, self._asked)
         except Exception:  # noqa: BLE001 - logged, and answered without a word of it
             method, path = self.call.method, self.call.path
             self._log.failure("{method} {path} failed.", method=method, path=path)
-            answer = rules.refusal(internal(), self._headers, self._shared_with)
+            answer = rules.refusal(internal(), self._headers, self._shared_with, self._asked)
         else:
             if isinstance(found, Upgrade):
                 answer = await self._upgrade(found)
             else:
-                answer = self._admitted(rules.complete(found, self._shared_with))
+                answer = self._admitted(rules.complete(found, self._shared_with, self._asked))
         if answer is not None and not self.gone:
             await self.answer(answer)
 
@@ -180,14 +193,14 @@ class Request(Answering):
         return answer
 
     def _refusal(self, error: ChatError) -> Response:
-        return self.site.refusal(error, self._headers)
+        return self.site.rules.refusal(error, self._headers, None, self._asked)
 
     def getClientAddress(self) -> IAddress:
         peer: IAddress = super().getClientAddress()
-        if self._source is None or not isinstance(peer, IPv4Address | IPv6Address):
+        if self._source is None or not self._source.address:
             return peer
         kind = IPv6Address if ":" in self._source.address else IPv4Address
-        return kind("TCP", self._source.address, peer.port)
+        return kind("TCP", self._source.address, getattr(peer, "port", 0))
 
     async def _upgrade(self, upgrade: Upgrade) -> Response | None:
         """Hand the connection over; None if that worked."""
@@ -232,7 +245,10 @@ class Request(Answering):
         """Let a mounted resource answer."""
         self._lent = True
         self.setHeader(b"Date", date())
-        for name, value in (*BASICS, *self.site.rules.promises()):
+        if not self.isSecure():
+            self.requestHeaders.removeHeader(b"cookie")
+            self.received_cookies = {}
+        for name, value in (*BASICS, *self.site.rules.promises(self._asked)):
             self.setHeader(name.encode(), value.encode())
         self.close_behind()
         if not self.channel.persistent:
@@ -268,6 +284,11 @@ class Request(Answering):
         if self._unread > MOST_UNREAD:
             self._log.warn("{path} was cut off: its client does not read.", path=self.path)
             self.channel.transport.abortConnection()
+
+    def addCookie(self, *cookie: Any, **attributes: Any) -> None:
+        """Set a cookie for a mounted resource; no-op where the client did not ask with https."""
+        if self.isSecure():
+            super().addCookie(*cookie, **attributes)
 
     def isSecure(self) -> bool:
         """Tell whether the client asked with https, as far as proxies tell."""

@@ -96,6 +96,13 @@ class Response(Struct, frozen=True):
         others = (f"{name}: {value}\r\n" for name, value in SAFETY if name.lower() not in own)
         return "".join((lines, *others)).encode()
 
+    def below(self, prefix: str) -> Response:
+        """The same, leading to addresses below *prefix* where it leads to some of this server."""
+        if all(name not in _LEADING for name, _ in self.headers):
+            return self
+        headers = tuple((name, _below(name, value, prefix)) for name, value in self.headers)
+        return Response(self.status, self.body, headers, self.end)
+
     def plus(self, *headers: tuple[str, str]) -> Response:
         """The same with more headers."""
         return Response(self.status, self.body, self.headers + headers, self.end)
@@ -110,6 +117,16 @@ class Response(Struct, frozen=True):
             len(self.body),
             self.body if with_body else b"",
         )
+
+
+#: Headers with addresses.
+_LEADING: Final = frozenset({"Location", "Link"})
+
+
+def _below(name: str, value: str, prefix: str) -> str:
+    if name == "Location" and value.startswith("/"):
+        return f"{prefix}{value}"
+    return value.replace("</", f"<{prefix}/") if name == "Link" else value
 
 
 class Successor(Protocol):

@@ -44,11 +44,13 @@ class Audience(Struct, frozen=True):
     @ivar hostless: requests of HTTP/1.0 need no ``Host``, which monitors do not send.
     @ivar any_name: whether clients may ask by a name that is not the server's: the page
         that says so needs its style.
+    @ivar secure: only over https, as far as proxies tell.
     """
 
     origins: Literal["own", "allowed", "any"] = "allowed"
     hostless: bool = False
     any_name: bool = False
+    secure: bool = False
 
 
 class Rules:
@@ -57,19 +59,23 @@ class Rules:
     def __init__(
         self,
         origins: Origins,
-        promises: Callable[[], Headers] = tuple,
+        promises: Callable[[Asked | None], Headers] = lambda _: (),
         names: Callable[[], tuple[str, ...]] = lambda: ("*",),
         render: Render = lambda error, _: problem(error),
+        prefix: str = "",
     ) -> None:
         """
         @param origins: decides which pages may ask.
-        @param promises: headers for every answer.
+        @param promises: makes headers for every answer, whose client asked for this address; None
+            if that is not known.
         @param names: what the server is called just now (`livechat.protocol.origins.is_among`).
+        @param prefix: the path below which everything is.
         """
         self._origins = origins
         self._names = names
         self.promises = promises
         self._render = render
+        self._prefix = prefix
 
     def address(
         self,
@@ -78,6 +84,7 @@ class Rules:
         *,
         old: bool = False,
         proxied: bool = False,
+        ended: bool = False,
     ) -> tuple[Audience, Asked]:
         """
         The clients that may ask, and the address that this one asked for.
@@ -85,16 +92,23 @@ class Rules:
         @param audience: the resource's; None if there is none at the path.
         @param old: the request is of HTTP/1.0, which knows no ``Host``.
         @param proxied: a trusted proxy passes it on.
-        @raise ChatError: there is no such address here.
+        @param ended: without TLS, which has ended there.
+        @raise ChatError: there is no such address here, or only over https.
         """
         optional = old and audience is not None and audience.hostless
-        asked = _asked(headers, proxied, optional=optional)
+        asked = _asked(headers, proxied, optional=optional, ended=ended)
         if asked.host and (audience is None or not audience.any_name):
             names = self._names()
             if not is_among(asked.host, names):
                 raise _misdirected(asked.host, names)
         if audience is None:
-            raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
+            below = f" All of this server is below {self._prefix}/." if self._prefix else ""
+            raise ChatError(Kind.NOT_FOUND, f"There is nothing at this address.{below}")
+        if audience.secure and asked.scheme != "https":
+            raise ChatError(
+                Kind.FORBIDDEN,
+                "Operators come in only over https; behind a proxy, X-Forwarded-Proto must say so.",
+            )
         return audience, asked
 
     def asking(
@@ -112,17 +126,27 @@ class Rules:
         return found if shared else None
 
     def refusal(
-        self, error: ChatError, headers: call.Headers, shared_with: str | None = None
+        self,
+        error: ChatError,
+        headers: call.Headers,
+        shared_with: str | None = None,
+        asked: Asked | None = None,
     ) -> Response:
         """
         The answer to a request that is refused.
 
         @param headers: the request's, as far as they are known.
         """
-        return self.complete(self._render(error, headers), shared_with)
+        return self.complete(self._render(error, headers), shared_with, asked)
 
-    def complete(self, answer: Response, shared_with: str | None) -> Response:
-        """*answer* with the headers that all have, and those that share it with an origin."""
+    def complete(
+        self, answer: Response, shared_with: str | None, asked: Asked | None = None
+    ) -> Response:
+        """
+        *answer* with the headers that all have, and those that share it with an origin.
+
+        @param asked: the address that its client asked for, if that is known.
+        """
         shared: Headers = ()
         if shared_with is not None:
             shared = (
@@ -132,7 +156,9 @@ class Rules:
             )
             if self._origins.lends_cookies(shared_with):
                 shared += (("Access-Control-Allow-Credentials", "true"),)
-        more = shared + self.promises()
+        if self._prefix:
+            answer = answer.below(self._prefix)
+        more = shared + self.promises(asked)
         return answer.plus(*more) if more else answer
 
 
@@ -145,7 +171,7 @@ def preflight(methods: str) -> Headers:
     )
 
 
-def _asked(headers: call.Headers, proxied: bool, *, optional: bool) -> Asked:
+def _asked(headers: call.Headers, proxied: bool, *, optional: bool, ended: bool) -> Asked:
     """
     The address that the client asked for; empty where it need not say.
 
@@ -153,13 +179,14 @@ def _asked(headers: call.Headers, proxied: bool, *, optional: bool) -> Asked:
     """
     hosts = headers.get("host", ())
     if not hosts and optional:
-        return Asked("")
+        return Asked("", "http" if ended else "https", ended=ended)
     if len(hosts) != 1 or (direct := _directly(hosts[0])) is None:
         raise ChatError(Kind.BAD_HOST, "Exactly one valid Host header is needed.")
     if not proxied:
         return direct
     told = forwarded(headers)
-    return Asked(told.host or hosts[0], told.scheme or "https", certain=told.host is not None)
+    scheme = told.scheme or ("http" if ended else "https")
+    return Asked(told.host or hosts[0], scheme, certain=told.host is not None, ended=ended)
 
 
 @lru_cache(maxsize=256)

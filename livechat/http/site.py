@@ -8,7 +8,7 @@ split before they are decoded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import http, server
@@ -28,6 +28,8 @@ from livechat.limits.rates import Rate, address_key
 from livechat.limits.source import Source
 from livechat.net.proxies import Proxies
 
+_T = TypeVar("_T")
+_Decide = Callable[[bytes, bytes, Headers], _T]
 #: Sessions that mounted resources may hold at once (`twisted.web.server.Request.getSession`).
 MOST_SESSIONS: Final = 10_000
 
@@ -64,6 +66,7 @@ class Site(server.Site):
         spares: Callable[[bytes, bytes, Headers], bool],
         body_limit: Callable[[bytes, bytes, Headers], int] | None = None,
         short: ShortWay | None = None,
+        prefix: str = "",
     ) -> None:
         """
         @param request: makes a connection's requests.
@@ -72,7 +75,8 @@ class Site(server.Site):
         @param spares: tells of a request that another protocol refuses, by its own means.
         @param body_limit: the most bytes of the body of a request; *max_body* of all, unless said.
             It must be *max_body* of requests that may go the short way.
-        @param short: finds those.
+        @param short: finds those, by whole paths.
+        @param prefix: the path below which everything is; the functions get what is behind it.
         """
         # No idle timeout: it would start anew with each byte of a request that drips.
         super().__init__(root, request, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
@@ -82,15 +86,24 @@ class Site(server.Site):
         self.channels: set[Channel] = set()
         self.proxies = proxies
         self.connections = connections
-        self.spares = spares
-        self.body_limit = body_limit or (lambda *_: max_body)
+        self.prefix = prefix
+        self.spares = self._below(spares)
+        self.body_limit = self._below(body_limit or (lambda *_: max_body))
         self._access = access
         self._rate = rate
         self._back_in = back_in
 
     def buildProtocol(self, address: IAddress | None) -> Channel | None:  # type: ignore[override]
         host = getattr(address, "host", "")
-        trusted = self.proxies.trusts(host)
+        return self.channel_of(address, self.proxies.trusts(host))
+
+    def channel_of(self, address: IAddress | None, trusted: bool) -> Channel | None:
+        """
+        Make a connection from *address*; None if there are too many.
+
+        @param trusted: what it says of others is believed.
+        """
+        host = getattr(address, "host", "")
         admission = self.connections.enter(None if trusted else address_key(host))
         if admission is None:
             metrics.turned_away()
@@ -102,6 +115,20 @@ class Site(server.Site):
         channel.source = self.source(host)
         channel.peer = host if trusted else None
         return channel
+
+    def _below(self, decide: _Decide[_T]) -> _Decide[_T]:
+        """Let *decide* see targets without the prefix."""
+        prefix = self.prefix.encode()
+        if not prefix:
+            return decide
+        return lambda method, target, headers: decide(method, target.removeprefix(prefix), headers)
+
+    def inside(self, path: str) -> str | None:
+        """Return *path* without the prefix; None if it is outside of it."""
+        if not self.prefix:
+            return path
+        found = path.removeprefix(self.prefix)
+        return found or "/" if found != path and found[:1] in ("", "/") else None
 
     def source(self, address: str) -> Source:
         """A new source of requests at *address*."""

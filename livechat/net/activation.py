@@ -30,7 +30,7 @@ _PROCESS: Final = "LISTEN_PID"
 _NAMES: Final = "LISTEN_FDNAMES"
 _VARIABLES: Final = (_COUNT, _PROCESS, _NAMES)
 _AT_START: Final = Path("/proc/self/environ")
-_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 _KINDS: Final = {
     socket.SOCK_DGRAM: "a datagram socket",
     socket.SOCK_SEQPACKET: "a socket of sequential packets",

@@ -78,11 +78,21 @@ class Shown:
     """
     The certificate that the port shows just now.
 
-    @ivar certificate: to be replaced when it is renewed.
+    @ivar certificate: to be replaced when it is renewed; None where TLS ends at a proxy.
     """
 
-    def __init__(self, certificate: Certificate) -> None:
+    def __init__(self, certificate: Certificate | None) -> None:
         self.certificate = certificate
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its names."""
+        return () if self.certificate is None else self.certificate.names
+
+    @property
+    def self_signed(self) -> bool:
+        """True if clients must be told to accept it."""
+        return self.certificate is not None and self.certificate.self_signed
 
 
 def load(chain: Path, key: Path) -> Certificate:

@@ -11,7 +11,7 @@ import socket
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.main import CONNECTION_LOST
 
 from livechat.net import tls
@@ -45,11 +45,13 @@ class Port(tls.Port, Protocol):
         """Answers them; None to hang up on them."""
 
 
-def address_of(accepted: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+def address_of(accepted: Any) -> IPv4Address | IPv6Address | UNIXAddress:
     """
     The address of an accepted connection, of version 4 where the kernel writes that in the form
-    of version 6, as it does on sockets of both.
+    of version 6, as it does on sockets of both; none on a socket file.
     """
+    if not isinstance(accepted, tuple):
+        return UNIXAddress(None)
     host = unmapped(accepted[0])
     return IPv6Address("TCP", *accepted) if ":" in host else IPv4Address("TCP", host, accepted[1])
 
@@ -72,6 +74,7 @@ class Opening(Connection):
     ) -> None:
         super().__init__(port, made, protocol, peer, *rest)
         address = address_of(peer)
+        assert not isinstance(address, UNIXAddress)
         if address.host != self.hostname:
             self.peer = address
             self.hostname = address.host

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
+from livechat.errors import ChatError, Kind
 from livechat.protocol.origins import unmapped
 
 Network = IPv4Network | IPv6Network
@@ -43,9 +44,17 @@ class Proxies:
         @param peer: that of the connection.
         @param forwarded: the values of ``X-Forwarded-For``, in their order.
         """
-        client = peer
+        return (self.said(forwarded) or peer) if self.trusts(peer) else peer
+
+    def said(self, forwarded: Iterable[str]) -> str | None:
+        """
+        The client's address, as a peer that is trusted says; None if it says none.
+
+        @param forwarded: the values of ``X-Forwarded-For``, in their order.
+        """
+        client: str | None = None
         named = [each.strip() for value in forwarded for each in value.split(",")]
-        while named and self.trusts(client):
+        while named and (client is None or self.trusts(client)):
             address = _address(named.pop())
             if address is None:
                 break
@@ -54,15 +63,30 @@ class Proxies:
 
 
 def _address(text: str) -> str | None:
-    """An address as proxies write it: some add the port, and then brackets too."""
+    """An address as proxies write it: some add the port, and then brackets too, or a zone."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return unmapped(text)
+        # What stands behind a percent sign is a name of the proxy's, and may be any text.
+        return unmapped(text.partition("%")[0])
     except ValueError:
         return None
+
+
+def not_a_proxy() -> ChatError:
+    """Why a peer may not connect where only proxies may."""
+    return ChatError(
+        Kind.FORBIDDEN, "Only proxies may connect here, without TLS; see the option --trust-proxy."
+    )
+
+
+def unsaid() -> ChatError:
+    """Why a request is refused whose proxy does not say whom it is from."""
+    return ChatError(
+        Kind.BAD_REQUEST, "The proxy must say whom this request is from, in X-Forwarded-For."
+    )
 
 
 def _unmapped(network: Network) -> Network:

@@ -21,15 +21,23 @@ _LARGEST: Final = 4_096
 
 class Whereabouts(Struct, frozen=True):
     """
-    @ivar host: an IP address that this machine can connect to.
+    @ivar host: an IP address that this machine can connect to; empty, as *port* is 0, if the
+        server listens for proxies only.
     @ivar fingerprint: the SHA-256 of the certificate, as hexadecimal digits.
     @ivar embedded: the rooms are in the state directory.
+    @ivar prefix: the path below which everything is.
     """
 
     host: str
     port: int
     fingerprint: str
     embedded: bool = True
+    prefix: str = ""
+
+    @property
+    def has_tls(self) -> bool:
+        """True if it listens for more than proxies."""
+        return bool(self.port)
 
 
 _decoder: Final = msgspec.json.Decoder(Whereabouts)

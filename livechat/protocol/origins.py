@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -12,6 +13,12 @@ from urllib.parse import urlsplit
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
 _PORT: Final = re.compile(r":[0-9]*$", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+#: Schemes whose pages have no origin, or that no pages have.
+_WITHOUT: Final = frozenset(
+    {"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "ws", "wss"}
+)
+#: The origin of pages that have none: files, and frames in a sandbox.
+NULL: Final = "null"
 
 
 @lru_cache(maxsize=256)
@@ -64,20 +71,62 @@ def is_host(text: str) -> bool:
 
 def origin(text: str) -> str:
     """
-    Write a web origin as browsers do: scheme, host, and the port unless it is the scheme's own
+    Write an origin as browsers do: scheme, host, and the port unless it is the scheme's own
     (RFC 6454, section 6.1).
+
+    The scheme may be one of apps, such as `capacitor` or `chrome-extension`.
 
     @raise ValueError: *text* is no origin.
     """
     parts = urlsplit(text)
     host = parts.hostname
     if (
-        parts.scheme not in _DEFAULT_PORTS
+        not parts.scheme
+        or parts.scheme in _WITHOUT
         or not host
         or not is_host(parts.netloc)
         or text.lower().rstrip("/") != f"{parts.scheme}://{parts.netloc}".lower()
     ):
         raise ValueError("must be an origin, such as https://example.org or http://localhost:3000")
     host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
+
+
+def origins(text: str) -> str:
+    """
+    Write what ``--origin`` allows as browsers write it: an origin, `NULL`, or all origins below a
+    name (``https://*.example.org``).
+
+    @raise ValueError: *text* is none.
+    """
+    if text == NULL:
+        return text
+    scheme, star, rest = text.partition("://*.")
+    if not star:
+        return origin(text)
+    written = origin(f"{scheme}://{rest}")
+    name = without_port(written.partition("://")[2])
+    # Below a single label, such as org, are others' names.
+    if not scheme.lower().startswith("http") or ("." not in name and name != "localhost"):
+        raise ValueError("must have at least two labels behind the star: https://*.example.org")
+    return written.replace("://", "://*.", 1)
+
+
+class Allowed:
+    """Origins that ``--origin`` allows, as `origins` writes them."""
+
+    def __init__(self, given: Iterable[str]) -> None:
+        self._given = frozenset(given)
+        # A label, or more, and never the name itself.
+        self._below = [
+            re.compile(rf"{re.escape(scheme)}://(?:[a-z0-9_-]+\.)+{re.escape(rest)}", re.ASCII)
+            for scheme, star, rest in (each.partition("://*.") for each in self._given)
+            if star
+        ]
+
+    def __contains__(self, found: object) -> bool:
+        """Tell whether an origin is allowed, as browsers write it."""
+        if not isinstance(found, str) or "*" in found:
+            return False
+        return found in self._given or any(each.fullmatch(found) for each in self._below)

@@ -93,14 +93,14 @@ def root(
     }.items():
         tree.put(path, endpoint)
     mount(tree, mounts)
-    _describe(api, chat, tree)
+    _describe(api, chat, tree, templates.base)
     return tree
 
 
-def _describe(api: Api, chat: Chat, tree: Place) -> None:
+def _describe(api: Api, chat: Chat, tree: Place, base: str) -> None:
     api.publish(
-        openapi=lambda: contract.openapi(chat, tree.places()),
-        asyncapi=lambda: contract.asyncapi(chat),
+        openapi=lambda: contract.openapi(chat, tree.places(), base),
+        asyncapi=lambda: contract.asyncapi(chat, base),
     )
 
 

@@ -46,9 +46,6 @@ from livechat.web.refusals import held
 _ALLOWANCE_AGE: Final = 30
 #: The beginning of the paths of WebSockets.
 _SOCKETS: Final = b"/ws/chat/"
-#: How requests begin that may go the short way in (`livechat.http.short`): those that send, but for
-#: batches, and handshakes.
-SHORT: Final = rb"POST /chat/(?:send/|actions/[A-Za-z0-9])|GET /ws/chat/"
 #: 16 bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
@@ -201,6 +198,17 @@ class Api:
         since = since or asked.get("since")
         seen = None if since is None else place_of_text(since)
         return JoinRequest(room, encoding, seen), claimed
+
+
+def short(prefix: str) -> bytes:
+    """
+    How requests begin that may go the short way in (`livechat.http.short`): those that send, but
+    for batches, and handshakes.
+
+    @param prefix: the path below which everything is.
+    """
+    below = re.escape(prefix.encode())
+    return rb"POST %b/chat/(?:send/|actions/[A-Za-z0-9])|GET %b/ws/chat/" % (below, below)
 
 
 def is_told_by_code(method: bytes, target: bytes, headers: http_headers.Headers) -> bool:

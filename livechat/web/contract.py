@@ -82,11 +82,12 @@ _BRACES: Final = re.compile(r"\{(\w+)\}")
 _SAID_OF: Final = re.compile(r"^@ivar (\w+): ", re.MULTILINE)
 
 
-def openapi(chat: Chat, places: Iterable[Place]) -> Document:
+def openapi(chat: Chat, places: Iterable[Place], base: str = "") -> Document:
     """
     The HTTP endpoints, as an OpenAPI document.
 
     @param places: those of the tree, of which those that are described are in it.
+    @param base: the path below which everything is.
     """
     schemas = _schemas((*bodies.ASKED, *back_ends.ASKED, *get_args(Action))) | _schemas(
         (*bodies.ANSWERED, *back_ends.ANSWERED, messages.Message, frames.Ack), written=True
@@ -111,7 +112,7 @@ def openapi(chat: Chat, places: Iterable[Place]) -> Document:
             "`text/html` gets problems as pages.",
             chat,
         ),
-        "servers": [{"url": "/"}],
+        "servers": [{"url": base or "/"}],
         "paths": {
             each.path: _named(each.path) | by_method(each)
             for each in places
@@ -130,8 +131,12 @@ def _named(path: str) -> Document:
     return {"parameters": named} if named else {}
 
 
-def asyncapi(chat: Chat) -> Document:
-    """What WebSockets and event streams carry, as an AsyncAPI document."""
+def asyncapi(chat: Chat, base: str = "") -> Document:
+    """
+    What WebSockets and event streams carry, as an AsyncAPI document.
+
+    @param base: the path below which everything is.
+    """
     schemas = _schemas(get_args(frames.ClientFrame)) | _plain_schemas()
     schemas |= _schemas(get_args(frames.ServerFrame), written=True)
     # A message need not say that it is one.
@@ -144,7 +149,7 @@ def asyncapi(chat: Chat) -> Document:
         "asyncapi": "3.0.0",
         "info": _info("As the server sees it: it receives what clients send.", chat),
         "defaultContentType": "application/json",
-        "channels": _channels(),
+        "channels": _channels(base),
         "operations": {
             "receivePlain": _carried("receive", "plain", _PLAIN[:1]),
             "sendPlain": _carried("send", "plain", _PLAIN[1:]),
@@ -163,22 +168,24 @@ def asyncapi(chat: Chat) -> Document:
     }
 
 
-def _channels() -> Document:
+def _channels(base: str) -> Document:
     subprotocol = {"headers": structure(**{"Sec-WebSocket-Protocol": {"const": frames.V1}})}
     return {
         "plain": _socket_channel(
+            base,
             f"Plain mode: the subprotocol `{PLAIN}`, or none that is known.",
             _PLAIN,
             _asked_with("history", "user"),
         ),
         "v1": _socket_channel(
+            base,
             f"The subprotocol `{frames.V1}`. `Hello` comes first. Who may not enter is let "
             "in, and closed with a code that says why.",
             (*_ASKED, *_TOLD),
             _asked_with("since", "user") | subprotocol,
         ),
         "events": _channel(
-            "/chat/events/{room}/",
+            f"{base}/chat/events/{{room}}/",
             "Server-sent events: `event` is the frame's `type`, `data` the frame, and `id`, "
             "with `Hello`, `Said` and `Event`, what `since` takes. "
             f"A comment comes every {HEARTBEAT} seconds.",
@@ -199,8 +206,8 @@ def _channel(address: str, text: str, messages: Iterable[str]) -> Document:
     }
 
 
-def _socket_channel(text: str, messages: Iterable[str], handshake: Document) -> Document:
-    return _channel("/ws/chat/{room}/", text, messages) | {
+def _socket_channel(base: str, text: str, messages: Iterable[str], handshake: Document) -> Document:
+    return _channel(f"{base}/ws/chat/{{room}}/", text, messages) | {
         "bindings": {"ws": handshake},
         "x-close-codes": {str(code.value): code.name.lower() for code in Close},
     }

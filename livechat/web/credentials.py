@@ -47,7 +47,7 @@ class CredentialFinder:
         A browser adds them to the requests of any page.
         """
         if "origin" in call.headers:
-            return self._origins.allows(call.headers, call.asked)
+            return self._origins.lends(call.headers, call.asked)
         return call.headers.get("sec-fetch-site") == ("same-origin",)
 
 

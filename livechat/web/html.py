@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -51,8 +51,12 @@ def folder(name: str) -> Path:
 
 
 @cache
-def environment() -> Environment:
-    """Jinja, with what it has compiled: to compile a page takes longer than to render it."""
+def environment(base: str = "") -> Environment:
+    """
+    Jinja, with what it has compiled: to compile a page takes longer than to render it.
+
+    @param base: the path below which everything is.
+    """
     made = Environment(
         loader=FileSystemLoader(folder("templates")),
         autoescape=True,
@@ -72,16 +76,22 @@ def environment() -> Environment:
         "date": _date,
         "tag": tag,
         "with": _with,
-        "static": _static,
+        "static": partial(_static, base),
     }
+    made.globals["base"] = base
     return made
 
 
 class Templates:
-    """The templates, and what they call to put things into words."""
+    """
+    The templates, and what they call to put things into words.
 
-    def __init__(self) -> None:
-        self._environment = environment()
+    @ivar base: the path below which everything is: `base` to templates, too.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self.base = base
+        self._environment = environment(base)
 
     def text(self, template: str, **values: Any) -> str:
         """A template, or a part of a page, as text."""
@@ -162,11 +172,6 @@ def _with(given: Mapping[str, object], **more: object) -> dict[str, object]:
     return {name: value for name, value in {**given, **more}.items() if value not in (None, "")}
 
 
-def _static(name: str) -> str:
-    """The address of a static file that changes with its contents, so that browsers keep it."""
-    return f"/static/{files.read(folder('static')).newest[name]}"
-
-
 def tag(user: User) -> str:
     """A short form of a user's id, which tells people of one name apart."""
     if not user.verified:
@@ -177,3 +182,8 @@ def tag(user: User) -> str:
 
 def _date(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d")
+
+
+def _static(base: str, name: str) -> str:
+    """The address of a static file that changes with its contents, so that browsers keep it."""
+    return f"{base}/static/{files.read(folder('static')).newest[name]}"

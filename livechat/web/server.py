@@ -40,8 +40,8 @@ class Server(Struct, frozen=True):
     day: Day
 
     @property
-    def certificate(self) -> Certificate:
-        """The one that the port shows just now."""
+    def certificate(self) -> Certificate | None:
+        """The one that the port shows just now; None where TLS ends at a proxy."""
         return self.shown.certificate
 
 

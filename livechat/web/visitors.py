@@ -93,7 +93,7 @@ class VisitorPages:
             scheme=call.asked.scheme,
             example=self._chat.default_room,
             # A proxy has a certificate of its own.
-            self_signed=self._server.certificate.self_signed and not call.proxied,
+            self_signed=self._server.shown.self_signed and not call.proxied,
         )
 
     async def _front(self, call: Call, words: str, error: ChatError | None = None) -> Response:

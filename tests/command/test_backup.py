@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import stat
 import tarfile
@@ -66,6 +67,31 @@ def test_what_is_in_it(state: Path, command: Command, tmp_path: Path) -> None:
         assert said(restored / name) == ["hi"]
         assert stat.S_IMODE((restored / name).stat().st_mode) == 0o600
     assert left_over(tmp_path) == []
+
+
+def test_standard_output(state: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same archive goes to a file of somebody else, but to no terminal."""
+    poured = io.BytesIO()
+    backup.pour(state, poured, {})
+    poured.seek(0)
+    with tarfile.open(fileobj=poured) as archive:
+        assert {*archive.getnames()} == {*backup.DATABASES, "admin-password"}
+    assert left_over(state) == [".operators.json.draft"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "no" in command("backup", "-").err
+    assert command("backup", "-").code == 1
+
+
+def test_reader_of_the_standard_output_hangs_up(state: Path) -> None:
+    """Nothing is left in the state directory."""
+
+    class Gone(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        backup.pour(state, Gone(), {})
+    assert left_over(state) == [".operators.json.draft"]
 
 
 def test_one_of_before_stays_until_the_new_one_is_whole(

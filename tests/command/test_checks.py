@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import socket
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from livechat.command import checks
+from livechat.command import checks, main
 from livechat.command.finding import Server
 from tests.command.conftest import Command, Ran
 from tests.command.fake import Fake, Said, problem
@@ -136,6 +137,16 @@ def test_another_server_on_the_port(fake: Fake, command: Command) -> None:
     ran = command("check")
     assert "another certificate" in ran.out
     assert command("check", "--alive").code == 1
+
+
+def test_alive_hangs(fake: Fake, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes connections, and does nothing more, is not alive."""
+    monkeypatch.setattr(main, "PULSE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        fake.show(port=hung.getsockname()[1])
+        ran = command("check", "--alive")
+    assert (ran.code, ran.out) == (1, "")
+    assert "takes too long" in ran.err
 
 
 def test_alive(fake: Fake, command: Command) -> None:

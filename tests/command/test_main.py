@@ -107,6 +107,7 @@ def test_nothing_heavy_is_imported() -> None:
     """Commands that ask a server need no Twisted: they start in a moment."""
     script = (
         "import sys; from livechat.command.main import main; main(['version']);"
+        "main(['check', '--alive', '--state=/nowhere']);"
         "print({'twisted.internet', 'autobahn', 'jinja2'} & sys.modules.keys())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}

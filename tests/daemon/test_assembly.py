@@ -9,8 +9,10 @@ import pytest
 from twisted.trial.unittest import TestCase
 
 from livechat.daemon.assembly import _promises, core, in_order, services
+from livechat.http.origins import Asked
 from livechat.limits.connections import Connections
 from livechat.net import certificates
+from livechat.net.certificates import Shown
 from livechat.rooms.history import Window
 from tests.support import ADMIN, SOMEBODY
 from tests.support.certificates import issue
@@ -49,6 +51,16 @@ class CoreTest(TestCase):
 
 def test_promises(tmp_path: Path) -> None:
     """Browsers are bound to HTTPS only by a certificate that is not self-signed."""
-    assert _promises(certificates.load_or_make(tmp_path)) == ()
-    ((name, _),) = _promises(certificates.load(*issue(tmp_path)))
+    given, none = config(tmp_path), Shown(None)
+    mine = Shown(certificates.load_or_make(tmp_path))
+    real = Shown(certificates.load(*issue(tmp_path)))
+    assert _promises(given, mine, None) == ()
+    ((name, _),) = _promises(given, real, None)
     assert name == "Strict-Transport-Security"
+    assert _promises(given, real, Asked("chat.example"))
+    # Where TLS ends at a proxy, what that says counts, whatever there is besides.
+    for shown in (none, mine, real):
+        assert _promises(given, shown, Asked("chat.example", ended=True))
+        assert not _promises(given, shown, Asked("chat.example", "http", ended=True))
+    # Below a path the name is others', too.
+    assert not _promises(config(tmp_path, prefix="/chat"), real, None)

@@ -39,7 +39,7 @@ def test_sockets_that_were_handed_over(tmp_path: Path) -> None:
             [Inherited("tls", given)],
         )
         port: Any = daemon.getServiceNamed("port")
-        assert port._listening == [given]
+        assert [each.socket for each in port._listening] == [given]
         signpost: Any = daemon.getServiceNamed("signpost")
         assert (signpost._host, signpost._port) == given.getsockname()
         release(daemon)

@@ -33,8 +33,10 @@ def test_a_certificate_openssl_refuses(tmp_path: Path, monkeypatch: pytest.Monke
     found = certificates.load(chain, key)
     refused = Certificate(chain, other, found.names, found.expires, self_signed=False)
     monkeypatch.setattr(certificates, "load", lambda *_: refused)
+    given = find_certificate(config(tmp_path, certificate=str(chain), private_key=str(key)))
+    assert given is not None
     with pytest.raises(StartError, match=r"--certificate: OpenSSL refuses .*chat\.example\.crt"):
-        secure(find_certificate(config(tmp_path, certificate=str(chain), private_key=str(key))))
+        secure(given)
 
 
 def test_the_password(tmp_path: Path) -> None:

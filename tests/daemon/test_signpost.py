@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from twisted.logger import capturedLogs
 
+from livechat.addresses import parse
 from livechat.daemon.signpost import Signpost
 from livechat.net import whereabouts
 from livechat.net.certificates import Shown, load_or_make
@@ -32,9 +33,19 @@ def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool
     found = config(tmp_path, **options)
     found.state.mkdir()
     certificate = load_or_make(tmp_path / "certs")
-    Signpost(found, "0.0.0.0", 4711, shown=Shown(certificate)).startService()
+    Signpost(found.at([parse("tls:0.0.0.0:4711")]), Shown(certificate)).startService()
     expected = Whereabouts("127.0.0.1", 4711, digest(certificate.chain), embedded)
     assert whereabouts.read(found.state) == expected
+
+
+def test_proxies_only(tmp_path: Path) -> None:
+    """A server without TLS leaves word that there is no way for commands."""
+    found = config(tmp_path, prefix="/chat").at([parse("http:1")])
+    found.state.mkdir()
+    Signpost(found, Shown(None)).startService()
+    read = whereabouts.read(found.state)
+    assert not read.has_tls
+    assert (read.embedded, read.prefix) == (True, "/chat")
 
 
 def test_a_chain(tmp_path: Path) -> None:
@@ -47,9 +58,7 @@ def test_a_chain(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """The server goes on, and says what is missed."""
-    signpost = Signpost(
-        config(tmp_path), "127.0.0.1", 4711, shown=Shown(load_or_make(tmp_path / "certs"))
-    )
+    signpost = Signpost(config(tmp_path), Shown(load_or_make(tmp_path / "certs")))
     with capturedLogs() as events:
         signpost.startService()
     assert "the livechat command cannot find this server" in events[0]["log_format"]

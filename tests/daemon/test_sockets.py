@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from livechat.daemon.sockets import Kept, OfOnePort
+from livechat.addresses import parse
+from livechat.daemon.sockets import Kept, OfPorts
 from livechat.errors import StartError
 from livechat.net.activation import Inherited
-from livechat.net.listening import bind, reserve
+from livechat.net.listening import listen, reserve
 
 
 def knock(port: int) -> socket.socket:
@@ -18,9 +20,9 @@ def knock(port: int) -> socket.socket:
 
 def test_a_place_keeps_its_sockets() -> None:
     """Whoever follows at a place finds what waits there; places share a port."""
-    reserved = reserve("127.0.0.1", 0)
-    port = reserved[0].getsockname()[1]
-    sockets = OfOnePort("127.0.0.1", reserved)
+    reserved = reserve([parse("tls:127.0.0.1:0")])
+    port = reserved[0].address.port
+    sockets = OfPorts(reserved)
     ((_, one),) = sockets.take(1)
     with knock(port):
         assert sockets.take(1)[0].socket is one
@@ -34,9 +36,9 @@ def test_a_place_keeps_its_sockets() -> None:
 
 def test_nobody_waits_at_a_place_that_was_dropped() -> None:
     """Connections that wait there break, and the next ones come elsewhere."""
-    reserved = reserve("127.0.0.1", 0)
-    port = reserved[0].getsockname()[1]
-    sockets = OfOnePort("127.0.0.1", reserved)
+    reserved = reserve([parse("tls:127.0.0.1:0")])
+    port = reserved[0].address.port
+    sockets = OfPorts(reserved)
     ((_, one),) = sockets.take(1)
     with knock(port) as waiting:
         sockets.drop(1)
@@ -57,22 +59,38 @@ def test_nobody_waits_at_a_place_that_was_dropped() -> None:
 
 def test_a_port_that_is_lost() -> None:
     """Where no socket can be had, that is told in words."""
-    reserved = reserve("127.0.0.1", 0)
-    port = reserved[0].getsockname()[1]
-    sockets = OfOnePort("127.0.0.1", reserved)
+    reserved = reserve([parse("tls:127.0.0.1:0")])
+    port = reserved[0].address.port
+    sockets = OfPorts(reserved)
     for each in reserved:
         each.close()
-    (taken,) = bind("127.0.0.1", port)
-    with taken, pytest.raises(StartError, match="taken"):
+    (taken,) = listen([parse(f"tls:127.0.0.1:{port}")])
+    with taken.socket, pytest.raises(StartError, match="taken"):
         sockets.take(1)
 
 
 def test_sockets_of_others() -> None:
     """What systemd keeps is for all workers, and stays open when one breaks."""
-    (one,) = bind("127.0.0.1", 0)
+    one = listen([parse("tls:127.0.0.1:0")])[0].socket
     sockets = Kept([Inherited("tls", one)])
     assert sockets.take(1) == sockets.take(2) == [("tls", one)]
     sockets.drop(1)
     assert one.fileno() >= 0
     sockets.close()
     assert one.fileno() == -1
+
+
+def test_files(tmp_path: Path) -> None:
+    """All workers accept at a socket file, which goes when they are gone."""
+    file = tmp_path / "chat.sock"
+    sockets = OfPorts(reserve([parse("http:127.0.0.1:0"), parse(f"unix:{file}")]))
+    one, two = sockets.take(1), sockets.take(2)
+    assert [name for name, _ in one] == ["http", "unix"]
+    assert one[0] != two[0]
+    assert one[1] == two[1]
+    sockets.drop(1)
+    assert one[1].socket.fileno() >= 0
+    sockets.close()
+    assert file.is_socket()
+    sockets.clean()
+    assert not file.exists()

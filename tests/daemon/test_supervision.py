@@ -68,4 +68,4 @@ def test_a_start_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(supervision, "reserve", reserve)
     with pytest.raises(StartError):
         supervised(tmp_path, certificate="x")
-    assert {each.fileno() for each in reserved} == {-1}
+    assert {each.socket.fileno() for each in reserved} == {-1}

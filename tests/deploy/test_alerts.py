@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 ROOT: Final = Path(__file__).parent.parent.parent
 ALERTS: Final = ROOT / "deploy" / "alerts.yaml"

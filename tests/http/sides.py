@@ -29,7 +29,7 @@ from livechat.limits.connections import Connections
 from livechat.limits.rates import Rate
 from livechat.net.proxies import Proxies
 from livechat.option_values import STANDARD_LOG
-from livechat.web.api import SHORT
+from livechat.web.api import short as beginnings
 from tests.support import HANDSHAKE, Wire, request
 
 MOST: Final = 200
@@ -89,7 +89,7 @@ class Side:
             tree,
             Request,
             clock=self.clock,
-            rules=Rules(origins, lambda: (("X-Promise", "1"),), lambda: ("localhost",)),
+            rules=Rules(origins, lambda _: (("X-Promise", "1"),), lambda: ("localhost",)),
             rate=Rate.of(0),
             connections=Connections(0, 0),
             max_body=MOST,
@@ -97,7 +97,7 @@ class Side:
             proxies=Proxies([ip_network(PROXY)]),
             back_in=lambda: 1_000,
             spares=lambda *_: False,
-            short=ShortWay(SHORT, self._make) if short else None,
+            short=ShortWay(beginnings(""), self._make) if short else None,
         )
 
     def _make(self, *whole: Any) -> WholeRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -175,7 +176,7 @@ def test_addresses_that_pages_show(behind: Port) -> None:
     assert b" ws://chat.example:8443/" in plain.body
 
 
-def asked(port: Port, _from: str = "192.0.2.1", **headers: str) -> object:
+def asked(port: Port, _from: str = "192.0.2.1", **headers: str) -> Any:
     answer = port.ask("GET", "/chat/origin/", _from=_from, **headers)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -192,7 +193,8 @@ def test_why_a_page_was_refused(port: Port) -> None:
     assert asked(shared, Origin=refused) == {
         "allowed": False, "origin": refused, "option": f"--origin {refused}",
     }  # fmt: skip
-    for junk in ("null", "garbage", "https://a, https://b", "https://a/" + "b" * 8_000, '"><x>'):
+    assert asked(shared, Origin="null")["option"] == "--origin null"
+    for junk in ("garbage", "https://a, https://b", "https://a/" + "b" * 8_000, '"><x>'):
         expected = {"allowed": False, "origin": None, "option": None}
         assert asked(shared, Origin=junk) == expected
     for own in ("https://app.example", "https://localhost:10443"):
@@ -235,6 +237,7 @@ def test_refused_origins_are_logged() -> None:
     assert "--origin" not in line
     (line,) = judge.refused("null")
     assert "files" in line
+    assert "--origin null" in line
 
 
 def test_hostile_origins_in_the_log() -> None:
@@ -260,3 +263,37 @@ def test_many_origins_in_the_log() -> None:
         judge.clock.advance(10)
         judge.refused(f"https://b{n}.example")
     assert len(judge.origins._told) <= REMEMBERED
+
+
+#: Origins that an operator allowed, and one that each lets in.
+ALLOWED = {
+    "capacitor://localhost": "capacitor://localhost",
+    "tauri://localhost": "tauri://localhost",
+    "chrome-extension://abcdefghijklmnop": "chrome-extension://abcdefghijklmnop",
+    "https://*.example.org": "https://a.b.example.org",
+    "null": "null",
+}
+
+
+@pytest.mark.parametrize("option", ALLOWED)
+@pytest.mark.parametrize("allowed", [False, True])
+def test_origins_of_apps(port: Port, option: str, allowed: bool) -> None:
+    """Pages of apps, of names below one, and without an origin: where they are allowed, only."""
+    origin = ALLOWED[option]
+    made = Port(port.world, origins=[option] if allowed else ["https://other.example"])
+    sent = made.ask("POST", "/chat/send/r/", b"message=x", **FORM, Origin=origin)
+    opened = made.ask("GET", "/ws/chat/r/", **HANDSHAKE, Origin=origin)
+    asked_first = {"Origin": origin, "Access_Control_Request_Method": "POST"}
+    preflight = made.ask("OPTIONS", "/chat/send/r/", **asked_first)
+    if not allowed:
+        assert (sent.status, opened.status, preflight.status) == (403, 403, 403)
+        assert "--origin" in sent.json()["detail"]
+        assert "access-control-allow-origin" not in sent.headers
+        return
+    assert (sent.status, opened.status, preflight.status) == (200, 101, 204)
+    for answer in (sent, preflight):
+        assert answer.headers["access-control-allow-origin"] == origin
+        # Any site can have a page without an origin, in a frame.
+        lent = answer.headers.get("access-control-allow-credentials")
+        assert lent == (None if origin == "null" else "true")
+    assert made.ask("GET", "/admin/sign-in/", Origin=origin).status == 403

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.live.browser import NARROW, PHONE
+from tests.live.browser import NARROW, PHONE, WIDE
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor
 
@@ -92,6 +92,18 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
         mine, line = ann.line("no").locator("p").bounding_box(), ann.line("no").bounding_box()
         assert mine
         assert line
+        # The time stands beside the text, also on a phone, whose buttons are above it.
+        for size in (WIDE, NARROW):
+            ann.page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            for text, factor in (("ok", 1), ("no", -1)):
+                when = ann.line(text).locator("time").bounding_box()
+                said = ann.line(text).locator("p").bounding_box()
+                assert when
+                assert said
+                between = factor * (when["x"] - said["x"])
+                assert 0 < between - (said if factor > 0 else when)["width"] < 16
+                assert abs(when["y"] + when["height"] - said["y"] - said["height"]) < 10
+        ann.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
         # One's own stand at the end of the line.
         assert mine["x"] + mine["width"] == pytest.approx(line["x"] + line["width"], abs=1)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon, Output, eventually

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from livechat.net import certificates, dispatch, tls_context, tls_port
+from livechat.net import certificates, dispatch, stream_port, tls_context, tls_port
 from livechat.net.tls_port import TLSPort
 
 _T = TypeVar("_T")
@@ -147,7 +147,7 @@ class PortTest(TestCase):
 
     @cvar protocol: makes the server's ends.
     @cvar handshake: how many seconds it takes for `livechat.net.tls_port.HANDSHAKE`.
-    @cvar closing: the same for `livechat.net.tls_port.CLOSING`.
+    @cvar closing: the same for `livechat.net.stream_port.CLOSING`.
     """
 
     timeout = 2 * PATIENCE
@@ -167,7 +167,7 @@ class PortTest(TestCase):
         dispatch.install(reactor)
         self.addCleanup(vars(reactor).pop, "doIteration", None)
         self.patch(tls_port, "HANDSHAKE", self.handshake)
-        self.patch(tls_port, "CLOSING", self.closing)
+        self.patch(stream_port, "CLOSING", self.closing)
         certificate = certificates.load_or_make(self._directory)
         context = tls_context.context(certificate.chain, certificate.key)
         self.ends = Ends(type(self).protocol)

@@ -11,9 +11,10 @@ from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
+from livechat.addresses import parse
 from livechat.limits.rates import LogLimit, Rate
-from livechat.net.listening import bind
-from livechat.net.tls_port import LOG_EVERY, LOG_FULL_EVERY, TLSPort
+from livechat.net.listening import listen
+from livechat.net.tls_port import LOG_EVERY, TLSPort
 from tests.net.peers import PortTest, in_thread, lines
 
 
@@ -36,22 +37,6 @@ class SayingTest(PortTest):
             "No TLS with 192.0.2.1: no.",
             "No TLS with 192.0.2.1: no. (99 more since the last one)",
             "No TLS with 192.0.2.1: no.",
-        ]
-
-    def test_no_more_files(self) -> None:
-        """What Twisted says at length, of each connection, is said in a line, and seldom."""
-        clock = Clock()
-        port = TLSPort(clock, self.ends, self.port.context)  # type: ignore[arg-type]
-        client = ("192.0.2.1", 50_000)
-        with capturedLogs() as events:
-            for _ in range(50):
-                port._not_accepted({"log_format": "EMFILE"})
-                port._not_accepted({"log_format": "Closed {address}", "address": client})
-            clock.advance(LOG_FULL_EVERY)
-            port._not_accepted({"log_format": "{acceptError}", "acceptError": "ENFILE"})
-        assert lines(events) == [
-            "Connections are turned away: Too many open files.",
-            "Connections are turned away: Too many open files in system.",
         ]
 
 
@@ -87,8 +72,8 @@ class DualStackTest(PortTest):
 
     async def test_mapped(self) -> None:
         """Such a peer has its own address, wherever that is told."""
-        (listening,) = bind("::", 0)
-        port = self.port.listen(listening)
+        (listening,) = listen([parse("tls:[::]:0")])
+        port = self.port.listen(listening.socket)
         listening.close()
         self.addCleanup(port.stopListening)
         for address in ("127.0.0.1", "::1"):

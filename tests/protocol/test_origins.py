@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.protocol.origins import is_among, is_host, origin, unmapped, without_port
+from livechat.protocol.origins import (
+    Allowed,
+    is_among,
+    is_host,
+    origin,
+    origins,
+    unmapped,
+    without_port,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,12 @@ from livechat.protocol.origins import is_among, is_host, origin, unmapped, witho
         ("http://localhost:3000", "http://localhost:3000"),
         ("https://example.org:8443", "https://example.org:8443"),
         ("https://[::1]:10443", "https://[::1]:10443"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("Tauri://LocalHost/", "tauri://localhost"),
+        ("http://tauri.localhost", "http://tauri.localhost"),
+        ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ("moz-extension://0-1-2", "moz-extension://0-1-2"),
+        ("capacitor://localhost:80", "capacitor://localhost:80"),
     ],
 )
 def test_origins(text: str, expected: str) -> None:
@@ -30,13 +44,70 @@ def test_origins(text: str, expected: str) -> None:
         "", "null", "*", "example.org", "https://", "ftp://example.org", "https://a/b",
         "https://a?b", "https://a#b", "https://u@a", "https://u:p@a", "https://a:b",
         "https://a:99999", "https://a b", "https://exämple.org", "//a", "file:///x",
-        "https://a, https://b", "https://a\\b", "https://[::1",
+        "https://a, https://b", "https://a\\b", "https://[::1", "capacitor://",
+        "capacitor:localhost",
+        "data://x", "blob://x", "javascript://x", "wss://example.org", "about://blank",
+        "https://*.example.org", "c*://localhost",
     ],
 )  # fmt: skip
 def test_no_origins(text: str) -> None:
     """Everything else is none."""
     with pytest.raises(ValueError, match=r".*"):
         origin(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("null", "null"),
+        ("https://*.Example.org", "https://*.example.org"),
+        ("HTTPS://*.example.org:443/", "https://*.example.org"),
+        ("http://*.example.org:8080", "http://*.example.org:8080"),
+        ("http://*.localhost:3000", "http://*.localhost:3000"),
+        ("tauri://localhost", "tauri://localhost"),
+    ],
+)
+def test_what_may_be_allowed(text: str, expected: str) -> None:
+    """Operators allow origins, those below a name, and those of pages without one."""
+    assert origins(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*", "https://*", "https://*.org", "https://*.", "https://*example.org", "https://a.*.org",
+        "https://*.*.example.org", "*.example.org", "https://*.example.org/x", "NULL", "null ",
+        "capacitor://*.example.org", "https://*.example.org:x", "://*.example.org",
+        "https://u@*.example.org", "https://*.u@example.org", "file://*.example.org",
+    ],
+)  # fmt: skip
+def test_what_may_not_be_allowed(text: str) -> None:
+    """Everything else is told, such as a whole top-level domain."""
+    with pytest.raises(ValueError, match=r"^must "):
+        origins(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "allowed"),
+    [
+        ("https://a.example.org", True), ("https://a.b.example.org", True),
+        ("https://a-1.b_2.example.org", True), ("https://example.org", False),
+        ("https://evil-example.org", False), ("https://.example.org", False),
+        ("https://a..example.org", False), ("https://a.example.org.evil.example", False),
+        ("https://a.example.org.", False), ("https://a.exampleXorg", False),
+        ("https://a.example.org:8443", False), ("http://a.example.org", False),
+        ("https://*.example.org", False), ("https://a.example.org\n", False),
+        ("https://a.example.org:8000", False), ("https://a.ports.example:8000", True),
+        ("https://a.ports.example", False), ("https://a.ports.example:80000", False),
+        ("capacitor://localhost", True), ("capacitor://localhost:1", False),
+        ("https://localhost", False), ("null", False), (None, False),
+    ],
+)  # fmt: skip
+def test_allowed(found: str | None, allowed: bool) -> None:
+    """A wildcard is a label or more, and neither the bare domain nor another port or suffix."""
+    given = ["https://*.example.org", "https://*.ports.example:8000", "capacitor://localhost"]
+    assert (found in Allowed(given)) is allowed
+    assert "null" in Allowed([*given, "null"])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ from livechat.net.proxies import Proxies
 from livechat.protocol.wire import wire_limit
 from livechat.system.day import Day
 from livechat.web import root
-from livechat.web.api import SHORT, is_told_by_code
+from livechat.web.api import is_told_by_code
+from livechat.web.api import short as beginnings
 from livechat.web.back_ends import body_limit
 from livechat.web.html import Templates
 from livechat.web.monitors import Access
@@ -68,6 +69,7 @@ class Port:
         monitors: Access | None = None,
         mounts: Mapping[str, object] | None = None,
         short: bool = True,
+        prefix: str = "",
     ) -> None:
         self.world = world
         self.wires: list[Wire] = []
@@ -81,8 +83,10 @@ class Port:
         )
         self.feeds = Feeds(chat, world.clock, self.backpressure, world.tracing)
         known = Origins(frozenset(origins), lambda: tuple(names), world.clock)
+        self._templates = Templates(prefix) if prefix else TEMPLATES
         self.tree = self._tree(known, monitors or Access(), mounts or {})
-        rules = Rules(known, lambda: headers, lambda: tuple(names), Refusals(TEMPLATES).answer)
+        render = Refusals(self._templates).answer
+        rules = Rules(known, lambda _: headers, lambda: tuple(names), render, prefix)
         self.factory = Site(
             self.tree,
             Request,
@@ -96,7 +100,8 @@ class Port:
             back_in=lambda: reconnect_ms(len(self.sockets.sockets)),
             spares=is_told_by_code,
             body_limit=body_limit(world.keys, limit),
-            short=ShortWay(SHORT, WholeRequest) if short else None,
+            short=ShortWay(beginnings(prefix), WholeRequest) if short else None,
+            prefix=prefix,
         )
 
     def _tree(self, origins: Origins, monitors: Access, mounts: Mapping[str, object]) -> Place:
@@ -109,7 +114,7 @@ class Port:
             sockets=self.sockets,
             operators=self.world.operators,
             server=self._server(),
-            templates=TEMPLATES,
+            templates=self._templates,
             time=self.world.time,
             origins=origins,
             monitors=monitors,

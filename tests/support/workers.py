@@ -86,6 +86,9 @@ class Sockets:
     def close(self) -> None:
         self.closed = True
 
+    def clean(self) -> None:
+        assert self.closed
+
 
 def texts(events: Any) -> list[str]:
     return [event["log_format"].format(**event) for event in events]

@@ -44,8 +44,10 @@ from livechat.web.html import Templates
 # The prefix makes browsers refuse it from anything but this very host, over TLS.
 # The port follows, because cookies know none.
 _COOKIE: Final = "__Host-livechat"
+# That prefix allows no path.  Where a server shares its host with others they need not get it.
+_COOKIE_BELOW: Final = "__Secure-livechat"
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
-_ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
+_ATTRIBUTES: Final = "Secure; HttpOnly; SameSite=Strict"
 
 
 class OperatorCall(Struct, frozen=True):
@@ -119,6 +121,7 @@ class Gate:
         self._chat = chat
         self._clock = clock
         self._templates = templates
+        self._cookies = Cookies(templates.base)
 
     def page(self, page: Page) -> Answer:
         """A page that signed-in operators get; others are asked to sign in."""
@@ -174,15 +177,13 @@ class Gate:
 
     async def sign_in(self, call: Call) -> Response:
         """Sign in, or say why not."""
-        given, token = call.form, _cookie(call)
+        given, token = call.form, self._cookies.token(call)
         wanted = safe(given.get("next", ""))
         draft = given.get("message", "") if is_room(wanted) else ""
         if (asked := await self._asked(call)) is not None:
             # In another tab, whose form has made this one's out of date.
             return self._back(asked, wanted, draft)
         try:
-            if call.asked.scheme == "http":
-                raise ChatError(Kind.BAD_TOKEN, "Operators can sign in only over https.")
             _check(given, token)
             new = await self._operators.sign_in(
                 call.source.address,
@@ -198,14 +199,14 @@ class Gate:
             return see(SIGN_IN)
         await self._record(asked.actor, "sign_in")
         return self._back(
-            asked, wanted, draft, _set_cookie(call, new, self._operators.sessions.lasts)
+            asked, wanted, draft, self._cookies.set(call, new, self._operators.sessions.lasts)
         )
 
     async def sign_out(self, asked: OperatorCall) -> Response:
         """Sign out this browser."""
         await self._operators.sessions.end(asked.token)
         await self._record(asked.actor, "sign_out")
-        return see(f"{SIGN_IN}?out=1", _set_cookie(asked.call, "", 0))
+        return see(f"{SIGN_IN}?out=1", self._cookies.set(asked.call, "", 0))
 
     async def _record(self, actor: Actor, done: Literal["sign_in", "sign_out"]) -> None:
         """
@@ -219,7 +220,7 @@ class Gate:
 
     async def _asked(self, call: Call) -> OperatorCall | None:
         """*call*, if it is in a session."""
-        token = _cookie(call)
+        token = self._cookies.token(call)
         if token is None or await self._operators.sessions.look_up(token) is None:
             return None
         return self._of_session(call, token)
@@ -257,11 +258,11 @@ class Gate:
         username: str = "",
     ) -> Response:
         """A browser that has no token yet gets one with it."""
-        token = _cookie(call)
+        token = self._cookies.token(call)
         headers: Headers = ()
         if token is None:
             token = new_token()
-            headers = (_set_cookie(call, token),)
+            headers = (self._cookies.set(call, token),)
         return self._templates.page(
             "admin/sign_in.html",
             error=error,
@@ -319,23 +320,31 @@ def _check(given: Mapping[str, str], token: str | None) -> None:
         raise ChatError(Kind.BAD_TOKEN, "The form was out of date. Nothing was done; try again.")
 
 
-def _cookie(call: Call) -> str | None:
-    """The browser's token, if it is one of ours."""
-    for pair in (call.header("Cookie") or "").split(";"):
-        name, _, value = pair.strip().partition("=")
-        if name == _cookie_name(call) and TOKEN.fullmatch(value):
-            return value
-    return None
+class Cookies:
+    """The cookies of a server that is below *base*."""
 
+    def __init__(self, base: str) -> None:
+        self._name = _COOKIE_BELOW if base else _COOKIE
+        self._path = f"{base}/"
 
-def _set_cookie(call: Call, value: str, seconds: int | None = None) -> tuple[str, str]:
-    """
-    @param seconds: how long the browser keeps it; None for until it is closed.
-    """
-    age = "" if seconds is None else f"; Max-Age={seconds}"
-    return ("Set-Cookie", f"{_cookie_name(call)}={value}; {_ATTRIBUTES}{age}")
+    def token(self, call: Call) -> str | None:
+        """The browser's token, if it is one of ours."""
+        for pair in (call.header("Cookie") or "").split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self._name_for(call) and TOKEN.fullmatch(value):
+                return value
+        return None
 
+    def set(self, call: Call, value: str, seconds: int | None = None) -> tuple[str, str]:
+        """
+        Make the header that sets the token.
 
-def _cookie_name(call: Call) -> str:
-    port = _PORT.search(call.asked.host)
-    return f"{_COOKIE}-{port[1]}" if port else _COOKIE
+        @param seconds: how long the browser keeps it; None for until it is closed.
+        """
+        age = "" if seconds is None else f"; Max-Age={seconds}"
+        value = f"{self._name_for(call)}={value}; Path={self._path}; {_ATTRIBUTES}{age}"
+        return ("Set-Cookie", value)
+
+    def _name_for(self, call: Call) -> str:
+        port = _PORT.search(call.asked.host)
+        return f"{self._name}-{port[1]}" if port else self._name

@@ -125,7 +125,8 @@ class Admin:
         server = self._server
         rooms = self._chat.overview.moderated(actor, everywhere)
         now = self._time.wall()
-        expires_in = server.certificate.expires.timestamp() - now
+        certificate = server.certificate
+        expires_in = certificate.expires.timestamp() - now if certificate else EXPIRES_SOON
         return {
             "manages": "manage" in self._chat.can(actor, EVERYWHERE),
             "listing": page_of(rooms, view),

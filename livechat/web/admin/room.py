@@ -184,7 +184,7 @@ class RoomPages:
             draft=draft,
             longest=self._chat.max_message,
             longest_search=LONGEST_TEXT,
-            self_signed=self._server.certificate.self_signed and not asked.call.proxied,
+            self_signed=self._server.shown.self_signed and not asked.call.proxied,
             whose=self._whose(name, view, log["lines"]),
             authors=authors(log["lines"]),
             **self._acts(asked, name),

@@ -24,7 +24,7 @@ from livechat.web.html import Templates
 from livechat.web.key_office import KeyOffice
 from livechat.web.server import Server
 
-_OWN: Final = Audience("own")
+_OWN: Final = Audience("own", secure=True)
 
 
 class AdminTree:
