@@ -39,7 +39,9 @@ const AFTER = {
     <div class="aim" hidden><span id="aim"></span> <button class="quiet" type="button" data-t="composer.cancel"></button></div>`,
   "header button.count": `
     <button class="quiet rename" type="button" hidden></button>
-    <div class="unconfirmed" hidden><span></span> <button class="quiet" type="button" data-t="invite.keep"></button></div>`,
+    <div class="unconfirmed" hidden><span></span> <button class="quiet" type="button" data-t="invite.keep"></button></div>
+    <p class="topic" dir="auto" hidden></p>
+    <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>`,
 };
 
 /** At the end of these. */

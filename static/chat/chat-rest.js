@@ -21,6 +21,7 @@ import { Days } from "./chat-days.js";
 import { Dialog } from "./chat-dialog.js";
 import { whyMute } from "./chat-door.js";
 import { furnish } from "./chat-furniture.js";
+import { Head } from "./chat-head.js";
 import { Invitation } from "./chat-invite.js";
 import { Tape, later, persist } from "./chat-later.js";
 import { Log } from "./chat-log.js";
@@ -41,6 +42,7 @@ export { STYLES } from "./chat-rest-css.js";
  * @property {HTMLElement} frame
  * @property {URL} url
  * @property {Options} options
+ * @property {string} called what it is called where it has no title
  * @property {Chat} chat
  * @property {Tape} heard tells what the chat tells, from its beginning
  * @property {Memory} memory
@@ -70,6 +72,7 @@ export class Rest {
     const calls = (this.calls = new Calls(room));
     calls.jump = jump;
     messages.onLook = (unread) => calls.tell(unread);
+    new Head(room);
     new Pace(room, log.aims);
     new Naming(room);
     new Invitation(room, dialog, tell);

@@ -28,8 +28,6 @@ export const ROOM = `
       <h1 dir="auto"></h1>
       <span class="count"></span>
       <button class="quiet count" type="button" aria-expanded="false" aria-controls="roster"></button>
-      <p class="topic" dir="auto" hidden></p>
-      <div class="pinned" hidden><small aria-hidden="true" data-t="room.pinned"></small></div>
     </header>
     <div class="scroller" part="log" tabindex="0" role="group" data-t-aria-label="room.messages">
       <div>

@@ -19,7 +19,6 @@ import { banner } from "./chat-banner.js";
 import { Composer } from "./chat-composer.js";
 import { STYLES } from "./chat-css.js";
 import { Entrance, isNamed } from "./chat-entrance.js";
-import { Head } from "./chat-head.js";
 import { Host } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
 import { Tape, later, persist } from "./chat-later.js";
@@ -218,22 +217,23 @@ class View {
     const [t, frame, url, options] = [this.#t, this.#frame, this.#url, this.#options];
     frame.replaceChildren(fill(t, shape(ROOM)));
     const over = (this.#over = new AbortController()).signal;
+    const called = options.heading || options.called || chat.room;
+    find(frame, "h1").textContent = called;
+    find(frame, ".chat").setAttribute("aria-label", t("room.chat", { room: called }));
     const names = new Names(t, frame);
     names.mine = () => chat.user?.name ?? "";
     const ignored = new Ignored(t, url);
     const people = new People(t, frame);
     const composer = new Composer(t, frame, chat, memory);
     const messages = new Messages(t, frame, chat, memory, names, ignored, over);
-    const pinned = (/** @type {number} */ seq) => messages.lines.quote(seq, "quote.pinned");
-    const head = new Head(t, frame, options.heading || options.called || chat.room, pinned);
-    chat.addEventListener("settings", ({ detail }) => head.show(detail));
-    chat.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && head.renew());
     chat.addEventListener("presence", ({ detail }) => people.count(detail));
     find(frame, ".banner button").addEventListener("click", () => chat.reconnect());
     messages.onUnread = (count) => this.#host.unread(count);
     over.addEventListener("abort", () => this.#host.unread(0));
     const leave = () => this.#leave();
-    this.#complete({ t, frame, url, options, chat, heard: new Tape(chat), memory, names, ignored, people, composer, messages, leave, over });
+    this.#complete({
+      t, frame, url, options, called, chat, heard: new Tape(chat), memory, names, ignored, people, composer, messages, leave, over,
+    });
     return composer;
   }
 

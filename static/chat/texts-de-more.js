@@ -16,10 +16,6 @@ export default {
   "naming.rate_limited": "Sie haben viele Namen genommen. Warten Sie eine Minute.",
   "naming.forbidden": "Sie können Ihren Namen hier nicht ändern.",
 
-  "launcher.open": "Chat",
-  "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
-  "launcher.close": "Chat schließen",
-
   "entrance.fault": "Diese Seite nennt einen Raum, den es nicht geben kann. Der Fehler liegt bei der Seite, nicht bei Ihnen.",
   "entrance.misnamed": "Die Seite nennt den Raum „{room}“.",
 
@@ -29,6 +25,7 @@ export default {
   "invite.keep": "Diesen Titel behalten",
   "invite.leave": "Raum verlassen",
 
+  "room.pinned": "Angeheftet",
   "room.ignored": "Sie ignorieren",
   "room.rename": "Namen ändern",
   "room.actions": "Aktionen zur Nachricht",

@@ -14,6 +14,10 @@ export default {
   "join.enter": "Eintreten",
   "join.refused": "Das kann kein Name sein. Ein Name hat 1 bis 40 Zeichen, keine Steuerzeichen, und am Anfang und am Ende steht etwas, das zu sehen ist.",
 
+  "launcher.open": "Chat",
+  "launcher.unread": { "one": "{label}, 1 neue Nachricht", "other": "{label}, {count} neue Nachrichten" },
+  "launcher.close": "Chat schließen",
+
   "entrance.nobody": "Im Augenblick ist niemand hier.",
   "entrance.people": { "one": "{count} Person ist hier.", "other": "{count} Personen sind hier." },
   "entrance.open": "Alle, die den Link haben, können mitlesen.",
@@ -31,7 +35,6 @@ export default {
   "room.begins": "Hier beginnt das Gespräch.",
   "room.now": "Sie sehen, was von jetzt an gesagt wird.",
   "room.waiting": "Noch nicht gesendet",
-  "room.pinned": "Angeheftet",
   "room.people": "Personen",
   "room.retry": "Jetzt versuchen",
   "room.unread": "Neue Nachrichten",

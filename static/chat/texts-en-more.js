@@ -15,10 +15,6 @@ export default {
   "naming.rate_limited": "You have taken many names. Wait a minute.",
   "naming.forbidden": "You cannot change your name here.",
 
-  "launcher.open": "Chat",
-  "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
-  "launcher.close": "Close the chat",
-
   "entrance.fault": "This page asks for a room that cannot be. The fault is the page’s, not yours.",
   "entrance.misnamed": "The page calls the room “{room}”.",
 
@@ -28,6 +24,7 @@ export default {
   "invite.keep": "Keep this title",
   "invite.leave": "Leave the room",
 
+  "room.pinned": "Pinned",
   "room.ignored": "You ignore",
   "room.rename": "Change your name",
   "room.actions": "Message actions",

@@ -13,6 +13,10 @@ export default {
   "join.enter": "Join",
   "join.refused": "This cannot be a name. A name has 1 to 40 characters and no control characters, and begins and ends with something that is to be seen.",
 
+  "launcher.open": "Chat",
+  "launcher.unread": { "one": "{label}, 1 new message", "other": "{label}, {count} new messages" },
+  "launcher.close": "Close the chat",
+
   "entrance.nobody": "Nobody is here at the moment.",
   "entrance.people": { "one": "{count} person is here.", "other": "{count} people are here." },
   "entrance.open": "Everybody who has the link can read along.",
@@ -30,7 +34,6 @@ export default {
   "room.begins": "The conversation begins here.",
   "room.now": "You see what is said from now on.",
   "room.waiting": "Not sent yet",
-  "room.pinned": "Pinned",
   "room.people": "People",
   "room.retry": "Try now",
   "room.unread": "New messages",

@@ -115,12 +115,12 @@ def test_no_text_is_missing_or_idle() -> None:
 
 
 def test_texts_of_what_comes_first() -> None:
-    """The modules that a visitor loads first say the texts that come with them, and no other."""
+    """The modules that a visitor sees first say the texts that come with them, and no other."""
     sources = {path.name: path.read_text() for path in STATIC.glob("c*/*.js")}
     sources |= dict.fromkeys(("chat-css.js", "chat-rest-css.js", "chat-launcher-css.js"), "")
     first = [
         name
-        for name in bundles.modules_of(sources, ["embed.js"])
+        for name in bundles.modules_of(sources, ["embed.js", "chat-launcher.js"])
         if name.startswith(("chat", "embed"))
     ]
     code = "\n".join(_COMMENT.sub("", sources[name]) for name in first)
