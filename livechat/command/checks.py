@@ -102,6 +102,8 @@ def _findings(
 def _certificate(config: Config) -> tuple[Certificate | None, Finding]:
     about = "certificate"
     directory = config.directory / "certs"
+    if all(each.is_plain for each in config.listen):
+        return None, Finding(about, "ok", "none is needed: TLS ends at a proxy (--listen)")
     try:
         if config.certificate is not None:
             key = config.private_key or config.certificate
@@ -233,4 +235,4 @@ def _answering(found: Server, ask: Callable[[str], object]) -> Finding:
     """
     ask("/healthz")
     ask("/readyz")
-    return Finding("server", "ok", f"ready at https://{found.address}/")
+    return Finding("server", "ok", f"ready at https://{found.address}{found.prefix}/")

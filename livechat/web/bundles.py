@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 _IMPORT: Final = re.compile(r'^import (?:\{([^{}]*)\} from )?"\./([\w.-]+)";$', re.MULTILINE)
@@ -193,6 +194,7 @@ def _several(text: str) -> re.Match[str] | None:
     return next((each for each in _CONST.finditer(code) if "," in each[0]), None)
 
 
+@lru_cache(maxsize=256)
 def _bare(source: str) -> str:
     """A module's text without comments."""
     return _COMMENT.sub("", source)

@@ -167,7 +167,8 @@ class _Reading:
             others = [other for other in plan if _TOGETHER.get(other) == name]
             more = [module for other in others for module in plan[other]]
             text = bundles.chunk(self._sources, [*more, *added], addresses)
-            if self._named.get(name, _file(name, text.encode())).plain.body != text.encode():
+            known = self._named.get(name)
+            if known and known.plain.body != text.encode():
                 raise ValueError(f"{name} is another chunk in each of two bundles.")
             # For pages of another version, which ask for another digest.
             self._name(name, text)
@@ -201,11 +202,17 @@ def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:
         media_type += "; charset=utf-8"
     tag = _digest(body)
     plain = Form(body, f'"{tag}"')
-    smaller = gzip.compress(body, mtime=0)
+    smaller = _compressed(body)
     if len(smaller) >= len(body):
         return File(media_type, plain, plain, caching)
     gzipped = Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
     return File(media_type, plain, gzipped, caching)
+
+
+@cache
+def _compressed(body: bytes) -> bytes:
+    """The same for all addresses of a file."""
+    return gzip.compress(body, mtime=0)
 
 
 def _digest(body: bytes) -> str:

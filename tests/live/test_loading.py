@@ -93,13 +93,12 @@ def test_ready_after_one_round_trip(tab: Callable[..., Tab]) -> None:
     visit.page.wait_for_load_state("networkidle")
     paths = counted(visit)
     frames: list[str] = []
-    visit.page.on(
-        "websocket",
-        lambda socket: (
-            socket.on("framesent", lambda frame: frames.append("sent")),
-            socket.on("framereceived", lambda frame: frames.append("received")),
-        ),
-    )
+
+    def opened(socket: WebSocket) -> None:
+        socket.on("framesent", lambda _: frames.append("sent"))
+        socket.on("framereceived", lambda _: frames.append("received"))
+
+    visit.page.on("websocket", opened)
     visit.open("/rooms/trip/")
     visit.page.wait_for_function("window.atJoin !== undefined")
     # The server says hello by itself: nothing had to be asked on the connection.
