@@ -375,6 +375,9 @@ def take_admin() -> None:
             tab.page.get_by_role("link", name="Audit").click()
             tab.live()
             picture("audit")
+            tab.page.get_by_role("link", name="Health").click()
+            tab.live()
+            picture("health")
             tab.close()
 
 

@@ -113,4 +113,4 @@ def _answering(found: Server, ask: Callable[[str], object]) -> Finding:
     """
     ask("/healthz")
     ask("/readyz")
-    return Finding("server", "ok", f"ready at https://{found.address}/")
+    return Finding("server", "ok", f"ready at https://{found.address}{found.prefix}/")

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 
 from livechat import __version__, metrics
 from livechat.config import FOLLOWS, WORKER, Options
-from livechat.daemon.lifeline import WorkerReport
+from livechat.daemon.lifeline import AGREED, TERMS, WorkerReport
 from livechat.daemon.sockets import WorkerSockets
 from livechat.daemon.worker import Worker, descriptors
 from livechat.errors import StartError
@@ -193,6 +193,7 @@ class Workers(Service):
     def _place_of(self, worker: Worker) -> Mapping[str, str]:
         return {
             WORKER: str(worker.place),
+            AGREED: str(TERMS),
             FOLLOWS: str(int(worker in self._following)),
             metrics.NUMBER: str(worker.figures),
             metrics.SHARED: str(self._figures),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 _IMPORT: Final = re.compile(r'^import (?:\{([^{}]*)\} from )?"\./([\w.-]+)";$', re.MULTILINE)
@@ -137,6 +138,7 @@ def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
     return f"{text}\nreturn {_braces(_exported(source))};\n"
 
 
+@lru_cache(maxsize=256)
 def _bare(source: str) -> str:
     """A module's text without comments."""
     return _COMMENT.sub("", source)

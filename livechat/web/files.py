@@ -164,11 +164,17 @@ def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:
         media_type += "; charset=utf-8"
     tag = _digest(body)
     plain = Form(body, f'"{tag}"')
-    smaller = gzip.compress(body, mtime=0)
+    smaller = _compressed(body)
     if len(smaller) >= len(body):
         return File(media_type, plain, plain, caching)
     gzipped = Form(smaller, f'"{tag}-gzip"', (("Content-Encoding", "gzip"),))
     return File(media_type, plain, gzipped, caching)
+
+
+@cache
+def _compressed(body: bytes) -> bytes:
+    """The same for all addresses of a file."""
+    return gzip.compress(body, mtime=0)
 
 
 def _digest(body: bytes) -> str:

@@ -23,6 +23,8 @@ def certificate(config: Config) -> tuple[Certificate | None, list[Finding]]:
     """The certificate, if there is one, and whether clients take it."""
     about = "certificate"
     directory = config.directory / "certs"
+    if all(each.is_plain for each in config.listen):
+        return None, [Finding(about, "ok", "none is needed: TLS ends at a proxy (--listen)")]
     try:
         if config.certificate is not None:
             key = config.private_key or config.certificate

@@ -11,9 +11,6 @@ from livechat.net.certificates import load_or_make
 from tests.command.checking.looking import config, wrong
 from tests.support.certificates import issue
 
-#: With a limit for everything, and names that need none.
-HOSTS = ("--host=chat.example",)
-
 
 def given(tmp_path: Path, *options: str, name: str = "chat.example", days: int = 90) -> list[str]:
     chain, key = issue(tmp_path, name=name, days=days)
@@ -41,6 +38,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     _, found = trust.certificate(config(tmp_path))
     assert wrong(found) == [("certificate", "FAIL")]
     assert "another one is made" in found[0].cure
+
+
+def test_no_tls(tmp_path: Path) -> None:
+    """Where TLS ends at a proxy there is none to look at."""
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "livechat.crt").write_text("nonsense")
+    found, told = trust.certificate(config(tmp_path, "--listen=http:127.0.0.1:8080"))
+    assert (found, wrong(told)) == (None, [])
 
 
 def test_self_signed(tmp_path: Path) -> None:
