@@ -14,6 +14,8 @@ PROCESSES ?= 3
 CHAOS ?=
 # More options for the attack: make attack ATTACK="--seconds 20"
 ATTACK ?=
+# More options for the renewals: make upgrade UPGRADE="--clients 100 --only workers"
+UPGRADE ?=
 # More options for the benchmark: make bench BENCH="--quick --only rooms --peers ws"
 BENCH ?=
 
@@ -29,7 +31,7 @@ PEERS := bench/peers/node_modules
 # Hundreds of daemons start in the tests: without bytecode each compiles all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run check test soak attack lint ruff chaos sanitize deb deb-test bench bench-test bench-peers clean
+.PHONY: help run check test soak attack lint ruff chaos upgrade sanitize deb deb-test bench bench-test bench-peers clean
 
 help:
 	@echo "make run          set up and serve on https://localhost:10443/"
@@ -41,6 +43,7 @@ help:
 	@echo "make sanitize     run the tests of the C part under AddressSanitizer and UBSan"
 	@echo "make attack       attack it in all ways at once, while a hundred people chat, and measure"
 	@echo "make chaos        kill workers and Redis under 200 clients for two minutes, and count"
+	@echo "make upgrade      restart it, and renew its workers, under 500 clients, and count"
 	@echo "make deb          make a Debian package, in dist/"
 	@echo "make deb-test     install that, and what deploy/Containerfile does, in Debians of their own"
 	@echo "make bench        measure livechat, and what is there of the servers it is compared with"
@@ -82,6 +85,9 @@ sanitize: $(VENV)/.test
 
 chaos: lint
 	$(BIN)/python -m tests.tools.chaos $(CHAOS)
+
+upgrade: lint
+	$(BIN)/python -m tests.tools.upgrade $(UPGRADE)
 
 attack: lint
 	$(BIN)/python -m tests.tools.attack $(ATTACK)

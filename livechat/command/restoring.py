@@ -12,6 +12,7 @@ one that was not.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
@@ -36,8 +37,12 @@ def restore(archive: Path, state: Path) -> list[str]:
     """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(not path.name.startswith(_DRAFT) for path in state.iterdir()):
+        found = list(state.iterdir())
+        if any(not path.name.startswith(_DRAFT) for path in found):
             raise CommandError(f"{state} is not empty: livechat restores into an empty directory")
+        for path in found:
+            # A restore that was killed has left it.
+            shutil.rmtree(path)
         with TemporaryDirectory(dir=state, prefix=_DRAFT) as place:
             names = _unpack(archive, Path(place))
             begin_anew(Path(place, DATABASES[0]))

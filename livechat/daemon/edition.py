@@ -82,6 +82,9 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
     finally:
         if late.active():
             late.cancel()
+        if not asked.ended:
+            # Nobody waits for it any more.
+            process.signalProcess("KILL")
     try:
         return msgspec.json.decode(answer, type=Edition)
     except msgspec.DecodeError:
@@ -89,9 +92,14 @@ async def installed(reactor: PosixReactorBase, environment: Mapping[str, str]) -
 
 
 class _Asked(ProcessProtocol):
-    """Gathers what a process says."""
+    """
+    Gathers what a process says.
+
+    @ivar ended: it is gone.
+    """
 
     def __init__(self) -> None:
+        self.ended = False
         self.answer: Deferred[bytes] = Deferred()
         self._said = {1: b"", 2: b""}
 
@@ -99,6 +107,7 @@ class _Asked(ProcessProtocol):
         self._said[childFD] = (self._said[childFD] + data)[-MOST:]
 
     def processEnded(self, reason: Failure) -> None:
+        self.ended = True
         how: Any = reason.value
         if how.exitCode == 0:
             self.answer.callback(self._said[1])

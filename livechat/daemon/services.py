@@ -207,11 +207,14 @@ class Port(Service):
         """Ask members to come back, who find others at their place, one by one."""
         self._feeds.back_in = lambda: RECONNECT_ALONE
         members = tuple(self._sockets.sockets)
-        _log.info(
-            "{count} clients are told to come back, over {seconds:g} seconds.",
-            count=len(members) + len(feeding),
-            seconds=seconds,
-        )
+        count = len(members) + len(feeding)
+        if count:
+            _log.info(
+                "{count} {clients} told to come back, over {seconds:g} seconds.",
+                count=count,
+                clients="client is" if count == 1 else "clients are",
+                seconds=seconds,
+            )
         acts: list[Callable[[], None]] = [each.retire for each in feeding]
         acts += (partial(self._send_away, member) for member in members)
         await one_by_one(self._reactor, seconds, acts)

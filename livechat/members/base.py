@@ -50,7 +50,7 @@ HEARTBEAT: Final = 25
 #: Milliseconds after which the first clients are asked to reconnect when the server stops,
 #: and those over which the others follow: so many a second, or more where that takes too long.
 FIRST_RECONNECT: Final = 500
-RECONNECTS_PER_SECOND: Final = 200
+RECONNECTS_PER_SECOND: Final = 500
 LAST_RECONNECT: Final = 30_000
 
 

@@ -77,9 +77,12 @@ def test_not_empty(archive: Path, command: Command, tmp_path: Path) -> None:
 
 
 def test_one_that_was_killed(archive: Path, command: Command, tmp_path: Path) -> None:
-    """What a restore has left that was killed before it had moved a file is no obstacle."""
-    (tmp_path / "state" / f"{restoring._DRAFT}x").mkdir(parents=True)
+    """What a restore has left that was killed before it had moved a file is removed."""
+    left = tmp_path / "state" / f"{restoring._DRAFT}x"
+    left.mkdir(parents=True)
+    (left / "admin-password").write_text("secret")
     assert command("restore", str(archive)).code == 0
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])

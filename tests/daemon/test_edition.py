@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from livechat import __version__
@@ -37,6 +39,11 @@ def test_together(changes: dict[str, Any], why: str | None) -> None:
     refusal = own.refuses(msgspec.structs.replace(own, **changes))
     assert (refusal is None) == (why is None)
     assert why is None or why in (refusal or "")
+
+
+def children() -> list[str]:
+    """The processes that this one has started."""
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
 
 
 class InstalledTest(TestCase):
@@ -75,6 +82,19 @@ class InstalledTest(TestCase):
     async def test_code_that_says_something_else(self) -> None:
         for program in ("pass", "print('hello')", "print('{}')"):
             assert await self.refused(program) == "it says something else than its version"
+
+    async def test_nobody_waits_any_more(self) -> None:
+        """The process is ended where its answer is not waited for."""
+        self.monkeypatch.setattr(edition, "_SHOW", "import time; time.sleep(60)")
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        given: Any = reactor
+        asked = Deferred.fromCoroutine(installed(given, dict(os.environ)))
+        asked.addErrback(lambda failure: failure.trap(CancelledError))
+        assert children()
+        asked.cancel()
+        while children():
+            await deferLater(given, 0.01, lambda: None)
 
     async def test_code_that_does_not_end(self) -> None:
         self.monkeypatch.setattr(edition, "ANSWER_WITHIN", 0.1)

@@ -18,6 +18,16 @@ WIDTHS = (320, 390, 1280)
 ZOOMED: dict[str, Any] = {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}
 
 
+#: Placeholders that are wider than their fields.
+CUT = """() => [...document.querySelectorAll("input[placeholder]")].filter((each) => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(each);
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    context.font = font;
+    const room = each.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return each.checkVisibility() && context.measureText(each.placeholder).width > room;
+}).map(({ placeholder }) => placeholder)"""
+
+
 def looks_fine(ann: Visitor, room: str) -> None:
     """See the front page, the door, the room and what opens in it, at a width."""
     page = ann.page
@@ -61,10 +71,11 @@ def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
     operator = tab(viewport={"width": 320, "height": 568})
     operator.sign_in()
     room = ("rooms/narrow/", "rooms/narrow/settings/")
-    operated = ("", *room, "cases/", "audit/", "settings/", "keys/")
+    operated = ("", *room, "cases/", "audit/", "health/", "settings/", "keys/")
     for path in ("/developers/", "/rooms/", *(f"/admin/{each}" for each in operated)):
         operator.open(path)
         assert operator.findings() == [], path
+        assert operator.page.evaluate(CUT) == [], path
 
 
 def test_keyboard_alone(visitor: Callable[..., Visitor], daemon: Daemon) -> None:

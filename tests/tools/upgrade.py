@@ -56,7 +56,12 @@ _UNLIMITED: Final = (
 
 @dataclass
 class Found:
-    """What happened to the clients of a renewal."""
+    """
+    What happened to the clients of a renewal.
+
+    @ivar longest_silence: the most seconds that a client was without a message.
+    @ivar renewed_in: seconds from the signal until all was renewed.
+    """
 
     clients: int
     acknowledged: int = 0
@@ -68,6 +73,7 @@ class Found:
     doubled: int = 0
     out_of_order: int = 0
     longest_silence: float = 0.0
+    renewed_in: float = 0.0
     refusals: dict[str, int] = field(default_factory=dict)
 
     def faults(self, silence: float) -> list[str]:
@@ -217,7 +223,9 @@ class Crowd:
                 await asyncio.gather(*(each.ready.wait() for each in self.clients))
             talking = asyncio.create_task(self._talk(rate))
             await asyncio.sleep(seconds / 3)
+            began = time.monotonic()
             await renew()
+            took = time.monotonic() - began
             await asyncio.sleep(2 * seconds / 3)
             talking.cancel()
             await self._settle(lives)
@@ -225,7 +233,9 @@ class Crowd:
             for life in lives:
                 life.cancel()
             await asyncio.gather(*lives, return_exceptions=True)
-        return self._found()
+        found = self._found()
+        found.renewed_in = round(took, 3)
+        return found
 
     async def _talk(self, rate: float) -> None:
         """Have a client of the next room say something, *rate* times a second in all."""
@@ -276,6 +286,7 @@ class Kept:
     A daemon at a socket that outlives it: this process keeps it, as systemd does, and
     systemd-socket-activate hands it over.
 
+    @ivar directory: the daemon's.
     @ivar port: that of the socket.
     """
 
@@ -288,7 +299,7 @@ class Kept:
         program = shutil.which("systemd-socket-activate")
         assert program is not None, "there is no systemd-socket-activate"
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory = directory
+        self.directory = directory
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=4_096)
         self.port: int = self._socket.getsockname()[1]
         given = {
@@ -307,6 +318,11 @@ class Kept:
         self.start()
 
     @property
+    def descriptor(self) -> int:
+        """The number of the socket here."""
+        return self._socket.fileno()
+
+    @property
     def log(self) -> Output:
         """What the last process writes."""
         return self.logs[-1]
@@ -315,7 +331,7 @@ class Kept:
         """Start it; whoever connects is served as soon as it can."""
         self.process = subprocess.Popen(
             self._command,
-            cwd=self._directory,
+            cwd=self.directory,
             env={**os.environ, "LISTEN_FDS": "1", "SYSTEMD_LOG_LEVEL": "err"},
             pass_fds=[self._socket.fileno()],
             stdout=subprocess.PIPE,
@@ -370,7 +386,7 @@ Renewal = tuple[int, Callable[[], Awaitable[None]]]
 
 
 @asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[Renewal]:
+async def sqlite(directory: Path, _: float) -> AsyncIterator[Renewal]:
     """A daemon of one process, that is restarted under its socket."""
     with Kept(directory, *_UNLIMITED) as kept:
 
@@ -384,7 +400,7 @@ async def sqlite(directory: Path) -> AsyncIterator[Renewal]:
 
 
 @asynccontextmanager
-async def workers(directory: Path) -> AsyncIterator[Renewal]:
+async def workers(directory: Path, drain: float) -> AsyncIterator[Renewal]:
     """Two workers with a Redis, which are renewed."""
     with (
         RedisServer(directory / "redis") as redis,
@@ -392,7 +408,7 @@ async def workers(directory: Path) -> AsyncIterator[Renewal]:
             directory / "daemon",
             f"--redis={redis.url}",
             "--workers=2",
-            f"--drain={DRAIN}",
+            f"--drain={drain:g}",
             *_UNLIMITED,
             twistd=TWISTD,
             environment=CHEAP,
@@ -410,17 +426,28 @@ async def workers(directory: Path) -> AsyncIterator[Renewal]:
         yield daemon.port, renew
 
 
-CASES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Renewal]]]] = {
+CASES: Final[dict[str, Callable[[Path, float], AbstractAsyncContextManager[Renewal]]]] = {
     "sqlite": sqlite,
     "workers": workers,
 }
 
 
 async def measure(
-    case: str, directory: Path, *, clients: int, rooms: int, seconds: float, rate: float
+    case: str,
+    directory: Path,
+    *,
+    clients: int,
+    rooms: int,
+    seconds: float,
+    rate: float,
+    drain: float = DRAIN,
 ) -> Found:
-    """Renew livechat while *clients* talk, and count."""
-    async with CASES[case](directory) as (port, renew):
+    """
+    Renew livechat while *clients* talk, and count.
+
+    @param drain: seconds over which a worker sends its clients to the others.
+    """
+    async with CASES[case](directory, drain) as (port, renew):
         return await Crowd(port, clients, rooms).run(renew, seconds, rate)
 
 
@@ -434,7 +461,8 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(CASES))
     asked = parser.parse_args()
     faults: list[str] = []
-    found: dict[str, Any] = {}
+    # Seconds depend on what else the machine does.
+    found: dict[str, Any] = {"load average": os.getloadavg()[0]}
     for case in CASES:
         if asked.only in (None, case):
             with tempfile.TemporaryDirectory() as directory:

@@ -5,6 +5,7 @@
 --       share    who is there; '': nobody
 --       lasts    milliseconds for which it is kept unless it is said again
 --       numbers  milliseconds for which the word is
+--       tell     '1': the room is told; '': it was told before
 
 if ARGV[2] == '' then
     redis.call('HDEL', KEYS[1], ARGV[1])
@@ -13,5 +14,7 @@ else
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
     redis.call('PEXPIRE', KEYS[3], ARGV[4])
 end
-redis.call('PUBLISH', KEYS[2], 'company ' .. ARGV[1] .. ' ' .. ARGV[2])
+if ARGV[5] == '1' then
+    redis.call('PUBLISH', KEYS[2], 'company ' .. ARGV[1] .. ' ' .. ARGV[2])
+end
 return 1

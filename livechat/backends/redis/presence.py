@@ -3,8 +3,9 @@ Who is in the rooms, at which process.
 
 Each process keeps its own share of a room in a hash, one field for each process, and tells
 the room's channel when it changes: its load grows with rooms and processes, not with
-connections.  It says everything again every `REFRESH` seconds, so what was lost on the
-way is made good by then, and a hash that nobody refreshes ends.
+connections.  It says everything again every `REFRESH` seconds, in steps, so what was lost on the
+way is made good by then, and a hash that nobody refreshes ends.  Where many processes have members
+in a room, they are told of it the more rarely: each hears of some `FEW` others in that time.
 
 The shares of a process that is not in the registry any more (`livechat.backends.redis.registry`)
 do not count.
@@ -16,12 +17,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, Script, UnansweredError
 from livechat.backends.redis.entries import user_of_bytes, user_to_bytes
 from livechat.backends.redis.keys import Keys
 from livechat.interfaces import IPresenceRelay, IPresenceSink
@@ -31,6 +34,11 @@ from livechat.protocol.messages import User
 PRESENCE: Final = Script("presence")
 #: Seconds between two times at which a process says again who is where.
 REFRESH: Final = 20.0
+#: Rooms of which that is said together.  All at once would hold this process and Redis up for so
+#: long that pings are overdue.
+STEP: Final = 100
+#: Processes in a room that are told whenever something is said again.
+FEW: Final = 8
 #: Seconds after which what was not said again is forgotten.
 SHARE_LASTS: Final = 75
 #: Seconds for which a room in which nothing was said keeps its numbering's word after its
@@ -53,16 +61,16 @@ class PresenceRelay:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         *,
         process: bytes,
-        usable: Callable[[], bool],
+        usable: Callable[[str], bool],
     ) -> None:
         """
         @param process: its name in the registry.
-        @param usable: whether Redis can be asked.
+        @param usable: whether Redis can be asked about a room.
         """
         self._usable = usable
         self._stopped = False
@@ -74,7 +82,12 @@ class PresenceRelay:
         self._mine: dict[str, Share] = {}
         # The others' shares of the rooms that are listened to, by room and process.
         self._others: dict[str, dict[bytes, Share]] = {}
+        # Rooms of which the last share was not said, or perhaps not.
+        self._unsaid: set[str] = set()
         self._said_at = float("-inf")
+        # The number of the last walk over all rooms, and whether it goes on.
+        self._walk = 0
+        self._walking = False
 
     def start(self, sink: IPresenceSink | None) -> None:
         self._sink = sink
@@ -89,14 +102,25 @@ class PresenceRelay:
             self._mine[room] = share
             self._say(room, share)
 
-    def _say(self, room: str, share: Share) -> None:
+    def _say(self, room: str, share: Share, *, tell: bool = True) -> Deferred[None]:
+        """
+        Fires when it was said, or was lost.
+
+        @param tell: tell the room, too.
+        """
+        if tell:
+            self._unsaid.add(room)
         value = msgspec.msgpack.encode(share) if share.count else b""
         keys = [self._keys.presence(room), self._keys.channel(room), self._keys.word(room)]
-        args = [self._process, value, b"%d" % (1000 * SHARE_LASTS), b"%d" % (1000 * WORD_LASTS)]
+        lasts = b"%d" % (1000 * SHARE_LASTS), b"%d" % (1000 * WORD_LASTS)
+        args = [self._process, value, *lasts, b"1" if tell else b""]
         # What is lost is said again, that nobody is here any more as well.
-        self._connection.call(PRESENCE, keys, args).addCallbacks(self._said, _lost, (room, share))
+        called = self._connection.call(PRESENCE, keys, args)
+        return called.addCallbacks(self._said, _lost, (room, share))
 
     def _said(self, _: object, room: str, share: Share) -> None:
+        if self._mine.get(room) == share:
+            self._unsaid.discard(room)
         if not share.count and self._mine.get(room) == share:
             del self._mine[room]
 
@@ -110,20 +134,50 @@ class PresenceRelay:
         self._publish(room, told)
 
     def _publish(self, room: str, payload: bytes) -> None:
-        if self._usable():
+        if self._usable(room):
             channel = self._keys.channel(room)
             self._connection.command(b"PUBLISH", channel, payload).addErrback(_lost)
 
     def refresh(self, *, now: bool = False) -> None:
-        """Say everything again, if it is time for that."""
-        if now or self._clock.seconds() >= self._said_at + REFRESH:
+        """
+        Say everything again, step by step, if it is time for that.
+
+        @param now: it is, and nothing that was said before counts.
+        """
+        due = self._clock.seconds() >= self._said_at + REFRESH and not self._walking
+        if now or due:
             self._said_at = self._clock.seconds()
-            for room, share in tuple(self._mine.items()):
-                self._say(room, share)
+            self._walk += 1
+            if now:
+                self._unsaid.update(self._mine)
+            Deferred.fromCoroutine(self._say_all(self._walk))
+
+    async def _say_all(self, walk: int) -> None:
+        """Say everything; each step waits for the answers to the one before, and as long again."""
+        self._walking = True
+        rooms = tuple(self._mine)
+        most = REFRESH * STEP / max(1, len(rooms)) / 2
+        for start in range(0, len(rooms), STEP):
+            began = self._clock.seconds()
+            some = [room for room in rooms[start : start + STEP] if room in self._mine]
+            said = [self._say(each, self._mine[each], tell=self._tells(each)) for each in some]
+            await DeferredList(said)
+            if start + STEP < len(rooms):
+                took = self._clock.seconds() - began
+                await deferLater(self._clock, min(took, most))
+            if walk != self._walk or self._stopped:
+                # A later one has begun, or there is nothing more to say.
+                return
+        self._walking = False
+
+    def _tells(self, room: str) -> bool:
+        """Whether a room is to be told what is said of it again."""
+        others = len(self._others.get(room, ()))
+        return room in self._unsaid or self._walk % (1 + others // FEW) == 0
 
     async def find(self, room: str) -> None:
         """
-        The room is listened to from now on: see who is there.  Fails as `Connection.command`.
+        The room is listened to from now on: see who is there.  Fails as `Commands.command`.
         """
         found = await self._connection.command(b"HGETALL", self._keys.presence(room))
         shares = self._others[room] = {}

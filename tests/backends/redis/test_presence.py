@@ -119,6 +119,66 @@ class PresenceRelayTest(ProcessesTest):
         await self.usable()
         await self.hears(ANN)
 
+    async def test_many_rooms_are_said_step_by_step(self) -> None:
+        """Of very many rooms never more are on the way than those of a step."""
+        self.patch(presence, "STEP", 10)
+        relay: Any = self.there.backend.presence
+        say, under_way, most, said = relay._say, 0, 0, set()
+
+        def counted(room: str, share: Share, **more: Any) -> Any:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            said.add(room)
+
+            def answered(found: Any) -> Any:
+                nonlocal under_way
+                under_way -= 1
+                return found
+
+            return say(room, share, **more).addBoth(answered)
+
+        relay._mine.update({f"r{number}": ANN for number in range(95)})
+        relay._say = counted
+        relay.refresh(now=True)
+        # One that begins in the middle of it begins with the first room again.
+        relay.refresh(now=True)
+        await until(lambda: not relay._walking)
+        assert len(said) == 95
+        assert most <= 20
+        # It is not time for the next one.
+        said.clear()
+        relay.refresh()
+        assert not said
+
+    async def test_a_room_at_many_processes(self) -> None:
+        """What is said again keeps it in Redis; the others hear of it the more rarely."""
+        self.patch(presence, "REFRESH", 0.0)
+        self.there.backend.presence.share("r", ANN)
+        await self.hears(ANN)
+        heard: list[bytes] = []
+        published = self.here.backend.published
+
+        def listen(channel: bytes, payload: bytes) -> None:
+            if payload.startswith(presence.SHARE):
+                heard.append(payload)
+            published(channel, payload)
+
+        self.here.backend.published = listen  # type: ignore[method-assign]
+        relay: Any = self.there.backend.presence
+        relay._others["r"] = {b"%d" % number: BOB for number in range(3 * presence.FEW)}
+        for _ in range(8):
+            self.server.ask("PEXPIRE", "lc:{r}:p", "5000")
+            relay.refresh()
+            await until(lambda: not relay._walking)
+            assert int(self.server.ask("PTTL", "lc:{r}:p")) > 5_000
+        await until(lambda: len(heard) == 2)
+        # What was lost is told with the next one.
+        relay._walk = 0
+        relay._unsaid.add("r")
+        relay.refresh()
+        await until(lambda: len(heard) == 3)
+
     async def test_that_nobody_is_there_is_said_again(self) -> None:
         """Whether Redis was away, or did not reach the one that is to know."""
         for cut in (False, True):

@@ -1,0 +1,355 @@
+"""
+The capacity of many livechats with many Redis: arithmetic, and a simulation that checks it.
+
+    python -m bench.capacity
+
+A message passes three kinds of queues, each served by one core:
+
+    the sender's process --> the Redis that has the room --> each process with members in the room
+
+The arithmetic adds up the work.  The simulation lets each message wait for its turn, and so says
+when they arrive, and whether a queue grows.  The costs are those of docs/scaling.md.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from statistics import median, quantiles
+from typing import Final
+
+#: Share of its time that a core may be at work: above it, waiting times grow without bound.
+FULL: Final = 0.7
+#: Events that are simulated of each load.
+EVENTS: Final = 600_000
+#: Share by which the simulation may differ from the arithmetic.
+TOLERANCE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Costs:
+    """
+    Microseconds of a core's time, and sizes.
+
+    @ivar send: of a process, to take a message and answer it.
+    @ivar store: of Redis, to store it.
+    @ivar push: of Redis, to tell it to one process.
+    @ivar hear: of a process that is told it.
+    @ivar deliver: of a process, for each of its members.
+    @ivar keep: of a process, to say who is in one room; once in `every` seconds.
+    @ivar note: of Redis, for the same, and a `push` to each of `few` processes that listen.
+    @ivar learn: of a process that is told that.
+    @ivar member: KB of memory.
+    @ivar frame: bytes of a delivery on the wire.
+    """
+
+    send: float = 20.0
+    store: float = 10.0
+    push: float = 2.0
+    hear: float = 15.0
+    deliver: float = 13.0
+    keep: float = 25.0
+    note: float = 12.0
+    learn: float = 15.0
+    few: int = 8
+    every: float = 20.0
+    member: float = 38.0
+    frame: int = 200
+
+
+@dataclass(frozen=True)
+class Load:
+    """
+    People, and how much they say.
+
+    @ivar size: members of a room.
+    @ivar rate: messages a second in each room.
+    """
+
+    name: str
+    members: int
+    size: int
+    rate: float
+
+    @property
+    def rooms(self) -> float:
+        return self.members / self.size
+
+    @property
+    def messages(self) -> float:
+        """All of a second."""
+        return self.rooms * self.rate
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Processes, each on a core; and Redis, each on one too."""
+
+    processes: int
+    shards: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    The work of a second.
+
+    @ivar process: seconds of one process's core.
+    @ivar shard: seconds of one Redis's.
+    @ivar gigabits: to members, of all processes.
+    @ivar memory: GB, of all processes.
+    """
+
+    process: float
+    shard: float
+    gigabits: float
+    memory: float
+
+
+def listeners(size: int, processes: int) -> float:
+    """Return how many processes have members of a room, who are spread at random."""
+    return processes * (1 - (1 - 1 / processes) ** size)
+
+
+def work(load: Load, plant: Plant, costs: Costs) -> Work:
+    """Add up what a second costs."""
+    heard = listeners(load.size, plant.processes)
+    processes = load.messages * (costs.send + heard * costs.hear + load.size * costs.deliver)
+    shards = load.messages * (costs.store + heard * costs.push)
+    kept = upkeep(load, plant, costs)
+    return Work(
+        processes / plant.processes / 1e6 + kept[0],
+        shards / plant.shards / 1e6 + kept[1],
+        load.messages * load.size * costs.frame * 8 / 1e9,
+        load.members * costs.member / 1e6,
+    )
+
+
+def upkeep(load: Load, plant: Plant, costs: Costs) -> tuple[float, float]:
+    """Return the share of a process's time, and of a Redis's, that goes to who is there."""
+    heard = listeners(load.size, plant.processes)
+    # Each process says it of each room in which it has members.
+    said = load.rooms * heard / costs.every
+    told = min(heard, costs.few)
+    return (
+        said * (costs.keep + told * costs.learn) / plant.processes / 1e6,
+        said * (costs.note + told * costs.push) / plant.shards / 1e6,
+    )
+
+
+def plan(load: Load, costs: Costs, *, most_members: int = 50_000) -> Plant:
+    """
+    Find the least that carries *load* with no core busier than `FULL`.
+
+    @param most_members: of one process.
+    """
+    plant = Plant(max(1, -(-load.members // most_members)), 1)
+    while True:
+        found = work(load, plant, costs)
+        more = Plant(
+            plant.processes + (int(plant.processes * 0.05) + 1) * (found.process > FULL),
+            plant.shards + (found.shard > FULL),
+        )
+        if more == plant:
+            return plant
+        plant = more
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    The outcome of a simulation.
+
+    @ivar process: the share of its time that a process is at work, of all.
+    @ivar shard: that of a Redis.
+    @ivar median: milliseconds from sending to the last member.
+    @ivar p99: the same, of which one in a hundred is slower.
+    @ivar grows: the last messages wait half as long again as those in the middle.
+    """
+
+    process: float
+    shard: float
+    median: float
+    p99: float
+    grows: bool
+
+
+#: A moment, the number of a message, the queue that it comes to, and its members there.
+Event = tuple[float, int, int, int]
+#: The queue of the sender's process, whichever that is.
+_SENDER: Final = -1
+
+
+class Simulation:
+    """
+    Messages of some seconds, at the rate of a load.
+
+    Each queue is served in the order of arrival.  Renewals of who is there are spread evenly: they
+    only make a core slower.
+    """
+
+    def __init__(self, load: Load, plant: Plant, costs: Costs, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._load = load
+        self._plant = plant
+        self._costs = costs
+        queues = plant.processes + plant.shards
+        self._free = [0.0] * queues
+        self._busy = [0.0] * queues
+        self._kept = upkeep(load, plant, costs)
+
+    def run(self, events: int = EVENTS) -> Seen:
+        """Simulate so many events, or a few more."""
+        heard = listeners(self._load.size, self._plant.processes)
+        count = max(50, int(events / (2 + heard)))
+        span = count / self._load.messages
+        begun = sorted(self._random.random() * span for _ in range(count))
+        ends = [0.0] * count
+        waiting: list[Event] = [(when, number, _SENDER, 0) for number, when in enumerate(begun)]
+        while waiting:
+            event = heappop(waiting)
+            done, follow = self._pass(event)
+            for each in follow:
+                heappush(waiting, each)
+            ends[event[1]] = max(ends[event[1]], done)
+        return self._seen(begun, ends, span)
+
+    def _pass(self, event: Event) -> tuple[float, list[Event]]:
+        """Serve a message at one queue; return when that is done, and where it goes next."""
+        when, number, queue, members = event
+        processes, costs = self._plant.processes, self._costs
+        if queue == _SENDER:
+            done = self._serve(self._random.randrange(processes), when, costs.send)
+            return done, [(done, number, processes + self._random.randrange(self._plant.shards), 0)]
+        if queue < processes:
+            return self._serve(queue, when, costs.hear + members * costs.deliver), []
+        told = self._spread()
+        done = self._serve(queue, when, costs.store + len(told) * costs.push)
+        return done, [(done, number, each, here) for each, here in told.items()]
+
+    def _spread(self) -> dict[int, int]:
+        """Return the processes that have members of a room, and how many each has."""
+        size, processes = self._load.size, self._plant.processes
+        if size > 20 * processes:
+            share, more = divmod(size, processes)
+            return {each: share + (each < more) for each in range(processes)}
+        return Counter(self._random.choices(range(processes), k=size))
+
+    def _serve(self, queue: int, when: float, micros: float) -> float:
+        seconds = micros / 1e6
+        kept = self._kept[queue >= self._plant.processes]
+        # A core that is never free is seen by what it has to do.
+        self._free[queue] = max(when, self._free[queue]) + seconds / max(0.01, 1 - kept)
+        self._busy[queue] += seconds
+        return self._free[queue]
+
+    def _seen(self, begun: list[float], ends: list[float], span: float) -> Seen:
+        processes = self._plant.processes
+        waits = [1000 * (end - begin) for begin, end in zip(begun, ends, strict=True)]
+        tenth = len(waits) // 10
+        middle, last = waits[4 * tenth : 6 * tenth], waits[-tenth:]
+        percentiles = quantiles(waits, n=100)
+        return Seen(
+            sum(self._busy[:processes]) / processes / span + self._kept[0],
+            sum(self._busy[processes:]) / self._plant.shards / span + self._kept[1],
+            percentiles[49],
+            percentiles[98],
+            median(last) > 1.5 * median(middle) + 1,
+        )
+
+
+LOADS: Final = (
+    Load("a town: rooms of 5, a message every 10 s in each", 100_000, 5, 0.1),
+    Load("a million, rooms of 20, one in 5 s", 1_000_000, 20, 0.2),
+    Load("a million, rooms of 1,000, one a second", 1_000_000, 1_000, 1.0),
+    Load("ten million, rooms of 5, one in 10 s", 10_000_000, 5, 0.1),
+    Load("ten million, rooms of 1,000, one in 2 s", 10_000_000, 1_000, 0.5),
+    Load("ten million, one room, one in 2 s", 10_000_000, 10_000_000, 0.5),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A load, the least that carries it, and what both ways of reckoning say of that."""
+
+    load: Load
+    plant: Plant
+    work: Work
+    seen: Seen
+    next_bound: str
+
+    @property
+    def row(self) -> list[str]:
+        """The cells of a table's row."""
+        plant, found, seen = self.plant, self.work, self.seen
+        return [
+            self.load.name,
+            f"{self.load.messages:,.1f}",
+            f"{self.load.messages * self.load.size:,.0f}",
+            f"{plant.processes} × {found.process:.0%} ({seen.process:.0%})",
+            f"{plant.shards} × {found.shard:.0%} ({seen.shard:.0%})",
+            f"{found.gigabits:,.1f}",
+            f"{found.memory:,.0f}",
+            f"{seen.median:,.1f}; {seen.p99:,.1f}",
+            self.next_bound,
+        ]
+
+    @property
+    def contradictions(self) -> Iterator[str]:
+        """Say where the simulation contradicts the arithmetic."""
+        for name, told, saw in (
+            ("a process", self.work.process, self.seen.process),
+            ("a Redis", self.work.shard, self.seen.shard),
+        ):
+            if abs(told - saw) > TOLERANCE * max(told, 0.01):
+                yield f"{self.load.name}: {name} is busy for {saw:.0%}, and not for {told:.0%}"
+        if self.seen.grows:
+            yield f"{self.load.name}: a queue grows"
+
+
+def outcome(load: Load, costs: Costs, events: int = EVENTS) -> Outcome:
+    """Reckon what carries *load*, and simulate it."""
+    plant = plan(load, costs)
+    seen = Simulation(load, plant, costs).run(events)
+    return Outcome(load, plant, work(load, plant, costs), seen, next_bound(load, plant, costs))
+
+
+def next_bound(load: Load, plant: Plant, costs: Costs) -> str:
+    """Say what is full first where twice as much is said."""
+    more = work(replace(load, rate=2 * load.rate), plant, costs)
+    share, name = max((more.process, "processes"), (more.shard, "Redis"))
+    return name if share > 1 else "nothing"
+
+
+_HEADS: Final = (
+    "",
+    "messages a second",
+    "deliveries",
+    "processes × busy (simulated)",
+    "Redis × busy (simulated)",
+    "Gbit/s",
+    "GB",
+    "ms to the last member: median; p99",
+    "full first, with twice the messages",
+)
+
+
+def main() -> int:
+    """Print the table; return 1 where the simulation contradicts the arithmetic."""
+    print("| " + " | ".join(_HEADS) + " |")
+    print("| --- " + "| ---: " * (len(_HEADS) - 1) + "|")
+    wrong: list[str] = []
+    for load in LOADS:
+        found = outcome(load, Costs())
+        print("| " + " | ".join(found.row) + " |", flush=True)
+        wrong += found.contradictions
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
