@@ -29,8 +29,8 @@ def package() -> Path:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    (made,) = re.findall(r"in '(dist/livechat_.+\.deb)'", ran.stdout)
-    return ROOT / made
+    made: list[str] = re.findall(r"in '(dist/livechat_.+\.deb)'", ran.stdout)
+    return ROOT / made[0]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,8 @@ def test_installed(installed: Root) -> None:
 def test_units(installed: Root) -> None:
     """Systemd has nothing against them, nor against how open they are."""
     there = f"--root={installed.path}"
-    tool("systemd-analyze", "verify", there, f"/{UNIT}")
+    units = (f"/{UNIT}", f"/{UNIT.replace('.service', '.socket')}")
+    tool("systemd-analyze", "verify", there, *units)
     rated = tool("systemd-analyze", "security", there, "--offline=true", f"/{UNIT}")
     (exposure,) = re.findall(r"Overall exposure level for livechat.service: ([\d.]+)", rated)
     assert float(exposure) < 2
