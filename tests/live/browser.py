@@ -25,6 +25,8 @@ HOSTILE = [
 _FLAGS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    # The name in the files of deploy/.
+    "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip
 #: Nothing moves, in the page and in the trees of its elements.
 _STILL: Final = """() => [document, ...document.querySelectorAll("*")]
