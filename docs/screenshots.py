@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from tests.live.browser import PHONE, WIDE, Tab, chromium  # noqa: E402
+from tests.live.command import done  # noqa: E402
 from tests.live.daemon import PASSWORD, Daemon, Member  # noqa: E402
 from tests.live.visitor import Visitor, site  # noqa: E402
 
@@ -73,6 +74,12 @@ TALK = 150
 FIRST_NAMES = ("Ada", "Bo", "Chidi", "Dana", "Emil", "Fatima", "Gustav", "Hana")
 LETTERS = "ABCDEFGHIJ"
 CROWD = "live-event-2026"
+#: Rooms for everybody: their titles, their topics, and how many are there.
+LISTED = {
+    "muenchner-treff": ("Münchner Treff", "Wer kommt am Dienstag?", 4),
+    "book-club": ("Book club", "This month: The Left Hand of Darkness", 2),
+    CROWD: ("Live Event 2026", "The keynote, and what you think of it", 0),
+}
 #: A page of another site, whose visitors may ask.
 SHOP = """<!doctype html><html lang=en><meta name=viewport content="width=device-width">
 <title>Teapots</title><style>
@@ -146,9 +153,7 @@ def take_chat() -> None:
         )
         with Daemon(DIRECTORY, *options) as daemon:
             tabs = devices(browser, daemon)
-            for each in tabs.values():
-                each.open("/")
-            take(tabs, "front")
+            take_front(tabs, daemon)
             pages = [Visitor(each, touches=kind.startswith("phone")) for kind, each in tabs.items()]
             for page in pages:
                 join(page, "release-party", "Ann")
@@ -180,6 +185,19 @@ def take_chat() -> None:
                 each.context.set_offline(False)
                 page.page.locator(".gap").scroll_into_view_if_needed()
             take(tabs, "gap")
+
+
+def take_front(tabs: dict[str, Tab], daemon: Daemon) -> None:
+    """The front page, with rooms for everybody."""
+    with ExitStack() as stack:
+        for room, (title, topic, count) in LISTED.items():
+            settings = {"listed": True, "title": title, "topic": topic}
+            done(daemon, "act", room, json.dumps({"type": "room", "set": settings}))
+            for _ in range(count):
+                stack.enter_context(daemon.socket(room, **SILENT))
+        for each in tabs.values():
+            each.open("/")
+        take(tabs, "front")
 
 
 def take_changes(tabs: dict[str, Tab], pages: list[Visitor]) -> None:
@@ -375,6 +393,9 @@ def take_admin() -> None:
             tab.page.get_by_role("link", name="Audit").click()
             tab.live()
             picture("audit")
+            tab.page.get_by_role("link", name="Health").click()
+            tab.live()
+            picture("health")
             tab.close()
 
 

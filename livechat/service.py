@@ -17,6 +17,7 @@ from twisted.application.service import MultiService
 from livechat import metrics
 from livechat.config import Config, Options
 from livechat.daemon.building import build
+from livechat.daemon.lifeline import check_terms
 from livechat.daemon.quiet import quieten
 from livechat.daemon.supervision import supervise
 from livechat.daemon.systemd import Manager
@@ -49,6 +50,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
     try:
         config = Config.of(options, os.environ, _working_directory(options))
         if config.worker:
+            check_terms(os.environ)
             metrics.share(os.environ[metrics.SHARED], int(os.environ[metrics.NUMBER]))
         several = config.workers > 1 and not config.worker
         sockets = inherited(os.environ, worker=config.worker > 0)

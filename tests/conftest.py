@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,8 @@ def pytest_configure() -> None:
     usable = "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK | os.X_OK)
     if usable and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    # pytest asks for Twisted's before each test, and a file is parsed each time.
+    importlib.metadata.version = cache(importlib.metadata.version)
 
 
 def pytest_collection_finish() -> None:

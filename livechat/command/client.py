@@ -129,7 +129,7 @@ class Client:
         with closing(self._connected()) as connection:
             try:
                 connection.sock.settimeout(self._within if within is None else within)
-                connection.request(method, path, data, sent)
+                connection.request(method, self.server.prefix + path, data, sent)
                 with connection.getresponse() as answer:
                     if answer.status not in _DONE:
                         raise _refusal(answer, self.server)

@@ -16,12 +16,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from livechat.command.output import CommandError
 from livechat.identity.local_key import FILE as LOCAL_KEY
 from livechat.identity.local_key import read_local_key
 from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
+from livechat.option_values import path_prefix
 
 #: The daemon's own defaults.
 USUAL_STATE: Final = "state"
@@ -35,12 +37,14 @@ class Server(Struct, frozen=True):
     @ivar host: a name or an IP address, without brackets.
     @ivar fingerprint: of its certificate; None: the system decides whether to trust that.
     @ivar key: authorizes requests; None if there is none.
+    @ivar prefix: the path below which everything is.
     """
 
     host: str
     port: int
     fingerprint: str | None = None
     key: str | None = None
+    prefix: str = ""
 
     @property
     def address(self) -> str:
@@ -68,18 +72,23 @@ def find(
     directory = state_directory(state, environment)
     known = _known(directory)
     if server is not None:
-        host, port = _parsed(server)
+        host, port, prefix = _parsed(server)
         if known is None or not _is_here(host) or port != known.port:
-            return Server(host, port, None, _key(None, environment) if keyed else None)
-        known = Whereabouts(_address_of(host, known), port, known.fingerprint, known.embedded)
+            return Server(host, port, None, _key(None, environment) if keyed else None, prefix)
+        known = replace(known, host=_address_of(host, known), prefix=prefix or known.prefix)
     if known is None:
         raise CommandError(
             f"no livechat has run with the state directory {directory}: it has no"
             f" {whereabouts.FILE}; give --state DIR or --server URL"
         )
+    if not known.has_tls:
+        raise CommandError(
+            "this livechat listens for proxies only (--listen): add --listen tls:127.0.0.1:10443"
+            " for commands, or give --server and LIVECHAT_KEY to ask through the proxy"
+        )
     port = _port(environment, known)
     key = _key(directory, environment) if keyed else None
-    return Server(known.host, port, known.fingerprint, key)
+    return Server(known.host, port, known.fingerprint, key, known.prefix)
 
 
 def _known(directory: Path) -> Whereabouts | None:
@@ -104,16 +113,16 @@ def _port(environment: Mapping[str, str], known: Whereabouts) -> int:
     return int(text) or known.port
 
 
-def _parsed(server: str) -> tuple[str, int]:
+def _parsed(server: str) -> tuple[str, int, str]:
     try:
         parts = urlsplit(server)
-        host, port = parts.hostname, parts.port
+        host, port, prefix = parts.hostname, parts.port, path_prefix(parts.path)
     except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    more = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+        host, port, prefix, parts = None, None, "", urlsplit("")
+    more = parts.query or parts.fragment or parts.username
     if parts.scheme != "https" or not host or more:
         raise CommandError(f"--server: {server!r} is no address such as https://chat.example:10443")
-    return host, 443 if port is None else port
+    return host, 443 if port is None else port, prefix
 
 
 def _is_here(host: str) -> bool:

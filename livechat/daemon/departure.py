@@ -1,4 +1,4 @@
-"""How a process goes: /readyz first, then the port, then its clients, who are told one by one."""
+"""The end of a process: /readyz goes first, then the port, then the clients, told one by one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Departure(Service):
 
     @property
     def seconds(self) -> float:
-        """How much longer than usual the end takes."""
+        """The seconds that the end takes longer than usual."""
         return self._linger + self.drain
 
     def followed(self) -> None:

@@ -9,7 +9,7 @@ Once a second it reports how it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from livechat import __version__
+from livechat.errors import StartError
 from livechat.net.activation import FIRST, MOST
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ _log = Logger(namespace="livechat")
 #: What supervisor and worker say to each other.  Workers of another number are not started by a
 #: supervisor that goes on.
 TERMS: Final = 1
+#: In a worker's environment: the terms of its supervisor.
+AGREED: Final = "_LIVECHAT_TERMS"
 #: Where a worker reads, and where it writes its reports: behind all sockets that it may have.
 STDIN: Final = 0
 REPORTS: Final = FIRST + MOST
@@ -54,6 +58,18 @@ class WorkerReport(Struct, frozen=True):
     rooms: int = 0
     trouble: str | None = None
     renewed: int = 0
+
+
+def check_terms(environment: Mapping[str, str]) -> None:
+    """
+    @raise StartError: this worker was started by a supervisor that it does not understand.
+    """
+    if environment.get(AGREED) != str(TERMS):
+        # It has crashed, and the supervisor is of the version before.
+        raise StartError(
+            f"livechat {__version__} was installed under another one that runs, whose workers it"
+            " cannot be: restart it, as a whole"
+        )
 
 
 def ready(number: int) -> str:

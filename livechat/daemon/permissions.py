@@ -91,7 +91,7 @@ def _writable(config: Config) -> Iterator[str]:
         elif status.st_uid not in (0, os.geteuid()):
             yield (
                 f"{path}, which livechat trusts, belongs to another user ({status.st_uid}),"
-                " who can write it."
+                " who can write it; chown it to livechat's user."
             )
 
 

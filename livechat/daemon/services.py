@@ -154,7 +154,7 @@ class Port(Service):
 
     @property
     def is_open(self) -> bool:
-        """Whether connections are accepted."""
+        """Tell whether connections are accepted."""
         return bool(self._ports)
 
     async def _open(self) -> None:

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 
 from livechat import __version__, metrics
 from livechat.config import FOLLOWS, WORKER, Options
-from livechat.daemon.lifeline import WorkerReport
+from livechat.daemon.lifeline import AGREED, TERMS, WorkerReport
 from livechat.daemon.sockets import WorkerSockets
 from livechat.daemon.worker import Worker, descriptors
 from livechat.errors import StartError
@@ -46,6 +46,8 @@ GRACE: Final = 12.0
 #: Seconds without a report after which a worker is taken for stuck, where systemd wants signs of
 #: life (WatchdogSec=).
 SILENT: Final = 30.0
+#: The same of one that has just been started.
+START_WITHIN: Final = 90.0
 
 _RUN: Final = "from twisted.scripts.twistd import run; run()"
 
@@ -152,7 +154,8 @@ class Workers(Service):
         if not self._renewing:
             self.around(True)
         self._renewing = {each: each.report.renewed for each in self._workers if each.report}
-        self._look_for_renewed()
+        if not self._renewing:
+            self.around(False)
 
     def _look_for_renewed(self) -> None:
         """Forget those that have renewed, or are gone; tell when there is none any more."""
@@ -193,6 +196,7 @@ class Workers(Service):
     def _place_of(self, worker: Worker) -> Mapping[str, str]:
         return {
             WORKER: str(worker.place),
+            AGREED: str(TERMS),
             FOLLOWS: str(int(worker in self._following)),
             metrics.NUMBER: str(worker.figures),
             metrics.SHARED: str(self._figures),
@@ -228,9 +232,9 @@ class Workers(Service):
                 following.signal("TERM")
                 self._reactor.callLater(self.grace, following.signal, "KILL")
 
-    def left(self, worker: Worker) -> bool:
-        """Tell whether the process of *worker*, which was replaced, is gone."""
-        return worker not in self._leaving
+    def left(self, place: int) -> bool:
+        """Tell whether all processes are gone that had *place*, or were to have it."""
+        return not any(worker.place == place for worker in self._leaving)
 
     def alive(self) -> Deferred[None]:
         """
@@ -239,11 +243,12 @@ class Workers(Service):
         """
         now = self._reactor.seconds()
         for worker in self._all():
-            if worker.running and now - worker.heard > SILENT:
+            within = START_WITHIN if worker.report is None else SILENT
+            if worker.running and now - worker.heard > within:
                 _log.error(
                     "Worker {place} has not reported for {seconds:g} seconds, and is killed.",
                     place=worker.place,
-                    seconds=SILENT,
+                    seconds=within,
                 )
                 worker.signal("KILL")
         return succeed(None)

@@ -111,6 +111,11 @@ class Day:
             self._minutes.append(_minute(last, self._last))
 
 
+def gauges() -> Figures:
+    """All gauges of now."""
+    return _look(0).gauges
+
+
 def _look(now: float) -> _Look:
     counts: Figures = {}
     gauges: Figures = {}

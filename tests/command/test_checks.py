@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from livechat.command import checks, main
+from livechat.command.checking import disk, machine
 from livechat.command.finding import Server
 from tests.command.conftest import Command, Ran
 from tests.command.fake import Fake, Said, problem
@@ -22,8 +23,10 @@ from tests.support.certificates import issue
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory is the test's."""
+    """The working directory is the test's, and on a disk, so to speak."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(disk, "file_system", lambda _: "ext4")
+    monkeypatch.setattr(machine, "listen", lambda _: [])
 
 
 def found(ran: Ran) -> dict[str, list[str]]:
@@ -43,7 +46,9 @@ def test_a_server_that_runs(fake: Fake, command: Command) -> None:
         for each in (
             "options",
             "certificate",
+            "password",
             "files",
+            "disk",
             "open files",
             "fast path",
             "clock",
@@ -61,6 +66,25 @@ def test_before_the_first_start(command: Command) -> None:
     ran = command("check")
     assert ran.code == 0
     assert found(ran)["server"] == ["warn"]
+    assert "→ systemctl start livechat" in ran.out
+
+
+def test_every_fault_has_a_cure(fake: Fake, command: Command, tmp_path: Path) -> None:
+    """For people behind an arrow, for programs a value of its own."""
+    fake.answers = [Said({}), problem(503, "unavailable", "Not ready: the disk is full.")]
+    (fake.state / "local-key").chmod(0o644)
+    (fake.state / "maps.sqlite3").write_bytes(b"no database" * 1_000)
+    given = ["--trust-proxy=0.0.0.0/0", "--max-connections=9999999", "--token-keys=none.pem"]
+    ran = command("check", "--json", "--", *given)
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 1
+    wrong = {each["about"] for each in lines if each["state"] == "fail"}
+    assert wrong == {"exposure", "files", "database", "open files", "token keys", "server"}
+    assert all(each.get("cure") for each in lines if each["state"] != "ok")
+    assert not any("cure" in each for each in lines if each["state"] == "ok")
+    assert command("check", "--", *given).out.count(" → ") == len(
+        [each for each in lines if each["state"] != "ok"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_another_server_of_this_machine(state: Path) -> None:
 
 @pytest.mark.parametrize(
     "server",
-    ["http://localhost", "localhost:1", "https://", "https://a/b", "https://a?b", "https://a:x",
+    ["http://localhost", "localhost:1", "https://", "https://a/b c", "https://a/..", "https://a?b", "https://a:x",
      "https://u:p@a", "https://[::1", "https://a:99999", ""],
 )  # fmt: skip
 def test_addresses_that_are_none(state: Path, server: str) -> None:
@@ -105,3 +105,22 @@ def test_addresses_that_are_none(state: Path, server: str) -> None:
 def test_addresses() -> None:
     assert Server("::1", 1).address == "[::1]:1"
     assert find("https://chat.example", "/nowhere", {}, keyed=False) == Server("chat.example", 443)
+
+
+def test_a_path(state: Path) -> None:
+    """The server may be below a path, here or elsewhere."""
+    found = Whereabouts("127.0.0.1", 4711, PRINT, prefix="/chat-app")
+    whereabouts.write(state, found)
+    assert find(None, str(state), {}).prefix == "/chat-app"
+    assert find("https://localhost:4711", str(state), {}).prefix == "/chat-app"
+    elsewhere = find("https://chat.example/chat-app/", str(state), {"LIVECHAT_KEY": "k"})
+    assert (elsewhere.host, elsewhere.port, elsewhere.prefix) == ("chat.example", 443, "/chat-app")
+    assert elsewhere.fingerprint is None
+
+
+def test_proxies_only(state: Path) -> None:
+    """A server that listens for proxies only is told of, with what helps."""
+    whereabouts.write(state, Whereabouts("", 0, ""))
+    said = why(None, str(state))
+    assert "--listen tls:127.0.0.1:10443" in said
+    assert "--server" in said

@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import msgspec
 import pytest
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
-from livechat.daemon.lifeline import Lifeline, ready
+from livechat.daemon.lifeline import (
+    AGREED,
+    LEAVE,
+    TERMS,
+    Lifeline,
+    Reports,
+    WorkerReport,
+    check_terms,
+    ready,
+)
+from livechat.errors import StartError
 
 
 @pytest.fixture
@@ -53,3 +64,42 @@ def test_the_supervisor_is_gone(reactor: Any, monkeypatch: pytest.MonkeyPatch) -
         watched.connectionLost(Failure(CONNECTION_LOST))
     assert "is gone" in events[0]["log_format"]
     assert reactor.hasStopped
+
+
+def test_another_has_the_place(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word on the standard input says so; nothing else on it does."""
+    left: list[bool] = []
+    lifeline = Lifeline(reactor, 1, lambda: left.append(True))
+    lifeline.startService()
+    (watched,) = reactor.getReaders()
+    given = [b"noise", b"leave", LEAVE]
+    monkeypatch.setattr(os, "read", lambda *_: given.pop(0))
+    for expected in ([], [], [True]):
+        assert watched.doRead() is None
+        assert left == expected
+
+
+def test_reports(reactor: Any) -> None:
+    """They come once a second; one that nobody reads is dropped."""
+    reading, writing = os.pipe()
+    found = WorkerReport(3, 2, "no Redis", 1)
+    reports = Reports(reactor, lambda: found, writing)
+    reports.startService()
+    reactor.advance(1)
+    line = msgspec.json.encode(found) + b"\n"
+    assert os.read(reading, 4_096) == line + line
+    reactor.pump([1] * 5_000)
+    os.close(reading)
+    reactor.advance(1)
+    reports.stopService()
+    reactor.advance(1)
+    assert reactor.getDelayedCalls() == []
+    os.close(writing)
+
+
+@pytest.mark.parametrize("given", [{}, {AGREED: str(TERMS + 1)}])
+def test_a_supervisor_of_another_version(given: dict[str, str]) -> None:
+    """A worker that it starts again, after an installation, is none of its own."""
+    check_terms({AGREED: str(TERMS)})
+    with pytest.raises(StartError, match="restart it, as a whole"):
+        check_terms(given)

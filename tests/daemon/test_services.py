@@ -13,11 +13,13 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import __version__
+from livechat.addresses import Address
 from livechat.daemon.building import build
 from livechat.daemon.departure import Departure
-from livechat.daemon.services import DRAIN, OrderedService, Port
+from livechat.daemon.services import DRAIN, LOOK_EVERY, OPEN_WITHIN, OrderedService, Port
 from livechat.http.connection import _Stage
 from livechat.net import certificates, tls_context
+from livechat.net.listening import listen
 from livechat.net.tls_port import TLSPort
 from livechat.rooms.history import Window
 from tests import support
@@ -261,3 +263,116 @@ def test_an_operators_stream_while_it_stops(
     sent_back(wire, "events")
     wire.hang_up()
     assert stopped.called
+
+
+def test_draining(port: support.Port, stopping: Port) -> None:
+    """Members are told one by one, and go on until it is their turn; requests are at once."""
+    world = port.world
+    stopping._departure.drain = 10.0
+    idle, feed = port.connect(), port.connect()
+    idle.send(request("GET", "/healthz"))
+    assert idle.answer().status == 200
+    members = []
+    for _ in range(4):
+        wire = port.connect()
+        wire.send(JOINS["v1"])
+        assert wire.answer("GET").status == 101
+        members.append(wire)
+    feed.send(JOINS["events"])
+    feed.events()
+    for wire in members:
+        wire.frames()
+    stopped = stopping.stopService()
+    assert idle.closing
+    idle.hang_up()
+    told: list[float] = []
+    waiting = [*members, feed]
+    for _ in range(20):
+        for wire in tuple(waiting):
+            if wire is feed and wire.closing:
+                assert ("goaway", '{"type":"goaway","retry_ms":50}') in wire.events()
+            elif wire is not feed and 8 in dict(frames := wire.frames()):
+                # Before it come words of the others who left.
+                (_, goaway), (_, payload) = frames[-2:]
+                assert json.loads(goaway) == {"type": "goaway", "retry_ms": 50}
+                assert payload[:2] == (1012).to_bytes(2, "big")
+            else:
+                continue
+            told.append(world.clock.seconds())
+            waiting.remove(wire)
+            wire.hang_up()
+        world.clock.advance(0.5)
+    began = told[0]
+    assert [each - began for each in told] == [0, 2, 4, 6, 8]
+    assert stopped.called
+
+
+def test_a_member_that_leaves_before_its_turn(port: support.Port, stopping: Port) -> None:
+    """Nobody is told twice, or after the end."""
+    stopping._departure.drain = 10.0
+    members = [port.socket() for _ in range(4)]
+    stopped = stopping.stopService()
+    for wire in members:
+        wire.hang_up()
+    with capturedLogs() as events:
+        port.world.clock.pump([0.5] * 20)
+    assert stopped.called
+    assert events == []
+
+
+class Usable:
+    """A store that is there sooner or later."""
+
+    def __init__(self) -> None:
+        self.there = False
+
+    def __call__(self) -> bool:
+        return self.there
+
+
+Opening = tuple[Port, Usable, list[Any]]
+
+
+@pytest.fixture
+def opening(port: support.Port) -> Opening:
+    """A port that waits for its store, with a socket; what it accepts at."""
+    usable, accepted = Usable(), list[Any]()
+    parts: dict[str, Any] = {
+        "hub": port.world.hub, "sockets": port.sockets, "feeds": port.feeds,
+        "departure": Departure(port.world.clock), "usable": usable,
+    }  # fmt: skip
+    accept: Any = accepted.append
+    clock: Any = port.world.clock
+    service = Port(clock, listen([Address("tls", "127.0.0.1")]), accept, port.factory, **parts)
+    service.startService()
+    return service, usable, accepted
+
+
+def test_a_store_that_is_almost_there(port: support.Port, opening: Opening) -> None:
+    """Connections wait at the socket, and are not refused, while it connects."""
+    service, usable, accepted = opening
+    port.world.clock.advance(OPEN_WITHIN / 2)
+    assert (accepted, service.is_open) == ([], False)
+    usable.there = True
+    port.world.clock.advance(LOOK_EVERY)
+    assert service.is_open
+    assert [each.socket.fileno() for each in accepted] == [-1]
+
+
+def test_a_store_that_is_away(port: support.Port, opening: Opening) -> None:
+    """After a while those who come are told."""
+    _, _, accepted = opening
+    port.world.clock.pump([LOOK_EVERY] * (1 + round(OPEN_WITHIN / LOOK_EVERY)))
+    assert len(accepted) == 1
+
+
+def test_stopping_while_it_waits(port: support.Port, opening: Opening) -> None:
+    """A port that was never open is closed."""
+    service, usable, accepted = opening
+    (listening,) = service._listening
+    stopped = service.stopService()
+    assert stopped.called
+    usable.there = True
+    port.world.clock.advance(OPEN_WITHIN)
+    assert accepted == []
+    assert listening.socket.fileno() == -1

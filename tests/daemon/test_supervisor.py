@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 
 from livechat.config import Options
 from livechat.daemon.lifeline import ready
-from livechat.daemon.supervisor import GRACE, SILENT, Workers, _in_memory, command
+from livechat.daemon.supervisor import GRACE, SILENT, START_WITHIN, Workers, _in_memory, command
 from livechat.daemon.worker import LASTED, LONGEST_PAUSE, PAUSE
 from livechat.errors import StartError
 from tests.support.workers import Reactor, Sockets, texts
@@ -160,11 +160,15 @@ def test_reload(workers: Workers, reactor: Reactor) -> None:
     two.end()
     one.reports(renewed=4)
     assert told == [True, False]
+    one.end()
+    workers.renew()
+    assert told == [True, False] * 2
 
 
 def test_a_worker_that_stands_still(workers: Workers, reactor: Reactor) -> None:
     """Where systemd wants signs of life, a worker that gives none is killed, and no other."""
     one, two = reactor.started
+    two.reports()
     for _ in range(4):
         one.reports()
         reactor.advance(SILENT / 3)
@@ -172,6 +176,19 @@ def test_a_worker_that_stands_still(workers: Workers, reactor: Reactor) -> None:
             workers.alive()
     assert (one.signals, two.signals) == ([], ["KILL"])
     assert texts(events) == ["Worker 2 has not reported for 30 seconds, and is killed."]
+
+
+def test_a_worker_that_does_not_start(workers: Workers, reactor: Reactor) -> None:
+    """A start may take longer, on a machine that does much else."""
+    one, two = reactor.started
+    one.reports()
+    reactor.advance(START_WITHIN)
+    one.reports()
+    workers.alive()
+    assert two.signals == []
+    reactor.advance(1)
+    workers.alive()
+    assert (one.signals, two.signals) == ([], ["KILL"])
 
 
 def test_no_socket(workers: Workers, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:

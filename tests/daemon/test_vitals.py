@@ -13,8 +13,7 @@ from livechat.daemon.assembly import core, transports
 from livechat.daemon.parts import Core
 from livechat.daemon.vitals import Vitals, disk_of
 from livechat.net.certificates import Shown
-from livechat.system.day import EVERY, write_day
-from tests.support.minutes import minute
+from livechat.system.day import EVERY, Minute, write_day
 from tests.support.port import CERTIFICATE
 from tests.support.services import config, memory_reactor
 
@@ -91,7 +90,7 @@ def test_a_worker_goes_on_with_the_day(made: Core, tmp_path: Path) -> None:
     """What the workers of this port have kept is there again, and is kept."""
     vitals: Any = Vitals(made, transports(made), Shown(CERTIFICATE))
     vitals._kept = tmp_path / "day.1"
-    write_day(tmp_path / "day.2", [minute(made.time.wall() - 600)])
+    write_day(tmp_path / "day.2", [Minute(made.time.wall() - 600, EVERY, {}, {}, {})])
     Here(vitals)
     vitals.startService()
     assert len(made.day.minutes()) == 1

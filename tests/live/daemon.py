@@ -122,7 +122,8 @@ class Daemon:
         # Where workers count: nothing is to be left by those that tests kill.
         given |= {"RUNTIME_DIRECTORY": str(directory), **(environment or {})}
         variables = {name: value for name, value in given.items() if value is not None}
-        command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", "--port=0", *options]
+        where = () if any(each.startswith("--listen") for each in options) else ("--port=0",)
+        command = [twistd or TWISTD, "--nodaemon", "--pidfile=", "livechat", *where, *options]
         forks = twistd is None and template().suits(variables)
         self.process, self._output = _launched(command, directory, variables, forks=forks)
         self.log = Output(self._output.fileno())
@@ -365,14 +366,14 @@ class Member:
 class Wscat:
     """wscat in a room, on a terminal, without which it prints nothing."""
 
-    def __init__(self, daemon: Daemon, room: str, *options: str) -> None:
+    def __init__(self, daemon: Daemon, room: str, *options: str, base: str = "") -> None:
         assert WSCAT.exists(), f"wscat is missing: run {ROOT}/tests/clients/install"
         path = room if "?" in room else f"{room}/"
         self._terminal, terminal = pty.openpty()
         self._process = subprocess.Popen(
             [
                 str(WSCAT), "--no-color", "--no-check", *options,
-                "-c", f"wss://localhost:{daemon.port}/ws/chat/{path}",
+                "-c", f"wss://localhost:{daemon.port}{base}/ws/chat/{path}",
             ],
             stdin=terminal,
             stdout=terminal,

@@ -1,4 +1,4 @@
-"""nginx and Caddy in front of a daemon."""
+"""nginx, HAProxy and Caddy in front of a daemon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_connection, create_server
@@ -38,6 +38,8 @@ CADDY: Final = f"""
 	}}
 }}
 """
+#: The file on which the tests' daemons listen for proxies, in their directories.
+SOCKET: Final = "http.sock"
 #: Proxies with their files: those of deploy/, and the least that works.
 FRONTS: Final = {
     "deploy/nginx.conf": ("nginx", (ROOT / "deploy" / "nginx.conf").read_text()),
@@ -58,9 +60,19 @@ class Front:
     @ivar log: its access log, if it has one.
     """
 
-    def __init__(self, kind: str, daemon: Daemon, directory: Path) -> None:
-        program, text = FRONTS[kind]
-        self.kind, self.number = kind, list(FRONTS).index(kind)
+    def __init__(
+        self,
+        kind: str,
+        daemon: Daemon,
+        directory: Path,
+        fronts: Mapping[str, tuple[str, str]] = FRONTS,
+    ) -> None:
+        """
+        @param fronts: proxies with their files, which name livechat's port, or its socket file,
+            as those of deploy/ do.
+        """
+        program, text = fronts[kind]
+        self.kind, self.number = kind, list(fronts).index(kind)
         self.directory = directory
         self.bare = text is NGINX
         self.port, self.plain_port = free_port(), free_port()
@@ -68,10 +80,9 @@ class Front:
         directory.mkdir()
         chain, key = (daemon.directory / "certs" / f"livechat.{end}" for end in ("crt", "key"))
         text = text.replace("127.0.0.1:10443", f"127.0.0.1:{daemon.port}")
-        if program == "nginx":
-            command, text = self._nginx(text, directory, chain, key)
-        else:
-            command, text = self._caddy(text, directory, chain, key)
+        text = text.replace("/run/livechat/http.sock", str(daemon.directory / SOCKET))
+        adapt = {"nginx": self._nginx, "haproxy": self._haproxy, "caddy": self._caddy}[program]
+        command, text = adapt(text, directory, chain, key)
         (directory / "config").write_text(text)
         with (directory / "output").open("wb") as output:
             self._process = subprocess.Popen(
@@ -137,6 +148,21 @@ class Front:
             config,
         ], settings + text
 
+    def _haproxy(self, text: str, directory: Path, chain: Path, key: Path) -> tuple[list[str], str]:
+        pem, config = directory / "both.pem", directory / "config"
+        pem.write_text(chain.read_text() + key.read_text())
+        pem.chmod(0o600)
+        text = re.sub(r"/etc/haproxy/.*\.pem", str(pem), text)
+        text = text.replace("bind :443", f"bind 127.0.0.1:{self.port}")
+        text = text.replace("bind :80", f"bind 127.0.0.1:{self.plain_port}")
+        # No log of the machine, and no other user, who could not read this.
+        text = re.sub(r"    (log /dev/log|user|group) .*\n", "", text)
+        # As many files as a test may have.
+        text = text.replace("maxconn 16384", "maxconn 500")
+        text = text.replace("global\n", "global\n    log stdout format raw local0\n", 1)
+        self.log = directory / "output"
+        return [found("haproxy"), "-db", "-f", str(config)], text
+
     def _listens(self, output: Path) -> bool:
         assert self._process.poll() is None, output.read_text()
         try:
@@ -201,6 +227,12 @@ class Front:
             local_addr=(address, 0),
             ssl=trusting(),
         )
+
+
+def by_file(daemon: Daemon, url: str, *options: str) -> list[str]:
+    """Return curl's command line for *url* at the daemon's socket file."""
+    file = str(daemon.directory / SOCKET)
+    return ["curl", "-sS", "--max-time", "20", "--unix-socket", file, *options, url]
 
 
 def found(program: str) -> str:

@@ -103,6 +103,10 @@ def test_bubbles(visitor: Callable[..., Visitor], daemon: Daemon) -> None:
                 between = factor * (when["x"] - said["x"])
                 assert 0 < between - (said if factor > 0 else when)["width"] < 16
                 assert abs(when["y"] + when["height"] - said["y"] - said["height"]) < 10
+        bob.send(json.dumps({"message": "long " * 40}))
+        long = ann.page.locator(".said .message", has_text="long long").locator("time")
+        assert long.evaluate("each => each.getClientRects().length") == 1
+        assert long.evaluate("each => each.offsetHeight") < 24
         ann.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
         # One's own stand at the end of the line.
         assert mine["x"] + mine["width"] == pytest.approx(line["x"] + line["width"], abs=1)

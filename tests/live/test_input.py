@@ -71,7 +71,7 @@ def test_narrow_pages(tab: Callable[..., Tab], daemon: Daemon) -> None:
     operator = tab(viewport={"width": 320, "height": 568})
     operator.sign_in()
     room = ("rooms/narrow/", "rooms/narrow/settings/")
-    operated = ("", *room, "cases/", "audit/", "settings/", "keys/")
+    operated = ("", *room, "cases/", "audit/", "health/", "settings/", "keys/")
     for path in ("/developers/", "/rooms/", *(f"/admin/{each}" for each in operated)):
         operator.open(path)
         assert operator.findings() == [], path

@@ -122,7 +122,10 @@ def test_commands() -> None:
     table = README[README.index("## The command") : README.index("## Options")]
     helped = tool(LIVECHAT, "--help")
     names = set(re.findall(r"^    (\w+) ", helped, re.MULTILINE))
-    assert names == {"token", "key", "operator", "tail", "say", "act", "check", "backup", "version"}
+    assert names == {
+        "token", "key", "operator", "tail", "say", "act", "trace", "check", "backup", "restore",
+        "export", "import", "version",
+    }  # fmt: skip
     for name in names:
         assert re.search(rf"`(livechat )?{name}\b", table), name
 

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from playwright.sync_api import Browser
 
 from tests.backends.redis.server import RedisServer
+from tests.live.browser import Tab
 from tests.live.daemon import CHEAP, PATIENCE, ROOT, Daemon, Output, eventually
 
 LIVECHAT: Final = str(Path(sys.executable).with_name("livechat"))
@@ -156,3 +158,24 @@ def test_trace(several: Daemon) -> None:
     assert "secret" not in tracer.output.text
     for each in (*before, *members[1:]):
         each.close()
+
+
+def test_health(several: Daemon, browser: Browser) -> None:
+    """The page of two workers and their Redis: live, for everybody, on any window, and dark."""
+    views: list[dict[str, Any]] = [
+        {},
+        {"color_scheme": "dark"},
+        {"viewport": {"width": 320, "height": 568}},
+    ]
+    for options in views:
+        tab = Tab(browser, several, **options)
+        tab.sign_in("/admin/health/")
+        tab.live()
+        tiles = tab.page.locator('[data-part="health_now"] .tile').all_inner_texts()
+        assert any(re.match(r"unix\S*\s+Working", each) for each in tiles), tiles
+        assert any(re.match(r"Workers\s+2\s+of 2", each) for each in tiles), tiles
+        assert tab.page.locator('[data-part="health_processes"] dt').count() == 2
+        assert tab.page.locator('[data-part="health_day"] svg').count() >= 12
+        assert tab.findings() == []
+        tab.close()
+        assert tab.complaints == []

@@ -14,7 +14,7 @@ from tests.tools.upgrade import CASES, Found, measure
 @pytest.mark.parametrize("case", CASES)
 def test_nobody_notices(tmp_path: Path, case: str) -> None:
     """No connection is refused, and no message is lost, doubled or out of order."""
-    found = asyncio.run(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20))
+    found = asyncio.run(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20, drain=1))
     assert found.faults(math.inf) == [], found
     assert found.acknowledged > 20
 

@@ -26,12 +26,15 @@ from tests.live.daemon import (
     Output,
     Wscat,
     eventually,
+    tool,
 )
+from tests.live.front import SOCKET, by_file
 from tests.live.workers import WORKERS, ready
 
 
 def options(redis: RedisServer) -> tuple[str, ...]:
-    return (f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
+    where = ("--listen=tls:0", f"--listen=unix:{SOCKET}")
+    return (*where, f"--redis={redis.url}", f"--workers={WORKERS}", "--max-connections-per-ip=0")
 
 
 @pytest.fixture
@@ -57,6 +60,12 @@ def post(daemon: Daemon, text: str, *options: str) -> str:
     return daemon.curl(*options, *json_type, "-d", body, f"{daemon.url}/chat/send/")
 
 
+def by_a_proxy(daemon: Daemon, *options: str) -> str:
+    """Send, or only ask, at the socket file, as a proxy would."""
+    whose = ("-H", "X-Forwarded-For: 192.0.2.1", "-H", "X-Forwarded-Proto: https")
+    return tool(*by_file(daemon, "http://localhost/chat/send/r/", *whose, *options))
+
+
 def running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -73,14 +82,15 @@ def test_one_room(shared: Daemon) -> None:
         members = [stack.enter_context(member) for member in shared.members(20)]
         clients[0].says('{"message": "hello"}')
         post(shared, "by HTTP")
-        expected = [{"message": "hello"}, {"message": "by HTTP"}]
+        by_a_proxy(shared, "-d", "message=by a file")
+        expected = [{"message": each} for each in ("hello", "by HTTP", "by a file")]
         for client in clients:
-            assert sorted(client.hears(2), key=str) == sorted(expected, key=str)
+            assert sorted(client.hears(3), key=str) == sorted(expected, key=str)
         for member in members:
             assert sorted((json.loads(member.recv()) for _ in expected), key=str) == sorted(
                 expected, key=str
             )
-    assert [each["seq"] for each in shared.history("?room=r")] == [1, 2]
+    assert [each["seq"] for each in shared.history("?room=r")] == [1, 2, 3]
 
 
 def test_a_worker_is_killed(several: Daemon) -> None:
@@ -90,6 +100,8 @@ def test_a_worker_is_killed(several: Daemon) -> None:
         os.kill(several.workers()[0], signal.SIGKILL)
         several.log.wait_for(r"Worker 1 has ended: signal 9; it is started again")
         post(several, "hello")
+        # The others go on at the file, too.
+        assert all("method_not_allowed" in by_a_proxy(several) for _ in range(4))
         heard = []
         for member in members:
             with suppress(ConnectionClosed):
@@ -121,6 +133,7 @@ def test_sigterm(several: Daemon) -> None:
     assert several.stop() in (0, -signal.SIGTERM)
     assert not any(map(running, workers))
     assert "it is started again" not in several.log.text
+    assert not (several.directory / SOCKET).exists()
 
 
 def test_sighup(shared: Daemon) -> None:

@@ -56,7 +56,12 @@ _UNLIMITED: Final = (
 
 @dataclass
 class Found:
-    """What happened to the clients of a renewal."""
+    """
+    What happened to the clients of a renewal.
+
+    @ivar longest_silence: the most seconds that a client was without a message.
+    @ivar renewed_in: seconds from the signal until all was renewed.
+    """
 
     clients: int
     acknowledged: int = 0
@@ -68,6 +73,7 @@ class Found:
     doubled: int = 0
     out_of_order: int = 0
     longest_silence: float = 0.0
+    renewed_in: float = 0.0
     refusals: dict[str, int] = field(default_factory=dict)
 
     def faults(self, silence: float) -> list[str]:
@@ -217,7 +223,9 @@ class Crowd:
                 await asyncio.gather(*(each.ready.wait() for each in self.clients))
             talking = asyncio.create_task(self._talk(rate))
             await asyncio.sleep(seconds / 3)
+            began = time.monotonic()
             await renew()
+            took = time.monotonic() - began
             await asyncio.sleep(2 * seconds / 3)
             talking.cancel()
             await self._settle(lives)
@@ -225,7 +233,9 @@ class Crowd:
             for life in lives:
                 life.cancel()
             await asyncio.gather(*lives, return_exceptions=True)
-        return self._found()
+        found = self._found()
+        found.renewed_in = round(took, 3)
+        return found
 
     async def _talk(self, rate: float) -> None:
         """Have a client of the next room say something, *rate* times a second in all."""
@@ -249,7 +259,7 @@ class Crowd:
             await asyncio.sleep(0.5)
 
     def _missing(self, client: Client) -> set[str]:
-        """What was acknowledged in the room of *client*, and has not come to it."""
+        """Texts that were acknowledged in the room of *client*, and have not come to it."""
         said = {text for each in self.clients if each.room == client.room for text in each.acked}
         return said.difference(client.transcript.texts)
 
@@ -314,7 +324,7 @@ class Kept:
 
     @property
     def log(self) -> Output:
-        """What the last process writes."""
+        """The output of the last process."""
         return self.logs[-1]
 
     def start(self) -> None:
@@ -376,7 +386,7 @@ Renewal = tuple[int, Callable[[], Awaitable[None]]]
 
 
 @asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[Renewal]:
+async def sqlite(directory: Path, _: float) -> AsyncIterator[Renewal]:
     """A daemon of one process, that is restarted under its socket."""
     with Kept(directory, *_UNLIMITED) as kept:
 
@@ -390,7 +400,7 @@ async def sqlite(directory: Path) -> AsyncIterator[Renewal]:
 
 
 @asynccontextmanager
-async def workers(directory: Path) -> AsyncIterator[Renewal]:
+async def workers(directory: Path, drain: float) -> AsyncIterator[Renewal]:
     """Two workers with a Redis, which are renewed."""
     with (
         RedisServer(directory / "redis") as redis,
@@ -398,7 +408,7 @@ async def workers(directory: Path) -> AsyncIterator[Renewal]:
             directory / "daemon",
             f"--redis={redis.url}",
             "--workers=2",
-            f"--drain={DRAIN}",
+            f"--drain={drain:g}",
             *_UNLIMITED,
             twistd=TWISTD,
             environment=CHEAP,
@@ -416,17 +426,28 @@ async def workers(directory: Path) -> AsyncIterator[Renewal]:
         yield daemon.port, renew
 
 
-CASES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Renewal]]]] = {
+CASES: Final[dict[str, Callable[[Path, float], AbstractAsyncContextManager[Renewal]]]] = {
     "sqlite": sqlite,
     "workers": workers,
 }
 
 
 async def measure(
-    case: str, directory: Path, *, clients: int, rooms: int, seconds: float, rate: float
+    case: str,
+    directory: Path,
+    *,
+    clients: int,
+    rooms: int,
+    seconds: float,
+    rate: float,
+    drain: float = DRAIN,
 ) -> Found:
-    """Renew livechat while *clients* talk, and count."""
-    async with CASES[case](directory) as (port, renew):
+    """
+    Renew livechat while *clients* talk, and count.
+
+    @param drain: seconds over which a worker sends its clients to the others.
+    """
+    async with CASES[case](directory, drain) as (port, renew):
         return await Crowd(port, clients, rooms).run(renew, seconds, rate)
 
 
@@ -440,7 +461,8 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(CASES))
     asked = parser.parse_args()
     faults: list[str] = []
-    found: dict[str, Any] = {}
+    # Seconds depend on what else the machine does.
+    found: dict[str, Any] = {"load average": os.getloadavg()[0]}
     for case in CASES:
         if asked.only in (None, case):
             with tempfile.TemporaryDirectory() as directory:

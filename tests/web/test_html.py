@@ -80,3 +80,19 @@ def test_no_inline_scripts_or_styles() -> None:
         assert not re.search(r"<[^>]*\s(style|on\w+)=", text)
         assert not re.search(r"<script(?![^>]*\ssrc=)", text)
         assert "|safe" not in text
+
+
+def test_addresses_below_a_path() -> None:
+    """Every address in a template begins with the path below which the server is."""
+    for path in folder("templates").rglob("*.html"):
+        text = path.read_text()
+        found = re.findall(r"""(?:href|src|action|data-\w+|address)=["']/[^"']*""", text)
+        assert found == [], path
+
+
+def test_static_below_a_path() -> None:
+    page = Templates("/chat-app").page("room.html", room="r", title="", words="")
+    body = page.body
+    assert isinstance(body, bytes)
+    assert b'src="/chat-app/static/embed.' in body
+    assert b'"/static' not in body

@@ -13,7 +13,14 @@ from livechat.protocol.names import room_name
 OVERVIEW: Final = "/admin/"
 SIGN_IN: Final = "/admin/sign-in/"
 _OTHERS: Final = frozenset(
-    {OVERVIEW, "/admin/audit/", "/admin/cases/", "/admin/keys/", "/admin/settings/"}
+    {
+        OVERVIEW,
+        "/admin/audit/",
+        "/admin/cases/",
+        "/admin/health/",
+        "/admin/keys/",
+        "/admin/settings/",
+    }
 )
 _ROOM: Final = re.compile(r"/admin/rooms/([^/?]*)/(members/|restrictions/|settings/)?", re.ASCII)
 #: A query that is kept: printable, and nothing that ends it.

@@ -12,6 +12,7 @@ from livechat.system.time import Time
 from livechat.web.admin.audit import AuditPages
 from livechat.web.admin.cases import CasePages
 from livechat.web.admin.gate import Gate
+from livechat.web.admin.health import HealthPages
 from livechat.web.admin.keys import KeyPages
 from livechat.web.admin.members import PeoplePages
 from livechat.web.admin.pages import Admin
@@ -50,6 +51,7 @@ class AdminTree:
         self._settings = SettingsPages(chat, templates)
         self._keys = KeyPages(chat, office, templates, time)
         self._cases = CasePages(chat, self._persons, templates, time)
+        self._health = HealthPages(chat, server=server, templates=templates, time=time)
         self._records = AuditPages(chat.audit, templates, time)
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -68,6 +70,8 @@ class AdminTree:
                 {"GET": gate.page(cases.page), "POST": gate.form(cases.decide)}, _OWN
             ),
             "/admin/cases/events": Endpoint({"GET": gate.events(cases.events)}, _OWN),
+            "/admin/health/": Endpoint({"GET": gate.page(self._health.page)}, _OWN),
+            "/admin/health/events": Endpoint({"GET": gate.events(self._health.events)}, _OWN),
             "/admin/keys/": Endpoint({"GET": gate.page(self._keys.page), "POST": keys}, _OWN),
             "/admin/keys/drop/": Endpoint({"POST": gate.form(self._keys.drop)}, _OWN),
             "/admin/settings/": Endpoint(

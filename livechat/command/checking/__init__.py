@@ -1,0 +1,1 @@
+"""What `livechat check` looks at: a module for each kind of thing."""

@@ -1,0 +1,22 @@
+"""What tests of the checks look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from livechat.command.checking.findings import Finding
+from livechat.config import Config, Options
+
+
+def config(directory: Path, *given: str, **environment: str) -> Config:
+    options = Options()
+    options.parseOptions(given)
+    return Config.of(options, environment, directory)
+
+
+def wrong(found: Iterable[Finding]) -> list[tuple[str, str]]:
+    """All that is not well: what it is, and how; each must have a cure."""
+    ill = [each for each in found if each.state != "ok"]
+    assert all(each.cure for each in ill), ill
+    return [(each.about, each.state) for each in ill]

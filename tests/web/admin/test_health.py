@@ -1,0 +1,210 @@
+"""`livechat.web.admin.health`: how the server is, on a page."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+
+from livechat.protocol.cluster import Condition, Report
+from livechat.system.day import EVERY, Day, Figures, Minute
+from livechat.web.admin import health
+from livechat.web.admin.health import BARS, Tile, charts, counts, others, tiles
+from tests.support import Browser, Port, World
+from tests.web.admin.looking import named, page
+
+TARGET = "/admin/health/"
+NOW = 1_790_000_000.0
+REPORT = Report("here/1", 0, 0, 0.0, (), ())
+
+
+def minute(ago: float, counts: Figures | None = None, **times: float) -> Minute:
+    """A minute that has ended so many minutes ago."""
+    return Minute(NOW - EVERY * ago, EVERY, counts or {}, times, {})
+
+
+def fill(port: Port, *minutes: Minute) -> None:
+    """Let the server have had these minutes, just now."""
+    port.world.wall = NOW
+    port.day.take(minutes, NOW)
+
+
+def words(text: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def test_empty(browser: Browser) -> None:
+    """A server that has just begun has a page, too."""
+    text = words(page(browser, TARGET))
+    assert "Storage Working" in text
+    assert "Nothing was refused." in text
+    assert "No WebSocket has closed." in text
+    assert "here/1 this one" in text
+
+
+def test_a_day(browser: Browser, port: Port) -> None:
+    """What was refused, how WebSockets closed, and charts, with what they mean in words."""
+    fill(
+        port,
+        minute(700, {"refusals bad_json": 5, "stored": 600}),
+        minute(
+            1,
+            {"refusals bad_json": 2, "refusals rate_limited": 1200, "closes server 4008": 3,
+             "closes peer 1006": 1, "turned_away": 9, "stored": 120},
+            stored_to_written=0.025,
+        ),
+    )  # fmt: skip
+    text = page(browser, TARGET)
+    shown = words(text)
+    assert "Reason Last hour 24 hours rate_limited 1,200 1,200 bad_json 2 7" in shown
+    assert "4008 by the server did not read 3 3 1006 by the client broke 1 1" in shown
+    assert "connections closed unheard 9 9" in shown
+    assert "Messages a second 2.0 at most 10" in shown
+    assert "Delivery of 99 of 100 25 ms at most 25 ms" in shown
+    label = "Messages a second over the last 24 hours: 2.0 now, at most 10"
+    assert f'aria-label="{label}"' in text
+
+
+def test_trouble(browser: Browser, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing can be stored comes first, in the backend's words."""
+    monkeypatch.setattr(port.world.chat, "trouble", lambda: "the disk is <full>")
+    text = page(browser, TARGET)
+    assert "Storage Trouble the disk is <full>" in words(text)
+    assert "<full>" not in text
+
+
+@pytest.mark.parametrize("rooms", [{"lobby": "*"}, {"*": "join history send moderate"}])
+def test_who_may(port: Port, rooms: dict[str, str]) -> None:
+    """The page is for those that manage everything, as the server's other figures are."""
+    operator = named(port, **rooms)
+    assert operator.get(TARGET).status == 403
+    assert "/admin/health/" not in page(operator, "/admin/")
+    assert operator.events(f"{TARGET}events").answer().status == 403
+
+
+def test_a_stranger(port: Port) -> None:
+    """Others are asked to sign in, and led there afterwards."""
+    answer = Browser(port).get(TARGET)
+    assert answer.status == 303
+    assert "next=%2Fadmin%2Fhealth%2F" in answer.headers["location"]
+
+
+def test_live(browser: Browser, port: Port) -> None:
+    """Parts come again when they look different, and only then."""
+    wire = browser.events(f"{TARGET}events")
+    assert {name for name, _ in wire.events()} == {
+        "health_now", "health_day", "health_counts", "health_processes",
+    }  # fmt: skip
+    port.world.clock.pump([0.5] * 4)
+    assert {name for name, _ in wire.events()} <= {"health_now", "health_processes"}
+    port.day.take([minute(0, {"refusals bad_json": 1})], NOW)
+    port.world.wall = NOW
+    port.world.clock.pump([0.5] * 4)
+    assert {"health_day", "health_counts"} <= {name for name, _ in wire.events()}
+
+
+def of(title: str, found: list[Tile]) -> Tile:
+    return next(each for each in found if each.title == title)
+
+
+@pytest.mark.parametrize(
+    ("figures", "title", "ill"),
+    [
+        ({"redis_up redis://r:1/0": 1.0}, "redis://r:1/0", False),
+        ({"redis_up redis://r:1/0": 0.0}, "redis://r:1/0", True),
+        ({"disk_free_bytes": 4e8, "disk_size_bytes": 1e9}, "Disk left", True),
+        ({"disk_free_bytes": 2e9, "disk_size_bytes": 1e12}, "Disk left", True),
+        ({"disk_free_bytes": 2e9, "disk_size_bytes": 2e10}, "Disk left", False),
+        ({}, "Disk", None),
+        ({"processes": 3, "workers": 4}, "Workers", True),
+        ({"processes": 4, "workers": 4}, "Workers", False),
+        ({"slow_members": 2}, "Slow consumers", True),
+        ({"slow_members": 0}, "Slow consumers", None),
+    ],
+)
+def test_ill(figures: Figures, title: str, ill: bool | None) -> None:
+    """A tile says when somebody should see to it."""
+    assert of(title, tiles(figures, [], [REPORT], None)).ill == ill
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "seconds", "ill"),
+    [
+        ("reactor_lag", "Lag", 0.01, False), ("reactor_lag", "Lag", 1.0, True),
+        ("stored_to_written", "Delivery", 0.5, False), ("stored_to_written", "Delivery", 2.5, True),
+        ("redis_answer", "redis://r:1/0", 0.25, True),
+        ("redis_answer", "redis://r:1/0", 0.1, False),
+    ],
+)  # fmt: skip
+def test_slow(name: str, title: str, seconds: float, ill: bool) -> None:
+    found = tiles(
+        {"redis_up redis://r:1/0": 1}, [minute(1, None, **{name: seconds})], [REPORT], None
+    )
+    assert of(title, found).ill == ill
+
+
+def test_clocks() -> None:
+    """Processes are compared with each other and with Redis, of whatever version they are."""
+
+    def process(ahead: float) -> Report:
+        return Report("p", 0, 0, 0.0, (), (), Condition("1", None, 0.0, {"r": ahead}))
+
+    assert of("Clock", tiles({}, [], [REPORT], None)).ill is None
+    near = of("Clocks differ by", tiles({}, [], [REPORT, process(0.1), process(-0.1)], None))
+    assert (near.value, near.ill) == ("0.2 s", False)
+    assert of("Clocks differ by", tiles({}, [], [process(3), process(-3)], None)).ill
+    assert of("Clocks differ by", tiles({}, [], [process(-6)], None)).ill
+
+
+def test_charts() -> None:
+    """A bar is the highest of five minutes; where there is no minute, there is no bar."""
+    minutes = [minute(29, {"stored": 60}), minute(28, {"stored": 600}), minute(1, {"stored": 300})]
+    chart = charts(minutes, NOW)[0]
+    assert (chart.title, chart.now, chart.most) == ("Messages a second", 5, 10)
+    assert chart.path == f"M{BARS - 6} 48V1.0h1V48zM{BARS - 1} 48V24.5h1V48z"
+
+
+def test_a_long_gap_and_a_strange_clock() -> None:
+    """Minutes that are no more of this day, or not yet, are not drawn."""
+    old, early = minute(24 * 60 + 1, {"stored": 60}), minute(-10, {"stored": 60})
+    assert charts([old], NOW)[0].path == ""
+    assert charts([early], NOW)[0].path == ""
+    assert charts([], NOW)[0].now is None
+
+
+def test_counts() -> None:
+    """The most frequent comes first; an hour is an hour."""
+    minutes = [minute(61, {"closes peer 1000": 9}), minute(59, {"closes server 4008": 1})]
+    found = counts(minutes, NOW, "closes")
+    assert [(each.name, each.hour, each.day) for each in found] == [
+        ("1000 by the client", 0, 9), ("4008 by the server", 1, 1),
+    ]  # fmt: skip
+    assert [each.day for each in others(minutes, NOW)] == [0, 0, 0]
+
+
+def test_figures_are_read_seldom(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many look, the figures of all workers are read once in some seconds."""
+    reads: list[None] = []
+
+    def gauges() -> Figures:
+        reads.append(None)
+        return {}
+
+    monkeypatch.setattr(health, "gauges", gauges)
+    for _ in range(3):
+        page(browser, TARGET)
+    assert len(reads) == 1
+    world.clock.advance(health.FRESH)
+    page(browser, TARGET)
+    assert len(reads) == 2
+
+
+def test_the_largest_page() -> None:
+    """A full day in all charts is some tens of kilobytes."""
+    day = Day()
+    full = [minute(ago, {"stored": float(ago)}) for ago in range(24 * 60 - 1, 0, -1)]
+    day.take(full, NOW)
+    assert sum(len(each.path) for each in charts(day.minutes(), NOW)) < 60_000
