@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import __version__
 from livechat.addresses import Address
+from livechat.config import Config
 from livechat.daemon.building import build
 from livechat.daemon.departure import Departure
 from livechat.daemon.services import DRAIN, LOOK_EVERY, OPEN_WITHIN, OrderedService, Port
@@ -70,7 +71,10 @@ class OrderedServiceTest(SynchronousTestCase):
 
 def announced(directory: Path, **options: str) -> str:
     """What the daemon's log says at start."""
-    daemon = build(config(directory, **options), memory_reactor())
+    return said(build(config(directory, **options), memory_reactor()))
+
+
+def said(daemon: Any) -> str:
     announcement: Any = daemon.getServiceNamed("announcement")
     storage: Any = daemon.getServiceNamed("storage")
     port: Any = daemon.getServiceNamed("port")
@@ -94,6 +98,21 @@ def test_announcement(tmp_path: Path) -> None:
     assert "self-signed" in text
     assert "Only this machine can connect" in text
     assert str(tmp_path / "state") in text
+
+
+def test_announcement_of_proxies(tmp_path: Path) -> None:
+    """Addresses for proxies are named, and without TLS no certificate is made or spoken of."""
+    options = {"prefix": "/chat-app", "listen": ["http:127.0.0.1:0", "unix:chat.sock"]}
+    daemon = build(Config.of(options, {}, tmp_path), memory_reactor())
+    text = said(daemon)
+    assert "livechat" in text
+    assert " at /chat-app/, rooms at /chat-app/ws/chat/{room}/" in text
+    assert "proxies connect to http:127.0.0.1:" in text
+    assert f", unix:{tmp_path}/chat.sock:mode=660;" in text
+    assert "certificate" not in text
+    assert "--listen opens it to others" in text
+    assert not (tmp_path / "certs").exists()
+    assert not (tmp_path / "chat.sock").exists()
 
 
 def test_announcement_to_the_world(tmp_path: Path) -> None:
