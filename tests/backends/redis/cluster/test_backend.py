@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from livechat.backends.redis import connect_cluster
@@ -129,6 +130,16 @@ class PlainTest(ClusterProcessesTest):
         assert self.refused == []
         assert len(await self.all_is_well()) == len(self.answered)
         assert {node.sharded for node in self.nodes()} == {False}
+
+    async def test_it_is_said(self) -> None:
+        """Once, whatever the number of masters, and of connections."""
+        with capturedLogs() as events:
+            third = self.process()
+            await third.usable()
+            for node in self.nodes():
+                node.connection.drop("a test")
+            await third.usable()
+        assert len([event for event in events if "SPUBLISH" in event["log_format"]]) == 1
 
 
 class FailoverTest(ClusterProcessesTest):
