@@ -48,17 +48,21 @@ _CONST: Final = re.compile(r"^export const [\w$]+ =[^;]*", re.MULTILINE)
 _HEAD: Final = """\
 const $made = {};
 const $tries = {};
+const $PATIENCE = 3;
 const $take = (name, url = import.meta.url) => ($made[name] ??= $modules[name](url));
 const $later = async (name, chunk) => {
   if (!(name in $modules)) {
-    // Browsers remember that an address failed, so the next time it is another.
     const tries = $tries[chunk] ?? 0;
-    const address = tries ? `${chunk}?${tries}` : chunk;
-    const { $more } = await import(address).catch((error) => {
+    try {
+      // Browsers remember that an address failed, so the next time it is another.
+      const { $more, $stamp = "" } = await import(tries ? `${chunk}?${tries}` : chunk);
+      // The one of another version, whose process answered, may not fit. It is better than none.
+      if (!chunk.includes($stamp) && tries < $PATIENCE) throw new Error(`It is not ${chunk}.`);
+      Object.assign($modules, $more($take, $later));
+    } catch (error) {
       $tries[chunk] = tries + 1;
       throw error;
-    });
-    Object.assign($modules, $more($take, $later));
+    }
   }
   return $take(name);
 };
@@ -85,6 +89,11 @@ def chunk(sources: Sources, names: Iterable[str], chunks: Mapping[str, str]) -> 
     """Put the modules together that a chunk adds, as `plan` says."""
     modules = "".join(_modules(sources, names, chunks))
     return f"export const $more = ($take, $later) => ({{\n{modules}}});\n"
+
+
+def stamped(chunk: str, stamp: str) -> str:
+    """A chunk with a part of its address, by which a bundle knows that it is the right one."""
+    return f'{chunk}export const $stamp = "{stamp}";\n'
 
 
 def facade(sources: Sources, entry: str, address: str) -> str:

@@ -165,24 +165,29 @@ class _Reading:
             if _TOGETHER.get(name) in plan:
                 continue
             others = [other for other in plan if _TOGETHER.get(other) == name]
-            more = [module for other in others for module in plan[other]]
-            text = bundles.chunk(self._sources, [*more, *added], addresses)
+            modules = [*(each for other in others for each in plan[other]), *added]
+            text = bundles.chunk(self._sources, modules, addresses)
+            # It fits what it imports, which may be in the bundle: that is in its address, too.
+            needs = bundles.modules_of(self._sources, [*others, name])
+            parts = [text, *(self._sources[each] for each in needs)]
+            stamp = _digest("".join(parts).encode())[:_DIGEST]
+            text = bundles.stamped(text, stamp)
             known = self._named.get(name)
             if known and known.plain.body != text.encode():
                 raise ValueError(f"{name} is another chunk in each of two bundles.")
             # For pages of another version, which ask for another digest.
             self._name(name, text)
-            address = self._keep(name, text.encode())
+            address = self._keep(name, text.encode(), stamp)
             addresses |= dict.fromkeys([name, *others], address)
         return addresses
 
     def _name(self, name: str, text: str) -> None:
         self._named[name] = _file(name, text.encode())
 
-    def _keep(self, name: str, body: bytes) -> str:
+    def _keep(self, name: str, body: bytes, stamp: str = "") -> str:
         """Give a file the address that changes with its contents."""
         stem, _, suffix = name.partition(".")
-        address = f"{stem}.{_digest(body)[:_DIGEST]}.{suffix}"
+        address = f"{stem}.{stamp or _digest(body)[:_DIGEST]}.{suffix}"
         self._named[address] = _file(name, body, _KEPT)
         self._newest[name] = address
         return address

@@ -6,6 +6,9 @@
 
 import { start } from "./chat-view.js";
 
+// A page that has the chat takes the library from here, and does not load it twice.
+export { ChatError, connect } from "./livechat.js";
+
 /**
  * Put the chat into an element, which has one at most: a chat that is there already ends.
  *

@@ -140,6 +140,26 @@ def test_a_chunk_that_could_not_be_had(tmp_path: Path) -> None:
     )[-2:] == ["ERR_MODULE_NOT_FOUND", "42"]
 
 
+@pytest.mark.processes
+def test_a_chunk_of_another_version(tmp_path: Path) -> None:
+    """A process of another version has a chunk that may not fit: it is the last that is taken."""
+    made(MODULES, "first.js", tmp_path)
+    chunk = tmp_path / "lazy.chunk.mjs"
+    right = chunk.read_text()
+    chunk.write_text(bundles.stamped(right.replace("+ own", "- own"), "other"))
+    first = 'import { renameSync } from "node:fs";\nimport { lazy } from "./bundle.mjs";\n'
+    trying = (
+        'const tried = () => lazy().then(({ default: { late } }) => late, () => "refused");\n'
+        "console.log(await tried(), await tried(), await tried()%s);\n"
+    )
+    assert ran(first + trying % ", await tried()", tmp_path)[-1] == "refused refused refused -38"
+    # Meanwhile the right one may answer.
+    (tmp_path / "new").write_text(bundles.stamped(right, "chunk"))
+    script = trying.replace("await tried(), await", 'await tried(), renameSync("new", "%s"), await')
+    script = script.replace("%s", "lazy.chunk.mjs", 1) % ""
+    assert ran(first + script, tmp_path)[-1] == "refused undefined 42 42"
+
+
 def test_chunks_that_import_each_other() -> None:
     """Neither's address could be in the other: it is an error that names them."""
     circle = {

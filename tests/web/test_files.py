@@ -79,6 +79,8 @@ def test_what_comes_later_is_by_itself() -> None:
     for name in ("chat-rest.js", "texts-de.js", "texts-de-more.js", "chat-launcher.js"):
         assert read.newest[name] in read.named[read.newest["embed.js"]].plain.body.decode()
     chunk = read.named[read.newest["chat-rest.js"]]
+    stamp = read.newest["chat-rest.js"].split(".")[1]
+    assert chunk.plain.body.endswith(f'export const $stamp = "{stamp}";\n'.encode())
     assert read.newest["chat-moderation.js"] in chunk.plain.body.decode()
     assert "immutable" in chunk.caching[1]
 
