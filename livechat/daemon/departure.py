@@ -14,8 +14,9 @@ from twisted.logger import Logger
 
 _log = Logger(namespace="livechat")
 
-#: Milliseconds after which a client that is told by itself comes back: nobody comes with it.
-RECONNECT_ALONE: Final = 50
+#: The least seconds over which clients are told where another process has the place already.
+#: Those that have just come have the time to end their handshakes.
+SETTLE: Final = 1.0
 
 
 class Departure(Service):
@@ -55,6 +56,7 @@ class Departure(Service):
     def followed(self) -> None:
         """Another process takes connections at the same socket: there is no use in lingering."""
         self._linger = 0.0
+        self.drain = max(self.drain, SETTLE)
 
     def trouble(self) -> str | None:
         """Why nobody should come any more; None if all may."""

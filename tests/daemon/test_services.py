@@ -326,6 +326,34 @@ def test_draining(port: support.Port, stopping: Port) -> None:
     assert stopped.called
 
 
+@pytest.mark.parametrize("kind", [*JOINS, "send", "ask"])
+@pytest.mark.parametrize("before", [0, 10])
+@pytest.mark.parametrize("others", [0, 2])
+def test_asking_while_it_drains(
+    port: support.Port, stopping: Port, kind: str, before: int, others: int
+) -> None:
+    """Whoever has just come is served, and told to come back in the end."""
+    data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
+    stopping._departure.drain = 10.0
+    members = [port.socket() for _ in range(others)]
+    wire = port.connect()
+    wire.send(data[:before])
+    stopped = stopping.stopService()
+    port.world.clock.advance(0.9)
+    wire.send(data[before:])
+    if kind == "send":
+        port.world.write()
+    if kind == "events":
+        assert wire.events()[0][0] == "hello"
+    else:
+        assert wire.answer("GET").status == (101 if kind in JOINS else 200)
+    port.world.clock.pump([0.1, 4.1] if others else [0.1])
+    assert not stopped.called
+    for each in (*members, wire):
+        each.hang_up()
+    assert stopped.called
+
+
 def test_a_member_that_leaves_before_its_turn(port: support.Port, stopping: Port) -> None:
     """Nobody is told twice, or after the end."""
     stopping._departure.drain = 10.0
