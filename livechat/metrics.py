@@ -51,6 +51,8 @@ _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
     "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
     "storing": ("livesum", "Processes that can store messages."),
+    "redis_nodes": ("livemax", "Masters of a Redis Cluster."),
+    "redis_nodes_usable": ("livemin", "Those of them that all processes can use."),
     "processes": ("livesum", "Processes that serve the port."),
     "workers": ("livemax", "Processes that should serve the port: --workers."),
     "memory_bytes": ("livesum", "Resident memory of these processes."),
@@ -117,6 +119,13 @@ class _Figures:
         self.healed = self._counter(
             "healed",
             "Messages that Redis did not tell of, and that were read where they were missing.",
+        )
+        self.redirected = cache(
+            self._counter(
+                "redis_redirections",
+                "Commands that a node of a Redis Cluster did not carry out, by its answer.",
+                "code",
+            ).labels
         )
         self.stored_to_written = self._histogram(
             "stored_to_written_seconds",
@@ -248,6 +257,11 @@ def handshake_failed() -> None:
 def healed(count: int) -> None:
     """Count messages that Redis did not tell of."""
     _process.figures.healed.inc(count)
+
+
+def redirected(code: str) -> None:
+    """Count a command that a node of a Redis Cluster did not carry out."""
+    _process.figures.redirected(code).inc()
 
 
 def written(now: float, time_ms: int, count: int) -> None:

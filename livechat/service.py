@@ -24,7 +24,7 @@ from livechat.daemon.systemd import Manager
 from livechat.errors import StartError
 from livechat.net import dispatch
 from livechat.net.activation import inherited
-from livechat.system.ending import end_in_order
+from livechat.system.ending import end_in_order, heed_sigterm_as_first
 from livechat.system.process import collect_garbage_rarely
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def makeService(options: Options, reactor: PosixReactorBase | None = None) -> Mu
 
     @raise SystemExit: it cannot run; the text says why, in one line.
     """
+    heed_sigterm_as_first()
     if reactor is None:
         # Importing it installs it, which is for twistd to do.
         from twisted.internet import reactor as installed  # noqa: PLC0415

@@ -30,6 +30,10 @@ USUAL_STATE: Final = "state"
 USUAL_PORT: Final = 10443
 
 
+class ProxiesOnlyError(CommandError):
+    """The server of this state directory takes no commands."""
+
+
 class Server(Struct, frozen=True):
     """
     A server that can be asked.
@@ -82,7 +86,7 @@ def find(
             f" {whereabouts.FILE}; give --state DIR or --server URL"
         )
     if not known.has_tls:
-        raise CommandError(
+        raise ProxiesOnlyError(
             "this livechat listens for proxies only (--listen): add --listen tls:127.0.0.1:10443"
             " for commands, or give --server and LIVECHAT_KEY to ask through the proxy"
         )

@@ -11,16 +11,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred, TimeoutError  # noqa: A004
 
-from livechat.backends.redis.address import parse
+from livechat.backends.redis.address import Address, Login, parse
+from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys, Place, View
+from livechat.backends.redis.cluster.topology import Seed
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.endpoints import endpoint, host_endpoint
 from livechat.backends.redis.health import check_role, settings, warnings
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.once import connected
-from livechat.backends.redis.rights import check_rights
-from livechat.backends.redis.tls import TLSFiles
+from livechat.backends.redis.once import connected_to
+from livechat.backends.redis.rights import check_rights_on, knows_sharding
+from livechat.backends.redis.tls import TLS, TLSFiles
 from livechat.errors import StartError
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IStreamClientEndpoint
     from twisted.internet.posixbase import PosixReactorBase
 
 #: Seconds for all of one Redis.
@@ -71,36 +75,120 @@ def look_at_all(urls: Sequence[str], files: TLSFiles, prefix: str) -> list[Found
     return done
 
 
+class Tried(Struct, frozen=True):
+    """
+    A key and a channel on which rights are tried.
+
+    @ivar cluster: at a master of a cluster, which has the slot of both.
+    """
+
+    key: bytes
+    channel: bytes
+    cluster: bool = False
+
+
 async def look_at(reactor: PosixReactorBase, url: str, files: TLSFiles, prefix: str) -> Found:
-    """Look at one Redis."""
+    """Look at one Redis, or one cluster."""
     try:
         address = parse(url)
     except ValueError as reason:
         return Found("--redis:", wrong=f"a URL {reason}")
     found = Found(address.name)
+    try:
+        if address.cluster:
+            return await _look_at_cluster(reactor, address, files, prefix)
+        there = endpoint(address, reactor, files)
+    except StartError as reason:
+        return replace(found, wrong=str(reason))
     keys = Keys(prefix, address.database or 0)
+    tried = Tried(keys.trial, keys.trial_channel)
+    return await _look_there(reactor, there, found, address, tried)
+
+
+async def _look_there(
+    reactor: PosixReactorBase,
+    there: IStreamClientEndpoint,
+    found: Found,
+    address: Address,
+    tried: Tried,
+) -> Found:
+    login = Login(address.user, address.password)
 
     async def look() -> Found:
-        async with connected(address, reactor, files) as connection:
-            return await _look(connection, found, keys)
+        async with connected_to(there, reactor, login, database=address.database) as connection:
+            return await _look(connection, found, tried)
 
     try:
         return await Deferred.fromCoroutine(look()).addTimeout(WITHIN, reactor)
-    except StartError as reason:
-        return replace(found, wrong=str(reason))
     except TimeoutError:
         return replace(found, wrong="does not answer in time")
     except (UnansweredError, RefusedError) as reason:
         return replace(found, wrong=f"cannot be used: {reason}")
 
 
-async def _look(connection: Connection, found: Found, keys: Keys) -> Found:
+async def _look_at_cluster(
+    reactor: PosixReactorBase, address: Address, files: TLSFiles, prefix: str
+) -> Found:
+    """
+    Look at all masters.  The first that is wrong counts, and the oldest version.
+
+    @raise StartError: a file cannot be used.
+    """
+    found, keys = Found(address.name), ClusterKeys(prefix)
+    tls = TLS(files) if address.tls else None
+    try:
+        view = await _view(reactor, address, tls)
+    except (UnansweredError, RefusedError) as reason:
+        return replace(found, wrong=f"cannot be used: {reason}")
+    covered = sum(map(len, view.masters.values()))
+    if covered < SLOTS:
+        return replace(found, wrong=f"has no master for {SLOTS - covered} of {SLOTS} slots")
+    looked = []
+    for (place, _), slots in view.masters.items():
+        there = host_endpoint(reactor, *place, tls)
+        slot = min(slots)
+        tried = Tried(keys.trial_in(slot), keys.trial_channel_in(slot), cluster=True)
+        each = await _look_there(reactor, there, Found(str(place)), address, tried)
+        if each.wrong:
+            return replace(found, wrong=f"has a master at {place} that {each.wrong}")
+        looked.append(each)
+    warned = tuple(f"{text} ({each.name})" for each in looked for text in each.warnings)
+    furthest = max((each.ahead for each in looked), key=abs)
+    oldest = min((each.version for each in looked), key=_numbers)
+    return replace(found, version=oldest, ahead=furthest, warnings=warned)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+async def _view(reactor: PosixReactorBase, address: Address, tls: TLS | None) -> View:
+    """
+    Ask the nodes of the URL.
+
+    @raise UnansweredError: none answers.
+    @raise RefusedError: none is in a cluster.
+    """
+    login = Login(address.user, address.password)
+    problem: UnansweredError | RefusedError | None = None
+    for place in (Place(*each) for each in address.hosts):
+        seed = Seed(host_endpoint(reactor, *place, tls), reactor, login)
+        try:
+            return (await seed.ask(place))[0]
+        except (UnansweredError, RefusedError) as reason:
+            problem = problem or reason
+    assert problem is not None
+    raise problem
+
+
+async def _look(connection: Connection, found: Found, tried: Tried) -> Found:
     """
     @raise UnansweredError: it cannot be reached, or is lost.
     @raise RefusedError: it lets us do too little.
     """
     await check_role(connection)
-    await check_rights(connection, keys)
+    sharded = tried.cluster and await knows_sharding(connection, tried.channel)
+    await check_rights_on(connection, tried.key, tried.channel, sharded=sharded)
     seconds, _ = await connection.command(b"TIME")
     ahead = int(seconds) - time.time()
     version = found.version

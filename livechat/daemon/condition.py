@@ -1,4 +1,4 @@
-"""How a process is: in words for systemd, in a report for its supervisor, and whether it lives."""
+"""The condition of a process: in words for systemd, and as a report for its supervisor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a process goes: /readyz first, then the port, then its clients, who are told one by one."""
+"""The end of a process: /readyz goes first, then the port, then the clients, told one by one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from twisted.logger import Logger
 
 _log = Logger(namespace="livechat")
 
-#: Milliseconds after which a client that is told by itself comes back: nobody comes with it.
-RECONNECT_ALONE: Final = 50
+#: The least seconds over which clients are told where another process has the place already.
+#: Those that have just come have the time to end their handshakes.
+SETTLE: Final = 1.0
 
 
 class Departure(Service):
@@ -49,12 +50,13 @@ class Departure(Service):
 
     @property
     def seconds(self) -> float:
-        """How much longer than usual the end takes."""
+        """The seconds that the end takes longer than usual."""
         return self._linger + self.drain
 
     def followed(self) -> None:
         """Another process takes connections at the same socket: there is no use in lingering."""
         self._linger = 0.0
+        self.drain = max(self.drain, SETTLE)
 
     def trouble(self) -> str | None:
         """Why nobody should come any more; None if all may."""

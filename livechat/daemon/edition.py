@@ -1,4 +1,4 @@
-"""What a version of livechat is, as far as others have to go along with it."""
+"""Versions of livechat: whether two of them go along with each other."""
 
 from __future__ import annotations
 

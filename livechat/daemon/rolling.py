@@ -125,6 +125,8 @@ class Rolling(Service):
     async def _follow(self, place: int) -> bool:
         """Renew the worker of *place*; return whether it was."""
         workers = self._workers
+        # Of a renewal before, which was given up: it has the figures that are free otherwise.
+        await self._until(lambda: workers.left(place), 2 * workers.grace)
         worker = next(each for each in workers if each.place == place)
         following = workers.follow(worker)
         if not await self._until(lambda: following.serves or not following.running, READY_WITHIN):
@@ -136,9 +138,9 @@ class Rolling(Service):
             self._end(following, "has ended")
             return False
         workers.replace(worker, following)
-        if not await self._until(lambda: workers.left(worker), workers.grace):
+        if not await self._until(lambda: workers.left(place), workers.grace):
             worker.signal("KILL")
-            await self._until(lambda: workers.left(worker), workers.grace)
+            await self._until(lambda: workers.left(place), workers.grace)
         return True
 
     def _end(self, following: Worker, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from twisted.logger import Logger
 from livechat import __version__
 from livechat.addresses import LOOPBACK, in_url
 from livechat.config import Config
-from livechat.daemon.departure import RECONNECT_ALONE, Departure, one_by_one
+from livechat.daemon.departure import SETTLE, Departure, one_by_one
 from livechat.daemon.renewal import log_warnings, warnings
 from livechat.http.connection import Channel
 from livechat.http.site import Site
@@ -154,7 +155,7 @@ class Port(Service):
 
     @property
     def is_open(self) -> bool:
-        """Whether connections are accepted."""
+        """Tell whether connections are accepted."""
         return bool(self._ports)
 
     async def _open(self) -> None:
@@ -172,8 +173,10 @@ class Port(Service):
 
     async def _stop(self) -> None:
         """Take no more connections, say goodbye to the open ones, wait a little."""
-        # From now on: to close the ports takes a turn.
-        self._http.stopping = True
+        drain = self._departure.drain
+        # From now on: to close the ports takes a turn.  While clients are told one by one, those
+        # that have just come are served: they would find the port closed behind them.
+        self._http.stopping = not drain
         if self._opening is not None and not self.is_open:
             self._opening.cancel()
         for each in self._listening:
@@ -183,16 +186,15 @@ class Port(Service):
                 await maybeDeferred(port.stopListening)
             except Exception:  # noqa: BLE001 - the members must be told all the same
                 _log.failure("The port did not close as it should.")
-        drain = self._departure.drain
-        feeding = [each for each in self._http.channels if each.feeding and drain]
-        for channel in set(self._http.channels).difference(feeding):
+        if drain:
+            await self._drain(drain)
+            self._http.stopping = True
+        for channel in tuple(self._http.channels):
             channel.retire()
         self._hub.flush()
-        if drain:
-            await self._drain(drain, feeding)
         members = tuple(self._sockets.sockets)
         for member in members:
-            member.restart(reconnect_ms(len(members)))
+            member.restart(reconnect_ms(len(members), drain))
         try:
             await self._http.connections.emptied().addTimeout(DRAIN, self._reactor)
         except TimeoutError:
@@ -203,11 +205,14 @@ class Port(Service):
             for one in remaining:
                 one.transport.abortConnection()
 
-    async def _drain(self, seconds: float, feeding: Sequence[Channel]) -> None:
+    async def _drain(self, seconds: float) -> None:
         """Ask members to come back, who find others at their place, one by one."""
-        self._feeds.back_in = lambda: RECONNECT_ALONE
+        feeding = [each for each in self._http.channels if each.feeding]
+        for channel in set(self._http.channels).difference(feeding):
+            channel.settle()
         members = tuple(self._sockets.sockets)
         count = len(members) + len(feeding)
+        self._feeds.back_in = lambda: reconnect_ms(count, seconds)
         if count:
             _log.info(
                 "{count} {clients} told to come back, over {seconds:g} seconds.",
@@ -216,12 +221,19 @@ class Port(Service):
                 seconds=seconds,
             )
         acts: list[Callable[[], None]] = [each.retire for each in feeding]
-        acts += (partial(self._send_away, member) for member in members)
+        acts += (
+            partial(self._send_away, member, reconnect_ms(count, seconds)) for member in members
+        )
+        began = self._reactor.seconds()
         await one_by_one(self._reactor, seconds, acts)
+        left = began + min(seconds, SETTLE) - self._reactor.seconds()
+        if left > 0:
+            with suppress(TimeoutError):
+                await self._http.connections.emptied().addTimeout(left, self._reactor)
 
-    def _send_away(self, member: Socket) -> None:
+    def _send_away(self, member: Socket, retry_ms: int) -> None:
         if member in self._sockets.sockets:
-            member.restart(RECONNECT_ALONE)
+            member.restart(retry_ms)
 
 
 class Announcement(Service):

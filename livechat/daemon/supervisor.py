@@ -232,9 +232,9 @@ class Workers(Service):
                 following.signal("TERM")
                 self._reactor.callLater(self.grace, following.signal, "KILL")
 
-    def left(self, worker: Worker) -> bool:
-        """Tell whether the process of *worker*, which was replaced, is gone."""
-        return worker not in self._leaving
+    def left(self, place: int) -> bool:
+        """Tell whether all processes are gone that had *place*, or were to have it."""
+        return not any(worker.place == place for worker in self._leaving)
 
     def alive(self) -> Deferred[None]:
         """

@@ -30,7 +30,7 @@ Spawn = Callable[[ProcessProtocol], IProcessTransport]
 
 
 class Owner(Protocol):
-    """What a worker needs of its supervisor."""
+    """The supervisor, as its workers need it."""
 
     def heard(self, worker: Worker) -> None:
         """*worker* accepts connections, or has reported."""
@@ -71,7 +71,7 @@ class Worker:
 
     @property
     def serves(self) -> bool:
-        """Whether its process takes messages, by its last report."""
+        """Tell whether its process takes messages, by its last report."""
         return self.report is not None and self.report.trouble is None
 
     def begin(self, spawn: Spawn, clock: Callable[[], float]) -> None:
@@ -109,7 +109,7 @@ class Worker:
                 self._transport.writeToChild(STDIN, LEAVE)
 
     def said(self, line: str) -> None:
-        """It has logged *line*."""
+        """Log a line of its log as the supervisor's."""
         found = _LINE.fullmatch(line)
         level, text = LogLevel.info, line
         if found is not None:
@@ -126,7 +126,7 @@ class Worker:
             self._owner.heard(self)
 
     def reported(self, line: bytes) -> None:
-        """It has written *line* where reports go."""
+        """Take a line of its reports."""
         try:
             self.report = msgspec.json.decode(line, type=WorkerReport)
         except msgspec.DecodeError:

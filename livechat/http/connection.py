@@ -360,6 +360,13 @@ class Channel(Parser):
         self._enter(_Stage.END)
         super().loseConnection()
 
+    def settle(self) -> None:
+        """Close if nothing is asked; what is being asked, or about to be, is answered."""
+        if self._handlingRequest:
+            self.persistent = False
+        elif self._stage is _Stage.IDLE and not self._begun:
+            self.loseConnection()
+
     def retire(self) -> None:
         """
         Close as soon as nobody waits for an answer.  Who has just come, or begun to ask, has a

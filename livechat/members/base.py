@@ -52,14 +52,21 @@ HEARTBEAT: Final = 25
 FIRST_RECONNECT: Final = 500
 RECONNECTS_PER_SECOND: Final = 500
 LAST_RECONNECT: Final = 30_000
+#: Milliseconds after which one comes back that is told alone, and whom another process takes.
+RECONNECT_ALONE: Final = 50
 
 
-def reconnect_ms(count: int) -> int:
+def reconnect_ms(count: int, over: float = 0.0) -> int:
     """
     Return the milliseconds after which one of *count* clients should reconnect: at random,
     so that they do not come together.
+
+    @param over: the seconds over which they are told, one by one, while others take them.
     """
     spread = min(LAST_RECONNECT, 1_000 * count // RECONNECTS_PER_SECOND)
+    if over:
+        left = max(0, spread - round(1_000 * over))
+        return RECONNECT_ALONE + randrange(left + 1)  # noqa: S311 - no secret
     return FIRST_RECONNECT + randrange(spread + 1)  # noqa: S311 - no secret
 
 

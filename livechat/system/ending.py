@@ -30,6 +30,15 @@ def end_in_order(reactor: PosixReactorBase) -> None:
         signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor))
 
 
+def heed_sigterm_as_first() -> None:
+    """
+    Let SIGTERM end a container's first process before the reactor takes signals: without a handler
+    the kernel drops it there, and the container's stop waits for its time-out.
+    """
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+
+
 def refuse(reactor: PosixReactorBase, reason: str) -> None:
     """Stop in order and exit with `REFUSED`; log *reason*."""
     _log.critical("livechat does not run: {reason}", reason=reason)

@@ -9,9 +9,9 @@ A bundle has each module as it is written, without its comments, as the body of 
     },
 
 A module runs once, when another one first takes its exports.  Names stay as they are: a line of a
-bug report reads as its source does.  Modules that are imported later (`import()`) are a *chunk*, a
-file that brings the bundle more modules.  The modules keep to a few forms of `import` and
-`export`; any other form raises a `ValueError`.
+bug report reads as its source does.  A module that is imported later (`import()`) is a *chunk*, a
+file that brings the bundle more modules: that one, and those it imports that are not there yet.
+The modules keep to a few forms of `import` and `export`; any other form raises a `ValueError`.
 """
 
 from __future__ import annotations
@@ -35,18 +35,33 @@ _COMMENT: Final = re.compile(
 )
 _BLANK: Final = re.compile(r"\n\s*(?=\n)")
 
+#: A string, a template or a regular expression, in which commas and braces are no code.
+_LITERAL: Final = re.compile(
+    r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"
+    r"|(?<=[(=,:\[!&|?{} ])/(?![/* ])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/",
+    re.DOTALL,
+)
+#: Brackets in which there are none.
+_BRACKETS: Final = re.compile(r"\([^()\[\]{}]*\)|\[[^()\[\]{}]*\]|\{[^()\[\]{}]*\}")
+_CONST: Final = re.compile(r"^export const [\w$]+ =[^;]*", re.MULTILINE)
+
 _HEAD: Final = """\
 const $made = {};
+const $tries = {};
+const $PATIENCE = 3;
 const $take = (name, url = import.meta.url) => ($made[name] ??= $modules[name](url));
 const $later = async (name, chunk) => {
-  for (let tries = 0; !(name in $modules); tries++) {
+  if (!(name in $modules)) {
+    const tries = $tries[chunk] ?? 0;
     try {
-      // Browsers remember that an address failed.
-      const { $more } = await import(tries ? `${chunk}?${tries}` : chunk);
+      // Browsers remember that an address failed, so the next time it is another.
+      const { $more, $stamp = "" } = await import(tries ? `${chunk}?${tries}` : chunk);
+      // The one of another version, whose process answered, may not fit. It is better than none.
+      if (!chunk.includes($stamp) && tries < $PATIENCE) throw new Error(`It is not ${chunk}.`);
       Object.assign($modules, $more($take, $later));
     } catch (error) {
-      console.warn(`livechat: ${name} is tried again.`, error);
-      await new Promise((again) => setTimeout(again, Math.min(1_000 * 2 ** tries, 30_000)));
+      $tries[chunk] = tries + 1;
+      throw error;
     }
   }
   return $take(name);
@@ -70,11 +85,15 @@ def bundle(sources: Sources, entries: Sequence[str], chunks: Mapping[str, str]) 
     return f"{_HEAD}const $modules = {{\n{modules}}};\n{shown}export {{ $take }};\n"
 
 
-def chunk(sources: Sources, entry: str, without: Iterable[str], chunks: Mapping[str, str]) -> str:
-    """Put the modules together that *entry* adds to a bundle which has those of *without*."""
-    more = [name for name in modules_of(sources, [entry]) if name not in set(without)]
-    modules = "".join(_modules(sources, more, chunks))
+def chunk(sources: Sources, names: Iterable[str], chunks: Mapping[str, str]) -> str:
+    """Put the modules together that a chunk adds, as `plan` says."""
+    modules = "".join(_modules(sources, names, chunks))
     return f"export const $more = ($take, $later) => ({{\n{modules}}});\n"
+
+
+def stamped(chunk: str, stamp: str) -> str:
+    """A chunk with a part of its address, by which a bundle knows that it is the right one."""
+    return f'{chunk}export const $stamp = "{stamp}";\n'
 
 
 def facade(sources: Sources, entry: str, address: str) -> str:
@@ -114,10 +133,46 @@ def modules_of(sources: Sources, entries: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def later(sources: Sources, names: Sequence[str]) -> list[str]:
+def later(sources: Sources, names: Iterable[str]) -> list[str]:
     """Modules that those of *names* import later, and that are not among them."""
-    found = {each for name in names for each in _LATER.findall(_bare(sources[name]))}
-    return sorted(found - set(names))
+    there = set(names)
+    found = {each for name in there for each in _LATER.findall(_bare(sources[name]))}
+    return sorted(found - there)
+
+
+def plan(sources: Sources, there: Iterable[str]) -> dict[str, list[str]]:
+    """
+    The chunks of a bundle that has the modules *there*: what each adds, by the module it is for.
+
+    A chunk leaves out what is there already, whichever module imports it.  It comes behind the
+    chunks that it imports itself.
+    """
+    bundled = frozenset(there)
+    needs = {"": bundled}
+    importers: dict[str, list[str]] = {}
+    order: list[str] = []
+
+    def visit(importer: str, above: tuple[str, ...]) -> None:
+        for name in later(sources, needs[importer]):
+            if name in bundled:
+                continue
+            if name in above:
+                raise ValueError(f"Chunks import each other: {' -> '.join((*above, name))}")
+            importers.setdefault(name, []).append(importer)
+            if name not in needs:
+                needs[name] = frozenset(modules_of(sources, [name])) - bundled
+                visit(name, (*above, name))
+                order.append(name)
+
+    visit("", ())
+    before: dict[str, frozenset[str]] = {"": frozenset()}
+    for name in reversed(order):
+        present = (before[each] | needs[each] for each in importers[name])
+        before[name] = frozenset.intersection(*present) | bundled
+    return {
+        name: [each for each in modules_of(sources, [name]) if each not in before[name]]
+        for name in order
+    }
 
 
 def _modules(sources: Sources, names: Iterable[str], chunks: Mapping[str, str]) -> Iterator[str]:
@@ -131,11 +186,21 @@ def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
     text = _IMPORT.sub(lambda each: _taking(each[1], each[2]), text)
     text = _EXPORTS.sub(lambda each: _taking(each[1], each[2]) if each[2] else "", text)
     text = _DEFAULT.sub("const $default = ", _EXPORT.sub("", text))
-    if refused := _REFUSED.search(text):
+    refused = _REFUSED.search(text) or _several(_bare(source))
+    if refused:
         raise ValueError(f"{name}: {refused[0]!r} cannot be put into a bundle.")
     text = _LATER.sub(lambda each: _taking_later(each[1], chunks), text)
     text = _BLANK.sub("", text.replace("import.meta.url", "$url")).strip()
     return f"{text}\nreturn {_braces(_exported(source))};\n"
+
+
+def _several(text: str) -> re.Match[str] | None:
+    """Find an `export const` that declares more than one name: only the first would be exported."""
+    # What is in a literal or in brackets belongs to a value.
+    code = _LITERAL.sub("0", text)
+    while (flat := _BRACKETS.sub("0", code)) != code:
+        code = flat
+    return next((each for each in _CONST.finditer(code) if "," in each[0]), None)
 
 
 @lru_cache(maxsize=256)

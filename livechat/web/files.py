@@ -36,8 +36,24 @@ _BUNDLES: Final = {
 }
 #: Modules that are imported later, and are in the bundle nevertheless.
 _AT_ONCE: Final = ("texts-en.js",)
-#: Style sheets of the chat, which are in a script: one request for all, and no other that may fail.
-_STYLES: Final = {"chat-css.js": ("livechat.css", "chat.css", "launcher.css")}
+#: Modules that come with another one's chunk: they are needed together.
+_TOGETHER: Final = {"texts-en-more.js": "chat-rest.js"}
+#: Style sheets that pages get as one.
+_SHEETS: Final[Mapping[str, tuple[str, ...]]] = {"pages.css": ("livechat.css", "pages.css")}
+#: Style sheets of the chat, which are in scripts: no requests of their own, and none that may fail.
+_STYLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat-css.js": ("livechat.css", "chat.css"),
+    "chat-rest-css.js": ("chat-rest.css",),
+    "chat-launcher-css.js": ("launcher.css",),
+}
+#: What a style sheet of ours does without, in this order, and what is left of it.
+_IDLE: Final = (
+    (re.compile(r"/\*.*?\*/", re.DOTALL), ""),
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" ?([{};,>]) ?"), r"\1"),
+    (re.compile(r": (?=[^{}]*[;}])"), ":"),
+    (re.compile(r";}"), "}"),
+)
 #: To Python, .ts is a video.
 _MEDIA_TYPES: Final = {".ts": "text/plain"}
 #: Characters of a digest in a name.
@@ -105,8 +121,11 @@ class _Reading:
 
     def __init__(self, bodies: dict[str, bytes]) -> None:
         self._bodies = bodies
+        for name, parts in _SHEETS.items():
+            if all(part in bodies for part in parts):
+                bodies[name] = b"\n".join(bodies[part] for part in parts)
         for name, parts in _STYLES.items():
-            texts = {part: bodies[part].decode() for part in parts if part in bodies}
+            texts = {part: small(bodies[part].decode()) for part in parts if part in bodies}
             if texts:
                 bodies[name] = f"export const STYLES = {json.dumps(texts)};\n".encode()
         self._sources = {
@@ -130,7 +149,7 @@ class _Reading:
         there = bundles.modules_of(self._sources, entries)
         at_once = [name for name in bundles.later(self._sources, there) if name in _AT_ONCE]
         there = bundles.modules_of(self._sources, [*there, *at_once])
-        chunks = {name: self._chunk(name, there) for name in bundles.later(self._sources, there)}
+        chunks = self._chunks(bundles.plan(self._sources, there))
         text = bundles.bundle(self._sources, [first, *others, *at_once], chunks)
         address = self._keep(first, text.encode())
         self._name(first, bundles.facade(self._sources, first, address))
@@ -139,22 +158,46 @@ class _Reading:
             # This server's pages begin by it, with one request.
             self._keep(entry, (text + bundles.take(entry, ())).encode())
 
-    def _chunk(self, name: str, without: list[str]) -> str:
-        text = bundles.chunk(self._sources, name, without, {})
-        # For pages of another version, which ask for another digest.
-        self._name(name, text)
-        return self._keep(name, text.encode())
+    def _chunks(self, plan: dict[str, list[str]]) -> dict[str, str]:
+        """Make the chunks of a bundle, and return the addresses of the modules they are for."""
+        addresses: dict[str, str] = {}
+        for name, added in plan.items():
+            if _TOGETHER.get(name) in plan:
+                continue
+            others = [other for other in plan if _TOGETHER.get(other) == name]
+            modules = [*(each for other in others for each in plan[other]), *added]
+            text = bundles.chunk(self._sources, modules, addresses)
+            # It fits what it imports, which may be in the bundle: that is in its address, too.
+            needs = bundles.modules_of(self._sources, [*others, name])
+            parts = [text, *(self._sources[each] for each in needs)]
+            stamp = _digest("".join(parts).encode())[:_DIGEST]
+            text = bundles.stamped(text, stamp)
+            known = self._named.get(name)
+            if known and known.plain.body != text.encode():
+                raise ValueError(f"{name} is another chunk in each of two bundles.")
+            # For pages of another version, which ask for another digest.
+            self._name(name, text)
+            address = self._keep(name, text.encode(), stamp)
+            addresses |= dict.fromkeys([name, *others], address)
+        return addresses
 
     def _name(self, name: str, text: str) -> None:
         self._named[name] = _file(name, text.encode())
 
-    def _keep(self, name: str, body: bytes) -> str:
+    def _keep(self, name: str, body: bytes, stamp: str = "") -> str:
         """Give a file the address that changes with its contents."""
         stem, _, suffix = name.partition(".")
-        address = f"{stem}.{_digest(body)[:_DIGEST]}.{suffix}"
+        address = f"{stem}.{stamp or _digest(body)[:_DIGEST]}.{suffix}"
         self._named[address] = _file(name, body, _KEPT)
         self._newest[name] = address
         return address
+
+
+def small(style: str) -> str:
+    """A style sheet without comments and idle space; `clients/js/build.mjs` does the same."""
+    for idle, left in _IDLE:
+        style = idle.sub(left, style)
+    return style.strip()
 
 
 def _file(name: str, body: bytes, caching: tuple[str, str] = _CHECKED) -> File:

@@ -1,9 +1,9 @@
 """
 The catalogue of texts, for the pages that the server writes.
 
-A language has two files.  ``static/chat/texts-en.js`` is the chat's: a module for browsers, with
-JSON between its outermost braces.  ``templates/texts-en.json`` has the texts of the server's pages,
-which no browser loads.
+A language has three files.  ``static/chat/texts-en.js`` and ``texts-en-more.js`` are the chat's:
+modules for browsers, with JSON between the outermost braces; the second comes later.
+``templates/texts-en.json`` has the texts of the server's pages, which no browser loads.
 """
 
 from __future__ import annotations
@@ -92,7 +92,13 @@ def catalogues(static: Path, templates: Path) -> Mapping[str, Texts]:
     found = {}
     for path in sorted(templates.glob(f"{_PREFIX}*.json")):
         language = path.stem.removeprefix(_PREFIX)
-        module = (static / "chat" / f"{_PREFIX}{language}.js").read_text(encoding="utf-8")
-        chat = json.loads(module[module.index("default {") + 8 : module.rindex("}") + 1])
-        found[language] = Texts(language, chat | json.loads(path.read_text(encoding="utf-8")))
+        chat = static / "chat" / f"{_PREFIX}{language}.js"
+        texts = _module(chat) | _module(chat.with_stem(f"{chat.stem}-more"))
+        found[language] = Texts(language, texts | json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+def _module(path: Path) -> dict[str, str]:
+    text = path.read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text[text.index("default {") + 8 : text.rindex("}") + 1])
     return found

@@ -1,7 +1,7 @@
 /**
  * Edits, answers and retractions: how one makes them, and how they change lines.
  *
- * @import { Aim, Composer } from "./chat-composer.js"
+ * @import { Aims } from "./chat-aims.js"
  * @import { Folds } from "./chat-folds.js"
  * @import { Choice } from "./chat-menu.js"
  * @import { Names } from "./chat-names.js"
@@ -12,13 +12,14 @@
  * @import { Texts } from "./texts.js"
  */
 
-import { dataOf, rewrite, takeBack, textOf } from "./chat-line.js";
+import { rewrite, takeBack } from "./chat-amended.js";
+import { dataOf, textOf } from "./chat-line.js";
 import { find } from "./dom.js";
 
 export class Amends {
   #t;
   #chat;
-  #composer;
+  #aims;
   #folds;
   #names;
   #quotes;
@@ -32,14 +33,14 @@ export class Amends {
    * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
-   * @param {Composer} composer
+   * @param {Aims} aims
    * @param {{ folds: Folds, names: Names, quotes: Quotes, unread: Unread, unsent: Unsent }} parts of the log
    * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(t, frame, chat, composer, { folds, names, quotes, unread, unsent }, shown) {
+  constructor(t, frame, chat, aims, { folds, names, quotes, unread, unsent }, shown) {
     this.#t = t;
     this.#chat = chat;
-    this.#composer = composer;
+    this.#aims = aims;
     this.#folds = folds;
     this.#names = names;
     this.#quotes = quotes;
@@ -61,27 +62,13 @@ export class Amends {
     const { seq: text, time } = line.dataset;
     const seq = Number(text);
     /** @type {Choice[]} */
-    const choices = [[this.#t("menu.reply"), () => this.#composer.reply(seq, this.#quotes.make(seq))]];
+    const choices = [[this.#t("menu.reply"), () => this.#aims.reply(seq, this.#quotes.make(seq))]];
     if (!line.matches(".mine")) return choices;
     if (this.#chat.editable({ user: this.#chat.user ?? undefined, time: Number(time) })) {
-      choices.push([this.#t("menu.edit"), () => this.#composer.edit(seq, textOf(line), dataOf(line))]);
+      choices.push([this.#t("menu.edit"), () => this.#aims.edit(seq, textOf(line), dataOf(line))]);
     }
     choices.push([this.#t("menu.take-back"), () => this.#retract(seq)]);
     return choices;
-  }
-
-  /**
-   * Send a message, or another text for one.
-   *
-   * @param {string} message
-   * @param {Aim | undefined} aim
-   */
-  send(message, aim) {
-    const [ref, replyTo] = aim?.kind === "edit" ? [aim.seq, undefined] : [undefined, aim?.seq];
-    // Left out, they would be removed.
-    const data = aim?.data;
-    const sent = ref === undefined ? this.#chat.send(message, { replyTo }) : this.#chat.edit(ref, message, { data });
-    sent.catch((error) => this.#unsent.fail({ message, replyTo, ref }, error));
   }
 
   /** @param {number} seq */
@@ -110,7 +97,7 @@ export class Amends {
   #takeBack(retracted) {
     this.#quotes.retract(retracted);
     this.#unsent.retract(retracted);
-    this.#composer.retract(retracted);
+    this.#aims.retract(retracted);
     for (const ref of retracted.refs) {
       const line = this.#shown(ref);
       if (!line || line.matches(".gone")) continue;

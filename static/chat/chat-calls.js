@@ -4,9 +4,8 @@
  * The page's title, and the badge of its app, count what was not seen; in a busy room only calls.
  *
  * @import { Unread } from "./chat-unread.js"
- * @import { Names } from "./chat-names.js"
- * @import { Chat, Message } from "./livechat.js"
- * @import { Texts } from "./texts.js"
+ * @import { Room } from "./chat-rest.js"
+ * @import { Message } from "./livechat.js"
  */
 
 import { Bell } from "./chat-bell.js";
@@ -27,7 +26,7 @@ export class Calls {
   #chat;
   #names;
   #bell;
-  #tellHost;
+  #unread;
   /** True where the title of the page is the chat's. */
   #whole;
   #title = document.title;
@@ -35,27 +34,16 @@ export class Calls {
   /** @type {number[]} when the last messages were said, of all but the visitor */
   #times = [];
 
-  /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   * @param {Names} names
-   * @param {boolean} whole whether the page is there for nothing else
-   * @param {(unread: number) => void} tellHost
-   * @param {AbortSignal} over
-   */
-  constructor(t, frame, chat, names, whole, tellHost, over) {
+  /** @param {Room} room */
+  constructor({ t, frame, chat, names, messages, options, over }) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#names = names;
-    this.#whole = whole;
-    this.#tellHost = tellHost;
+    this.#whole = Boolean(options.whole);
+    this.#unread = messages.unread;
     this.#bell = new Bell(t, frame);
-    over.addEventListener("abort", () => {
-      this.#show(0, 0);
-      tellHost(0);
-    });
+    over.addEventListener("abort", () => this.#show(0, 0));
   }
 
   /**
@@ -63,13 +51,12 @@ export class Calls {
    *
    * @param {Message} message
    * @param {boolean} seen
-   * @returns {boolean} whether it calls the visitor
    */
   hear(message, seen) {
     this.#times = [...this.#times, message.time].slice(-BUSY);
-    if (!this.#isCall(message)) return false;
+    if (!this.#isCall(message)) return;
+    if (!seen) this.#unread.call(message.seq);
     if (!seen || !document.hasFocus()) this.#ring(message);
-    return true;
   }
 
   /** @param {Message} message */
@@ -89,7 +76,6 @@ export class Calls {
 
   /** @param {Unread} unread */
   tell({ count, calls }) {
-    this.#tellHost(count);
     const busy = this.#times.length === BUSY && this.#chat.now() - this.#times[0] < WHILE;
     this.#show(busy && !calls.size ? 0 : count, calls.size);
   }

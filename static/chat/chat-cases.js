@@ -4,13 +4,14 @@
  * A badge in the head counts them; its dialog has them, with what there is to decide.
  *
  * @import { Dialog } from "./chat-dialog.js"
- * @import { Moderation, Teller } from "./chat-moderate.js"
- * @import { Names } from "./chat-names.js"
- * @import { Case, Chat } from "./livechat.js"
- * @import { Texts } from "./texts.js"
+ * @import { Acts } from "./chat-acts.js"
+ * @import { Tape } from "./chat-later.js"
+ * @import { Measures } from "./chat-moderate.js"
+ * @import { Room } from "./chat-rest.js"
+ * @import { Case } from "./livechat.js"
  */
 
-import { LONGEST_REASON } from "./chat-moderate.js";
+import { LONGEST_REASON } from "./chat-acts.js";
 import { element, find } from "./dom.js";
 
 /** Cases that are remembered, and shown at a time. */
@@ -21,10 +22,10 @@ export class Cases {
   #t;
   #chat;
   #dialog;
-  #moderation;
+  #acts;
+  #measures;
   #names;
   #jump;
-  #tell;
   #badge;
   #list = element("ol", "cases-list");
   /** @type {Map<string, Case>} by their ids, the oldest first */
@@ -32,31 +33,29 @@ export class Cases {
   #loads = false;
 
   /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
+   * @param {Room} room
+   * @param {Tape} heard
    * @param {Dialog} dialog
-   * @param {Moderation} moderation
-   * @param {Names} names
+   * @param {Acts} acts
+   * @param {Measures} measures
    * @param {(seq: number) => void} jump
-   * @param {Teller} tell
    */
-  constructor(t, frame, chat, dialog, moderation, names, jump, tell) {
+  constructor({ t, frame, chat, names }, heard, dialog, acts, measures, jump) {
     this.#t = t;
     this.#chat = chat;
     this.#dialog = dialog;
-    this.#moderation = moderation;
+    this.#acts = acts;
+    this.#measures = measures;
     this.#names = names;
     this.#jump = jump;
-    this.#tell = tell;
     this.#badge = find(frame, ".cases");
     this.#badge.addEventListener("click", () => this.#show());
-    chat.addEventListener("case", ({ detail }) => this.#hear(detail));
-    chat.addEventListener("state", ({ detail: { state } }) => {
+    heard.addEventListener("case", ({ detail }) => this.#hear(detail));
+    heard.addEventListener("state", ({ detail: { state } }) => {
       // The server does not tell of decisions made meanwhile.
       if (state === "open") this.#loads = false;
     });
-    chat.addEventListener("rights", () => {
+    heard.addEventListener("rights", () => {
       if (!this.#moderates) this.#open.clear();
       else if (!this.#loads) this.#load();
       this.#count();
@@ -81,14 +80,9 @@ export class Cases {
 
   /** @param {Case} heard */
   #hear(heard) {
-    if (this.#moderates) {
-      this.#keep(heard);
-      this.#count();
-    } else if (heard.kind === "report" && heard.state !== "open") {
-      const text = this.#t("report.closed");
-      const why = heard.reason && element("bdi", "", heard.reason);
-      this.#tell(why ? this.#t.nodes("because", { text, reason: why }) : [this.#t("sentence", { text })]);
-    }
+    if (!this.#moderates) return;
+    this.#keep(heard);
+    this.#count();
   }
 
   /** @param {Case} heard */
@@ -139,7 +133,7 @@ export class Cases {
       ? [choice(t("cases.approve"), () => decide("approve", t("cases.approved"))), choice(t("cases.reject"), () => decide("reject", t("cases.rejected")))]
       : [
           choice(t("cases.remove"), async () => {
-            if (await this.#moderation.remove(ref ?? 0)) decide("close", t("act.removed"));
+            if (await this.#measures.remove(ref ?? 0)) decide("close", t("act.removed"));
           }),
           choice(t("cases.close"), () => decide("close", t("cases.closed"))),
           choice(t("cases.show"), () => (this.#dialog.close(), this.#jump(ref ?? 0))),
@@ -159,7 +153,7 @@ export class Cases {
   async #decide(row, found, verdict, reason, done) {
     const buttons = [...row.querySelectorAll("button")];
     for (const each of buttons) each.disabled = true;
-    const decided = await this.#moderation.act({ type: "review", case: found.case, verdict, reason }, done);
+    const decided = await this.#acts.act({ type: "review", case: found.case, verdict, reason }, done);
     for (const each of buttons) each.disabled = false;
     if (!decided && this.#open.has(found.case)) return;
     this.#open.delete(found.case);

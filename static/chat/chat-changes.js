@@ -39,6 +39,11 @@ export class Changes {
     this.#gone.clear();
   }
 
+  /** @param {number} seq */
+  isGone(seq) {
+    return this.#gone.has(seq);
+  }
+
   /**
    * Name the party that took a message back; nobody, unless that is known.
    *

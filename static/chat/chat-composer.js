@@ -1,45 +1,34 @@
 /**
- * Where one writes: a new message, an answer to another, or another text for one of one's own.
+ * Where one writes a message. What else may be written there, an answer or another text, is chat-aims.js's.
  *
- *     a draft --reply--> an answer --sent, or cancelled--> a draft
- *        |
- *        +--edit--> another text --saved, or cancelled--> the draft that was there before
- *
- * @import { Chat, Data, Retracted } from "./livechat.js"
+ * @import { Chat } from "./livechat.js"
  * @import { Memory } from "./chat-memory.js"
  * @import { Texts } from "./texts.js"
  */
 
+import { composes, onScreen } from "./chat-input.js";
 import { isSeen } from "./chat-names.js";
-import { composes, onScreen, refuseFiles } from "./chat-input.js";
 import { element, find } from "./dom.js";
 
-/**
- * The purpose of what is written, if it is no message of its own.
- *
- * @typedef {{ kind: "edit" | "reply", seq: number, data?: Data }} Aim
- */
-
 export class Composer {
-  /** Is called with each text. */
-  onSend = (/** @type {string} */ _text, /** @type {Aim | undefined} */ _aim) => {};
+  /** Is called with each message. */
+  onSend = (/** @type {string} */ _text) => {};
+  /** Says whether a text was seen to, which is no message of its own, or may not be sent yet. */
+  isTaken = (/** @type {string} */ _text) => false;
+  /** Is called when what one aims at, if anything, counts no more. */
+  onCancel = () => {};
+  /** The id of what describes the text, beside what is wrong with it. */
+  describedBy = "";
+  /** False while what is typed is no draft. */
+  drafts = true;
 
+  form;
+  text;
   #t;
-  #form;
-  #text;
   #error;
   #barred;
   #scroller;
-  #status;
-  #bar;
-  #send;
   #memory;
-  /** @type {Aim | undefined} */
-  #aim;
-  /** The text that is edited, as it was. */
-  #before = "";
-  /** How long there is to wait before something is said; empty if not at all. */
-  #waits = "";
 
   /**
    * @param {Texts} t
@@ -49,25 +38,16 @@ export class Composer {
    */
   constructor(t, frame, chat, memory) {
     this.#t = t;
-    const form = (this.#form = find(frame, ".composer", HTMLFormElement));
-    const text = (this.#text = find(form, "textarea", HTMLTextAreaElement));
+    const form = (this.form = find(frame, ".composer", HTMLFormElement));
+    const text = (this.text = find(form, "textarea", HTMLTextAreaElement));
     this.#error = find(form, ".error");
-    this.#bar = find(form, ".aim");
-    this.#send = find(form, ".send");
     this.#barred = find(frame, ".barred");
     this.#scroller = find(frame, ".scroller");
-    this.#status = find(frame, "[role=status]");
     this.#memory = memory;
-    text.value = memory.read("draft");
+    text.value = this.draft;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
-    });
-    form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || composes(event) || !this.#aim) return;
-      // It closes nothing else.
-      event.stopPropagation();
-      this.cancel();
     });
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
@@ -77,59 +57,48 @@ export class Composer {
       if (text.value) form.requestSubmit();
     });
     text.addEventListener("input", () => {
-      this.#complain("");
-      if (this.#aim?.kind === "edit") return;
+      this.complain("");
+      if (!this.drafts) return;
       memory.write("draft", text.value);
       if (text.value.trim()) chat.typing();
     });
-    find(this.#bar, "button").addEventListener("click", () => this.cancel());
     text.enterKeyHint = onScreen() ? "enter" : "send";
     // The keyboard on the screen stays while one sends.
-    this.#send.addEventListener("mousedown", (event) => event.preventDefault());
-    refuseFiles(find(frame, ".chat"), () => this.#form.hidden || this.#complain(t("composer.files")));
+    find(form, ".send").addEventListener("mousedown", (event) => event.preventDefault());
   }
 
   #submit() {
-    const message = this.#text.value.trimEnd();
+    const message = this.text.value.trimEnd();
     this.focus();
-    this.#complain(isSeen(message) ? "" : this.#t("composer.empty"));
-    if (!isSeen(message)) return;
-    const aim = this.#aim;
-    if (this.#waits && aim?.kind !== "edit") {
-      this.#status.textContent = this.#t("composer.slow", { time: this.#waits });
-      return;
-    }
-    const same = aim?.kind === "edit" && message === this.#before;
-    if (aim?.kind !== "edit") this.#set("");
-    this.cancel();
-    if (!same) this.onSend(message, aim);
+    this.complain(isSeen(message) ? "" : this.#t("composer.empty"));
+    if (!isSeen(message) || this.isTaken(message)) return;
+    this.draft = "";
+    this.onSend(message);
   }
 
   /** @param {string} problem with what was typed; empty where there is none */
-  #complain(problem) {
+  complain(problem) {
     this.#error.textContent = problem;
     this.#error.hidden = !problem;
-    if (problem) this.#text.setAttribute("aria-invalid", "true");
-    else this.#text.removeAttribute("aria-invalid");
-    this.#describe();
+    const ids = [problem && this.#error.id, this.describedBy].filter(Boolean);
+    for (const [name, value] of [["aria-invalid", problem && "true"], ["aria-describedby", ids.join(" ")]]) {
+      if (value) this.text.setAttribute(name, value);
+      else this.text.removeAttribute(name);
+    }
   }
 
-  /** Say at the text what is wrong with it, and what it is for. */
-  #describe() {
-    const ids = [...(this.#error.hidden ? [] : [this.#error.id]), ...(this.#aim ? ["aim"] : [])];
-    if (ids.length) this.#text.setAttribute("aria-describedby", ids.join(" "));
-    else this.#text.removeAttribute("aria-describedby");
+  get draft() {
+    return this.#memory.read("draft");
   }
 
-  /** @param {string} text */
-  #set(text) {
-    this.#text.value = text;
+  set draft(text) {
+    this.text.value = text;
     this.#memory.write("draft", text);
   }
 
   focus() {
-    if (this.#form.hidden) this.#scroller.focus();
-    else this.#text.focus();
+    if (this.form.hidden) this.#scroller.focus();
+    else this.text.focus();
   }
 
   /**
@@ -141,107 +110,17 @@ export class Composer {
    */
   allow(barred, reason = "") {
     if (this.#barred.textContent === barred + reason) return false;
-    if (barred) this.cancel();
-    const had = this.#form.contains(this.#active());
-    this.#form.hidden = Boolean(barred);
+    if (barred) this.onCancel();
+    const had = this.form.contains(this.active);
+    this.form.hidden = Boolean(barred);
     this.#barred.hidden = !barred;
     this.#barred.replaceChildren(barred, element("bdi", "", reason));
     if (had) this.focus();
     return true;
   }
 
-  /**
-   * Put back what could not be sent.
-   *
-   * @param {string} text
-   */
-  put(text) {
-    this.cancel();
-    this.#set([text, this.#text.value].filter(Boolean).join("\n"));
-    this.focus();
-  }
-
-  /**
-   * Write another text for a message.
-   *
-   * @param {number} seq
-   * @param {string} text
-   * @param {Data | undefined} data what other programs have put into it
-   * @param {string} [before] unless said, *text* is what it was
-   */
-  edit(seq, text, data, before = text) {
-    this.#aimAt({ kind: "edit", seq, data }, this.#t("composer.editing"));
-    this.#before = before;
-    this.#text.value = text;
-    this.focus();
-    this.#text.setSelectionRange(text.length, text.length);
-  }
-
-  /**
-   * Answer a message.
-   *
-   * @param {number} seq
-   * @param {HTMLElement} quote
-   */
-  reply(seq, quote) {
-    this.#aimAt({ kind: "reply", seq }, ...this.#t.nodes("composer.replying", { quote }));
-    this.focus();
-  }
-
-  /**
-   * @param {Aim | undefined} aim
-   * @param {...(string | Node)} what
-   */
-  #aimAt(aim, ...what) {
-    // The draft is kept; what was another text is not.
-    if (this.#aim?.kind === "edit") this.#text.value = this.#memory.read("draft");
-    this.#aim = aim;
-    this.#before = "";
-    this.#bar.hidden = !aim;
-    this.#bar.dataset.kind = aim?.kind ?? "";
-    find(this.#bar, "span").replaceChildren(...what);
-    this.#label();
-    this.#complain("");
-  }
-
-  /**
-   * Let nothing be said for a while; what is written stays.
-   *
-   * @param {string} waits how long; empty if it may be said now
-   */
-  wait(waits) {
-    this.#waits = waits;
-    this.#label();
-  }
-
-  #label() {
-    const edits = this.#aim?.kind === "edit";
-    const waits = edits ? "" : this.#waits;
-    this.#send.textContent = edits ? this.#t("composer.save") : waits || this.#t("composer.send");
-    this.#send.toggleAttribute("data-waits", Boolean(waits));
-    if (waits) this.#send.setAttribute("aria-label", this.#t("composer.wait", { time: waits }));
-    else this.#send.removeAttribute("aria-label");
-  }
-
-  /** Go back to the draft. */
-  cancel() {
-    if (!this.#aim) return;
-    if (this.#bar.contains(this.#active())) this.focus();
-    this.#aimAt(undefined);
-  }
-
-  #active() {
-    return /** @type {ShadowRoot} */ (this.#text.getRootNode()).activeElement;
-  }
-
-  /**
-   * What was taken back is not edited any more.
-   *
-   * @param {Retracted} retracted
-   */
-  retract({ refs }) {
-    if (this.#aim?.kind !== "edit" || !refs.includes(this.#aim.seq)) return;
-    this.cancel();
-    this.#complain(this.#t("composer.gone"));
+  /** The element that has the focus. */
+  get active() {
+    return /** @type {ShadowRoot} */ (this.text.getRootNode()).activeElement;
   }
 }

@@ -1,62 +1,19 @@
 /**
- * Days of the log: a line above each, and the way to any other day.
+ * Days of the log: their names, which change at midnight, and the way to any day.
  *
  * @import { Dialog } from "./chat-dialog.js"
+ * @import { Room } from "./chat-rest.js"
  * @import { Chat } from "./livechat.js"
- * @import { Texts } from "./texts.js"
  */
 
+import { DAY, nameDay } from "./chat-day.js";
 import { textField } from "./chat-dialog.js";
-import { element, find } from "./dom.js";
+import { find } from "./dom.js";
 
-/** Milliseconds. */
-const DAY = 86_400_000;
 /** Messages that are looked at together, and how often, while a day is looked for. */
 const PAGE = 20;
 const LARGE_PAGE = 100;
 const MOST_PAGES = 40;
-
-/**
- * The name of a day: today, yesterday, or its date, with the year where that is another.
- *
- * @param {Texts} t
- * @param {number} time
- * @param {number} [now]
- */
-export function nameDay(t, time, now = Date.now()) {
-  // Not each day has 24 hours.
-  const ago = Math.round((midnight(now).getTime() - midnight(time).getTime()) / DAY);
-  if (ago === 0 || ago === 1) {
-    const [first, ...rest] = new Intl.RelativeTimeFormat(t.locale, { numeric: "auto" }).format(ago ? -1 : 0, "day");
-    return first.toLocaleUpperCase(t.locale) + rest.join("");
-  }
-  const year = new Date(time).getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
-  return t.date(time, { weekday: "long", day: "numeric", month: "long", year });
-}
-
-/** @param {number} time */
-function midnight(time) {
-  const date = new Date(time);
-  date.setHours(0, 0, 0, 0);
-  return date;
-}
-
-/**
- * The line of a day; it leads to others.
- *
- * @param {Texts} t
- * @param {number} time
- */
-export function dayLine(t, time) {
-  const button = element("button", "quiet", nameDay(t, time));
-  button.type = "button";
-  button.title = t("days.jump");
-  button.dataset.time = String(time);
-  const line = element("li", "marker day", button);
-  // Its name changes at midnight, which is no news.
-  line.setAttribute("aria-live", "off");
-  return line;
-}
 
 /**
  * The number of the first message since a time; nothing, if there is none.
@@ -96,25 +53,19 @@ export class Days {
   #timer = 0;
 
   /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
+   * @param {Room} room
    * @param {Dialog} dialog
    * @param {(seq: number) => void} jump
    * @param {(text: (string | Node)[]) => void} tell
-   * @param {AbortSignal} over
    */
-  constructor(t, frame, chat, dialog, jump, tell, over) {
+  constructor({ t, frame, chat, over }, dialog, jump, tell) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#dialog = dialog;
     this.#jump = jump;
     this.#tell = tell;
-    const click = (/** @type {Event} */ { target }) => {
-      if (target instanceof Element && target.closest(".day button, .to-day")) this.#ask();
-    };
-    find(frame, ".chat").addEventListener("click", click);
+    find(frame, ".to-day").addEventListener("click", () => this.ask());
     // A device that sleeps has no midnight.
     document.addEventListener("visibilitychange", () => this.#name(), { signal: over });
     over.addEventListener("abort", () => clearTimeout(this.#timer));
@@ -131,7 +82,8 @@ export class Days {
     }
   }
 
-  async #ask() {
+  /** Ask for a day, and go there. */
+  async ask() {
     const t = this.#t;
     const field = textField("day", t("days.day"), 10);
     const input = find(field, "input", HTMLInputElement);

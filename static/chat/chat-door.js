@@ -5,19 +5,10 @@
  * @import { Key, Texts } from "./texts.js"
  */
 
+import { DOOR, MISNAMED } from "./chat-furniture.js";
+import { tell } from "./chat-host.js";
 import { element, find, shape } from "./dom.js";
 import { fill } from "./texts.js";
-
-const DOOR = `
-  <div class="join door">
-    <p class="error" role="alert"></p>
-    <p class="advice"></p>
-    <p class="hint" dir="auto" hidden></p>
-    <div>
-      <button class="again" type="button" data-t="door.again"></button>
-      <button class="quiet guest" type="button" data-t="door.guest"></button>
-    </div>
-  </div>`;
 
 /** Why, and what to do, by close code. */
 const REASONS = /** @type {Record<number, [Key, Key]>} */ ({
@@ -30,24 +21,6 @@ const REASONS = /** @type {Record<number, [Key, Key]>} */ ({
 /** As the server says it. */
 const BANNED = /^You are banned(?: until (\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC)?(?:: (.*)|\.?)$/s;
 const UNKNOWN = /** @type {const} */ (["door.members", "door.sign-in-first"]);
-
-/**
- * True if this is about the visitor's identity, and not about the name.
- *
- * @param {StateChange} change
- */
-export const isAtDoor = ({ code }) => code !== undefined && code in REASONS;
-
-/** Where a name is no name. */
-const BAD_NAME = 4400;
-
-/**
- * Why another name is asked for; of a code that the catalogue does not know in the server's words, which are English.
- *
- * @param {Texts} t
- * @param {StateChange} change
- */
-export const whyAgain = (t, { code, reason }) => (code === BAD_NAME ? t("join.refused") : reason);
 
 /**
  * Say why the visitor may not enter.
@@ -113,4 +86,20 @@ function restricted(t, kind, until, now) {
   const year = end.getFullYear() === today.getFullYear() ? undefined : "numeric";
   const time = t.date(until, { day: "numeric", month: "long", year, hour: "numeric", minute: "2-digit" });
   return t(`${kind}.until`, { time });
+}
+
+/**
+ * Say that a room cannot have this name, and that the page is at fault, to visitors and to its author.
+ *
+ * @param {Texts} t
+ * @param {HTMLElement} frame
+ * @param {string} room
+ */
+export function showMisnamed(t, frame, room) {
+  frame.replaceChildren(fill(t, shape(MISNAMED)));
+  find(frame, ".hint").replaceChildren(...t.nodes("entrance.misnamed", { room: element("bdi", "", room.slice(0, 128)) }));
+  const reason = "A room’s name has 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not . or ..";
+  console.error(`livechat: ${JSON.stringify(room)} is no room's name. ${reason}`);
+  const { host } = /** @type {ShadowRoot} */ (frame.getRootNode());
+  if (host instanceof HTMLElement) tell(host, "error", { code: "bad_room", reason });
 }

@@ -10,10 +10,9 @@
  */
 
 import { keptName, knownKey } from "./chat-memory.js";
-import { tell } from "./chat-host.js";
 import { Ignored } from "./chat-ignored.js";
 import { Names, subject } from "./chat-names.js";
-import { JOIN, MISNAMED } from "./chat-shapes.js";
+import { JOIN } from "./chat-shapes.js";
 import { element, find, shape } from "./dom.js";
 import { Address, ask } from "./livechat-links.js";
 import { Tokens } from "./livechat-token.js";
@@ -22,15 +21,18 @@ import { fill } from "./texts.js";
 /** Messages that are shown, and characters of each. */
 const LAST = 5;
 const LONGEST = 300;
-/** As the server has it. */
-const ROOM_NAME = /^(?!\.\.?$)[\w.~-]{1,128}$/;
 /** Close codes that stand for errors with which nobody is let in. */
 const REFUSED = /** @type {Record<string, number>} */ ({
   token_expired: 4100, token_revoked: 4101, unauthorized: 4401, forbidden: 4403, banned: 4403, room_closed: 4404,
 });
 
 /** The room that is meant where none is named. */
-export const USUAL_ROOM = "lobby";
+const USUAL_ROOM = "lobby";
+/** As the server has it. */
+const ROOM_NAME = /^(?!\.\.?$)[\w.~-]{1,128}$/;
+
+/** @param {string} [room] */
+export const isNamed = (room = USUAL_ROOM) => ROOM_NAME.test(room);
 
 /** @typedef {{ users: number, settings: Settings, messages?: Message[] }} Found */
 
@@ -146,22 +148,4 @@ function line(names, { user, message }) {
   const text = element("span", "", Array.from(message.slice(0, 2 * LONGEST)).slice(0, LONGEST).join(""));
   text.dir = "auto";
   return element("li", "", element("b", "", names.show(user)), " ", text);
-}
-
-/**
- * Check that a room can have this name; if not, say that the page is at fault, to visitors and to its author.
- *
- * @param {Texts} t
- * @param {HTMLElement} frame
- * @param {string} [room]
- */
-export function isNamed(t, frame, room = USUAL_ROOM) {
-  if (ROOM_NAME.test(room)) return true;
-  frame.replaceChildren(fill(t, shape(MISNAMED)));
-  find(frame, ".hint").replaceChildren(...t.nodes("entrance.misnamed", { room: element("bdi", "", room.slice(0, 128)) }));
-  const reason = "A room’s name has 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not . or ..";
-  console.error(`livechat: ${JSON.stringify(room)} is no room's name. ${reason}`);
-  const { host } = /** @type {ShadowRoot} */ (frame.getRootNode());
-  if (host instanceof HTMLElement) tell(host, "error", { code: "bad_room", reason });
-  return false;
 }

@@ -4,6 +4,7 @@
  * How tall they may be is the style's to say.  The browser tells of their sizes after it has laid
  * them out, of all together; to ask for them one by one would make it lay them out for each.
  *
+ * @import { Scroll } from "./chat-scroll.js"
  * @import { Texts } from "./texts.js"
  */
 
@@ -17,20 +18,21 @@ const WHOLE = "whole";
 export class Folds {
   #t;
   #scroller;
+  #scroll;
   #sizes;
   /** Pixels that a text has that is cut off. */
   #tallest = 0;
-  /** Part of a pixel by which the log is off its place. */
-  #owed = 0;
 
   /**
    * @param {Texts} t
-   * @param {HTMLElement} scroller where the texts are; it scrolls from its end
+   * @param {HTMLElement} scroller where the texts are
+   * @param {Scroll} scroll
    * @param {AbortSignal} over
    */
-  constructor(t, scroller, over) {
+  constructor(t, scroller, scroll, over) {
     this.#t = t;
     this.#scroller = scroller;
+    this.#scroll = scroll;
     this.#sizes = new ResizeObserver((entries) => {
       this.#look(entries.map(({ target }) => target).filter((target) => target instanceof HTMLElement));
     });
@@ -50,7 +52,7 @@ export class Folds {
   #look(texts) {
     const found = texts.map((text) => ({ line: lineOf(text), folds: this.#folds(text) }));
     const changed = found.filter(({ line, folds }) => folds === !buttonOf(line));
-    if (changed.length) this.inPlace(() => changed.forEach(({ line, folds }) => this.#offer(line, folds)));
+    if (changed.length) this.#scroll.inPlace(() => changed.forEach(({ line, folds }) => this.#offer(line, folds)));
   }
 
   /**
@@ -91,7 +93,7 @@ export class Folds {
   #turn(line, button) {
     const whole = !line.matches(`.${WHOLE}`);
     // An unfolded text goes on where it was cut off; folded again, its button stays in place.
-    this.inPlace(() => this.#show(line, button, whole), whole ? line : button);
+    this.#scroll.inPlace(() => this.#show(line, button, whole), whole ? line : button);
     if (!whole) button.scrollIntoView({ block: "nearest" });
   }
 
@@ -120,31 +122,6 @@ export class Folds {
     if (focused.getBoundingClientRect().bottom <= text.getBoundingClientRect().bottom) return;
     this.#turn(line, /** @type {HTMLButtonElement} */ (buttonOf(line)));
     focused.scrollIntoView({ block: "nearest" });
-  }
-
-  /**
-   * Change what is shown so that an element stays where it is seen.
-   *
-   * @param {() => void} change
-   * @param {Element | undefined} [anchor] unless said, the first that is seen
-   */
-  inPlace(change, anchor = this.#firstSeen()) {
-    const before = anchor?.getBoundingClientRect().top ?? 0;
-    change();
-    if (!anchor) return;
-    const wanted = this.#scroller.scrollTop + this.#owed + anchor.getBoundingClientRect().top - before;
-    this.#scroller.scrollTop = wanted;
-    // Browsers round the place.  The rest is made up for the next time, or it would add up.
-    const rest = wanted - this.#scroller.scrollTop;
-    this.#owed = Math.abs(rest) < 1 ? rest : 0;
-  }
-
-  /** The first line that is seen; none at the end of the log, which stays by itself. */
-  #firstSeen() {
-    if (!this.#scroller.scrollTop) return undefined;
-    const { top } = this.#scroller.getBoundingClientRect();
-    const lines = [...this.#scroller.querySelectorAll(".message")];
-    return lines.find((line) => line.getBoundingClientRect().bottom > top);
   }
 }
 

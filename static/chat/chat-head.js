@@ -3,15 +3,15 @@
  *
  * A pinned message that is gone is not shown.
  *
+ * @import { Room } from "./chat-rest.js"
  * @import { Settings } from "./livechat.js"
- * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
 
 export class Head {
   #t;
-  #room;
+  #called;
   #chat;
   #title;
   #topic;
@@ -20,26 +20,24 @@ export class Head {
   /** @type {number | undefined} */
   #seq;
 
-  /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {string} room
-   * @param {(seq: number) => HTMLElement} quote
-   */
-  constructor(t, frame, room, quote) {
+  /** @param {Room} room */
+  constructor({ t, frame, chat, heard, called, messages }) {
     this.#t = t;
-    this.#room = room;
+    this.#called = called;
     this.#chat = find(frame, ".chat");
     this.#title = find(frame, "h1");
     this.#topic = find(frame, ".topic");
     this.#pinned = find(frame, ".pinned");
-    this.#quote = quote;
-    this.show({});
+    this.#quote = (/** @type {number} */ seq) => messages.lines.quote(seq, "quote.pinned");
+    this.#show(chat.settings);
+    heard.addEventListener("settings", ({ detail }) => this.#show(detail));
+    // What is pinned is looked for again where numbers are others'.
+    heard.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && this.#pin(this.#seq));
   }
 
   /** @param {Settings} settings */
-  show({ title, topic = "", pinned }) {
-    const name = title || this.#room;
+  #show({ title, topic = "", pinned }) {
+    const name = title || this.#called;
     this.#title.textContent = name;
     this.#title.title = name;
     this.#chat.setAttribute("aria-label", this.#t("room.chat", { room: name }));
@@ -54,10 +52,5 @@ export class Head {
     this.#pinned.hidden = seq === undefined;
     this.#pinned.querySelector(".quote")?.remove();
     if (seq !== undefined) this.#pinned.append(this.#quote(seq));
-  }
-
-  /** The numbers are others': what is pinned is looked for again. */
-  renew() {
-    this.#pin(this.#seq);
   }
 }

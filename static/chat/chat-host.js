@@ -8,11 +8,11 @@
  *
  * An element has one chat. Whoever mounts a second one there, by another copy of this module too, ends the first.
  *
+ * @import { Launcher } from "./chat-launcher.js"
  * @import { Chat } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
-import { Launcher } from "./chat-launcher.js";
 import { element, find, shape } from "./dom.js";
 
 /** Where an element keeps its chat, for all copies of this module. */
@@ -31,8 +31,9 @@ export class Host {
   /** @type {Launcher | undefined} */
   #launcher;
   #count = 0;
-  /** Ends what is shown. */
-  onClose = () => {};
+  #over = new AbortController();
+  /** When another chat has the element, or none. */
+  over = this.#over.signal;
 
   /** @param {HTMLElement} element whose chat, if it has one, ends */
   constructor(element) {
@@ -51,14 +52,15 @@ export class Host {
    *
    * @param {Texts} t
    * @param {CSSStyleSheet[]} styles
-   * @param {Look & { launcher?: string }} options
+   * @param {Look} look
+   * @param {(root: ShadowRoot) => Launcher} [launch] puts the frame behind a button
    * @returns {HTMLElement} the frame in which the chat is
    */
-  open(t, styles, { launcher, ...look }) {
+  open(t, styles, look, launch) {
     const root = this.#element.shadowRoot ?? this.#element.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = styles;
-    if (launcher === undefined) root.replaceChildren(shape('<div class="frame"></div>'));
-    else this.#launcher = new Launcher(t, root, launcher);
+    if (launch) this.#launcher = launch(root);
+    else root.replaceChildren(shape('<div class="frame"></div>'));
     const [outer] = root.children;
     if (outer instanceof HTMLElement) [outer.lang, outer.dir] = [t.locale, t.direction];
     this.look(look);
@@ -74,11 +76,19 @@ export class Host {
     if (frame instanceof HTMLElement) frame.dataset.without = without;
   }
 
+  /** @param {CSSStyleSheet[]} styles of what comes later */
+  adopt(styles) {
+    const root = this.#element.shadowRoot;
+    if (!root || !this.isHere) return;
+    const more = styles.filter((each) => !root.adoptedStyleSheets.includes(each));
+    root.adoptedStyleSheets.push(...more);
+  }
+
   /** Show the page's own content of the element again. */
   close() {
     if (!this.isHere) return;
     hold(this.#element, undefined);
-    this.onClose();
+    this.#over.abort();
     this.unread(0);
     const root = this.#element.shadowRoot;
     if (!root) return;

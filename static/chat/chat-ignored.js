@@ -9,8 +9,6 @@ import { element, find } from "./dom.js";
 
 /** People; the first are forgotten for others. */
 const MOST = 100;
-/** Characters of a name that is kept. */
-const LONGEST = 40;
 
 export class Ignored {
   /** Is called when they are others. */
@@ -53,20 +51,11 @@ export class Ignored {
   }
 
   /**
-   * @param {string} subject
-   * @param {string} name
+   * Ignore others.
+   *
+   * @param {(people: Map<string, string>) => void} change
    */
-  add(subject, name) {
-    this.#change((people) => people.set(subject, [...name].slice(0, LONGEST).join("")));
-  }
-
-  /** @param {string} subject */
-  remove(subject) {
-    this.#change((people) => people.delete(subject));
-  }
-
-  /** @param {(people: Map<string, string>) => void} change */
-  #change(change) {
+  change(change) {
     // Another tab may have changed them.
     const people = this.#read();
     change(people);

@@ -3,11 +3,9 @@
  *
  * Only those that `manage` the room can give it a title; to all others it stays the words of whoever made the link.
  *
- * @import { Options } from "./chat.js"
  * @import { Dialog } from "./chat-dialog.js"
- * @import { Teller } from "./chat-moderate.js"
- * @import { Chat } from "./livechat.js"
- * @import { Texts } from "./texts.js"
+ * @import { Room } from "./chat-rest.js"
+ * @import { Teller } from "./chat-teller.js"
  */
 
 import { addressOf, visit } from "./chat-visited.js";
@@ -23,14 +21,11 @@ export class Invitation {
   #tell;
 
   /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   * @param {URL} url
-   * @param {Options} options
-   * @param {{ dialog: Dialog, tell: Teller, leave: () => void }} parts
+   * @param {Room} room
+   * @param {Dialog} dialog
+   * @param {Teller} tell
    */
-  constructor(t, frame, chat, url, { called, whole = false }, { dialog, tell, leave }) {
+  constructor({ t, frame, chat, heard, url, options: { called, whole = false }, leave }, dialog, tell) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
@@ -41,13 +36,13 @@ export class Invitation {
     const [invite, away] = [find(frame, ".invite"), find(frame, ".leave")];
     invite.hidden = away.hidden = !whole;
     invite.addEventListener("click", () => this.#copy());
-    away.addEventListener("click", leave);
+    away.addEventListener("click", () => (leave(), location.assign(url)));
     find(frame, ".unconfirmed button").addEventListener("click", () => this.#keep());
     for (const event of /** @type {const} */ (["settings", "rights"])) {
-      chat.addEventListener(event, () => this.#show());
+      heard.addEventListener(event, () => this.#show());
     }
     // A visitor who was not let in was not there.
-    if (whole) chat.addEventListener("rights", () => visit(this.#room));
+    if (whole) heard.addEventListener("rights", () => visit(this.#room));
   }
 
   get #room() {

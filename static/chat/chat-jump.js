@@ -1,55 +1,53 @@
 /**
  * Goes to a message, wherever it is: one that is shown, one that paging leads to, or one far away.
  *
+ * @import { Messages } from "./chat-messages.js"
  * @import { Past } from "./chat-past.js"
  * @import { Quotes } from "./chat-quotes.js"
- * @import { Message } from "./livechat.js"
+ * @import { Chat } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
 import { find } from "./dom.js";
 
-/**
- * The log.
- *
- * @typedef {object} Lines
- * @property {(seq: number) => HTMLElement | null} shown
- * @property {(messages: Message[], more: boolean, from: number) => void} replace shows these in place of what is shown
- * @property {() => void} look what there is to be seen is another
- */
+/** Messages in a page from the middle of the history; a half of them is newer than the one that is meant. */
+const AROUND = 100;
 
 export class Jump {
   #t;
+  #chat;
   #past;
   #quotes;
-  #lines;
+  #messages;
   #scroller;
   #status;
 
   /**
    * @param {Texts} t
    * @param {HTMLElement} frame
+   * @param {Chat} chat
    * @param {Past} past
    * @param {Quotes} quotes
-   * @param {Lines} lines
+   * @param {Messages} messages
    */
-  constructor(t, frame, past, quotes, lines) {
+  constructor(t, frame, chat, past, quotes, messages) {
     this.#t = t;
+    this.#chat = chat;
     this.#past = past;
     this.#quotes = quotes;
-    this.#lines = lines;
+    this.#messages = messages;
     this.#scroller = find(frame, ".scroller");
     this.#status = find(frame, "[role=status]");
   }
 
   /** @param {number} seq */
   async to(seq) {
-    while (!this.#lines.shown(seq) && this.#past.isClose(seq)) {
+    while (!this.#messages.shown(seq) && this.#past.isClose(seq)) {
       const from = this.#past.from;
       await this.#past.load();
       if (this.#past.from === from) break;
     }
-    const line = this.#lines.shown(seq) ?? (this.#past.isClose(seq) ? null : await this.#loadAround(seq));
+    const line = this.#messages.shown(seq) ?? (this.#past.isClose(seq) ? null : await this.#loadAround(seq));
     if (line) this.#show(line);
     else this.#status.textContent = this.#t("room.missing");
   }
@@ -60,16 +58,17 @@ export class Jump {
    * @param {number} seq
    */
   async #loadAround(seq) {
-    const page = await this.#past.around(seq);
-    if (!page) return null;
-    const shown = this.#lines.shown(seq);
+    const epoch = this.#chat.place?.epoch;
+    const page = await this.#chat.history({ before: seq + AROUND / 2, limit: AROUND }).catch(() => undefined);
+    if (!page || page.epoch !== epoch || epoch !== this.#chat.place?.epoch) return null;
+    const shown = this.#messages.shown(seq);
     if (shown) return shown;
     if (!page.messages.some((each) => each.seq === seq)) {
       this.#quotes.miss(seq);
       return null;
     }
-    this.#lines.replace(page.messages, page.more, page.next?.before ?? page.messages[0].seq);
-    return this.#lines.shown(seq);
+    this.#messages.replace(page.messages, page.more, page.next?.before ?? page.messages[0].seq);
+    return this.#messages.shown(seq);
   }
 
   /**
@@ -89,6 +88,6 @@ export class Jump {
       line.removeAttribute("tabindex");
     };
     line.addEventListener("focusout", leave, { once: true });
-    this.#lines.look();
+    this.#messages.look();
   }
 }

@@ -7,6 +7,8 @@
  */
 
 import { composes } from "./chat-input.js";
+import { STYLES } from "./chat-launcher-css.js";
+import { sheetsOf } from "./chat-style.js";
 import { find, shape } from "./dom.js";
 import { fill } from "./texts.js";
 
@@ -47,6 +49,7 @@ export class Launcher {
    * @param {string} text on the button; empty for none
    */
   constructor(t, root, text) {
+    root.adoptedStyleSheets.push(...sheetsOf(STYLES));
     root.replaceChildren(fill(t, shape(DOCK)));
     const dock = find(root, ".dock");
     this.#t = t;

@@ -2,14 +2,13 @@
  * A line of the log: a message, or what stands between them.
  *
  * @import { Names } from "./chat-names.js"
- * @import { Data, Edited, Message } from "./livechat.js"
+ * @import { Data, Message } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
-import { dayLine } from "./chat-days.js";
+import { dayLine } from "./chat-day.js";
 import { subject } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
-import { words } from "./chat-text.js";
 import { element, find } from "./dom.js";
 
 /** @type {WeakMap<HTMLElement, Data>} what other programs have put into messages, by their lines */
@@ -27,33 +26,37 @@ const WIDTH = 60;
  * @param {Message} message
  * @param {boolean} mine
  * @param {Names} names
+ * @param {HTMLElement} text the paragraph that shows it
  * @param {HTMLElement} [quote] of the message that it answers
  */
-export function line(t, { message, seq, time, user, edited, data }, mine, names, quote) {
+export function line(t, { message, seq, time, user, edited, data }, mine, names, text, quote) {
   const name = element("b", "", mine ? t("you") : names.show(user));
   const when = element("time", "", t.time(time));
   when.dateTime = new Date(time).toISOString();
   when.title = t.moment(time);
   const kind = mine ? "message mine" : "message";
-  const text = [...(quote ? [quote] : []), words(message, names.who)];
-  const made = element("li", kind, avatar(user), name, ...text, element("span", "when", when));
-  find(made, "p").part.add("message", ...(mine ? ["own"] : []));
+  text.part.add("message", ...(mine ? ["own"] : []));
+  const made = element("li", kind, avatar(user), name, ...(quote ? [quote] : []), text, element("span", "when", when));
   made.dataset.seq = String(seq);
   made.dataset.time = String(time);
   made.dataset.user = user ? subject(user) : "";
   if (edited) mark(t, made, edited);
-  if (data) DATA.set(made, data);
-  write(made, message, mine);
+  keep(made, message, data, mine);
   return made;
 }
 
 /**
+ * Know a line by what it shows.
+ *
  * @param {HTMLElement} made
- * @param {string} message which it shows
+ * @param {string} message
+ * @param {Data | undefined} data
  * @param {boolean} mine whether the visitor has written it, whom it does not call then
  */
-function write(made, message, mine) {
+export function keep(made, message, data, mine) {
   TEXTS.set(made, message);
+  if (data) DATA.set(made, data);
+  else DATA.delete(made);
   made.classList.toggle("calls", !mine && made.querySelector("mark") !== null);
 }
 
@@ -67,45 +70,12 @@ export const hush = (made) => made.setAttribute("aria-live", "off");
 /**
  * @param {Texts} t
  * @param {HTMLElement} made
- * @param {Edited} edited
- * @param {Names} names
- */
-export function rewrite(t, made, { text, time, data }, names) {
-  hush(made);
-  mark(t, made, time);
-  if (data) DATA.set(made, data);
-  else DATA.delete(made);
-  if (textOf(made) === text) return;
-  find(made, "p").replaceChildren(...words(text, names.who).childNodes);
-  write(made, text, made.matches(".mine"));
-}
-
-/**
- * @param {Texts} t
- * @param {HTMLElement} made
  * @param {number} edited when
  */
-function mark(t, made, edited) {
+export function mark(t, made, edited) {
   const small = made.querySelector(".edited") ?? element("small", "edited", t("line.edited"));
   small.setAttribute("title", t("line.edited-at", { time: t.moment(edited) }));
   find(made, "time").before(small);
-}
-
-/**
- * Leave of a message only that there was one.
- *
- * @param {Texts} t
- * @param {HTMLElement} made
- * @param {string} [by]
- */
-export function takeBack(t, made, by) {
-  hush(made);
-  for (const each of made.querySelectorAll(".quote, .edited, .fold, .note, .actions")) each.remove();
-  made.classList.remove("cut", "whole", "calls");
-  made.classList.add("gone");
-  DATA.delete(made);
-  TEXTS.delete(made);
-  find(made, "p").textContent = t(by === "moderator" ? "line.removed" : "line.taken-back");
 }
 
 /** @param {HTMLElement} made */
@@ -113,20 +83,6 @@ export const dataOf = (made) => DATA.get(made);
 
 /** @param {HTMLElement} made */
 export const textOf = (made) => TEXTS.get(made) ?? "";
-
-/**
- * Say what is being done with a message; or, with no text, nothing any more.
- *
- * @param {HTMLElement} made
- * @param {string} text
- */
-export function note(made, text) {
-  hush(made);
-  const small = made.querySelector(".note") ?? element("small", "note");
-  if (small.textContent !== text) small.textContent = text;
-  if (!text) small.remove();
-  else if (!small.isConnected) find(made, "p").after(small);
-}
 
 /**
  * Show a message together with the one before, or under its day.
@@ -180,21 +136,4 @@ function group(made, lines) {
  */
 export function marker(kind, ...text) {
   return element("li", `marker ${kind}`, element("span", "", ...text));
-}
-
-/**
- * @param {HTMLElement | undefined} quote of what it is about
- * @param {string} message
- * @param {string} note
- * @param {[string, () => void][]} choices
- */
-export function unsent(quote, message, note, choices) {
-  const buttons = choices.map(([text, choose]) => {
-    const button = element("button", "quiet", text);
-    button.type = "button";
-    button.addEventListener("click", choose);
-    return button;
-  });
-  const text = [...(quote ? [quote] : []), ...(message ? [words(message)] : [])];
-  return element("li", "message mine unsent", ...text, element("small", "", note), ...buttons);
 }

@@ -1,75 +1,88 @@
 /**
- * Makes lines of messages: with the text of now, the quote, and later the button of the menu.
+ * Makes lines of messages. What more there is to a line (its quote, its menu) is added by chat-log.js, when it is there.
  *
- * @import { Changes } from "./chat-changes.js"
- * @import { Folds } from "./chat-folds.js"
  * @import { Ignored } from "./chat-ignored.js"
  * @import { Names } from "./chat-names.js"
- * @import { Quotes } from "./chat-quotes.js"
- * @import { Chat, Gap, Message, Moderated } from "./livechat.js"
- * @import { Texts } from "./texts.js"
+ * @import { Chat, Gap, Message } from "./livechat.js"
+ * @import { Key, Texts } from "./texts.js"
  */
 
-import { hush, line, marker, takeBack } from "./chat-line.js";
-import { sentence } from "./chat-moderated.js";
+import { hush, line, marker } from "./chat-line.js";
 import { isSame, subject } from "./chat-names.js";
+import { element } from "./dom.js";
 
 /** Milliseconds after which a message is no longer news to a screen reader. */
 export const QUIET = 200;
 
 export class Lines {
+  /** @type {(message: Message) => Message | undefined} a message as it reads now; none if it was taken back */
+  revise = (message) => message;
+  /** Makes the paragraph of a text, without marks and links. */
+  words = (/** @type {string} */ text) => {
+    const made = element("p", "", text);
+    made.dir = "auto";
+    return made;
+  };
+  /** Is given each line. */
+  onMade = (/** @type {HTMLElement} */ _line) => {};
+  /** Is given lines that have been announced. */
+  onTold = (/** @type {HTMLElement[]} */ _lines) => {};
+  /** Is given each quote, which says nothing yet. */
+  onQuote = (/** @type {HTMLElement} */ _quote) => {};
   #t;
   #chat;
   #names;
-  #changes;
-  #quotes;
   #ignored;
-  #folds;
-  #offer;
-  /** @type {HTMLElement[]} those that are to have a button, once they have been announced */
+  /** @type {HTMLElement[]} those that are still to be announced */
   #fresh = [];
-  #offering = 0;
+  #telling = 0;
 
   /**
    * @param {Texts} t
    * @param {Chat} chat
    * @param {Names} names
-   * @param {Changes} changes
    * @param {Ignored} ignored
-   * @param {{ quotes: Quotes, folds: Folds }} parts
-   * @param {(lines: HTMLElement[]) => void} offer gives lines their buttons
    */
-  constructor(t, chat, names, changes, ignored, { quotes, folds }, offer) {
+  constructor(t, chat, names, ignored) {
     this.#t = t;
     this.#chat = chat;
     this.#names = names;
-    this.#changes = changes;
     this.#ignored = ignored;
-    this.#quotes = quotes;
-    this.#folds = folds;
-    this.#offer = offer;
   }
 
   /** @param {Message} message */
   make(message) {
-    const now = this.#changes.apply(message);
-    const { replyTo, ...rest } = now ?? { ...message, message: "", replyTo: undefined };
-    const quote = replyTo === undefined ? undefined : this.#quotes.make(replyTo);
-    const made = line(this.#t, rest, this.isMine(message), this.#names, quote);
-    if (!now) takeBack(this.#t, made, this.#changes.gone(message.seq));
+    const { replyTo, ...rest } = this.revise(message) ?? { ...message, message: "", replyTo: undefined };
+    const quote = replyTo === undefined ? undefined : this.quote(replyTo);
+    const made = line(this.#t, rest, this.isMine(message), this.#names, this.words(rest.message), quote);
+    this.onMade(made);
     this.#ignored.fold(made);
-    this.#folds.watch(made);
     this.#fresh.push(made);
-    clearTimeout(this.#offering);
-    this.#offering = Number(setTimeout(() => this.#settle(), QUIET));
+    clearTimeout(this.#telling);
+    this.#telling = Number(setTimeout(() => this.#settle(), QUIET));
     return made;
+  }
+
+  /**
+   * A quote of a message, which leads there.
+   *
+   * @param {number} seq of the message that is quoted
+   * @param {Key} [head] tells it to a screen reader
+   */
+  quote(seq, head = "quote.reply") {
+    const quote = element("button", "quote unknown", this.#t("quote.unknown"));
+    quote.type = "button";
+    quote.dataset.head = head;
+    quote.dataset.quotes = String(seq);
+    this.onQuote(quote);
+    return quote;
   }
 
   /** Whatever becomes of these from now on is not announced as something said. */
   #settle() {
     const fresh = this.#fresh.splice(0).filter((each) => each.isConnected);
     for (const each of fresh) hush(each);
-    this.#offer(fresh);
+    this.onTold(fresh);
   }
 
   /** @param {Message} message */
@@ -83,9 +96,9 @@ export class Lines {
    * @param {Message} message
    */
   isNews(message) {
-    const { seq, user } = message;
+    const { user } = message;
     if (user && this.#ignored.has(subject(user))) return false;
-    return !this.isMine(message) && this.#changes.gone(seq) === undefined;
+    return !this.isMine(message) && this.revise(message) !== undefined;
   }
 }
 
@@ -96,17 +109,3 @@ export class Lines {
  * @param {Gap} gap
  */
 export const gapLine = (t, { reason, missed = 0 }) => marker("gap", t(`gap.${reason}`, { count: missed }));
-
-/**
- * A line on an act of a moderator; nothing, where that is not shown.
- *
- * @param {Texts} t
- * @param {Moderated} moderated
- */
-export function moderatedLine(t, moderated) {
-  const told = sentence(t, moderated);
-  if (!told) return undefined;
-  const made = marker("moderated", ...told);
-  hush(made);
-  return made;
-}

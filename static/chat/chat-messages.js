@@ -1,9 +1,9 @@
 /**
- * The messages of a room: what was said before, what is said now, and what is still to be sent.
+ * The messages of a room: what was said before, and what is said now. What else becomes of them is chat-log.js's.
  *
  *     earlier messages, a page at a time, when one scrolls there
  *     --- a day, "new messages", "you missed 5 messages" ---
- *     messages, as they come, and as they are edited and taken back
+ *     messages, as they come
  *
  * The elements are the only state that there is of it.  What happens is shown once a frame, because
  * each look at where things are makes the browser lay them out.
@@ -13,27 +13,17 @@
  * with it.  No more than `MOST` lines are kept: for one who reads at the end the oldest go, and for one
  * who reads further up the newest, and then the end is loaded anew when one goes there.
  *
- * @import { Calls } from "./chat-calls.js"
- * @import { Aim, Composer } from "./chat-composer.js"
  * @import { Ignored } from "./chat-ignored.js"
- * @import { Choice } from "./chat-menu.js"
  * @import { Names } from "./chat-names.js"
- * @import { Chat, Edited, Gap, Message, Moderated, Retracted } from "./livechat.js"
+ * @import { Chat, Gap, Message } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
-import { Amends } from "./chat-amends.js";
-import { Changes } from "./chat-changes.js";
-import { Folds } from "./chat-folds.js";
-import { Jump } from "./chat-jump.js";
-import { line, settle } from "./chat-line.js";
-import { Lines, QUIET, gapLine, moderatedLine } from "./chat-lines.js";
-import { Menu } from "./chat-menu.js";
-import { isSame } from "./chat-names.js";
+import { settle } from "./chat-line.js";
+import { Lines, QUIET, gapLine } from "./chat-lines.js";
 import { Past } from "./chat-past.js";
-import { Quotes } from "./chat-quotes.js";
+import { Scroll } from "./chat-scroll.js";
 import { Unread } from "./chat-unread.js";
-import { Unsent } from "./chat-unsent.js";
 import { find } from "./dom.js";
 
 /** Lines that are kept while one reads at the end, and further up. */
@@ -43,31 +33,25 @@ const MOST = 3_000;
 const NEAR = 60;
 
 export class Messages {
-  /** @type {(line: HTMLElement) => Choice[]} what else a message offers */
-  more = () => [];
+  /** Is called when lines have been added, before the oldest go; and when all is shown. */
+  onAdded = () => {};
+  onDrawn = () => {};
+  /** Is told how many messages the visitor has not seen. */
+  onUnread = (/** @type {number} */ _count) => {};
+  /** Is called when what there is to be seen may be another. */
+  onLook = (/** @type {Unread} */ _unread) => {};
 
+  lines;
+  past;
+  scroll;
+  unread;
   #t;
-  #chat;
-  #calls;
-  #folds;
-  #changes = new Changes();
-  #quotes;
-  #unread;
-  #unsent;
-  #amends;
-  #menu;
-  #ignored;
-  #lines;
-  #jump;
   #scroller;
   #log;
   #said;
-  #past;
   #newer;
-  /** @type {(Message | Gap | Moderated)[]} what is to be shown with the next frame */
+  /** @type {(Message | Gap | HTMLElement)[]} what is to be shown with the next frame */
   #news = [];
-  /** @type {(Edited | Retracted)[]} what has happened to those before */
-  #changed = [];
   #drawing = false;
   /** Whether the newest messages are not among those that are shown. */
   #cut = false;
@@ -79,72 +63,43 @@ export class Messages {
    * @param {Texts} t
    * @param {HTMLElement} frame
    * @param {Chat} chat
-   * @param {Composer} composer
    * @param {import("./chat-memory.js").Memory} memory
    * @param {Names} names
    * @param {Ignored} ignored
-   * @param {Calls} calls
    * @param {AbortSignal} over when the room has been left
    */
-  constructor(t, frame, chat, composer, memory, names, ignored, calls, over) {
+  constructor(t, frame, chat, memory, names, ignored, over) {
     this.#t = t;
-    this.#chat = chat;
-    this.#calls = calls;
-    this.#ignored = ignored;
     this.#scroller = find(frame, ".scroller");
-    this.#folds = new Folds(t, this.#scroller, over);
+    this.scroll = new Scroll(this.#scroller);
     this.#log = find(frame, "[role=log]");
     this.#said = find(frame, ".said");
     this.#newer = find(frame, ".newer");
-    this.#past = new Past(t, frame, chat, {
+    this.past = new Past(t, frame, chat, {
       first: () => this.#first(),
       prepend: (messages, more) => this.#prepend(messages, more),
       isAtTop: () => this.#isAtTop(),
     });
-    const shown = (/** @type {number} */ seq) => this.#shownLine(seq);
-    /** @type {(message: Message) => HTMLElement} */
-    const apart = (message) => line(t, message, isSame(message.user, chat.user), names);
-    this.#quotes = new Quotes(t, frame, chat, this.#changes, shown, apart, (seq) => this.jump(seq), over);
-    this.#unsent = new Unsent(t, frame, chat, composer, memory, this.#changes, this.#quotes, this.#folds, shown);
-    this.#unread = new Unread(t, this.#said, chat, memory, calls);
-    const offer = (/** @type {HTMLElement[]} */ lines) => this.#menu.offer(lines);
-    this.#lines = new Lines(t, chat, names, this.#changes, ignored, { quotes: this.#quotes, folds: this.#folds }, offer);
-    this.#jump = new Jump(t, frame, this.#past, this.#quotes, {
-      shown,
-      replace: (...page) => this.#replace(...page),
-      look: () => this.#look(),
-    });
-    const parts = { folds: this.#folds, names, quotes: this.#quotes, unread: this.#unread, unsent: this.#unsent };
-    const amends = (this.#amends = new Amends(t, frame, chat, composer, parts, shown));
-    this.#menu = new Menu(t, frame, (line) => [...amends.choices(line), ...this.more(line)], over);
+    this.lines = new Lines(t, chat, names, ignored);
+    this.unread = new Unread(t, this.#said, chat, memory);
 
     chat.addEventListener("state", ({ detail: { state } }) => {
-      if (state === "open" && !this.#said.children.length) this.#past.load();
-      this.#draw();
+      if (state === "open" && !this.#said.children.length) this.past.load();
+      this.draw();
     });
-    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
+    chat.addEventListener("message", ({ detail }) => this.show(detail));
     chat.addEventListener("gap", ({ detail }) => {
       if (detail.reason === "epoch") this.#forget();
-      this.#hear(detail);
+      this.show(detail);
     });
-    chat.addEventListener("edited", ({ detail }) => {
-      this.#changes.edit(detail);
-      this.#change(detail);
-    });
-    chat.addEventListener("retracted", ({ detail }) => {
-      this.#changes.retract(detail);
-      this.#change(detail);
-    });
-    chat.addEventListener("moderated", ({ detail }) => this.#hear(detail));
-    for (const type of /** @type {const} */ (["outbox", "slow"])) chat.addEventListener(type, () => this.#draw());
 
     this.#newer.addEventListener("click", () => {
-      this.#toEnd();
+      this.toEnd();
       this.#scroller.focus();
     });
     const look = () => {
-      this.#look();
-      if (this.#isAtTop()) this.#past.load();
+      this.look();
+      if (this.#isAtTop()) this.past.load();
     };
     this.#scroller.addEventListener("scroll", look);
     document.addEventListener("visibilitychange", () => this.#update(), { signal: over });
@@ -156,18 +111,8 @@ export class Messages {
     over.addEventListener("abort", () => window.disconnect());
   }
 
-  /**
-   * Send a message, or another text for one, and show what becomes of it.
-   *
-   * @param {string} message
-   * @param {Aim | undefined} aim
-   */
-  send(message, aim) {
-    this.#amends.send(message, aim);
-    if (aim?.kind !== "edit") this.#toEnd();
-  }
-
-  #toEnd() {
+  /** Go to the newest message. */
+  toEnd() {
     if (this.#cut) this.#anew();
     this.#scroller.scrollTop = 0;
     this.#update();
@@ -189,44 +134,36 @@ export class Messages {
 
   // What is said now.
 
-  /** Fold what people said whom the visitor ignores, and unfold what others did. */
-  fold() {
-    this.#folds.inPlace(() => {
-      for (const each of this.#said.querySelectorAll(".message")) {
-        if (each instanceof HTMLElement) this.#ignored.fold(each);
-      }
-    });
-  }
-
-  /** @param {Message | Gap | Moderated} news */
-  #hear(news) {
+  /** @param {Message | Gap | HTMLElement} news */
+  show(news) {
     this.#news.push(news);
-    this.#draw();
-  }
-
-  /** @param {Edited | Retracted} change */
-  #change(change) {
-    this.#changed.push(change);
-    this.#draw();
+    this.draw();
   }
 
   /** The numbers are others'. */
   #forget() {
-    this.#changes.forget();
-    this.#quotes.forget();
-    this.#changed = [];
-    this.#unread.forget();
-    this.#past.from = undefined;
+    this.unread.forget();
+    this.past.from = undefined;
   }
 
-  /** @param {number} seq */
-  #shownLine(seq) {
+  /**
+   * A line that is shown.
+   *
+   * @param {number} seq
+   */
+  shown(seq) {
     const found = this.#said.querySelector(`[data-seq="${seq}"]`);
     return found instanceof HTMLElement ? found : null;
   }
 
+  /** The lines that are shown; and those of them that have been announced, and are no news any more. */
+  get all() {
+    const there = /** @type {HTMLElement[]} */ ([...this.#said.querySelectorAll(".message")]);
+    return { there, told: there.filter((each) => each.hasAttribute("aria-live")) };
+  }
+
   /** Show it with the next frame, of which there are none while nobody looks. */
-  #draw() {
+  draw() {
     if (this.#drawing) return;
     this.#drawing = true;
     if (document.hidden) setTimeout(() => this.#update());
@@ -240,11 +177,11 @@ export class Messages {
     const seen = this.#isSeen();
     const show = () => {
       for (const each of news) {
-        if ("action" in each) this.#tell(each);
+        if (each instanceof HTMLElement) this.#tell(each);
         else if ("reason" in each) this.#gap(each);
         else this.#add(each, seen);
       }
-      this.#unsent.show();
+      this.onAdded();
       if (atEnd) this.#keepNewest();
       else this.#keepOldest();
     };
@@ -252,13 +189,10 @@ export class Messages {
       show();
       this.#scroller.scrollTop = 0;
     } else {
-      this.#folds.inPlace(show);
+      this.scroll.inPlace(show);
     }
-    const changed = this.#changed.splice(0);
-    if (changed.length) this.#folds.inPlace(() => changed.forEach((each) => this.#amends.apply(each)));
-    this.#quotes.look();
-    this.#menu.follow();
-    this.#look();
+    this.onDrawn();
+    this.look();
   }
 
   /**
@@ -266,9 +200,9 @@ export class Messages {
    * @param {boolean} seen
    */
   #add(message, seen) {
-    if (this.#lines.isNews(message)) this.#unread.add(message, seen, !this.#cut);
+    if (this.lines.isNews(message)) this.unread.add(message, seen, !this.#cut);
     if (this.#cut) return;
-    const made = this.#lines.make(message);
+    const made = this.lines.make(message);
     this.#said.append(made);
     settle(this.#t, made);
   }
@@ -280,10 +214,9 @@ export class Messages {
     if (!this.#cut) this.#said.append(gapLine(this.#t, gap));
   }
 
-  /** @param {Moderated} moderated */
-  #tell(moderated) {
-    const made = moderatedLine(this.#t, moderated);
-    if (!made || this.#cut) return;
+  /** @param {HTMLElement} made a line that is no message */
+  #tell(made) {
+    if (this.#cut) return;
     const before = this.#said.lastElementChild;
     if (before?.matches(".moderated") && before.textContent === made.textContent) before.remove();
     this.#said.append(made);
@@ -293,13 +226,13 @@ export class Messages {
   #anew() {
     this.#drop();
     this.#cut = false;
-    this.#past.offer(true);
-    this.#past.load();
+    this.past.offer(true);
+    this.past.load();
   }
 
   #drop() {
     this.#said.replaceChildren();
-    this.#past.drop();
+    this.past.drop();
   }
 
   /**
@@ -309,10 +242,10 @@ export class Messages {
    * @param {boolean} more
    * @param {number} from
    */
-  #replace(messages, more, from) {
+  replace(messages, more, from) {
     this.#drop();
     this.#cut = true;
-    this.#past.from = from;
+    this.past.from = from;
     this.#put(messages, more);
   }
 
@@ -321,8 +254,8 @@ export class Messages {
     while (this.#said.children.length > MOST_AT_END) this.#said.firstElementChild?.remove();
     const first = this.#said.querySelector(".message");
     if (first instanceof HTMLElement) settle(this.#t, first);
-    this.#past.from = this.#first();
-    this.#past.offer(true);
+    this.past.from = this.#first();
+    this.past.offer(true);
   }
 
   #keepOldest() {
@@ -347,10 +280,10 @@ export class Messages {
   #prepend(messages, more) {
     const atEnd = this.#isAtEnd();
     this.#put(messages, more);
-    this.#unread.markSinceLastTime(more, this.#isSeen());
+    this.unread.markSinceLastTime(more, this.#isSeen());
     if (atEnd) this.#keepNewest();
     else this.#keepOldest();
-    this.#look();
+    this.look();
   }
 
   /**
@@ -363,38 +296,25 @@ export class Messages {
     clearTimeout(this.#quiet);
     this.#quiet = Number(setTimeout(() => this.#log.removeAttribute("aria-live"), QUIET));
     const first = this.#said.querySelector(".message");
-    const made = messages.map((each) => this.#lines.make(each));
+    const made = messages.map((each) => this.lines.make(each));
     this.#said.prepend(...made);
     for (const each of [...made, first]) if (each instanceof HTMLElement) settle(this.#t, each);
-    this.#quotes.look();
-    this.#unsent.show();
-    this.#past.offer(more);
-  }
-
-  /**
-   * A quote of a message, which leads there.
-   *
-   * @param {number} seq
-   */
-  quote(seq) {
-    return this.#quotes.make(seq, "quote.pinned");
-  }
-
-  /** @param {number} seq */
-  jump(seq) {
-    return this.#jump.to(seq);
+    this.onAdded();
+    this.onDrawn();
+    this.past.offer(more);
   }
 
   // What one has not seen.
 
   /** See what there is to be seen. */
-  #look() {
+  look() {
     if (this.#cut && this.#scroller.scrollTop > -NEAR) this.#anew();
-    if (this.#isSeen() && !this.#news.length) this.#unread.see();
-    const unread = this.#unread.count;
+    if (this.#isSeen() && !this.#news.length) this.unread.see();
+    const unread = this.unread.count;
     this.#newer.hidden = this.#isAtEnd();
     this.#newer.classList.toggle("plain", !unread);
     this.#newer.textContent = unread ? this.#t("room.newer", { count: unread }) : this.#t("room.newest");
-    this.#calls.tell(this.#unread);
+    this.onUnread(unread);
+    this.onLook(this.unread);
   }
 }

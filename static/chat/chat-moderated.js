@@ -5,6 +5,7 @@
  * @import { Key, Texts } from "./texts.js"
  */
 
+import { hush, marker } from "./chat-line.js";
 import { element } from "./dom.js";
 
 const KINDS = /** @type {Record<string, Key>} */ ({ operator: "moderated.operator", key: "program" });
@@ -19,7 +20,7 @@ const UNITS = /** @type {[number, string][]} */ ([[86_400, "day"], [3_600, "hour
  * @param {Moderated} moderated
  * @returns {(string | Node)[] | undefined}
  */
-export function sentence(t, { action, by }) {
+function sentence(t, { action, by }) {
   const { type, user, kind = "", seconds, reason, count, set, verdict } = /** @type {any} */ (action);
   const who = apart(by.name ?? by.user?.name ?? t(KINDS[by.kind] ?? "somebody"));
   const name = apart(user?.name ?? t("somebody"));
@@ -44,6 +45,20 @@ export function sentence(t, { action, by }) {
     default:
       return undefined;
   }
+}
+
+/**
+ * A line on an act of a moderator; nothing, where that is not shown.
+ *
+ * @param {Texts} t
+ * @param {Moderated} moderated
+ */
+export function moderatedLine(t, moderated) {
+  const told = sentence(t, moderated);
+  if (!told) return undefined;
+  const made = marker("moderated", ...told);
+  hush(made);
+  return made;
 }
 
 /** @param {string} text of somebody else, who may write from right to left */

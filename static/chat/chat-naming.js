@@ -3,8 +3,8 @@
  *
  *     [A Ann] --click--> [Ann____] Save Cancel --saved, Cancel, Escape--> [A Amy]
  *
- * @import { Chat, ChatError } from "./livechat.js"
- * @import { Texts } from "./texts.js"
+ * @import { Room } from "./chat-rest.js"
+ * @import { ChatError } from "./livechat.js"
  */
 
 import { composes } from "./chat-input.js";
@@ -12,7 +12,7 @@ import { keepName } from "./chat-memory.js";
 import { isSame } from "./chat-names.js";
 import { avatar } from "./chat-people.js";
 import { problemOf } from "./chat-problems.js";
-import { NAMING } from "./chat-shapes.js";
+import { NAMING } from "./chat-furniture.js";
 import { element, find, shape } from "./dom.js";
 import { fill } from "./texts.js";
 
@@ -27,22 +27,19 @@ export class Naming {
   /** @type {HTMLFormElement | null} while it is there */
   #form = null;
 
-  /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   */
-  constructor(t, frame, chat) {
+  /** @param {Room} room */
+  constructor({ t, frame, chat, heard }) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#button = find(frame, "button.rename");
     this.#button.addEventListener("click", () => this.#open());
-    chat.addEventListener("renamed", ({ detail: { user } }) => isSame(user, chat.user) && this.show());
+    heard.addEventListener("renamed", ({ detail: { user } }) => isSame(user, chat.user) && this.#show());
+    heard.addEventListener("rights", () => this.#show());
   }
 
   /** Show the name that one has, and whether one may have another: a site says what its users are called. */
-  show() {
+  #show() {
     const { user, can } = this.#chat;
     const may = user !== null && !user.verified && can.has("send");
     if (!may) this.#close();
@@ -81,7 +78,7 @@ export class Naming {
     const focused = form.matches(":focus-within");
     this.#form = null;
     form.remove();
-    this.show();
+    this.#show();
     if (focused) this.#button.focus();
   }
 

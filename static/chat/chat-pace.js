@@ -3,8 +3,9 @@
  *
  *     may write --wrote, or was put off by the server--> counts down --time, other settings--> may write
  *
- * @import { Composer } from "./chat-composer.js"
- * @import { Chat, Message } from "./livechat.js"
+ * @import { Aims } from "./chat-aims.js"
+ * @import { Room } from "./chat-rest.js"
+ * @import { Message } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
@@ -14,7 +15,7 @@ import { find } from "./dom.js";
 export class Pace {
   #t;
   #chat;
-  #composer;
+  #aims;
   #hint;
   /** When it is over, by a clock that nobody sets. */
   #until = 0;
@@ -22,21 +23,18 @@ export class Pace {
   #timer;
 
   /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   * @param {Composer} composer
-   * @param {AbortSignal} over
+   * @param {Room} room
+   * @param {Aims} aims
    */
-  constructor(t, frame, chat, composer, over) {
+  constructor({ t, frame, chat, heard, over }, aims) {
     this.#t = t;
     this.#chat = chat;
-    this.#composer = composer;
+    this.#aims = aims;
     this.#hint = find(frame, ".pace");
-    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
-    chat.addEventListener("slow", ({ detail: { retryMs } }) => this.#wait(retryMs));
+    heard.addEventListener("message", ({ detail }) => this.#hear(detail));
+    heard.addEventListener("slow", ({ detail: { retryMs } }) => this.#wait(retryMs));
     for (const type of /** @type {const} */ (["settings", "rights"])) {
-      chat.addEventListener(type, () => this.#look());
+      heard.addEventListener(type, () => this.#look());
     }
     over.addEventListener("abort", () => clearTimeout(this.#timer));
   }
@@ -82,7 +80,7 @@ export class Pace {
   #tick() {
     clearTimeout(this.#timer);
     const left = this.#until - performance.now();
-    this.#composer.wait(left > 0 ? span(this.#t, left) : "");
+    this.#aims.wait(left > 0 ? span(this.#t, left) : "");
     // Until the next second begins.
     if (left > 0) this.#timer = setTimeout(() => this.#tick(), left % 1_000 || 1_000);
   }

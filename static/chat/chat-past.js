@@ -7,9 +7,8 @@
 
 import { find } from "./dom.js";
 
-/** Messages in a page of history; and in one from the middle of it, in which a half is newer. */
+/** Messages in a page of history. */
 const PAGE = 50;
-const AROUND = 100;
 /** Numbers up to which one goes back page by page. */
 const CLOSE = 300;
 
@@ -91,18 +90,6 @@ export class Past {
     }
     // The page may not fill the screen.
     if (dropped !== this.#dropped || (this.#log.isAtTop() && read)) this.load();
-  }
-
-  /**
-   * Read the messages around one.
-   *
-   * @param {number} seq
-   */
-  async around(seq) {
-    const epoch = this.#chat.place?.epoch;
-    const before = seq + AROUND / 2;
-    const page = await this.#chat.history({ before, limit: AROUND }).catch(() => undefined);
-    return page && page.epoch === epoch && epoch === this.#chat.place?.epoch ? page : undefined;
   }
 
   /**

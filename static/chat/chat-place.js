@@ -7,9 +7,9 @@
  * @import { Options } from "./chat.js"
  */
 
-import { mount } from "./chat.js";
 import { tell } from "./chat-host.js";
 import { takeTokens, tokenSource } from "./chat-token.js";
+import { start } from "./chat-view.js";
 import { textsFor } from "./texts.js";
 
 /** Names of the attributes; an element that is not the chat's own has each behind `data-`. */
@@ -24,7 +24,7 @@ const taking = new Set();
 
 export class Place {
   #element;
-  /** @type {Promise<{ close: () => void, look: (look: Options) => void }> | undefined} */
+  /** @type {ReturnType<typeof start> | undefined} */
   #chat;
   /** The attributes as they were; and those of them with which the chat began. */
   #said = "";
@@ -50,13 +50,14 @@ export class Place {
     const options = { ...optionsOf(get), ...more };
     const as = JSON.stringify(values.filter(([name]) => !LOOK.includes(String(name))));
     if (this.#chat && as === this.#as) {
-      this.#chat.then(({ look }) => look(options), () => {});
+      const { ready, look } = this.#chat;
+      ready.then(() => look(options), () => {});
       return;
     }
     this.stop();
     this.#as = as;
-    const chat = (this.#chat = mount(this.#element, options));
-    chat.catch(async (error) => {
+    const chat = (this.#chat = start(this.#element, options));
+    chat.ready.catch(async (error) => {
       if (this.#chat !== chat) return;
       console.error("livechat:", error);
       tell(this.#element, "error", { code: "not_loaded", reason: String(error) });
@@ -67,7 +68,7 @@ export class Place {
   }
 
   stop() {
-    this.#chat?.then(({ close }) => close(), () => {});
+    this.#chat?.close();
     this.#chat = undefined;
   }
 }

@@ -9,6 +9,7 @@
  *        +--not there any more-----------+--taken back--> gone
  *
  * @import { Changes } from "./chat-changes.js"
+ * @import { Messages } from "./chat-messages.js"
  * @import { Chat, Edited, Message, Retracted } from "./livechat.js"
  * @import { Key, Texts } from "./texts.js"
  */
@@ -27,7 +28,7 @@ export class Quotes {
   #frame;
   #chat;
   #changes;
-  #shown;
+  #messages;
   #line;
   #seen;
   /** @type {Map<number, HTMLElement | null>} lines that are not shown; null: there is none */
@@ -40,17 +41,16 @@ export class Quotes {
    * @param {HTMLElement} frame
    * @param {Chat} chat
    * @param {Changes} changes
-   * @param {(seq: number) => HTMLElement | null} shown a line that is shown
+   * @param {Messages} messages
    * @param {(message: Message) => HTMLElement} line makes one
-   * @param {(seq: number) => void} jump
    * @param {AbortSignal} over
    */
-  constructor(t, frame, chat, changes, shown, line, jump, over) {
+  constructor(t, frame, chat, changes, messages, line, over) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#changes = changes;
-    this.#shown = shown;
+    this.#messages = messages;
     this.#line = line;
     this.#seen = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
@@ -58,24 +58,23 @@ export class Quotes {
       }
     });
     over.addEventListener("abort", () => this.#seen.disconnect());
-    const click = (/** @type {Event} */ { target }) => {
-      const quote = target instanceof Element && target.closest(".quote");
-      if (quote instanceof HTMLElement) jump(Number(quote.dataset.quotes));
-    };
-    frame.addEventListener("click", click, { signal: over });
   }
 
-  /**
-   * @param {number} seq of the message that is quoted
-   * @param {Key} [head] tells it to a screen reader
-   */
-  make(seq, head = "quote.reply") {
-    const quote = element("button", "quote");
-    quote.type = "button";
-    quote.dataset.head = head;
-    quote.dataset.quotes = String(seq);
-    this.#fill(quote, seq);
-    return quote;
+  /** @param {number} seq of the message that is quoted */
+  make(seq) {
+    return this.#messages.lines.quote(seq);
+  }
+
+  /** @param {HTMLElement} quote that says nothing yet */
+  fill(quote) {
+    this.#fill(quote, Number(quote.dataset.quotes));
+  }
+
+  /** Fill those that were there before this. */
+  fillAll() {
+    for (const quote of this.#frame.querySelectorAll(".quote.unknown")) {
+      if (quote instanceof HTMLElement) this.fill(quote);
+    }
   }
 
   /** @param {number} seq */
@@ -89,8 +88,8 @@ export class Quotes {
    * @param {number} seq
    */
   #fill(quote, seq) {
-    const line = this.#shown(seq) ?? this.#apart.get(seq);
-    if (line === null || this.#changes.gone(seq) || line?.matches(".gone")) this.#empty(quote);
+    const line = this.#messages.shown(seq) ?? this.#apart.get(seq);
+    if (line === null || this.#changes.isGone(seq) || line?.matches(".gone")) this.#empty(quote);
     else if (line) this.#show(quote, line);
     else {
       quote.classList.add("unknown");
@@ -131,7 +130,7 @@ export class Quotes {
   look() {
     for (const quote of this.#frame.querySelectorAll(".quote.unknown")) {
       const seq = quote instanceof HTMLElement ? Number(quote.dataset.quotes) : 0;
-      if (quote instanceof HTMLElement && this.#shown(seq)) this.#fill(quote, seq);
+      if (quote instanceof HTMLElement && this.#messages.shown(seq)) this.#fill(quote, seq);
     }
   }
 

@@ -2,7 +2,8 @@
  * What somebody said, for those that moderate: found in the history, a few pages at a time.
  *
  * @import { Dialog } from "./chat-dialog.js"
- * @import { Moderation, Person } from "./chat-moderate.js"
+ * @import { Person } from "./chat-acts.js"
+ * @import { Measures } from "./chat-moderate.js"
  * @import { Chat, Message } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
@@ -20,19 +21,20 @@ export class SaidBy {
   #chat;
   #dialog;
   #jump;
-  /** @type {Moderation | undefined} */
-  moderation;
+  #measures;
 
   /**
    * @param {Texts} t
    * @param {Chat} chat
    * @param {Dialog} dialog
+   * @param {Measures} measures
    * @param {(seq: number) => void} jump
    */
-  constructor(t, chat, dialog, jump) {
+  constructor(t, chat, dialog, measures, jump) {
     this.#t = t;
     this.#chat = chat;
     this.#dialog = dialog;
+    this.#measures = measures;
     this.#jump = jump;
   }
 
@@ -44,9 +46,9 @@ export class SaidBy {
     state.setAttribute("role", "status");
     const acts = element(
       "div", "choices", more,
-      button(this.#t("said.remove-all"), () => this.#then(() => this.moderation?.removeAll(person))),
-      button(this.#t("menu.mute"), () => this.#then(() => this.moderation?.mute(person))),
-      button(this.#t("menu.ban"), () => this.#then(() => this.moderation?.ban(person))),
+      button(this.#t("said.remove-all"), () => this.#then(() => this.#measures.removeAll(person))),
+      button(this.#t("menu.mute"), () => this.#then(() => this.#measures.mute(person))),
+      button(this.#t("menu.ban"), () => this.#then(() => this.#measures.ban(person))),
     );
     const content = element("div", "said-by", state, list, acts);
     this.#dialog.show(this.#t.nodes("said.title", { name: element("bdi", "", person.name) }), content);

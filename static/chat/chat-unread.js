@@ -2,15 +2,16 @@
  * What one has not seen: how many messages since one looked, and a line where they begin; since one was
  * here last, too.
  *
- * @import { Calls } from "./chat-calls.js"
  * @import { Memory } from "./chat-memory.js"
- * @import { Chat } from "./livechat.js"
+ * @import { Chat, Message } from "./livechat.js"
  * @import { Texts } from "./texts.js"
  */
 
 import { marker, settle } from "./chat-line.js";
 
 export class Unread {
+  /** Is told of each message of somebody else, and whether it is seen. */
+  onNews = (/** @type {Message} */ _message, /** @type {boolean} */ _seen) => {};
   /** How many. */
   count = 0;
   /** @type {Set<number>} numbers of those that call the visitor */
@@ -19,7 +20,6 @@ export class Unread {
   #said;
   #chat;
   #kept;
-  #caller;
   /** The number up to which one has seen everything. */
   #upTo = 0;
   /** What was seen when one was here last. */
@@ -30,28 +30,30 @@ export class Unread {
    * @param {HTMLElement} said the list of lines
    * @param {Chat} chat
    * @param {Memory} memory
-   * @param {Calls} caller
    */
-  constructor(t, said, chat, memory, caller) {
+  constructor(t, said, chat, memory) {
     this.#t = t;
     this.#said = said;
     this.#chat = chat;
     this.#kept = memory;
-    this.#caller = caller;
     this.#before = memory.read("seen");
   }
 
   /**
-   * @param {import("./livechat.js").Message} message
+   * @param {Message} message
    * @param {boolean} seen
    * @param {boolean} shown whether its line is about to be
    */
   add(message, seen, shown) {
-    const calls = this.#caller.hear(message, seen);
+    this.onNews(message, seen);
     if (seen) return;
-    if (calls) this.calls.add(message.seq);
     if (!this.count && shown) this.#mark();
     this.count++;
+  }
+
+  /** @param {number} seq of a message that calls the visitor, who may have seen it meanwhile */
+  call(seq) {
+    if (seq > this.#upTo) this.calls.add(seq);
   }
 
   /** @param {HTMLElement} line of what was taken back */

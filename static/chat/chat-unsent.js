@@ -1,16 +1,16 @@
 /**
  * What is still to be sent, and what could not be.
  *
- * @import { Chat, ChatError, Message, Retracted } from "./livechat.js"
+ * @import { Aims } from "./chat-aims.js"
+ * @import { ChatError, Message, Retracted } from "./livechat.js"
  * @import { Changes } from "./chat-changes.js"
- * @import { Composer } from "./chat-composer.js"
  * @import { Folds } from "./chat-folds.js"
- * @import { Memory } from "./chat-memory.js"
  * @import { Quotes } from "./chat-quotes.js"
- * @import { Texts } from "./texts.js"
+ * @import { Room } from "./chat-rest.js"
  */
 
-import { dataOf, note, unsent } from "./chat-line.js";
+import { note, unsent } from "./chat-amended.js";
+import { dataOf } from "./chat-line.js";
 import { isSame } from "./chat-names.js";
 import { problemOf } from "./chat-problems.js";
 import { find } from "./dom.js";
@@ -29,6 +29,7 @@ export class Unsent {
   #frame;
   #chat;
   #composer;
+  #aims;
   #kept;
   #changes;
   #quotes;
@@ -40,37 +41,33 @@ export class Unsent {
   #slow = "";
 
   /**
-   * @param {Texts} t
-   * @param {HTMLElement} frame
-   * @param {Chat} chat
-   * @param {Composer} composer
-   * @param {Memory} memory
+   * @param {Room} room
+   * @param {Aims} aims
    * @param {Changes} changes
    * @param {Quotes} quotes
    * @param {Folds} folds
-   * @param {(seq: number) => HTMLElement | null} shown a line that is shown
    */
-  constructor(t, frame, chat, composer, memory, changes, quotes, folds, shown) {
+  constructor({ t, frame, chat, heard, composer, memory, messages }, aims, changes, quotes, folds) {
     this.#t = t;
     this.#frame = frame;
     this.#chat = chat;
     this.#composer = composer;
+    this.#aims = aims;
     this.#kept = memory;
     this.#changes = changes;
     this.#quotes = quotes;
     this.#folds = folds;
-    this.#shown = shown;
+    this.#shown = (/** @type {number} */ seq) => messages.shown(seq);
     this.#said = find(frame, ".said");
     this.#waiting = find(frame, ".waiting");
-    chat.addEventListener("refused", ({ detail }) => {
+    heard.addEventListener("refused", ({ detail }) => {
       if (detail.type === "retract") this.failToRetract(detail.refs, detail.error);
       else if (detail.type === "edit") this.fail({ message: detail.text, ref: detail.ref }, detail.error);
       else this.fail(detail, detail.error);
     });
-    chat.addEventListener("slow", ({ detail: { nonce } }) => (this.#slow = nonce));
-    chat.addEventListener("message", ({ detail }) => this.#hear(detail));
+    heard.addEventListener("slow", ({ detail: { nonce } }) => (this.#slow = nonce));
+    heard.addEventListener("message", ({ detail }) => this.#hear(detail));
     for (const failed of memory.failed) this.#showFailed(failed);
-    this.show();
   }
 
   /** Show what waits now. */
@@ -160,7 +157,7 @@ export class Unsent {
    */
   fail({ message, replyTo, ref }, error) {
     if (SILENT.includes(error.code)) return;
-    if (ref !== undefined && this.#changes.gone(ref)) {
+    if (ref !== undefined && this.#changes.isGone(ref)) {
       this.#tell(this.#t("unsent.unchanged", { problem: this.#t("problem.not_found") }));
       return;
     }
@@ -175,7 +172,7 @@ export class Unsent {
    * @param {ChatError} error
    */
   failToRetract(refs, error) {
-    if (SILENT.includes(error.code) || refs.every((ref) => this.#changes.gone(ref))) return;
+    if (SILENT.includes(error.code) || refs.every((ref) => this.#changes.isGone(ref))) return;
     this.#tell(this.#t("unsent.untaken", { problem: this.#problem(error, true) }), this.#quotes.make(refs[0]));
   }
 
@@ -216,11 +213,11 @@ export class Unsent {
     const time = Number(line?.dataset.time);
     const user = this.#chat.user ?? undefined;
     if (ref !== undefined && line?.matches(".mine") && this.#chat.editable({ time, user })) {
-      this.#composer.edit(ref, message, dataOf(line), "");
+      this.#aims.edit(ref, message, dataOf(line), "");
       return;
     }
-    this.#composer.put(message);
-    if (replyTo !== undefined) this.#composer.reply(replyTo, this.#quotes.make(replyTo));
+    this.#aims.put(message);
+    if (replyTo !== undefined) this.#aims.reply(replyTo, this.#quotes.make(replyTo));
   }
 
   /**

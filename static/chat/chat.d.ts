@@ -2,6 +2,9 @@
 
 import type { Message, User } from "./livechat.js";
 
+/** The library, whose types are in livechat.d.ts: a page that has the chat loads it once. */
+export { ChatError, connect } from "./livechat.js";
+
 export interface Options {
   /** The server; unless said, the one that this came from. */
   url?: string | URL;

@@ -1,7 +1,7 @@
 /**
  * The texts of the chat and the pages, in the language of the page, of the element, or of the browser.
  *
- * A language is a module of its own, which is loaded when it is needed. docs/browser.md says
+ * A language is two modules of its own, which are loaded when they are needed. docs/browser.md says
  * how to add one. Times, numbers and plurals are the browser's own (`Intl`).
  *
  *     const t = await textsFor(element);
@@ -11,15 +11,17 @@
  *     t.time(ms), t.moment(ms), t.date(ms, { month: "long" }), t.number(12345)
  */
 
-/** @typedef {keyof typeof import("./texts-en.js").default} Key */
+/** @typedef {keyof typeof import("./texts-en.js").default | keyof typeof import("./texts-en-more.js").default} Key */
 /** @typedef {string | ({ other: string } & Partial<Record<Intl.LDMLPluralRule, string>>)} Text */
 /** @typedef {Record<Key, Text>} Catalogue */
+/** @typedef {Record<keyof typeof import("./texts-en.js").default, Text>} First the texts that are needed first */
+/** @typedef {Record<keyof typeof import("./texts-en-more.js").default, Text>} More those that come later */
 /** @typedef {ReturnType<typeof speak>} Texts */
 
-/** Each language, by its tag in lower case. */
-const LANGUAGES = /** @type {Record<string, () => Promise<{ default: Catalogue }>>} */ ({
-  en: () => import("./texts-en.js"),
-  de: () => import("./texts-de.js"),
+/** Each language, by its tag in lower case: the texts that are needed first, and those that come later. */
+const LANGUAGES = /** @type {Record<string, (() => Promise<{ default: Partial<Catalogue> }>)[]>} */ ({
+  en: [() => import("./texts-en.js"), () => import("./texts-en-more.js")],
+  de: [() => import("./texts-de.js"), () => import("./texts-de-more.js")],
 });
 const PLACE = /\{(\w+)\}/;
 /** Attributes that `shape` may fill. */
@@ -34,8 +36,11 @@ const ATTRIBUTES = ["aria-label", "placeholder", "title"];
  */
 export async function textsFor(element, lang = "", own = {}) {
   const [language, locale] = choose([lang, langOf(element), ...navigator.languages]);
-  const { default: catalogue } = await LANGUAGES[language]();
-  return speak({ ...catalogue, ...own }, locale);
+  const [first, later] = LANGUAGES[language];
+  const { default: texts } = await first();
+  const catalogue = /** @type {Catalogue} */ ({ ...texts, ...own });
+  const more = async () => void Object.assign(catalogue, (await later()).default, own);
+  return speak(catalogue, locale, more);
 }
 
 /**
@@ -87,10 +92,11 @@ function langOf(element) {
 /**
  * The function that says the texts of a catalogue.
  *
- * @param {Catalogue} catalogue
+ * @param {Catalogue} catalogue which may grow
  * @param {string} locale for numbers, dates and plurals
+ * @param {() => Promise<void>} [more] loads the texts that come later
  */
-export function speak(catalogue, locale) {
+export function speak(catalogue, locale, more = async () => {}) {
   const plurals = new Intl.PluralRules(locale);
   const numbers = new Intl.NumberFormat(locale);
   /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -124,6 +130,7 @@ export function speak(catalogue, locale) {
   return Object.assign(say, {
     nodes,
     date,
+    more,
     /** Tell whether there is a text with this key, which others have sent a part of. */
     has: /** @type {(key: string) => key is Key} */ ((key) => Object.hasOwn(catalogue, key)),
     locale,

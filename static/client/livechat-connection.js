@@ -9,11 +9,11 @@
  * has them, comes from livechat-token.js before each attempt.
  *
  * @import { Events, Place, Problem, State, Transport } from "./livechat.js"
- * @import { End, Link } from "./livechat-links.js"
+ * @import { End, Host, Link, Way } from "./livechat-links.js"
  * @import { Tokens } from "./livechat-token.js"
  */
 
-import { Address, LATEST, Socket, Stream, delay, refusal } from "./livechat-links.js";
+import { Address, LATEST, Socket, delay } from "./livechat-links.js";
 import { textOf } from "./livechat-token.js";
 
 // Milliseconds.
@@ -37,20 +37,6 @@ const REFUSED = 60_000;
 
 /** Errors that say that a new token will not do for this connection. */
 const UNFIT = ["forbidden", "unauthorized", "token_revoked"];
-
-/** What the console has been told. */
-const told = new Set();
-
-/**
- * The room that is connected.
- *
- * @typedef {object} Host
- * @property {() => Place | null} resume where a new connection goes on
- * @property {(frame: any) => void} hear
- * @property {() => void} dropped a connection is gone
- * @property {(reason: string) => () => void} ended it is over; the function tells so
- * @property {<K extends "state" | "error">(type: K, detail: Events[K]) => void} emit
- */
 
 export class Connection {
   /** @type {State} */
@@ -181,9 +167,19 @@ export class Connection {
   }
 
   #connect() {
-    const made = this.transport === "websocket" ? Socket : Stream;
+    if (this.transport === "websocket") return this.#begin(Socket);
+    const link = (this.#link = { act() {}, close() {} });
+    this.#await();
+    return void import("./livechat-events.js").then(
+      ({ Stream }) => this.#link === link && this.#begin(Stream),
+      () => this.#link === link && this.lost({ reason: "Its module cannot be loaded.", mute: true }),
+    );
+  }
+
+  /** @param {Way} way */
+  #begin(way) {
     /** @type {Link} */
-    const link = new made(this.#address, this.#host.resume(), (more) => {
+    const link = new way(this.#address, this.#host.resume(), (more) => {
       // One that is no longer ours is not heard.
       if (this.#link !== link) return;
       if (!more) {
@@ -194,6 +190,10 @@ export class Connection {
       if (more?.end) this.lost(more.end);
     });
     this.#link = link;
+    this.#await();
+  }
+
+  #await() {
     this.#after(CONNECT, "silence", () => this.lost({ reason: "No answer came.", mute: true }));
   }
 
@@ -246,10 +246,8 @@ export class Connection {
 
   /** Say so, if the server cannot be reached only because it refuses the page's origin. */
   async #explain() {
-    const refused = await refusal(this.#address);
-    if (!refused || this.state !== "waiting") return;
-    if (!told.has(refused)) console.error("livechat:", refused);
-    told.add(refused);
+    const events = await import("./livechat-events.js").catch(() => undefined);
+    if (!(await events?.isRefused(this.#address, () => this.state === "waiting"))) return;
     this.#wait({ code: 4403, reason: "The server does not allow pages of this site.", wait: REFUSED });
   }
 

@@ -1,8 +1,8 @@
 /**
- * How to get to a livechat server: by a WebSocket, by server-sent events and requests, and what either
- * says about coming back.
+ * How to get to a livechat server: by a WebSocket, by requests, and what either says about coming back.
+ * Where no WebSocket can be had, livechat-events.js is another way.
  *
- * @import { Message, Place, Problem } from "./livechat.js"
+ * @import { Events, Place, Problem } from "./livechat.js"
  * @import { Asked } from "./livechat-outbox.js"
  * @import { Tokens } from "./livechat-token.js"
  */
@@ -18,15 +18,8 @@ export const ANSWER = 15_000;
 const LATER = 10_000;
 export const LATEST = 3_600_000;
 
-/** Characters of an event. */
-const LONGEST_EVENT = 1 << 24;
 /** Close codes of those who have not heard of this protocol. */
 const STRANGERS = [1000, 1001, 1005, 1006, 1011];
-/** Close codes that stand for errors after which one does not come back as one is. */
-const CODES = /** @type {Record<string, number>} */ ({
-  token_expired: 4100, token_revoked: 4101, banned: 4403, room_closed: 4404,
-});
-
 /**
  * How a connection ended.
  *
@@ -53,6 +46,19 @@ const CODES = /** @type {Record<string, number>} */ ({
  * @property {(item: Asked) => void} act
  * @property {(frame: object) => void} [ask] where more can be sent than what is to be stored
  * @property {() => void} close
+ */
+
+/** @typedef {new (address: Address, place: Place | null, listener: Listener) => Link} Way */
+
+/**
+ * The room that is connected.
+ *
+ * @typedef {object} Host
+ * @property {() => Place | null} resume where a new connection goes on
+ * @property {(frame: any) => void} hear
+ * @property {() => void} dropped a connection is gone
+ * @property {(reason: string) => () => void} ended it is over; the function tells so
+ * @property {<K extends "state" | "error">(type: K, detail: Events[K]) => void} emit
  */
 
 /**
@@ -214,102 +220,6 @@ function closed(code, reason) {
 }
 
 /**
- * Server-sent events, read by fetch(): an EventSource does not tell why it was refused.
- *
- * @implements {Link}
- */
-export class Stream {
-  #address;
-  #listener;
-  #over = new AbortController();
-  /** @type {End} */
-  #end = {};
-
-  /**
-   * @param {Address} address
-   * @param {Place | null} place
-   * @param {Listener} listener
-   */
-  constructor(address, place, listener) {
-    this.#address = address;
-    this.#listener = listener;
-    this.#read(address.stream("chat/events/", place)).then(
-      (end) => listener({ end }),
-      () => listener({ end: { reason: "The connection broke.", mute: true, ...this.#end } }),
-    );
-  }
-
-  /**
-   * @param {URL} url
-   * @returns {Promise<End>}
-   */
-  async #read(url) {
-    const { credentials, tokens } = this.#address;
-    const answer = await fetch(url, {
-      cache: "no-store",
-      credentials,
-      headers: tokens.header,
-      redirect: tokens.value ? "error" : "follow",
-      signal: this.#over.signal,
-    });
-    const isStream = answer.headers.get("Content-Type")?.startsWith("text/event-stream");
-    if (!answer.ok || !answer.body || !isStream) return refused(answer.status, await problemOf(answer));
-    const reader = answer.body.getReader();
-    const decoder = new TextDecoder();
-    let text = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done || text.length > LONGEST_EVENT) return { reason: "The connection ended.", ...this.#end };
-      this.#listener();
-      text += decoder.decode(value, { stream: true });
-      // A line may end by any of them; whether one that ends here does is known by what follows.
-      const lines = text.split(/\r\n|\n|\r(?!$)/);
-      text = /** @type {string} */ (lines.pop());
-      for (const line of lines) this.#line(line);
-    }
-  }
-
-  /** @param {string} line of an event, whose data is always one line */
-  #line(line) {
-    const at = line.indexOf(":");
-    const field = line.slice(0, at);
-    const value = line.slice(at + 1).replace(/^ /, "");
-    if (field === "retry") this.#end = { ...this.#end, wait: delay(value), exact: true };
-    if (field !== "data") return;
-    // The last thing that is said to one who is turned away.
-    const [, error] = /^{"type":"error","error":(.*)}$/s.exec(value) ?? [];
-    if (error) {
-      const { code, detail, retry_ms } = JSON.parse(error);
-      const known = CODES[code];
-      this.#end = { code: known, reason: detail, wait: delay(retry_ms), final: known !== undefined };
-    }
-    this.#listener({ data: value });
-  }
-
-  /** @param {Asked} item */
-  async act(item) {
-    const posted = {
-      method: "POST",
-      body: JSON.stringify(frameOf(item)),
-      headers: { "Content-Type": "application/json" },
-    };
-    const { nonce } = item;
-    const { answer, problem } = await this.#address.ask("chat/actions/", undefined, posted, async (answer) => {
-      const ack = await answer.json();
-      // Whoever answered, it was not the server.
-      if (!(ack.time >= 0)) throw new TypeError();
-      return { ...ack, type: "ack", nonce };
-    });
-    const frame = answer ?? { type: "error", nonce, error: problem };
-    this.#listener({ data: JSON.stringify(frame) });
-  }
-
-  close() {
-    this.#over.abort();
-  }
-}
-
-/**
  * Ask something by HTTP, to which there is an answer soon or none.
  *
  * @template T
@@ -340,21 +250,6 @@ export async function ask(url, options, read) {
   }
 }
 
-/**
- * Whether the server refuses pages of this origin: browsers do not show them that.
- *
- * @param {Address} address
- * @returns {Promise<string | undefined>} what the server's operator has to know
- */
-export async function refusal({ base }) {
-  const { origin } = globalThis;
-  if (!origin || origin === base.origin) return undefined;
-  const { answer } = await ask(new URL("chat/origin/", base), {}, (answer) => answer.json());
-  if (answer?.allowed !== false) return undefined;
-  const how = answer.option ? `start it with ${answer.option}` : "serve them by HTTP, and not in a sandbox";
-  return `${base.origin} refuses pages of ${origin}: ${how}`;
-}
-
 /** @typedef {Problem & { retry_ms?: number, reason?: string, case?: string, told: boolean }} Told */
 /**
  * @template T
@@ -367,7 +262,7 @@ export async function refusal({ base }) {
  * @param {Response} answer
  * @returns {Promise<Told>}
  */
-async function problemOf(answer) {
+export async function problemOf(answer) {
   const { status, headers } = answer;
   const isProblem = headers.get("Content-Type")?.startsWith("application/problem+json");
   const found = await answer.json().catch(() => undefined);
@@ -383,21 +278,6 @@ async function problemOf(answer) {
   return retries
     ? { code: "unknown", detail, retry_ms: LATER, told: false }
     : { code: `http_${status}`, detail, told: false };
-}
-
-/**
- * What an HTTP status means for those who want to connect.
- *
- * @param {number} status
- * @param {Told} problem
- * @returns {End}
- */
-function refused(status, { code: error, detail, retry_ms, told }) {
-  const known = CODES[error];
-  const never = retry_ms === undefined && status < 500 && status !== 408;
-  const final = told && (known !== undefined || never);
-  const code = known ?? { 401: 4401, 403: 4403, 429: 4200, 500: 4002, 503: 1013 }[status] ?? 4400;
-  return { code: told ? code : undefined, reason: detail, wait: delay(retry_ms), final, mute: !told };
 }
 
 /**

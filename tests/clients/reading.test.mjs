@@ -1,8 +1,9 @@
-// static/chat/chat-text.js and chat-days.js: what a message's text becomes, whatever it is, and its day.
+// static/chat/chat-text.js, chat-day.js and chat-days.js: what a message's text becomes, whatever it is, and its day.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { firstSince, nameDay } from "../../static/chat/chat-days.js";
+import { nameDay } from "../../static/chat/chat-day.js";
+import { firstSince } from "../../static/chat/chat-days.js";
 import { look } from "../../static/chat/chat-names.js";
 import { calls, parse, plain } from "../../static/chat/chat-text.js";
 import { speak } from "../../static/chat/texts.js";

@@ -2,15 +2,24 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import german from "../../static/chat/texts-de.js";
-import english from "../../static/chat/texts-en.js";
-import { choose, speak } from "../../static/chat/texts.js";
+import germanMore from "../../static/chat/texts-de-more.js";
+import germanFirst from "../../static/chat/texts-de.js";
+import englishMore from "../../static/chat/texts-en-more.js";
+import englishFirst from "../../static/chat/texts-en.js";
+import { choose, speak, textsFor } from "../../static/chat/texts.js";
 
+const english = { ...englishFirst, ...englishMore };
+const german = { ...germanFirst, ...germanMore };
 const NOON = Date.UTC(2026, 10, 27, 12, 5);
+
+/** Be a browser that has these languages. */
+function browse(languages) {
+  Object.defineProperty(globalThis, "navigator", { value: { languages }, configurable: true });
+}
 
 /** Choose as a browser that has these languages. */
 function chosen(tags, browser = []) {
-  Object.defineProperty(globalThis, "navigator", { value: { languages: browser }, configurable: true });
+  browse(browser);
   return choose([...tags, ...browser]);
 }
 
@@ -30,6 +39,19 @@ describe("texts.js chooses", () => {
   for (const [what, tags, browser, expected] of cases) {
     it(what, () => assert.deepEqual(chosen(tags, browser), expected));
   }
+});
+
+describe("texts.js loads", () => {
+  it("what is needed first, and the rest when it is asked for; a page's own texts stay", async () => {
+    browse([]);
+    globalThis.ShadowRoot ??= class {};
+    const page = { closest: () => ({ getAttribute: () => "de" }) };
+    const t = await textsFor(page, "", { "ban.ban": "Weg" });
+    assert.deepEqual([t("composer.send"), t("ban.ban"), t.has("menu.reply")], ["Senden", "Weg", false]);
+    await t.more();
+    await t.more();
+    assert.deepEqual([t("composer.send"), t("ban.ban"), t("menu.reply")], ["Senden", "Weg", "Antworten"]);
+  });
 });
 
 describe("texts.js says", () => {

@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 from livechat.backends.redis.tls import TLSFiles
 from livechat.command import redis_check
 from livechat.command.redis_check import Found, look_at
+from tests.backends.redis.cluster.servers import RedisCluster
 from tests.backends.redis.server import RedisServer
 
 reactor: Any = installed
@@ -66,3 +67,43 @@ class LookTest(TestCase):
         self.server.signal(signal.SIGSTOP)
         found = await self.look()
         assert found.wrong
+
+
+class LookAtClusterTest(TestCase):
+    """A cluster as the check finds it: all of its masters."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> Iterator[None]:
+        with RedisCluster(tmp_path / "cluster", 2) as self.cluster:
+            yield
+
+    async def look(self, url: str = "") -> Found:
+        return await look_at(reactor, url or self.cluster.url, TLSFiles(), "lc")
+
+    async def test_a_good_one(self) -> None:
+        """Nothing is left behind at any of them."""
+        found = await self.look()
+        assert (found.wrong, found.warnings) == ("", ())
+        assert found.version[0].isdigit()
+        assert abs(found.ahead) < 2
+        assert [node.ask("DBSIZE") for node in self.cluster.nodes] == ["0", "0"]
+
+    async def test_one_master_that_is_wrong(self) -> None:
+        """It is said which; of warnings, too."""
+        last = self.cluster.nodes[-1]
+        last.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        assert f"({'127.0.0.1'}:{last.port})" in (await self.look()).warnings[0]
+        rights = ("on", ">x", "~lc:*", "&lc:*", "+@all")
+        for node in self.cluster.nodes:
+            node.ask("ACL", "SETUSER", "poor", *rights)
+        last.ask("ACL", "SETUSER", "poor", "-xadd")
+        found = await self.look(self.cluster.url.replace("//", "//poor:x@"))
+        assert f"has a master at 127.0.0.1:{last.port} that cannot be used: NOPERM" in found.wrong
+
+    async def test_slots_without_a_master(self) -> None:
+        self.cluster.nodes[0].ask("CLUSTER", "DELSLOTS", "7")
+        assert "has no master for 1 of 16384 slots" in (await self.look()).wrong
+
+    async def test_nobody_there(self) -> None:
+        url = "redis+cluster://127.0.0.1:1,127.0.0.1:2"
+        assert "cannot be used" in (await self.look(url)).wrong

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
 from livechat.daemon.condition import answers, serving, supervising, worker_side
-from livechat.daemon.departure import Departure
+from livechat.daemon.departure import SETTLE, Departure
 from livechat.daemon.lifeline import WorkerReport
 from livechat.errors import ChatError, Kind
 from tests.support import Port, World
@@ -93,4 +93,4 @@ def test_a_worker(world: World) -> None:
     side: Any = lifeline
     side._leave()
     assert reactor.hasStopped
-    assert departure.seconds == 0
+    assert departure.seconds == SETTLE

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from livechat.daemon.departure import Departure, one_by_one
+from livechat.daemon.departure import SETTLE, Departure, one_by_one
 
 
 def test_at_once() -> None:
@@ -41,6 +41,10 @@ def test_one_that_was_followed() -> None:
     departure.followed()
     assert departure.stopService() is None
     assert departure.seconds == 30
+    # Those that have just come are not cut.
+    at_once = Departure(Clock())
+    at_once.followed()
+    assert at_once.drain == SETTLE
 
 
 def test_one_by_one() -> None:

@@ -188,8 +188,13 @@ def test_a_new_worker_that_does_not_serve(world: World) -> None:
     # One that does not even end then.
     world.wait(world.workers.grace)
     assert new.signals == ["TERM", "KILL"]
+    # The next renewal waits for it, whose figures it takes.
+    world.ask()
+    world.wait(5)
+    assert len(world.started) == 3
     new.end()
-    assert world.workers.left(next(iter(world.workers)))
+    world.wait()
+    assert (world.started[3].number, world.started[3].figures) == ("1", "3")
 
 
 def test_an_old_worker_that_stays(world: World) -> None:

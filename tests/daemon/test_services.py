@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from livechat import __version__
 from livechat.addresses import Address
+from livechat.config import Config
 from livechat.daemon.building import build
 from livechat.daemon.departure import Departure
 from livechat.daemon.services import DRAIN, LOOK_EVERY, OPEN_WITHIN, OrderedService, Port
@@ -70,7 +71,10 @@ class OrderedServiceTest(SynchronousTestCase):
 
 def announced(directory: Path, **options: str) -> str:
     """What the daemon's log says at start."""
-    daemon = build(config(directory, **options), memory_reactor())
+    return said(build(config(directory, **options), memory_reactor()))
+
+
+def said(daemon: Any) -> str:
     announcement: Any = daemon.getServiceNamed("announcement")
     storage: Any = daemon.getServiceNamed("storage")
     port: Any = daemon.getServiceNamed("port")
@@ -94,6 +98,21 @@ def test_announcement(tmp_path: Path) -> None:
     assert "self-signed" in text
     assert "Only this machine can connect" in text
     assert str(tmp_path / "state") in text
+
+
+def test_announcement_of_proxies(tmp_path: Path) -> None:
+    """Addresses for proxies are named, and without TLS no certificate is made or spoken of."""
+    options = {"prefix": "/chat-app", "listen": ["http:127.0.0.1:0", "unix:chat.sock"]}
+    daemon = build(Config.of(options, {}, tmp_path), memory_reactor())
+    text = said(daemon)
+    assert "livechat" in text
+    assert " at /chat-app/, rooms at /chat-app/ws/chat/{room}/" in text
+    assert "proxies connect to http:127.0.0.1:" in text
+    assert f", unix:{tmp_path}/chat.sock:mode=660;" in text
+    assert "certificate" not in text
+    assert "--listen opens it to others" in text
+    assert not (tmp_path / "certs").exists()
+    assert not (tmp_path / "chat.sock").exists()
 
 
 def test_announcement_to_the_world(tmp_path: Path) -> None:
@@ -304,6 +323,34 @@ def test_draining(port: support.Port, stopping: Port) -> None:
         world.clock.advance(0.5)
     began = told[0]
     assert [each - began for each in told] == [0, 2, 4, 6, 8]
+    assert stopped.called
+
+
+@pytest.mark.parametrize("kind", [*JOINS, "send", "ask"])
+@pytest.mark.parametrize("before", [0, 10])
+@pytest.mark.parametrize("others", [0, 2])
+def test_asking_while_it_drains(
+    port: support.Port, stopping: Port, kind: str, before: int, others: int
+) -> None:
+    """Whoever has just come is served, and told to come back in the end."""
+    data = (JOINS | {"send": POST, "ask": request("GET", "/healthz")})[kind]
+    stopping._departure.drain = 10.0
+    members = [port.socket() for _ in range(others)]
+    wire = port.connect()
+    wire.send(data[:before])
+    stopped = stopping.stopService()
+    port.world.clock.advance(0.9)
+    wire.send(data[before:])
+    if kind == "send":
+        port.world.write()
+    if kind == "events":
+        assert wire.events()[0][0] == "hello"
+    else:
+        assert wire.answer("GET").status == (101 if kind in JOINS else 200)
+    port.world.clock.pump([0.1, 4.1] if others else [0.1])
+    assert not stopped.called
+    for each in (*members, wire):
+        each.hang_up()
     assert stopped.called
 
 

@@ -38,6 +38,7 @@ class Talk:
     def __init__(
         self,
         daemon: Daemon,
+        room: str = ROOM,
         *,
         members: int = MEMBERS,
         messages: int = MESSAGES,
@@ -49,13 +50,14 @@ class Talk:
         @param pause: seconds between two of them.
         """
         self._daemon = daemon
+        self._room = room
         self._messages = messages
         self._pause = pause
         self._padding = "x" * padding
         self._lock = threading.Lock()
         self._half = threading.Event()
         # They answer pings, however much waits for them.
-        self.members = daemon.members(members, ROOM, max_queue=None)
+        self.members = daemon.members(members, room, max_queue=None)
         self.answered: list[str] = []
         self.refused: list[str] = []
         self.broken = 0
@@ -84,7 +86,7 @@ class Talk:
             try:
                 body = json.dumps({"message": text})
                 headers = {"Content-Type": "application/json"}
-                connection.request("POST", f"/chat/send/{ROOM}/", body, headers)
+                connection.request("POST", f"/chat/send/{self._room}/", body, headers)
                 answer = connection.getresponse()
                 answer.read()
                 status = answer.status
@@ -112,9 +114,9 @@ class Talk:
         json_type = ("-H", "Content-Type: application/json")
         # It may be asked for again, and is stored once.
         once = ("-H", f"Idempotency-Key: {'the-last-one':x<32}")
-        url = f"{self._daemon.url}/chat/send/{ROOM}/"
+        url = f"{self._daemon.url}/chat/send/{self._room}/"
         eventually(lambda: "sent" in self._daemon.curl(*json_type, *once, "-d", body, url))
-        stored = [each["message"] for each in whole_history(self._daemon, ROOM)]
+        stored = [each["message"] for each in whole_history(self._daemon, self._room)]
         assert len(set(stored)) == len(stored)
         assert set(self.answered) <= set(stored)
         assert set(stored) <= {*self.answered, *self.refused, last}

@@ -184,6 +184,28 @@ def test_twice(guest: Callable[..., Guest], daemon: Daemon, elsewhere: Elsewhere
     assert sorted(set(static)) == sorted(static)
 
 
+def test_the_library_beside_the_chat(guest: Callable[..., Guest], daemon: Daemon) -> None:
+    """A script that uses the library beside the chat loads nothing twice."""
+    ann = guest()
+    ann.opens(
+        f"""<div data-livechat=beside data-name=Ann></div>{script(daemon)}
+        <script type=module>
+        import {{ ChatError, connect }} from "{daemon.url}/static/chat.js";
+        const chat = connect("{daemon.url}", {{ room: "beside", name: "Ann" }});
+        window.own = new Promise((done) => chat.addEventListener("message", done));
+        window.failed = chat.send("").catch((error) => error instanceof ChatError);
+        </script>"""
+    )
+    expect(ann.room("beside").locator(".people li")).to_have_count(1)
+    ann.visitor.says("hi")
+    ann.visitor.hears("hi")
+    assert ann.page.evaluate("own.then(({ detail }) => detail.message)") == "hi"
+    assert ann.page.evaluate("failed") is True
+    static = [url for url in ann.requests if url.startswith(f"{daemon.url}/static/")]
+    assert sorted(set(static)) == sorted(static)
+    assert not [url for url in static if "/livechat" in url]
+
+
 def test_mounted_twice(guest: Callable[..., Guest], daemon: Daemon) -> None:
     """An element has one chat, however often one is mounted there, and by however many copies."""
     ann = guest()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, WebSocket, expect
 
-from tests.live.browser import Tab
+from tests.live.browser import PHONE, Tab
 from tests.live.daemon import Daemon
 from tests.live.visitor import Visitor
 
@@ -45,7 +46,9 @@ def test_requests(tab: Callable[..., Tab], path: str) -> None:
     expect(visit.page.locator(ready)).to_be_visible()
     visit.page.wait_for_load_state("networkidle")
     assert len(paths) <= COLD, paths
-    assert len([each for each in paths if each.endswith(".js")]) == 1
+    scripts = [each for each in paths if each.endswith(".js")]
+    # What one needs first, and the rest of the room.
+    assert len(scripts) == (1 if path == "/" else 2)
     paths.clear()
     visit.open(path)
     expect(visit.page.locator(ready)).to_be_visible()
@@ -65,6 +68,168 @@ def test_ready_by_what_is_kept(tab: Callable[..., Tab]) -> None:
     visit.page.route("**/chat/**", lambda route: None)
     visit.open("/rooms/kept/")
     visit.page.get_by_label("Message", exact=True).fill("already")
+
+
+#: What the page had from the network when the visitor was in the room: all but its own answer.
+FROM_NETWORK: Final = """
+    addEventListener("livechat:join", () => {
+        window.atJoin = performance.getEntriesByType("resource")
+            .filter(({ transferSize, responseEnd }) => transferSize && responseEnd)
+            .map(({ name }) => new URL(name).pathname);
+        const { shadowRoot } = document.querySelector("[data-livechat]");
+        const text = shadowRoot.querySelector("textarea");
+        window.couldWrite = text.checkVisibility() && !text.disabled;
+    });
+"""
+
+
+def test_ready_after_one_round_trip(tab: Callable[..., Tab]) -> None:
+    """When its files are kept, one waits for the page's own answer and the WebSocket only."""
+    visit = tab()
+    visit.page.add_init_script("localStorage['livechat:name'] = 'Ann'")
+    visit.page.add_init_script(FROM_NETWORK)
+    visit.open("/rooms/trip/")
+    expect(visit.page.locator(".people li")).to_have_count(1)
+    visit.page.wait_for_load_state("networkidle")
+    paths = counted(visit)
+    frames: list[str] = []
+
+    def opened(socket: WebSocket) -> None:
+        socket.on("framesent", lambda _: frames.append("sent"))
+        socket.on("framereceived", lambda _: frames.append("received"))
+
+    visit.page.on("websocket", opened)
+    visit.open("/rooms/trip/")
+    visit.page.wait_for_function("window.atJoin !== undefined")
+    # The server says hello by itself: nothing had to be asked on the connection.
+    assert frames[0] == "received"
+    assert visit.page.evaluate("[atJoin, couldWrite]") == [[], True]
+    visit.page.get_by_label("Message", exact=True).fill("hi")
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator(".said .message p")).to_have_text(["hi"])
+    assert paths[:2] == ["/rooms/trip/", "/ws/chat/trip/"]
+    assert set(paths[2:]) <= {"/chat/history/trip/"}
+
+
+class Withheld:
+    """Requests of a page for some scripts, which wait, or fail, until they are answered."""
+
+    def __init__(self, tab: Tab, pattern: str) -> None:
+        self._waiting: list[Route] = []
+        self._settle: Callable[[Route], None] = self._waiting.append
+        tab.page.route(re.compile(rf"/static/({pattern})\."), self._asked)
+
+    def _asked(self, route: Route) -> None:
+        self._settle(route)
+
+    def _turn(self, settle: Callable[[Route], None]) -> None:
+        self._settle = settle
+        while self._waiting:
+            settle(self._waiting.pop())
+
+    def fail(self) -> None:
+        """Have them fail, those that wait and those that come."""
+        self._turn(lambda route: route.abort())
+
+    def answer(self) -> None:
+        """Have them answered, those that wait and those that come."""
+        self._turn(lambda route: route.continue_())
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["late", "failing"])
+def test_before_the_rest_is_there(
+    tab: Callable[..., Tab], visitor: Callable[..., Visitor], fails: bool
+) -> None:
+    """One reads and writes before the rest of the room is loaded, and nothing of it is lost."""
+    room = f"late-{fails}"
+    bo = visitor().join(room, "Bo")
+    bo.says("*one*", "two", "three", "four")
+    visit = tab(**PHONE)
+    ann = Visitor(visit, touches=True)
+    rest = Withheld(visit, "chat-rest|texts-en-more")
+    ann.join(room, "Ann")
+    ann.hears("*one*", "two", "three", "four")
+    if fails:
+        rest.fail()
+    ann.says("mine")
+    ann.hears("*one*", "two", "three", "four", "mine")
+    # What is done and said now waits for the rest: a click, an edit, a retraction, an answer.
+    visit.page.locator("button.count").tap()
+    bo.chooses(bo.line("two"), "Edit")
+    bo.says("2")
+    bo.chooses(bo.line("three"), "Take back")
+    bo.chooses(bo.line("mine"), "Reply")
+    bo.says("@Ann yes")
+    ann.hears_by_now("@Ann yes")
+    expect(visit.page.locator(".said .quote")).to_have_text("An earlier message")
+    expect(visit.page.locator(".people li")).to_have_count(0)
+    rest.answer()
+    # The list of people opens, as was asked.
+    expect(visit.page.locator(".people li")).to_have_count(2)
+    expect(visit.page.locator(".people")).to_be_visible()
+    visit.page.locator("button.count").tap()
+    expect(visit.page.locator(".people")).to_be_hidden()
+    ann.hears("one", "2", "This message was taken back.", "four", "mine", "@Ann yes")
+    expect(visit.page.locator(".said em")).to_have_text("one")
+    expect(visit.page.locator(".said mark")).to_have_text("@Ann")
+    expect(visit.page.locator(".said .quote")).to_contain_text("mine")
+    expect(ann.opens_menu(ann.line("mine"))).to_have_text(["Reply", "Edit", "Take back"])
+    assert visit.findings() == []
+
+
+def test_left_while_the_rest_comes(tab: Callable[..., Tab]) -> None:
+    """A chat that goes away while parts of it are loaded leaves nothing behind."""
+    visit = tab()
+    visit.page.add_init_script("localStorage['livechat:name'] = 'Ann'")
+    sockets: list[WebSocket] = []
+
+    def opened(socket: WebSocket) -> None:
+        sockets.append(socket)
+
+    visit.page.on("websocket", opened)
+    for pattern, more in (("chat-rest|texts-en-more", ""), ("chat-launcher", "launcher")):
+        held = Withheld(visit, pattern)
+        visit.open("/rooms/other/")
+        visit.page.evaluate(
+            """(more) => {
+                document.querySelector("[data-livechat]").remove();
+                const place = document.createElement("div");
+                place.textContent = "ours";
+                Object.assign(place.dataset, { livechat: "left", ...(more && { [more]: "" }) });
+                document.querySelector("main").append(place);
+                window.place = place;
+            }""",
+            more,
+        )
+        if not more:
+            expect(visit.page.locator(".composer")).to_be_visible()
+        visit.page.evaluate("delete place.dataset.livechat")
+        held.fail()
+        expect(visit.page.get_by_text("ours")).to_be_visible()
+        held.answer()
+        expect(visit.page.locator("[data-launcher], .composer")).to_have_count(1 if more else 0)
+        assert visit.page.evaluate("place.shadowRoot?.querySelectorAll('*').length ?? 1") == 1
+        visit.page.evaluate("place.dataset.livechat = 'left'")
+        if more:
+            visit.page.get_by_role("button", name="Chat", exact=True).click()
+        expect(visit.page.locator(".people li")).to_have_count(1)
+        visit.page.evaluate("place.remove()")
+        expect(visit.page.locator(".composer")).to_have_count(0)
+    assert sockets
+    for socket in sockets:
+        if not socket.is_closed():
+            socket.wait_for_event("close")
+
+
+def test_moderators_alone_load_what_they_need(visitor: Callable[..., Visitor]) -> None:
+    """What moderators do, and the way past a firewall, is loaded by those who need it."""
+    ann = visitor()
+    paths = counted(ann.tab)
+    ann.join("plain", "Ann").says("hi")
+    ann.hears("hi")
+    expect(ann.page.locator(".people li")).to_have_count(1)
+    ann.page.wait_for_load_state("networkidle")
+    assert not [path for path in paths if "moderation" in path or "events" in path]
 
 
 def test_mounted_while_the_server_is_away(

@@ -131,7 +131,7 @@ def test_installed_wheel(wheel: Path, pure_wheel: Path, tmp_path: Path) -> None:
     with Daemon(tmp_path / "run", twistd=twistd, environment=environment) as daemon:
         run(command, "say", "elsewhere", "hi", f"--state={tmp_path / 'run' / 'state'}")
         assert "wscat" in daemon.curl("-f", f"{daemon.url}/developers/")
-        assert "body" in daemon.curl("-f", f"{daemon.url}/static/livechat.css")
+        assert "body" in daemon.curl("-f", f"{daemon.url}/static/pages.css")
         daemon.curl("-f", "-d", "message=hi", f"{daemon.url}/chat/send/")
         with daemon.socket("lobby") as member:
             member.send('{"message": "there"}')

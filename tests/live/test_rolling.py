@@ -26,16 +26,20 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory, code: Path) -> Iterator[Daemon]:
-    directory = tmp_path_factory.mktemp("several")
-    with (
-        RedisServer(directory / "redis") as redis,
-        Daemon(
-            directory / "daemon", f"--redis={redis.url}", "--workers=2", "--drain=2s",
-            "--max-connections-per-ip=0",
-            twistd=TWISTD, environment={**CHEAP, "PYTHONPATH": str(code)},
-        ) as daemon,
-    ):  # fmt: skip
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis") / "redis") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def several(
+    tmp_path_factory: pytest.TempPathFactory, redis: RedisServer, code: Path
+) -> Iterator[Daemon]:
+    with Daemon(
+        tmp_path_factory.mktemp("several"), f"--redis={redis.url}", "--workers=2", "--drain=2s",
+        "--max-connections-per-ip=0",
+        twistd=TWISTD, environment={**CHEAP, "PYTHONPATH": str(code)},
+    ) as daemon:  # fmt: skip
         daemon.log.wait_for("can be used", 2)
         yield daemon
 
@@ -117,10 +121,28 @@ def test_a_worker_is_killed_while_it_drains(several: Daemon) -> None:
     serves(several)
 
 
+def test_redis_is_away(several: Daemon, redis: RedisServer) -> None:
+    """A new worker takes no place, and no connection, before it has a Redis."""
+    before = several.workers()
+    with several.socket() as member:
+        redis.kill()
+        several.log.wait_for(r"\[worker \d#error\] .* cannot be used: ", 2)
+        several.process.send_signal(signal.SIGUSR2)
+        several.log.wait_for(r"\[worker 1#info\] Worker 1 is ready", 3)
+        member.send('{"message": "lost"}')
+        assert json.loads(member.recv())["error"]["code"] == "unavailable"
+        assert set(before) < set(several.workers())
+        redis.start()
+        several.log.wait_for("All workers are renewed", 2)
+        assert not set(several.workers()) & set(before)
+        assert member.closed() is not None
+    serves(several)
+
+
 def test_sigterm_during_a_renewal(several: Daemon) -> None:
     """All of them end, the new one too, and nothing is left behind."""
     several.process.send_signal(signal.SIGUSR2)
-    several.log.wait_for("2 workers are renewed", 3)
+    several.log.wait_for("2 workers are renewed", 4)
     eventually(lambda: len(several.workers()) == 3)
     workers = several.workers()
     assert several.stop() == 0

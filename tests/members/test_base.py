@@ -16,6 +16,7 @@ from livechat.members.base import (
     FRAGMENT_RATE,
     LAST_RECONNECT,
     NOISE_RATE,
+    RECONNECT_ALONE,
     RECONNECTS_PER_SECOND,
     JoinRequest,
     reconnect_ms,
@@ -106,5 +107,8 @@ def test_reconnecting(count: int) -> None:
     """Clients come back at random, so many a second; but none is asked to wait for long."""
     found = [reconnect_ms(count) for _ in range(100)]
     spread = min(LAST_RECONNECT, 1_000 * count // RECONNECTS_PER_SECOND)
+    told = [reconnect_ms(count, 10.0) for _ in range(100)]
+    assert min(told) >= RECONNECT_ALONE
+    assert max(told) <= RECONNECT_ALONE + max(0, spread - 10_000)
     assert all(0 <= each - FIRST_RECONNECT <= spread for each in found)
     assert len(set(found)) > (1 if spread > 100 else 0)

@@ -19,7 +19,7 @@ SOCKET = 70
 
 
 class Process:
-    """What `Reactor` has started."""
+    """A process that `Reactor` has started."""
 
     def __init__(self, protocol: Any, environment: Any) -> None:
         self.protocol = protocol

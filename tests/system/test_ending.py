@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PATIENCE
+
+
+@pytest.mark.parametrize(("pid", "code"), [("1", 143), ("own", -signal.SIGTERM)])
+def test_sigterm_before_the_reactor_runs(pid: str, code: int) -> None:
+    """A container's first process ends too; others are left to the signal's default."""
+    script = (
+        "import os, signal; from livechat.system.ending import heed_sigterm_as_first\n"
+        f"own = os.getpid(); os.getpid = lambda: {pid}; heed_sigterm_as_first()\n"
+        "os.kill(own, signal.SIGTERM)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
 
 
 def test_a_process_that_must_not_run(tmp_path: Path) -> None:

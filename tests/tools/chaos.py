@@ -1,6 +1,7 @@
 """
 Clients of ``livechat.v1`` that talk and come back, while workers and Redis are killed:
-``make chaos``, or ``python -m tests.tools.chaos --seconds 120``.
+``make chaos``, or ``python -m tests.tools.chaos --seconds 120``; with ``--cluster`` while masters
+of a cluster are killed and slots moved (`tests.tools.chaos_cluster`).
 
 One act in ten edits or takes back a message of the client's own.  All that a client was told it was
 told by the rules (`tests.support.transcripts`); in the end every client has every message that was
@@ -49,7 +50,10 @@ class Client:
     @ivar said: the number and the present text of each message of its own; None: taken back.
     @ivar old: texts that were edited or taken back.
     @ivar counts: what happened to it.
+    @cvar changes: the part of its acts that edit or take back.
     """
+
+    changes = CHANGES
 
     def __init__(self, port: int, room: str, name: str) -> None:
         self.room = room
@@ -129,7 +133,7 @@ class Client:
         text = f"{self.name}-{nonce}."
         free = [seq for seq, said in self.said.items() if said is not None]
         busy = {act.get("ref") for act in self._outbox.values()}
-        if random.random() < CHANGES and (free := [seq for seq in free if seq not in busy]):
+        if random.random() < self.changes and (free := [seq for seq in free if seq not in busy]):
             ref = random.choice(free)
             if random.random() < 0.5:
                 self._outbox[nonce] = {"type": "retract", "ref": ref}
@@ -176,13 +180,18 @@ async def _whole(client: Client, top: int) -> Transcript:
 class Chaos:
     """The daemon, its Redis, their clients, and what is done to them."""
 
+    client = Client
+
     def __init__(self, directory: Path, clients: int, rooms: int) -> None:
-        self.redis = RedisServer(directory / "redis", "--appendfsync", "always")
+        self.redis = self.start_redis(directory / "redis")
         self._directory = directory
         self._many = clients
         self._rooms = rooms
         self.clients: list[Client] = []
         self.faults: list[str] = []
+
+    def start_redis(self, directory: Path) -> Any:
+        return RedisServer(directory, "--appendfsync", "always")
 
     async def run(self, seconds: float, every: float) -> dict[str, Any]:
         """
@@ -203,7 +212,7 @@ class Chaos:
             ) as daemon,
         ):
             self.clients = [
-                Client(daemon.port, f"room{number % self._rooms}", f"c{number}")
+                self.client(daemon.port, f"room{number % self._rooms}", f"c{number}")
                 for number in range(self._many)
             ]
             lives = [asyncio.create_task(client.live()) for client in self.clients]
@@ -318,13 +327,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--rooms", type=int, default=20)
-    parser.add_argument("--every", type=float, default=EVERY)
+    parser.add_argument("--every", type=float, help="seconds between two faults")
+    parser.add_argument("--cluster", action="store_true", help="kill masters, move slots")
     asked = parser.parse_args()
+    # It derives from this module's.
+    from tests.tools.chaos_cluster import EVERY as SELDOM  # noqa: PLC0415
+    from tests.tools.chaos_cluster import ClusterChaos  # noqa: PLC0415
+
+    make, every = (ClusterChaos, SELDOM) if asked.cluster else (Chaos, EVERY)
     with tempfile.TemporaryDirectory() as directory:
-        chaos = Chaos(Path(directory), asked.clients, asked.rooms)
-        found = asyncio.run(chaos.run(asked.seconds, asked.every))
+        chaos = make(Path(directory), asked.clients, asked.rooms)
+        found = asyncio.run(chaos.run(asked.seconds, asked.every or every))
     print(json.dumps(found, indent=1))  # noqa: T201
-    if found["gaps"]:
+    if found["gaps"] and not asked.cluster:
         sys.exit("messages were said to be missing")
 
 

@@ -259,7 +259,7 @@ class Crowd:
             await asyncio.sleep(0.5)
 
     def _missing(self, client: Client) -> set[str]:
-        """What was acknowledged in the room of *client*, and has not come to it."""
+        """Texts that were acknowledged in the room of *client*, and have not come to it."""
         said = {text for each in self.clients if each.room == client.room for text in each.acked}
         return said.difference(client.transcript.texts)
 
@@ -324,7 +324,7 @@ class Kept:
 
     @property
     def log(self) -> Output:
-        """What the last process writes."""
+        """The output of the last process."""
         return self.logs[-1]
 
     def start(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from livechat.web import bundles
 from livechat.web.html import folder
 from livechat.web.texts import Texts, catalogues, choose
 from tests.support import Port
@@ -77,17 +79,20 @@ def test_german_is_not_english() -> None:
 def test_the_browser_knows_each_language() -> None:
     """The chat's list of languages has the files that are there."""
     listed = re.findall(
-        r'^ {2}"?([\w-]+)"?: \(\) => import\("\./texts-\1\.js"\),$',
+        r'^ {2}"?([\w-]+)"?: \[\(\) => import\("\./texts-\1\.js"\), '
+        r'\(\) => import\("\./texts-\1-more\.js"\)\],$',
         (STATIC / "chat" / "texts.js").read_text(),
         re.MULTILINE,
     )
     assert sorted(listed) == sorted(CATALOGUES)
 
 
-def test_each_language_has_both_files() -> None:
-    """The chat's texts, and the pages', which no browser loads; neither is heavy."""
+def test_each_language_has_all_files() -> None:
+    """The chat's texts, early and late, and the pages', which no browser loads; none is heavy."""
     modules = {path.stem for path in STATIC.glob("chat/texts-*.js")}
-    assert modules == {f"texts-{language}" for language in CATALOGUES}
+    assert modules == {
+        f"texts-{language}{part}" for language in CATALOGUES for part in ("", "-more")
+    }
     for path in STATIC.glob("chat/texts*.js"):
         text = path.read_text()
         assert '"page.' not in text
@@ -107,6 +112,25 @@ def test_no_text_is_missing_or_idle() -> None:
     made = (*SENT, *_BEGINNING.findall(code + pages))
     idle = {key for key in ENGLISH if key not in quoted and not key.startswith(made)}
     assert idle == set()
+
+
+def test_texts_of_what_comes_first() -> None:
+    """The modules that a visitor sees first say the texts that come with them, and no other."""
+    sources = {path.name: path.read_text() for path in STATIC.glob("c*/*.js")}
+    sources |= dict.fromkeys(("chat-css.js", "chat-rest-css.js", "chat-launcher-css.js"), "")
+    first = [
+        name
+        for name in bundles.modules_of(sources, ["embed.js", "chat-launcher.js"])
+        if name.startswith(("chat", "embed"))
+    ]
+    code = "\n".join(_COMMENT.sub("", sources[name]) for name in first)
+    said = {key for key in re.findall(r"""["`]([a-z][\w.-]*)["`]""", code) if key in ENGLISH}
+    begun = tuple(_BEGINNING.findall(code))
+    said |= {key for key in ENGLISH if key.startswith(begun)}
+    module = sources["texts-en.js"]
+    there = set(json.loads(module[module.index("default {") + 8 : module.rindex("}") + 1]))
+    # Quotes are named by these, which are said when the quotes are filled.
+    assert there == (said | {"direction"}) - {"quote.reply", "quote.pinned"}
 
 
 def sentences(source: str) -> Iterator[str]:

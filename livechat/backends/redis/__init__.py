@@ -20,6 +20,7 @@ Rooms in Redis, or in several.
     health         whether Redis can be used, and what is logged of it; `rights` whether it lets us
     keys           the names of keys and channels; `layout` whether Redis has these
     sharding       several Redis
+    cluster        a cluster; `base` is what its backend and that of one Redis have in common
     moving         exports and imports of rooms; `once` connects for those
 
 Redis runs the scripts beside the modules, each with `history.lua` before it, those that store
@@ -31,12 +32,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from livechat.backends.redis.address import parse
+from livechat.backends.redis.address import Address, parse
 from livechat.backends.redis.backend import RedisBackend
+from livechat.backends.redis.cluster.backend import ClusterBackend
+from livechat.backends.redis.cluster.slots import ClusterKeys
 from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.keys import PREFIX, Keys
 from livechat.backends.redis.sharding import ShardedBackend
-from livechat.backends.redis.tls import TLSFiles
+from livechat.backends.redis.tls import TLS, TLSFiles
 from livechat.backends.retention import Retention
 from livechat.errors import StartError
 from livechat.interfaces import IBackend
@@ -50,22 +53,25 @@ if TYPE_CHECKING:
 
 def load(config: Config, reactor: PosixReactorBase) -> IBackend:
     """
-    The backend whose rooms are in the Redis, or the several of them, of *config*.
+    The backend whose rooms are in the Redis, the cluster, or the several of them, of *config*.
 
     @raise livechat.errors.StartError: a URL is none, or a file cannot be used.
     """
     retention = Retention(config.history_limit, config.history_age, config.audit_age)
-    found = [
-        connect(
-            url,
-            reactor,
-            retention,
-            TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key),
-            prefix=config.redis_prefix,
-            refuse=lambda reason: ending.refuse(reactor, reason),
+    files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
+    found: list[IBackend] = []
+    for url in config.redis:
+        make: Callable[..., IBackend] = connect_cluster if _parsed(url).cluster else connect
+        found.append(
+            make(
+                url,
+                reactor,
+                retention,
+                files,
+                prefix=config.redis_prefix,
+                refuse=lambda reason: ending.refuse(reactor, reason),
+            )
         )
-        for url in config.redis
-    ]
     return found[0] if len(found) == 1 else ShardedBackend(found)
 
 
@@ -86,11 +92,7 @@ def connect(
     @param refuse: ends the process, if it turns out that it must not run.
     @raise livechat.errors.StartError: as `load`.
     """
-    try:
-        address = parse(url)
-    except ValueError as reason:
-        # Without the URL, which may hold a password.
-        raise StartError(f"--redis: a URL {reason}") from None
+    address = _parsed(url)
     return RedisBackend(
         address.name,
         endpoint(address, reactor, files),
@@ -101,3 +103,27 @@ def connect(
         password=address.password,
         refuse=refuse,
     )
+
+
+def connect_cluster(
+    url: str,
+    reactor: PosixReactorBase,
+    retention: Retention,
+    files: TLSFiles = TLSFiles(),  # noqa: B008 - frozen
+    *,
+    prefix: str = PREFIX,
+    refuse: Callable[[str], None] | None = None,
+) -> ClusterBackend:
+    """Rooms in a cluster; otherwise as `connect`."""
+    address = _parsed(url)
+    tls = TLS(files) if address.tls else None
+    keys = ClusterKeys(prefix)
+    return ClusterBackend(address, tls, reactor, retention, keys=keys, refuse=refuse)
+
+
+def _parsed(url: str) -> Address:
+    try:
+        return parse(url)
+    except ValueError as reason:
+        # Without the URL, which may hold a password.
+        raise StartError(f"--redis: a URL {reason}") from None

@@ -5,6 +5,8 @@ Where a Redis is, as its URL says:
     unix://[user:password@]/path[?db=database]
     redis+sentinel://[user:password@]host[:port],.../service[/database][?sentinel=user:password]
                                                     rediss+sentinel:// for TLS, Sentinels too
+    redis+cluster://[user:password@]host[:port],...
+                                                    rediss+cluster:// for TLS
 
 User, password and service are percent-encoded where they hold other signs than letters
 and digits.  A password alone is ``redis://:password@host``.  Sentinels have users of their own:
@@ -19,7 +21,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
-_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_SCHEMES: Final = (
+    "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster",
+    "rediss+cluster",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,12 @@ class Address:
     A Redis, or those who know where it is.
 
     @ivar name: the URL without its secrets, for people.
-    @ivar hosts: hosts and ports: one, or those of Sentinel; none with a `path`.
+    @ivar hosts: hosts and ports: one, those of Sentinel, or some nodes of a cluster; none with a
+        `path`.
     @ivar path: of a Unix socket.
     @ivar service: what Sentinel calls the Redis.
     @ivar sentinel: how to sign in to Sentinel.
+    @ivar cluster: it is a cluster, to which `hosts` lead.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Address:
     password: str | None = field(default=None, repr=False)
     database: int | None = None
     sentinel: Login = Login()
+    cluster: bool = False
 
 
 def parse(url: str) -> Address:
@@ -67,7 +75,8 @@ def parse(url: str) -> Address:
     login = _login(secrets) if at else Login()
     name = f"{parts.scheme}://{places}{parts.path}"
     kind, _, asks = parts.scheme.partition("+")
-    read = {"unix": _unix, "sentinel": _sentinel}.get(asks or kind, _plain)
+    readers = {"unix": _unix, "sentinel": _sentinel, "cluster": _cluster}
+    read = readers.get(asks or kind, _plain)
     hosts, path, service, database = read(parts, places)
     return Address(
         name=name if database is None or parts.scheme != "unix" else f"{name}?db={database}",
@@ -79,6 +88,7 @@ def parse(url: str) -> Address:
         password=login.password,
         database=database,
         sentinel=_login(parts.query.partition("=")[2]) if service and parts.query else Login(),
+        cluster=asks == "cluster",
     )
 
 
@@ -113,6 +123,12 @@ def _sentinel(parts: SplitResult, places: str) -> _Read:
     return hosts, "", unquote(service), _database(database)
 
 
+def _cluster(parts: SplitResult, places: str) -> _Read:
+    if parts.path.strip("/") or parts.query:
+        raise ValueError("must name no database: a cluster has one")
+    return tuple(_host(place, _PORT) for place in places.split(",")), "", "", None
+
+
 def _host(place: str, port: int) -> tuple[str, int]:
     try:
         parts = urlsplit(f"//{place}")
@@ -134,6 +150,6 @@ def _database(text: str) -> int | None:
 
 def _wrong() -> ValueError:
     return ValueError(
-        "must be redis://host:port/database, rediss://..., unix:///path or "
-        "redis+sentinel://host1,host2/service"
+        "must be redis://host:port/database, rediss://..., unix:///path, "
+        "redis+sentinel://host1,host2/service or redis+cluster://host1,host2"
     )

@@ -30,21 +30,15 @@ has a tag.  Then there is a new generation, and every room has a new epoch.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat.backends.redis.acts import AMEND, Stored
+from livechat.backends.redis.base import ELSEWHERE, LOST, MAY_NOT, SCRIPTS, BackendInRedis
 from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
-from livechat.backends.redis.entries import Entry, published_entry
-from livechat.backends.redis.generation import RENEW, Generation
+from livechat.backends.redis.entries import Entry
 from livechat.backends.redis.health import (
     COMMANDS,
     SUBSCRIPTIONS,
@@ -52,50 +46,20 @@ from livechat.backends.redis.health import (
     check_role,
     find_nodes,
 )
-from livechat.backends.redis.history import READ, History
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.layout import LAYOUT, LayoutError, check_layout
-from livechat.backends.redis.map_store import CHANGE, RESTORE
-from livechat.backends.redis.maps import Maps
-from livechat.backends.redis.messages import RedisMessageLog
-from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
-from livechat.backends.redis.publisher import PUBLISH, Publisher
-from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
-from livechat.backends.redis.relay import RedisRelay
-from livechat.backends.redis.rights import RIGHTS, check_rights, try_subscribing
-from livechat.backends.redis.shared_map import RedisMap
-from livechat.backends.redis.stream import Stream
-from livechat.backends.redis.subscriptions import Subscriptions
-from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
-from livechat.backends.retention import Retention, RoomRetention
-from livechat.interfaces import IBackend, IPresenceSink, ISink, Record
-from livechat.protocol.cluster import Report
-from livechat.system.wallclock import WallClock
-
-#: A connection for subscriptions that is lost is back at once.  Where none can be made then,
-#: messages are refused: they would be stored, and their senders would wait for them in vain.
-LOST: Final = 1
-
-#: Answers that mean that another Redis, or the same one later, can do better.
-_ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
-#: Answers to a beat that mean that all is refused until somebody mends it.
-_MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
-_SCRIPTS: Final = (
-    PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
-)  # fmt: skip
+from livechat.backends.redis.layout import LayoutError, check_layout
+from livechat.backends.redis.rights import check_rights, try_subscribing
+from livechat.backends.retention import Retention
+from livechat.interfaces import IBackend
 
 
 @implementer(IBackend)
-class RedisBackend:
+class RedisBackend(BackendInRedis):
     """
     All rooms of one installation, in one Redis.
 
     @ivar ready: Redis can be asked.
-    @ivar stopping: the end has begun.
-    @ivar wall: Redis's clock, as far as it is believed; all processes go by that one.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -115,15 +79,13 @@ class RedisBackend:
         @param refuse: ends the process, which must not run, for a reason.
         """
         self.description = f"Redis at {name}"
-        self.ready = self.stopping = False
-        self._keys = keys
-        self._clock = clock
+        self._ready = False
         self._health = Health(self.description, clock, name)
         self._connection = Connection(
             endpoint,
             clock,
             self,
-            scripts=_SCRIPTS,
+            scripts=SCRIPTS,
             user=user,
             password=password,
             database=keys.database or None,
@@ -135,103 +97,43 @@ class RedisBackend:
         self._refuse = refuse
         # How often subscriptions were lost, or could not be made, since they worked.
         self._unheard = 0
-        self.generation = Generation(self._connection, keys, self._generation_began)
-        self.wall = WallClock(self._redis_time, clock.seconds)
-        self._build(RoomRetention(retention))
-        self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
-        self._beating.clock = clock
+        super().__init__(self._connection, keys, clock, retention)
 
-    def _build(self, retention: RoomRetention) -> None:
-        """Make the parts that talk over the connection."""
-        parts = self._connection, self._keys, self._clock
-        connection, keys, clock = parts
-        self.history = History(connection, keys, retention, self.wall)
-        self.processes = ProcessRegistry(*parts)
-        self._publisher = Publisher(
-            *parts,
-            self,
-            generation=self.generation,
-            wall=self.wall,
-            retention=retention,
-            secret=lambda: self.processes.known_secret,
-        )
-        self._subscriptions = Subscriptions(*parts, self.history, self)
-        self.presence = PresenceRelay(
-            *parts, process=self.processes.name, usable=lambda: self.ready
-        )
-        self.relay = RedisRelay(connection, keys, self.processes.name)
-        self._sweep = Sweep(
-            *parts,
-            self.wall,
-            retention,
-            process=secrets.token_hex(8).encode(),
-            ready=lambda: self.ready,
-        )
-        self.messages = RedisMessageLog(
-            clock,
-            self,
-            generation=self.generation,
-            history=self.history,
-            publisher=self._publisher,
-            subscriptions=self._subscriptions,
-            presence=self.presence,
-            retention=retention,
-        )
-        self._maps = Maps(*parts, self.wall, lambda: self.writable)
-
-    def start(
-        self,
-        sink: ISink,
-        census: Callable[[], Report],
-        presence: IPresenceSink | None = None,
-        record: Record | None = None,
-    ) -> None:
-        self.processes.start(census)
-        self.presence.start(presence)
-        self._subscriptions.start(sink, record)
-        self._connection.start()
-        self._beating.start(BEAT_EVERY, now=False)
+    @property
+    def ready(self) -> bool:
+        return self._ready
 
     @property
     def writable(self) -> bool:
-        return self.ready and not self.stopping and self._unheard <= LOST
+        return self._ready and not self.stopping and self._unheard <= LOST
 
-    def shared_map(self, name: str, *, most: int, largest: int) -> RedisMap:
-        return self._maps.get(name, most=most, largest=largest)
+    def ready_for(self, room: str) -> bool:
+        return self._ready
+
+    def writable_for(self, room: str) -> bool:
+        return self._ready and not self.stopping and self._unheard <= LOST
 
     def trouble(self) -> str | None:
         return self._health.trouble()
 
-    # As the host of its subscriptions.
+    def _connect(self) -> None:
+        self._connection.start()
 
-    async def find_users(self, room: str) -> None:
-        await self.presence.find(room)
+    def _note_stored(self, room: str, entry: Entry) -> None:
+        self._last_stored = room, entry
 
-    def forget_users(self, room: str) -> None:
-        self.presence.forget(room)
-
-    async def begin_anew(self) -> None:
-        """Redis has lost messages that somebody has seen.  Fails as `Generation.refresh`."""
-        self._log.error("{name} has lost messages: rooms begin anew.", name=self.description)
-        await self.generation.begin_anew()
-
-    def _generation_began(self) -> None:
-        # Whoever began this one has found that messages are lost.
+    def _forget_stored(self) -> None:
         self._last_stored = None
-        self._subscriptions.open_all_again()
 
-    # As the listener of its publisher.
-
-    def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
-        self._last_stored = room, stored[-1][1]
-        self._subscriptions.stored(room, stored, new=new)
-
-    def write_succeeded(self) -> None:
+    def write_succeeded(self, room: str) -> None:
         self._health.fine(COMMANDS)
 
-    def write_refused(self, reason: RefusedError) -> None:
+    def write_refused(self, reason: RefusedError, room: str) -> None:
+        self._refused(reason)
+
+    def _refused(self, reason: RefusedError) -> None:
         self._wrong(COMMANDS, str(reason))
-        if reason.code in _ELSEWHERE:
+        if reason.code in ELSEWHERE:
             self._connection.drop(str(reason))
 
     def _wrong(self, part: str, reason: str) -> None:
@@ -264,10 +166,10 @@ class RedisBackend:
             self._connection.drop(f"it is no Redis, or not understood: {reason!r}")
             return
         if not self.stopping:
-            self.ready = True
+            self._ready = True
             self._refuse = None
             self._connection.usable()
-            self.write_succeeded()
+            self._health.fine(COMMANDS)
             await self._health.warn(self._connection)
             self._publisher.send_again()
             self._subscriptions.check_all()
@@ -291,16 +193,11 @@ class RedisBackend:
 
     async def _find_last_stored(self) -> None:
         """See whether Redis has the newest message that this process has stored."""
-        if self._last_stored is not None:
-            # What is lost is always the end: with this one, all before it are there.
-            room, entry = self._last_stored
-            part = await self.history.read(room, entry.seq - 1, 1)
-            same = part.newest.word == entry.word
-            if not same or not Stream.fits(entry.seq, entry.tag, part):
-                await self.begin_anew()
+        if self._last_stored is not None and not await self._has(*self._last_stored):
+            await self.begin_anew()
 
     def commands_lost(self, reason: str) -> None:
-        self.ready = False
+        self._ready = False
         self._subscriptions.doubt()
         self._wrong(COMMANDS, reason)
 
@@ -322,76 +219,27 @@ class RedisBackend:
         elif channel != self.relay.channel:
             self._subscriptions.listening(channel)
 
-    def published(self, channel: bytes, payload: bytes) -> None:
-        if channel == self._keys.control:
-            self._controlled(payload)
-            return
-        if channel == self.relay.channel:
-            self.relay.published(payload)
-            return
-        try:
-            if payload.partition(b" ")[0] in NEWS:
-                self.presence.hear(self._keys.room(channel), payload)
-                return
-            generation, entry = published_entry(payload)
-        except ValueError:
-            if channel == self._keys.trial_channel:
-                return
-            # Somebody else has published it; what we published is read where it is missing.
-            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
-            return
-        if generation != self.generation.name:
-            # Its sender knows an older one, or this process does.
-            Deferred.fromCoroutine(self.generation.refresh_if_possible())
-        self._subscriptions.published(channel, entry)
+    def unsubscribed(self, channel: bytes) -> None:
+        """No-op: nobody but this process ends a subscription."""
 
-    def _controlled(self, news: bytes) -> None:
-        """Another process, or this one, tells all."""
-        if not self._maps.hear(news):
-            self.generation.hear(news)
+    def subscription_refused(self, reason: str) -> bool:
+        return False
 
     async def beat(self) -> None:
-        """Tell the others that this process is there; and see whether Redis takes anything."""
-        if self.ready:
+        if self._ready:
             try_subscribing(self._connection, self._keys)
             try:
                 await check_rights(self._connection, self._keys)
-                there = await self.processes.alive()
-                await self.processes.beat()
-                self.presence.alive(there)
-                self.presence.refresh()
+                await self._beat()
             except UnansweredError:
                 pass
             except RefusedError as reason:
-                self.write_refused(reason)
-                if reason.code in _MAY_NOT:
+                self._refused(reason)
+                if reason.code in MAY_NOT:
                     self._connection.drop(str(reason))
             else:
-                self.write_succeeded()
+                self._health.fine(COMMANDS)
 
-    def _redis_time(self) -> float:
-        return self._connection.time(self._clock.seconds()) / 1000
-
-    # The end.
-
-    def stop(self) -> Deferred[None]:
-        if self.stopping:
-            return succeed(None)
-        self.stopping = True
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        self.presence.stop()
-        await self._publisher.emptied()
-        self._publisher.stop()
-        self._subscriptions.stop()
-        self._maps.stop()
-        if self._beating.running:
-            self._beating.stop()
-        with suppress(UnansweredError, RefusedError):
-            await self._sweep.stop()
-        if self.ready:
-            with suppress(UnansweredError, RefusedError):
-                await self.processes.leave()
-        self.ready = False
-        await self._connection.stop()
+    def _disconnect(self) -> Deferred[None]:
+        self._ready = False
+        return self._connection.stop()

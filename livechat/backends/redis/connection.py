@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,6 +35,7 @@ from livechat.backends.redis.resp import (
 )
 
 __all__ = [
+    "Commands",
     "Connection",
     "ConnectionListener",
     "RefusedError",
@@ -53,11 +55,45 @@ _CHANNELS: Final = 512
 class Script:
     """A Lua script that stands beside this module, `history.lua` and *others* before it."""
 
-    def __init__(self, name: str, *others: str) -> None:
+    def __init__(self, name: str, *others: str, told_by: str = "PUBLISH") -> None:
+        """
+        @param told_by: the command in the place of PUBLISH.
+        """
+        self._parts = name, *others
         parts = ("history", *others, name)
         texts = [(_DIRECTORY / f"{part}.lua").read_text("utf-8") for part in parts]
-        self.text = "\n".join(texts)
+        self.text = "\n".join(texts).replace("'PUBLISH'", f"'{told_by}'")
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    @cached_property
+    def sharded(self) -> Script:
+        """The same for a node of a cluster that tells only those who listen there."""
+        return Script(*self._parts, told_by="SPUBLISH")
+
+
+class Commands(Protocol):
+    """A connection to a Redis, or the connections to a cluster, as parts of a backend use it."""
+
+    def command(self, *words: bytes) -> Deferred[Any]:
+        """
+        Fails with `UnansweredError` or `RefusedError`.  Commands with the same key, which is the
+        second of the words, are carried out in the order of the calls.
+        """
+
+    def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Deferred[Any]:
+        """The same, for a script: all of it happens, and nothing else meanwhile."""
+
+    def subscribe(self, channels: Sequence[bytes]) -> None:
+        """Listen to *channels*; what is not connected now is asked for by its owner later."""
+
+    def unsubscribe(self, channels: Sequence[bytes]) -> None:
+        """Listen no longer."""
+
+    def time(self, seconds: float, key: bytes) -> int:
+        """
+        What the clock of the Redis that has *key* says when ours says *seconds*, in milliseconds,
+        or a little less.
+        """
 
 
 class ConnectionListener(Protocol):
@@ -77,6 +113,12 @@ class ConnectionListener(Protocol):
 
     def subscribed(self, channel: bytes) -> None:
         """From now on, `published` gets what is published there."""
+
+    def unsubscribed(self, channel: bytes) -> None:
+        """No more, whoever wanted it."""
+
+    def subscription_refused(self, reason: str) -> bool:
+        """Something was not subscribed.  Returns whether the connection is of use all the same."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
         """Something was published."""
@@ -150,16 +192,13 @@ class Connection:
         return gatherResults(stopped)
 
     def command(self, *words: bytes) -> Deferred[Any]:
-        """
-        Fails with `UnansweredError` or `RefusedError`.  Commands are carried out in the order
-        of the calls.
-        """
+        """As `Commands.command`, whatever the keys are."""
         if self._commands is None:
             return fail(UnansweredError("it is not connected", sent=False))
         return self._commands.send(*words)
 
     def call(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes]) -> Deferred[Any]:
-        """The same, for a script: all of it happens, and nothing else meanwhile."""
+        """As `Commands.call`."""
         digest, count = script.digest.encode(), b"%d" % len(keys)
         called = self.command(b"EVALSHA", digest, count, *keys, *args)
 
@@ -184,29 +223,37 @@ class Connection:
 
         return self.command(b"TIME").addCallback(answered)
 
-    def time(self, seconds: float) -> int:
-        """What its clock says when ours says *seconds*, in milliseconds, or a little less."""
+    def time(self, seconds: float, _: bytes = b"") -> int:
+        """As `Commands.time`."""
         return int(1000 * seconds) + self._ahead
 
     def _now(self) -> int:
         return int(1000 * self.clock.seconds())
 
-    def load_scripts(self) -> Deferred[Any]:
-        return answers(
-            self.command(b"SCRIPT", b"LOAD", each.text.encode()) for each in self._scripts
-        )
+    def load_scripts(self, *, sharded: bool = False) -> Deferred[Any]:
+        """
+        @param sharded: `Script.sharded` of each.
+        """
+        scripts = [each.sharded if sharded else each for each in self._scripts]
+        return answers(self.command(b"SCRIPT", b"LOAD", each.text.encode()) for each in scripts)
 
     def subscribe(self, channels: Sequence[bytes]) -> None:
         """Nothing, while there is no connection: its owner is told of the next one."""
-        self._in_pieces(b"SUBSCRIBE", channels)
+        self.tell_subscriptions(b"SUBSCRIBE", channels)
 
     def unsubscribe(self, channels: Sequence[bytes]) -> None:
-        self._in_pieces(b"UNSUBSCRIBE", channels)
+        self.tell_subscriptions(b"UNSUBSCRIBE", channels)
 
-    def _in_pieces(self, word: bytes, channels: Sequence[bytes]) -> None:
+    def tell_subscriptions(
+        self, word: bytes, channels: Sequence[bytes], most: int = _CHANNELS
+    ) -> None:
+        """
+        @param word: the command.
+        @param most: channels of one.
+        """
         if self._subscriptions is not None:
-            for start in range(0, len(channels), _CHANNELS):
-                self._subscriptions.send(word, *channels[start : start + _CHANNELS])
+            for start in range(0, len(channels), most):
+                self._subscriptions.send(word, *channels[start : start + most])
 
     def drop(self, reason: str) -> None:
         """Give both connections up, and make new ones."""
@@ -214,9 +261,24 @@ class Connection:
             if each is not None:
                 self.give_up(each, reason)
 
+    def drop_subscriptions(self, reason: str) -> None:
+        """The same, for subscriptions alone."""
+        if self._subscriptions is not None:
+            self.give_up(self._subscriptions, reason)
+
     def give_up(self, protocol: RespProtocol, reason: str) -> None:
         protocol.reason = protocol.reason or reason
         protocol.transport.abortConnection()
+
+    @property
+    def connected(self) -> bool:
+        """Commands can be given."""
+        return self._commands is not None
+
+    @property
+    def waits(self) -> bool:
+        """Commands were given that are not answered yet."""
+        return self._commands is not None and self._commands.waits
 
     def usable(self) -> None:
         """Commands do all that they are for: the next loss is not for the reason of the last."""
@@ -242,6 +304,13 @@ class Connection:
         # The next loss of subscriptions is not for the reason of the last.
         self._keepers[1].pace.usable()
         self._listener.subscribed(channel)
+
+    def unsubscribed(self, channel: bytes) -> None:
+        self._listener.unsubscribed(channel)
+
+    def refused(self, protocol: RespProtocol, reason: str) -> None:
+        if not self._listener.subscription_refused(reason):
+            self.give_up(protocol, reason)
 
     def published(self, channel: bytes, payload: bytes) -> None:
         self._listener.published(channel, payload)

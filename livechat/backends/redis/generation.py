@@ -16,7 +16,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
-from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, Script, UnansweredError
 from livechat.backends.redis.keys import Keys
 
 RENEW: Final = Script("renew")
@@ -33,7 +33,7 @@ class Generation:
     @ivar name: a random word; empty until Redis was asked.
     """
 
-    def __init__(self, connection: Connection, keys: Keys, began: Callable[[], None]) -> None:
+    def __init__(self, connection: Commands, keys: Keys, began: Callable[[], None]) -> None:
         """
         @param began: called when another generation takes the place of a known one.
         """
@@ -62,8 +62,8 @@ class Generation:
         Adopt the generation that Redis has.  A Redis that has lost it gets it back: its
         rooms have other words then.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         found: bytes = await self._connection.command(b"GET", self._keys.generation) or b""
         self._adopt(found or await self._renew(b"", self.name or _new()))

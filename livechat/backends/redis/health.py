@@ -17,6 +17,8 @@ from livechat.limits.rates import LogLimit, Rate
 #: The two connections, each of which has its own reasons.
 COMMANDS: Final = "commands"
 SUBSCRIPTIONS: Final = "subscriptions"
+#: What is known of a cluster.
+SLOTS: Final = "slots"
 #: Lines on why it cannot be used: a Redis that comes and goes must not fill the log.
 LINES: Final = Rate(per_second=0.05, burst=5)
 
@@ -48,15 +50,23 @@ class Health:
 
     _log = Logger()
 
-    def __init__(self, name: str, clock: IReactorTime, figure: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        figure: str | None = None,
+        *,
+        parts: Sequence[str] = (COMMANDS, SUBSCRIPTIONS),
+    ) -> None:
         """
         @param figure: its name in the figures; None: it has none there.
+        @param parts: what has reasons of its own.
         """
         self._name = name
         self._clock = clock
         self._figure = figure
         # Why each part cannot be used; "" until the first attempt has failed.
-        self._reasons = {COMMANDS: "", SUBSCRIPTIONS: ""}
+        self._reasons = dict.fromkeys(parts, "")
         # The reason that was logged last; "" after the line that it can be used.
         self._said: str | None = None
         self._seldom = LogLimit(LINES)
@@ -64,21 +74,22 @@ class Health:
 
     def trouble(self) -> str | None:
         """Why it cannot be used; None if it can."""
-        reason = self._reason()
+        reason = self.reason()
         return None if reason is None else f"Redis cannot be used: {reason}"
 
-    def _reason(self) -> str | None:
+    def reason(self) -> str | None:
+        """The same, without the words before it."""
         if not self._reasons:
             return None
         # Both connections often fail together, but in other words: one reason is enough.
-        found = (self._reasons.get(part) for part in (COMMANDS, SUBSCRIPTIONS))
+        found = (self._reasons.get(part) for part in (SLOTS, COMMANDS, SUBSCRIPTIONS))
         return next(filter(None, found), "it is not connected yet")
 
     def wrong(self, part: str, reason: str) -> None:
         """*part* cannot be used."""
         self._reasons[part] = reason
         self._count(usable=False)
-        now = self._reason()
+        now = self.reason()
         if now == self._said:
             return
         more = self._seldom.due(self._clock.seconds())

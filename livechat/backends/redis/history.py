@@ -8,7 +8,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from livechat.backends.redis.connection import Connection, Script, answers
+from livechat.backends.redis.connection import Commands, Script, answers
 from livechat.backends.redis.entries import Part, State, stored_entry
 from livechat.backends.redis.keys import Keys
 from livechat.backends.retention import RoomRetention
@@ -24,10 +24,10 @@ _STEP: Final = 500
 
 
 class History:
-    """Asks; everything may fail as `Connection.command` does."""
+    """Asks; everything may fail as `Commands.command` does."""
 
     def __init__(
-        self, connection: Connection, keys: Keys, retention: RoomRetention, wall: WallClock
+        self, connection: Commands, keys: Keys, retention: RoomRetention, wall: WallClock
     ) -> None:
         """
         @param wall: Redis's clock, as far as it is believed.

@@ -158,7 +158,11 @@ class Keys:
         """A pattern that all states match."""
         return self.state("*")
 
-    @property
+    def idle_of(self, stream: bytes) -> bytes:
+        """The set of idle rooms that a room's *stream* is in."""
+        return self.idle
+
+    @cached_property
     def idle(self) -> bytes:
         return self._ours("idle")
 
@@ -183,6 +187,10 @@ class Keys:
     def trial_channel(self) -> bytes:
         """A channel on which they are, and on which nothing is said."""
         return self.control + b":rights"
+
+    def is_trial(self, channel: bytes) -> bool:
+        """Tell whether rights are tried on *channel*."""
+        return channel == self.trial_channel
 
     def process(self, name: bytes) -> bytes:
         return self._ours("process:") + name

@@ -1,7 +1,8 @@
 -- Which layout of keys is in use.  A layout before this one is taken over, once: of the first,
 -- which had no format, the keys are renamed; of others nothing but the format changes.
 --
--- KEYS  the format; the processes; those of the first layout; old and new name of each key of it
+-- KEYS  the format; the processes; where the first layout may have been, its processes, and old
+--       and new name of each key of it
 -- ARGV  this layout's format; those of layouts that are taken over
 -- Returns the format that is in use; '' while processes of a layout before are alive.
 

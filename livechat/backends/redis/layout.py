@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from livechat.backends.redis.connection import Connection, RefusedError, Script
+from livechat.backends.redis.connection import Commands, RefusedError, Script
 from livechat.backends.redis.keys import BEFORE, FORMAT, Keys
 
 LAYOUT: Final = Script("layout")
@@ -16,18 +16,19 @@ class LayoutError(RefusedError):
     """Rooms are kept there in another layout than this livechat knows."""
 
 
-async def check_layout(connection: Connection, keys: Keys) -> None:
+async def check_layout(connection: Commands, keys: Keys) -> None:
     """
     Take the keys of a layout before this one over, once.
 
     @raise LayoutError: the keys there are of a layout that this livechat does not know.
-    @raise UnansweredError: as `Connection.command`.
+    @raise UnansweredError: as `Commands.command`.
     @raise RefusedError: an older livechat is still running.
     """
     renamed = [name for pair in keys.renamed() for name in pair]
+    before = [keys.processes_before(), *renamed] if renamed else []
     found: bytes = await connection.call(
         LAYOUT,
-        [keys.format, keys.processes, keys.processes_before(), *renamed],
+        [keys.format, keys.processes, *before],
         [FORMAT, *BEFORE],
     )
     if not found:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from livechat.backends.maps import MapEntry
-from livechat.backends.redis.connection import Connection, Script, answers
+from livechat.backends.redis.connection import Commands, Script, answers
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.map_version import Version, packed_entry, unpacked_entry
 from livechat.backends.redis.shelf import document_entries
@@ -46,9 +46,9 @@ class Reading(NamedTuple):
 
 
 class MapStore:
-    """The hash of one map.  All calls fail as `Connection.command`."""
+    """The hash of one map.  All calls fail as `Commands.command`."""
 
-    def __init__(self, name: str, connection: Connection, keys: Keys, largest: int) -> None:
+    def __init__(self, name: str, connection: Commands, keys: Keys, largest: int) -> None:
         """
         @param largest: bytes of a value.
         """

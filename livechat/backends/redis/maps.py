@@ -8,7 +8,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from livechat.backends.redis.connection import Connection
+from livechat.backends.redis.connection import Commands
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.shared_map import RedisMap
 from livechat.system.wallclock import WallClock
@@ -24,7 +24,7 @@ class Maps:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,

@@ -34,11 +34,13 @@ class Usability(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Tell whether Redis takes commands."""
+        """Tell whether Redis takes commands at all."""
 
-    @property
-    def writable(self) -> bool:
-        """Tell whether changes are taken: this process would hear of them, too."""
+    def ready_for(self, room: str) -> bool:
+        """Tell whether Redis takes commands for *room*."""
+
+    def writable_for(self, room: str) -> bool:
+        """Tell whether changes of *room* are taken: this process would hear of them, too."""
 
     @property
     def stopping(self) -> bool:
@@ -86,13 +88,13 @@ class RedisMessageLog:
         self._subscriptions.leave(room)
 
     def publish(self, draft: Draft, receiver: IReceiver) -> None:
-        if self._redis.writable:
+        if self._redis.writable_for(draft.room):
             self._publisher.publish(draft, receiver)
         else:
             refuse(receiver, _away("The message could not be stored"))
 
     def amend(self, amendment: Amendment, receiver: IReceiver) -> None:
-        if self._redis.writable:
+        if self._redis.writable_for(amendment.room):
             self._publisher.amend(amendment, receiver)
         else:
             refuse(receiver, _away("Nothing could be changed"))

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from livechat.backends.redis.address import Address
+from livechat.backends.redis.address import Address, Login
 from livechat.backends.redis.connection import Connection, Script, UnansweredError
 from livechat.backends.redis.endpoints import endpoint
 from livechat.backends.redis.tls import TLSFiles
@@ -32,15 +33,34 @@ async def connected(
     @raise UnansweredError: it cannot be reached.
     @raise livechat.errors.StartError: a file cannot be used.
     """
+    there = endpoint(address, reactor, files)
+    login = Login(address.user, address.password)
+    async with connected_to(there, reactor, login, scripts, address.database) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connected_to(
+    there: IStreamClientEndpoint,
+    clock: IReactorTime,
+    login: Login,
+    scripts: Sequence[Script] = (),
+    database: int | None = None,
+) -> AsyncIterator[Connection]:
+    """
+    The same, to an endpoint.
+
+    @raise UnansweredError: it cannot be reached.
+    """
     listener = _Listener()
     connection = Connection(
-        endpoint(address, reactor, files),
-        reactor,
+        there,
+        clock,
         listener,
         scripts=scripts,
-        user=address.user,
-        password=address.password,
-        database=address.database,
+        user=login.user,
+        password=login.password,
+        database=database,
     )
     connection.start()
     try:
@@ -72,6 +92,13 @@ class _Listener:
 
     def subscribed(self, channel: bytes) -> None:
         """No-op, as above."""
+
+    def unsubscribed(self, channel: bytes) -> None:
+        """No-op, as above."""
+
+    def subscription_refused(self, reason: str) -> bool:
+        """No-op, as above."""
+        return False
 
     def published(self, channel: bytes, payload: bytes) -> None:
         """No-op, as above."""

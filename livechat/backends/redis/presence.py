@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, Script, UnansweredError
 from livechat.backends.redis.entries import user_of_bytes, user_to_bytes
 from livechat.backends.redis.keys import Keys
 from livechat.interfaces import IPresenceRelay, IPresenceSink
@@ -61,16 +61,16 @@ class PresenceRelay:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         *,
         process: bytes,
-        usable: Callable[[], bool],
+        usable: Callable[[str], bool],
     ) -> None:
         """
         @param process: its name in the registry.
-        @param usable: whether Redis can be asked.
+        @param usable: whether Redis can be asked about a room.
         """
         self._usable = usable
         self._stopped = False
@@ -134,7 +134,7 @@ class PresenceRelay:
         self._publish(room, told)
 
     def _publish(self, room: str, payload: bytes) -> None:
-        if self._usable():
+        if self._usable(room):
             channel = self._keys.channel(room)
             self._connection.command(b"PUBLISH", channel, payload).addErrback(_lost)
 
@@ -177,7 +177,7 @@ class PresenceRelay:
 
     async def find(self, room: str) -> None:
         """
-        The room is listened to from now on: see who is there.  Fails as `Connection.command`.
+        The room is listened to from now on: see who is there.  Fails as `Commands.command`.
         """
         found = await self._connection.command(b"HGETALL", self._keys.presence(room))
         shares = self._others[room] = {}

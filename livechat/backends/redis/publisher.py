@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 
 from livechat.backends.nonces import NONCE_LASTS, digest, repeated, reused
 from livechat.backends.redis.acts import AMEND, Change, Nodes, Sending, Stored
-from livechat.backends.redis.connection import Connection, RefusedError, Script, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, Script, UnansweredError
 from livechat.backends.redis.entries import user_to_bytes
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.keys import Keys
@@ -78,11 +78,11 @@ class PublisherListener(Protocol):
         @param new: otherwise that was a while ago, and they may be changed since.
         """
 
-    def write_succeeded(self) -> None:
-        """Redis has taken something."""
+    def write_succeeded(self, room: str) -> None:
+        """Redis has taken something of *room*."""
 
-    def write_refused(self, reason: RefusedError) -> None:
-        """Redis takes nothing."""
+    def write_refused(self, reason: RefusedError, room: str) -> None:
+        """Redis takes nothing of *room*."""
 
 
 class Publisher:
@@ -96,7 +96,7 @@ class Publisher:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         listener: PublisherListener,
@@ -184,14 +184,23 @@ class Publisher:
                 size += len(sending.text)
             self._send_group(room, group, again=again)
 
-    def _arguments(self, room: str, deadline: float, *, again: bool) -> list[bytes]:
-        """The first arguments of both scripts."""
+    def _keys_of(self, room: str) -> list[bytes]:
+        """The first keys of both scripts."""
+        keys = self._keys.numbering(room)
+        return [*keys, self._keys.channel(room), self._keys.idle_of(keys[0])]
+
+    def _arguments(self, room: str, key: bytes, deadline: float, *, again: bool) -> list[bytes]:
+        """
+        The first arguments of both.
+
+        @param key: any one of the room's.
+        """
         # Redis's clock is known to us within the time of an answer.
         ago = self._clock.seconds() - (deadline - WAIT) + REPLY
         now = self._wall.milliseconds()
         return [
             self._generation.name,
-            b"%d" % self._connection.time(deadline - MARGIN),
+            b"%d" % self._connection.time(deadline - MARGIN, key),
             b"%d" % now,
             b"%d" % self._retention.of(room).messages,
             b"%d" % self._wall.latest_milliseconds(),
@@ -202,7 +211,7 @@ class Publisher:
     def _send_group(self, room: str, group: Sequence[Sending], *, again: bool) -> None:
         if not group:
             return
-        keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
+        keys = self._keys_of(room)
         args: list[bytes] = []
         for sending in group:
             draft = sending.submission
@@ -215,7 +224,7 @@ class Publisher:
         drafts = [sending.submission for sending in group]
         args = [
             # The first one's deadline is the earliest of the group.
-            *self._arguments(room, group[0].deadline, again=again),
+            *self._arguments(room, keys[0], group[0].deadline, again=again),
             paces(drafts, self._keys, keys, self._secret()),
             *args,
         ]
@@ -223,14 +232,14 @@ class Publisher:
 
     def _send_change(self, room: str, change: Change, *, again: bool) -> None:
         nonce = change.submission.nonce
-        keys = [*self._keys.numbering(room), self._keys.channel(room), self._keys.idle]
+        keys = self._keys_of(room)
         mark = b""
         if nonce is not None:
             keys.append(self._keys.nonce(room, nonce))
             mark = digest(change.submission, self._secret()).hex().encode()
         oldest = self._retention.of(room).first_time(self._wall.milliseconds())
         args = [
-            *self._arguments(room, change.deadline, again=again),
+            *self._arguments(room, keys[0], change.deadline, again=again),
             change.tag,
             mark,
             b"%d" % oldest,
@@ -261,7 +270,7 @@ class Publisher:
     ) -> bool:
         """Refuse *group* if the answer does not say more of its parts."""
         if isinstance(answer, int) or not answer:
-            self._listener.write_succeeded()
+            self._listener.write_succeeded(group[0].room)
             self._refuse(group, unknown() if again or isinstance(answer, int) else late())
             return True
         return False
@@ -291,7 +300,7 @@ class Publisher:
                 sending.refused(refusal(sending.submission, seq, verdict))
             else:
                 sending.refused(reused())
-        self._say(problem, refused)
+        self._say(problem, room, refused)
         if stored:
             self._listener.stored(room, stored)
         if before:
@@ -307,9 +316,9 @@ class Publisher:
         try:
             result = change.result(answer)
         except RefusedError as reason:
-            self._say(reason, group)
+            self._say(reason, room, group)
             return
-        self._listener.write_succeeded()
+        self._listener.write_succeeded(room)
         if isinstance(result, ChatError):
             change.refused(result)
         elif result.entry is None:
@@ -317,12 +326,14 @@ class Publisher:
         else:
             self._listener.stored(room, [(change, result.entry, result.amended)], new=result.new)
 
-    def _say(self, refusal: RefusedError | None, refused: Sequence[Sending | Change]) -> None:
+    def _say(
+        self, refusal: RefusedError | None, room: str, refused: Sequence[Sending | Change]
+    ) -> None:
         """Tell whether Redis takes something."""
         if refusal is None:
-            self._listener.write_succeeded()
+            self._listener.write_succeeded(room)
         else:
-            self._listener.write_refused(refusal)
+            self._listener.write_refused(refusal, room)
             self._refuse(refused, not_stored())
 
     def _not_answered(
@@ -334,7 +345,7 @@ class Publisher:
         elif isinstance(reason, UnansweredError):
             self._refuse(group, not_stored())
         elif isinstance(reason, RefusedError):
-            self._listener.write_refused(reason)
+            self._listener.write_refused(reason, group[0].room)
             stored = again or reason.code not in _UNTOUCHED
             self._refuse(group, unknown() if stored else not_stored())
         else:

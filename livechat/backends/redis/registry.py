@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError, answers
+from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError, answers
 from livechat.backends.redis.keys import Keys
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IProcessRegistry
@@ -47,7 +47,7 @@ class ProcessRegistry:
 
     _log = Logger()
 
-    def __init__(self, connection: Connection, keys: Keys, clock: IReactorTime) -> None:
+    def __init__(self, connection: Commands, keys: Keys, clock: IReactorTime) -> None:
         self._connection = connection
         self._keys = keys
         self._processes = keys.processes
@@ -73,8 +73,8 @@ class ProcessRegistry:
         """
         Learn the secret.  A Redis that has lost it gets the one back by which users are known here.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         command, key = self._connection.command, self._keys.secret
         await command(b"SET", key, self.known_secret or secrets.token_bytes(32), b"NX")
@@ -84,15 +84,15 @@ class ProcessRegistry:
         """
         Report that this process is there; no-op once it has left.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         if self._left:
             # A beat that had begun would bring the process back for the length of a lease.
             return
         assert self._census is not None
         report = msgspec.msgpack.encode(self._census())
-        now, lease = self._connection.time(self._clock.seconds()), int(1000 * LEASE)
+        now, lease = self._now(), int(1000 * LEASE)
         command = self._connection.command
         await answers(
             (
@@ -106,22 +106,25 @@ class ProcessRegistry:
         """
         Report no more.  The people of this process may be back elsewhere within `FAREWELL`.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         self._left = True
         command = self._connection.command
-        until = b"%d" % (self._connection.time(self._clock.seconds()) + int(1000 * FAREWELL))
+        until = b"%d" % (self._now() + int(1000 * FAREWELL))
         left = command(b"DEL", self._key), command(b"ZADD", self._processes, until, self._key)
         await answers(left)
 
     async def alive(self) -> list[bytes]:
         """The names of the processes that are there, or were just now.  As `beat`."""
-        now = self._connection.time(self._clock.seconds())
+        now = self._now()
         keys = await self._connection.command(
             b"ZRANGEBYSCORE", self._processes, b"%d" % now, b"+inf"
         )
         return [key.removeprefix(self._prefix) for key in keys]
+
+    def _now(self) -> int:
+        return self._connection.time(self._clock.seconds(), self._processes)
 
     def reports(self) -> Deferred[Sequence[Report]]:
         return Deferred.fromCoroutine(self._reports())

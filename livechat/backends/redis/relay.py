@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
 from livechat.backends.redis.keys import Keys
 
 
@@ -20,7 +20,7 @@ class RedisRelay:
 
     _log = Logger()
 
-    def __init__(self, connection: Connection, keys: Keys, process: bytes) -> None:
+    def __init__(self, connection: Commands, keys: Keys, process: bytes) -> None:
         """
         @param process: its name in the registry, without blanks.
         """

@@ -23,7 +23,12 @@ from livechat.backends.redis.reconnecting import in_words
 #: Seconds for the answer to a command, or to a ping.
 REPLY: Final = 1.5
 
-_OTHERS: Final = (b"unsubscribe", b"pong")
+#: The answer to a ping while nothing is listened to.
+_PONG: Final = b"PONG"
+#: Redis tells of them in other words where only those who listen at the same node are told.
+_MESSAGES: Final = (b"message", b"smessage")
+_SUBSCRIBED: Final = (b"subscribe", b"ssubscribe")
+_UNSUBSCRIBED: Final = (b"unsubscribe", b"sunsubscribe")
 # Redis 6 wraps an error in a script: "ERR Error running script ... @user_script: 9: -OOM ...".
 _IN_SCRIPT: Final = re.compile(r"@user_script: *\d+: -?([A-Z]{2,}) ")
 
@@ -77,6 +82,12 @@ class RespOwner(Protocol):
 
     def subscribed(self, channel: bytes) -> None:
         """From now on, `published` gets what is published on *channel*."""
+
+    def unsubscribed(self, channel: bytes) -> None:
+        """No more."""
+
+    def refused(self, protocol: RespProtocol, reason: str) -> None:
+        """*protocol* may not listen to something, or there are too many connections."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
         """*payload* was published."""
@@ -169,6 +180,11 @@ class CommandProtocol(RespProtocol):
         self.transport.write(command(words))
         return answer
 
+    @property
+    def waits(self) -> bool:
+        """Something is not answered yet."""
+        return bool(self._unanswered)
+
     def _check_overdue(self) -> None:
         """Answers come in the order of the commands, so the first one is due first."""
         self._overdue = None
@@ -227,16 +243,17 @@ class SubscriptionProtocol(RespProtocol):
     def replyReceived(self, reply: Any) -> None:
         self._pinged = None
         kind = reply[0] if isinstance(reply, list) and len(reply) > 1 else None
-        if kind == b"message":
+        if kind in _MESSAGES:
             self.owner.published(reply[1], reply[2])
-        elif kind == b"subscribe":
+        elif kind in _SUBSCRIBED:
             self.owner.subscribed(reply[1])
+        elif kind in _UNSUBSCRIBED:
+            self.owner.unsubscribed(reply[1])
         elif not self.signed_in:
             super().replyReceived(reply)
         elif isinstance(reply, Exception):
-            # It may not listen, or there are too many connections.
-            self.owner.give_up(self, str(reply))
-        elif kind not in _OTHERS:
+            self.owner.refused(self, str(reply))
+        elif kind != b"pong" and reply != _PONG:
             self.unexpected()
 
 

@@ -23,9 +23,21 @@ async def check_rights(connection: Connection, keys: Keys) -> None:
     @raise UnansweredError: as `Connection.command`.
     @raise RefusedError: something may not be done, or Redis takes nothing.
     """
+    await check_rights_on(connection, keys.trial, keys.trial_channel)
+
+
+async def check_rights_on(
+    connection: Connection, key: bytes, channel: bytes, *, sharded: bool = False
+) -> None:
+    """
+    The same, on this key and channel.
+
+    @param sharded: as of `Connection.load_scripts`.
+    """
     # A script that Redis has forgotten is given whole, which is another command.
     await connection.command(b"EVAL", b"return 0", b"0")
-    refused = await connection.call(RIGHTS, [keys.trial], [keys.trial_channel])
+    script = RIGHTS.sharded if sharded else RIGHTS
+    refused = await connection.call(script, [key], [channel])
     if not isinstance(refused, list):
         raise RefusedError(f"ERR it is no Redis: it answers {_shown(refused)} to a script")
     if refused:
@@ -33,6 +45,24 @@ async def check_rights(connection: Connection, keys: Keys) -> None:
         code, _, text = reason.partition(" ")
         # A script is told "ERR" of a missing right, and of a command that there is not.
         raise RefusedError(f"{'NOPERM' if code == 'ERR' else code} {command}: {text}")
+
+
+async def knows_sharding(connection: Connection, channel: bytes) -> bool:
+    """
+    Tell whether a node of a cluster can tell only those who listen there (7.0 and later).
+
+    @param channel: nobody listens to it.
+    @raise UnansweredError: as `Connection.command`.
+    @raise RefusedError: it may not be tried, or not there.
+    """
+    try:
+        await connection.command(b"SPUBLISH", channel, b"")
+    except RefusedError as reason:
+        if reason.code != "ERR":
+            raise
+        # It does not know the command.
+        return False
+    return True
 
 
 def try_subscribing(connection: Connection, keys: Keys) -> None:

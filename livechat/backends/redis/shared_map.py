@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from livechat.backends.maps import MapCopy, MapEntry
-from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.map_store import MapStore, Reading, new_tag, new_word
 from livechat.backends.redis.map_version import Change, Difference, Version, compare
@@ -57,7 +57,7 @@ class RedisMap(MapCopy):
     def __init__(
         self,
         name: str,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,
@@ -236,8 +236,8 @@ class RedisMap(MapCopy):
         """
         Bring this copy and Redis together, if they have different versions.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         await self._refreshing.acquire()
         try:

@@ -1,15 +1,47 @@
-"""One room that a process listens to: its state, without I/O."""
+"""One room that a process listens to: its state, without I/O; and what all rooms ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from livechat.backends.redis.acts import Stored
 from livechat.backends.redis.entries import Entry
+from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.stream import MOST_AHEAD, Stream
+
+#: Which rooms are meant.
+Rooms = Callable[[str], bool]
+
+
+def every(_: str) -> bool:
+    """All of them are."""
+    return True
+
+
+class SubscriptionsHost(Protocol):
+    """The rest of the backend, as far as its subscriptions need it."""
+
+    generation: Generation
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether Redis takes commands for what is no room's."""
+
+    def ready_for(self, room: str) -> bool:
+        """Tell whether Redis takes commands for *room*."""
+
+    async def find_users(self, room: str) -> None:
+        """Find out who is in *room* elsewhere; as `Commands.command`."""
+
+    def forget_users(self, room: str) -> None:
+        """Forget who is in *room* elsewhere."""
+
+    async def begin_anew(self) -> None:
+        """Redis has lost messages; as `Commands.command`."""
 
 
 class Subscription:

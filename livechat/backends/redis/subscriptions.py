@@ -19,7 +19,8 @@ of a numbering with another word, and what was stored later where the word is th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -29,13 +30,12 @@ from twisted.python.failure import Failure
 
 from livechat import metrics
 from livechat.backends.redis.acts import Stored, conclude
-from livechat.backends.redis.connection import Connection, RefusedError, UnansweredError
+from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
 from livechat.backends.redis.entries import Entry, Part
-from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.history import History
 from livechat.backends.redis.keys import Keys
 from livechat.backends.redis.stream import Stream
-from livechat.backends.redis.subscription import Subscription
+from livechat.backends.redis.subscription import Rooms, Subscription, SubscriptionsHost, every
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import ISink, Record
 
@@ -51,25 +51,6 @@ SWEEP_EVERY: Final = 5.0
 READ_PAGE: Final = 200
 
 
-class SubscriptionsHost(Protocol):
-    """The rest of the backend, as far as its subscriptions need it."""
-
-    generation: Generation
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether Redis takes commands."""
-
-    async def find_users(self, room: str) -> None:
-        """Find out who is in *room* elsewhere; as `Connection.command`."""
-
-    def forget_users(self, room: str) -> None:
-        """Forget who is in *room* elsewhere."""
-
-    async def begin_anew(self) -> None:
-        """Redis has lost messages; as `Connection.command`."""
-
-
 class Subscriptions:
     """All rooms that a process listens to."""
 
@@ -77,7 +58,7 @@ class Subscriptions:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         history: History,
@@ -104,7 +85,7 @@ class Subscriptions:
         """As `livechat.interfaces.IMessageLog.subscribe`."""
         room = self._rooms.get(name)
         if room is None:
-            if not self._host.ready:
+            if not self._host.ready_for(name):
                 return fail(_not_entered())
             room = self._rooms[name] = Subscription(name)
             self._to_hear.append(name)
@@ -150,16 +131,32 @@ class Subscriptions:
         """What is to be listened to."""
         return [self._keys.channel(name) for name in self._rooms]
 
-    def deaf(self) -> None:
-        """Redis does not tell of anything any more."""
-        for room in self._rooms.values():
-            room.listening = room.informed = False
-        self.doubt()
+    def deaf(self, rooms: Rooms = every) -> None:
+        """
+        Redis does not tell of anything any more.
 
-    def doubt(self) -> None:
+        @param rooms: of these only, here and below.
+        """
+        for room in self._rooms.values():
+            if rooms(room.name):
+                self._deafen(room)
+
+    def deaf_to(self, channel: bytes) -> None:
+        """Redis does not tell of this one any more."""
+        room = self._rooms.get(self._keys.room(channel))
+        if room is not None:
+            self._deafen(room)
+
+    @staticmethod
+    def _deafen(room: Subscription) -> None:
+        room.listening = room.informed = False
+        room.doubted = room.stream is not None
+
+    def doubt(self, rooms: Rooms = every) -> None:
         """Deliver nothing until it is known that Redis has what it had."""
         for room in self._rooms.values():
-            room.doubted = room.stream is not None
+            if rooms(room.name):
+                room.doubted = room.stream is not None
 
     def listening(self, channel: bytes) -> None:
         """From now on Redis tells of this one."""
@@ -225,10 +222,11 @@ class Subscriptions:
             self._sink.deliver(room.name, epoch, [entry.entry() for entry in news])
             conclude(room.name, room.take_delivered(news), self._record)
 
-    def check_all(self) -> None:
-        """Look for what is missing in all rooms: it was not possible for a while."""
+    def check_all(self, rooms: Rooms = every) -> None:
+        """Look for what is missing: it was not possible for a while."""
         for room in tuple(self._rooms.values()):
-            self._check_soon(room)
+            if rooms(room.name):
+                self._check_soon(room)
 
     def open_all_again(self) -> None:
         """A new generation has begun."""
@@ -252,7 +250,7 @@ class Subscriptions:
         self._tend(room)
 
     def _tend(self, room: Subscription) -> None:
-        if not room.tended and self._host.ready and room.listening:
+        if not room.tended and self._host.ready_for(room.name) and room.listening:
             room.tended = True
             Deferred.fromCoroutine(self._attend(room)).addErrback(
                 lambda failure: self._log.failure("A room could not be read.", failure)
@@ -366,14 +364,12 @@ class Subscriptions:
                 stood[room.name] = room.stream
             room.quiet = True
         if self._host.ready:
-            try:
-                await self._host.generation.refresh()
-                await self._look_at(stood)
-            except (UnansweredError, RefusedError):
-                pass  # it is looked at again when the connection is there
+            await self._host.generation.refresh_if_possible()
+        with suppress(UnansweredError, RefusedError):  # it is looked at when that is possible
+            await self._look_at(stood)
 
     async def _look_at(self, stood: Mapping[str, Stream]) -> None:
-        async for name, state in self._history.states(list(stood)):
+        async for name, state in self._history.states(list(filter(self._host.ready_for, stood))):
             room = self._rooms.get(name)
             if room is not None and not stood[name].at(state):
                 self._check_soon(room)

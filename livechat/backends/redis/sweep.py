@@ -20,7 +20,7 @@ Each step is small, and a script holds Redis for a few milliseconds at most.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -29,7 +29,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from livechat.backends.redis.connection import (
-    Connection,
+    Commands,
     RefusedError,
     Script,
     UnansweredError,
@@ -77,7 +77,7 @@ class Sweep:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Commands,
         keys: Keys,
         clock: IReactorTime,
         wall: WallClock,
@@ -117,8 +117,8 @@ class Sweep:
 
         Called before this process makes a generation: where there is none, there are no rooms.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         if self._begun:
             return
@@ -169,8 +169,8 @@ class Sweep:
         """
         Do a little of the sweep, if this process leads it.
 
-        @raise UnansweredError: as `Connection.command`.
-        @raise RefusedError: as `Connection.command`.
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
         """
         lease = b"%d" % (1000 * LEASE)
         leads = await self._connection.call(LEAD, [self._keys.sweeper], [self._process, lease])
@@ -258,14 +258,18 @@ class Sweep:
         fresh = secrets.token_urlsafe(9).encode(), b"%d" % (1000 * READ_WORD_LASTS)
         for start in range(0, len(streams), BATCH):
             some = streams[start : start + BATCH]
-            await answers(
+            await self._all(
                 self._connection.call(
                     TRIM,
-                    [*self._keys.numbering_of(each), self._keys.idle],
+                    [*self._keys.numbering_of(each), self._keys.idle_of(each)],
                     [*self._bounds(kept(each)), *fresh],
                 )
                 for each in some
             )
+
+    async def _all(self, asked: Iterable[Deferred[Any]]) -> list[Any]:
+        """The answers to several commands.  Fails as `begin`."""
+        return await answers(asked)
 
     def _bounds(self, kept: Retention) -> list[bytes]:
         bounds = self._since(kept), MOST, kept.messages, MANY

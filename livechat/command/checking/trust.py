@@ -16,6 +16,7 @@ from livechat.identity.passwords import find_password
 from livechat.identity.token_keys import LARGEST, keys_of_file, keys_of_json
 from livechat.net import certificates
 from livechat.net.certificates import Certificate
+from livechat.protocol.origins import NULL
 from livechat.system import files
 
 
@@ -124,6 +125,9 @@ def believed(config: Config) -> Iterator[Finding]:
     for name in sorted(each for each in config.origin if _is_cleartext(each)):
         text = f"--origin {name}: whoever is between may change that page, and act as its visitors"
         yield doubtful(about, text, "serve that page by https")
+    if NULL in config.origin:
+        text = "--origin null: any site can have a page without an origin, which is allowed then"
+        yield doubtful(about, text, "leave it out, unless a file or a sandbox needs it")
     unbounded = [
         name
         for name, value in (

@@ -20,9 +20,10 @@ class RedisServer:
     What it had is there again after `restart`: it writes everything at once.
     """
 
-    def __init__(self, directory: Path, *options: str, port: int = 0) -> None:
+    def __init__(self, directory: Path, *options: str, port: int = 0, tls_port: int = 0) -> None:
         self.directory = directory
         self.port = port
+        self.tls_port = tls_port
         self.socket = directory / "redis.sock"
         #: Words of redis-cli, with which it signs in.
         self.login: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class RedisServer:
             [
                 program,
                 *("--port", str(self.port), "--unixsocket", str(self.socket)),
+                *(("--tls-port", str(self.tls_port)) if self.tls_port else ()),
                 *("--dir", str(self.directory), "--save", ""),
                 *("--appendonly", "yes", "--appendfsync", "always"),
                 *("--logfile", str(self.directory / "redis.log")),
@@ -51,6 +53,10 @@ class RedisServer:
             restore_signals=False,
         )
         eventually(self._answers)
+
+    def option(self, name: str) -> str:
+        """The value of an option that it was started with."""
+        return self._options[self._options.index(name) + 1]
 
     def _answers(self) -> bool:
         assert self._process is not None

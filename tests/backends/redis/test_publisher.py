@@ -180,6 +180,6 @@ class PublisherTest(ProcessesTest):
                 "call",
                 lambda *_, code=code: fail(RefusedError(code)),
             )
-            self.patch(self.here.backend, "write_refused", lambda _: None)
+            self.patch(self.here.backend, "write_refused", lambda *_: None)
             await self.send(self.here, "x")
             assert self.refused[-1:] == [kind]

@@ -1,13 +1,14 @@
 // How somebody who writes TypeScript uses the package: it must compile, and what is wrong must not.
 
 import { type Chat, ChatError, connect } from "livechat-client";
-import { mount } from "livechat-client/chat";
+import { connect as connectBeside, mount } from "livechat-client/chat";
 import { LivechatRoom } from "livechat-client/element";
 import { useChat } from "livechat-client/react";
 import "livechat-client/embed";
 import { connect as connectByUrl } from "https://chat.example.org/static/livechat.js";
 
 export const chat: Chat = connectByUrl("https://chat.example.org");
+export const beside: Chat = connectBeside("https://chat.example.org");
 chat.send("hi").catch((error: unknown) => error instanceof ChatError && error.code);
 
 export function Room({ token }: { token: () => Promise<string> }) {

@@ -116,3 +116,11 @@ def test_token_keys(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("a secret of more than thirty-two bytes")
     options = [f"--token-keys={each}" for each in ("none", "short", "secret")]
     assert wrong(trust.token_keys(config(tmp_path, *options))) == [("token keys", "FAIL")] * 2
+
+
+def test_pages_without_an_origin(tmp_path: Path) -> None:
+    """They may be anybody's."""
+    found = list(trust.believed(config(tmp_path, "--origin=null")))
+    assert wrong(found) == [("exposure", "warn")]
+    assert "any site" in found[0].text
+    assert not list(trust.believed(config(tmp_path, "--origin=https://*.example.org")))

@@ -1,0 +1,273 @@
+"""
+What a backend in one Redis and one in a cluster have in common: its parts, and what they
+tell each other.
+
+Whoever derives from it makes the connection, and says when it can be used
+(`livechat.backends.redis.backend`, `livechat.backends.redis.cluster.backend`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from livechat.backends.redis.acts import AMEND, Stored
+from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
+from livechat.backends.redis.entries import Entry, published_entry
+from livechat.backends.redis.generation import RENEW, Generation
+from livechat.backends.redis.history import READ, History
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.layout import LAYOUT
+from livechat.backends.redis.map_store import CHANGE, RESTORE
+from livechat.backends.redis.maps import Maps
+from livechat.backends.redis.messages import RedisMessageLog
+from livechat.backends.redis.presence import NEWS, PRESENCE, PresenceRelay
+from livechat.backends.redis.publisher import PUBLISH, Publisher
+from livechat.backends.redis.registry import BEAT_EVERY, ProcessRegistry
+from livechat.backends.redis.relay import RedisRelay
+from livechat.backends.redis.rights import RIGHTS
+from livechat.backends.redis.shared_map import RedisMap
+from livechat.backends.redis.stream import Stream
+from livechat.backends.redis.subscriptions import Subscriptions
+from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
+from livechat.backends.retention import Retention, RoomRetention
+from livechat.interfaces import IPresenceSink, ISink, Record
+from livechat.protocol.cluster import Report
+from livechat.system.wallclock import WallClock
+
+#: A connection for subscriptions that is lost is back at once.  Where none can be made then,
+#: messages are refused: they would be stored, and their senders would wait for them in vain.
+LOST: Final = 1
+#: Answers that mean that another Redis, or the same one later, can do better.
+ELSEWHERE: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
+#: Answers to a beat that mean that all is refused until somebody mends it.
+MAY_NOT: Final = frozenset({"NOPERM", "NOAUTH"})
+SCRIPTS: Final = (
+    PUBLISH, AMEND, READ, CHANGE, RESTORE, PRESENCE, RENEW, LEAD, TRIM, RIGHTS, LAYOUT,
+)  # fmt: skip
+
+
+class BackendInRedis:
+    """
+    The parts, and their host.
+
+    @ivar description: where it is, for people.
+    @ivar stopping: the end has begun.
+    @ivar wall: Redis's clock, as far as it is believed; all processes go by that one.
+    """
+
+    _log = Logger()
+    description: str
+
+    def __init__(
+        self, connection: Commands, keys: Keys, clock: IReactorTime, retention: Retention
+    ) -> None:
+        self.stopping = False
+        self._commands = connection
+        self._keys = keys
+        self._clock = clock
+        self.generation = Generation(connection, keys, self._generation_began)
+        self.wall = WallClock(self._redis_time, clock.seconds)
+        self._build(RoomRetention(retention))
+        self._beating = LoopingCall(lambda: Deferred.fromCoroutine(self.beat()))
+        self._beating.clock = clock
+
+    def _build(self, retention: RoomRetention) -> None:
+        """Make the parts that talk over the connection."""
+        parts = self._commands, self._keys, self._clock
+        self.history = History(self._commands, self._keys, retention, self.wall)
+        self.processes = ProcessRegistry(*parts)
+        self._publisher = Publisher(
+            *parts,
+            self,
+            generation=self.generation,
+            wall=self.wall,
+            retention=retention,
+            secret=lambda: self.processes.known_secret,
+        )
+        self._subscriptions = Subscriptions(*parts, self.history, self)
+        self.presence = PresenceRelay(*parts, process=self.processes.name, usable=self.ready_for)
+        self.relay = RedisRelay(self._commands, self._keys, self.processes.name)
+        self._sweep = self._make_sweep(retention)
+        self.messages = RedisMessageLog(
+            self._clock,
+            self,
+            generation=self.generation,
+            history=self.history,
+            publisher=self._publisher,
+            subscriptions=self._subscriptions,
+            presence=self.presence,
+            retention=retention,
+        )
+        self._maps = Maps(*parts, self.wall, lambda: self.writable)
+
+    def _make_sweep(self, retention: RoomRetention) -> Sweep:
+        return Sweep(
+            self._commands,
+            self._keys,
+            self._clock,
+            self.wall,
+            retention,
+            process=secrets.token_hex(8).encode(),
+            ready=lambda: self.ready,
+        )
+
+    def start(
+        self,
+        sink: ISink,
+        census: Callable[[], Report],
+        presence: IPresenceSink | None = None,
+        record: Record | None = None,
+    ) -> None:
+        self.processes.start(census)
+        self.presence.start(presence)
+        self._subscriptions.start(sink, record)
+        self._connect()
+        self._beating.start(BEAT_EVERY, now=False)
+
+    def shared_map(self, name: str, *, most: int, largest: int) -> RedisMap:
+        return self._maps.get(name, most=most, largest=largest)
+
+    # What derives from it knows.
+
+    @property
+    def ready(self) -> bool:
+        """What is no room's can be asked for."""
+        raise NotImplementedError
+
+    @property
+    def writable(self) -> bool:
+        """The same can be changed, and this process would hear of it."""
+        raise NotImplementedError
+
+    def ready_for(self, room: str) -> bool:
+        """*room* can be asked for."""
+        raise NotImplementedError
+
+    def writable_for(self, room: str) -> bool:
+        """*room* can be changed, and this process would hear of it."""
+        raise NotImplementedError
+
+    def _connect(self) -> None:
+        raise NotImplementedError
+
+    def _disconnect(self) -> Deferred[None]:
+        raise NotImplementedError
+
+    async def beat(self) -> None:
+        """Tell the others that this process is there; and see whether Redis takes anything."""
+        raise NotImplementedError
+
+    def write_succeeded(self, room: str) -> None:
+        raise NotImplementedError
+
+    def write_refused(self, reason: RefusedError, room: str) -> None:
+        raise NotImplementedError
+
+    def _note_stored(self, room: str, entry: Entry) -> None:
+        """Note what this process has stored, the newest so far."""
+        raise NotImplementedError
+
+    def _forget_stored(self) -> None:
+        """What was stored may be lost: that is known."""
+        raise NotImplementedError
+
+    # As the host of its subscriptions.
+
+    async def find_users(self, room: str) -> None:
+        await self.presence.find(room)
+
+    def forget_users(self, room: str) -> None:
+        self.presence.forget(room)
+
+    async def begin_anew(self) -> None:
+        """Redis has lost messages that somebody has seen.  Fails as `Generation.refresh`."""
+        self._log.error("{name} has lost messages: rooms begin anew.", name=self.description)
+        await self.generation.begin_anew()
+
+    def _generation_began(self) -> None:
+        # Whoever began this one has found that messages are lost.
+        self._forget_stored()
+        self._subscriptions.open_all_again()
+
+    # As the listener of its publisher.
+
+    def stored(self, room: str, stored: Sequence[Stored], *, new: bool = True) -> None:
+        self._note_stored(room, stored[-1][1])
+        self._subscriptions.stored(room, stored, new=new)
+
+    # As the listener of its connection.
+
+    def published(self, channel: bytes, payload: bytes) -> None:
+        if channel == self._keys.control:
+            self._controlled(payload)
+            return
+        if channel == self.relay.channel:
+            self.relay.published(payload)
+            return
+        try:
+            if payload.partition(b" ")[0] in NEWS:
+                self.presence.hear(self._keys.room(channel), payload)
+                return
+            generation, entry = published_entry(payload)
+        except ValueError:
+            if self._keys.is_trial(channel):
+                return
+            # Somebody else has published it; what we published is read where it is missing.
+            self._log.warn("{channel!r} tells what no livechat says.", channel=channel)
+            return
+        if generation != self.generation.name:
+            # Its sender knows an older one, or this process does.
+            Deferred.fromCoroutine(self.generation.refresh_if_possible())
+        self._subscriptions.published(channel, entry)
+
+    def _controlled(self, news: bytes) -> None:
+        """Another process, or this one, tells all."""
+        if not self._maps.hear(news):
+            self.generation.hear(news)
+
+    async def _has(self, room: str, entry: Entry) -> bool:
+        """Tell whether Redis has what this process has stored.  Fails as `Commands.command`."""
+        # What is lost is always the end: with this one, all before it are there.
+        part = await self.history.read(room, entry.seq - 1, 1)
+        return part.newest.word == entry.word and Stream.fits(entry.seq, entry.tag, part)
+
+    async def _beat(self) -> None:
+        """Tell the others.  Fails as `Commands.command`."""
+        there = await self.processes.alive()
+        await self.processes.beat()
+        self.presence.alive(there)
+        self.presence.refresh()
+
+    def _redis_time(self) -> float:
+        return self._commands.time(self._clock.seconds(), self._keys.clock) / 1000
+
+    # The end.
+
+    def stop(self) -> Deferred[None]:
+        if self.stopping:
+            return succeed(None)
+        self.stopping = True
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self.presence.stop()
+        await self._publisher.emptied()
+        self._publisher.stop()
+        self._subscriptions.stop()
+        self._maps.stop()
+        if self._beating.running:
+            self._beating.stop()
+        with suppress(UnansweredError, RefusedError):
+            await self._sweep.stop()
+        if self.ready:
+            with suppress(UnansweredError, RefusedError):
+                await self.processes.leave()
+        await self._disconnect()

@@ -1,0 +1,52 @@
+/**
+ * Names of days, and the line above each in the log.
+ *
+ * @import { Texts } from "./texts.js"
+ */
+
+import { element } from "./dom.js";
+
+/** Milliseconds. */
+export const DAY = 86_400_000;
+
+/**
+ * The name of a day: today, yesterday, or its date, with the year where that is another.
+ *
+ * @param {Texts} t
+ * @param {number} time
+ * @param {number} [now]
+ */
+export function nameDay(t, time, now = Date.now()) {
+  // Not each day has 24 hours.
+  const ago = Math.round((midnight(now).getTime() - midnight(time).getTime()) / DAY);
+  if (ago === 0 || ago === 1) {
+    const [first, ...rest] = new Intl.RelativeTimeFormat(t.locale, { numeric: "auto" }).format(ago ? -1 : 0, "day");
+    return first.toLocaleUpperCase(t.locale) + rest.join("");
+  }
+  const year = new Date(time).getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+  return t.date(time, { weekday: "long", day: "numeric", month: "long", year });
+}
+
+/** @param {number} time */
+function midnight(time) {
+  const date = new Date(time);
+  date.setHours(0, 0, 0, 0);
+  return date;
+}
+
+/**
+ * The line of a day; it leads to others.
+ *
+ * @param {Texts} t
+ * @param {number} time
+ */
+export function dayLine(t, time) {
+  const button = element("button", "quiet", nameDay(t, time));
+  button.type = "button";
+  button.title = t("days.jump");
+  button.dataset.time = String(time);
+  const line = element("li", "marker day", button);
+  // Its name changes at midnight, which is no news.
+  line.setAttribute("aria-live", "off");
+  return line;
+}

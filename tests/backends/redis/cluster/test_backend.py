@@ -1,0 +1,254 @@
+"""`livechat.backends.redis.cluster.backend`, with real clusters."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from livechat.backends.redis import connect_cluster
+from livechat.backends.redis.cluster.slots import slot_of, slot_of_room
+from livechat.backends.redis.keys import Keys
+from livechat.backends.redis.publisher import WAIT
+from livechat.backends.retention import Retention
+from livechat.errors import Kind
+from livechat.protocol.messages import Draft
+from tests.backends.redis.cluster.contract import ClusterContract
+from tests.backends.redis.cluster.processes import SLOT, ClusterProcessesTest
+from tests.backends.redis.processes import until
+from tests.backends.redis.server import RedisServer, free_port
+from tests.map_contract import REPORT
+from tests.support import RecordingSink
+from tests.support.outcomes import publish
+
+
+class ThreeNodesContractTest(ClusterContract, TestCase):
+    """Three masters."""
+
+    masters = 3
+
+
+class MovesTest(ClusterProcessesTest):
+    """Slots that move from one master to another, while their rooms talk."""
+
+    async def test_a_slot_that_moves(self) -> None:
+        """All is delivered once, in order, and refused to nobody; again and again."""
+        source, target = self.server, self.others()[0]
+        for _ in range(6):
+            await self.talk_while(self.cluster.move, SLOT, source, target)
+            source, target = target, source
+        assert self.refused == []
+        assert len(await self.all_is_well()) == len(self.answered)
+        assert len(self.here.epochs()) == 1
+
+    async def test_half_moved(self) -> None:
+        """What comes while some keys are there and some here waits until all are."""
+        target = self.others()[0]
+        await self.traffic(10)
+        self.cluster.begin_move(SLOT, self.server, target)
+        self.cluster.move_keys(SLOT, self.server, target, ["lc:{r}:m"])
+        sent = [self.send(self.here, f"waits{number}") for number in range(20)]
+        await deferLater(self.reactor, 0.3)
+        assert len(self.answered) == 10
+        await self.in_thread(self.cluster.move_keys, SLOT, self.server, target)
+        self.cluster.end_move(SLOT, self.server, target)
+        await gatherResults(sent)
+        assert self.refused == []
+        stored = await self.all_is_well()
+        assert stored[10:] == [f"waits{number}" for number in range(20)]
+
+    async def test_never_moved(self) -> None:
+        """Who waits too long is told that nothing is stored; other rooms are as ever."""
+        target = self.others()[0]
+        await self.traffic(10)
+        self.cluster.begin_move(SLOT, self.server, target)
+        self.cluster.move_keys(SLOT, self.server, target, ["lc:{r}:m"])
+        before = self.reactor.seconds()
+        await self.send(self.here, "no")
+        assert self.refused == [Kind.UNAVAILABLE]
+        assert self.reactor.seconds() - before < WAIT
+        other = next(f"x{n}" for n in range(99) if self.cluster.has(target, slot_of_room(f"x{n}")))
+        await publish(self.here.backend.messages, Draft(other, "yes"))
+        await self.in_thread(self.cluster.move_keys, SLOT, self.server, target)
+        self.cluster.end_move(SLOT, self.server, target)
+        await self.traffic(10)
+        assert "no" not in await self.all_is_well()
+
+    async def test_the_home(self) -> None:
+        """What is no room's moves, too: maps, processes, the generation."""
+        home = slot_of(Keys().control)
+        source = next(node for node in self.cluster.nodes if self.cluster.has(node, home))
+        target = next(node for node in self.cluster.nodes if node is not source)
+        shared = [
+            each.backend.shared_map("x", most=9, largest=9) for each in (self.here, self.there)
+        ]
+        await shared[0].put("a", b"1")
+        await self.in_thread(self.cluster.move, home, source, target)
+        await shared[1].put("b", b"2")
+        await until(lambda: all(each.get("a") == b"1" and each.get("b") == b"2" for each in shared))
+        await self.traffic(10)
+        await self.all_is_well()
+        assert len(self.here.epochs()) == 1
+
+    async def test_one_that_is_away(self) -> None:
+        """A master takes its own rooms with it, and no others."""
+        for node in self.cluster.nodes:
+            node.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        other = next(
+            f"x{n}" for n in range(99) if self.cluster.has(self.others()[0], slot_of_room(f"x{n}"))
+        )
+        await self.traffic(10)
+        await self.kill()
+        assert "of 3 masters, 1 cannot be used: 127.0.0.1:" in str(self.here.backend.trouble())
+        await publish(self.here.backend.messages, Draft(other, "there"))
+        await self.send(self.here, "away")
+        assert self.refused == [Kind.UNAVAILABLE]
+        self.server.start()
+        await self.usable()
+        await self.traffic(10)
+        assert len(await self.all_is_well()) == 20
+
+
+class PlainTest(ClusterProcessesTest):
+    """Servers that do not know SPUBLISH, as before 7.0."""
+
+    masters = 2
+    options = ("--rename-command", "SPUBLISH", "", "--rename-command", "SSUBSCRIBE", "")
+
+    async def test_a_slot_that_moves(self) -> None:
+        source, target = self.server, self.others()[0]
+        for _ in range(3):
+            await self.talk_while(self.cluster.move, SLOT, source, target)
+            source, target = target, source
+        assert self.refused == []
+        assert len(await self.all_is_well()) == len(self.answered)
+        assert {node.sharded for node in self.nodes()} == {False}
+
+
+class FailoverTest(ClusterProcessesTest):
+    """Masters that die, and the replicas that are promoted."""
+
+    replicas = True
+
+    def replica(self) -> RedisServer:
+        """That of the room's master."""
+        name = self.cluster.id(self.server)
+        return next(
+            node
+            for node in self.cluster.nodes
+            if any(
+                "myself" in line and line.split()[3] == name
+                for line in node.ask("CLUSTER", "NODES").splitlines()
+            )
+        )
+
+    async def test_a_replica_that_has_all(self) -> None:
+        """Nothing is lost, and the numbering goes on."""
+        replica = self.replica()
+        await self.traffic(100)
+        await until(lambda: replica.ask("XLEN", "lc:{r}:s") != "" and caught_up(self.server))
+        await self.kill()
+        await self.usable()
+        await self.traffic(100)
+        assert len(await self.all_is_well()) == 100 + len(self.answered) - 100
+        assert len(self.here.epochs()) == 1
+
+    async def test_a_replica_that_has_not(self) -> None:
+        """What it never got is lost: a new epoch says so, and then nothing more is lost."""
+        replica = self.replica()
+        await self.traffic(100)
+        await until(lambda: caught_up(self.server))
+        # It hears nothing more, and does not notice.
+        replica.signal(signal.SIGSTOP)
+        await self.traffic(20)
+        await self.all_is_well()
+        self.server.kill()
+        replica.signal(signal.SIGCONT)
+        await self.troubled_both()
+        await self.usable()
+        before = len(self.answered)
+        await self.traffic(50)
+        stored = await self.stored()
+        lost = 120 - len([text for text in stored if text in self.answered[:before]])
+        assert set(stored) >= set(self.answered[before:])
+        for process in (self.here, self.there):
+            await self.hears(process, lost + len(stored))
+            assert len(process.epochs()) == (2 if lost else 1)
+            assert process.heard()[120:] == stored[120 - lost :]
+        assert self.here.epochs() == self.there.epochs()
+
+
+def caught_up(master: RedisServer) -> bool:
+    """Its replicas have all that it has."""
+    told = master.ask("INFO", "replication")
+    offset = re.findall(r"master_repl_offset:(\d+)", told)
+    return re.findall(r"offset=(\d+),", told) == offset
+
+
+class AnnouncedTest(ClusterProcessesTest):
+    """A cluster that says it is where nobody can reach it."""
+
+    masters = 1
+    options = ("--cluster-announce-ip", "127.0.0.9", "--cluster-announce-port", "1")
+
+    async def test_the_address_of_the_url(self) -> None:
+        """It is used in place of the other one, after that was tried."""
+        await self.traffic(10)
+        assert len(await self.all_is_well()) == 10
+
+
+class NamedTest(ClusterProcessesTest):
+    """A cluster that says a name."""
+
+    masters = 1
+    options = (
+        *("--cluster-announce-hostname", "localhost"),
+        *("--cluster-preferred-endpoint-type", "hostname"),
+    )
+
+    async def test_it_is_used(self) -> None:
+        await self.traffic(10)
+        assert len(await self.all_is_well()) == 10
+        (node,) = self.nodes()
+        assert node.place.host == "localhost"
+
+
+class NoClusterTest(TestCase):
+    """What is no cluster, or not yet one."""
+
+    timeout = 30
+
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path / "redis"
+
+    async def trouble(self, url: str, said: str) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        real: Any = reactor
+        backend = connect_cluster(url, real, Retention())
+        backend.start(RecordingSink(), lambda: REPORT)
+        try:
+            await until(lambda: said in str(backend.trouble()))
+        finally:
+            await backend.stop()
+
+    async def test_one_redis(self) -> None:
+        with RedisServer(self.directory, port=free_port()) as server:
+            url = f"redis+cluster://127.0.0.1:{server.port}"
+            await self.trouble(url, "cluster support disabled")
+
+    async def test_a_node_without_slots(self) -> None:
+        options = ("--cluster-enabled", "yes", "--cluster-port", f"{free_port()}")
+        with RedisServer(self.directory, *options, port=free_port()) as server:
+            url = f"redis+cluster://127.0.0.1:{server.port}"
+            await self.trouble(url, "the cluster is not made yet")
+
+    async def test_nobody(self) -> None:
+        await self.trouble("redis+cluster://127.0.0.1:1,127.0.0.1:2", "127.0.0.1:2: Connection was")
