@@ -15,8 +15,8 @@ import pytest
 
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import PATIENCE, ROOT, TWISTD, Daemon, eventually, rest, tool, trusting
+from tests.live.kept import Kept
 from tests.support import request
-from tests.tools.upgrade import Kept
 
 #: The most that `systemd-analyze security` may find, in tenths: the unit has 1.1.
 EXPOSURE = 12
@@ -179,6 +179,8 @@ def test_a_socket_of_a_wrong_kind(tmp_path: Path) -> None:
 def test_lingering(start: Callable[..., Daemon]) -> None:
     """Load balancers hear that nobody should come, while connections are still taken."""
     daemon = start("--linger=60")
+    # It says that it is ready a moment before it takes signals.
+    assert b"200 OK" in get(daemon.port, "/readyz")
     daemon.terminate()
     daemon.log.wait_for("Connections are taken for 60 seconds more")
     answer = get(daemon.port, "/readyz")
