@@ -8,7 +8,7 @@
 /** Milliseconds before something is loaded again, at first and at most. */
 const FIRST = 1_000;
 const LONGEST = 30_000;
-/** Events that are kept. */
+/** Events that are kept, and things that are asked, the newest of each. */
 const MOST = 2_000;
 const TYPES = /** @type {(keyof Events)[]} */ ([
   "state", "settings", "rights", "presence", "message", "edited", "retracted", "gap", "typing", "renamed", "outbox",
@@ -50,7 +50,7 @@ export function later(load) {
   let waiting;
   return (ask) => {
     if (part) ask(part);
-    else if (waiting) waiting.push(ask);
+    else if (waiting) keep(waiting, ask);
     else {
       waiting = [ask];
       void load().then((found) => {
@@ -59,6 +59,15 @@ export function later(load) {
       });
     }
   };
+}
+
+/**
+ * @template T
+ * @param {T[]} kept
+ * @param {T} one
+ */
+function keep(kept, one) {
+  if (kept.push(one) > MOST) kept.shift();
 }
 
 /** The events of a chat, for parts that come later: when they are there, they hear what was before. */
@@ -73,7 +82,7 @@ export class Tape {
       chat.addEventListener(type, ({ detail }) => {
         const event = new CustomEvent(type, { detail });
         if (!this.#kept) this.#heard.dispatchEvent(event);
-        else if (this.#kept.push(event) > MOST) this.#kept.shift();
+        else keep(this.#kept, event);
       });
     }
   }

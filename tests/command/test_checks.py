@@ -16,6 +16,8 @@ from jwt.algorithms import ECAlgorithm
 from livechat.command import checks, main
 from livechat.command.checking import disk, machine
 from livechat.command.finding import Server
+from livechat.net import whereabouts
+from livechat.net.whereabouts import Whereabouts
 from tests.command.conftest import Command, Ran
 from tests.command.fake import Fake, Said, problem
 from tests.support.certificates import issue
@@ -213,3 +215,13 @@ def test_token_keys(
     ran = command("check", "--", "--token-keys=short", "--token-keys=none.pem",
                   f"--token-keys={url}", "--token-audience=chat")  # fmt: skip
     assert (ran.code, found(ran)["token keys"]) == (1, ["FAIL"] * 3)
+
+
+def test_proxies_only(fake: Fake, command: Command) -> None:
+    """A server that takes no commands is said so, and not to be started again."""
+    whereabouts.write(fake.state, Whereabouts("", 0, ""))
+    ran = command("check", "--", "--listen=http:127.0.0.1:0")
+    assert found(ran)["server"] == ["warn"]
+    assert "listens for proxies only" in ran.out
+    assert "systemctl start" not in ran.out
+    assert command("check", "--alive").code == 1

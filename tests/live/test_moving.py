@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from livechat.protocol.v1 import V1
+from tests.backends.redis.cluster.servers import RedisCluster
 from tests.backends.redis.server import RedisServer
 from tests.live.daemon import CHEAP, PATIENCE, Daemon, eventually
 from tests.support.furnished import MANY, furnish
@@ -70,6 +71,17 @@ def test_there_and_back(tmp_path: Path) -> None:
     livechat("--state", tmp_path / "other", "import", "--with-secret", secret, files[1])
     livechat("--state", tmp_path / "other", "export", files[2])
     assert files[2].read_bytes() == files[0].read_bytes()
+
+
+def test_by_way_of_a_cluster(tmp_path: Path) -> None:
+    """The same bytes."""
+    furnish(tmp_path / "state")
+    livechat("--state", tmp_path / "state", "export", tmp_path / "one")
+    with RedisCluster(tmp_path / "cluster", 2) as cluster:
+        redis = f"--redis=redis+cluster://127.0.0.1:{cluster.nodes[1].port}"
+        assert livechat("import", tmp_path / "one", "--", redis)["rooms"] == 5
+        livechat("export", tmp_path / "two", "--", redis)
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
 
 
 def test_a_client_comes_along(tmp_path: Path) -> None:

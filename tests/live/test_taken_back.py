@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
 from tests.backends.redis.server import RedisServer
-from tests.live.daemon import Daemon, eventually, trusting
+from tests.live.daemon import Daemon, Member, eventually
 
 #: Nothing else holds these words.
 SECRET, EDITED = "zqx-first-words", "zqx-other-words"
@@ -56,11 +55,11 @@ def place(
 class Client:
     """One that speaks ``livechat.v1``, or is plain."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Member) -> None:
         self._socket = socket
 
     def hears(self) -> Any:
-        return json.loads(self._socket.recv(20))
+        return json.loads(self._socket.recv())
 
     def numbered(self, count: int) -> list[tuple[int, str, str | None]]:
         """The next *count* numbered frames: number, kind and text."""
@@ -110,11 +109,7 @@ def test_taken_back(place: tuple[Daemon, Path | RedisServer]) -> None:
 
 def be_taken_back(daemon: Daemon, open_sockets: ExitStack) -> None:
     def client(query: str = "", *, plain: bool = False) -> Client:
-        socket = connect(
-            f"wss://localhost:{daemon.port}/ws/chat/r/?{query}",
-            ssl=trusting(),
-            subprotocols=None if plain else ["livechat.v1"],  # type: ignore[list-item]
-        )
+        socket = daemon.socket(f"r/?{query}", subprotocols=None if plain else ["livechat.v1"])
         return Client(open_sockets.enter_context(socket))
 
     author, member, plain = client(f"client={KEY}"), client(), client(plain=True)
@@ -149,8 +144,7 @@ def test_killed_meanwhile(tmp_path: Path) -> None:
         return Daemon(tmp_path, *options, environment={"PYTHONPATH": str(tmp_path)})
 
     def client(running: Daemon, sockets: ExitStack) -> Client:
-        url = f"wss://localhost:{running.port}/ws/chat/r/?client={KEY}"
-        made = connect(url, ssl=trusting(), subprotocols=["livechat.v1"])  # type: ignore[list-item]
+        made = running.socket(f"r/?client={KEY}", subprotocols=["livechat.v1"])
         return Client(sockets.enter_context(made))
 
     def left(running: Daemon) -> int:

@@ -109,7 +109,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 @pytest.fixture(scope="module")
 def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon below a path."""
-    options = (*OPTIONS, f"--prefix={BELOW}")
+    options = (*OPTIONS, f"--prefix={BELOW}", "--origin=null")
     with Daemon(tmp_path_factory.mktemp("below"), *options, environment=CHEAP) as running:
         yield running
 
@@ -205,6 +205,21 @@ def test_whose(way: Front, named: Daemon, below: Daemon) -> None:
     eventually(lambda: asked in log.read_text())
     (line,) = (line for line in log.read_text().splitlines() if asked in line)
     assert line.startswith(f'"{CLIENT}"')
+
+
+def test_embedded_in_a_page_without_an_origin(below: Daemon, tab: Callable[..., Tab]) -> None:
+    """The library and the chat in somebody's page find the server below its path."""
+    made = tab(below)
+    script = f"{below.url}{BELOW}/static/embed.js"
+    made.page.set_content(
+        f'<div data-livechat="null"></div><script type="module" src="{script}"></script>'
+    )
+    ann = Visitor(made)
+    ann.introduce("Ann")
+    ann.says("from nowhere")
+    ann.hears("from nowhere")
+    assert "from nowhere" in below.curl(f"{below.url}{BELOW}/chat/history/null/")
+    below.log.wait_for("--origin null lets pages of all sites")
 
 
 def test_a_path_that_is_taken_away(below: Daemon, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def text(answer: Answer) -> str:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-frame-options"] == "DENY"
     body = answer.body.decode()
-    assert '<link rel="stylesheet" href="/static/livechat.' in body
+    assert '<link rel="stylesheet" href="/static/pages.' in body
     assert "<script" not in body
     return re.sub(r"\s+", " ", re.sub("<[^>]+>", "", body.partition("<body>")[2])).strip()
 
@@ -65,9 +65,9 @@ def test_another_name(port: Port) -> None:
     said = text(page)
     for each in ("not called evil.example.", "localhost, chat.example", "44 more", "--host evil"):
         assert each in said
-    assert "/static/livechat." in page.body.decode()
-    assert named.ask("GET", "/static/livechat.css", Host="evil.example").status == 200
-    assert named.ask("GET", "/static/livechat.css", Host="a b").status == 400
+    assert "/static/pages." in page.body.decode()
+    assert named.ask("GET", "/static/pages.css", Host="evil.example").status == 200
+    assert named.ask("GET", "/static/pages.css", Host="a b").status == 400
     for path in ("/nowhere", "/healthz", "/rooms/r/"):
         assert named.ask("GET", path, Host="evil.example").code() == "misdirected"
 

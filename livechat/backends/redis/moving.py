@@ -11,7 +11,7 @@ makes it a room, if there is none of that name by then.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
@@ -29,7 +29,13 @@ from livechat.backends.exports import (
     to_line,
 )
 from livechat.backends.maps import MapEntry
-from livechat.backends.redis.connection import Connection, RefusedError, Script, answers
+from livechat.backends.redis.connection import (
+    Commands,
+    Connection,
+    RefusedError,
+    Script,
+    answers,
+)
 from livechat.backends.redis.entries import stored_entry, user_to_bytes
 from livechat.backends.redis.generation import RENEW, Generation
 from livechat.backends.redis.health import check_role
@@ -71,15 +77,12 @@ class Rooms:
     All calls fail as `Connection.command`.
     """
 
-    def __init__(
-        self, connections: Sequence[Connection], keys: Sequence[Keys], clock: IReactorTime
-    ) -> None:
+    def __init__(self, parts: Sequence[Part]) -> None:
         """
-        @param connections: in the order of ``--redis``, which says where a room is.
+        @param parts: in the order of ``--redis``, which says where a room is.
         """
-        self._clock = clock
-        self._parts = [_Part(*each, clock) for each in zip(connections, keys, strict=True)]
-        self._first = self._parts[0]
+        self._parts = parts
+        self._first = parts[0]
 
     async def look(self) -> None:
         """
@@ -140,15 +143,25 @@ class Rooms:
         """
         return await self._of(room.name).add(room, entries, anew=anew)
 
-    def _of(self, room: str) -> _Part:
+    def _of(self, room: str) -> Part:
         return self._parts[shard(room, len(self._parts))]
 
 
-class _Part:
-    """The rooms in one Redis."""
+class Part:
+    """The rooms in one Redis, or in one cluster, which was found fit when it was connected to."""
 
-    def __init__(self, connection: Connection, keys: Keys, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        connection: Commands,
+        keys: Keys,
+        clock: IReactorTime,
+        masters: Callable[[], Sequence[Connection]],
+    ) -> None:
+        """
+        @param masters: returns the connections to all of them.
+        """
         self._connection = connection
+        self._masters = masters
         self._keys = keys
         self._clock = clock
         self._generation = Generation(connection, keys, lambda: None)
@@ -162,7 +175,6 @@ class _Part:
         return found
 
     async def look(self) -> None:
-        await check_role(self._connection)
         names = [self._keys.format, self._keys.generation]
         form, generation = await self._connection.command(b"MGET", *names)
         if not form or not generation:
@@ -172,13 +184,11 @@ class _Part:
         await self._generation.refresh()
 
     async def prepare(self) -> None:
-        await check_role(self._connection)
-        await check_rights(self._connection, self._keys)
         await check_layout(self._connection, self._keys)
         command = self._connection.command
         if not await command(b"EXISTS", self._keys.generation):
             # As the first process of an installation does: a clock that nobody knows is trusted.
-            (seconds, _) = await command(b"TIME")
+            (seconds, _) = await self._masters()[0].command(b"TIME")
             await command(b"SET", self._keys.clock, b"%d 0 0" % int(seconds), b"NX")
         await self._generation.refresh()
 
@@ -219,13 +229,12 @@ class _Part:
         raise RefusedError(f"ERR {value.map} cannot be changed")
 
     async def names(self) -> AsyncIterator[list[str]]:
-        cursor = b"0"
-        while True:
-            asked = (b"MATCH", self._keys.states, b"COUNT", b"%d" % SCANNED)
-            cursor, found = await self._ask(self._connection.command(b"SCAN", cursor, *asked))
-            yield [self._keys.room_of_stream(each) for each in found]
-            if cursor == b"0":
-                break
+        asked = (b"MATCH", self._keys.states, b"COUNT", b"%d" % SCANNED)
+        for master in self._masters():
+            cursor = b""
+            while cursor != b"0":
+                cursor, found = await self._ask(master.command(b"SCAN", cursor or b"0", *asked))
+                yield [self._keys.room_of_stream(each) for each in found]
 
     async def read(self, name: str, spool: BinaryIO) -> Room | None:
         for _ in range(TRIES):
@@ -287,7 +296,9 @@ class _Part:
             return OTHER
         if room.oldest <= room.top:
             stream = self._keys.stream(room.name)
-            await self._connection.command(b"ZADD", self._keys.idle, b"%d" % room.time, stream)
+            await self._connection.command(
+                b"ZADD", self._keys.idle_of(stream), b"%d" % room.time, stream
+            )
         return ADDED
 
     async def _gather(self, draft: bytes, entries: Sequence[Said], tag: bytes) -> None:
@@ -310,6 +321,23 @@ class _Part:
         lasts = b"%d" % (1000 * DRAFT_LASTS)
         asked.append(self._connection.command(b"PEXPIRE", draft, lasts))
         await answers(asked)
+
+
+class OneRedis(Part):
+    """The rooms in one Redis."""
+
+    def __init__(self, connection: Connection, keys: Keys, clock: IReactorTime) -> None:
+        super().__init__(connection, keys, clock, lambda: [connection])
+        self._one = connection
+
+    async def look(self) -> None:
+        await check_role(self._one)
+        await super().look()
+
+    async def prepare(self) -> None:
+        await check_role(self._one)
+        await check_rights(self._one, self._keys)
+        await super().prepare()
 
 
 class _Step(NamedTuple):

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from livechat.backends.redis.address import parse
+from livechat.backends.redis.cluster.once import connected_cluster
+from livechat.backends.redis.cluster.slots import ClusterKeys
 from livechat.backends.redis.connection import RefusedError, UnansweredError
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.moving import SCRIPTS, Rooms
+from livechat.backends.redis.moving import SCRIPTS, OneRedis, Part, Rooms
 from livechat.backends.redis.once import connected
 from livechat.backends.redis.tls import TLSFiles
 from livechat.command.output import CommandError
@@ -59,18 +61,25 @@ async def called(
     """As `with_redis`, in a reactor that runs."""
     try:
         async with AsyncExitStack() as stack:
-            connections, keys = [], []
             files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
-            for url in config.redis:
-                address = parse(url)
-                connection = await stack.enter_async_context(
-                    connected(address, reactor, files, SCRIPTS)
-                )
-                await connection.load_scripts()
-                connections.append(connection)
-                keys.append(Keys(config.redis_prefix, address.database or 0))
-            return await call(Rooms(connections, keys, reactor))
+            parts = [await _part(stack, reactor, url, files, config) for url in config.redis]
+            return await call(Rooms(parts))
     except (UnansweredError, RefusedError) as reason:
         raise CommandError(f"Redis: {reason}") from None
     except (StartError, ValueError) as reason:
         raise CommandError(f"--redis: {reason}") from None
+
+
+async def _part(
+    stack: AsyncExitStack, reactor: Any, url: str, files: TLSFiles, config: Config
+) -> Part:
+    address = parse(url)
+    if address.cluster:
+        keys = ClusterKeys(config.redis_prefix)
+        cluster = await stack.enter_async_context(connected_cluster(address, reactor, files, keys))
+        return Part(
+            cluster, keys, reactor, lambda: [each.connection for each in cluster.nodes.values()]
+        )
+    one = await stack.enter_async_context(connected(address, reactor, files, SCRIPTS))
+    await one.load_scripts()
+    return OneRedis(one, Keys(config.redis_prefix, address.database or 0), reactor)

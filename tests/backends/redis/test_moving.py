@@ -16,7 +16,7 @@ from livechat.backends.redis import moving
 from livechat.backends.redis.address import parse
 from livechat.backends.redis.connection import RefusedError
 from livechat.backends.redis.keys import Keys
-from livechat.backends.redis.moving import SCRIPTS, Rooms
+from livechat.backends.redis.moving import SCRIPTS, OneRedis, Rooms
 from livechat.backends.redis.once import connected
 from livechat.backends.redis.tls import TLSFiles
 from livechat.protocol.messages import Draft, Edit, Retraction
@@ -34,7 +34,7 @@ ENTRIES = [Said(2, 40, "hi", ANN), Said(3, 50, "", None, 3)]
 async def rooms_of(server: RedisServer) -> AsyncIterator[Rooms]:
     async with connected(parse(server.url), reactor, TLSFiles(), SCRIPTS) as connection:
         await connection.load_scripts()
-        yield Rooms([connection], [Keys()], reactor)
+        yield Rooms([OneRedis(connection, Keys(), reactor)])
 
 
 async def read(rooms: Rooms, name: str) -> tuple[Room | None, list[bytes]]:
@@ -76,7 +76,7 @@ class MovingTest(ProcessesTest):
         for number in range(10):
             await publish(log, Draft("r", f"m{number}", BO))
         async with rooms_of(self.server) as rooms:
-            step, calls = moving._Part._step, 0
+            step, calls = moving.Part._step, 0
 
             async def interrupted(part: Any, name: str, start: int) -> Any:
                 nonlocal calls
@@ -86,7 +86,7 @@ class MovingTest(ProcessesTest):
                     await amend(log, Retraction("r", (1,), None, moderates=True))
                 return found
 
-            self.patching.setattr(moving._Part, "_step", interrupted)
+            self.patching.setattr(moving.Part, "_step", interrupted)
             room, lines = await read(rooms, "r")
         assert room is not None
         assert room.top == len(lines) == 11

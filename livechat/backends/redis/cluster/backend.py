@@ -21,29 +21,25 @@ from random import shuffle
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
 from livechat import metrics
 from livechat.backends.redis.acts import Nodes
-from livechat.backends.redis.address import Address, Login
+from livechat.backends.redis.address import Address
 from livechat.backends.redis.base import MAY_NOT, BackendInRedis
 from livechat.backends.redis.cluster.connection import ClusterConnection
+from livechat.backends.redis.cluster.joining import Joining
 from livechat.backends.redis.cluster.node import Node
 from livechat.backends.redis.cluster.slots import (
     ELSEWHERE,
     SLOTS,
     ClusterKeys,
-    Master,
-    Place,
     ranges,
     slot_of,
     slot_of_room,
 )
 from livechat.backends.redis.cluster.sweep import ClusterSweep
-from livechat.backends.redis.cluster.topology import Seed, Topology
 from livechat.backends.redis.connection import RefusedError, UnansweredError
-from livechat.backends.redis.endpoints import host_endpoint
 from livechat.backends.redis.entries import Entry
 from livechat.backends.redis.health import COMMANDS, Health
 from livechat.backends.redis.health import SLOTS as TOPOLOGY
@@ -79,10 +75,6 @@ class ClusterBackend(BackendInRedis):
         """
         self._name = address.name
         self.description = f"Redis Cluster at {address.name}"
-        self._reactor = reactor
-        self._tls = tls
-        self._login = Login(address.user, address.password)
-        self._seeds = [Place(*place) for place in address.hosts]
         self._refuse = refuse
         self._home_slot = slot_of(keys.control)
         self._topology_health = Health(self.description, reactor, parts=(TOPOLOGY,))
@@ -90,26 +82,9 @@ class ClusterBackend(BackendInRedis):
         self._last_stored: dict[int, tuple[str, Entry]] = {}
         # Fire when what is no room's is known.
         self._waiting_for_home: list[Deferred[None]] = []
-        self._connection = ClusterConnection(reactor, self, self._make_node, self._make_topology)
+        joining = Joining(address, tls, reactor, self._topology_health)
+        self._connection = ClusterConnection(reactor, self, joining.node, joining.topology)
         super().__init__(self._connection, keys, reactor, retention)
-
-    def _make_node(self, master: Master, connection: ClusterConnection) -> Node:
-        where = NodeEndpoint(self._reactor, master, self._tls, connection.topology.find)
-        return Node(master, where, self._reactor, connection, self._login)
-
-    def _make_topology(self, connection: ClusterConnection) -> Topology:
-        def seed(place: Place) -> Seed:
-            where = host_endpoint(self._reactor, *place, self._tls)
-            return Seed(where, self._reactor, self._login)
-
-        return Topology(
-            self._reactor,
-            self._seeds,
-            seed,
-            connected=connection.connected,
-            adopt=connection.adopt,
-            health=self._topology_health,
-        )
 
     def _make_sweep(self, retention: RoomRetention) -> ClusterSweep:
         return ClusterSweep(
@@ -332,39 +307,3 @@ class ClusterBackend(BackendInRedis):
         if self.ready:
             with suppress(UnansweredError, RefusedError):  # the next one may
                 await self._beat()
-
-
-@implementer(IStreamClientEndpoint)
-class NodeEndpoint:
-    """
-    Connects to a master where it says that it is; or, if it cannot be reached there, where the URL
-    leads to it: a cluster may announce addresses that only its nodes can use.
-    """
-
-    def __init__(
-        self,
-        reactor: PosixReactorBase,
-        master: Master,
-        tls: TLS | None,
-        find: Callable[[str], Deferred[Place | None]],
-    ) -> None:
-        """
-        @param find: where the URL leads to a node of this name.
-        """
-        self._reactor = reactor
-        self._master = master
-        self._tls = tls
-        self._find = find
-
-    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        return Deferred.fromCoroutine(self._connect(factory))
-
-    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        place, name = self._master
-        try:
-            return await host_endpoint(self._reactor, *place, self._tls).connect(factory)
-        except Exception:
-            other = await self._find(name) if name else None
-            if other is None or other == place:
-                raise
-        return await host_endpoint(self._reactor, *other, self._tls).connect(factory)
