@@ -150,7 +150,7 @@ def test_in_a_delivery(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logg
     plain, v1, feed, other = (
         enter(port, ""), enter(port, "livechat.v1"), listen(port), enter(port, ""),
     )  # fmt: skip
-    write = Socket.write
+    write = Socket._write
 
     def some(self: Socket, frames: bytes) -> None:
         if self not in (plain.protocol, v1.protocol):
@@ -158,11 +158,11 @@ def test_in_a_delivery(port: Port, monkeypatch: pytest.MonkeyPatch, logged: Logg
         elif b"said" in frames:
             bug()
 
-    def feeds(self: Feed, frames: bytes, before: Bug = Feed.write) -> None:
+    def feeds(self: Feed, frames: bytes, before: Bug = Feed._write) -> None:
         bug() if b"said" in frames else before(self, frames)
 
-    monkeypatch.setattr(Socket, "write", some)
-    monkeypatch.setattr(Feed, "write", feeds)
+    monkeypatch.setattr(Socket, "_write", some)
+    monkeypatch.setattr(Feed, "_write", feeds)
     other.says("said")
     assert other.heard() == ["said"]
     told(plain)

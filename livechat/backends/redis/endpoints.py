@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from livechat.backends.redis.address import Address
 from livechat.backends.redis.tls import TLS, TLSFiles
+from livechat.errors import StartError
 
 if TYPE_CHECKING:
     from twisted.internet.posixbase import PosixReactorBase
@@ -27,8 +28,10 @@ ASK: Final = 1.0
 def endpoint(address: Address, reactor: PosixReactorBase, files: TLSFiles) -> IStreamClientEndpoint:
     """
     @param files: for TLS, where *address* asks for it.
-    @raise StartError: a file cannot be used.
+    @raise StartError: a file cannot be used, or it is a cluster, which has many endpoints.
     """
+    if address.cluster:
+        raise StartError(f"--redis: {address.name} is a cluster, which cannot be used for this yet")
     if address.path:
         unix: IStreamClientEndpoint = UNIXClientEndpoint(reactor, address.path, timeout=CONNECT)
         return unix

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +13,20 @@ from pathlib import Path
 from typing import Self
 
 from tests.live.daemon import PATIENCE, eventually
+
+
+def server_program() -> str:
+    """The server that tests are run with; ``REDIS_SERVER`` names another version."""
+    program = os.environ.get("REDIS_SERVER") or shutil.which("redis-server")
+    assert program is not None, "there is no redis-server"
+    return program
+
+
+def server_version() -> tuple[int, ...]:
+    """Its version, in numbers."""
+    told = subprocess.run([server_program(), "--version"], capture_output=True, check=True).stdout
+    (found,) = re.findall(rb" v=([\d.]+)", told)
+    return tuple(int(part) for part in found.split(b"."))
 
 
 class RedisServer:
@@ -37,11 +53,9 @@ class RedisServer:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        program = shutil.which("redis-server")
-        assert program is not None, "there is no redis-server"
         self._process = subprocess.Popen(
             [
-                program,
+                server_program(),
                 *("--port", str(self.port), "--unixsocket", str(self.socket)),
                 *(("--tls-port", str(self.tls_port)) if self.tls_port else ()),
                 *("--dir", str(self.directory), "--save", ""),
@@ -136,9 +150,7 @@ class Sentinel:
             f"sentinel down-after-milliseconds {service} 300\n"
             f"sentinel failover-timeout {service} 2000\n" + "".join(f"{line}\n" for line in lines)
         )
-        program = shutil.which("redis-server")
-        assert program is not None, "there is no redis-server"
-        self._process = subprocess.Popen([program, str(config), "--sentinel"])
+        self._process = subprocess.Popen([server_program(), str(config), "--sentinel"])
         self._service = service
 
     def ask(self, *words: str) -> str:

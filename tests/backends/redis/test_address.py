@@ -55,6 +55,20 @@ from livechat.backends.redis.address import Address, Login, parse
             ),
         ),
         (
+            "redis+cluster://ann:p%40ss@a,b:7,[::1]",
+            Address(
+                "redis+cluster://a,b:7,[::1]",
+                (("a", 6379), ("b", 7), ("::1", 6379)),
+                user="ann",
+                password="p@ss",
+                cluster=True,
+            ),
+        ),
+        (
+            "rediss+cluster://a/",
+            Address("rediss+cluster://a/", (("a", 6379),), tls=True, cluster=True),
+        ),
+        (
             "redis+sentinel://a/chat/1?sentinel=:secret",
             Address(
                 "redis+sentinel://a/chat/1",
@@ -103,8 +117,15 @@ def test_urls(url: str, expected: Address) -> None:
         "redis+sentinel://a/s?sentinel",
         "redis+sentinel://a/s?sentinel=ann",
         "redis+sentinel://a/s?x=1",
+        "redis+cluster://",
+        "redis+cluster://a,,b",
+        "redis+cluster://a/1",
+        "redis+cluster://a?x=1",
+        "redis+cluster://ann@a",
     ],
 )
 def test_bad_urls(url: str) -> None:
-    with pytest.raises(ValueError, match=r"^(must be redis://|names a user|has no number)"):
+    with pytest.raises(
+        ValueError, match=r"^(must be redis://|must name no database|names a user|has no number)"
+    ):
         parse(url)

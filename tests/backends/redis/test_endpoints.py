@@ -88,6 +88,14 @@ class SecuredTest(TestCase):
         await wrong.usable()
 
 
+def test_a_cluster_is_not_one_endpoint() -> None:
+    """A command that knows no clusters says so."""
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    with pytest.raises(StartError, match=r"redis\+cluster://r is a cluster"):
+        connect("redis+cluster://:x@r", reactor, Retention())  # type: ignore[arg-type]
+
+
 def test_files_that_are_no_authorities(tmp_path: Path) -> None:
     """A file that cannot be used is said so before anything is started."""
     from twisted.internet import reactor  # noqa: PLC0415

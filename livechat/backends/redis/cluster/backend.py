@@ -80,6 +80,7 @@ class ClusterBackend(BackendInRedis):
         self._topology_health = Health(self.description, reactor, parts=(TOPOLOGY,))
         # The newest entry that this process has stored in each slot, the newest of all last.
         self._last_stored: dict[int, tuple[str, Entry]] = {}
+        self._said_plain = False
         # Fire when what is no room's is known.
         self._waiting_for_home: list[Deferred[None]] = []
         joining = Joining(address, tls, reactor, self._topology_health)
@@ -211,6 +212,7 @@ class ClusterBackend(BackendInRedis):
         node.health.fine(COMMANDS)
         node.check_listening(self._keys)
         self._connection.prepared(node)
+        self._say_what_it_lacks(node)
         await node.health.warn(node.connection)
         self._publisher.send_again()
         self._subscriptions.check_all(lambda room: slot_of_room(room) in node.slots)
@@ -218,6 +220,15 @@ class ClusterBackend(BackendInRedis):
             self._maps.recovered()
             self.presence.refresh(now=True)
             await self.beat()
+
+    def _say_what_it_lacks(self, node: Node) -> None:
+        if not node.sharded and not self._said_plain:
+            self._said_plain = True
+            self._log.warn(
+                "Redis at {place} knows no SPUBLISH, as before 7.0: each message is passed on to "
+                "all nodes of its cluster, and more nodes do not make it faster.",
+                place=str(node.place),
+            )
 
     async def _prepare_home(self) -> None:
         """Learn what is no room's.  Fails as `Commands.command`."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from livechat.backends.redis.cluster.slots import SLOTS
-from tests.backends.redis.server import RedisServer, asked, free_port
+from tests.backends.redis.server import RedisServer, asked, free_port, server_version
 from tests.live.daemon import PATIENCE, eventually
 
 #: Milliseconds after which nodes call another one dead.
 TIMEOUT = 2_000
+
+
+def low_port() -> int:
+    """A free port that is free 10,000 higher, too."""
+    while True:
+        port = free_port()
+        if port < 50_000:
+            with contextlib.suppress(OSError), socket.socket() as probe:
+                probe.bind(("127.0.0.1", port + 10_000))
+                return port
 
 
 class RedisCluster:
@@ -35,15 +47,18 @@ class RedisCluster:
         """
         directory.mkdir(exist_ok=True)
         self.masters = masters
+        # 6.2 can neither choose the port of its bus, nor be told of ranges.
+        self._modern = server_version() >= (7,)
         self.nodes = [
             RedisServer(
                 directory / str(number),
                 *("--cluster-enabled", "yes", "--cluster-node-timeout", str(TIMEOUT)),
-                *("--cluster-config-file", "nodes.conf", "--cluster-port", str(free_port())),
+                *("--cluster-config-file", "nodes.conf"),
+                *(("--cluster-port", str(free_port())) if self._modern else ()),
                 *("--appendfsync", "no", "--repl-diskless-sync-delay", "0"),
                 *("--repl-ping-replica-period", "1"),
                 *options,
-                **{"tls_port" if tls else "port": free_port()},
+                **{"tls_port" if tls else "port": free_port() if self._modern else low_port()},
             )
             for number in range(masters * (1 + replicas))
         ]
@@ -53,7 +68,10 @@ class RedisCluster:
         first = self.nodes[0]
         for number, node in enumerate(self.nodes[: self.masters]):
             begin, end = (SLOTS * at // self.masters for at in (number, number + 1))
-            assert node.ask("CLUSTER", "ADDSLOTSRANGE", f"{begin}", f"{end - 1}") == "OK"
+            slots: tuple[str, ...] = ("ADDSLOTSRANGE", f"{begin}", f"{end - 1}")
+            if not self._modern:
+                slots = ("ADDSLOTS", *map(str, range(begin, end)))
+            assert node.ask("CLUSTER", *slots) == "OK"
             assert node.ask("CLUSTER", "SET-CONFIG-EPOCH", f"{number + 1}") == "OK"
         for node in self.nodes[1:]:
             bus = self.bus_port(node)
@@ -66,9 +84,8 @@ class RedisCluster:
             assert replica.ask("CLUSTER", "REPLICATE", self.id(master)) == "OK"
         self.wait()
 
-    @staticmethod
-    def bus_port(node: RedisServer) -> str:
-        return node.option("--cluster-port")
+    def bus_port(self, node: RedisServer) -> str:
+        return node.option("--cluster-port") if self._modern else f"{node.port + 10_000}"
 
     @staticmethod
     def _knows(node: RedisServer, many: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 from typing import Any
 
 from twisted.internet.defer import gatherResults
@@ -51,7 +51,7 @@ class ClusterSweepTest(ClusterProcessesTest):
     async def sweep(self, steps: int = ROUND) -> None:
         for _ in range(steps):
             # On a busy machine an answer may come too late; the next step is another attempt.
-            with suppress(UnansweredError):
+            with contextlib.suppress(UnansweredError):
                 await self.backend._sweep.step()
 
     def streams(self) -> int:
