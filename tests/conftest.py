@@ -27,7 +27,7 @@ settings.load_profile("livechat")
 HERE = Path(__file__).parent
 LIVE = HERE / "live"
 #: The longest files of those that run at a time.
-LONG = ("test_hostile.py", "test_memory.py", "test_protocol.py")
+LONG = ("test_cases_websocket.py", "test_hostile.py", "test_memory.py", "test_protocol.py")
 
 
 #: A directory in memory, and the bytes that must be free there: thousands of tests make databases,

@@ -142,8 +142,9 @@ export async function isRefused({ base }, isAsked) {
   if (!origin || origin === base.origin) return false;
   const { answer } = await ask(new URL("chat/origin/", base), {}, (answer) => answer.json());
   if (answer?.allowed !== false || !isAsked()) return false;
-  const how = answer.option ? `start it with ${answer.option}` : "serve them by HTTP, and not in a sandbox";
-  const why = `${base.origin} refuses pages of ${origin}: ${how}`;
+  // A file has no origin, nor has a frame in a sandbox.
+  const ways = [origin === "null" && "serve them by HTTP, and not in a sandbox", answer.option && `start it with ${answer.option}`];
+  const why = `${base.origin} refuses pages of ${origin}: ${ways.filter(Boolean).join(", or ")}`;
   if (!told.has(why)) console.error("livechat:", why);
   told.add(why);
   return true;

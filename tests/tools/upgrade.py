@@ -47,6 +47,8 @@ DRAIN: Final = 5
 SETTLE_WITHIN: Final = 30.0
 #: Seconds for a line of the log.
 LOGGED_WITHIN: Final = 90.0
+#: Clients that come together at first.
+AT_ONCE: Final = 25
 #: Seconds before a client comes again that was not told when.
 AGAIN: Final = 0.1
 _UNLIMITED: Final = (
@@ -165,8 +167,11 @@ class Client:
         except ConnectionClosed:
             pass
         self._socket = None
-        if away is None or not greeted:
-            self.counts["cut" if greeted else "refused"] += 1
+        if not greeted:
+            self.counts["refused"] += 1
+            self.refusals[f"closed with {socket.close_code} {socket.close_reason}"] += 1
+        elif away is None:
+            self.counts["cut"] += 1
         return AGAIN if away is None else away
 
     async def _take(self, socket: ClientConnection, frame: Any) -> None:
@@ -217,10 +222,9 @@ class Crowd:
 
     async def run(self, renew: Callable[[], Awaitable[None]], seconds: float, rate: float) -> Found:
         """Talk for so many seconds, and on until *renew* is done, which begins after a third."""
-        lives = [asyncio.create_task(each.live()) for each in self.clients]
+        lives: list[asyncio.Task[None]] = []
         try:
-            async with asyncio.timeout(2 * PATIENCE):
-                await asyncio.gather(*(each.ready.wait() for each in self.clients))
+            await self._come(lives)
             talking = asyncio.create_task(self._talk(rate))
             await asyncio.sleep(seconds / 3)
             began = time.monotonic()
@@ -236,6 +240,18 @@ class Crowd:
         found = self._found()
         found.renewed_in = round(took, 3)
         return found
+
+    async def _come(self, lives: list[asyncio.Task[None]]) -> None:
+        """Have all clients there, some at a time: they are one process, and handshakes are work."""
+        async with asyncio.timeout(LOGGED_WITHIN):
+            for start in range(0, len(self.clients), AT_ONCE):
+                coming = self.clients[start : start + AT_ONCE]
+                lives += (asyncio.create_task(each.live()) for each in coming)
+                await asyncio.gather(*(each.ready.wait() for each in coming))
+        for each in self.clients:
+            # Whatever it was, it was before the renewal.
+            each.counts["refused"] = each.counts["cut"] = 0
+            each.refusals.clear()
 
     async def _talk(self, rate: float) -> None:
         """Have a client of the next room say something, *rate* times a second in all."""
