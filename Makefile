@@ -65,7 +65,7 @@ test: ruff $(CLIENTS)/.done
 	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m "not soak and not bench and not debian and not alone" $(PYTEST); tested=$$?; \
 	wait $$types; typed=$$?; cat $(VENV)/.mypy; \
 	[ $$typed -eq 0 ] && { [ $$tested -eq 0 ] || [ $$tested -eq 5 ]; }
-	$(BIN)/pytest -n 2 $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
+	$(BIN)/pytest -n $(PROCESSES) $(BY_FILE) -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 # On a disk: files in memory can be written whatever chattr says.
 soak: lint $(CLIENTS)/.done

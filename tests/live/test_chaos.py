@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.tools.chaos import Chaos
 
 
+@pytest.mark.soak
 def test_chaos(tmp_path: Path) -> None:
     """While a worker and Redis are killed, nobody misses anything, or hears it twice."""
     chaos = Chaos(tmp_path, clients=30, rooms=3)

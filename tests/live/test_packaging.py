@@ -40,7 +40,8 @@ def run(*command: object, **environment: str) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution of this checkout."""
     directory = tmp_path_factory.mktemp("sdist")
-    run(sys.executable, "-m", "build", "--sdist", "--outdir", directory, ROOT)
+    # What builds it is installed with the tests; the wheel's is fetched, as PyPI's users have it.
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", directory, ROOT)
     (made,) = directory.iterdir()
     return made
 
@@ -54,12 +55,13 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pure_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a machine without a compiler."""
-    return built(source, tmp_path_factory.mktemp("pure_wheel"), CC="/bin/false")
+    directory = tmp_path_factory.mktemp("pure_wheel")
+    return built(source, directory, "--no-build-isolation", CC="/bin/false")
 
 
-def built(source: Path, directory: Path, **environment: str) -> Path:
+def built(source: Path, directory: Path, *options: str, **environment: str) -> Path:
     build = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", directory)
-    run(*build, source, **environment)
+    run(*build, *options, source, **environment)
     (made,) = directory.iterdir()
     return made
 

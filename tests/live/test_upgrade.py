@@ -11,7 +11,10 @@ import pytest
 from tests.tools.upgrade import CASES, Found, measure
 
 
-@pytest.mark.parametrize("case", CASES)
+# The renewal of workers is in test_rolling.py too, and in `make upgrade`.
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, marks=[pytest.mark.soak] * (each == "workers")) for each in CASES]
+)
 def test_nobody_notices(tmp_path: Path, case: str) -> None:
     """No connection is refused, and no message is lost, doubled or out of order."""
     found = asyncio.run(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20, drain=1))
