@@ -41,7 +41,7 @@ LOOK_EVERY: Final = 1.0
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OF_PEERS: Final = frozenset({1000, 1001, 1005, 1006})
-#: What of several processes on the port a gauge is: the sum of all, or one of theirs.
+#: A gauge of several processes on the port: the sum of all, or that of one.
 _Of = Literal["livesum", "livemin", "livemax"]
 _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "connections": ("livesum", "Connections."),

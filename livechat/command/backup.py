@@ -57,7 +57,7 @@ def pour(state: Path, output: BinaryIO, environment: Mapping[str, str]) -> None:
     @raise CommandError: as `back_up`.
     """
     _check_rooms(state, environment)
-    # There is room, and nobody else looks in.
+    # The directory has room, and nobody else looks in.
     with _explained(state), TemporaryDirectory(dir=state, prefix=".backup.") as place:
         draft = Path(place) / "archive"
         _pack(state, Path(place), draft)

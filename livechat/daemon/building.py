@@ -90,7 +90,7 @@ def _build(
     names = partial(names_of, config, shown)
     ports = Ports(config, reactor, http, secured, proxies=proxies, names=names)
     port = _accepting(made, members, listening, ports, http, departure=departure)
-    # One worker leaves word for all.
+    # The first worker leaves word for all.
     signpost = Signpost(config, shown) if config.worker <= 1 else None
     # The first is stopped last: without it SIGHUP would kill.
     renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)

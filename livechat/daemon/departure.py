@@ -15,7 +15,7 @@ from twisted.logger import Logger
 _log = Logger(namespace="livechat")
 
 #: The least seconds over which clients are told where another process has the place already.
-#: Those that have just come have the time to end their handshakes.
+#: Clients that have just come have the time to end their handshakes.
 SETTLE: Final = 1.0
 
 

@@ -52,7 +52,7 @@ class Edition(Struct, frozen=True):
 
 def here() -> Edition:
     """Return the version of this process."""
-    # It installs a reactor.
+    # The import installs a reactor.
     from livechat.backends.redis.keys import FORMAT  # noqa: PLC0415
 
     return Edition(__version__, FORMAT.decode(), TERMS)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = Logger(namespace="livechat")
 
-#: What supervisor and worker say to each other.  Workers of another number are not started by a
+#: The language of supervisor and worker.  Workers of another number are not started by a
 #: supervisor that goes on.
 TERMS: Final = 1
 #: In a worker's environment: the terms of its supervisor.
@@ -65,7 +65,7 @@ def check_terms(environment: Mapping[str, str]) -> None:
     @raise StartError: this worker was started by a supervisor that it does not understand.
     """
     if environment.get(AGREED) != str(TERMS):
-        # It has crashed, and the supervisor is of the version before.
+        # The worker before has crashed, and the supervisor is of an older version.
         raise StartError(
             f"livechat {__version__} was installed under another one that runs, whose workers it"
             " cannot be: restart it, as a whole"

@@ -1,4 +1,4 @@
-"""What the builders of `livechat.daemon.assembly` hand to each other."""
+"""Parts that the builders of `livechat.daemon.assembly` hand to each other."""
 
 from __future__ import annotations
 

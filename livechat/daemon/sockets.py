@@ -26,7 +26,7 @@ class WorkerSockets(Protocol):
         """
 
     def drop(self, place: int) -> None:
-        """Let nobody wait at *place*: its worker has broken, and it may be long until the next."""
+        """Close the socket of *place*: its worker has broken, and it may be long until the next."""
 
     def close(self) -> None:
         """Keep none any more."""

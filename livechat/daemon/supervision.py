@@ -80,7 +80,7 @@ def supervise(
         command(options, first.port),
         config.workers,
         sockets,
-        # What no other daemon of this user has.
+        # A number that no other daemon of this user has.
         first.port or crc32(str(first).encode()),
         leave_within=config.linger + config.drain,
     )

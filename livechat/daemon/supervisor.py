@@ -85,7 +85,7 @@ class Workers(Service):
         self._command = command
         self._sockets = sockets
         self._workers = [Worker(place, self) for place in range(1, count + 1)]
-        # Those that are to follow a worker, and those that another one has followed.
+        # Workers that are to follow another, and those that another has followed.
         self._following: set[Worker] = set()
         self._leaving: set[Worker] = set()
         self._starting: dict[Worker, IDelayedCall] = {}
@@ -204,7 +204,7 @@ class Workers(Service):
 
     def follow(self, worker: Worker) -> Worker:
         """Start another process for the place of *worker*, which goes on."""
-        # Of two numbers the other one: figures go on, and there are no more files of them.
+        # The other of two numbers: figures go on, and there are no more files of them.
         count = len(self._workers)
         other = worker.figures + count if worker.figures <= count else worker.figures - count
         following = Worker(worker.place, self, other)

@@ -1,4 +1,4 @@
-"""What nothing counts: measured each second, and each minute for the figures of the last day."""
+"""Measures each second what nothing counts, and each minute the figures of the last day."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Worker:
             namespace, word, text = found.groups()
             level = _level(word)
             if level is LogLevel.info and namespace.partition(".")[0] in ("-", "twisted"):
-                # That it starts and stops, as its parent does.
+                # The lines of its start and stop, which its parent logs too.
                 return
             if namespace != "livechat":
                 text = f"[{namespace}] {text}"

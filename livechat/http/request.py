@@ -108,7 +108,7 @@ class Request(Answering):
         )
         self._asked = asked
         if asked.scheme != "https":
-            # Who can read them on the way has them, and who can write there makes them.
+            # A reader on the way has cookies, and a writer makes them.
             headers.pop("cookie", None)
         method = self.method.decode("latin-1")
         self._shared_with = rules.asking(audience, method, headers, asked)

@@ -117,7 +117,7 @@ class Site(server.Site):
         return channel
 
     def _below(self, decide: _Decide[_T]) -> _Decide[_T]:
-        """Let *decide* see targets without the prefix."""
+        """Give *decide* targets without the prefix."""
         prefix = self.prefix.encode()
         if not prefix:
             return decide

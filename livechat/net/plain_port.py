@@ -104,7 +104,7 @@ class PlainConnection(tcp.Server):
 
     def write(self, data: bytes) -> None:
         if data and self._nothing_waits():
-            # What it finds broken, the next attempt finds again, where it can be told.
+            # A fault here is found again by the next attempt, where it can be told.
             with suppress(OSError):
                 data = data[self.socket.send(data) :]
         if data and not self.disconnecting:
@@ -142,7 +142,7 @@ class PlainConnection(tcp.Server):
         return self._uptake.goes_on(checks)
 
     def pauseProducing(self) -> None:
-        # What comes while closing is read, and dropped.
+        # Data that come while closing are read, and dropped.
         if not self.disconnecting:
             super().pauseProducing()
 

@@ -69,7 +69,7 @@ def _address(text: str) -> str | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        # What stands behind a percent sign is a name of the proxy's, and may be any text.
+        # The text behind a percent sign is a name of the proxy's, and may be anything.
         return unmapped(text.partition("%")[0])
     except ValueError:
         return None

@@ -35,7 +35,7 @@ LOG_FULL_EVERY: Final = 10.0
 
 
 class Closes(Protocol):
-    """What a port needs of its connections."""
+    """The face of a connection that a port needs."""
 
     def takes(self, checks: int, /) -> bool:
         """While closing: whether the peer has taken something within the last *checks* calls."""

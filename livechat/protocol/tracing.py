@@ -18,7 +18,7 @@ from livechat.protocol.encoding import Encoding
 LONGEST_TEXT: Final = 2_000
 #: Frames whose text is not shown: their token would be a way in.
 SECRET: Final = frozenset({"auth"})
-#: Of a frame that is no JSON, or no object.
+#: The type of a frame that is no JSON, or no object.
 UNREADABLE: Final = "?"
 
 #: The frame's way: from a client, or to it; a client that has come or gone; lines left out.

@@ -126,7 +126,7 @@ def _look(now: float) -> _Look:
         elif name in _GAUGES:
             gauges[" ".join((name, *labels))] = value
         elif name in _TIMED:
-            # Of several Redis all answers count.
+            # All answers of several Redis count.
             buckets = times.setdefault(name.removesuffix("_seconds_bucket"), {})
             bound = float(labels[0])
             buckets[bound] = buckets.get(bound, 0) + value
@@ -137,7 +137,7 @@ def _minute(before: _Look, after: _Look) -> Minute:
     counts = {
         name: more
         for name, value in after.counts.items()
-        # What was counted is never less, unless a process has begun anew.
+        # A count is never less, unless a process has begun anew.
         if (more := value - before.counts.get(name, 0)) > 0
     }
     times = {}

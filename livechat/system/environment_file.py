@@ -17,7 +17,7 @@ LARGEST: Final = 1 << 20
 
 _BETWEEN: Final = re.compile(r"(?:\s|[#;][^\n]*)*")
 _NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
-# What quotes leave out: each counts only at the beginning, or behind another.
+# Characters between quotes: each counts only at the beginning, or behind another.
 _QUOTED: Final = re.compile(r"""[ \t]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)")""", re.DOTALL)
 _PLAIN: Final = re.compile(r"[ \t]*((?:[^\n\\]|\\.)*)", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)

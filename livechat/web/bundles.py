@@ -196,7 +196,7 @@ def _body(name: str, source: str, chunks: Mapping[str, str]) -> str:
 
 def _several(text: str) -> re.Match[str] | None:
     """Find an `export const` that declares more than one name: only the first would be exported."""
-    # What is in a literal or in brackets belongs to a value.
+    # Text in a literal or in brackets belongs to a value.
     code = _LITERAL.sub("0", text)
     while (flat := _BRACKETS.sub("0", code)) != code:
         code = flat

@@ -46,7 +46,7 @@ _STYLES: Final[Mapping[str, tuple[str, ...]]] = {
     "chat-rest-css.js": ("chat-rest.css",),
     "chat-launcher-css.js": ("launcher.css",),
 }
-#: What a style sheet of ours does without, in this order, and what is left of it.
+#: Text that a style sheet does without, in this order, and its replacement.
 _IDLE: Final = (
     (re.compile(r"/\*.*?\*/", re.DOTALL), ""),
     (re.compile(r"\s+"), " "),
@@ -167,7 +167,7 @@ class _Reading:
             others = [other for other in plan if _TOGETHER.get(other) == name]
             modules = [*(each for other in others for each in plan[other]), *added]
             text = bundles.chunk(self._sources, modules, addresses)
-            # It fits what it imports, which may be in the bundle: that is in its address, too.
+            # A chunk fits what it imports, which may be in the bundle: that is in its address, too.
             needs = bundles.modules_of(self._sources, [*others, name])
             parts = [text, *(self._sources[each] for each in needs)]
             stamp = _digest("".join(parts).encode())[:_DIGEST]

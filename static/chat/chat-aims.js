@@ -1,5 +1,5 @@
 /**
- * What else one writes than messages: an answer to another, or another text for one of one's own.
+ * Writing beyond new messages: an answer to another, or another text for one of one's own.
  *
  *     a draft --reply--> an answer --sent, or cancelled--> a draft
  *        |
@@ -49,7 +49,7 @@ export class Aims {
     composer.onCancel = () => this.cancel();
     form.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || composes(event) || !this.#aim) return;
-      // It closes nothing else.
+      // The key closes nothing else.
       event.stopPropagation();
       this.cancel();
     });
@@ -136,7 +136,7 @@ export class Aims {
   }
 
   /**
-   * Let nothing be said for a while; what is written stays.
+   * Bar sending for a while; what is written stays.
    *
    * @param {string} waits how long; empty if it may be said now
    */
@@ -162,7 +162,7 @@ export class Aims {
   }
 
   /**
-   * What was taken back is not edited any more.
+   * A message that was taken back is not edited any more.
    *
    * @param {Retracted} retracted
    */

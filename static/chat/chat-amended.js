@@ -1,5 +1,5 @@
 /**
- * What becomes of a line of the log: another text, none, a note; and lines of what was not said.
+ * Changes of a line of the log: another text, none, a note; and lines of what was not said.
  *
  * @import { Names } from "./chat-names.js"
  * @import { Edited } from "./livechat.js"

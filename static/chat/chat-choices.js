@@ -2,7 +2,7 @@
  * Choices for a message of somebody else: to report it, to ignore its author; and for those
  * that moderate to remove it, to pin it, and to mute or ban its author.
  *
- * What moderators do is chat-moderate.js's, which nobody else loads.
+ * Acts of moderators are chat-moderate.js's, which nobody else loads.
  *
  * @import { Acts, Person } from "./chat-acts.js"
  * @import { Dialog } from "./chat-dialog.js"

@@ -31,7 +31,7 @@ export class Head {
     this.#quote = (/** @type {number} */ seq) => messages.lines.quote(seq, "quote.pinned");
     this.#show(chat.settings);
     heard.addEventListener("settings", ({ detail }) => this.#show(detail));
-    // What is pinned is looked for again where numbers are others'.
+    // The pinned message is looked for again where numbers are others'.
     heard.addEventListener("gap", ({ detail: { reason } }) => reason === "epoch" && this.#pin(this.#seq));
   }
 

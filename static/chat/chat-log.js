@@ -1,5 +1,5 @@
 /**
- * What more there is to the log than messages as they come: edits and retractions, answers, menus, what waits to be
+ * The log beyond messages as they come: edits and retractions, answers, menus, what waits to be
  * sent, long texts, and the way to any message.
  *
  * @import { Aim } from "./chat-aims.js"

@@ -1,5 +1,5 @@
 /**
- * What moderators do about messages and people.
+ * Acts of moderators about messages and people.
  *
  * @import { Acts, Person } from "./chat-acts.js"
  * @import { Dialog } from "./chat-dialog.js"

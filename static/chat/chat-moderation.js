@@ -1,5 +1,5 @@
 /**
- * What a room has for those that moderate it: what they do about others, open cases, what somebody said, and what other
+ * A room's parts for those that moderate it: what they do about others, open cases, what somebody said, and what other
  * moderators did.
  *
  * @import { Acts } from "./chat-acts.js"

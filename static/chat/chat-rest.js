@@ -1,7 +1,7 @@
 /**
  * The rest of a room: all that it has beyond what one needs to begin to read and to write.
  *
- * It is loaded when that is there, and sees to what was said, clicked and typed meanwhile.
+ * The module is loaded when that is there, and sees to what was said, clicked and typed meanwhile.
  *
  * @import { Options } from "./chat.js"
  * @import { Composer } from "./chat-composer.js"
@@ -101,7 +101,7 @@ export class Rest {
 }
 
 /**
- * What there is for those that moderate; it is loaded for nobody else.
+ * The parts for those that moderate; they are loaded for nobody else.
  *
  * @param {Room} room
  * @param {Dialog} dialog

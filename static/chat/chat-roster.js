@@ -1,5 +1,5 @@
 /**
- * Who is in the room, and who is writing something.
+ * The people in the room, and those that are writing something.
  *
  * @import { Room } from "./chat-rest.js"
  * @import { Presence, User } from "./livechat.js"
@@ -133,7 +133,7 @@ export class Roster {
   }
 
   /**
-   * It is no longer writing.
+   * They are no longer writing.
    *
    * @param {User} user
    */

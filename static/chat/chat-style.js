@@ -1,6 +1,6 @@
 /** Style sheets, made by a script: a page's policy may forbid those of other origins. */
 
-/** What a rem is in the style, which the page around may have made anything. */
+/** The size of a rem in the style, which the page around may have made anything. */
 const UNIT = "--livechat-rem";
 
 /** @type {Record<string, CSSStyleSheet>} made once for all chats of a page */
@@ -23,5 +23,5 @@ function made(text) {
 try {
   CSS.registerProperty({ name: UNIT, syntax: "<length>", inherits: true, initialValue: "16px" });
 } catch {
-  // It was registered before, by another copy of this, or there is no browser.
+  // Another copy of this has registered it before, or there is no browser.
 }

@@ -4,9 +4,9 @@
  *     asked for a name --join--> in the room --is turned away--> asked again
  *     signed in on the site -----> in the room --has to sign in again--> at the door
  *
- * It is shown in a shadow tree, so that neither the page's style nor the chat's gets into the other.
+ * The chat is in a shadow tree, so that neither the page's style nor the chat's gets into the other.
  * livechat.js talks to the server, chat-messages.js shows what is said, and chat-composer.js is where one writes.
- * That is what a visitor needs first; chat-rest.js, which is loaded when it is there, has all else.  Whatever
+ * This module has what a visitor needs first; chat-rest.js, which is loaded when it is there, has all else.  Whatever
  * comes from others is set as text.  What one has typed is kept until it is sent, over reloads.
  *
  * @import { Options } from "./chat.js"
@@ -73,7 +73,7 @@ async function open(host, element, options) {
   }
 }
 
-/** What is shown in an element. */
+/** The chat in an element. */
 class View {
   #t;
   #frame;
@@ -289,7 +289,7 @@ class View {
     const { code = 0, reason } = change;
     this.#leave();
     if (!AT_DOOR.includes(code)) {
-      // Of a code that the catalogue does not know in the server's words, which are English.
+      // The server's words, which are English, for a code that the catalogue does not know.
       this.#ask(wanted, code === BAD_NAME ? this.#t("join.refused") : reason);
       return;
     }

@@ -100,7 +100,7 @@ export class Stream {
     const { nonce } = item;
     const { answer, problem } = await this.#address.ask("chat/actions/", undefined, posted, async (answer) => {
       const ack = await answer.json();
-      // Whoever answered, it was not the server.
+      // The answer is not the server's.
       if (!(ack.time >= 0)) throw new TypeError();
       return { ...ack, type: "ack", nonce };
     });
@@ -114,7 +114,7 @@ export class Stream {
 }
 
 /**
- * What an HTTP status means for those who want to connect.
+ * The meaning of an HTTP status for those who want to connect.
  *
  * @param {number} status
  * @param {Told} problem
@@ -128,11 +128,11 @@ function refused(status, { code: error, detail, retry_ms, told }) {
   return { code: told ? code : undefined, reason: detail, wait: delay(retry_ms), final, mute: !told };
 }
 
-/** What the console has been told. */
+/** Lines that the console has had. */
 const told = new Set();
 
 /**
- * Whether the server refuses pages of this origin, which browsers do not show them. The console is told why.
+ * Tell whether the server refuses pages of this origin, which browsers do not show them. The console is told why.
  *
  * @param {Address} address
  * @param {() => boolean} isAsked still, when the answer is there

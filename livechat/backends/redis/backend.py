@@ -148,7 +148,7 @@ class RedisBackend(BackendInRedis):
         )
 
     async def _prepare(self) -> None:
-        """There is a connection; see what is at its other end."""
+        """Look at the other end of a new connection."""
         try:
             await self._look_at_redis()
         except UnansweredError:

@@ -135,11 +135,11 @@ class BackendInRedis:
     def shared_map(self, name: str, *, most: int, largest: int) -> RedisMap:
         return self._maps.get(name, most=most, largest=largest)
 
-    # What derives from it knows.
+    # A class that derives from it knows.
 
     @property
     def ready(self) -> bool:
-        """What is no room's can be asked for."""
+        """The keys that are no room's can be asked for."""
         raise NotImplementedError
 
     @property
@@ -176,7 +176,7 @@ class BackendInRedis:
         raise NotImplementedError
 
     def _forget_stored(self) -> None:
-        """What was stored may be lost: that is known."""
+        """Stored entries may be lost, and that is known."""
         raise NotImplementedError
 
     # As the host of its subscriptions.
@@ -193,7 +193,7 @@ class BackendInRedis:
         await self.generation.begin_anew()
 
     def _generation_began(self) -> None:
-        # Whoever began this one has found that messages are lost.
+        # The process that began this one has found that messages are lost.
         self._forget_stored()
         self._subscriptions.open_all_again()
 
@@ -235,7 +235,7 @@ class BackendInRedis:
 
     async def _has(self, room: str, entry: Entry) -> bool:
         """Tell whether Redis has what this process has stored.  Fails as `Commands.command`."""
-        # What is lost is always the end: with this one, all before it are there.
+        # Redis always loses the end: with this one, all before it are there.
         part = await self.history.read(room, entry.seq - 1, 1)
         return part.newest.word == entry.word and Stream.fits(entry.seq, entry.tag, part)
 

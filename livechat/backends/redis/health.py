@@ -17,7 +17,7 @@ from livechat.limits.rates import LogLimit, Rate
 #: The two connections, each of which has its own reasons.
 COMMANDS: Final = "commands"
 SUBSCRIPTIONS: Final = "subscriptions"
-#: What is known of a cluster.
+#: The part that knows a cluster's slots.
 SLOTS: Final = "slots"
 #: Lines on why it cannot be used: a Redis that comes and goes must not fill the log.
 LINES: Final = Rate(per_second=0.05, burst=5)

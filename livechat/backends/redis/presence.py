@@ -171,7 +171,7 @@ class PresenceRelay:
         self._walking = False
 
     def _tells(self, room: str) -> bool:
-        """Whether a room is to be told what is said of it again."""
+        """Tell whether the room is to hear what is said of it again."""
         others = len(self._others.get(room, ()))
         return room in self._unsaid or self._walk % (1 + others // FEW) == 0
 

@@ -1,4 +1,4 @@
-"""What processes tell each other and nobody keeps: on a channel of its own."""
+"""A channel for news that processes tell each other and nobody keeps."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def knows_sharding(connection: Connection, channel: bytes) -> bool:
     except RefusedError as reason:
         if reason.code != "ERR":
             raise
-        # It does not know the command.
+        # The server does not know the command.
         return False
     return True
 

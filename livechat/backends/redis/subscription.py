@@ -1,4 +1,4 @@
-"""One room that a process listens to: its state, without I/O; and what all rooms ask for."""
+"""A room that a process listens to: its state, without I/O; and what all rooms ask for."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class TLSFiles:
 
 
 class TLS:
-    """What connections with TLS have in common."""
+    """The common part of connections with TLS."""
 
     _log = Logger()
 

@@ -112,7 +112,7 @@ class StateDirectory:
             self._maps.prepare(self._database, wall())
             self._db = connect(directory / "livechat.sqlite3", "mode=rw")
             self._db.execute("PRAGMA synchronous = FULL")
-            # What is in the journal only, its room's row does not say.
+            # A room's row does not count entries that are in the journal.
             _move_journal(self._db)
         except BaseException:
             self._database.release()

@@ -1,1 +1,1 @@
-"""What `livechat check` looks at: a module for each kind of thing."""
+"""Subjects of `livechat check`: a module for each kind."""

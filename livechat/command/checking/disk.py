@@ -38,7 +38,7 @@ _NOWHERE: Final = Certificate(
 
 
 def files(config: Config, certificate: Certificate | None) -> Iterator[Finding]:
-    """Whether the directory can be used, and by nobody else."""
+    """Check that the directory can be used, and by nobody else."""
     state = config.state
     if not state.exists():
         parent = next(each for each in state.parents if each.exists())
@@ -80,7 +80,7 @@ def _is_writable(directory: Path) -> bool:
 
 
 def disk(config: Config) -> Iterator[Finding]:
-    """Whether there is room, on a disk that will do."""
+    """Check that the disk has room, and is of a kind that will do."""
     about = "disk"
     there = next(each for each in (config.state, *config.state.parents) if each.exists())
     found = os.statvfs(there)
@@ -119,7 +119,7 @@ def file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
 
 
 def databases(config: Config) -> Iterator[Finding]:
-    """Whether the embedded databases are whole."""
+    """Check that the embedded databases are whole."""
     if config.redis or config.backend:
         return
     names = ("livechat.sqlite3",) if config.without_maps else ("livechat.sqlite3", "maps.sqlite3")
@@ -156,7 +156,7 @@ def _database(path: Path) -> Finding:
 
 
 def clock(config: Config, now: float | None = None, names: Sequence[str] = _WRITTEN) -> Finding:
-    """Whether it is later than when files were written."""
+    """Check that the time is later than that of files that were written."""
     now = time.time() if now is None else now
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     newest = 0.0

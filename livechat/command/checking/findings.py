@@ -1,4 +1,4 @@
-"""What was looked at, how it is, and how it is mended."""
+"""Findings: a subject, its state, and the cure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from livechat.system.process import SPARE_FILES
 
 
 def open_files(config: Config) -> Finding:
-    """Whether as many files may be open as connections need."""
+    """Check that as many files may be open as connections need."""
     about = "open files"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
@@ -34,7 +34,7 @@ def open_files(config: Config) -> Finding:
 
 
 def fast_path() -> Finding:
-    """Whether the native part runs."""
+    """Check that the native part runs."""
     if fast.WHY_PURE is None:
         return Finding("fast path", "ok", fast.described())
     cure = "install gcc and python3-dev, and livechat again; or take LIVECHAT_PURE out"
@@ -42,7 +42,7 @@ def fast_path() -> Finding:
 
 
 def workers(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether the workers have processors, and memory to count in."""
+    """Check that the workers have processors, and memory to count in."""
     if config.workers == 1:
         return
     about, cores = "workers", len(os.sched_getaffinity(0))
@@ -59,7 +59,7 @@ def workers(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]
 
 
 def ports(config: Config) -> Iterator[Finding]:
-    """Whether a server that does not run could listen where it should."""
+    """Check that a server that does not run could listen at its addresses."""
     for address in config.listen:
         # A socket file would have to be made; its directory tells.
         if address.path is not None:
@@ -82,7 +82,7 @@ def ports(config: Config) -> Iterator[Finding]:
 
 
 def brought(config: Config) -> Iterator[Finding]:
-    """Whether other people's code can be loaded."""
+    """Check that extensions can be loaded."""
     named = [("--extension", each) for each in config.extension]
     named += [(f"--mount {path}", name) for path, name in config.mount]
     for option, name in named:

@@ -11,7 +11,7 @@ from livechat.command.checking.findings import Finding, doubtful, ill
 from livechat.command.redis_check import look_at_all
 from livechat.config import Config
 
-#: What is found in the words of a fault, and the way out of it; the first that fits.
+#: Words of a fault, and the way out of it; the first that fits.
 _CURES: Final = (
     ("NOPERM", "give its user the rights of README.md, More than one process (ACL SETUSER)"),
     ("WRONGPASS", "mend user and password in the URL"),
@@ -28,7 +28,7 @@ _USUAL: Final = "start it, see that this machine may reach it, and mend --redis"
 
 
 def redis(config: Config) -> Iterator[Finding]:
-    """Whether each can be used, loses nothing, and has this machine's time."""
+    """Check that each can be used, loses nothing, and has this machine's time."""
     files = TLSFiles(config.redis_ca, config.redis_certificate, config.redis_key)
     for found in look_at_all(config.redis, files, config.redis_prefix):
         if found.wrong:

@@ -1,4 +1,4 @@
-"""What others must believe, and what livechat believes of others: certificate, password, keys."""
+"""Trust of others in livechat, and of livechat in others: certificate, password, keys."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _covers(found: Certificate, name: str) -> bool:
 
 
 def password(config: Config) -> Finding:
-    """Whether operators can sign in."""
+    """Check that operators can sign in."""
     about = "password"
     usual = config.state / "admin-password"
     given = config.admin_password is not None or config.admin_password_file is not None
@@ -89,7 +89,7 @@ def password(config: Config) -> Finding:
 
 
 def token_keys(config: Config) -> Iterator[Finding]:
-    """Whether the keys of tokens can be used."""
+    """Check that the keys of tokens can be used."""
     about = "token keys"
     for source in config.token_keys:
         try:
@@ -109,7 +109,7 @@ def token_keys(config: Config) -> Iterator[Finding]:
 
 
 def believed(config: Config) -> Iterator[Finding]:
-    """Whether more is believed than should be, or shown to more than should see it."""
+    """Check that not more is believed than should be, or shown to more than should see it."""
     about = "exposure"
     public = not all(each.is_local for each in config.listen)
     for network in sorted(config.trust_proxy, key=str):

@@ -44,7 +44,7 @@ from livechat.web.html import Templates
 # The prefix makes browsers refuse it from anything but this very host, over TLS.
 # The port follows, because cookies know none.
 _COOKIE: Final = "__Host-livechat"
-# That prefix allows no path.  Where a server shares its host with others they need not get it.
+# The prefix of that name allows no path.  Others on the same host need not get the cookie.
 _COOKIE_BELOW: Final = "__Secure-livechat"
 _PORT: Final = re.compile(r":(\d+)$", re.ASCII)
 _ATTRIBUTES: Final = "Secure; HttpOnly; SameSite=Strict"

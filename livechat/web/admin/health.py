@@ -34,7 +34,7 @@ LITTLE_PART: Final = 0.03
 CLOCKS: Final = 5.0
 ANSWERS: Final = 0.1
 LATE: Final = 0.5
-#: What close codes mean (docs/protocol.md), for those that have no name there.
+#: Meanings of close codes (docs/protocol.md) that have no name there.
 _CLOSES: Final = {
     "1000": "left", "1001": "left the page", "1002": "broke the protocol", "1005": "left",
     "1006": "broke", "1007": "sent no UTF-8", "1008": "a flood", "1009": "too long",
@@ -308,7 +308,7 @@ def counts(minutes: Sequence[Minute], now: float, name: str) -> list[Count]:
 
 
 def _named(key: str) -> tuple[str, str]:
-    """What is counted, and what it means: a reason; or a side and a code."""
+    """A count and its meaning: a reason; or a side and a code."""
     by, _, code = key.rpartition(" ")
     if not by:
         return key, ""
@@ -316,7 +316,7 @@ def _named(key: str) -> tuple[str, str]:
 
 
 def others(minutes: Sequence[Minute], now: float) -> list[Count]:
-    """What is counted besides refusals and closes, even if it was never."""
+    """Counts besides refusals and closes, those of zero too."""
     names = {
         "turned_away": "connections closed unheard",
         "handshakes_failed": "TLS handshakes that failed",

@@ -102,7 +102,7 @@ class ClusterBackend(BackendInRedis):
     def _nodes(self) -> list[Node]:
         return list(self._connection.nodes.values())
 
-    # What can be used.
+    # Usable parts.
 
     @property
     def _home(self) -> Node | None:
@@ -171,7 +171,7 @@ class ClusterBackend(BackendInRedis):
         )
 
     async def _prepare(self, node: Node) -> None:
-        """There is a connection; see what is at its other end."""
+        """Look at the other end of a new connection."""
         made = node.made
         try:
             found = await node.prepare(self._keys)

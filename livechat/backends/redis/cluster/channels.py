@@ -31,7 +31,7 @@ class Channels:
         self._master = master
         # The master that has confirmed each; None: none has.
         self._heard: dict[bytes, Node | None] = {}
-        # Those that none has, by when they were asked for.
+        # Channels that no master has, by when they were asked for.
         self._missing: dict[bytes, float] = {}
 
     def add(self, channels: Sequence[bytes]) -> None:

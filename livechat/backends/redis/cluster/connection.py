@@ -197,7 +197,7 @@ class ClusterConnection:
     def unsubscribe(self, channels: Sequence[bytes]) -> None:
         self._channels.remove(channels)
 
-    # What is known of the cluster.
+    # Knowledge of the cluster.
 
     def connected(self) -> list[Node]:
         return [node for node in self.nodes.values() if node.connection.connected]

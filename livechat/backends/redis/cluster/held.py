@@ -95,7 +95,7 @@ class Queue:
         @param before: fires when all that was given before is answered, and so has come here if it
             was redirected.
         """
-        # Whoever begins it adds the first command only then.
+        # The caller adds the first command only then.
         before.addBoth(lambda _: deferLater(self._clock, 0))
         before.addCallback(lambda _: Deferred.fromCoroutine(self._run()))
         before.addErrback(
@@ -105,7 +105,7 @@ class Queue:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                # It stays in front of all that comes meanwhile.
+                # The command stays in front of all that comes meanwhile.
                 held = self._waiting[0]
                 try:
                     answer: Any = await self._attempt(held)

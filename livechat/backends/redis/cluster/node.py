@@ -50,7 +50,7 @@ class NodeOwner(Protocol):
         """Nothing is subscribed any more, or an attempt failed."""
 
     def subscribed(self, node: Node, channel: bytes) -> None:
-        """What is published on *channel* comes from this one."""
+        """Messages on *channel* come from this node."""
 
     def unsubscribed(self, node: Node, channel: bytes) -> None:
         """No more, whoever wanted it."""
@@ -111,7 +111,7 @@ class Node:
 
     @property
     def writable(self) -> bool:
-        """It takes changes, and this process would hear of them."""
+        """The master takes changes, and this process would hear of them."""
         return self.ready and self._unheard <= LOST
 
     def command(self, words: Sequence[bytes], *, asking: bool = False) -> Deferred[Any]:
@@ -199,7 +199,7 @@ class Node:
             self._tried_in = None
 
     def _slot(self) -> int:
-        """One of its slots to try rights in, the same again while it is there."""
+        """A slot of its own to try rights in, the same again while it is there."""
         if self._tried_in not in self.slots:
             self._tried_in = choice(tuple(self.slots) or (0,))  # noqa: S311 - no secret
         assert self._tried_in is not None

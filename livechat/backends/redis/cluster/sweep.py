@@ -92,7 +92,7 @@ class ClusterSweep(Sweep):
                 return
             node, cursor = self._searches.pop()
             asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
-            # What a master does not tell now is found by the next search.
+            # The next search finds the streams that a master does not tell now.
             ((done, answer),) = await DeferredList(
                 [node.connection.command(b"SCAN", cursor, *asked)], consumeErrors=True
             )

@@ -177,7 +177,7 @@ class Topology:
                 if self._take(view):
                     return
         if not nodes:
-            # Whatever there was, it is another cluster now, or begins anew.
+            # The cluster is another one now, or begins anew.
             self._epoch = 0
         for place in tuple(self._seeds):
             try:
