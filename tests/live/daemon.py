@@ -220,14 +220,14 @@ class Daemon:
         """How many files it has open, or a worker of it."""
         return len(list(Path(f"/proc/{pid or self.process.pid}/fd").iterdir()))
 
-    def sockets(self) -> int:
-        """How many of those are connections."""
-        return sum(link.startswith("socket:") for link in self.links())
+    def sockets(self, pid: int | None = None) -> int:
+        """The number of its connections, or of a worker's; files come and go."""
+        return sum(link.startswith("socket:") for link in self.links(pid))
 
-    def links(self) -> list[str]:
-        """What its open files are."""
+    def links(self, pid: int | None = None) -> list[str]:
+        """The targets of its open files, or of a worker's."""
         found = []
-        for each in Path(f"/proc/{self.process.pid}/fd").iterdir():
+        for each in Path(f"/proc/{pid or self.process.pid}/fd").iterdir():
             with suppress(FileNotFoundError):
                 found.append(str(each.readlink()))
         return found
@@ -244,9 +244,9 @@ class Daemon:
 
         The kernel spreads connections by chance, and of a dozen sometimes all go to one.
         """
-        before = {pid: self.descriptors(pid) for pid in self.workers()}
+        before = {pid: self.sockets(pid) for pid in self.workers()}
         made: list[Member] = []
-        while len(made) < count or any(self.descriptors(pid) <= before[pid] for pid in before):
+        while len(made) < count or any(self.sockets(pid) <= before[pid] for pid in before):
             assert len(made) < 20 * count, "a worker gets no connections"
             made.append(self.socket(room, **options))
         return made

@@ -91,9 +91,9 @@ def does(member: Member, **action: Any) -> Any:
 
 def at_each_worker(daemon: Daemon, made: Callable[[], Member]) -> list[Member]:
     """Clients of which each worker has one at least: the kernel spreads them by chance."""
-    before = {pid: daemon.descriptors(pid) for pid in daemon.workers() or [daemon.process.pid]}
+    before = {pid: daemon.sockets(pid) for pid in daemon.workers() or [daemon.process.pid]}
     clients = [made()]
-    while any(daemon.descriptors(pid) <= before[pid] for pid in before):
+    while any(daemon.sockets(pid) <= before[pid] for pid in before):
         assert len(clients) < 40, "a worker gets no connections"
         clients.append(made())
     return clients

@@ -121,11 +121,11 @@ def test_f_8_a_worker_that_stands_still(daemon: Daemon, redis: RedisServer) -> N
     limit = ("CONFIG", "SET", "client-output-buffer-limit")
     redis.ask(*limit, "pubsub 256kb 64kb 1")
     talk = Talk(daemon, "still", padding=12_000)
-    before = {pid: daemon.descriptors(pid) for pid in daemon.workers()}
+    before = {pid: daemon.sockets(pid) for pid in daemon.workers()}
 
     def stop() -> None:
         # The one with fewer senders: those of the other one go on.
-        stopped = min(before, key=lambda pid: daemon.descriptors(pid) - before[pid])
+        stopped = min(before, key=lambda pid: daemon.sockets(pid) - before[pid])
         os.kill(stopped, signal.SIGSTOP)
         try:
             eventually(lambda: redis.ask("CLIENT", "LIST", "TYPE", "pubsub").count("\n") == 0)
@@ -153,9 +153,9 @@ def cut_off(client: Client) -> bool:
 def test_who_was_at_a_worker_that_is_killed(daemon: Daemon) -> None:
     """Leaves within 20 seconds; who has come back meanwhile has neither left nor joined."""
     pids = daemon.workers()
-    before = {pid: daemon.descriptors(pid) for pid in pids}
+    before = {pid: daemon.sockets(pid) for pid in pids}
     clients: dict[str, Client] = {}
-    while len(clients) < 6 or any(daemon.descriptors(pid) <= before[pid] + 1 for pid in pids):
+    while len(clients) < 6 or any(daemon.sockets(pid) <= before[pid] + 1 for pid in pids):
         assert len(clients) < 100, "a worker gets no connections"
         name = f"user{len(clients)}"
         clients[name] = Client(daemon, "left", f"?name={name}&client={name:x<16}")
