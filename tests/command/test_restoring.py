@@ -77,7 +77,7 @@ def test_not_empty(archive: Path, command: Command, tmp_path: Path) -> None:
 
 
 def test_one_that_was_killed(archive: Path, command: Command, tmp_path: Path) -> None:
-    """What a restore has left that was killed before it had moved a file is removed."""
+    """Leavings of a restore that was killed before it had moved a file are removed."""
     left = tmp_path / "state" / f"{restoring._DRAFT}x"
     left.mkdir(parents=True)
     (left / "admin-password").write_text("secret")

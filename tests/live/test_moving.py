@@ -24,7 +24,7 @@ def ready(daemon: Daemon) -> None:
 
 
 def livechat(*words: str | Path, **environment: str) -> dict[str, Any]:
-    """What a command has done, which must end well."""
+    """Run a command that must end well; return its answer."""
     command = [Path(sys.executable).with_name("livechat"), "--json", *words]
     given = {"PATH": os.environ["PATH"], **environment}
     ran = subprocess.run(

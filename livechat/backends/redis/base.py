@@ -9,6 +9,7 @@ Whoever derives from it makes the connection, and says when it can be used
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -54,7 +55,7 @@ SCRIPTS: Final = (
 )  # fmt: skip
 
 
-class BackendInRedis:
+class BackendInRedis(ABC):
     """
     The parts, and their host.
 
@@ -138,46 +139,50 @@ class BackendInRedis:
     # A class that derives from it knows.
 
     @property
+    @abstractmethod
     def ready(self) -> bool:
         """The keys that are no room's can be asked for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def writable(self) -> bool:
         """The same can be changed, and this process would hear of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ready_for(self, room: str) -> bool:
         """*room* can be asked for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def writable_for(self, room: str) -> bool:
         """*room* can be changed, and this process would hear of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _connect(self) -> None:
-        raise NotImplementedError
+        """Begin to connect."""
 
+    @abstractmethod
     def _disconnect(self) -> Deferred[None]:
-        raise NotImplementedError
+        """Close all connections."""
 
+    @abstractmethod
     async def beat(self) -> None:
         """Tell the others that this process is there; and see whether Redis takes anything."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_succeeded(self, room: str) -> None:
-        raise NotImplementedError
+        """Note that Redis takes changes of *room*."""
 
+    @abstractmethod
     def write_refused(self, reason: RefusedError, room: str) -> None:
-        raise NotImplementedError
+        """Note that it does not, and why."""
 
+    @abstractmethod
     def _note_stored(self, room: str, entry: Entry) -> None:
         """Note what this process has stored, the newest so far."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _forget_stored(self) -> None:
         """Stored entries may be lost, and that is known."""
-        raise NotImplementedError
 
     # As the host of its subscriptions.
 

@@ -152,7 +152,7 @@ class PresenceRelayTest(ProcessesTest):
         assert not said
 
     async def test_a_room_at_many_processes(self) -> None:
-        """What is said again keeps it in Redis; the others hear of it the more rarely."""
+        """Saying it again keeps it in Redis; the others hear of it the more rarely."""
         self.patch(presence, "REFRESH", 0.0)
         self.there.backend.presence.share("r", ANN)
         await self.hears(ANN)

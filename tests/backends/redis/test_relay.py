@@ -8,7 +8,7 @@ from tests.backends.redis.processes import Process, ProcessesTest
 
 
 class RedisRelayTest(ProcessesTest):
-    """What a process tells all others."""
+    """News of a process for all others."""
 
     def listening(self, process: Process) -> tuple[list[bytes], Deferred[None]]:
         """What it hears, and when it has heard the first."""
@@ -46,6 +46,6 @@ class RedisRelayTest(ProcessesTest):
         assert len(self.flushLoggedErrors(ZeroDivisionError)) == 1
 
     async def test_while_redis_is_away(self) -> None:
-        """What cannot be told is lost, and nobody waits for it."""
+        """News that cannot be told are lost, and nobody waits for them."""
         await self.here.backend.stop()
         self.here.backend.relay.tell(b"x")

@@ -102,7 +102,7 @@ def test_in_anew(target: StateDirectory, tmp_path: Path) -> None:
 
 
 def test_twice(target: StateDirectory) -> None:
-    """What is there stays; another room of that name, too."""
+    """A room that is there stays, also if it is another of that name."""
     assert target.add_room(ROOM, [ENTRIES], anew=False) == ADDED
     target.close()
     # As the next command finds it.

@@ -92,7 +92,7 @@ def test_names(tmp_path: Path, host: str, name: str, expected: list[tuple[str, s
     ],
 )
 def test_exposure(tmp_path: Path, options: list[str], expected: list[str]) -> None:
-    """What others may do that they should not."""
+    """Rights of others that they should not have."""
     found = wrong(trust.believed(config(tmp_path, *options)))
     assert found == [("exposure", each) for each in expected]
 

@@ -90,7 +90,7 @@ def test_resumed(state: Path, command: Command, target: Path, share: float) -> N
 
 
 def test_a_draft_that_is_none(state: Path, command: Command, target: Path) -> None:
-    """Whatever it holds, the export is right."""
+    """The export is right, whatever a draft holds."""
     target.with_name(target.name + DRAFT).write_bytes(b"nonsense\n" * 100)
     assert command("export", "--resume", str(target)).code == 0
     with target.open("rb") as file:

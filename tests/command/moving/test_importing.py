@@ -74,7 +74,7 @@ def test_anew(exported: Path, command: Command, tmp_path: Path) -> None:
 
 
 def test_what_is_there_otherwise(exported: Path, command: Command, tmp_path: Path) -> None:
-    """It stays, is named, and the rest is imported."""
+    """Another room stays, is named, and the rest is imported."""
     disk = Disk(tmp_path / "state")
     say(disk.store(), "others were here", room="a")
     disk.close()
@@ -87,7 +87,7 @@ def test_what_is_there_otherwise(exported: Path, command: Command, tmp_path: Pat
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.999])
 def test_cut_off(exported: Path, command: Command, tmp_path: Path, share: float) -> None:
-    """Of a file that is not whole nothing is imported."""
+    """A file that is not whole imports nothing."""
     whole = exported.read_bytes()
     exported.write_bytes(whole[: int(share * len(whole))])
     ran = command("import", str(exported))

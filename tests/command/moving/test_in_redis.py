@@ -26,7 +26,7 @@ async def prepared(rooms: Rooms) -> bytes:
 
 
 class CalledTest(TestCase):
-    """What is done with the rooms of a configuration."""
+    """Calls with the rooms of a configuration."""
 
     @pytest.fixture(autouse=True)
     def _given(self, tmp_path: Path) -> Iterator[None]:

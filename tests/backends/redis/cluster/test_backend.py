@@ -48,7 +48,7 @@ class MovesTest(ClusterProcessesTest):
         assert len(self.here.epochs()) == 1
 
     async def test_half_moved(self) -> None:
-        """What comes while some keys are there and some here waits until all are."""
+        """Acts wait while some keys are there and some here."""
         target = self.others()[0]
         await self.traffic(10)
         self.cluster.begin_move(SLOT, self.server, target)
@@ -65,7 +65,7 @@ class MovesTest(ClusterProcessesTest):
         assert len(waited) >= 20 - len(self.refused)
 
     async def test_never_moved(self) -> None:
-        """Who waits too long is told that nothing is stored; other rooms are as ever."""
+        """A sender that waits too long is told that nothing is stored; other rooms are as ever."""
         target = self.others()[0]
         await self.traffic(10)
         self.cluster.begin_move(SLOT, self.server, target)
@@ -82,7 +82,7 @@ class MovesTest(ClusterProcessesTest):
         assert "no" not in await self.all_is_well()
 
     async def test_the_home(self) -> None:
-        """What is no room's moves, too: maps, processes, the generation."""
+        """Keys that are no room's move, too: maps, processes, the generation."""
         home = slot_of(Keys().control)
         source = next(node for node in self.cluster.nodes if self.cluster.has(node, home))
         target = next(node for node in self.cluster.nodes if node is not source)
@@ -148,7 +148,7 @@ class FailoverTest(ClusterProcessesTest):
     replicas = True
 
     def replica(self) -> RedisServer:
-        """That of the room's master."""
+        """The server of the room's master."""
         name = self.cluster.id(self.server)
         return next(
             node
@@ -171,7 +171,7 @@ class FailoverTest(ClusterProcessesTest):
         assert len(self.here.epochs()) == 1
 
     async def test_a_replica_that_has_not(self) -> None:
-        """What it never got is lost: a new epoch says so, and then nothing more is lost."""
+        """Entries that it never got are lost: a new epoch says so, and nothing more is lost."""
         await self.traffic(100)
         await until(lambda: caught_up(self.server))
         # It cannot come back.
@@ -207,7 +207,7 @@ class AnnouncedTest(ClusterProcessesTest):
     options = ("--cluster-announce-ip", "127.0.0.9", "--cluster-announce-port", "1")
 
     async def test_the_address_of_the_url(self) -> None:
-        """It is used in place of the other one, after that was tried."""
+        """The seed's address is used in place of the other one, after that was tried."""
         await self.traffic(10)
         assert len(await self.all_is_well()) == 10
 
@@ -229,7 +229,7 @@ class NamedTest(ClusterProcessesTest):
 
 
 class NoClusterTest(TestCase):
-    """What is no cluster, or not yet one."""
+    """A server that is in no cluster, or not yet, is refused."""
 
     timeout = 30
 

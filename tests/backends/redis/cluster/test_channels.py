@@ -29,7 +29,7 @@ class World:
 
 
 def test_confirmed() -> None:
-    """What is confirmed is not asked for again; the rest is, a second later."""
+    """Confirmed channels are not asked for again; the rest are, a second later."""
     world = World()
     world.channels.add([R, S])
     assert world.asked(world.a) == [("+", [R, S])]
@@ -64,7 +64,7 @@ def test_of_an_unknown_version() -> None:
 
 
 def test_moved() -> None:
-    """It is listened to at the new master, and no more at the old one."""
+    """The channel is listened to at the new master, and no more at the old one."""
     world = World()
     world.channels.add([R, S])
     assert world.channels.confirmed(world.a, R)
@@ -80,7 +80,7 @@ def test_moved() -> None:
 
 
 def test_ended_by_the_master() -> None:
-    """It has lost the slot: it is asked for again, wherever that is by then."""
+    """A channel of a lost slot is asked for again, wherever that is by then."""
     world = World()
     world.channels.add([R])
     world.channels.confirmed(world.a, R)
@@ -102,7 +102,7 @@ def test_lost() -> None:
 
 
 def test_removed() -> None:
-    """What comes of it then is of nobody."""
+    """Answers that come then are nobody's."""
     world = World()
     world.channels.add([R, S])
     world.channels.confirmed(world.a, R)

@@ -69,7 +69,7 @@ class World:
         self.connection.command(what.encode(), key).addBoth(told)
 
     def given(self, name: str) -> list[str]:
-        """What a master was given since the last time."""
+        """Commands that a master was given since the last time."""
         connection = self[name].connection
         given, connection.given = connection.given, []
         return [each.decode().removesuffix(f" {KEY.decode()}") for each in given]
@@ -103,7 +103,7 @@ def test_as_ever(world: World) -> None:
 
 
 def test_moved(world: World) -> None:
-    """What the old master refuses comes first, in its order; then what was said meanwhile."""
+    """Commands that the old master refuses come first, in their order."""
     for what in ("1", "2", "3"):
         world.say(what)
     answers(world, "a", f"MOVED {SLOT} b:1")
@@ -143,7 +143,7 @@ def test_ask(world: World) -> None:
 
 
 def test_try_again(world: World) -> None:
-    """It is tried again after a pause, at the master that has the slot by then."""
+    """The command is tried again after a pause, at the master that has the slot by then."""
     world.say("1")
     answers(world, "a", f"ASK {SLOT} b:1")
     world.turn()
@@ -160,7 +160,7 @@ def test_try_again(world: World) -> None:
 
 
 def test_too_long(world: World) -> None:
-    """It was not carried out, and that is said before an answer would be overdue."""
+    """The sender is told that it was not carried out, before an answer would be overdue."""
     world.say("1")
     world.say("2")
     answers(world, "a", "CLUSTERDOWN x", "CLUSTERDOWN x", b"PONG")
@@ -189,7 +189,7 @@ def test_they_do_not_agree(world: World) -> None:
 
 
 def test_a_master_that_is_not_known(world: World) -> None:
-    """It is looked for, and has the command once it can be used."""
+    """The master is looked for, and has the command once it can be used."""
     world.say("1")
     answers(world, "a", f"MOVED {SLOT} c:1")
     world.turn()
@@ -216,7 +216,7 @@ def test_lost_on_the_way(world: World) -> None:
 
 
 def test_a_replica_by_now(world: World) -> None:
-    """It is no longer connected to, and the new master is looked for."""
+    """The old master is left, and the new one is looked for."""
     world.say("1")
     answers(world, "a", "READONLY You can't write against a read only replica.")
     assert world["a"].connection.dropped

@@ -92,7 +92,7 @@ def test_too_many(world: World) -> None:
 
 
 def test_the_end(world: World) -> None:
-    """What waits is given up soon."""
+    """Commands that wait are given up soon."""
     world.node.ready = False
     world.add(1)
     world.add(2)

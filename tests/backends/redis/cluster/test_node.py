@@ -105,7 +105,7 @@ class SecuredTest(ClusterProcessesTest):
             await self.usable()
 
     async def test_another_node_at_its_address(self) -> None:
-        """It is not taken for the one that was there."""
+        """Another node at the address is not taken for the one that was there."""
         (node, *_) = self.nodes()
         node.id = "0" * 40
         node.connection.drop("a test")
