@@ -54,6 +54,8 @@ class MemoryBackend:
     """The entries of each room, and the newest one that it ever had."""
 
     description = "the memory of this process"
+    #: There are no webhooks with it.
+    outbox = None
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ _PATTERN: Final = re.compile(
 _INTERNAL: Final = "!"
 #: The room of what operators did (`livechat.rooms.audit`).
 AUDIT_ROOM: Final = f"{_INTERNAL}audit"
+#: The room of what webhooks and listeners are told besides the rooms' own entries.
+EVENTS_ROOM: Final = f"{_INTERNAL}events"
 
 
 def is_internal(name: str) -> bool:

@@ -39,7 +39,7 @@ from livechat.backends.redis.stream import Stream
 from livechat.backends.redis.subscriptions import Subscriptions
 from livechat.backends.redis.sweep import LEAD, TRIM, Sweep
 from livechat.backends.retention import Retention, RoomRetention
-from livechat.interfaces import IPresenceSink, ISink, Record
+from livechat.interfaces import IOutbox, IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.wallclock import WallClock
 
@@ -66,6 +66,7 @@ class BackendInRedis(ABC):
 
     _log = Logger()
     description: str
+    outbox: IOutbox | None = None
 
     def __init__(
         self, connection: Commands, keys: Keys, clock: IReactorTime, retention: Retention

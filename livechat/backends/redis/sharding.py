@@ -12,6 +12,7 @@ from zope.interface import implementer
 from livechat.interfaces import (
     IBackend,
     IMessageLog,
+    IOutbox,
     IPresenceRelay,
     IPresenceSink,
     IProcessRegistry,
@@ -129,6 +130,8 @@ class _ShardedProcessRegistry:
 @implementer(IBackend)
 class ShardedBackend:
     """Each room is in one of several backends; what concerns all rooms, in the first."""
+
+    outbox: IOutbox | None = None
 
     def __init__(self, backends: Sequence[IBackend]) -> None:
         self._backends = backends

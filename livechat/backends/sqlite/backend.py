@@ -22,7 +22,7 @@ from livechat.backends.sqlite.housekeeping import Housekeeping
 from livechat.backends.sqlite.maps import MapsFile
 from livechat.backends.sqlite.messages import SqliteMessageLog
 from livechat.errors import StartError
-from livechat.interfaces import IBackend, IPresenceSink, ISink, Record
+from livechat.interfaces import IBackend, IOutbox, IPresenceSink, ISink, Record
 from livechat.protocol.cluster import Report
 from livechat.system.threads import Lane, Threads
 
@@ -107,6 +107,8 @@ class _MapStore:
 @implementer(IBackend)
 class SqliteBackend:
     """Rooms in a `Database`, and maps in a `MapsFile`."""
+
+    outbox: IOutbox | None = None
 
     def __init__(
         self,

@@ -1,33 +1,24 @@
 """
-The published boundaries.
-
-What stands here is what a new backend, a new kind of client or a test double
-has to keep.  ``tests/contract.py`` holds every backend to `IBackend`.  From `IExtension`
-on it is what other people's code may add; docs/extending.md shows how.
+What a backend implements, and what it tells.  ``tests/contract.py`` holds every backend to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import EllipsisType
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from livechat.protocol.cluster import Report, Share
-from livechat.protocol.credentials import Credentials as Credentials  # noqa: PLC0414 - for extensions
-from livechat.protocol.credentials import Identity as Identity  # noqa: PLC0414 - as above
 from livechat.protocol.messages import (
     Amendment,
     Draft,
-    Edited,
     Entry,
-    Message,
     Newest,
     Page,
-    Retracted,
-    Retraction,
     User,
 )
 
@@ -238,6 +229,82 @@ class ISharedMap(Interface):
         """
 
 
+class Waiting(Struct, frozen=True, gc=False):
+    """
+    The entries of a room that a receiver has not been told of.
+
+    @ivar told: the number of the newest entry that it has been told of.
+    @ivar top: the number of the room's newest entry.
+    @ivar since: when the oldest of those that wait was stored, in milliseconds since 1970; None
+        if that is not known without reading it.
+    """
+
+    room: str
+    epoch: str
+    told: int
+    top: int
+    since: int | None = None
+
+
+class IOutbox(Interface):
+    """
+    The rooms' own logs, read by receivers outside: nothing is copied, a cursor for each receiver
+    and room says how far it has been told.
+
+    Entries that wait are kept beyond what a history shows, up to `livechat.backends.outbox.MOST`
+    of a room.  Internal rooms are rooms here, too: what has no number in a room is an entry of
+    one of those (`livechat.protocol.names.EVENTS_ROOM`).
+    """
+
+    def keep(receivers: Collection[str]) -> Deferred[None]:
+        """
+        From when this fires, entries wait for each of *receivers*, and for nobody else.  A new
+        receiver is told of what is stored from then on; one that is named no more is forgotten
+        with its cursors.  Called once the backend has been started, and again after a failure.
+        With no receivers nothing is kept longer, and storing costs what it costs without.
+
+        @param receivers: up to ten names, of up to 64 ASCII letters, digits, hyphens.
+        """
+
+    def lead() -> Deferred[float]:
+        """
+        Lead the telling, or go on leading it: fires with the seconds, counted from the call, for
+        which no other process leads; 0 if another one does.  Ends when the process stops.
+        """
+
+    def waiting(receiver: str, after: str = "", limit: int = 1000) -> Deferred[Sequence[Waiting]]:
+        """
+        Return rooms that have entries which *receiver* has not been told of: up to *limit* of
+        those behind the name *after*, by name.  May name rooms of which nothing waits; misses
+        none in which an entry was stored before the call.
+        """
+
+    def read(receiver: str, room: str, limit: int) -> Deferred[Page]:
+        """
+        The oldest entries of *room* that wait for *receiver*, as they are now, as
+        `IMessageLog.read`; without any, nothing waits.  Those that were dropped for want of room
+        are missing: the number of the first entry is above that behind the cursor then.
+        """
+
+    def advance(receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
+        """
+        *receiver* has been told of the entries of these rooms (epoch, number) and of those before.
+        A cursor never goes back by it; one of another epoch stays.
+        """
+
+    def rewind(receiver: str, since: int) -> Deferred[int]:
+        """
+        Tell *receiver* again of what was stored since the time *since*, in milliseconds, and is
+        still kept; fires with the number of rooms.
+        """
+
+    def watch(changed: Callable[[Collection[str]], None]) -> None:
+        """
+        Call *changed*, at the process that leads, with rooms that have new entries, stored by any
+        process, within a fifth of a second.  May miss some: `waiting` misses none.
+        """
+
+
 class IBackend(Interface):
     """Where the rooms are: a log of messages, the other processes, and what all of them know."""
 
@@ -245,6 +312,7 @@ class IBackend(Interface):
     messages: IMessageLog = Attribute("The rooms' messages.")
     presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
     processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
+    outbox: IOutbox | None = Attribute("What receivers outside wait for; None: it has none.")
 
     def shared_map(name: str, *, most: int, largest: int) -> ISharedMap:
         """
@@ -279,121 +347,3 @@ class IBackend(Interface):
 
     def trouble() -> str | None:
         """Why messages cannot be stored just now, in a few words; None if they can."""
-
-
-class IExtension(Interface):
-    """
-    Other people's code in a livechat, found as a plugin of Twisted or by ``--extension``.
-
-    The methods are called while the daemon starts, once in each process.  Each may return None,
-    or nothing in it; `livechat.extensions.ExtensionBase` does so.  Whatever a method raises stops
-    the start: a `livechat.errors.StartError` says why in its own words.
-    """
-
-    def authenticator(config: Any) -> IAuthenticator | None:
-        """
-        Knows clients again.  Several are asked in the order of their extensions.
-
-        @param config: the options, a `livechat.config.Config`.
-        """
-
-    def policy(config: Any) -> IPolicy | None:
-        """Refuses more than livechat does.  Each of several may refuse."""
-
-    def listeners(config: Any) -> Sequence[IListener]:
-        """Told of what happens."""
-
-    def resources(chat: Any) -> Mapping[str, Any]:
-        """
-        Web resources (`twisted.web.resource.IResource`), by the path that each is mounted at.
-
-        @param chat: the rooms, a `livechat.rooms.chat.Chat`.
-        """
-
-    def backend(scheme: str, config: Any, reactor: Any) -> IBackend | None:
-        """
-        A place for rooms, not started yet; None unless *scheme* is known.
-
-        @param scheme: how the URL in ``config.backend`` begins, without the colon.
-        """
-
-
-class IAuthenticator(Interface):
-    """Tells from a request which person of the site it is from."""
-
-    def authenticate(
-        credentials: Credentials,
-    ) -> Identity | Awaitable[Identity | None] | None:
-        """
-        The client's identity; None leaves it to the next authenticator, or makes it a guest.
-
-        Asked for each WebSocket, event stream, message and history by HTTP.  May take
-        `livechat.identity.authentication.TIMEOUT` seconds, but must not block.  A `ChatError`
-        turns the client away with that error, any other exception with ``internal``.
-        """
-
-
-class IActor(Interface):
-    """A client or an operator, as a policy sees them."""
-
-    user: User | None = Attribute("The user that others see; None where nobody said.")
-    kind: str = Attribute("``guest``, ``user``, ``key`` (a back end) or ``operator``.")
-    address: str = Attribute("The IP address, as far as proxies are trusted.")
-
-
-class IPolicy(Interface):
-    """
-    Refuses more than livechat does, and never less.
-
-    Each method returns None, or refuses by raising a `ChatError`, which the actor is told.  Any
-    other exception, or another result, refuses that one call as ``internal``.  Called in the
-    reactor's thread for each such act, so it must not block.
-    """
-
-    def join(actor: IActor, room: str) -> None:
-        """*actor* is about to enter *room*, or to watch it."""
-
-    def read(actor: IActor, room: str) -> None:
-        """*actor* is about to read the history of *room*."""
-
-    def send(actor: IActor, draft: Draft) -> None:
-        """
-        *actor* is about to say something, or to give its message the text and data of *draft*;
-        it is neither numbered nor stored yet.
-        """
-
-    def moderate(actor: IActor, retraction: Retraction) -> None:
-        """
-        *actor*, which may do so to anybody's, is about to take messages back.
-
-        A retraction without numbers is of all that its `author` said; without an author, too,
-        of all that was said in the room.
-        """
-
-
-class IListener(Interface):
-    """
-    Told of what has happened, in order within a room, after everybody else was.
-
-    Called in the reactor's thread: must not block.  An exception costs only what it was told.
-    Beyond `livechat.rooms.listeners.LONGEST` waiting events, events are dropped, and the log
-    says so.  Nothing is told again after a restart.
-    """
-
-    def stored(room: str, message: Message) -> None:
-        """
-        *message* was stored, and delivered here.  Told once, by the process that the message was
-        sent to, however many processes there are.
-        """
-
-    def amended(room: str, event: Edited | Retracted) -> None:
-        """Messages were edited or retracted.  Told as `stored`."""
-
-    def joined(room: str, user: User) -> None:
-        """*user* had no connection of this process in *room*, and has one now."""
-
-    def left(room: str, user: User) -> None:
-        """
-        *user* has no connection of this process in *room* any more.  Told ten seconds later of
-        a user who may come back.
-        """
