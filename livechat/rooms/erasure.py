@@ -197,7 +197,7 @@ class Erasure:
 
 
 def _veiled(room: str, entries: Sequence[Entry], veil: Veil) -> dict[int, str | None]:
-    """What is to become of the entries of an internal room that name a person."""
+    """Find the entries of an internal room that name a person; return what becomes of them."""
     changes: dict[int, str | None] = {}
     for each in entries:
         if not isinstance(each, Message):
