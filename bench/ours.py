@@ -25,11 +25,13 @@ class Livechat(Peer):
     @ivar program: twistd, beside the Python that runs it.
     @ivar existing: as many rooms exist before the start, with a message each.
     @ivar pure: without its native part.
+    @ivar plain: a port without TLS, as for a proxy, beside the other; 0: none.
     """
 
     program: tuple[str, ...]
     existing: int = 0
     pure: bool = False
+    plain: int = 0
 
     def versions(self) -> dict[str, str | None]:
         return {name: installed(name) for name in PACKAGES}
@@ -49,10 +51,17 @@ class Livechat(Peer):
         return [
             *self.program,
             *("--nodaemon", "--pidfile=", "--rundir", str(place.directory)),
-            *("livechat", "--port", str(place.port)),
+            *("livechat", *self.listening(place)),
             *("--certificate", str(place.certificate), "--private-key", str(place.key)),
             *(word for limit in LIMITS for word in (f"--{limit}", "0")),
         ]
+
+    def listening(self, place: Place) -> tuple[str, ...]:
+        """Say where it listens."""
+        if not self.plain:
+            return "--port", str(place.port)
+        both = f"tls:127.0.0.1:{place.port}", f"http:127.0.0.1:{self.plain}"
+        return tuple(word for each in both for word in ("--listen", each))
 
 
 #: The livechat that this one is compared with, where there is one.
@@ -63,7 +72,13 @@ WORKERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Livechat):
-    """Several workers, whose rooms are in a Redis that stores as safely as one process does."""
+    """
+    Several workers, whose rooms are in a Redis that stores as safely as one process does.
+
+    @ivar workers: how many.
+    """
+
+    workers: int = WORKERS
 
     def versions(self) -> dict[str, str | None]:
         return {**super().versions(), "redis-server": redis_version()}
@@ -77,11 +92,11 @@ class Cluster(Livechat):
         return {
             **super().environment(place),
             "LIVECHAT_REDIS": f"unix://{place.redis}",
-            "LIVECHAT_WORKERS": str(WORKERS),
+            "LIVECHAT_WORKERS": str(self.workers),
         }
 
     def ready(self, log: str) -> bool:
-        return log.count("can be used.") == WORKERS
+        return log.count("can be used.") == self.workers
 
 
 def installed(name: str) -> str | None:
