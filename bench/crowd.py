@@ -25,8 +25,8 @@ from typing import Any
 from bench.machine import ON_DISK
 from bench.ours import OURS, Cluster, Livechat
 from bench.peers.serving import Running, serving
-from bench.run import LOADGEN, cores, free_port
-from bench.usage import catches, cpu, files, load, memory, raise_limits, say, slab
+from bench.run import LOADGEN, cores
+from bench.usage import catches, cpu, files, load, low_port, memory, raise_limits, say, slab
 from livechat.net.certificates import load_or_make
 
 #: Seconds until all are connected, at most, and until all have a message.
@@ -111,7 +111,7 @@ class Crowd:
         deadline = time.monotonic() + PATIENCE
         while True:
             statuses = [each.status() for each in self.loads]
-            lost = sum(each["failed_conns"] + each["disconnects"] for each in statuses)
+            lost = sum(int(each["failed_conns"]) + int(each["disconnects"]) for each in statuses)
             if sum(each[key] for each in statuses) >= count - lost:
                 return lost
             if 100 * lost > count or time.monotonic() > deadline:
@@ -152,7 +152,7 @@ class Bill:
 
 def peer(workers: int, plain: int) -> Livechat:
     """
-    livechat, as many processes of it.
+    Livechat, as many processes of it.
 
     @param plain: as `Livechat` has it.
     """
@@ -266,8 +266,8 @@ def post(server: Running, room: str, text: str) -> None:
 
 def measure(given: argparse.Namespace, chain: Path, key: Path) -> None:
     server_core, load_core = cores()
-    port = free_port()
-    plain = free_port() if given.plain else 0
+    port = low_port()
+    plain = low_port() if given.plain else 0
     with ExitStack() as stack:
         server = stack.enter_context(
             serving(

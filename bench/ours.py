@@ -99,6 +99,56 @@ class Cluster(Livechat):
         return log.count("can be used.") == self.workers
 
 
+@dataclass(frozen=True, kw_only=True)
+class RedisCluster(Cluster):
+    """
+    The same, with a Redis Cluster.
+
+    @ivar masters: how many.
+    """
+
+    masters: int = 3
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        """Servers with their slots, which meet when livechat is started."""
+        socket = place.redis
+        return {
+            socket.with_name(f"redis-{number}"): redis_node(place, number)
+            for number in range(self.masters)
+        }
+
+    def environment(self, place: Place) -> dict[str, str]:
+        meet(place, self.masters)
+        url = f"redis+cluster://127.0.0.1:{place.redis_port}"
+        return {**super().environment(place), "LIVECHAT_REDIS": url}
+
+    def ready(self, log: str) -> bool:
+        return log.count("can be used.") == self.workers * (1 + self.masters)
+
+
+def redis_node(place: Place, number: int) -> list[str]:
+    """Return what starts a master of a cluster there."""
+    directory = place.directory / f"node-{number}"
+    directory.mkdir()
+    command = redis_server(place, "--appendonly", "yes", "--appendfsync", "always")
+    changed = {
+        "--port": str(place.redis_port + number),
+        "--unixsocket": str(place.directory / f"redis-{number}"),
+        "--dir": str(directory),
+    }
+    for option, value in changed.items():
+        command[command.index(option) + 1] = value
+    bus = str(place.redis_port + number + 100)
+    return [*command, "--cluster-enabled", "yes", "--cluster-port", bus, "--bind", "127.0.0.1"]
+
+
+def meet(place: Place, masters: int) -> None:
+    """Have the servers become a cluster."""
+    nodes = [f"127.0.0.1:{place.redis_port + number}" for number in range(masters)]
+    command = ["redis-cli", "--cluster", "create", *nodes, "--cluster-yes"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def installed(name: str) -> str | None:
     """The version of a package."""
     try:

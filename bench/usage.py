@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -59,6 +62,15 @@ def catches(pid: int, number: int) -> bool:
 def load() -> str:
     """How busy the machine is, for those who read a wall time: the load of the last minute."""
     return f"load {os.getloadavg()[0]:.1f}"
+
+
+def low_port() -> int:
+    """Find a free port, below those that the kernel gives to thousands of clients."""
+    while True:
+        port = random.randrange(10_500, 20_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def raise_limits() -> int:
