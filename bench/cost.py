@@ -90,7 +90,7 @@ def measured(
             *("taskset", "--cpu-list", str(load_core), str(LOADGEN), "--url", url),
             *("--pids", ",".join(map(str, server.pids)), "--duration", str(seconds)),
             *("--aux-pids", ",".join(map(str, server.aux_pids)), "--warmup", "1", "--drain", "20"),
-            *("--ramp-timeout", "600", "--stall-ms", "60000", *words),
+            *("--ramp-timeout", "600", "--stall-ms", "60000", "--conc", "16", *words),
         ],
         capture_output=True,
         text=True,
