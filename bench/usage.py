@@ -60,7 +60,7 @@ def catches(pid: int, number: int) -> bool:
 
 
 def load() -> str:
-    """How busy the machine is, for those who read a wall time: the load of the last minute."""
+    """The load of the last minute, without which a wall time says little."""
     return f"load {os.getloadavg()[0]:.1f}"
 
 
