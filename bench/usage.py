@@ -74,7 +74,7 @@ def low_port() -> int:
 
 
 def raise_limits() -> int:
-    """Let this process, and those that it starts, open as many files as they may."""
+    """Raise the limit of open files of this process, and of those that it starts."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -135,5 +135,5 @@ def timed(
 
 
 def beside(name: str) -> str:
-    """Where a command is that is installed with this Python."""
+    """Return the path of a command that is installed with this Python."""
     return str(Path(sys.executable).with_name(name))
