@@ -1,4 +1,4 @@
-"""How long a history is."""
+"""Bounds of histories."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from livechat.protocol.names import is_internal
+from livechat.protocol.names import EVENTS_ROOM, is_internal
 
 #: Rules of rooms that are remembered.
 MOST_MADE: Final = 1_000
+#: Seconds for which the last entry of `EVENTS_ROOM` stays: nobody reads that room's history, but
+#: what waits for receivers is held (`livechat.backends.outbox`).
+EVENTS_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
 class Retention:
     """
-    What a history keeps: a number of entries and an age in seconds; 0 is no limit.
+    The bounds of a history: a number of entries and an age in seconds; 0 is no limit.
 
     @ivar internal_seconds: the age in internal rooms, whose entries are not counted.
     """
@@ -26,6 +29,8 @@ class Retention:
 
     def of(self, room: str) -> Retention:
         """Return what *room* keeps."""
+        if room == EVENTS_ROOM:
+            return _EVENTS
         if is_internal(room):
             return Retention(0, self.internal_seconds, self.internal_seconds)
         return self
@@ -39,9 +44,12 @@ class Retention:
         return now - 1000 * self.seconds if self.seconds else 0
 
 
+_EVENTS: Final = Retention(1, EVENTS_SECONDS)
+
+
 class RoomRetention:
     """
-    What the histories of one backend keep, some rooms less than others.
+    The bounds of one backend's histories; some rooms keep less than others.
 
     @ivar server: what the server keeps; no room keeps more.
     """
