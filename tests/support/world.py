@@ -193,7 +193,6 @@ class World:
             hasher=CHEAP,
         )
         made.load(Password(PASSWORD, "a test"))
-        made.loaded()
         return made
 
     @property
