@@ -136,7 +136,7 @@ def services(
             lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
-        Removals(core.chat.removal),
+        Removals(core.chat.removal, core.chat.forgetting),
     )
 
 
