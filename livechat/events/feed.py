@@ -75,7 +75,7 @@ class Lag(Struct, frozen=True):
 
 
 class Feed:
-    """The events that wait for one receiver.  Used by one caller at a time, in the process that leads."""
+    """The events that wait for one receiver, for one caller at a time, where the process leads."""
 
     def __init__(
         self,
