@@ -31,10 +31,14 @@ end
 if keep > 0 then
     oldest = math.max(oldest, room.top - keep + 1)
 end
+-- What is before that is kept for receivers outside (`holding.lua`).
+oldest = math.max(oldest, tonumber(redis.call('HMGET', room.state, 'f')[1] or 0))
 
 local start = math.max(after + 1, oldest)
 if ARGV[2] ~= '' then
     start = math.max(start, first_since(room, tonumber(ARGV[2]) + 1))
 end
 local found = entries_from(room, start, limit, bytes)
-return {room.word, room.top, room.time, room.tag, room.event, oldest, found}
+-- Entries may be changed without an event (`erase.lua`), the newest one too.
+local event = math.min(room.event, room.top)
+return {room.word, room.top, room.time, room.tag, event, oldest, found}
