@@ -2,9 +2,9 @@
 Rooms that have something for receivers outside.
 
 A process enters a room in a set before it stores something there, at most once in `AGAIN` seconds:
-so a reader of the set misses none.  A room is taken out when nothing waits there for anybody, and no
-process has entered it for `STAYS` seconds by the clock of the reader, which is longer than
-any write takes.  The mark beside it, which each entering changes, says whether one has.
+so a reader of the set misses none.  A room is taken out when nothing waits there for anybody, and
+no process has entered it for `STAYS` seconds by the clock of the reader, which is longer than any
+write takes.  The mark beside it, which each entering changes, says whether one has.
 
 What was stored is told on a channel, too, for as long as there are receivers.
 """
@@ -78,14 +78,14 @@ class Entering:
             return None
         if self._ordered:
             self._remember(room)
-            self._write([room]).addErrback(self._not_entered, [room])
+            self.write([room]).addErrback(self._not_entered, [room])
             return None
         waiting: Deferred[None] = Deferred()
         if room in self._entering:
             self._entering[room].append(waiting)
         else:
             self._entering[room] = [waiting]
-            self._write([room]).addBoth(self._answered, room)
+            self.write([room]).addBoth(self._answered, room)
         return waiting
 
     def _answered(self, result: Failure | None, room: str) -> None:
@@ -103,7 +103,8 @@ class Entering:
             del self._entered[next(iter(self._entered))]
         self._entered[room] = self._clock.seconds(), word
 
-    def _write(self, rooms: Sequence[str]) -> Deferred[None]:
+    def write(self, rooms: Sequence[str]) -> Deferred[None]:
+        """Enter *rooms*, of which something may wait.  Fails as `Commands.command`."""
         marks: list[bytes] = []
         members: list[bytes] = []
         for room in rooms:
@@ -111,8 +112,9 @@ class Entering:
             members += b"0", room.encode()
         command = self._connection.command
         # The mark first: whoever sees the old one does not take the room out any more.
-        written = command(b"HSET", self._keys.marks, *marks), command(
-            b"ZADD", self._keys.entered, *members
+        written = (
+            command(b"HSET", self._keys.marks, *marks),
+            command(b"ZADD", self._keys.entered, *members),
         )
         return answers(written).addCallback(lambda _: None)
 
@@ -134,7 +136,7 @@ class Entering:
         rooms, self._missing = sorted(self._missing), set()
         for start in range(0, len(rooms), MOST_TOLD):
             some = rooms[start : start + MOST_TOLD]
-            self._write(some).addErrback(self._not_entered, some)
+            self.write(some).addErrback(self._not_entered, some)
 
     def stored(self, room: str, word: bytes) -> None:
         """
@@ -177,7 +179,7 @@ class Entered:
         # Rooms in which nothing waits: the mark of the last entering, and since when that is seen.
         self._quiet: dict[str, tuple[bytes, float]] = {}
 
-    async def behind(self, after: str, limit: int) -> Mapping[str, bytes]:
+    async def behind(self, after: str, limit: int) -> dict[str, bytes]:
         """
         Return rooms behind the name *after*, by name, with their marks.  Fails as
         `Commands.command`.
@@ -188,15 +190,14 @@ class Entered:
             b"ZRANGEBYLEX", self._keys.entered, begin, b"+", b"LIMIT", b"0", b"%d" % limit
         )
         marks = await command(b"HMGET", self._keys.marks, *names) if names else []
-        return {
-            name.decode(): mark or b"" for name, mark in zip(names, marks, strict=True)
-        }
+        return {name.decode(): mark or b"" for name, mark in zip(names, marks, strict=True)}
 
     async def leave(self, quiet: Mapping[str, bytes], others: Collection[str]) -> None:
         """
         Take rooms out that were quiet for long.  Fails as `Commands.command`.
 
-        @param quiet: rooms in which nothing waits for anybody, with the marks that were read before.
+        @param quiet: rooms in which nothing waits for anybody, with the marks that were read
+            before that was seen.
         @param others: rooms in which something does.
         """
         now = self._clock.seconds()

@@ -20,13 +20,14 @@ if ARGV[1] ~= '' and tonumber(ARGV[1]) > room.hold then
     redis.call('XTRIM', room.stream, 'MINID', digits(room.hold))
     forget_before(room, room.hold)
 end
-local held = math.max(0, shown - math.max(room.hold, first_kept(room)))
+local first = math.max(room.hold, first_kept(room))
+local held = math.max(0, shown - first)
 if held == 0 then
-    return {room.hold, 0, 0}
+    return {first, 0, 0}
 end
 -- The next ones are as long as these, about.
-local bytes, some = 0, entries_from(room, math.max(room.hold, first_kept(room)), 20, math.huge)
+local bytes, some = 0, entries_from(room, first, 20, math.huge)
 for _, entry in ipairs(some) do
     bytes = bytes + size_of(entry) + BESIDE
 end
-return {room.hold, held, math.ceil(bytes * held / math.max(1, #some))}
+return {first, held, math.ceil(bytes * held / math.max(1, #some))}

@@ -8,8 +8,9 @@ and those that hold most give up their oldest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from livechat.backends import outbox
@@ -84,7 +85,7 @@ class Excess:
             after = next(reversed(rooms))
         return found
 
-    def _ask(self, room: str, first: bytes) -> object:
+    def _ask(self, room: str, first: bytes) -> Deferred[Any]:
         return self._connection.call(EXCESS, self._keys.numbering(room), [first])
 
 

@@ -26,7 +26,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from livechat.backends import outbox
 from livechat.backends.outbox import bounded, check_receivers, check_room, unknown_receiver
 from livechat.backends.redis.acts import Nodes
 from livechat.backends.redis.connection import (
@@ -36,7 +35,7 @@ from livechat.backends.redis.connection import (
     UnansweredError,
     answers,
 )
-from livechat.backends.redis.entering import Entered
+from livechat.backends.redis.entering import Entered, Entering
 from livechat.backends.redis.entries import stored_entry
 from livechat.backends.redis.excess import Excess
 from livechat.backends.redis.generation import Generation
@@ -81,12 +80,6 @@ class Host(Protocol):
     def stopping(self) -> bool:
         """Tell whether the backend is stopping."""
 
-    def streams(self) -> AsyncIterator[Sequence[bytes]]:
-        """Find all streams, some at a time.  Fails as `Commands.command`."""
-
-    def nodes_of_streams(self) -> Nodes:
-        """Return the most that a node of a stream holds."""
-
 
 class Unsent(NamedTuple):
     """What a script tells of a room."""
@@ -121,17 +114,27 @@ class RedisOutbox:
         *,
         generation: Generation,
         receivers: Receivers,
+        entering: Entering,
         retention: RoomRetention,
         wall: WallClock,
+        streams: Callable[[], AsyncIterator[Sequence[bytes]]],
+        nodes: Callable[[], Nodes],
     ) -> None:
+        """
+        @param streams: finds all streams, some at a time; fails as `Commands.command`.
+        @param nodes: returns the most that a node of a stream holds.
+        """
         self._connection = connection
         self._keys = keys
         self._clock = clock
         self._host = host
         self._generation = generation
         self._receivers = receivers
+        self._entering = entering
         self._retention = retention
         self._wall = wall
+        self._streams = streams
+        self._nodes = nodes
         self._process = secrets.token_hex(8).encode()
         self._entered = Entered(connection, keys, clock)
         self._excess = Excess(connection, keys, clock, self._entered)
@@ -159,7 +162,7 @@ class RedisOutbox:
         return LEASE
 
     def listen(self, *, on: bool) -> None:
-        """This process leads, or leads no more."""
+        """Note whether this process leads."""
         if on and not self._leads:
             self._connection.subscribe([self._keys.outbox])
         elif self._leads and not on:
@@ -275,14 +278,15 @@ class RedisOutbox:
         name = self._known(receiver)
         since = max(0, min(since, _LARGEST))
         found = 0
-        async for streams in self._host.streams():
+        async for streams in self._streams():
             rooms = [self._keys.room_of_stream(each) for each in streams]
             some = [room for room in rooms if self._receivers.of(room)]
             if some:
                 # Before anything waits there, as of what is stored.
-                await self._entered.enter(some)
+                await self._entering.write(some)
             args = [*self._receivers.holding(), name, b"%d" % since]
-            found += sum(await answers([self._call(REWIND, room, args) for room in some]))
+            again: list[int] = await answers([self._call(REWIND, room, args) for room in some])
+            found += sum(again)
         return found
 
     def erase(self, room: str, subject: str | None = None, since: int = 0) -> Deferred[int]:
@@ -292,9 +296,9 @@ class RedisOutbox:
         check_room(room)
         kept = self._retention.of(room)
         old = max(0, kept.first_time(self._wall.milliseconds()))
-        nodes = self._host.nodes_of_streams()
+        nodes = self._nodes()
         every = b"1" if room == EVENTS_ROOM else b""
-        start = count = 0
+        start, count = 0, 0
         while True:
             erased, start = await self._call(
                 ERASE,
@@ -306,7 +310,7 @@ class RedisOutbox:
                     b"%d" % nodes.entries, b"%d" % nodes.size,
                 ],
             )  # fmt: skip
-            count += erased
+            count += int(erased)
             if not start:
                 return count
 

@@ -9,7 +9,7 @@ one in a room and an era sets the cursors there (`holding.lua`): no room has to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from twisted.logger import Logger
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     """
 
     era: int = 0
-    names: Mapping[str, bytes] = {}  # noqa: RUF012 - nobody changes it
+    names: Mapping[str, bytes] = {}
 
     @classmethod
     def of(cls, data: bytes) -> Record:
@@ -63,20 +63,10 @@ class Receivers:
 
     _log = Logger()
 
-    def __init__(
-        self,
-        connection: Commands,
-        keys: Keys,
-        generation: Generation,
-        changed: Callable[[], None],
-    ) -> None:
-        """
-        @param changed: called when there are others.
-        """
+    def __init__(self, connection: Commands, keys: Keys, generation: Generation) -> None:
         self._connection = connection
         self._keys = keys
         self._generation = generation
-        self._changed = changed
         self._record = Record()
         self._asked: frozenset[str] | None = None
         self.any = False
@@ -157,7 +147,6 @@ class Receivers:
         if found != self._record:
             self._record = found
             self.any = bool(found.names)
-            self._changed()
             if self._asked is not None and self._asked != found.names.keys():
                 self._log.warn(
                     "Another process of this installation has other webhooks, which are in force "

@@ -20,7 +20,7 @@ Each step is small, and a script holds Redis for a few milliseconds at most.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -245,6 +245,15 @@ class Sweep:
             if self._walk == b"0":
                 self._walk = None
                 return
+
+    async def streams(self) -> AsyncIterator[Sequence[bytes]]:
+        """Find all streams, some at a time, perhaps twice.  Fails as `begin`."""
+        cursor = None
+        while cursor != b"0":
+            cursor, found = await self._connection.command(
+                b"ZSCAN", self._keys.idle, cursor or b"0", b"COUNT", b"%d" % BATCH
+            )
+            yield found[::2]
 
     async def _take_over(self, streams: Sequence[bytes]) -> None:
         """Have *streams* in the set, and all that is in them stay."""

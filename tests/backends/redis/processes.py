@@ -23,6 +23,7 @@ from tests.amend_contract import AmendContract
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
+from tests.outbox_contract import OutboxContract
 from tests.support import RecordingSink
 from tests.support.outcomes import publish
 
@@ -79,7 +80,7 @@ class Process:
         return [message.seq for where, _, message in self.sink.delivered if where == room]
 
 
-class RedisContract(AmendContract, BackendContract):
+class RedisContract(AmendContract, OutboxContract, BackendContract):
     """The contract of backends in Redis, at a time that the test sets."""
 
     def begin_at(self, *servers: RedisServer) -> None:
@@ -94,6 +95,13 @@ class RedisContract(AmendContract, BackendContract):
 
     def set_clock(self, seconds: float) -> None:
         self._ahead = seconds
+
+    async def settle(self, backend: Any) -> None:
+        for each in getattr(backend, "_backends", [backend]):
+            for _ in range(3):
+                async for streams in each._sweep.streams():
+                    await each._sweep._trim(streams)
+            await each.outbox._excess.give_up(now=True)
 
     async def ready(self, backend: IBackend) -> None:
         await until(lambda: backend.trouble() is None)

@@ -8,14 +8,14 @@ passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList
 
 from livechat.backends.redis.cluster.node import Node
 from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys
-from livechat.backends.redis.connection import RefusedError, UnansweredError
+from livechat.backends.redis.connection import RefusedError, UnansweredError, answers
 from livechat.backends.redis.sweep import BATCH, BATCHES, SCANNED, SEARCH_EVERY, Sweep
 
 #: Slots that are looked at in a step.
@@ -78,6 +78,14 @@ class ClusterSweep(Sweep):
                     self._walks.append((slot, cursor))
         await self._trim(streams)
         return len(streams)
+
+    async def streams(self) -> AsyncIterator[Sequence[bytes]]:
+        for start in range(0, SLOTS, SLOTS_PER_STEP):
+            found = await answers(
+                self._connection.command(b"ZRANGE", self._keys.idle_in(slot), b"0", b"-1")
+                for slot in range(start, start + SLOTS_PER_STEP)
+            )
+            yield [stream for streams in found for stream in streams]
 
     async def _search_streams(self) -> None:
         command = self._connection.command
