@@ -20,7 +20,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -157,8 +157,7 @@ class RedisOutbox:
         self.listen(on=bool(leads))
         if not leads:
             return 0.0
-        if self._receivers.any:
-            await self.give_up_excess()
+        await self._give_up_excess()
         return LEASE
 
     def listen(self, *, on: bool) -> None:
@@ -181,10 +180,12 @@ class RedisOutbox:
         if self._leads and self._changed is not None and payload:
             self._changed(payload.decode("utf-8", "replace").split(" "))
 
-    async def give_up_excess(self) -> None:
-        """Have no more held than may be.  Fails as `Commands.command`."""
-        dropped = await self._excess.give_up()
-        if dropped:
+    def give_up_excess(self) -> Deferred[None]:
+        """Have no more held than may be."""
+        return self._asking(self._give_up_excess())
+
+    async def _give_up_excess(self) -> None:
+        if self._receivers.any and (dropped := await self._excess.give_up()):
             self._log.warn(
                 "Webhooks lag: the oldest {count} entries that waited for them were dropped.",
                 count=dropped,
@@ -209,21 +210,32 @@ class RedisOutbox:
         while len(found) < limit:
             rooms = await self._entered.behind(after, STEP)
             generation = self._generation.name
-            told = await answers(self._ask(room, name, 0) for room in rooms)
+            told = await self._look_at(rooms, name)
             if generation != self._generation.name:
                 continue
-            quiet: dict[str, bytes] = {}
-            for (room, mark), each in zip(rooms.items(), map(_unsent, told), strict=True):
-                if each.quiet:
-                    quiet[room] = mark
+            for room, each in told.items():
                 if each.since:
                     epoch = self._generation.epoch(room, each.word)
                     found.append(Waiting(room, epoch, each.told, each.top, each.since))
+            quiet = {room: rooms[room] for room, each in told.items() if each.quiet}
             await self._entered.leave(quiet, rooms.keys() - quiet.keys())
             if len(rooms) < STEP:
                 break
             after = next(reversed(rooms))
         return found[:limit]
+
+    async def _look_at(self, rooms: Collection[str], name: bytes) -> dict[str, Unsent]:
+        """Look at *rooms*; those of masters that are away are left out, but not all."""
+        told = await DeferredList([self._ask(room, name, 0) for room in rooms], consumeErrors=True)
+        found: dict[str, Unsent] = {}
+        for room, (done, answer) in zip(rooms, told, strict=True):
+            if done:
+                found[room] = Unsent(*answer)
+            else:
+                answer.trap(UnansweredError, RefusedError)
+        if rooms and not found:
+            told[0][1].raiseException()
+        return found
 
     def _ask(self, room: str, name: bytes, limit: int) -> Deferred[Any]:
         args = [
@@ -244,7 +256,7 @@ class RedisOutbox:
         check_room(room)
         while True:
             generation = self._generation.name
-            told = _unsent(await self._ask(room, name, limit))
+            told = Unsent(*await self._ask(room, name, limit))
             if generation == self._generation.name:
                 break
         epoch = self._generation.epoch(room, told.word)
@@ -338,10 +350,6 @@ class RedisOutbox:
                 )
             raise _away() from None
         return failure
-
-
-def _unsent(answer: Sequence[Any]) -> Unsent:
-    return Unsent(*answer)
 
 
 def _away() -> ChatError:
