@@ -8,19 +8,23 @@ and those that hold most give up their oldest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from livechat.backends import outbox
-from livechat.backends.redis.connection import Commands, Script, answers
+from livechat.backends.redis.connection import (
+    Commands,
+    RefusedError,
+    Script,
+    UnansweredError,
+    answers,
+)
 from livechat.backends.redis.entering import Entered
 from livechat.backends.redis.keys import Keys
 
 EXCESS: Final = Script("excess")
-#: Seconds between two looks.
-LOOK_EVERY: Final = 5.0
 #: Rooms that are asked for together.
 STEP: Final = 200
 
@@ -39,41 +43,20 @@ class Held(NamedTuple):
 
 
 class Excess:
-    """What is held beyond the bound."""
+    """What is only held in one Redis, or in one cluster."""
 
-    def __init__(
-        self, connection: Commands, keys: Keys, clock: IReactorTime, entered: Entered
-    ) -> None:
+    def __init__(self, connection: Commands, keys: Keys, entered: Entered) -> None:
         self._connection = connection
         self._keys = keys
-        self._clock = clock
         self._entered = entered
-        self._next = float("-inf")
 
-    async def give_up(self, *, now: bool = False) -> int:
+    async def look(self) -> list[Held]:
         """
-        Give up what is beyond the bound, if it is time to look.
+        Find the rooms that hold something.
 
-        @return: how many entries.
         @raise UnansweredError: as `Commands.command`.
         @raise RefusedError: as `Commands.command`.
         """
-        if self._clock.seconds() < self._next and not now:
-            return 0
-        self._next = self._clock.seconds() + LOOK_EVERY
-        held = await self._look()
-        given = [
-            each._replace(first=each.first + drop, entries=drop)
-            for each, drop in zip(held, drops(held), strict=True)
-            if drop
-        ]
-        for start in range(0, len(given), STEP):
-            await answers(
-                self._ask(each.room, b"%d" % each.first) for each in given[start : start + STEP]
-            )
-        return sum(each.entries for each in given)
-
-    async def _look(self) -> list[Held]:
         found: list[Held] = []
         after = ""
         while rooms := await self._entered.behind(after, STEP):
@@ -85,8 +68,41 @@ class Excess:
             after = next(reversed(rooms))
         return found
 
+    async def give_up(self, given: Sequence[tuple[Held, int]]) -> None:
+        """
+        Have rooms give up so many entries.
+
+        @raise UnansweredError: as `Commands.command`.
+        @raise RefusedError: as `Commands.command`.
+        """
+        for start in range(0, len(given), STEP):
+            some = given[start : start + STEP]
+            await answers(self._ask(each.room, b"%d" % (each.first + drop)) for each, drop in some)
+
     def _ask(self, room: str, first: bytes) -> Deferred[Any]:
         return self._connection.call(EXCESS, self._keys.numbering(room), [first])
+
+
+async def give_up(several: Sequence[Excess]) -> int:
+    """
+    Have what several hold together be within the bounds; those that are away are passed over.
+
+    @return: how many entries were given up.
+    """
+    found: list[tuple[Excess, Held]] = []
+    for each in several:
+        with suppress(UnansweredError, RefusedError):
+            found += [(each, held) for held in await each.look()]
+    given: dict[Excess, list[tuple[Held, int]]] = {}
+    for (each, held), drop in zip(found, drops([held for _, held in found]), strict=True):
+        if drop:
+            given.setdefault(each, []).append((held, drop))
+    count = 0
+    for each, some in given.items():
+        with suppress(UnansweredError, RefusedError):
+            await each.give_up(some)
+            count += sum(drop for _, drop in some)
+    return count
 
 
 def drops(held: Sequence[Held]) -> list[int]:

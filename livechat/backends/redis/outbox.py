@@ -37,7 +37,7 @@ from livechat.backends.redis.connection import (
 )
 from livechat.backends.redis.entering import Entered, Entering
 from livechat.backends.redis.entries import stored_entry
-from livechat.backends.redis.excess import Excess
+from livechat.backends.redis.excess import Excess, give_up
 from livechat.backends.redis.generation import Generation
 from livechat.backends.redis.history import CHARACTERS, READ_WORD_LASTS
 from livechat.backends.redis.keys import Keys
@@ -57,6 +57,8 @@ REWIND: Final = Script("rewind", "holding")
 ERASE: Final = Script("erase", "holding", "changing")
 #: Seconds for which a process leads unless it asks again.
 LEASE: Final = 10.0
+#: Seconds between two looks at what all rooms hold.
+LOOK_EVERY: Final = 5.0
 #: Rooms that are asked for together.
 STEP: Final = 200
 #: Entries that one call looks at to erase some.
@@ -101,7 +103,11 @@ class Unsent(NamedTuple):
 
 @implementer(IOutbox)
 class RedisOutbox:
-    """The receivers of the rooms in one Redis, or in one cluster."""
+    """
+    The receivers of the rooms in one Redis, or in one cluster.
+
+    @ivar excess: what is held there.
+    """
 
     _log = Logger()
 
@@ -137,7 +143,8 @@ class RedisOutbox:
         self._nodes = nodes
         self._process = secrets.token_hex(8).encode()
         self._entered = Entered(connection, keys, clock)
-        self._excess = Excess(connection, keys, clock, self._entered)
+        self.excess = Excess(connection, keys, self._entered)
+        self._look_at = float("-inf")
         self._leads = False
         self._changed: Callable[[Collection[str]], None] | None = None
         self._refusals = LogLimit(REFUSALS)
@@ -151,14 +158,21 @@ class RedisOutbox:
         return self._asking(self._lead())
 
     async def _lead(self) -> float:
+        leads = await self._take_the_lead()
+        if leads:
+            await self.give_up_excess([self])
+        return leads
+
+    def take_the_lead(self) -> Deferred[float]:
+        """Lead as `lead`, and look at nothing."""
+        return self._asking(self._take_the_lead())
+
+    async def _take_the_lead(self) -> float:
         lease = b"%d" % int(1000 * LEASE)
         asked = [self._process, lease]
         leads = await self._connection.call(LEAD, [self._keys.teller], asked)
         self.listen(on=bool(leads))
-        if not leads:
-            return 0.0
-        await self._give_up_excess()
-        return LEASE
+        return LEASE if leads else 0.0
 
     def listen(self, *, on: bool) -> None:
         """Note whether this process leads."""
@@ -180,12 +194,17 @@ class RedisOutbox:
         if self._leads and self._changed is not None and payload:
             self._changed(payload.decode("utf-8", "replace").split(" "))
 
-    def give_up_excess(self) -> Deferred[None]:
-        """Have no more held than may be."""
-        return self._asking(self._give_up_excess())
+    async def give_up_excess(self, boxes: Sequence[RedisOutbox], *, now: bool = False) -> None:
+        """
+        Have no more held at all of *boxes* together than may be.
 
-    async def _give_up_excess(self) -> None:
-        if self._receivers.any and (dropped := await self._excess.give_up()):
+        @param now: otherwise only where it is time to look.
+        """
+        if not self._receivers.any or (self._clock.seconds() < self._look_at and not now):
+            return
+        self._look_at = self._clock.seconds() + LOOK_EVERY
+        dropped = await give_up([each.excess for each in boxes])
+        if dropped:
             self._log.warn(
                 "Webhooks lag: the oldest {count} entries that waited for them were dropped.",
                 count=dropped,

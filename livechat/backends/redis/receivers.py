@@ -102,13 +102,14 @@ class Receivers:
         @raise UnansweredError: as `Commands.command`.
         @raise RefusedError: as `Commands.command`.
         """
-        self._asked = names
+        self._asked = None
         await self.refresh()
         for _ in range(_TRIES):
-            if names == self._record.names.keys():
-                return
-            after = self._record.next(names)
-            if await self._write(self._record.text() if self._record.era else b"", after):
+            known = self._record
+            if names == known.names.keys() or await self._write(
+                known.text() if known.era else b"", known.next(names)
+            ):
+                self._asked = names
                 return
         raise RefusedError("ERR the receivers change all the time")
 

@@ -154,11 +154,11 @@ class _ShardedOutbox:
         return Deferred.fromCoroutine(self._lead())
 
     async def _lead(self) -> float:
-        leads = await self._boxes[0].lead()
+        leads = await self._boxes[0].take_the_lead()
         for each in self._boxes[1:]:
             each.listen(on=leads > 0)
         if leads:
-            await those_there([each.give_up_excess() for each in self._boxes])
+            await self._boxes[0].give_up_excess(self._boxes)
         return leads
 
     def waiting(

@@ -25,7 +25,7 @@ def test_record() -> None:
 @pytest.mark.parametrize("data", [b"", b"x a@1", b" 1", b"1 \xff@1"])
 def test_no_record(data: bytes) -> None:
     """What no livechat has written is none."""
-    with pytest.raises(ValueError, match="int|codec"):
+    with pytest.raises(ValueError, match=r"int|codec"):
         Record.of(data)
 
 

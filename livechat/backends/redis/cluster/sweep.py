@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from livechat.backends.redis.cluster.node import Node
 from livechat.backends.redis.cluster.slots import SLOTS, ClusterKeys
-from livechat.backends.redis.connection import RefusedError, UnansweredError, answers
+from livechat.backends.redis.connection import RefusedError, UnansweredError
 from livechat.backends.redis.sweep import BATCH, BATCHES, SCANNED, SEARCH_EVERY, Sweep
 
 #: Slots that are looked at in a step.
@@ -80,12 +80,13 @@ class ClusterSweep(Sweep):
         return len(streams)
 
     async def streams(self) -> AsyncIterator[Sequence[bytes]]:
-        for start in range(0, SLOTS, SLOTS_PER_STEP):
-            found = await answers(
-                self._connection.command(b"ZRANGE", self._keys.idle_in(slot), b"0", b"-1")
-                for slot in range(start, start + SLOTS_PER_STEP)
-            )
-            yield [stream for streams in found for stream in streams]
+        # All sets of all slots would be more commands than this, unless there are very many keys.
+        asked = (b"MATCH", self._keys.streams, b"COUNT", b"%d" % SCANNED, b"TYPE", b"stream")
+        for node in self._nodes():
+            cursor = None
+            while cursor != b"0":
+                cursor, found = await node.connection.command(b"SCAN", cursor or b"0", *asked)
+                yield found
 
     async def _search_streams(self) -> None:
         command = self._connection.command
