@@ -144,7 +144,7 @@ class RedisOutbox:
         self._process = secrets.token_hex(8).encode()
         self._entered = Entered(connection, keys, clock)
         self.excess = Excess(connection, keys, self._entered)
-        self._look_at = float("-inf")
+        self._next_look = float("-inf")
         self._leads = False
         self._changed: Callable[[Collection[str]], None] | None = None
         self._refusals = LogLimit(REFUSALS)
@@ -200,9 +200,9 @@ class RedisOutbox:
 
         @param now: otherwise only where it is time to look.
         """
-        if not self._receivers.any or (self._clock.seconds() < self._look_at and not now):
+        if not self._receivers.any or (self._clock.seconds() < self._next_look and not now):
             return
-        self._look_at = self._clock.seconds() + LOOK_EVERY
+        self._next_look = self._clock.seconds() + LOOK_EVERY
         dropped = await give_up([each.excess for each in boxes])
         if dropped:
             self._log.warn(
