@@ -56,7 +56,7 @@ def _findings(
     try:
         config = config_of(given, environment, state, directory)
     except (StartError, usage.UsageError) as reason:
-        yield ill("options", str(reason), "README.md, Options, says what each may be")
+        yield ill("options", str(reason), "docs/operations.md, Options, says what each may be")
         return
     yield Finding("options", "ok", f"livechat {__version__}, --state {config.state}")
     certificate, found = trust.certificate(config)

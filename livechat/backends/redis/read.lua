@@ -7,7 +7,7 @@
 --       bytes   of text, where the page ends
 --       now     milliseconds, as far as Redis's clock is believed
 --       keep    entries that are shown; 0: all
---       age     milliseconds for which they are; 0: for ever
+--       age     milliseconds for which they are; 0: for ever; -1: with what no history shows
 --       fresh   a word, if the room has none
 --       lasts   milliseconds for which that is kept while nothing is said
 -- Returns the word of the numbering; number, time and tag of the newest entry; the number of the
@@ -32,7 +32,9 @@ if keep > 0 then
     oldest = math.max(oldest, room.top - keep + 1)
 end
 -- What is before that is kept for receivers outside (`holding.lua`).
-oldest = math.max(oldest, tonumber(redis.call('HMGET', room.state, 'f')[1] or 0))
+if age >= 0 then
+    oldest = math.max(oldest, tonumber(redis.call('HMGET', room.state, 'f')[1] or 0))
+end
 
 local start = math.max(after + 1, oldest)
 if ARGV[2] ~= '' then

@@ -13,6 +13,7 @@ from livechat.backends.outbox import bounded, check_receivers, check_room
 from livechat.backends.redis.outbox import RedisOutbox
 from livechat.errors import Kind
 from livechat.interfaces import (
+    IArchive,
     IBackend,
     IMessageLog,
     IOutbox,
@@ -94,6 +95,29 @@ class _ShardedMessageLog:
         for number, some in by_shard.items():
             found |= await self._logs[number].newest(some)
         return found
+
+
+@implementer(IArchive)
+class _ShardedArchive:
+    """The archives of all shards, one after the other: a cursor has a shard's number first."""
+
+    def __init__(self, archives: Sequence[IArchive]) -> None:
+        self._archives = archives
+
+    def rooms(self, cursor: str) -> Deferred[tuple[Sequence[str], str]]:
+        number, _, within = cursor.partition(":")
+        at = int(number or 0)
+
+        def following(found: tuple[Sequence[str], str]) -> tuple[Sequence[str], str]:
+            names, after = found
+            if after:
+                return names, f"{at}:{after}"
+            return names, f"{at + 1}:" if at + 1 < len(self._archives) else ""
+
+        return self._archives[at].rooms(within).addCallback(following)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._archives[shard(room, len(self._archives))].read(room, after, limit)
 
 
 @implementer(IPresenceRelay)
@@ -225,6 +249,8 @@ class ShardedBackend:
         boxes: list[Any] = [each.outbox for each in backends]
         self.outbox = _ShardedOutbox(boxes) if None not in boxes else None
         self.messages = _ShardedMessageLog([each.messages for each in backends])
+        archives = [each.archive for each in backends if each.archive is not None]
+        self.archive = _ShardedArchive(archives)
         self.presence = _ShardedPresenceRelay([each.presence for each in backends])
         self.processes = _ShardedProcessRegistry(backends)
         self.relay = getattr(backends[0], "relay", None)
