@@ -31,7 +31,7 @@ STEP: Final = 200
 
 class Held(NamedTuple):
     """
-    What a room only holds.
+    Entries that a room only holds.
 
     @ivar first: the number of its oldest entry.
     """
@@ -43,7 +43,7 @@ class Held(NamedTuple):
 
 
 class Excess:
-    """What is only held in one Redis, or in one cluster."""
+    """Entries that are only held in one Redis, or in one cluster."""
 
     def __init__(self, connection: Commands, keys: Keys, entered: Entered) -> None:
         self._connection = connection

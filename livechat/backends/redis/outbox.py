@@ -1,5 +1,5 @@
 """
-What receivers outside wait for, in Redis.
+Entries that receivers outside wait for, in Redis.
 
 A room's own stream is the log, and beside it stands how far each receiver was told.  Storing an
 entry looks at nothing of that: the script knows from the room's state up to where entries are held
@@ -84,7 +84,7 @@ class Host(Protocol):
 
 
 class Unsent(NamedTuple):
-    """What a script tells of a room."""
+    """The answer of a script about a room."""
 
     word: bytes
     told: int
@@ -183,7 +183,7 @@ class RedisOutbox:
         self._leads = on
 
     def channels(self) -> list[bytes]:
-        """What this process is to be told."""
+        """Return the channels that this process has to listen to."""
         return [self._keys.outbox] if self._leads else []
 
     def watch(self, changed: Callable[[Collection[str]], None]) -> None:

@@ -60,7 +60,7 @@ class OutboxTest(ProcessesTest):
             await deferLater(self.reactor, 0.005)
 
     async def test_archive(self) -> None:
-        """Whoever has to find all that is kept of somebody finds what is held."""
+        """The archive, which finds all that is kept of somebody, has what is held."""
         backend: Any = self.process(messages=1).backend
         await until(lambda: backend.trouble() is None)
         said = await say(backend, *"abc")
