@@ -64,7 +64,6 @@ def hooks(
     secrets = site_secrets(config.webhook_secret, config.state) if receivers else ()
     board = Board(board_map(backend), receivers, time)
     posters = {name: Poster(reactor) for name in receivers}
-    found: list[Telling] = []
     deliveries = {
         name: Delivery(
             url,
@@ -73,13 +72,11 @@ def hooks(
             secrets,
             time=time,
             random=_random,
-            leads=lambda: found[0].leads(),
             counted=partial(metrics.webhook_told, name),
         )
         for name, url in receivers.items()
     }
-    found.append(Telling(outbox, deliveries, board, time))
-    return Hooks(found[0], board, tuple(posters.values()))
+    return Hooks(Telling(outbox, deliveries, board, time), board, tuple(posters.values()))
 
 
 class Webhooks(Service):

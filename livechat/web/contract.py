@@ -93,7 +93,11 @@ def openapi(chat: Chat, places: Iterable[Place], base: str = "") -> Document:
         (*bodies.ASKED, *back_ends.ASKED, *receivers.ASKED, *get_args(Action))
     ) | _schemas(
         (
-            *bodies.ANSWERED, *back_ends.ANSWERED, *receivers.ANSWERED, messages.Message, frames.Ack,
+            *bodies.ANSWERED,
+            *back_ends.ANSWERED,
+            *receivers.ANSWERED,
+            messages.Message,
+            frames.Ack,
         ),
         written=True,
     )

@@ -51,13 +51,11 @@ class WebhooksApi:
     def endpoints(self) -> dict[str, Endpoint]:
         """The rows of the tree."""
         return {
-            "/chat/webhooks/": Endpoint({"GET": self.list}, None, _listed()),
-            "/chat/webhooks/rewind/": Endpoint(
-                {"POST": self.rewind}, None, _rewinding(self._chat)
-            ),
+            "/chat/webhooks/": Endpoint({"GET": self.show}, None, _listed()),
+            "/chat/webhooks/rewind/": Endpoint({"POST": self.rewind}, None, _rewinding(self._chat)),
         }
 
-    async def list(self, call: Call) -> Response:
+    async def show(self, call: Call) -> Response:
         """How it goes with all receivers."""
         await self._manager(call)
         return json(ReceiverList(self._board.states()))
@@ -79,9 +77,7 @@ class WebhooksApi:
         """
         @raise ChatError: there is no such receiver.
         """
-        found = [
-            name for name, url in self._board.receivers.items() if given in (None, name, url)
-        ]
+        found = [name for name, url in self._board.receivers.items() if given in (None, name, url)]
         if not found:
             raise ChatError(Kind.NOT_FOUND, "There is no such receiver.")
         return found

@@ -74,12 +74,10 @@ class Delivery:
         *,
         time: Time,
         random: Callable[[], float],
-        leads: Callable[[], bool],
         counted: Callable[[int, int], None] = lambda _sent, _failed: None,
     ) -> None:
         """
         @param secrets: which sign what is sent, the new one first.
-        @param leads: whether this process may send.
         @param counted: called with the events that were sent, and the attempts that failed.
         """
         self.counts = Counts()
@@ -89,14 +87,14 @@ class Delivery:
         self._secrets = secrets
         self._time = time
         self._random = random
-        self._leads = leads
         self._counted = counted
         self._troubles = LogLimit(Rate(1 / LOG_EVERY, 1))
 
-    async def run(self, round_: str = "") -> None:
+    async def run(self, leads: Callable[[], bool], round_: str = "") -> None:
         """
         Tell it of all that waits and comes, until this is cancelled.
 
+        @param leads: tells whether this process may send.
         @param round_: names what is told anew.
         """
         self.counts = Counts()
@@ -104,7 +102,7 @@ class Delivery:
         while self.counts.state != "gone":
             self._put("waiting" if not self.counts.in_a_row else "failing")
             batch = await self.feed.batch()
-            if not self._leads():
+            if not leads():
                 # The lease has ended, and this is about to be cancelled.
                 await deferLater(self._time, 1.0, lambda: None)
                 continue

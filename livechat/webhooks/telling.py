@@ -14,6 +14,7 @@ from typing import Any, Final
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from livechat import metrics
 from livechat.errors import ChatError, Kind
@@ -156,7 +157,7 @@ class Telling:
         while True:
             try:
                 await self._rewind_as_asked(name)
-                await self._deliveries[name].run(self._board.round(name))
+                await self._deliveries[name].run(self.leads, self._board.round(name))
                 # It is gone, until this is cancelled.
                 gone: Deferred[None] = Deferred()
                 await gone
@@ -225,5 +226,10 @@ class Telling:
 def _started(coroutine: Any) -> Deferred[None]:
     """Run *coroutine*; that it is cancelled is its usual end."""
     running: Deferred[None] = Deferred.fromCoroutine(coroutine)
-    running.addErrback(lambda failure: failure.trap(CancelledError) and None)
-    return running.addErrback(lambda failure: _log.failure("Webhooks stand still.", failure))
+    running.addErrback(_note_end)
+    return running
+
+
+def _note_end(failure: Failure) -> None:
+    if failure.check(CancelledError) is None:
+        _log.failure("Webhooks stand still.", failure)

@@ -83,18 +83,19 @@ def test_pauses(world: World) -> None:
 def test_three_days(world: World) -> None:
     """A receiver that is away for three days gets all of it when it is back, as it is then."""
     world.receiver.usual = refused()
+    world.outbox.leads_for = 1e6
     world.start()
     with capturedLogs() as logs:
         for hour in range(72):
             world.outbox.say(f"m{hour}")
-            world.go(3_600, 100)
+            world.go(3_600, 300)
     assert len(world.receiver.ids) < 72 * 14
     assert len([each for each in logs if each["log_level"] is LogLevel.warn]) <= 72 * 6 + 1
     world.outbox.retract(5)
     world.receiver.heard.clear()
     world.receiver.usual = status(200)
     with capturedLogs() as logs:
-        world.go(310, 10)
+        world.go(320, 20)
     assert world.receiver.heard == [
         "gone" if hour == 4 else f"m{hour}" for hour in range(72)
     ]  # fmt: skip
@@ -119,12 +120,13 @@ def test_retry_after(world: World, given: str, least: float, most: float) -> Non
 def test_gone(world: World) -> None:
     """A receiver that says so is told no more, and somebody is told that, loudly."""
     world.receiver.usual = status(410)
+    world.outbox.leads_for = 1e6
     world.start()
     with capturedLogs() as logs:
         world.outbox.say("a")
-        world.go(3_600, 10)
+        world.go(3_600, 300)
         world.outbox.say("b")
-        world.go(3_600, 10)
+        world.go(3_600, 300)
     assert world.receiver.heard == ["a"]
     assert [each["log_level"] for each in logs].count(LogLevel.error) == 1
     assert world.state().state == "gone"
