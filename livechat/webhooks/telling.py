@@ -231,5 +231,5 @@ def _started(coroutine: Any) -> Deferred[None]:
 
 
 def _note_end(failure: Failure) -> None:
-    if failure.check(CancelledError) is None:
+    if not isinstance(failure.value, CancelledError):
         _log.failure("Webhooks stand still.", failure)
