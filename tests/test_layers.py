@@ -22,7 +22,7 @@ FLOORS = [
     {"addresses", "option_values", "options"},
     {"option_rules"},
     {"interfaces", "config", "system"},
-    {"identity", "backends", "extensions", "net", "events", "command_line"},
+    {"identity", "backends", "extensions", "net", "command_line", "events"},
     {"rooms", "http"},
     {"members", "webhooks"},
     {"web"},

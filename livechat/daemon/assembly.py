@@ -77,7 +77,6 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     """
     made = unloaded_core(config, reactor)
     made.operators.load(made.password)
-    made.operators.loaded()
     return made
 
 
@@ -139,7 +138,7 @@ def services(
             lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
-        Removals(core.chat.removal),
+        Removals(core.chat.removal, core.chat.forgetting),
         *(() if core.hooks is None else (Webhooks(core.hooks),)),
     )
 

@@ -62,7 +62,7 @@ _log = Logger()
 
 class Lag(Struct, frozen=True):
     """
-    What waits for a receiver.
+    The events that wait for a receiver.
 
     @ivar events: how many entries, those among them that the receiver does not want.
     @ivar since: when the oldest was stored, in milliseconds since 1970; None if nothing waits.
@@ -75,7 +75,7 @@ class Lag(Struct, frozen=True):
 
 
 class Feed:
-    """What waits for one receiver.  Used by one caller at a time, in the process that leads."""
+    """The events that wait for one receiver, for one caller at a time, where the process leads."""
 
     def __init__(
         self,

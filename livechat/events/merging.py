@@ -1,5 +1,5 @@
 """
-What waits of one room, as events in their order: its entries, and the notes that are about it.
+Events of one room in their order: its entries that wait, and the notes that are about it.
 
 A note (`livechat.protocol.events.Note`) comes behind the entry after which it was written, if that
 is known, and behind the notes of its room before it.

@@ -1,5 +1,5 @@
 """
-What a backend implements, and what it tells.  ``tests/contract.py`` holds every backend to it.
+The interfaces of a backend and of its receivers.  ``tests/contract.py`` holds backends to them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from livechat.protocol.messages import (
 
 class ISink(Interface):
     """
-    Where stored entries go.  The hub is one for the backend, and a watcher of a room for the hub.
+    Takes stored entries.  The hub is one for the backend, and a watcher of a room for the hub.
     """
 
     def deliver(room: str, epoch: str, entries: Sequence[Entry]) -> None:
@@ -50,7 +50,7 @@ class IReceiver(Interface):
     """
 
     def stored(result: Any) -> None:
-        """Its `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
+        """The `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
 
     def not_stored(reason: Exception) -> None:
         """The act is refused, by a `livechat.errors.ChatError`; any other exception is a bug."""
@@ -119,6 +119,9 @@ class IMessageLog(Interface):
         are retracted, and the events of their edits, become `Gone`.  From when the receiver is
         told no `read` at any process shows what was retracted; within 60 seconds the words are
         nowhere in the store any more.
+
+        A `livechat.protocol.messages.Redaction` stores a `Gone` as its event.  It reaches entries
+        that no history shows any more (`IArchive.read`), too.
 
         It is refused with ``not_found`` if there is no such message any more; of several numbers
         those of no message are passed over, if one is.  It is refused with ``forbidden`` if a
@@ -229,6 +232,25 @@ class ISharedMap(Interface):
         """
 
 
+class IArchive(Interface):
+    """All that is stored, room by room: for what concerns a person wherever they were."""
+
+    def rooms(cursor: str) -> Deferred[tuple[Sequence[str], str]]:
+        """
+        Find some of the rooms that have entries, internal ones among them, in no order.
+
+        @param cursor: "" at the beginning; then as the call before has told it.
+        @return: the names, and the next cursor; "" when these are the last.  A room that has
+            entries all the while is named at least once.
+        """
+
+    def read(room: str, after: int, limit: int) -> Deferred[Page]:
+        """
+        As `IMessageLog.read`, with entries that no history shows any more, and that are not
+        removed yet.  Of these some may be missing at the beginning.
+        """
+
+
 class Waiting(Struct, frozen=True, gc=False):
     """
     The entries of a room that a receiver has not been told of.
@@ -325,12 +347,13 @@ class IOutbox(Interface):
 
 
 class IBackend(Interface):
-    """Where the rooms are: a log of messages, the other processes, and what all of them know."""
+    """The place of the rooms: a log of messages, the other processes, and what all of them know."""
 
     description: str = Attribute("Where the rooms are, for people; no secrets.")
     messages: IMessageLog = Attribute("The rooms' messages.")
     presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
     processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
+    archive: IArchive | None = Attribute("All that is stored; None: nobody can look through it.")
     outbox: IOutbox | None = Attribute("What receivers outside wait for; None: it has none.")
 
     def shared_map(name: str, *, most: int, largest: int) -> ISharedMap:

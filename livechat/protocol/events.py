@@ -27,7 +27,7 @@ _ID_BYTES: Final = 12
 
 
 class MessageEvent(Struct, frozen=True, omit_defaults=True, tag_field="event", tag="message"):
-    """Somebody said something."""
+    """A message was stored."""
 
     id: str
     room: str
@@ -91,7 +91,7 @@ class Left(Struct, frozen=True, tag_field="event", tag="left"):
 
 
 class Occupied(Struct, frozen=True, tag_field="event", tag="occupied"):
-    """Somebody is in a room in which nobody was."""
+    """A room in which nobody was has a user."""
 
     id: str
     room: str
@@ -99,7 +99,7 @@ class Occupied(Struct, frozen=True, tag_field="event", tag="occupied"):
 
 
 class Vacated(Struct, frozen=True, tag_field="event", tag="vacated"):
-    """Nobody is in a room any more."""
+    """The last user of a room is gone."""
 
     id: str
     room: str
@@ -122,7 +122,7 @@ class _Act(Struct, frozen=True):
 
 
 class Restricted(_Act, frozen=True, tag_field="event", tag="restricted"):
-    """Somebody was muted, banned, or is to be reviewed."""
+    """A person was muted, banned, or is to be reviewed."""
 
 
 class Pardoned(_Act, frozen=True, tag_field="event", tag="pardoned"):
@@ -156,7 +156,7 @@ class Held(Struct, frozen=True, omit_defaults=True, tag_field="event", tag="held
 
 class Reported(Struct, frozen=True, omit_defaults=True, tag_field="event", tag="reported"):
     """
-    Somebody complained of message *ref*.
+    A user complained of message *ref*.
 
     @ivar message: left out once the case is closed, as all that follows.
     @ivar reason: the reporter's.

@@ -95,7 +95,7 @@ class Cases:
 
     def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
-        Let a message wait for a review.  Tells *receiver* that it is ``held`` once it does.
+        Hold a message for review.  Tells *receiver* that it is ``held`` once it is.
 
         A message whose nonce is known is the one that waits already; of one that was said
         meanwhile the receiver is told as of a repetition.  Refused with ``overloaded`` if too
@@ -236,6 +236,22 @@ class Cases:
         await self._register.catch_up()
         found = list(self._register.of_author(subject))
         return await self._close_all(each for each in found if room in (None, each.case.room))
+
+    def concerning(self, subject: str) -> list[Found]:
+        """The cases in which *subject* has a part."""
+        return self._register.concerning(subject)
+
+    async def forget(self, subject: str) -> None:
+        """
+        Close the cases in which *subject* has a part, and remove them.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
+        """
+        await self._register.catch_up()
+        found = self._register.concerning(subject)
+        await self._close_all(each for each in found if each.case.state == "open")
+        for each in found:
+            await self._register.drop(each.id)
 
     async def close_refs(self, room: str, refs: Iterable[int]) -> int:
         """

@@ -50,21 +50,21 @@ class Directory:
     async def room(self, name: str) -> Room:
         """One room, active or not."""
         reports = await self._backend.processes.reports()
-        shares = (room for report in reports for room in report.rooms if room.name == name)
-        room = next(iter(rooms_of_all([shares])), Room(name, 0))
+        shares = ([room] for report in reports for room in report.rooms if room.name == name)
+        room = next(iter(rooms_of_all(shares)), Room(name, 0))
         if room.newest is not None:
             return room
         return structs.replace(room, newest=(await self._newest([name])).get(name))
 
     async def reports(self) -> Sequence[Report]:
-        """What the processes that serve these rooms say of themselves, this one first."""
+        """Collect the reports of the processes that serve these rooms, this one first."""
         return await self._backend.processes.reports()
 
     def report(
         self, process: str, started: int, connections: int, condition: Condition | None = None
     ) -> Report:
         """
-        What this process says of itself.
+        Make the report of this process.
 
         @param process: its name, which no other has.
         @param started: in milliseconds since 1970, UTC.
@@ -82,7 +82,7 @@ class Directory:
         )
 
     async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
-        """What the backend knows of *rooms*: nothing, while it is away."""
+        """Ask the backend for the newest entries of *rooms*; none while it is away."""
         # The rooms are to be seen all the same.
         try:
             found = await self._backend.messages.newest(rooms)
@@ -95,10 +95,13 @@ def rooms_of_all(shares: Iterable[Iterable[Room]]) -> list[Room]:
     """
     Merge the rooms of all processes, in no order: members and rates are sums.
 
-    @param shares: the rooms of each process.
+    @param shares: the rooms of each process, each once.
     """
+    each = [*shares]
+    if len(each) == 1:
+        return [*each[0]]
     found: dict[str, Room] = {}
-    for rooms in shares:
+    for rooms in each:
         for room in rooms:
             other = found.get(room.name)
             found[room.name] = room if other is None else _together(room, other)

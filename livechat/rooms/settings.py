@@ -61,7 +61,7 @@ class SettingsRegistry:
 
     def retained(self, room: str) -> tuple[int, int]:
         """
-        How many entries *room* keeps, and for how many seconds; 0: as the server does.
+        The number of entries that *room* keeps, and for how many seconds; 0: as the server does.
 
         May be called in any thread: nothing is remembered here.
         """
@@ -81,6 +81,12 @@ class SettingsRegistry:
         if pattern.endswith("*"):
             return self.own(EVERYWHERE).over(self._usual)
         return self._found(pattern, alone=False)
+
+    @property
+    def list_any(self) -> bool:
+        """Tell whether any room is listed."""
+        changed = self._changes.values()
+        return self._usual.listed or any(each.listed is True for each in changed)
 
     def changed(self) -> Mapping[str, SettingsChange]:
         """All rooms and patterns with settings of their own."""

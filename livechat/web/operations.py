@@ -1,5 +1,5 @@
 """
-What each endpoint is for, as operations of OpenAPI: parameters, headers, and what can go wrong.
+The endpoints as operations of OpenAPI: parameters, headers, and errors.
 
 The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` puts them together.
 """
@@ -203,6 +203,22 @@ def history(name: str) -> Document:
     return operation(name, "What was said in a room.", found, kinds, parameters)
 
 
+def export() -> Document:
+    """Exporting all that is kept of a person."""
+    parameters = [
+        parameter("query", "user", USER_ID, "The person's id."),
+        parameter("query", "guest", {"enum": [0, 1]}, "1: `user` is the id of a guest."),
+    ]
+    return operation(
+        "export",
+        "All that is kept of a person: what they said, their restrictions and cases, and records "
+        "of the audit; for those that manage everything. Without the line `end` it is not whole.",
+        answer("A line of JSON each; the last one is `end`.", TEXT, "application/x-ndjson"),
+        (*MANAGING, Kind.RATE_LIMITED, Kind.OVERLOADED),
+        parameters,
+    )
+
+
 def events() -> Document:
     """A room as server-sent events."""
     last = parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")
@@ -264,13 +280,13 @@ def drop_operator() -> Document:
 
 
 def healthy() -> Document:
-    """Whether the process is alive."""
+    """The operation that tells that the process is alive."""
     ok = structure(status={"const": "ok"}, fast_path={"enum": ["native", "pure"]})
     return _state("healthy", "The process is alive.", ok)
 
 
 def ready() -> Document:
-    """Whether it takes messages."""
+    """The operation that tells if messages are taken."""
     known = structure(status={"const": "ready"})
     return _state("ready", "It takes messages.", known, Kind.UNAVAILABLE)
 
@@ -307,7 +323,7 @@ def operation(
     kinds: Collection[Kind],
     parameters: Collection[Document] = (),
 ) -> Document:
-    """What can always go wrong need not be among *kinds*."""
+    """Make an operation.  Errors that are always possible need not be among *kinds*."""
     return {
         "operationId": name,
         "summary": summary,

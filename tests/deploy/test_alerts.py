@@ -99,7 +99,9 @@ ILL: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
     ),
     "LivechatDiskNearlyFull": ({"livechat_disk_free_bytes": f"{2 * GB}x{{n}}"}, set()),
     "LivechatMemory": ({"livechat_memory_bytes": f"{2 * GB}x{{n}}"}, set()),
-    "LivechatWebhookWaits": ({'livechat_webhook_oldest_seconds{receiver="hook"}': "900x{n}"}, set()),
+    "LivechatWebhookWaits": (
+        {'livechat_webhook_oldest_seconds{receiver="hook"}': "900x{n}"}, set(),
+    ),
     "LivechatCertificateExpires": (
         {"livechat_certificate_expires_seconds": f"{10 * 86_400}x{{n}}"}, set(),
     ),

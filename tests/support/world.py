@@ -23,6 +23,7 @@ from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.pseudonyms import Pseudonyms
 from livechat.identity.sessions import Sessions, operators_map
 from livechat.identity.tokens import Minted, Tokens
 from livechat.interfaces import IAuthenticator, IListener, IPolicy
@@ -152,7 +153,13 @@ class World:
         receivers = {"hooks-example-1": "https://hooks.example/geheim"}
         self.board = Board(board_map(self.backend), receivers, self.time)
         self.tracing = Tracing(self.hub, self.time, None, "here/1")
-        self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME, keys_map(self.backend))
+        self.leases = Leases(
+            revoked_map(self.backend),
+            self.time,
+            LIFETIME,
+            keys_map(self.backend),
+            Pseudonyms(self.backend.processes.secret),
+        )
         self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.door = make_door(
@@ -196,7 +203,6 @@ class World:
             hasher=CHEAP,
         )
         made.load(Password(PASSWORD, "a test"))
-        made.loaded()
         return made
 
     @property

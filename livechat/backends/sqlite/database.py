@@ -224,9 +224,13 @@ class Database:
         finally:
             self.close()
 
-    def read(self, room: str, after: int, limit: int) -> Page:
+    def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """As `Reader.read`."""
-        return self._reader.read(room, after, limit)
+        return self._reader.read(room, after, limit, hidden=hidden)
+
+    def names(self, after: str, limit: int) -> list[str]:
+        """As `Reader.names`."""
+        return self._reader.names(after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """As `Reader.newest`."""
@@ -317,7 +321,7 @@ class Database:
             self._kept = record
 
     def _start_clock(self, db: sqlite3.Connection) -> None:
-        """Where no time was kept yet, the newest message is the last one that is known."""
+        """Start the clock from the newest message where no time was kept yet."""
         found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
         (moved,) = db.execute("SELECT max(time) FROM rooms").fetchone()
         newest = max(moved or 0, self._journal.newest)
