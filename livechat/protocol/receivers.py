@@ -88,7 +88,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
 
 class ReceiverState(Struct, frozen=True, omit_defaults=True):
     """
-    How it goes with a receiver of webhooks.
+    The state of a receiver of webhooks.
 
     @ivar receiver: its name, as in metrics.
     @ivar url: its address, without the path.

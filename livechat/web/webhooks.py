@@ -56,7 +56,7 @@ class WebhooksApi:
         }
 
     async def show(self, call: Call) -> Response:
-        """How it goes with all receivers."""
+        """States of all receivers."""
         await self._manager(call)
         return json(ReceiverList(self._board.states()))
 

@@ -87,7 +87,7 @@ class Board:
         self._watchers.append(asked)
 
     def states(self) -> list[ReceiverState]:
-        """How it goes with all receivers, in the order in which they were named."""
+        """States of all receivers, in the order in which they were named."""
         return [self._state(name, url) for name, url in self.receivers.items()]
 
     def _state(self, name: str, url: str) -> ReceiverState:

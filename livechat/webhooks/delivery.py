@@ -60,7 +60,7 @@ class Counts(Struct):
 
 class Delivery:
     """
-    What one receiver is told, and how that goes.
+    Tells one receiver, and counts how that goes.
 
     @ivar counts: as it stands.
     """
