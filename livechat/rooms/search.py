@@ -115,13 +115,13 @@ class Searches:
             self._turns.release()
 
     def _rest(self) -> Awaitable[None]:
-        """Let others have their turn."""
+        """Give way: others have their turn."""
         return deferLater(self._clock, 0)
 
 
 class _Pace:
     """
-    How much a search looks at.
+    Bounds of a search: characters in all, and in one step.
 
     @ivar left: characters that it may look at still.
     """
