@@ -31,9 +31,9 @@ class Hook:
     """
     A receiver that can go away and come back, at the same address.
 
-    @ivar seen: ids of events, as they came.
-    @ivar firsts: numbers of messages, each when it came first.
-    @ivar repeated: how many came again.
+    @ivar newest: the number of the newest message of each room.
+    @ivar holes: how often a number did not follow the one before.
+    @ivar repeated: how many messages came again.
     @ivar gaps: how many were said to be lost.
     @ivar bad: requests whose signature was not good.
     @ivar requests: how many came; and how many were refused as *refuses* said.
@@ -41,10 +41,9 @@ class Hook:
     """
 
     def __init__(self, refuses: Callable[[int], bool] = lambda _: False) -> None:
-        self.firsts: list[int] = []
-        self.repeated = self.gaps = self.bad = self.requests = self.refused = 0
+        self.newest: dict[str, int] = {}
+        self.holes = self.repeated = self.gaps = self.bad = self.requests = self.refused = 0
         self.refuses = refuses
-        self._known: set[int] = set()
         self._change = threading.Condition()
         self._verifier = Webhook(SECRET)
         self._server: _Server | None = None
@@ -103,17 +102,29 @@ class Hook:
         self.gaps += event["event"] == "gap"
         if event["event"] != "message":
             return
-        if event["seq"] in self._known:
-            self.repeated += 1
-        else:
-            self._known.add(event["seq"])
-            self.firsts.append(event["seq"])
+        before, number = self.newest.get(event["room"], 0), event["seq"]
+        self.repeated += number <= before
+        self.holes += number > before + 1
+        self.newest[event["room"]] = max(before, number)
+
+    @property
+    def count(self) -> int:
+        """Messages that came, each counted once."""
+        return sum(self.newest.values())
 
     def wait_for(self, count: int, patience: float = PATIENCE) -> None:
         """Wait until so many messages came."""
         with self._change:
-            done = self._change.wait_for(lambda: len(self.firsts) >= count, patience)
-            assert done, f"{len(self.firsts)} of {count} came"
+            done = self._change.wait_for(lambda: self.count >= count, patience)
+            assert done, f"{self.count} of {count} came"
+
+
+def told(hook: Hook) -> str:
+    """All that it has seen, in words."""
+    return (
+        f"{hook.count} messages, {hook.repeated} repeated, {hook.holes} holes, {hook.gaps} gaps,"
+        f" {hook.bad} bad signatures, {hook.requests} requests, {hook.refused} of them refused"
+    )
 
 
 def send(daemon: Callable[[], Daemon], numbers: Iterator[int], room: str = "r") -> None:
