@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from livechat.errors import ChatError
 from livechat.protocol.names import room_name
 from livechat.protocol.origins import is_host
+from livechat.protocol.receivers import EXTRA_EVENTS, USUAL_EVENTS
 
 #: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
@@ -207,3 +208,13 @@ def url(text: str) -> str:
 def log_path(text: str) -> Path:
     """Parse the path of a log, or ``-`` for the log of the daemon."""
     return STANDARD_LOG if text == "-" else path(text)
+
+
+def event_names(text: str) -> frozenset[str]:
+    """Parse names of events, separated by commas."""
+    found = frozenset(text.replace(" ", "").split(","))
+    unknown = sorted(found.difference(USUAL_EVENTS, EXTRA_EVENTS))
+    if unknown:
+        known = ", ".join((*USUAL_EVENTS, *EXTRA_EVENTS))
+        raise ValueError(f"must be names such as message,edited, of these: {known}")
+    return found

@@ -114,7 +114,16 @@ class Request(Answering):
         self._shared_with = rules.asking(audience, method, headers, asked)
         body = self._received_body()
         self.call = Call(
-            method, path, query, headers, body, source, self.names, proxied=proxied, asked=asked
+            method,
+            path,
+            query,
+            headers,
+            body,
+            source,
+            self.names,
+            proxied=proxied,
+            by_file=self.channel.peer == "",
+            asked=asked,
         )
         place.render(self)
 
@@ -242,7 +251,7 @@ class Request(Answering):
             return internal()
 
     def lend(self) -> None:
-        """Let a mounted resource answer."""
+        """Hand the request to a mounted resource."""
         self._lent = True
         self.setHeader(b"Date", date())
         if not self.isSecure():
@@ -255,7 +264,7 @@ class Request(Answering):
             self.setHeader(b"Connection", b"close")
 
     def encode_with(self, encoder: Any) -> None:
-        """Let *encoder*, if it is one, change what a mounted resource writes."""
+        """Pass what a mounted resource writes through *encoder*, if that is one."""
         self._encoder = encoder
 
     def _take_back(self) -> None:
