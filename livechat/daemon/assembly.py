@@ -76,7 +76,6 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     """
     made = unloaded_core(config, reactor)
     made.operators.load(made.password)
-    made.operators.loaded()
     return made
 
 
@@ -137,7 +136,7 @@ def services(
             lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
-        Removals(core.chat.removal),
+        Removals(core.chat.removal, core.chat.forgetting),
     )
 
 

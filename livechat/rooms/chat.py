@@ -45,6 +45,7 @@ from livechat.rooms.bulletins import Bulletins
 from livechat.rooms.cases import Cases
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
+from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
@@ -66,13 +67,12 @@ class Chat:
     The rooms, as actors may use them.
 
     @ivar directory: which rooms and processes there are, for this process itself.
-    @ivar overview: the same, as actors may see it.
-    @ivar presence: who is there.
+    @ivar overview, presence: the same, as actors may see it; who is there.
     @ivar audit: what operators did.
     @ivar removal: takes back all that somebody said, or all there is.
+    @ivar forgetting: forgets people.
     @ivar leases: how long actors are who they are.
-    @ivar limits: what a client may do.
-    @ivar settings: those of rooms.
+    @ivar limits, settings: what a client may do; what holds in rooms.
     @ivar restrictions: what was taken from people.
     @ivar standings: what connections may do, while that changes.
     @ivar cases: messages that wait for a review, and reports.
@@ -97,9 +97,6 @@ class Chat:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
-        @param pace: how often actors may act.
-        @param leases: how long actors are who they are.
-        @param rules: decide what actors may do.
         @param listeners: other people's code, told of what happens.
         """
         self._backend = backend
@@ -135,6 +132,9 @@ class Chat:
         self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
         self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
         self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
+        self.forgetting = Forgetting(
+            backend, rules, leases=self.leases, audit=self.audit, cases=self.cases, time=time
+        )
         self.moderation = Moderation(
             rules,
             self.standings,

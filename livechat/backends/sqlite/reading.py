@@ -38,6 +38,7 @@ _READ: Final = """
 SELECT room, seq, time, message, user, kind, extra FROM messages
 WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?
 """
+_NAMES: Final = "SELECT name FROM rooms WHERE name > ? ORDER BY name LIMIT ?"
 _TIME: Final = "SELECT seq, time FROM messages WHERE room = ? AND seq >= ? ORDER BY seq LIMIT 1"
 
 
@@ -128,20 +129,22 @@ class Reader:
         self.epoch = epoch
         self._now = now
 
-    def read(self, room: str, after: int, limit: int) -> Page:
+    def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
         As `livechat.interfaces.IMessageLog.read` says.
 
+        @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
         """
-        return self.page(room, after, limit)
+        first = (lambda view, _: view.bottom) if hidden else (lambda _, shown: shown)
+        return self.page(room, after, limit, first)
 
     def page(
         self,
         room: str,
         after: int,
         limit: int,
-        first: Callable[[View, int], int] = lambda _, shown: shown,
+        first: Callable[[View, int], int],
     ) -> Page:
         """
         Read as `read`, perhaps from another entry on.
@@ -175,6 +178,16 @@ class Reader:
             late = view.room.time < since
             oldest = top + 1 if late else view.first_since(oldest, since)
         return oldest
+
+    def names(self, after: str, limit: int) -> list[str]:
+        """
+        The rooms that have a row, by name: at most *limit* of those behind the name *after*.
+
+        @raise sqlite3.Error: the file cannot be read.
+        """
+        with self.reading() as db:
+            found = db.execute(_NAMES, (after, limit))
+            return [name for (name,) in found]
 
     def view(self, db: sqlite3.Connection, name: str) -> View | None:
         """
