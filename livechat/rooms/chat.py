@@ -58,6 +58,7 @@ from livechat.rooms.recovery import Replay
 from livechat.rooms.removal import Removal
 from livechat.rooms.renaming import Renaming
 from livechat.rooms.rules import Rules
+from livechat.rooms.search import Searches
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
@@ -111,7 +112,9 @@ class Chat:
         self.directory = Directory(backend, hub, self._activity)
         self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
-        self.presence = Presence(time, hub, backend.presence, self._listeners, self._tells_who)
+        tells_who = lambda room: self.settings.of(room).presence  # noqa: E731
+        self.presence = Presence(time, hub, backend.presence, self._listeners, tells_who)
+        self.searches = Searches()
         self._pace = pace
         self.leases = leases
         self.max_message = max_message
@@ -145,9 +148,6 @@ class Chat:
             cases=self.cases,
             time=time,
         )
-
-    def _tells_who(self, room: str) -> bool:
-        return self.settings.of(room).presence
 
     def can(self, actor: Actor, room: str) -> Can:
         """List the rights of *actor* in *room*, as `livechat.identity.rights.Right` orders them."""

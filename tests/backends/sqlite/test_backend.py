@@ -29,9 +29,7 @@ from tests.support import RecordingSink, kind, result
 from tests.support.lanes import Lane
 
 
-class SqliteContractTest(
-    AmendContract, ArchiveContract, BackendContract, OutboxContract, TestCase
-):
+class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, OutboxContract, TestCase):
     """The embedded backend, with its threads, keeps the contract; its journal is moved often."""
 
     timeout = 30
