@@ -23,7 +23,7 @@ _RAISE: Final = "UPDATE rooms SET bottom = ? WHERE id = ?"
 
 
 class Holding:
-    """What must not be removed of the rooms of one file; used in the thread that writes."""
+    """Keeps rooms of one file from losing what waits; used in the thread that writes."""
 
     def __init__(
         self, lowest: Callable[[sqlite3.Connection, Iterable[int]], Mapping[int, int]]

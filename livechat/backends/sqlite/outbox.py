@@ -1,5 +1,5 @@
 """
-What receivers outside wait for, in the embedded backend (`livechat.interfaces.IOutbox`).
+Receivers outside, and how far they have been told, in the embedded backend.
 
 The only process leads.  Cursors are rows of the file, and written in the thread that writes
 messages, not to the disk at once: a process that is killed loses none, a machine that is cut off
