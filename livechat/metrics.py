@@ -51,6 +51,7 @@ _GAUGES: Final[dict[str, tuple[_Of, str]]] = {
     "unsent_bytes": ("livesum", "Bytes that wait for members to read them."),
     "slow_members": ("livesum", "Members for whom more than --max-unsent waits."),
     "storing": ("livesum", "Processes that can store messages."),
+    "asking": ("livesum", "Acts that wait for the site's answer."),
     "redis_nodes": ("livemax", "Masters of a Redis Cluster."),
     "redis_nodes_usable": ("livemin", "Those of them that all processes can use."),
     "processes": ("livesum", "Processes that serve the port."),
@@ -135,6 +136,7 @@ class _Figures:
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
         self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
         self._make_redis()
+        self._make_site()
 
     def _begin_at_zero(self) -> None:
         """Show what did not happen yet: a monitor would not see the first time as an increase."""
@@ -162,6 +164,20 @@ class _Figures:
             ("redis",),
             buckets=_QUICK,
             registry=self.registry,
+        )
+
+    def _make_site(self) -> None:
+        """Make the figures of the site that is asked."""
+        self.asked = cache(
+            self._counter(
+                "asked",
+                "Acts that the site was to be asked about, by its answer, or by why there is none.",
+                "about",
+                "answer",
+            ).labels
+        )
+        self.site_answers = self._histogram(
+            "ask_answer_seconds", "How long the site took to answer, or to be given up."
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -262,6 +278,16 @@ def healed(count: int) -> None:
 def redirected(code: str) -> None:
     """Count a command that a node of a Redis Cluster did not carry out."""
     _process.figures.redirected(code).inc()
+
+
+def asked(about: str, answer: str) -> None:
+    """Count an act that the site was to be asked about."""
+    _process.figures.asked(about, answer).inc()
+
+
+def site_answered(seconds: float) -> None:
+    """Note how long the site took to answer, or to be given up."""
+    _process.figures.site_answers.observe(seconds)
 
 
 def written(now: float, time_ms: int, count: int) -> None:

@@ -17,6 +17,7 @@ from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config
+from livechat.daemon.asking import asked_site
 from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
 from livechat.daemon.renewal import operators_password
@@ -86,7 +87,8 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     backend = backends.load(config, reactor, found.backend)
     password = operators_password(config)
     hub = Hub(time, write_all)
-    known = identities(config, backend, time, found.authenticators, reactor)
+    site, asking = asked_site(config, reactor, time)
+    known = identities(config, backend, time, found.authenticators, reactor, site=site)
     chat = Chat(
         backend,
         hub,
@@ -98,6 +100,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         leases=known.leases,
         rules=make_rules(backend, time, RoomSettings(guests=config.guests), found.policies),
         listeners=Listeners(found.listeners, time),
+        site=site,
     )
     return Core(
         config=config,
@@ -113,6 +116,8 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         day=Day(),
         # A backend may have one; without it, a trace is of this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
+        site=site,
+        asking=asking,
     )
 
 
@@ -137,6 +142,8 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal),
+        # It ends before the storage does, which has what it accepts at the last moment.
+        *(() if core.asking is None else (core.asking,)),
     )
 
 
