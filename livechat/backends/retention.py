@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from livechat.protocol.names import is_internal
+from livechat.protocol.names import EVENTS_ROOM, is_internal
 
 #: Rules of rooms that are remembered.
 MOST_MADE: Final = 1_000
+#: Seconds for which the last entry of `EVENTS_ROOM` stays: nobody reads that room's history, but
+#: what waits for receivers is held (`livechat.backends.outbox`).
+EVENTS_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Retention:
 
     def of(self, room: str) -> Retention:
         """Return what *room* keeps."""
+        if room == EVENTS_ROOM:
+            return _EVENTS
         if is_internal(room):
             return Retention(0, self.internal_seconds, self.internal_seconds)
         return self
@@ -37,6 +42,9 @@ class Retention:
     def first_time(self, now: int) -> int:
         """The oldest time, in milliseconds, that the age lets live."""
         return now - 1000 * self.seconds if self.seconds else 0
+
+
+_EVENTS: Final = Retention(1, EVENTS_SECONDS)
 
 
 class RoomRetention:

@@ -14,7 +14,7 @@ from livechat.command.checking import disk, machine, site, trust
 from livechat.command.checking.findings import Finding, doubtful, ill
 from livechat.command.client import Client, RefusedError, UnreachableError
 from livechat.command.configured import config_of
-from livechat.command.finding import ProxiesOnlyError, Server, find
+from livechat.command.finding import Server, find
 from livechat.command.output import CommandError, Output, printable
 from livechat.config import Config
 from livechat.errors import StartError
@@ -56,7 +56,7 @@ def _findings(
     try:
         config = config_of(given, environment, state, directory)
     except (StartError, usage.UsageError) as reason:
-        yield ill("options", str(reason), "README.md, Options, says what each may be")
+        yield ill("options", str(reason), "docs/operations.md, Options, says what each may be")
         return
     yield Finding("options", "ok", f"livechat {__version__}, --state {config.state}")
     certificate, found = trust.certificate(config)
@@ -92,9 +92,6 @@ def _server(
         given = state if state is not None else str(config.state)
         found: Server = find(server, given, environment, keyed=False)
         yield _answering(found, lambda path: Client(found).ask("GET", path))
-    except ProxiesOnlyError as reason:
-        cure = "none is needed, if the proxy's own check of /readyz is enough"
-        yield doubtful(about, f"it cannot be asked: {reason}", cure)
     except UnreachableError as reason:
         yield doubtful(about, f"it does not run: {reason}", start)
         yield from machine.ports(config)
@@ -117,4 +114,4 @@ def _answering(found: Server, ask: Callable[[str], object]) -> Finding:
     """
     ask("/healthz")
     ask("/readyz")
-    return Finding("server", "ok", f"ready at https://{found.address}{found.prefix}/")
+    return Finding("server", "ok", f"ready at {found.url}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from hmac import compare_digest
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +32,10 @@ LARGEST: Final = 64 << 20
 LONGEST_LINE: Final = 4 << 20
 #: Statuses of an act that is done, or waits for a review.
 _DONE: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+#: A command that asks where proxies do says whom it is from, as they must.
+_AS_A_PROXY: Final = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}
+#: The credentials of a socket's peer (socket(7), SO_PEERCRED): process, user and group.
+_CREDENTIALS: Final = struct.Struct("3i")
 
 
 class UnreachableError(CommandError):
@@ -120,6 +126,8 @@ class Client:
     ) -> Iterator[HTTPResponse]:
         sent = {"User-Agent": f"livechat/{__version__}", "Accept": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.server.is_plain:
+            sent |= _AS_A_PROXY
         credential = token or self.server.key
         if credential is not None:
             sent["Authorization"] = f"Bearer {credential}"
@@ -137,10 +145,24 @@ class Client:
             except (OSError, HTTPException) as reason:
                 raise UnreachableError(self._silent(reason)) from None
 
-    def _connected(self) -> HTTPSConnection:
+    def _connected(self) -> HTTPConnection:
         """
         @raise CommandError: nobody is there, or it is not who it should be.
         """
+        if not self.server.is_plain:
+            return self._connected_by_tls()
+        server = self.server
+        connection = HTTPConnection(server.host or "localhost", server.port, timeout=self._within)
+        try:
+            if server.file:
+                connection.sock = _socket_file(server, self._within)
+            else:
+                connection.connect()
+        except OSError as reason:
+            raise UnreachableError(self._silent(reason)) from None
+        return connection
+
+    def _connected_by_tls(self) -> HTTPSConnection:
         server = self.server
         context = ssl.create_default_context()
         if server.fingerprint is not None:
@@ -173,7 +195,7 @@ class Client:
         return compare_digest(found, (self.server.fingerprint or "").lower())
 
     def _silent(self, reason: Exception) -> str:
-        return f"nobody answers at https://{self.server.address}/: {_explained(reason)}"
+        return f"nobody answers at {self.server.url}: {_explained(reason)}"
 
 
 def fetched(url: str, largest: int) -> bytes:
@@ -189,6 +211,28 @@ def fetched(url: str, largest: int) -> bytes:
     if len(found) > largest:
         raise CommandError(f"it has more than {largest} bytes")
     return found
+
+
+def _socket_file(server: Server, within: float) -> socket.socket:
+    """
+    Connect to a socket file.
+
+    @raise OSError: nobody is there.
+    @raise CommandError: another user is, who would be sent the key.
+    """
+    connected = socket.socket(socket.AF_UNIX)
+    try:
+        connected.settimeout(within)
+        connected.connect(server.file)
+        peer = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _, user, _ = _CREDENTIALS.unpack(peer)
+        # A service manager's socket is root's.
+        if user not in (0, server.user):
+            raise CommandError(f"{server.url}: the user {user} is there, who is not livechat's")
+    except BaseException:
+        connected.close()
+        raise
+    return connected
 
 
 def _headers(answer: HTTPResponse) -> dict[str, str]:

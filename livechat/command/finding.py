@@ -30,7 +30,7 @@ USUAL_STATE: Final = "state"
 USUAL_PORT: Final = 10443
 
 
-class ProxiesOnlyError(CommandError):
+class NoCommandsError(CommandError):
     """The server of this state directory takes no commands."""
 
 
@@ -42,6 +42,9 @@ class Server(Struct, frozen=True):
     @ivar fingerprint: of its certificate; None: the system decides whether to trust that.
     @ivar key: authorizes requests; None if there is none.
     @ivar prefix: the path below which everything is.
+    @ivar file: the path of a socket file, in place of a host and a port.
+    @ivar is_plain: it is asked without TLS, as proxies do.
+    @ivar user: the id of the user that it runs as.
     """
 
     host: str
@@ -49,6 +52,15 @@ class Server(Struct, frozen=True):
     fingerprint: str | None = None
     key: str | None = None
     prefix: str = ""
+    file: str = ""
+    is_plain: bool = False
+    user: int = 0
+
+    @property
+    def url(self) -> str:
+        if self.file:
+            return f"unix:{self.file}"
+        return f"{'http' if self.is_plain else 'https'}://{self.address}{self.prefix}/"
 
     @property
     def address(self) -> str:
@@ -77,7 +89,7 @@ def find(
     known = _known(directory)
     if server is not None:
         host, port, prefix = _parsed(server)
-        if known is None or not _is_here(host) or port != known.port:
+        if known is None or known.is_plain or not _is_here(host) or port != known.port:
             return Server(host, port, None, _key(None, environment) if keyed else None, prefix)
         known = replace(known, host=_address_of(host, known), prefix=prefix or known.prefix)
     if known is None:
@@ -85,14 +97,19 @@ def find(
             f"no livechat has run with the state directory {directory}: it has no"
             f" {whereabouts.FILE}; give --state DIR or --server URL"
         )
-    if not known.has_tls:
-        raise ProxiesOnlyError(
-            "this livechat listens for proxies only (--listen): add --listen tls:127.0.0.1:10443"
-            " for commands, or give --server and LIVECHAT_KEY to ask through the proxy"
+    if keyed and known.is_plain and not known.file:
+        # Whoever has the port while livechat is down would be sent the key.
+        raise NoCommandsError(
+            "this livechat listens for proxies at a port only (--listen): for commands add"
+            " --listen tls:127.0.0.1:10443 or a socket file, or give --server and LIVECHAT_KEY to"
+            " ask through the proxy"
         )
-    port = _port(environment, known)
+    port = known.port if known.is_plain else _port(environment, known)
     key = _key(directory, environment) if keyed else None
-    return Server(known.host, port, known.fingerprint, key, known.prefix)
+    user = (directory / whereabouts.FILE).stat().st_uid
+    return Server(
+        known.host, port, known.fingerprint, key, known.prefix, known.file, known.is_plain, user
+    )
 
 
 def _known(directory: Path) -> Whereabouts | None:

@@ -11,12 +11,12 @@ from twisted.application.service import MultiService, Service
 
 from livechat.config import Config
 from livechat.daemon.assembly import (
-    core,
     in_order,
     names_of,
     services,
     site,
     transports,
+    unloaded_core,
 )
 from livechat.daemon.condition import answers, serving, worker_side
 from livechat.daemon.departure import Departure
@@ -77,7 +77,8 @@ def _build(
     allow_files(config.max_connections)
     shown = Shown(find_certificate(config))
     secured = None if shown.certificate is None else secure(shown.certificate)
-    made = core(config, reactor)
+    made = unloaded_core(config, reactor)
+    made.operators.load(made.password)
     members = transports(made)
     proxies = Proxies(config.trust_proxy)
     systemd = Systemd(
@@ -95,6 +96,7 @@ def _build(
     # The first is stopped last: without it SIGHUP would kill.
     renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
     vitals = Vitals(made, members, shown)
+    made.operators.loaded()
     return in_order(
         renewal,
         NotRenewed(reactor, worker=config.worker > 0),

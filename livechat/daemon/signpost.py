@@ -24,11 +24,11 @@ class Signpost(Service):
         """
         @param config: with the addresses that are listened on.
         """
-        address = next((each for each in config.listen if not each.is_plain), None)
+        # A command is sure of whom it talks to by a certificate, or by the owner of a socket file.
+        address = min(config.listen, key=lambda each: ("tls", "unix", "http").index(each.kind))
         self._state: Path = config.state
         self._prefix = config.prefix
-        self._host = "" if address is None else reachable(address.interface)
-        self._port = 0 if address is None else address.port
+        self._address = address
         self._embedded = not config.redis and config.backend is None
         self._shown = shown
 
@@ -39,7 +39,16 @@ class Signpost(Service):
     def show(self, certificate: Certificate | None) -> None:
         """Write the file.  Blocks.  What cannot be written is logged: only commands miss it."""
         fingerprint = "" if certificate is None else certificate.fingerprint
-        found = Whereabouts(self._host, self._port, fingerprint, self._embedded, self._prefix)
+        at = self._address
+        found = Whereabouts(
+            reachable(at.interface),
+            at.port,
+            fingerprint,
+            self._embedded,
+            self._prefix,
+            "" if at.path is None else str(at.path),
+            at.is_plain,
+        )
         try:
             whereabouts.write(self._state, found)
         except OSError as reason:

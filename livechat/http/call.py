@@ -57,6 +57,7 @@ class Call(Struct, frozen=True, dict=True):
     @ivar source: the connection it came on.
     @ivar names: the decoded names in its path, such as a room's.
     @ivar proxied: whether a trusted proxy passes it on.
+    @ivar by_file: it came over a socket file, so its peer is on this machine.
     @ivar asked: the address that the client asked for.
     """
 
@@ -68,6 +69,7 @@ class Call(Struct, frozen=True, dict=True):
     source: Source
     names: Mapping[str, str] = {}
     proxied: bool = False
+    by_file: bool = False
     asked: Asked = Asked("")
 
     def header(self, name: str) -> str | None:
@@ -101,11 +103,12 @@ class Call(Struct, frozen=True, dict=True):
     def is_direct(self) -> bool:
         """
         The same, as far as its headers tell: a trusted proxy on this machine may be its client.
+        A command that asks over a socket file must name its own address as a proxy would.
         """
         return (
             ip_address(self.source.address).is_loopback
             and is_among(self.asked.host, ())
-            and not any(name in self.headers for name in _BY_PROXIES)
+            and (self.by_file or not any(name in self.headers for name in _BY_PROXIES))
         )
 
     def joined(self, name: str) -> str:

@@ -114,7 +114,16 @@ class Request(Answering):
         self._shared_with = rules.asking(audience, method, headers, asked)
         body = self._received_body()
         self.call = Call(
-            method, path, query, headers, body, source, self.names, proxied=proxied, asked=asked
+            method,
+            path,
+            query,
+            headers,
+            body,
+            source,
+            self.names,
+            proxied=proxied,
+            by_file=self.channel.peer == "",
+            asked=asked,
         )
         place.render(self)
 

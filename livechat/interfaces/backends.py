@@ -251,9 +251,13 @@ class IOutbox(Interface):
     The rooms' own logs, read by receivers outside: nothing is copied, a cursor for each receiver
     and room says how far it has been told.
 
-    Entries that wait are kept beyond what a history shows, up to `livechat.backends.outbox.MOST`
-    of a room.  Internal rooms are rooms here, too: what has no number in a room is an entry of
-    one of those (`livechat.protocol.names.EVENTS_ROOM`).
+    Entries that wait are *held* beyond what a history shows: up to `livechat.backends.outbox.MOST`
+    of a room, and as many of all rooms together; beyond that the oldest are dropped.  Of internal
+    rooms, `livechat.protocol.names.EVENTS_ROOM` is a room here too: it has what has no number in a
+    room.
+
+    A receiver that `keep` did not name is refused with ``not_found``, what can be no room's name
+    with ``bad_room``, and everything with ``unavailable`` while the store is away.
     """
 
     def keep(receivers: Collection[str]) -> Deferred[None]:
@@ -264,6 +268,7 @@ class IOutbox(Interface):
         With no receivers nothing is kept longer, and storing costs what it costs without.
 
         @param receivers: up to ten names, of up to 64 ASCII letters, digits, hyphens.
+        @raise ValueError: these are others.
         """
 
     def lead() -> Deferred[float]:
@@ -274,34 +279,48 @@ class IOutbox(Interface):
 
     def waiting(receiver: str, after: str = "", limit: int = 1000) -> Deferred[Sequence[Waiting]]:
         """
-        Return rooms that have entries which *receiver* has not been told of: up to *limit* of
-        those behind the name *after*, by name.  May name rooms of which nothing waits; misses
-        none in which an entry was stored before the call.
+        Return rooms that have entries which *receiver* has not been told of: up to *limit*, and
+        up to a thousand, of those behind the name *after*, by name.  May name rooms of which
+        nothing waits; misses none in which an entry was stored before the call.
         """
 
     def read(receiver: str, room: str, limit: int) -> Deferred[Page]:
         """
         The oldest entries of *room* that wait for *receiver*, as they are now, as
-        `IMessageLog.read`; without any, nothing waits.  Those that were dropped for want of room
-        are missing: the number of the first entry is above that behind the cursor then.
+        `IMessageLog.read`; without any, nothing waits.  Those that were dropped are missing: the
+        number of the first entry is above that behind the cursor then.
+
+        @param limit: up to a thousand.
         """
 
     def advance(receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         """
         *receiver* has been told of the entries of these rooms (epoch, number) and of those before.
-        A cursor never goes back by it; one of another epoch stays.
+        A cursor never goes back by it; one of another epoch stays.  Survives a process that is
+        killed, not always a machine.
         """
 
     def rewind(receiver: str, since: int) -> Deferred[int]:
         """
         Tell *receiver* again of what was stored since the time *since*, in milliseconds, and is
-        still kept; fires with the number of rooms.
+        still kept; fires with the number of rooms.  No cursor goes forward by it.
+        """
+
+    def erase(room: str, subject: str | None = None, since: int = 0) -> Deferred[int]:
+        """
+        Empty held messages of *room*, and their edits: what no history shows, no retraction
+        finds.  Fires with the number of messages, once no `read` has their words; those leave the
+        store as words that were retracted do.  Of `EVENTS_ROOM` all entries are held.
+
+        @param subject: the author (`livechat.protocol.messages.User.subject`); None: everybody.
+        @param since: only what was stored since, in milliseconds since 1970, UTC.
         """
 
     def watch(changed: Callable[[Collection[str]], None]) -> None:
         """
         Call *changed*, at the process that leads, with rooms that have new entries, stored by any
-        process, within a fifth of a second.  May miss some: `waiting` misses none.
+        process, within a fifth of a second.  May miss some: `waiting` misses none.  Called once,
+        before the backend is started or after it.
         """
 
 

@@ -21,8 +21,9 @@ _LARGEST: Final = 4_096
 
 class Whereabouts(Struct, frozen=True):
     """
-    @ivar host: an IP address that this machine can connect to; empty, as *port* is 0, if the
-        server listens for proxies only.
+    @ivar host: an IP address that this machine can connect to; empty for a socket file.
+    @ivar file: the path of a socket file.
+    @ivar is_plain: True if it listens for proxies only, without TLS.
     @ivar fingerprint: the SHA-256 of the certificate, as hexadecimal digits.
     @ivar embedded: the rooms are in the state directory.
     @ivar prefix: the path below which everything is.
@@ -33,11 +34,8 @@ class Whereabouts(Struct, frozen=True):
     fingerprint: str
     embedded: bool = True
     prefix: str = ""
-
-    @property
-    def has_tls(self) -> bool:
-        """True if it listens for more than proxies."""
-        return bool(self.port)
+    file: str = ""
+    is_plain: bool = False
 
 
 _decoder: Final = msgspec.json.Decoder(Whereabouts)

@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, Literal
 from unicodedata import normalize
 
@@ -84,12 +85,12 @@ class _Patterns:
 
 # Ranges beyond U+FFFF are compared one after the other, with every letter.
 _FAR: Final = re.compile("[\U00010000-\U0010ffff]")
-_NEAR_PATTERNS: Final = _Patterns(MARKS)
-_FAR_PATTERNS: Final = _Patterns(MARKS + FAR_MARKS)
+#: Compiled when a text needs them: a start would wait for it, and most texts are ASCII.
+_patterns_of: Final = cache(_Patterns)
 
 
 def _patterns(text: str) -> _Patterns:
-    return _NEAR_PATTERNS if _FAR.search(text) is None else _FAR_PATTERNS
+    return _patterns_of(MARKS if _FAR.search(text) is None else MARKS + FAR_MARKS)
 
 
 def judge(settings: RoomSettings, text: str, *, guest: bool, held: bool) -> Literal["say", "hold"]:
@@ -122,7 +123,7 @@ class Words:
             if not folded:
                 continue
             edges = folded[0] + folded[-1]
-            if "_" in edges or _FAR_PATTERNS.gap.search(edges) is not None:
+            if "_" in edges or _patterns_of(MARKS + FAR_MARKS).gap.search(edges) is not None:
                 exact.setdefault(_joined(_exact_tokens(folded)), word)
             else:
                 loose.setdefault(_joined(_loose_tokens(folded)), word)

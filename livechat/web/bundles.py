@@ -136,7 +136,7 @@ def modules_of(sources: Sources, entries: Iterable[str]) -> list[str]:
 def later(sources: Sources, names: Iterable[str]) -> list[str]:
     """Modules that those of *names* import later, and that are not among them."""
     there = set(names)
-    found = {each for name in there for each in _LATER.findall(_bare(sources[name]))}
+    found = {each for name in there for each in _imported_later(sources[name])}
     return sorted(found - there)
 
 
@@ -225,12 +225,19 @@ def _braces(pairs: Iterable[tuple[str, str]]) -> str:
     return f"{{ {', '.join(each)} }}"
 
 
+@lru_cache(maxsize=256)
 def _imported(source: str) -> list[str]:
     text = _bare(source)
     passed_on = (module for _, module in _EXPORTS.findall(text) if module)
     return [*(module for _, module in _IMPORT.findall(text)), *passed_on]
 
 
+@lru_cache(maxsize=256)
+def _imported_later(source: str) -> list[str]:
+    return _LATER.findall(_bare(source))
+
+
+@lru_cache(maxsize=256)
 def _exported(source: str) -> list[tuple[str, str]]:
     """Pairs of a name that others see, and the module's own."""
     text = _bare(source)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from livechat.backends.retention import Retention, RoomRetention
-from livechat.protocol.names import AUDIT_ROOM
+from livechat.backends.retention import EVENTS_SECONDS, Retention, RoomRetention
+from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
 
 
 def test_by_count() -> None:
@@ -28,6 +28,15 @@ def test_internal_rooms(age: int) -> None:
     kept = retention.of(AUDIT_ROOM)
     assert (kept.messages, kept.seconds) == (0, age)
     assert kept.of(AUDIT_ROOM) == kept
+
+
+@pytest.mark.parametrize("server", [Retention(), Retention(3, 60, 0), Retention(0, 0, 60)])
+def test_events_room(server: Retention) -> None:
+    """The room of events keeps next to nothing, whatever the others keep."""
+    rooms = RoomRetention(server)
+    rooms.retain(lambda _: (9, 9))
+    for kept in (server.of(EVENTS_ROOM), rooms.of(EVENTS_ROOM)):
+        assert (kept.messages, kept.seconds) == (1, EVENTS_SECONDS)
 
 
 @pytest.mark.parametrize(

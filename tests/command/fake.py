@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -61,7 +62,7 @@ class Fake:
         self.certificate = load_or_make(directory / "certs")
         self.state = directory / "state"
         self.key = local_key(self.state)
-        self._server = _Quiet(("", 0), self._handler())
+        self._server = _Quiet(("", 0), _handler(self.asked, self._say))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate.chain, self.certificate.key)
         self._server.socket = context.wrap_socket(
@@ -76,32 +77,45 @@ class Fake:
         found = Whereabouts("127.0.0.1", self.port, self.certificate.fingerprint)
         whereabouts.write(self.state, replace(found, **other))
 
+    def _say(self) -> Said:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(self) -> Callable[..., BaseHTTPRequestHandler]:
-        fake = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+def _handler(asked: list[Asked], say: Callable[[], Said]) -> Callable[..., BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
 
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                fake.asked.append(Asked(self.command, self.path, headers, body))
-                said = fake.answers.pop(0) if len(fake.answers) > 1 else fake.answers[0]
-                data = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
-                self.send_response(said.status)
-                for name, value in said.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(data)))
-                self.send_header("Connection", "close")
-                self.end_headers()
-                self.wfile.write(data)
-                self.close_connection = True
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked.append(Asked(self.command, self.path, headers, body))
+            said = say()
+            data = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+            self.send_response(said.status)
+            for name, value in said.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(data)
+            self.close_connection = True
 
-            do_GET = do_POST = do_DELETE = _answer
+        do_GET = do_POST = do_DELETE = _answer
 
-        return Handler
+    return Handler
+
+
+@contextmanager
+def plain() -> Iterator[tuple[int, list[Asked]]]:
+    """A server without TLS that says yes to everything: its port, and the requests so far."""
+    asked: list[Asked] = []
+    with _Quiet(("127.0.0.1", 0), _handler(asked, lambda: Said({}))) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        serving.start()
+        yield server.server_address[1], asked
+        server.shutdown()

@@ -19,7 +19,7 @@ from livechat.command.finding import Server
 from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
 from tests.command.conftest import Command, Ran
-from tests.command.fake import Fake, Said, problem
+from tests.command.fake import Fake, Said, plain, problem
 from tests.support.certificates import issue
 
 
@@ -218,10 +218,14 @@ def test_token_keys(
 
 
 def test_proxies_only(fake: Fake, command: Command) -> None:
-    """A server that takes no commands is said so, and not to be started again."""
-    whereabouts.write(fake.state, Whereabouts("", 0, ""))
-    ran = command("check", "--", "--listen=http:127.0.0.1:0")
-    assert found(ran)["server"] == ["warn"]
-    assert "listens for proxies only" in ran.out
-    assert "systemctl start" not in ran.out
-    assert command("check", "--alive").code == 1
+    """A server that listens for proxies is asked as they ask it, and not sent the key."""
+    with plain() as (port, asked):
+        whereabouts.write(fake.state, Whereabouts("127.0.0.1", port, "", is_plain=True))
+        ran = command("check", "--", "--listen=http:127.0.0.1:0")
+        assert found(ran)["server"] == ["ok"]
+        assert f"ready at http://127.0.0.1:{port}/" in ran.out
+        assert command("check", "--alive").code == 0
+    assert [each.path for each in asked] == ["/healthz", "/readyz", "/healthz"]
+    for each in asked:
+        assert each.headers["x-forwarded-for"] == "127.0.0.1"
+        assert "authorization" not in each.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from http.client import HTTPSConnection
@@ -15,6 +16,9 @@ from livechat.command.finding import Server, find
 from livechat.command.output import CommandError
 from livechat.members.base import HEARTBEAT
 from tests.command.fake import Fake, Said, problem
+
+#: The user that has no rights.
+NOBODY = 65_534
 
 
 def client_of(fake: Fake) -> Client:
@@ -144,3 +148,23 @@ def test_a_quiet_room(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tls_is_not_weakened() -> None:
     """The context is Python's own, but for what the fingerprint decides."""
     assert ssl.create_default_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_a_socket_file_of_another_user(tmp_path: Path) -> None:
+    """Only livechat's own user, or a service manager, is sent the key."""
+    path = tmp_path / "chat.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        ours = os.geteuid()
+        if ours == 0:
+            # Root may be a service manager.
+            os.seteuid(NOBODY)
+        listening.listen()
+        os.seteuid(ours)
+        theirs = Server("", 0, key="lck_a_b", file=str(path), is_plain=True, user=NOBODY - 1)
+        with pytest.raises(CommandError, match="who is not livechat's"):
+            Client(theirs).ask("GET", "/")
+        listening.setblocking(False)
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.recv(1) == b""

@@ -8,7 +8,7 @@ import pytest
 
 from livechat.command.finding import Server, find, state_directory
 from livechat.command.output import CommandError
-from livechat.identity.local_key import local_key
+from livechat.identity.local_key import local_key, read_local_key
 from livechat.net import whereabouts
 from livechat.net.whereabouts import Whereabouts
 
@@ -119,8 +119,14 @@ def test_a_path(state: Path) -> None:
 
 
 def test_proxies_only(state: Path) -> None:
-    """A server that listens for proxies only is told of, with what helps."""
-    whereabouts.write(state, Whereabouts("", 0, ""))
+    """The key is sent to a socket file, and to no port without TLS."""
+    whereabouts.write(state, Whereabouts("127.0.0.1", 1, "", is_plain=True))
     said = why(None, str(state))
     assert "--listen tls:127.0.0.1:10443" in said
     assert "--server" in said
+    assert find(None, str(state), {}, keyed=False).url == "http://127.0.0.1:1/"
+    whereabouts.write(state, Whereabouts("", 0, "", file="/run/x", is_plain=True))
+    found = find(None, str(state), {})
+    assert (found.key, found.url) == (read_local_key(state), "unix:/run/x")
+    elsewhere = find("https://localhost", str(state), {"LIVECHAT_KEY": "k"})
+    assert (elsewhere.fingerprint, elsewhere.is_plain) == (None, False)

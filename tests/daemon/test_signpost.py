@@ -39,13 +39,17 @@ def test_what_is_written(tmp_path: Path, options: dict[str, str], embedded: bool
 
 
 def test_proxies_only(tmp_path: Path) -> None:
-    """A server without TLS leaves word that there is no way for commands."""
+    """Commands find a server without TLS by its socket file, or at its port."""
     found = config(tmp_path, prefix="/chat").at([parse("http:1")])
     found.state.mkdir()
     Signpost(found, Shown(None)).startService()
-    read = whereabouts.read(found.state)
-    assert not read.has_tls
-    assert (read.embedded, read.prefix) == (True, "/chat")
+    plain = Whereabouts("127.0.0.1", 1, "", prefix="/chat", is_plain=True)
+    assert whereabouts.read(found.state) == plain
+    Signpost(found.at(map(parse, ["http:1", "unix:/run/x"])), Shown(None)).startService()
+    by_file = Whereabouts("", 0, "", prefix="/chat", file="/run/x", is_plain=True)
+    assert whereabouts.read(found.state) == by_file
+    Signpost(found.at(map(parse, ["http:1", "tls:2"])), Shown(None)).startService()
+    assert whereabouts.read(found.state) == Whereabouts("127.0.0.1", 2, "", prefix="/chat")
 
 
 def test_a_chain(tmp_path: Path) -> None:

@@ -59,15 +59,6 @@ def test_commands() -> None:
         check_command(command)
 
 
-def test_links() -> None:
-    """The files and parts that it points to are there."""
-    for link in re.findall(r"\]\((?!https)([^)]+)\)", PAGE):
-        path, _, part = link.partition("#")
-        assert (ROOT / "docs" / path).exists()
-        if part:
-            assert f"\n## {part.replace('-', ' ').capitalize()}\n" in PAGE
-
-
 def test_figures() -> None:
     """The bounds that it names are those of the code."""
     assert f"needs more than {authentication.TIMEOUT:g} seconds" in PAGE

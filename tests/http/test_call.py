@@ -115,3 +115,15 @@ def test_requests_of_this_machine(
     given = dict.fromkeys(headers, ("x",))
     asked = Call("GET", "/", "", given, b"", source, proxied=proxied, asked=Asked(host))
     assert (asked.is_local, asked.is_direct) == (local, direct)
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "direct"),
+    [("127.0.0.1", "localhost", True), ("192.0.2.1", "localhost", False), ("::1", "x.org", False)],
+)
+def test_requests_over_a_socket_file(address: str, host: str, direct: bool) -> None:
+    """A command says whom it is from as a proxy does, and is known by nothing but its key."""
+    said = {"x-forwarded-for": (address,), "x-forwarded-proto": ("https",)}
+    source = Source(address, Rate.of(0))
+    asked = Call("GET", "/", "", said, b"", source, proxied=True, by_file=True, asked=Asked(host))
+    assert (asked.is_local, asked.is_direct) == (False, direct)

@@ -95,6 +95,7 @@ class Desk:
             hasher=CHEAP,
         )
         self.operators.load(Password(text, "a test"))
+        self.operators.loaded()
         return self.operators
 
     def count(self) -> int:

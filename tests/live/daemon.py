@@ -99,7 +99,7 @@ class Daemon:
     """
     ``twistd -n livechat`` in a directory of its own, on a free port.
 
-    @ivar port: its port.
+    @ivar port: its port with TLS; 0 if it has none.
     @ivar log: what it writes.
     """
 
@@ -128,8 +128,9 @@ class Daemon:
         self.process, self._output = _launched(command, directory, variables, forks=forks)
         self.log = Output(self._output.fileno())
         try:
-            self.port = int(self.log.wait_for(r"https://[^ /]+:(\d+)/")[1])
             self.log.wait_for("livechat.+ is ready")
+            secure = re.search(r"https://[^ /]+:(\d+)/", self.log.text)
+            self.port = 0 if secure is None else int(secure[1])
         except BaseException:
             self.kill()
             raise

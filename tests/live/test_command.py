@@ -185,3 +185,26 @@ def test_backup(tmp_path: Path) -> None:
         assert found == said[: len(found)]
         assert "ann" in done(two, "operator", "list")
         assert json.loads(done(two, "say", "r", "on", "--json"))["seq"] == len(found) + 1
+
+
+def test_proxies_only(tmp_path: Path) -> None:
+    """Commands ask over the socket file of a daemon that listens for proxies only."""
+    with Daemon(tmp_path, "--listen=unix:chat.sock", environment=CHEAP) as daemon:
+        assert done(daemon, "check", "--alive") == "alive"
+        assert done(daemon, "say", "lobby", "hi") == "#1"
+        key = (daemon.directory / "state" / "local-key").read_text().strip()
+        for said, status in (
+            (("X-Forwarded-For: 127.0.0.1", "Host: localhost"), 200),
+            # From elsewhere the key counts as little as it does on a port with TLS.
+            (("X-Forwarded-For: 192.0.2.1", "Host: localhost"), 401),
+            (("X-Forwarded-For: 127.0.0.1, 192.0.2.1", "Host: localhost"), 401),
+            (("X-Forwarded-For: 127.0.0.1", "Host: chat.example"), 421),
+            (("Host: localhost",), 400),
+        ):
+            headers = ("-H", f"Authorization: Bearer {key}", *(w for h in said for w in ("-H", h)))
+            curl = (
+                "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", "chat.sock",
+                "-H", "X-Forwarded-Proto: https", *headers, "http://localhost/chat/rooms/",
+            )  # fmt: skip
+            ran = subprocess.run(curl, cwd=tmp_path, capture_output=True, text=True, check=True)
+            assert ran.stdout == str(status), said

@@ -1,4 +1,4 @@
-"""The README: its commands do what it says, and its tables are the truth."""
+"""Commands of the README and of docs/ do what they say, and tables are the truth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,18 @@ from tests.live.daemon import PATIENCE, ROOT, Daemon, Output, Wscat, tool
 
 LIVECHAT = str(Path(sys.executable).with_name("livechat"))
 README = (ROOT / "README.md").read_text()
+HTTP = (ROOT / "docs" / "http.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+COMMAND = OPERATIONS[OPERATIONS.index("## The command") : OPERATIONS.index("## Options")]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, document: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> Iterator[tuple[list[str], list[str]]]:
-    """The commands that are shown with what they print, in order: their words, and lines."""
-    for block in blocks("console"):
+def commands(document: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Commands that are shown with what they print, in order: their words, and lines."""
+    for block in blocks("console", document):
         for shown in block.split("$ ")[1:]:
             command, *lines = shown.splitlines()
             yield shlex.split(command), lines
@@ -98,11 +102,19 @@ def runs_livechat(daemon: Daemon, words: list[str], lines: list[str]) -> None:
             assert found == shown
 
 
-def test_console(start: Callable[..., Daemon]) -> None:
-    """Every wscat and curl line prints what is shown under it."""
+@pytest.mark.parametrize(
+    ("document", "programs"),
+    [
+        pytest.param(README, {"livechat": 1}, id="README.md"),
+        pytest.param(HTTP, {"wscat": 2, "curl": 6}, id="http.md"),
+        pytest.param(COMMAND, {"livechat": 4}, id="operations.md"),
+    ],
+)
+def test_console(start: Callable[..., Daemon], document: str, programs: dict[str, int]) -> None:
+    """Every wscat, curl and livechat line prints what is shown under it."""
     daemon = start()
     ran = []
-    for words, lines in commands():
+    for words, lines in commands(document):
         ran.append(words[0])
         if words[0] == "wscat":
             types_at_wscat(daemon, words, lines)
@@ -112,14 +124,11 @@ def test_console(start: Callable[..., Daemon]) -> None:
             asked = [word.replace(":10443", f":{daemon.port}") for word in words]
             printed = json.loads(tool(*asked, "-sS"))
             assert fixed(printed) == fixed(json.loads("".join(lines)))
-    assert ran.count("wscat") == 2
-    assert ran.count("curl") == 6
-    assert ran.count("livechat") == 4
+    assert Counter(ran) == programs
 
 
 def test_commands() -> None:
     """The table of commands has all that there are, and none that there is not."""
-    table = README[README.index("## The command") : README.index("## Options")]
     helped = tool(LIVECHAT, "--help")
     names = set(re.findall(r"^    (\w+) ", helped, re.MULTILINE))
     assert names == {
@@ -127,7 +136,7 @@ def test_commands() -> None:
         "export", "import", "version",
     }  # fmt: skip
     for name in names:
-        assert re.search(rf"`(livechat )?{name}\b", table), name
+        assert re.search(rf"`(livechat )?{name}\b", COMMAND), name
 
 
 def test_the_page_that_is_shown() -> None:
@@ -170,32 +179,35 @@ def test_options() -> None:
         shown = f"`{default}`" if default else ""
         option_shown = "" if option.metadata["secret"] else f"`--{flag(option)}`"
         row = f"| {option_shown} | `{variable(option)}` | {shown} | {option.metadata['doc']} |"
-        assert row in README
-    assert README.count("| `LIVECHAT_") == len(options())
+        assert row in OPERATIONS
+    assert OPERATIONS.count("| `LIVECHAT_") == len(options())
     mentioned = set(re.findall(r"--([a-z][a-z-]+)", "\n".join(blocks("sh"))))
-    of_others = {"nodaemon", "help", "now", "rundir", "pidfile", "directory"}
-    assert mentioned <= {flag(option) for option in options()} | of_others
+    assert mentioned <= {flag(option) for option in options()} | {"no-check", "directory"}
 
 
 def test_close_codes() -> None:
     """The table of close codes has all that livechat sends."""
-    table = README[README.index("| the socket closes with") :]
+    table = HTTP[HTTP.index("| the socket closes with") :]
     for code in (*Close, 1002, 1007):
         assert re.search(rf"^\| (\d+, )?{int(code)}\b", table, re.MULTILINE), code
 
 
+def anchors(document: Path) -> set[str]:
+    """Anchors of the headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize(
-    "file", [*re.findall(r"\]\((?!https|#)([^)]+)\)", README), "deploy/livechat.service"]
+    "document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
 )
-def test_files(file: str) -> None:
-    """What it points to is there."""
-    path, _, part = file.partition("#")
-    assert (ROOT / path).exists()
-    if part:
-        headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
-        # As forges make anchors of them.
-        anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
-        assert part in anchors
+def test_links(document: Path) -> None:
+    """Files and headings that a document points to are there."""
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text()):
+        path, _, part = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not part or part in anchors(target), link
 
 
 #: A command that starts livechat: twistd, its options, perhaps with values, and its plugin.
@@ -222,7 +234,29 @@ def test_foreground_commands_leave_no_pid_file() -> None:
             if FOREGROUND.search(command[1]):
                 found.append(path.name)
                 assert " --pidfile=" in command[1], f"{path}: {command[0]}"
-    assert {"README.md", "Makefile", "with-redis", "livechat.service"} <= set(found)
+    assert {"operations.md", "Makefile", "with-redis", "livechat.service"} <= set(found)
+
+
+def test_length() -> None:
+    """The README stays short: 150 lines, and no sentence of more than 30 words."""
+    assert len(README.splitlines()) <= 150
+    text = re.sub(r"^(```.*?^```|\|.*?$|#.*?$)", "", README, flags=re.MULTILINE | re.DOTALL)
+    for sentence in re.split(r"[.:;!?]\s|\n\n", text):
+        assert len(sentence.split()) <= 30, sentence
+
+
+def test_your_own_users(start: Callable[..., Daemon]) -> None:
+    """The key that is shown makes the token that is shown."""
+    daemon = start()
+    ((words, _),) = commands(README)
+    state = f"--state={daemon.directory / 'state'}"
+    key = json.loads(tool(LIVECHAT, *words[1:], state))["key"]
+    (asked,) = (block for block in blocks("sh") if "/chat/token/" in block)
+    command = asked.replace(":10443", f":{daemon.port}").replace("$KEY", key)
+    made = json.loads(tool("sh", "-c", command.replace("curl -k", "curl -skS")))
+    assert tool(LIVECHAT, "token", "check", made["token"], state).startswith(
+        "the token of 42, shown as Ann"
+    )
 
 
 def test_make_targets() -> None:

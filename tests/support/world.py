@@ -204,6 +204,7 @@ class World:
             hasher=CHEAP,
         )
         made.load(Password(PASSWORD, "a test"))
+        made.loaded()
         return made
 
     @property

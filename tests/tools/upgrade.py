@@ -140,6 +140,7 @@ class Client:
                 open_timeout=PATIENCE,
                 ping_interval=None,
                 compression=None,
+                proxy=None,
             )
         except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as reason:
             self.counts["refused"] += 1

@@ -13,7 +13,10 @@ from livechat.config import Config
 
 #: Words of a fault, and the way out of it; the first that fits.
 _CURES: Final = (
-    ("NOPERM", "give its user the rights of README.md, More than one process (ACL SETUSER)"),
+    (
+        "NOPERM",
+        "give its user the rights of docs/operations.md, More than one process (ACL SETUSER)",
+    ),
     ("WRONGPASS", "mend user and password in the URL"),
     ("NOAUTH", "put user and password into the URL, in the environment (LIVECHAT_REDIS)"),
     ("READONLY", "name the master, or let Sentinel name it: redis+sentinel://"),

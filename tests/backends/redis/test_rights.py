@@ -33,9 +33,9 @@ ELSEWHERE = {
 
 
 def shown() -> list[str]:
-    """The words of the line in the README."""
+    """The words of the line of docs/operations.md."""
     (line,) = re.findall(
-        r"^redis-cli (ACL SETUSER .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^redis-cli (ACL SETUSER .*)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE
     )
     return shlex.split(line)
 
@@ -55,7 +55,7 @@ def test_all_are_tried() -> None:
 
 
 class RightsTest(ProcessesTest):
-    """Two processes whose user has the rights that the README names."""
+    """Two processes whose user has the rights that docs/operations.md names."""
 
     user = "livechat"
 
@@ -80,8 +80,8 @@ class RightsTest(ProcessesTest):
             for word in said:
                 await each.troubled(word)
 
-    async def test_what_the_readme_names(self) -> None:
-        """The rights of the README suffice: no command is refused."""
+    async def test_the_documented_rights(self) -> None:
+        """The rights of the line suffice: no command is refused."""
         await self.traffic(20)
         nonce = Draft("r", "once", nonce="n")
         await gatherResults([publish(self.here.backend.messages, nonce) for _ in range(2)])

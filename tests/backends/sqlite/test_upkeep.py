@@ -21,7 +21,7 @@ from tests.backends.disk import Disk, say, shown
 AGE = 30 * 86_400
 #: Rooms of very many.
 FEW = ("r3", "r500", "r999")
-README = Path(__file__).parents[3] / "README.md"
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def test_existing_file(disk: Disk) -> None:
     assert not store.untidy
     full = disk.path.stat().st_size
     disk.close()
-    (documented,) = re.findall(r'"(PRAGMA [^"]+)"', README.read_text())
+    (documented,) = re.findall(r'"(PRAGMA [^"]+)"', OPERATIONS.read_text())
     vacuum(disk, documented)
     store = disk.store(seconds=AGE)
     assert disk.path.stat().st_size < full / 10

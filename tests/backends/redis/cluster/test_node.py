@@ -28,17 +28,17 @@ from tests.support.outcomes import amend, publish
 
 
 def shown() -> list[str]:
-    """The words of the line in the README."""
+    """The words of the line of docs/operations.md."""
     (line,) = re.findall(
-        r"^redis-cli (ACL SETUSER .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^redis-cli (ACL SETUSER .*)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE
     )
     return shlex.split(line)
 
 
 class SecuredTest(ClusterProcessesTest):
     """
-    A cluster with TLS alone, client certificates, and a user that has the rights that the README
-    names, and no others.
+    A cluster with TLS alone, client certificates, and a user that has the documented rights, and no
+    others.
     """
 
     masters = 2

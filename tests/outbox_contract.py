@@ -1,0 +1,491 @@
+"""
+What every backend must keep of entries that wait for receivers: `livechat.interfaces.IOutbox`.
+
+A backend's tests mix `OutboxContract` into a trial `TestCase` and say how to make one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface.verify import verifyObject
+
+from livechat.backends import outbox as bounds
+from livechat.errors import Kind
+from livechat.interfaces import IOutbox, Waiting
+from livechat.protocol.messages import Draft, Edited, Entry, Gone, Message, Page, Retracted, User
+from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
+from tests.act_contract import ANN, BOB, edit, refused, retract
+from tests.map_contract import NOW, MapContract
+from tests.support.outcomes import amend, publish
+
+A, B = "a", "b"
+
+
+async def say(backend: Any, *texts: str, room: str = "r", user: User | None = ANN) -> list[Message]:
+    """Publish *texts* in one turn."""
+    return await gatherResults(
+        [publish(backend.messages, Draft(room, text, user)) for text in texts]
+    )
+
+
+async def epoch_of(backend: Any, room: str = "r") -> str:
+    page: Page = await backend.messages.read(room, 0, 0)
+    return page.position.epoch
+
+
+async def advance(backend: Any, number: int, receiver: str = A, room: str = "r") -> None:
+    await backend.outbox.advance(receiver, {room: (await epoch_of(backend, room), number)})
+
+
+async def waiting(backend: Any, receiver: str = A) -> list[Waiting]:
+    """The rooms of which something waits, in truth, page by page."""
+    found: list[Waiting] = []
+    after = ""
+    while True:
+        page: Sequence[Waiting] = await backend.outbox.waiting(receiver, after, 7)
+        names = [each.room for each in page]
+        assert names == sorted(names)
+        assert len(names) <= 7
+        assert all(name > after for name in names)
+        if not page:
+            return found
+        after = names[-1]
+        found += [each for each in page if each.top > each.told]
+
+
+async def rooms(backend: Any, receiver: str = A) -> list[str]:
+    return [each.room for each in await waiting(backend, receiver)]
+
+
+async def first(
+    backend: Any, receiver: str = A, room: str = "r", limit: int = 1_000
+) -> list[Entry]:
+    """A page of what waits."""
+    page: Page = await backend.outbox.read(receiver, room, limit)
+    assert len(page.entries) <= limit
+    return list(page.entries)
+
+
+async def take(backend: Any, receiver: str = A, room: str = "r", limit: int = 1_000) -> list[Entry]:
+    """All that waits, told page by page, and without a hole behind the first entry."""
+    found: list[Entry] = []
+    while entries := await first(backend, receiver, room, limit):
+        numbers = [entry.seq for entry in entries]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert not found or numbers[0] == found[-1].seq + 1
+        found += entries
+        await advance(backend, numbers[-1], receiver, room)
+    return found
+
+
+def texts(entries: Sequence[Entry]) -> list[str]:
+    return [entry.message for entry in entries if isinstance(entry, Message)]
+
+
+def numbers(entries: Sequence[Entry]) -> list[int]:
+    return [entry.seq for entry in entries]
+
+
+class OutboxContract(MapContract):
+    """
+    Tests of one backend, which the class that mixes it in makes.
+
+    Bounds are looked up in `livechat.backends.outbox` when they are needed, so that tests can
+    change them.
+    """
+
+    patch: Callable[[Any, str, Any], Any]
+
+    async def settle(self, backend: Any) -> None:
+        """Have *backend* remove all that it may remove now."""
+
+    async def shown(self, backend: Any, room: str = "r") -> list[int]:
+        """The numbers that the history shows."""
+        found: list[int] = []
+        page: Page = await backend.messages.read(room, 0, 1_000)
+        while page.entries:
+            found += numbers(page.entries)
+            page = await backend.messages.read(room, found[-1], 1_000)
+        return found
+
+    async def told(self, *receivers: str, **options: int) -> Any:
+        """A backend with these receivers."""
+        backend = await self.begin(**options)
+        await backend.outbox.keep(receivers or (A,))
+        return backend
+
+    async def test_outbox(self) -> None:
+        """All methods are there, with the arguments that they take."""
+        assert verifyObject(IOutbox, (await self.begin()).outbox)
+
+    async def test_starts_at_now(self) -> None:
+        """A new receiver is told of what is stored from then on, in old rooms and new ones."""
+        backend = await self.begin()
+        await say(backend, "before")
+        await backend.outbox.keep([A])
+        assert await waiting(backend) == []
+        assert await first(backend) == []
+        (after,) = await say(backend, "after")
+        (new,) = await say(backend, "new", room="s")
+        assert await first(backend) == [after]
+        assert await first(backend, room="s") == [new]
+        found = await waiting(backend)
+        assert [(each.room, each.told, each.top) for each in found] == [("r", 1, 2), ("s", 0, 1)]
+        assert [each.epoch for each in found] == [await epoch_of(backend, room) for room in "rs"]
+        assert {each.since for each in found} <= {None, after.time, new.time}
+
+    async def test_told_in_order(self) -> None:
+        """Each entry waits until it was told, in order, however small the pages are."""
+        backend = await self.told()
+        said = await say(backend, *map(str, range(25)))
+        assert await first(backend, limit=3) == said[:3]
+        assert await first(backend, limit=3) == said[:3]
+        await advance(backend, 3)
+        assert await first(backend, limit=3) == said[3:6]
+        assert await take(backend, limit=4) == said[3:]
+        assert await waiting(backend) == []
+        assert await first(backend) == []
+        later = await say(backend, "later")
+        assert await take(backend) == later
+
+    async def test_keep_again(self) -> None:
+        """A receiver that is named again keeps its cursors; a room with all told waits no more."""
+        backend = await self.told()
+        await say(backend, "a", "b")
+        await advance(backend, 1)
+        await backend.outbox.keep([A])
+        assert texts(await first(backend)) == ["b"]
+
+    async def test_held_beyond_the_history(self) -> None:
+        """Entries that no history shows wait all the same, and go once they were told."""
+        for limit in (1, 10):
+            backend = await self.told(history_limit=limit)
+            said = await say(backend, *map(str, range(300)), room=f"r{limit}")
+            await self.settle(backend)
+            assert numbers(await first(backend, room=f"r{limit}"))[:2] == [1, 2]
+            assert await self.shown(backend, f"r{limit}") == list(range(301 - limit, 301))
+            assert await take(backend, room=f"r{limit}", limit=99) == said
+            await self.settle(backend)
+            assert await self.shown(backend, f"r{limit}") == list(range(301 - limit, 301))
+            await backend.stop()
+
+    async def test_five_thousand_wait(self) -> None:
+        """None of very many is lost, with a history of one entry."""
+        backend = await self.told(history_limit=1)
+        for start in range(0, 5_000, 1_000):
+            await say(backend, *map(str, range(start, start + 1_000)))
+        await self.settle(backend)
+        (room,) = await waiting(backend)
+        assert (room.told, room.top) == (0, 5_000)
+        assert texts(await take(backend)) == [*map(str, range(5_000))]
+        assert await self.shown(backend) == [5_000]
+
+    async def test_held_beyond_the_age(self) -> None:
+        """Entries that are too old for the history wait."""
+        backend = await self.told(history_age=60)
+        said = await say(backend, "a", "b")
+        self.set_time(1_000)
+        await self.settle(backend)
+        assert await self.shown(backend) == []
+        assert await first(backend) == said
+        said += await say(backend, "c")
+        await self.settle(backend)
+        assert await self.shown(backend) == [3]
+        assert await take(backend) == said
+
+    async def test_held_does_not_come_back(self) -> None:
+        """A larger history does not show what was only held."""
+        backend = await self.told(history_limit=2)
+        said = await say(backend, *"abcdef")
+        await self.settle(backend)
+        await backend.stop()
+        backend = await self.told(history_limit=5)
+        await self.settle(backend)
+        assert await self.shown(backend) == [5, 6]
+        assert await take(backend) == said
+        assert numbers(await say(backend, "g")) == [7]
+        assert await self.shown(backend) == [5, 6, 7]
+
+    async def test_rooms_that_keep_less(self) -> None:
+        """Entries that a room's own limit hides wait."""
+        backend = await self.told()
+        backend.messages.retain(lambda room: (2, 0) if room == "r" else (0, 0))
+        said = await say(backend, *"abcdef")
+        await self.settle(backend)
+        assert await self.shown(backend) == [5, 6]
+        assert await take(backend) == said
+
+    async def test_nothing_held_without_receivers(self) -> None:
+        """Without a receiver nothing is held, and a new one is not told of it."""
+        backend = await self.told(history_limit=2)
+        await backend.outbox.keep([])
+        await say(backend, *"abcdef")
+        await self.settle(backend)
+        await backend.outbox.keep([A])
+        assert await first(backend) == []
+        assert await backend.outbox.rewind(A, 0) == 1
+        assert texts(await take(backend)) == ["e", "f"]
+
+    async def test_dropped_receiver(self) -> None:
+        """A receiver that is named no more holds nothing; named again, it is a new one."""
+        backend = await self.told(A, B, history_limit=2)
+        await say(backend, *"abcdef")
+        await advance(backend, 5, B)
+        await self.settle(backend)
+        assert len(await first(backend)) == 6
+        await backend.outbox.keep([B])
+        await self.settle(backend)
+        assert await refused(backend.outbox.waiting(A)) is Kind.NOT_FOUND
+        assert texts(await first(backend, B)) == ["f"]
+        await backend.outbox.keep([A, B])
+        assert await first(backend) == []
+        assert await backend.outbox.rewind(A, 0) == 1
+        assert texts(await first(backend)) == ["e", "f"]
+
+    async def test_two_receivers(self) -> None:
+        """Each has its own cursors; entries are held for the slower one."""
+        backend = await self.told(A, B, history_limit=1)
+        said = await say(backend, *"abcd")
+        other = await say(backend, "x", room="s")
+        assert await take(backend, B) == said
+        await self.settle(backend)
+        assert await rooms(backend, B) == ["s"]
+        assert await rooms(backend) == ["r", "s"]
+        await advance(backend, 1)
+        assert await first(backend) == said[1:]
+        assert await first(backend, B) == []
+        assert await take(backend, B, "s") == other
+        assert await take(backend) == said[1:]
+
+    async def test_cursors_do_not_go_back(self) -> None:
+        """A cursor goes forward, and no further than the newest entry."""
+        backend = await self.told()
+        await say(backend, *"abc")
+        await advance(backend, 2)
+        for number in (1, 0, -5, 2):
+            await advance(backend, number)
+            assert texts(await first(backend)) == ["c"]
+        await advance(backend, 10**15)
+        assert await first(backend) == []
+        await say(backend, "d")
+        assert texts(await first(backend)) == ["d"]
+
+    async def test_other_epochs(self) -> None:
+        """A cursor of another numbering stays; those beside it go on."""
+        backend = await self.told()
+        for room in ("r", "s"):
+            await say(backend, "a", room=room)
+        right = await epoch_of(backend, "s")
+        await backend.outbox.advance(A, {"r": ("other", 1), "s": (right, 1)})
+        assert await rooms(backend) == ["r"]
+
+    async def test_many_rooms(self) -> None:
+        """All are found, by name; one call tells of many."""
+        backend = await self.told()
+        names = sorted(f"r{number}" for number in range(40))
+        for name in names:
+            await say(backend, "a", "b", room=name)
+        assert await rooms(backend) == names
+        epochs = {name: await epoch_of(backend, name) for name in names[:30]}
+        await backend.outbox.advance(A, {name: (epoch, 2) for name, epoch in epochs.items()})
+        assert await rooms(backend) == names[30:]
+
+    async def test_as_they_are_now(self) -> None:
+        """An edit and a retraction hold for messages that wait: no old words leave."""
+        backend = await self.told()
+        await say(backend, "secret", "wrong")
+        await amend(backend.messages, retract(1))
+        await amend(backend.messages, edit(2, "right"))
+        await amend(backend.messages, edit(2, "best"))
+        one, two, three, four, five = await first(backend)
+        assert isinstance(one, Gone)
+        assert isinstance(two, Message)
+        assert two.message == "best"
+        assert isinstance(three, Retracted)
+        assert three.refs == (1,)
+        assert isinstance(four, Gone)
+        assert isinstance(five, Edited)
+        assert five.text == "best"
+        assert len(await take(backend, limit=2)) == 5
+
+    async def test_erased(self) -> None:
+        """Held words that no retraction finds are emptied, of one author or of all."""
+        backend = await self.told(history_limit=2)
+        await say(backend, "a", "wrong")
+        await amend(backend.messages, edit(2, "right"))
+        await say(backend, "b", user=BOB)
+        await say(backend, "c", "d")
+        await self.settle(backend)
+        assert await refused(amend(backend.messages, retract(1))) is Kind.NOT_FOUND
+        assert await backend.outbox.erase("r", "g:nobody") == 0
+        assert await backend.outbox.erase("r", ANN.subject, 10**15) == 0
+        assert await backend.outbox.erase("r", ANN.subject) == 2
+        found = await first(backend)
+        assert [type(each) for each in found] == [Gone, Gone, Gone, Message, Message, Message]
+        assert texts(found) == ["b", "c", "d"]
+        assert await backend.outbox.erase("r") == 1
+        assert texts(await take(backend)) == ["c", "d"]
+        assert await backend.outbox.erase("nowhere") == 0
+
+    async def test_bounded(self) -> None:
+        """Beyond the bound the oldest are dropped, and the first number says how many."""
+        self.patch(bounds, "MOST", 20)
+        backend = await self.told(history_limit=3)
+        await say(backend, *map(str, range(1, 101)))
+        await self.settle(backend)
+        assert numbers(await first(backend)) == list(range(81, 101))
+        (room,) = await waiting(backend)
+        assert (room.told, room.top) == (0, 100)
+        assert len(await take(backend)) == 20
+
+    async def test_bounds_hide_nothing_of_a_history(self) -> None:
+        """A history that is longer than the bound waits as a whole."""
+        self.patch(bounds, "MOST", 5)
+        backend = await self.told(history_limit=50)
+        await say(backend, *map(str, range(1, 101)))
+        await self.settle(backend)
+        assert numbers(await first(backend)) == list(range(51, 101))
+
+    async def test_bounded_in_all(self) -> None:
+        """One bound holds for all rooms; the room that holds most loses first."""
+        self.patch(bounds, "MOST", 30)
+        backend = await self.told(history_limit=1)
+        await say(backend, *map(str, range(5)), room="small")
+        for room in ("x", "y"):
+            await say(backend, *map(str, range(40)), room=room)
+        await self.settle(backend)
+        found = [numbers(await first(backend, room=room)) for room in ("small", "x", "y")]
+        assert found[0] == [1, 2, 3, 4, 5]
+        assert all(each[-1] == 40 for each in found[1:])
+        assert sum(map(len, found)) <= 30 + 3
+
+    async def test_rewind(self) -> None:
+        """What was stored since a time, and is kept, waits again; no cursor goes forward."""
+        backend = await self.told(A, B)
+        await say(backend, "a")
+        await say(backend, "old", room="s")
+        self.set_time(10)
+        await say(backend, "b")
+        self.set_time(20)
+        await say(backend, "c")
+        for room in "rs":
+            await take(backend, room=room)
+        assert await backend.outbox.rewind(A, 1_000 * (NOW + 10)) == 1
+        assert texts(await first(backend)) == ["b", "c"]
+        assert await rooms(backend) == ["r"]
+        assert await backend.outbox.rewind(A, 1_000 * (NOW + 20)) in (0, 1)
+        assert texts(await first(backend)) == ["b", "c"]
+        assert await backend.outbox.rewind(A, 0) == 2
+        assert texts(await first(backend)) == ["a", "b", "c"]
+        assert len(await first(backend, B)) == 3
+
+    async def test_events_room(self) -> None:
+        """What has no number in a room waits in an internal one, and goes once it was told."""
+        backend = await self.told()
+        said = await say(backend, *map(str, range(30)), room=EVENTS_ROOM)
+        await say(backend, "record", room=AUDIT_ROOM)
+        assert await rooms(backend) == [EVENTS_ROOM]
+        await self.settle(backend)
+        assert await first(backend, room=EVENTS_ROOM, limit=10) == said[:10]
+        assert await backend.outbox.erase(EVENTS_ROOM, ANN.subject) == 30
+        assert len(await take(backend, room=EVENTS_ROOM)) == 30
+        await self.settle(backend)
+        assert len(await self.shown(backend, EVENTS_ROOM)) <= 1
+
+    async def test_restart(self) -> None:
+        """What was not told waits after a restart, and is told again if its end was not said."""
+        backend = await self.told(history_limit=1)
+        said = await say(backend, *"abcdef")
+        await advance(backend, 2)
+        assert numbers(await first(backend, limit=2)) == [3, 4]
+        await backend.stop()
+        backend = await self.told(history_limit=1)
+        assert await rooms(backend) == ["r"]
+        assert await first(backend) == said[2:]
+        said += await say(backend, "g")
+        await self.settle(backend)
+        assert await take(backend) == said[2:]
+
+    async def test_leads(self) -> None:
+        """The only process leads, and goes on leading."""
+        backend = await self.told()
+        assert await backend.outbox.lead() > 0
+        assert await backend.outbox.lead() > 0
+
+    async def test_watched(self) -> None:
+        """The process that leads hears of rooms with new entries."""
+        backend = await self.told()
+        await backend.outbox.lead()
+        heard: set[str] = set()
+        both: Deferred[None] = Deferred()
+
+        def changed(names: Collection[str]) -> None:
+            heard.update(names)
+            if {"r", "s"} <= heard and not both.called:
+                both.callback(None)
+
+        backend.outbox.watch(changed)
+        await say(backend, "a")
+        await say(backend, "b", room="s")
+        await both
+        assert heard == {"r", "s"}
+
+    async def test_bad_receivers(self) -> None:
+        """Names and counts that are none are refused; a receiver of no name is not known."""
+        backend = await self.told()
+        for bad in ([""], ["x" * 65], ["a b"], ["a/b"], ["\u00e9"], [f"x{n}" for n in range(11)]):
+            try:
+                await backend.outbox.keep(bad)
+            except ValueError:
+                continue
+            raise AssertionError(bad)
+        box = backend.outbox
+        for call in (
+            lambda: box.waiting("never"),
+            lambda: box.read("x" * 16_384, "r", 1),
+            lambda: box.advance("", {}),
+            lambda: box.rewind("a\0", 0),
+        ):
+            assert await refused(call()) is Kind.NOT_FOUND
+        assert await waiting(backend) == []
+
+    async def test_bad_rooms(self) -> None:
+        """Names that no room has are refused; a room in which nothing was said is empty."""
+        backend = await self.told()
+        for bad in ("x" * 16_384, "", "..", "a b", AUDIT_ROOM, "!other", "\0", "\ud800"):
+            assert await refused(backend.outbox.read(A, bad, 1)) is Kind.BAD_ROOM
+            assert await refused(backend.outbox.advance(A, {bad: ("e", 1)})) is Kind.BAD_ROOM
+            assert await refused(backend.outbox.erase(bad)) is Kind.BAD_ROOM
+        assert await first(backend, room="nowhere") == []
+        await advance(backend, 5, room="nowhere")
+        assert await waiting(backend) == []
+        await say(backend, "a", room="nowhere")
+        assert len(await first(backend, room="nowhere")) == 1
+
+    async def test_bad_limits(self) -> None:
+        """Limits of nothing and of everything are taken as what there is."""
+        backend = await self.told()
+        await say(backend, "a", "b")
+        for limit, count in ((0, 0), (-1, 0), (-(10**30), 0), (10**30, 2)):
+            page = await backend.outbox.read(A, "r", limit)
+            assert len(page.entries) == count
+            assert len(await backend.outbox.waiting(A, "", limit)) == min(count, 1)
+        for since in (-(10**30), 10**30):
+            assert await backend.outbox.rewind(A, since) in (0, 1)
+        assert await backend.outbox.waiting(A, "~" * 16_384) == []
+        assert len(await first(backend)) == 2
+
+    async def test_outbox_after_stop(self) -> None:
+        """A backend that has stopped refuses everything."""
+        backend = await self.told()
+        await backend.stop()
+        box = backend.outbox
+        for call in (
+            lambda: box.keep([A]), lambda: box.waiting(A), lambda: box.read(A, "r", 1),
+            lambda: box.advance(A, {"r": ("e", 1)}), lambda: box.rewind(A, 0),
+            lambda: box.erase("r"),
+        ):  # fmt: skip
+            assert await refused(call()) is Kind.UNAVAILABLE
