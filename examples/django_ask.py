@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
@@ -42,17 +43,14 @@ def ask(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(status=401)
     asked = json.loads(request.body)
     if asked["about"] == "send" and "darn" in asked["message"]:
-        return JsonResponse(
-            {"verdict": "accept", "message": asked["message"].replace("darn", "d***")}
-        )
-    if asked["about"] != "join":
-        return HttpResponse(status=204)
-    if asked["kind"] != "guest":
-        # Somebody with a token, or a program with a key.
+        text = asked["message"].replace("darn", "d***")
+        return JsonResponse({"verdict": "accept", "message": text})
+    if asked["about"] != "join" or asked["kind"] != "guest":
+        # Another message; or somebody with a token, or a program with a key.
         return HttpResponse(status=204)
     if not request.user.is_authenticated:
         return JsonResponse({"verdict": "reject", "reason": "Sign in first."})
-    found = {"user": {"id": str(request.user.pk), "name": request.user.get_username()}}
+    found: dict[str, Any] = {"user": {"id": str(request.user.pk), "name": str(request.user)}}
     if request.user.is_staff:
         found["rooms"] = {"*": ["join", "history", "send", "moderate"]}
     return JsonResponse({"verdict": "accept", **found})

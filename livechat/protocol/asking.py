@@ -95,18 +95,18 @@ def ruling_of(body: bytes, about: About) -> Ruling:
         given = json.loads(body.decode(), parse_constant=_refuse_constant)
         found = msgspec.convert(given, Ruling)
         _check_unicode(found)
-    except ChatError as reason:
-        raise ValueError(reason.detail) from None
+    except ChatError:
+        raise ValueError("it is nested too deep") from None
     except UnicodeError:
         raise ValueError("it is not Unicode") from None
-    except json.JSONDecodeError as reason:
-        raise ValueError(f"it is not JSON: {reason.msg}") from None
     except msgspec.ValidationError as reason:
         raise ValueError(f"it is none: {reason}") from None
+    except ValueError:
+        raise ValueError("it is not JSON") from None
     if found.verdict not in _VERDICTS[about]:
         raise ValueError(f"its verdict is none of {', '.join(_VERDICTS[about])}")
     if found.expires is not None and not 0 < found.expires <= LARGEST_NUMBER:
-        raise ValueError("'expires' is no time in seconds since 1970")
+        raise ValueError("its 'expires' is no time in seconds since 1970")
     if len(found.reason) > LONGEST_REASON:
         found = msgspec.structs.replace(found, reason=found.reason[:LONGEST_REASON])
     return found
@@ -120,4 +120,4 @@ def _check_unicode(found: Ruling) -> None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(name)
