@@ -123,6 +123,8 @@ setup(
             "schemathesis>=4.32",
             # Builds the Python client's wheel without fetching itself again.
             "setuptools>=77",
+            # Verifies what webhooks send, as their receivers do.
+            "standardwebhooks>=1.1",
             "types-jsonschema",
             "websockets>=15",
         ],

@@ -10,21 +10,20 @@ twistd's ``--rundir`` if that is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, get_args
-
-from twisted.python import usage
+from typing import Any, Final, Literal, get_args
 
 from livechat import addresses, option_rules, option_values
 from livechat.addresses import Address
 from livechat.errors import StartError
-from livechat.options import flag, option, source, value
+from livechat.options import option, source, value
 from livechat.protocol.asking import About, Failing
 from livechat.protocol.origins import origins
-from livechat.protocol.receivers import receiver_url
+from livechat.protocol.receivers import USUAL_EVENTS, receiver_url
+from livechat.protocol.signing import secret_of_text
 
 #: In a worker's environment: its number, from 1.  It is not to be mistaken for an option.
 WORKER: Final = "_LIVECHAT_WORKER_NUMBER"
@@ -315,6 +314,28 @@ class Config:
         "Authorization: Bearer; only in the environment.",
         secret=True,
     )
+    webhook: tuple[str, ...] = option(
+        None,
+        receiver_url,
+        "A URL to which events are sent as signed POSTs (https, or http on this machine); may be "
+        "repeated, up to ten times (in the environment: separated by blanks).",
+        many=_distinct,
+        private=True,
+    )
+    webhook_events: frozenset[str] = option(
+        ",".join(USUAL_EVENTS),
+        option_values.event_names,
+        "Events that are sent to --webhook, separated by commas; joined and left are others.",
+    )
+    webhook_secret: tuple[bytes, ...] = option(
+        None,
+        secret_of_text,
+        "The secret that signs what is sent to --webhook, whsec_ and base64 of 24 to 64 bytes; "
+        "while it is replaced the new one, a blank, and the old one; only in the environment. "
+        "Without it, webhook-secret in the state directory, which is made if it is missing.",
+        many=_distinct,
+        secret=True,
+    )
     access_log: Path | None = option(
         None,
         option_values.log_path,
@@ -373,47 +394,3 @@ def _listening(
 def options() -> list[Field[Any]]:
     """The fields of `Config` that are options."""
     return [each for each in fields(Config) if each.metadata]
-
-
-def _doc(name: str) -> str:
-    return str(next(each.metadata["doc"] for each in options() if each.name == name))
-
-
-def _repeatable(name: str) -> Callable[[usage.Options, str], None]:
-    """Make the method that takes a value of a repeatable option."""
-
-    def take(self: usage.Options, value: str) -> None:
-        self.setdefault(name.replace("_", "-"), []).append(value)
-
-    take.__doc__ = _doc(name)
-    return take
-
-
-class Options(usage.Options):
-    """twistd's view of `Config`: takes texts, checks nothing."""
-
-    synopsis: ClassVar[str] = "[options]"
-    longdesc: ClassVar[str] = (
-        "A live chat server: rooms over WebSockets and HTTP, on one TLS port. "
-        "Each option can also be given in the environment: --max-message as "
-        "LIVECHAT_MAX_MESSAGE."
-    )
-    optParameters: ClassVar[list[list[Any]]] = [
-        [
-            flag(each),
-            None,
-            None,
-            each.metadata["doc"]
-            + (f" [{each.metadata['default']}]" if each.metadata["default"] else ""),
-        ]
-        for each in options()
-        if not each.metadata["many"] and not each.metadata["secret"]
-    ]
-
-    opt_listen = _repeatable("listen")
-    opt_origin = _repeatable("origin")
-    opt_extension = _repeatable("extension")
-    opt_mount = _repeatable("mount")
-    opt_host = _repeatable("host")
-    opt_token_keys = _repeatable("token_keys")
-    opt_trust_proxy = _repeatable("trust_proxy")

@@ -7,6 +7,8 @@ from typing import Any
 
 from livechat.addresses import Address
 from livechat.errors import StartError
+from livechat.protocol.receivers import MOST_RECEIVERS
+from livechat.protocol.signing import MOST_SECRETS
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -29,6 +31,7 @@ def check(values: Mapping[str, Any]) -> None:
         raise StartError("--workers: more than one need --redis, which has the rooms of all")
     if values["without_maps"] and (values["redis"] or values["backend"]):
         raise StartError("--without-maps: --redis or --backend is given, and has the maps")
+    _check_webhooks(values)
     if values["admin_password"] is not None and values["admin_password_file"] is not None:
         raise StartError("LIVECHAT_ADMIN_PASSWORD: --admin-password-file is given as well")
 
@@ -67,3 +70,15 @@ def _check_tokens(values: Mapping[str, Any]) -> None:
             if isinstance(each, str):
                 # Its keys sign tokens for other servers too.
                 raise StartError(f"--token-keys: {each} needs --token-audience")
+
+
+def _check_webhooks(values: Mapping[str, Any]) -> None:
+    """
+    @raise StartError: there are too many.
+    """
+    if len(values["webhook"]) > MOST_RECEIVERS:
+        raise StartError(
+            f"--webhook: there are {len(values['webhook'])}, of at most {MOST_RECEIVERS}"
+        )
+    if len(values["webhook_secret"]) > MOST_SECRETS:
+        raise StartError("LIVECHAT_WEBHOOK_SECRET: at most two, the new one and the old one")

@@ -19,6 +19,7 @@ from livechat.errors import ChatError
 from livechat.protocol.asking import ABOUT, About
 from livechat.protocol.names import room_name
 from livechat.protocol.origins import is_host
+from livechat.protocol.receivers import EXTRA_EVENTS, USUAL_EVENTS
 
 #: Where an access log may go besides a file: the daemon's own log.
 STANDARD_LOG: Final = Path("-")
@@ -216,4 +217,14 @@ def asked_about(text: str) -> frozenset[About]:
     found = frozenset(each for each in ABOUT if each in words)
     if len(found) != len(words):
         raise ValueError(f"must be one or more of these, separated by commas: {', '.join(ABOUT)}")
+    return found
+
+
+def event_names(text: str) -> frozenset[str]:
+    """Parse names of events, separated by commas."""
+    found = frozenset(text.replace(" ", "").split(","))
+    unknown = sorted(found.difference(USUAL_EVENTS, EXTRA_EVENTS))
+    if unknown:
+        known = ", ".join((*USUAL_EVENTS, *EXTRA_EVENTS))
+        raise ValueError(f"must be names such as message,edited, of these: {known}")
     return found

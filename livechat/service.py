@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.application.service import MultiService
 
 from livechat import metrics
-from livechat.config import Config, Options
+from livechat.command_line import Options
+from livechat.config import Config
 from livechat.daemon.building import build
 from livechat.daemon.lifeline import check_terms
 from livechat.daemon.quiet import quieten

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.python import usage
 
-from livechat.config import WORKER, Config, Options, options
+from livechat.command_line import Options
+from livechat.config import WORKER, Config, options
 from livechat.errors import StartError
 from livechat.options import flag, variable
 
@@ -52,6 +52,8 @@ def test_every_option(option: Any) -> None:
         "metrics-token": "t" * 16, "backend": "memory:", "extension": "acme.Filter",
         "mount": "/a=b.c", "without-maps": "on", "guests": "read", "token-lifetime": "5m",
         "token-keys": "keys.pem", "listen": "tls:8080", "prefix": "/chat",
+        "webhook": "https://a.example/b", "webhook-events": "joined,left",
+        "webhook-secret": f"whsec_{'a' * 32}",
     }.get(flag(option), "7")  # fmt: skip
     others = {"workers": ("redis", "r"), "proxy-protocol": ("trust-proxy", "::1")}
     others["redis-key"] = ("redis-certificate", "c.pem")
@@ -68,7 +70,6 @@ def test_every_option(option: Any) -> None:
         assert Config.of(parsed, {}, HERE) == by_variable
     assert getattr(by_variable, option.name) != getattr(config(), option.name)
     assert option.metadata["doc"].endswith(".")
-    assert (f"--{flag(option)}=" in str(Options())) != option.metadata["secret"]
 
 
 @pytest.mark.parametrize(
@@ -140,12 +141,6 @@ def test_a_key_without_a_certificate() -> None:
     for name in ("private-key", "redis-key"):
         with pytest.raises(StartError, match=f"^--{name}: needs"):
             config({name: "k"})
-
-
-def test_unknown_options() -> None:
-    """Twistd refuses what it does not know."""
-    with pytest.raises(usage.UsageError):
-        Options().parseOptions(["--prot=1"])
 
 
 def test_secrets_are_no_options() -> None:
@@ -253,3 +248,37 @@ def test_token_keys() -> None:
     for name in ("token-issuer", "token-audience"):
         with pytest.raises(StartError, match=f"^--{name}: needs --token-keys"):
             config({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "why"),
+    [
+        ({"webhook": ["ftp://a/"]}, {}, "--webhook: must be a URL such as https://"),
+        ({"webhook": ["http://a.example/"]}, {}, "--webhook: must be https, unless"),
+        ({"webhook": [f"https://a/{n}" for n in range(11)]}, {}, "--webhook: there are 11, of at"),
+        ({"webhook-events": "message,nonsense"}, {}, "--webhook-events: 'message,nonsense' must"),
+        ({"webhook-events": ""}, {}, "--webhook-events: '' must be names"),
+        ({}, {"LIVECHAT_WEBHOOK_SECRET": "geheim"}, "LIVECHAT_WEBHOOK_SECRET: must be whsec_"),
+        (
+            {},
+            {"LIVECHAT_WEBHOOK_SECRET": " ".join(f"whsec_{each * 32}" for each in "abc")},
+            "LIVECHAT_WEBHOOK_SECRET: at most two",
+        ),
+    ],
+)
+def test_webhooks_that_cannot_be(
+    given: dict[str, Any], environment: dict[str, str], why: str
+) -> None:
+    """A bad value is one clear line, without what may be a secret."""
+    with pytest.raises(StartError) as caught:
+        config(given, **environment)
+    assert str(caught.value).startswith(why)
+    assert "geheim" not in str(caught.value)
+
+
+def test_webhooks() -> None:
+    """Receivers are those that are named, each once."""
+    made = config(LIVECHAT_WEBHOOK="https://a.example/x http://127.0.0.1:1/ https://a.example/x")
+    assert made.webhook == ("https://a.example/x", "http://127.0.0.1:1/")
+    assert "message" in made.webhook_events
+    assert "joined" not in made.webhook_events

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.epollreactor import EPollReactor
 
-from livechat.config import Options
+from livechat.command_line import Options
 from livechat.errors import StartError
 from livechat.net.dispatch import Dispatch
 from livechat.service import _working_directory, makeService

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from livechat.config import Config, Options
+from livechat.command_line import Options
+from livechat.config import Config
 
 
 def config_of(

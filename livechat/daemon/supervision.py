@@ -10,7 +10,8 @@ from zlib import crc32
 
 from twisted.application.service import MultiService
 
-from livechat.config import Config, Options
+from livechat.command_line import Options
+from livechat.config import Config
 from livechat.daemon.assembly import in_order, names_of, transports, tree, unloaded_core
 from livechat.daemon.condition import supervising
 from livechat.daemon.departure import Departure

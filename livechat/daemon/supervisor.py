@@ -28,7 +28,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from livechat import __version__, metrics
-from livechat.config import FOLLOWS, WORKER, Options
+from livechat.command_line import Options
+from livechat.config import FOLLOWS, WORKER
 from livechat.daemon.lifeline import AGREED, TERMS, WorkerReport
 from livechat.daemon.sockets import WorkerSockets
 from livechat.daemon.worker import Worker, descriptors

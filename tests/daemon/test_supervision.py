@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
-from livechat.config import Options
+from livechat.command_line import Options
 from livechat.daemon import supervision
 from livechat.errors import StartError
 from livechat.net import listening

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from livechat.config import Options
+from livechat.command_line import Options
 from livechat.daemon.lifeline import ready
 from livechat.daemon.supervisor import GRACE, SILENT, START_WITHIN, Workers, _in_memory, command
 from livechat.daemon.worker import LASTED, LONGEST_PAUSE, PAUSE

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from livechat.config import Config, Options, options
+from livechat.command_line import Options
+from livechat.config import Config, options
 from livechat.options import variable
 from tests.deploy import containerfile
 from tests.deploy.sheets import CONTAINER, DEPLOYMENT, POD, SECRET, SHEETS, of_cluster

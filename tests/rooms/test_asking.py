@@ -399,6 +399,7 @@ def test_very_many(make_world: MakeWorld, there: AskedSite) -> None:
         for each in waiting:
             each.says()
     assert sorted(result(each).seq for each in sent) == list(range(1, len(sent) + 1))
+    assert world.chat._asking is not None
     assert not world.chat._asking._lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ class HttpsSite:
 
     @ivar authority: the file with the certificate that vouches for it.
     @ivar heads: of the requests that came.
+    @ivar bodies: theirs.
     @ivar answer: writes an answer.
     @ivar ends: set when the server stops.
     """
@@ -28,6 +30,7 @@ class HttpsSite:
         certificate = certificates.load_or_make(directory)
         self.authority = certificate.chain
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.answer = answer
         self.ends = Event()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -58,7 +61,12 @@ class HttpsSite:
                     head += (piece := secured.recv(65_536))
                     if not piece:
                         return
-                self.heads.append(head)
+                head, _, body = head.partition(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: *(\d+)", head)
+                while length is not None and len(body) < int(length[1]):
+                    body += secured.recv(65_536)
+                self.heads.append(head + b"\r\n\r\n")
+                self.bodies.append(body)
                 self.answer(secured)
 
     def stop(self) -> None:

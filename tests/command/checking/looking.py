@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from livechat.command.checking.findings import Finding
-from livechat.config import Config, Options
+from livechat.command_line import Options
+from livechat.config import Config
 
 
 def config(directory: Path, *given: str, **environment: str) -> Config:

@@ -1,0 +1,204 @@
+"""`livechat.net.posting`, on the real reactor, against receivers that are not always friendly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from ssl import SSLSocket
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError
+from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.trial.unittest import TestCase
+from twisted.web.client import BrowserLikePolicyForHTTPS
+
+from livechat.net.posting import KEPT, LARGEST, Answered, Poster
+from tests.support.https import Answer, HttpsSite, with_body
+
+BODY = b'{"type":"events"}'
+
+
+def says(data: bytes) -> Answer:
+    return lambda connection: connection.sendall(data)
+
+
+def endless(head: bytes, piece: bytes) -> Answer:
+    """Answers until the other side has enough."""
+
+    def answer(connection: SSLSocket) -> None:
+        connection.sendall(head)
+        while True:
+            connection.sendall(piece)
+
+    return answer
+
+
+class PostTest(TestCase):
+    @pytest.fixture(autouse=True)
+    def _given(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415
+
+        self.site = HttpsSite(self.directory, with_body(b""))
+        self.addCleanup(self.site.stop)
+        authority = Certificate.loadPEM(self.site.authority.read_bytes())
+        policy = BrowserLikePolicyForHTTPS(trustRootFromCertificates([authority]))
+        self.trusting, self.usual = Poster(reactor, policy), Poster(reactor)
+        self.addCleanup(self.trusting.close)
+        self.addCleanup(self.usual.close)
+
+    async def post(self, answer: Answer, within: float = 5.0) -> Answered:
+        self.site.answer = answer
+        found: Answered = await self.trusting.post(
+            self.site.url("/hook?a=b"), BODY, {"webhook-id": "msg_1"}, within
+        )
+        return found
+
+    async def failed(self, answer: Answer, within: float = 5.0) -> str:
+        """Why there is no answer."""
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - the caller looks at it
+            await self.post(answer, within)
+        return str(caught.value)
+
+    async def test_posted(self) -> None:
+        """The body comes as it is, with its headers; the answer is read."""
+        found = await self.post(with_body(b"thanks", "202 Yes", "Retry-After: 7"))
+        assert (found.status, found.body, found.whole, found.good) == (202, b"thanks", True, True)
+        assert found.retry_after == "7"
+        (head,), (body,) = self.site.heads, self.site.bodies
+        assert head.startswith(b"POST /hook?a=b HTTP/1.1\r\n")
+        assert b"\r\nwebhook-id: msg_1\r\n" in head.lower()
+        assert b"\r\nContent-Type: application/json\r\n" in head
+        assert body == BODY
+
+    async def test_certificates(self) -> None:
+        """Nothing is sent to a server that only says that it is the right one."""
+        for poster, host in ((self.usual, "localhost"), (self.trusting, "127.0.0.2")):
+            with pytest.raises(OSError):  # noqa: PT011 - OpenSSL's words
+                await poster.post(self.site.url(host=host), BODY, {}, 5.0)
+        assert self.site.heads == []
+
+    async def test_redirects(self) -> None:
+        """No redirect is followed, to a link-local address least of all."""
+        for to in ("http://169.254.169.254/latest/meta-data/", self.site.url("/else")):
+            found = await self.post(with_body(b"", "307 Elsewhere", f"Location: {to}"))
+            assert (found.status, found.good) == (307, False)
+        assert len(self.site.heads) == 2
+
+    async def test_a_gigabyte(self) -> None:
+        """Of a body only the beginning is read, however its length is told; its status counts."""
+        piece = b"x" * 65_536
+        for head in (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+        ):
+            found = await self.post(endless(head, piece))
+            assert (found.status, len(found.body), found.whole) == (200, KEPT, False)
+        chunked = endless(
+            b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1000\r\n%b\r\n" % (b"x" * 4_096),
+        )
+        assert (await self.post(chunked)).status == 500
+
+    async def test_endless_heads(self) -> None:
+        """A head without end is cut off, and so are answers that are not the last ones (1xx)."""
+        for answer in (
+            endless(b"HTTP/1.1 200 OK\r\n", b"X-More: %b\r\n" % (b"x" * 4_096)),
+            endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        ):
+            assert await self.failed(answer) == f"the answer has more than {LARGEST} bytes"
+
+    async def test_early_answers(self) -> None:
+        """A 1xx answer is not the answer."""
+        found = await self.post(
+            says(b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n")
+        )
+        assert found.status == 204
+
+    async def test_hanging(self) -> None:
+        """A server that does not answer, or not to the end, is given up in time."""
+        for begun in (
+            b"",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+        ):
+
+            def hang(connection: SSLSocket, begun: bytes = begun) -> None:
+                connection.sendall(begun)
+                # The server is told by the end of the connection that it was given up.
+                assert connection.recv(1) == b""
+
+            assert await self.failed(hang, 0.3) == "there is no answer within 0.3 seconds"
+
+    async def test_answers_too_late(self) -> None:
+        """An answer after the time-out is none."""
+
+        def late(connection: SSLSocket) -> None:
+            assert connection.recv(1) == b""
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        assert "within" in await self.failed(late, 0.3)
+
+    async def test_broken_answers(self) -> None:
+        """What is no answer is an error in words; a body that breaks off follows its status."""
+        closed = "the connection was closed without an answer"
+        assert await self.failed(says(b"")) == closed
+        assert await self.failed(says(b"HTTP/1.1 200 OK\r\nContent-")) == closed
+        assert await self.failed(says(b"hello\r\n\r\n"))
+        assert await self.failed(says(b"HTTP/1.1 abc OK\r\n\r\n"))
+        broken = says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+        assert (await self.post(broken)).body == b"{"
+
+    async def test_bodies_where_none_should_be(self) -> None:
+        """A 204 with a body is a 204; what follows is no answer to the next one."""
+        forged = b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+        for _ in range(3):
+            assert (await self.post(says(forged))).status == 204
+
+    async def test_cancelled(self) -> None:
+        """Giving up cuts the connection."""
+        given_up: Any = None
+
+        def hang(connection: SSLSocket) -> None:
+            from twisted.internet import reactor  # noqa: PLC0415
+
+            called: Any = reactor
+            called.callFromThread(given_up.cancel)
+            assert connection.recv(1) == b""
+
+        self.site.answer = hang
+        given_up = self.trusting.post(self.site.url(), BODY, {}, 5.0)
+        with pytest.raises((OSError, CancelledError)):
+            await given_up
+
+    async def test_kept_connections(self) -> None:
+        """Two posts in a row go by one connection; one that was closed meanwhile by another."""
+
+        def two(connection: SSLSocket) -> None:
+            for _ in range(2):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                connection.recv(65_536)
+
+        assert (await self.post(two)).status == 200
+        assert (await self.post(two)).status == 200
+        assert len(self.site.heads) == 1
+
+    async def test_hanging_on_a_kept_connection(self) -> None:
+        """A post that was given up is not sent again by another connection."""
+
+        def once(connection: SSLSocket) -> None:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            while connection.recv(65_536):
+                pass
+
+        assert (await self.post(once)).status == 200
+        assert "within" in await self.failed(once, 0.3)
+        assert len(self.site.heads) == 1
+
+    async def test_nobody_there(self) -> None:
+        """A closed port and a name without an address are said so."""
+        for url in ("https://localhost:1/", "https://nobody.invalid/", "http://[::1]:1/"):
+            with pytest.raises(OSError):  # noqa: PT011 - the system's words
+                await self.usual.post(url, BODY, {}, 5.0)

@@ -1,0 +1,30 @@
+"""`livechat.command_line`."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.python import usage
+
+from livechat.command_line import Options
+from livechat.config import options
+from livechat.options import flag
+
+
+def test_unknown_options() -> None:
+    """Twistd refuses what it does not know."""
+    with pytest.raises(usage.UsageError):
+        Options().parseOptions(["--prot=1"])
+
+
+@pytest.mark.parametrize("option", options(), ids=flag)
+def test_shown(option: object) -> None:
+    """The help has every option but the secrets."""
+    assert (f"--{flag(option)}=" in str(Options())) != option.metadata["secret"]  # type: ignore[attr-defined,arg-type]
+
+
+def test_repeated() -> None:
+    """What may be repeated is a list of texts."""
+    parsed = Options()
+    parsed.parseOptions(["--webhook=http://[::1]:1/", "--webhook=http://[::1]:2/", "--port=1"])
+    assert parsed["webhook"] == ["http://[::1]:1/", "http://[::1]:2/"]
+    assert parsed["port"] == "1"
