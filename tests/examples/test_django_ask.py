@@ -63,7 +63,7 @@ def test_session(site: DjangoSite, daemon: Daemon) -> None:
             hello = _next(member, "hello")
             assert hello["user"] == {"id": "1", "name": "ann", "verified": True}
             assert "moderate" in hello["can"]
-            member.send('{"type":"message","message":"Well, darn.","nonce":"1"}')
+            member.send(json.dumps({"type": "message", "message": "Well, darn."}))
             assert _next(member, "message")["message"] == "Well, d***."
     visitor.signs_in("", "")
     assert refused(enters(daemon, signed_in)) == (4403, "The site turns you away: Sign in first.")
