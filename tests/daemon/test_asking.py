@@ -18,7 +18,7 @@ from livechat.net.posting import Answered
 from livechat.protocol.asking import ACCEPT, Question, Ruling
 from livechat.protocol.signing import verify
 from livechat.system.time import Time
-from tests.support.plain_site import Answer, PlainSite, answers
+from tests.support.plain_site import Answer, PlainSite, answers, hangs
 from tests.support.services import config
 
 SECRET = b"s" * 32
@@ -33,11 +33,6 @@ def endless(head: bytes, piece: bytes) -> Answer:
             connection.sendall(piece)
 
     return answer
-
-
-def hangs(connection: socket.socket) -> None:
-    """Answers nothing, until the other side gives up."""
-    connection.recv(1)
 
 
 def closes(connection: socket.socket) -> None:
@@ -63,6 +58,7 @@ class AskTest(TestCase):
         found = config(self.directory, ask=self.there.url, ask_about="send,join")
         site, service = asked_site(found, given, Time(given))
         assert site is not None
+        assert service is not None
         self.site: Site = site
         self.service: Asking = service
         self.service.startService()

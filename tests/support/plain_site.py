@@ -78,3 +78,8 @@ def answers(body: bytes = b"", status: str = "204 No Content", *headers: str) ->
     lengths = [] if status.startswith("204") else [f"Content-Length: {len(body)}"]
     data = "\r\n".join([f"HTTP/1.1 {status}", *lengths, *headers, "", ""]).encode() + body
     return lambda connection: connection.sendall(data)
+
+
+def hangs(connection: socket.socket) -> None:
+    """Answers nothing, until the other side gives up."""
+    connection.recv(1)

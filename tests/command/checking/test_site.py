@@ -12,7 +12,7 @@ from livechat.command.checking import site as checking
 from livechat.command.checking.site import site
 from livechat.protocol.signing import secret_to_text, verify
 from tests.command.checking.looking import config, wrong
-from tests.support.plain_site import answers, plain_site
+from tests.support.plain_site import answers, hangs, plain_site
 
 SECRET = b"s" * 32
 ENVIRONMENT = {"LIVECHAT_WEBHOOK_SECRET": secret_to_text(SECRET)}
@@ -69,7 +69,7 @@ def test_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
     assert wrong(found) == [("ask", "warn")]
     monkeypatch.setattr(checking, "PATIENCE", 0.1)
-    with plain_site(lambda connection: connection.recv(1) and None) as there:
+    with plain_site(hangs) as there:
         found = list(site(config(tmp_path, f"--ask={there.url}", **ENVIRONMENT)))
     assert wrong(found) == [("ask", "FAIL")]
 
