@@ -1,5 +1,5 @@
 """
-What the admin page costs: ``.venv/bin/python bench/admin.py``.
+The cost of the admin page: ``.venv/bin/python bench/admin.py``.
 
 A daemon with 10,000 active rooms and 200 messages a second.  In short turns,
 because what the messages cost varies by the minute, nobody looks at the overview

@@ -1,4 +1,4 @@
-"""What the servers run on, and the certificate that they all show."""
+"""The machine that the servers run on, and the certificate that they all show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def description() -> list[str]:
 
 
 def file_system(path: Path) -> str:
-    """What kind of file system *path* is on."""
+    """The kind of file system that *path* is on."""
     command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "a file system that is not known"

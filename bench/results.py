@@ -1,4 +1,4 @@
-"""What the runs came to."""
+"""The results of the runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Results:
         return self._runs.get((scenario, server), ())
 
     def failed(self, scenario: str, server: str) -> list[Run]:
-        """Those in which not all was well: their figures count for nothing."""
+        """The runs that failed: their figures count for nothing."""
         return [run for run in self.of(scenario, server) if run.problem]
 
     def values(self, scenario: str, server: str, key: str) -> list[float]:
@@ -61,7 +61,7 @@ class Results:
         return median(values) if values else None
 
     def spread(self, scenario: str, server: str, key: str) -> float | None:
-        """How far apart the runs are, as a part of their median."""
+        """The spread of the runs, as a part of their median."""
         values = self.values(scenario, server, key)
         if len(values) < 2 or not median(values):
             return None
@@ -69,7 +69,7 @@ class Results:
 
 
 def share(runs: Iterable[Run], part: str, whole: str) -> float | None:
-    """How much of one figure another is, over all the runs; None if there is nothing of it."""
+    """The share of one figure in another, over all the runs; None if there is nothing of it."""
     counted = [run.report for run in runs if not run.problem]
     divisor = sum(report.get(whole, 0) for report in counted)
     return sum(report.get(part, 0) for report in counted) / divisor if divisor else None

@@ -46,7 +46,7 @@ PATIENCE = 180.0
 
 @dataclass(frozen=True)
 class Bench:
-    """What all runs have in common."""
+    """The settings that all runs have in common."""
 
     chain: Path
     key: Path
@@ -98,7 +98,7 @@ def load(scenario: Scenario, server: Running) -> list[str]:
 
 
 def outcome(scenario: Scenario, peer: Peer, done: subprocess.CompletedProcess[str]) -> Run:
-    """What the load generator said; that all was well, it says by its exit code."""
+    """Read what the load generator said; its exit code tells that all was well."""
     report = json.loads(done.stdout) if done.stdout else {}
     if done.returncode != 0:
         problem = wrong(report) or done.stderr or f"loadgen ended with {done.returncode}"
@@ -123,7 +123,7 @@ def rotated(items: Sequence[_T], by: int) -> list[_T]:
 def plan(
     scenarios: Sequence[Scenario], peers: Sequence[Peer], runs: int
 ) -> Iterator[tuple[int, Scenario, Peer]]:
-    """What is run, in its order: all of it once, and again, each time begun by another server."""
+    """The runs in their order: all of them once, and again, each time begun by another server."""
     for number in range(runs):
         for scenario in scenarios:
             if scenario.most is None or number < scenario.most:
@@ -169,7 +169,7 @@ def recorded(number: int, run: Run) -> dict[str, object]:
 
 
 def figures(scenario: Scenario, run: Run) -> str:
-    """What came out, for those who wait."""
+    """The figures of a run, for those who wait."""
     return ", ".join(f"{short(run.report.get(each.key))} {each.unit}" for each in scenario.figures)
 
 

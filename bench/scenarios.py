@@ -1,4 +1,4 @@
-"""What is measured."""
+"""The loads that are measured."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Scenario:
     existing: int = 0
 
     def suits(self, peer: Peer) -> bool:
-        """Whether *peer* can be put under this load."""
+        """True if *peer* can be put under this load."""
         name = peer.like or peer.name
         named = not self.only or name in self.only
         meant = self.clustered if peer.clustered else named

@@ -22,7 +22,7 @@ LONGEST = 300
 @dataclass(frozen=True)
 class Setting:
     """
-    What was run where.
+    The programs that were run, and the machine.
 
     @ivar machine: about the machine, a line each.
     @ivar runs: how often.
@@ -93,13 +93,13 @@ def cell(results: Results, scenario: Scenario, figure: Figure, peer: Peer) -> st
 
 
 def busy(results: Results, scenario: Scenario, peer: Peer) -> bool:
-    """Whether the load generator had about as much as it can do."""
+    """True if the load generator had about as much as it can do."""
     load = results.median(scenario.name, peer.name, "cli_cpu_pct")
     return load is not None and load >= BUSY
 
 
 def notes(results: Results, scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> list[str]:
-    """What the table does not say."""
+    """Notes on what the table does not say."""
     found = []
     if any(busy(results, scenario, peer) for scenario in scenarios for peer in peers):
         found.append("† The load generator's core was the limit, or nearly.")
@@ -165,7 +165,7 @@ def outcome(verdict: Verdict) -> str:
 
 
 def servers(peers: Iterable[Peer]) -> list[str]:
-    """What each is made of."""
+    """The parts of each server, with their versions."""
     return [
         f"{peer.heading}: {peer.title}; "
         + ", ".join(f"{name} {version}" for name, version in peer.versions().items())

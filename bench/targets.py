@@ -1,4 +1,4 @@
-"""What livechat is to reach, and whether it does."""
+"""Targets of livechat, and verdicts on them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ RESUMING = frozenset(scenario.name for scenario in SCENARIOS if scenario.resumes
 @dataclass(frozen=True)
 class Verdict:
     """
-    What became of a target.
+    The verdict on a target.
 
     @ivar ours: livechat's figure.
     @ivar theirs: what it is compared with.
@@ -167,7 +167,7 @@ def judge(target: Target, results: Results) -> Verdict | None:
 
 
 def failures(results: Results, scenario: str, server: str) -> str:
-    """How many runs failed, in words; empty if none did."""
+    """Say how many runs failed; empty if none did."""
     failed = len(results.failed(scenario, server))
     return f"{failed} of {len(results.of(scenario, server))} of {server} failed" if failed else ""
 

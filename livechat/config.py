@@ -39,7 +39,7 @@ def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
 @dataclass(frozen=True)
 class Config:
     """
-    What the operator asked for, checked; paths are absolute.
+    The options, checked; paths are absolute.
 
     @ivar directory: the daemon's working directory, which is twistd's affair.
     @ivar worker: the number of this process, from 1, if it is one of several; or 0.

@@ -52,7 +52,7 @@ class Close(IntEnum):
 
 class Kind(Enum):
     """
-    What went wrong: a stable code, its HTTP status, and whether the same
+    A kind of error: a stable code, its HTTP status, and whether the same
     request may succeed when it is sent again later.
     """
 
@@ -112,7 +112,7 @@ class Kind(Enum):
 
 
 def close_code(kind: Kind) -> Close:
-    """With which code a client is turned away that an HTTP status would not reach."""
+    """The close code for a client that an HTTP status would not reach."""
     own = {
         Kind.TOO_MANY_CONNECTIONS: Close.TOO_MANY_CONNECTIONS,
         Kind.TOKEN_EXPIRED: Close.TOKEN_EXPIRED,

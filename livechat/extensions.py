@@ -114,7 +114,7 @@ class Named(Struct, frozen=True):
 
     def ask(self, method: str, *given: object) -> Any:
         """
-        What a method of the extension returns.
+        Call a method of the extension, and return its result.
 
         @raise StartError: the method raises.
         """
@@ -141,7 +141,7 @@ class Named(Struct, frozen=True):
 
 class Extensions:
     """
-    What was found, asked for what it adds.
+    The extensions that were found, and what they add.
 
     @ivar names: where it was found.
     @ivar authenticators: in the order in which they are asked.
@@ -318,7 +318,7 @@ def _is_twisteds(error: BaseException) -> bool:
 
 
 def explained(error: BaseException) -> str:
-    """Somebody else's exception in one line: what it is, what it says, and where it was raised."""
+    """Describe an extension's exception in one line: its type, its text, where it was raised."""
     said = _one_line(str(error))
     text = type(error).__name__ + (f": {said}" if said else "")
     # Some modules of Python have no files.

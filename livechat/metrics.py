@@ -1,5 +1,5 @@
 """
-What a process counts, for monitors (Prometheus's text format).
+Figures of a process, for monitors (Prometheus's text format).
 
 Every figure stands here, and is counted where it happens.  No label holds what clients choose:
 neither rooms nor users nor addresses.

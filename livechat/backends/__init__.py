@@ -1,5 +1,5 @@
 """
-Where rooms live: one module or package per backend, imported only when it is chosen.
+Backends of rooms: one module or package each, imported only when it is chosen.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What processes share, where there is only one: nothing is told to anybody.
+Presence and registry of a lone process: nothing is told to anybody.
 
 A change of a map is in force at once, and stored soon.  One that cannot be stored stays in
 force until the process ends, and is stored with a later one.
@@ -34,13 +34,13 @@ class LonePresenceRelay:
     """Tells nobody of the users here."""
 
     def share(self, room: str, share: Share) -> None:
-        """Nobody else is there."""
+        """No-op: no other process is there."""
 
     def typing(self, room: str, user: User) -> None:
-        """Nobody else is there."""
+        """No-op: no other process is there."""
 
     def renamed(self, room: str, user: User, when: int) -> None:
-        """Nobody else is there."""
+        """No-op: no other process is there."""
 
 
 @implementer(IProcessRegistry)

@@ -127,7 +127,7 @@ Piece = Value | Room | list[Said] | End
 
 class Outcome(NamedTuple):
     """
-    What became of a room or a value.
+    The outcome of a room's or a value's import.
 
     @ivar added: it was not there before.
     @ivar same: it is there now as the export has it.

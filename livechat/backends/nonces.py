@@ -88,7 +88,7 @@ def key(act: Submission) -> bytes:
 
 def digest(act: Submission, secret: bytes) -> bytes:
     """
-    What tells an act from others, whoever asks for them.
+    The digest of an act's contents; equal for equal acts, whoever asks for them.
 
     @param secret: without it nobody finds out a phone number by trying them all.
     """
@@ -121,7 +121,7 @@ _NONE: Final = (None, 0.0)
 
 
 class Nonces:
-    """Those of one process."""
+    """The nonces that one process remembers."""
 
     def __init__(self, elapsed: Callable[[], float], secret: Callable[[], bytes]) -> None:
         """

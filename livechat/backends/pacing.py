@@ -75,7 +75,7 @@ class Pacing:
         return None
 
     def _last(self, key: Hashable, now: int) -> int:
-        """When the newest message of *key* was let through; 0 if none is known."""
+        """The time when the newest message of *key* was let through; 0 if none is known."""
         last = self.spoken.get(key)
         if last is None:
             return 0

@@ -1,4 +1,4 @@
-"""How long a history is."""
+"""Bounds of histories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENTS_SECONDS: Final = 600
 @dataclass(frozen=True)
 class Retention:
     """
-    What a history keeps: a number of entries and an age in seconds; 0 is no limit.
+    The bounds of a history: a number of entries and an age in seconds; 0 is no limit.
 
     @ivar internal_seconds: the age in internal rooms, whose entries are not counted.
     """
@@ -49,7 +49,7 @@ _EVENTS: Final = Retention(1, EVENTS_SECONDS)
 
 class RoomRetention:
     """
-    What the histories of one backend keep, some rooms less than others.
+    The bounds of one backend's histories; some rooms keep less than others.
 
     @ivar server: what the server keeps; no room keeps more.
     """

@@ -110,7 +110,7 @@ class Waitlist(Generic[_A]):
 
     def add(self, act: _A) -> None:
         """
-        Let *act* wait from now on.
+        Add *act* to those that wait.
 
         @raise ChatError: too much is waiting already.
         """

@@ -1,5 +1,5 @@
 """
-Where the server is, with which key it is asked, and by which certificate it is known.
+The server's address, the key to ask it with, and the certificate to know it by.
 
 Without ``--server`` it is the one that runs on the state directory: the file `whereabouts.FILE`
 there says where, and which certificate it has.  A server elsewhere must have a certificate

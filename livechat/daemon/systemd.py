@@ -102,7 +102,7 @@ class Notifier:
 
 class Manager(Struct, frozen=True):
     """
-    What the service manager asks for.
+    The wishes of the service manager.
 
     @ivar notifier: how it is told.
     @ivar watchdog: seconds within which it wants a sign of life; None if it wants none.

@@ -78,7 +78,7 @@ class Vitals(Service):
         self._files.stop()
 
     def condition(self) -> Condition:
-        """How this process is, for its report."""
+        """The condition of this process, for its report."""
         return Condition(__version__, memory(), max(self._lags, default=0.0), metrics.clocks())
 
     def _look(self, pulse: metrics.Pulse) -> None:

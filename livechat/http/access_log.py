@@ -29,7 +29,7 @@ _LONGEST_NAME: Final = 32
 
 class AccessLog:
     """
-    Where the lines go.
+    The file that lines are appended to.
 
     The file is opened again when logrotate has moved it away; a line that
     cannot be written is dropped.
@@ -97,7 +97,7 @@ class AccessLog:
                 self._file.emit(makeLogRecord({"msg": line}))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             # It writes what it has not yet written, for which there may be no room.
             with suppress(OSError):

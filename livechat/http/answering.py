@@ -106,7 +106,7 @@ class Answering(server.Request):
             self.channel.persistent = False
 
     async def _feed(self, feed: Feed) -> None:
-        """Let *feed* write until it, or the connection, ends."""
+        """Hand the connection to *feed* until one of them ends."""
         if self.method == b"HEAD":
             feed.end()
             return

@@ -44,7 +44,7 @@ LONGEST_STREAM: Final = 300.0
 
 
 class _Stage(Enum):
-    """What a connection is waiting for, and how many seconds it may."""
+    """The stages of a connection, and the seconds that each may take."""
 
     HEAD = 10.0
     BODY = 15.0
@@ -62,7 +62,7 @@ class _Stage(Enum):
 
 
 class Site(Protocol):
-    """What a connection needs of `livechat.http.site.Site`."""
+    """The part of `livechat.http.site.Site` that a connection needs."""
 
     reactor: IReactorTime
     channels: set[Channel]
@@ -75,7 +75,7 @@ class Site(Protocol):
         """A new source of requests at *address*."""
 
     def going(self) -> ChatError:
-        """How a request is refused when the port stops."""
+        """The refusal of a request when the port stops."""
 
     def spares(self, method: bytes, target: bytes, headers: Headers) -> bool:
         """Tell whether a request is refused by another protocol's means, and not at its head."""
@@ -309,7 +309,7 @@ class Channel(Parser):
 
     def hand_over(self, successor: Successor, upgrade: Upgrade) -> None:
         """
-        Let *successor* go on with this connection.
+        Hand this connection over to *successor*.
 
         @param upgrade: its handshake, which was checked.
         """

@@ -1,5 +1,5 @@
 """
-What a reverse proxy says of a request that it passes on: which host was asked for, and how.
+Forwarding headers: the host and the scheme that a client asked a reverse proxy for.
 
 Proxies say it in ``X-Forwarded-Host`` and ``X-Forwarded-Proto``, or in ``Forwarded`` (RFC 7239).
 Clients can send these headers too, and many proxies add their own value behind the client's: of

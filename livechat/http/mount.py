@@ -68,7 +68,7 @@ class Mount(Place):
             request.finish()
 
     def _hand_over(self, request: Request) -> None:
-        """Let *request* look as a site of the resource's own would make it."""
+        """Make *request* look as a site of the resource's own would."""
         prefix = request.site.prefix
         request.path = f"{prefix}{request.call.path}".encode("latin-1")
         segments = [unquote_to_bytes(each) for each in request.path[1:].split(b"/")]

@@ -1,4 +1,4 @@
-"""How much a client likes what an answer could be (RFC 9110, section 12)."""
+"""Content negotiation: how much a client likes a form of an answer (RFC 9110, section 12)."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Origins:
         return page != NULL and page in self._allowed
 
     def allows(self, headers: Headers, asked: Asked) -> bool:
-        """Whether the page that asks may use the chat."""
+        """True if the page that asks may use the chat."""
         found = named(headers)
         if found is None:
             return not headers.get("origin")

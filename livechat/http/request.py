@@ -251,7 +251,7 @@ class Request(Answering):
             return internal()
 
     def lend(self) -> None:
-        """Let a mounted resource answer."""
+        """Hand the request to a mounted resource."""
         self._lent = True
         self.setHeader(b"Date", date())
         if not self.isSecure():
@@ -264,7 +264,7 @@ class Request(Answering):
             self.setHeader(b"Connection", b"close")
 
     def encode_with(self, encoder: Any) -> None:
-        """Let *encoder*, if it is one, change what a mounted resource writes."""
+        """Pass what a mounted resource writes through *encoder*, if that is one."""
         self._encoder = encoder
 
     def _take_back(self) -> None:

@@ -1,5 +1,5 @@
 """
-What HTTP is answered.
+Responses of HTTP.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Response(Struct, frozen=True):
 
     def head(self) -> bytes:
         """
-        Its headers as lines, with those that every answer has.
+        Render the headers as lines, with those that every answer has.
 
         @raise ValueError: a header has a line break.
         """

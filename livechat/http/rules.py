@@ -1,6 +1,6 @@
 """
-What holds for every request, whatever it asks for: one valid ``Host``, which names this server,
-an address that there is, and a page that may ask.
+Rules for every request, whatever it asks for: one valid ``Host`` that names this server, an
+address that exists, and a page that may ask.
 
 That is decided once, before a resource is asked to answer.
 """

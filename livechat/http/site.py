@@ -135,7 +135,7 @@ class Site(server.Site):
         return Source(address, self._rate)
 
     def going(self) -> ChatError:
-        """How a request is refused when the port stops."""
+        """The refusal of a request when the port stops."""
         detail = "The server is restarting; come back."
         return ChatError(Kind.UNAVAILABLE, detail, retry_after=self._back_in() / 1000)
 

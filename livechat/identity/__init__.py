@@ -1,1 +1,1 @@
-"""Who somebody is."""
+"""Identity: guests, tokens, keys, operators, and their rights."""

@@ -41,7 +41,7 @@ _BY_BROWSERS: Final = frozenset({"origin", "sec-fetch-site"})
 
 class Claim(Struct, frozen=True):
     """
-    What a client says of itself, and brings.
+    The identity that a client claims, with the credentials that it brings.
 
     @ivar name: the name to be shown by; checked (`livechat.identity.guests`).
     @ivar key: the key by which it is the same user each time; checked.

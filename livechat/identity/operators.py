@@ -1,5 +1,5 @@
 """
-Who may use the admin page: whoever knows the shared password, and operators by name
+Sign-in to the admin page: by the shared password, and by an operator's own name and password
 (`livechat.identity.accounts`).
 
 The shared password is never kept, only its argon2id hash (RFC 9106), in a file of the state

@@ -1,5 +1,5 @@
 """
-Where operators' passwords come from: the operator, or the first start; and their hashes.
+Operators' passwords: given by the operator or made at the first start; and their hashes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Password(Struct, frozen=True):
 
 def affordable(hashed: str) -> bool:
     """
-    Whether checking a password against *hashed* is bounded in time and memory.
+    True if a check against *hashed* is bounded in time and memory.
 
     @raise InvalidHashError: this is no argon2 hash.
     """

@@ -95,7 +95,7 @@ class Sessions:
         self._open: dict[str, set[Callable[[], None]]] = {}
 
     def count(self) -> int:
-        """How many there are."""
+        """The number of sessions."""
         return len(self._of(_SESSION))
 
     def _of(self, kind: str) -> dict[str, Session]:

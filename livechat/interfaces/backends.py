@@ -1,5 +1,5 @@
 """
-What a backend implements, and what it tells.  ``tests/contract.py`` holds every backend to it.
+The interfaces of a backend and of its receivers.  ``tests/contract.py`` holds backends to them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from livechat.protocol.messages import (
 
 class ISink(Interface):
     """
-    Where stored entries go.  The hub is one for the backend, and a watcher of a room for the hub.
+    Takes stored entries.  The hub is one for the backend, and a watcher of a room for the hub.
     """
 
     def deliver(room: str, epoch: str, entries: Sequence[Entry]) -> None:
@@ -50,7 +50,7 @@ class IReceiver(Interface):
     """
 
     def stored(result: Any) -> None:
-        """Its `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
+        """The `Message` or `Amended` is as safe as the backend can make it, and the sink has it."""
 
     def not_stored(reason: Exception) -> None:
         """The act is refused, by a `livechat.errors.ChatError`; any other exception is a bug."""
@@ -325,7 +325,7 @@ class IOutbox(Interface):
 
 
 class IBackend(Interface):
-    """Where the rooms are: a log of messages, the other processes, and what all of them know."""
+    """The place of the rooms: a log of messages, the other processes, and what all of them know."""
 
     description: str = Attribute("Where the rooms are, for people; no secrets.")
     messages: IMessageLog = Attribute("The rooms' messages.")

@@ -1,4 +1,4 @@
-"""What other people's code may add; docs/extending.md shows how."""
+"""The interfaces of other people's code; docs/extending.md shows how to use them."""
 
 from __future__ import annotations
 

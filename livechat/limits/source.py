@@ -1,4 +1,4 @@
-"""Where requests and messages come from, as far as rates go."""
+"""Sources of requests and messages, as far as rates go."""
 
 from __future__ import annotations
 

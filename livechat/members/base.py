@@ -1,5 +1,5 @@
 """
-What every session is: one client's state, with no I/O in it.
+The base of sessions: one client's state, without I/O.
 
 What a client sends goes in; calls of `livechat.rooms.chat` and replies come out.  A *visit*
 says how the client wants to be in its room.

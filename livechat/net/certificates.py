@@ -86,7 +86,7 @@ class Shown:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its names."""
+        """The names of the certificate; none without one."""
         return () if self.certificate is None else self.certificate.names
 
     @property

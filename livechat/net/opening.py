@@ -1,5 +1,5 @@
 """
-How connections of a TLS port begin: with TLS, or with a request in plain HTTP, which is answered.
+The first bytes on a TLS port: TLS, or a request in plain HTTP, which is answered.
 
 The first byte decides, and stays where OpenSSL finds it.  A plain connection never gets
 further than its answer: its protocol hears nothing of it, and can say nothing on it.
@@ -24,7 +24,7 @@ _END: Final = b"\r\n\r\n"
 
 
 class Plain(Protocol):
-    """How a port answers requests in plain HTTP."""
+    """Answers requests in plain HTTP."""
 
     def begins(self, data: bytes) -> bool:
         """Tell whether a request may begin with *data*."""
@@ -38,7 +38,7 @@ class Plain(Protocol):
 
 
 class Port(tls.Port, Protocol):
-    """What a connection needs of a port that may answer requests in plain HTTP."""
+    """The port of a connection that may begin with plain HTTP."""
 
     @property
     def plain(self) -> Plain | None:

@@ -1,5 +1,5 @@
 """
-Whom a request is from, where load balancers stand in between.
+Clients' addresses, where load balancers stand in between.
 
 A proxy appends the address of whoever it was connected to to ``X-Forwarded-For``, behind
 what stood there before, which anybody may have written.  So it is read from its end, as
@@ -22,13 +22,13 @@ _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 class Proxies:
-    """Those that are trusted."""
+    """The proxies that are trusted."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(map(_unmapped, networks))
 
     def trusts(self, address: str) -> bool:
-        """Whether what *address*, as text, says of others is believed."""
+        """True if *address*, as text, is believed in what it says of others."""
         if not self._networks:
             return False
         try:

@@ -43,11 +43,11 @@ class Preceded(Protocol):
     """A protocol whose peer turns out to be another one."""
 
     def comes_from(self, address: str) -> None:
-        """It is *address*, an IP address as text.  Called once, before anything is received."""
+        """The peer is *address*, an IP address.  Called once, before anything is received."""
 
 
 class _Invalid(Exception):
-    """It is no header."""
+    """The data are no header."""
 
 
 class PrefacedPort(TLSPort):
@@ -120,7 +120,7 @@ class PrefacedConnection(Opening):
 
 
 def _end(data: bytes) -> int | None:
-    """Where the header that *data* begins with ends; None if more must come."""
+    """Find the end of the header that *data* begins with; None if more must come."""
     if data[: len(_SIGNATURE)] == _SIGNATURE:
         if len(data) < _FIXED:
             return None
@@ -141,7 +141,7 @@ def _end(data: bytes) -> int | None:
 
 
 def _source(header: bytes) -> _Source | None:
-    """Whom it names; None if the proxy speaks for itself, or does not know."""
+    """The source that a header names; None if the proxy speaks for itself, or does not know."""
     try:
         if header.startswith(_SIGNATURE):
             source = V2Parser.parse(header).source

@@ -50,7 +50,7 @@ PLAIN: Final = "it speaks plain HTTP; the address begins with https:// or wss://
 
 
 class Port(Protocol):
-    """What a connection needs of its port."""
+    """The part of a port that a connection needs."""
 
     @property
     def reactor(self) -> IReactorTime:
@@ -200,7 +200,7 @@ class Connection(tcp.Server, Wire):
         self.startWriting()
 
     def _nothing_waits(self) -> bool:
-        """Whether `doWrite` has nothing to do."""
+        """True if `doWrite` has nothing to do."""
         return not (
             self.dataBuffer
             or self._tempDataBuffer
@@ -251,7 +251,7 @@ class Connection(tcp.Server, Wire):
             FileDescriptor.write(self, data)
 
     def _sent_of(self, data: bytes, result: int) -> int:
-        """How much of *data* is sent, when OpenSSL has said *result* and not taken all."""
+        """The bytes of *data* that are sent when OpenSSL has said *result* and not taken all."""
         assert self._tls is not None
         if result > 0:
             more = self.writeSomeData(memoryview(data)[result:])  # type: ignore[arg-type]
@@ -389,7 +389,7 @@ class Connection(tcp.Server, Wire):
 
 
 def _in_words(error: SSL.Error) -> str:
-    """What OpenSSL has against a handshake."""
+    """Describe a handshake's failure, as OpenSSL says it."""
     reasons = [text for _, _, text in error.args[0]] if error.args else []
     if "http request" in reasons:
         return PLAIN

@@ -13,7 +13,7 @@ _MOST_TIMES: Final = 12
 
 class Uptake:
     """
-    What the kernel still has of the data that was sent, checked again and again.
+    Watches the data that the kernel has not delivered yet.
 
     @ivar checks: their number.
     """

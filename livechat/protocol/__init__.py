@@ -1,1 +1,1 @@
-"""What crosses the wire, and how it is written.  No I/O."""
+"""Structs that cross the wire, and how they are written.  No I/O."""

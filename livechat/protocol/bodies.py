@@ -48,7 +48,7 @@ class Held(Struct, frozen=True):
 
 class Allowance(Struct, frozen=True):
     """
-    Whether the page that asks may use the chat.
+    The answer to a page that asks if it may use the chat.
 
     @ivar origin: the page's, as the server reads it; null where there is none.
     @ivar option: what would allow it; null where it is allowed, or cannot be.

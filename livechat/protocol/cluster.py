@@ -26,7 +26,7 @@ class Room(Struct, frozen=True, gc=False):
 
 class Condition(Struct, frozen=True):
     """
-    How a process is, for operators.
+    The condition of a process, for operators.
 
     @ivar version: of its livechat.
     @ivar memory: its bytes; None where the system does not tell.

@@ -1,5 +1,5 @@
 """
-How text looks: whether any of it is visible, and which names look alike.
+The look of text: its visible characters, and names that look alike.
 
 *Unseen* are control characters, blanks, the braille blank, and what Unicode calls ignorable.
 A mark is seen on a letter or symbol, and alone it is not.

@@ -276,7 +276,7 @@ class Place(NamedTuple):
 
 class Position(Struct, frozen=True):
     """
-    How far a room's stream reaches.
+    The end of a room's stream.
 
     @ivar epoch: names the numbering.  While it stays the same, a `seq` means
         the same entry; two positions of different epochs do not compare.

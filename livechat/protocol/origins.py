@@ -1,4 +1,4 @@
-"""How hosts, web origins and IP addresses are written, and which hosts mean this server."""
+"""Hosts, web origins and IP addresses: their forms, and the hosts that mean this server."""
 
 from __future__ import annotations
 

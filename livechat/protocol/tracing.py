@@ -27,7 +27,7 @@ Way = Literal["in", "out", "open", "close", "lost"]
 
 class Aim(Struct, frozen=True):
     """
-    What is traced: all that fits what is said of it.
+    The aim of a trace: connections that fit all that is said.
 
     @ivar room: None: any.
     @ivar person: an id, or a subject such as ``u:42``; None: anybody.

@@ -70,7 +70,7 @@ ClientFrame = Action | Resume | AskHistory | AskPresence | Type | Auth | Ping
 
 class Limits(Struct, frozen=True):
     """
-    What a client may do.
+    The bounds of what a client may do.
 
     @ivar message_bytes: UTF-8 in a message.
     @ivar rate: messages a second; 0 is no limit.
@@ -156,7 +156,7 @@ class Ack(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type
 
 class Said(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="message"):
     """
-    Somebody said something.
+    A message was said.
 
     @ivar reply_to: the number of the entry that it answers.
     @ivar data: a JSON object, for the clients.
@@ -228,7 +228,7 @@ class History(Struct, frozen=True, tag_field="type", tag="history"):
 
 class Present(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="presence"):
     """
-    Who is here.
+    The users who are here.
 
     @ivar members: the first of them; left out where a large room tells its numbers unasked.
     """
@@ -269,7 +269,7 @@ class Typing(Struct, frozen=True, tag_field="type", tag="typing"):
 
 class ErrorText(Struct, frozen=True, omit_defaults=True):
     """
-    What went wrong.
+    The code and the words of an error.
 
     @ivar code: for programs.
     @ivar detail: for people.
@@ -287,7 +287,7 @@ class ErrorText(Struct, frozen=True, omit_defaults=True):
 
 class Error(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="error"):
     """
-    What was asked for was not done; with the code ``unknown`` it may have been.
+    An act was not done; with the code ``unknown`` it may have been.
 
     @ivar nonce: that of the message that was refused.
     """
@@ -341,7 +341,7 @@ class CaseChanged(Struct, frozen=True, omit_defaults=True, tag_field="type", tag
 
 
 class Moderated(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="moderated"):
-    """Somebody moderated the room; only for those that moderate it."""
+    """The room was moderated; only moderators get this."""
 
     action: Recorded
     by: Author

@@ -1,1 +1,1 @@
-"""What happens in a room."""
+"""The rules of rooms: delivery, history, presence, moderation."""

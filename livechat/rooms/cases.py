@@ -96,7 +96,7 @@ class Cases:
 
     def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
-        Let a message wait for a review.  Tells *receiver* that it is ``held`` once it does.
+        Hold a message for review.  Tells *receiver* that it is ``held`` once it is.
 
         A message whose nonce is known is the one that waits already; of one that was said
         meanwhile the receiver is told as of a repetition.  Refused with ``overloaded`` if too

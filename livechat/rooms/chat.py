@@ -197,7 +197,7 @@ class Chat:
 
     async def place(self, actor: Actor, room: str) -> Place:
         """
-        Where *room* stands: what is said from now on comes behind it.
+        The place of *room*: what is said from now on comes behind it.
 
         @raise ChatError: the actor may not be there, or the backend cannot read.
         """
@@ -388,7 +388,7 @@ class Chat:
 
     async def history(self, actor: Actor, room: str, window: Window) -> History:
         """
-        What was said in *room*.  An unknown room has an empty history.
+        Open the history of *room*.  An unknown room has an empty one.
 
         @raise ChatError: the actor may not read, or the backend cannot.
         """

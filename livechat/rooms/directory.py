@@ -57,14 +57,14 @@ class Directory:
         return structs.replace(room, newest=(await self._newest([name])).get(name))
 
     async def reports(self) -> Sequence[Report]:
-        """What the processes that serve these rooms say of themselves, this one first."""
+        """Collect the reports of the processes that serve these rooms, this one first."""
         return await self._backend.processes.reports()
 
     def report(
         self, process: str, started: int, connections: int, condition: Condition | None = None
     ) -> Report:
         """
-        What this process says of itself.
+        Make the report of this process.
 
         @param process: its name, which no other has.
         @param started: in milliseconds since 1970, UTC.
@@ -82,7 +82,7 @@ class Directory:
         )
 
     async def _newest(self, rooms: Sequence[str]) -> dict[str, Newest]:
-        """What the backend knows of *rooms*: nothing, while it is away."""
+        """Ask the backend for the newest entries of *rooms*; none while it is away."""
         # The rooms are to be seen all the same.
         try:
             found = await self._backend.messages.newest(rooms)

@@ -1,5 +1,5 @@
 """
-What was said in a room: a part of it, read page by page.
+A part of a room's history, read page by page.
 
 A history shows messages.  Events, and what is gone, have numbers between theirs.  So where a room
 has events, entries are looked at to count the messages among them: at most `MOST_LOOKED` for each

@@ -59,7 +59,7 @@ class Overview:
 
     async def reports(self, actor: Actor) -> Sequence[Report]:
         """
-        What the processes that serve these rooms say of themselves, this one first.
+        Collect the reports of the processes that serve these rooms, this one first.
 
         @raise ChatError: the actor may not see that.
         """

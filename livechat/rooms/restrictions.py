@@ -1,5 +1,5 @@
 """
-What was taken from people, as all processes share it.
+Restrictions of people, as all processes share them.
 
 The shared map ``restrictions`` has two kinds of keys, with a room's name or ``*`` for all rooms
 before the bar:

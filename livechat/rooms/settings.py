@@ -61,7 +61,7 @@ class SettingsRegistry:
 
     def retained(self, room: str) -> tuple[int, int]:
         """
-        How many entries *room* keeps, and for how many seconds; 0: as the server does.
+        The number of entries that *room* keeps, and for how many seconds; 0: as the server does.
 
         May be called in any thread: nothing is remembered here.
         """

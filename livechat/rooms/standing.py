@@ -148,7 +148,7 @@ class Standings:
 
     def enter(self, actor: Actor, room: str, resident: IResident) -> Standing:
         """
-        Let the connection of *actor* stand in *room*, which it has joined.
+        Give the connection of *actor* its standing in *room*, which it has joined.
 
         May call *resident* at once: something may have changed since it was let in.
         """

@@ -1,1 +1,1 @@
-"""What the operating system offers: files, threads, the wall clock, the end of the process."""
+"""Services of the operating system: files, threads, the wall clock, the end of the process."""

@@ -32,7 +32,7 @@ def end_in_order(reactor: PosixReactorBase) -> None:
 
 def heed_sigterm_as_first() -> None:
     """
-    Let SIGTERM end a container's first process before the reactor takes signals: without a handler
+    Make SIGTERM end a container's first process before the reactor takes signals: without a handler
     the kernel drops it there, and the container's stop waits for its time-out.
     """
     if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

@@ -40,7 +40,7 @@ class Lane(Protocol):
         """Run *f* in a thread; one thread runs its calls in order."""
 
     def busy(self) -> bool:
-        """Whether a call is under way or waits."""
+        """True while a call is under way or waits."""
 
     def stop(self) -> None:
         """End the threads; leave behind those that are in a call that hangs."""
@@ -105,7 +105,7 @@ class _Results:
         self._reactor.callFromThread(self._tell)
 
     def close(self) -> None:
-        """Nobody is going to `put` anything."""
+        """End the queue: nothing is put any more."""
         if not self._left:
             self._reactor.removeReader(self)
         os.close(self._heard)
@@ -210,7 +210,7 @@ class Threads:
 
 def within(seconds: float, clock: IReactorTime, called: Deferred[_T]) -> Deferred[_T]:
     """
-    What *called* fires with, or TimeoutError after so many seconds.
+    Fire as *called* does, or with TimeoutError after so many seconds.
 
     *called* itself is not given up: its thread would count as free while it hangs.
     """

@@ -204,8 +204,8 @@ class Api:
 
 def short(prefix: str) -> bytes:
     """
-    How requests begin that may go the short way in (`livechat.http.short`): those that send, but
-    for batches, and handshakes.
+    The beginnings of requests that may go the short way in (`livechat.http.short`): those that
+    send, but for batches, and handshakes.
 
     @param prefix: the path below which everything is.
     """

@@ -133,7 +133,7 @@ def _named(path: str) -> Document:
 
 def asyncapi(chat: Chat, base: str = "") -> Document:
     """
-    What WebSockets and event streams carry, as an AsyncAPI document.
+    The AsyncAPI document of WebSockets and event streams.
 
     @param base: the path below which everything is.
     """
@@ -220,7 +220,7 @@ def _carried(action: str, channel: str, messages: Iterable[str]) -> Document:
 
 
 def _asked_with(*fields: str, version: str = "0.1.0") -> Document:
-    """How a handshake, or a request for events, is made."""
+    """The parameters of a handshake, or of a request for events."""
     known = {field: QUERY[field] for field in (*AS_USER, *fields)}
     query = {field: schema | {"description": text} for field, (schema, text) in known.items()}
     asked = {"type": "object", "properties": query}
@@ -302,7 +302,7 @@ def _tell_apart(schema: Document, struct: type[Struct]) -> None:
 
 def _plain_schemas() -> dict[str, Document]:
     """
-    Those of plain mode.  The same struct goes both ways there, with another meaning, and
+    The schemas of plain mode.  The same struct goes both ways there, with another meaning, and
     `livechat.protocol.v1` has an `ErrorText` too.
     """
     found = _schemas((PlainFrame, PlainError))

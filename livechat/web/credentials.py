@@ -1,6 +1,6 @@
 """
-Where a request carries its token: in ``Authorization``, in a subprotocol of a WebSocket, or in a
-cookie, of which the first that is there counts.
+The token of a request: in ``Authorization``, in a subprotocol of a WebSocket, or in a cookie;
+the first that is there counts.
 
 A query is no place for it: queries are in histories, logs and bookmarks.
 """

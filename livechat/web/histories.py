@@ -1,5 +1,5 @@
 """
-What was said in a room, by HTTP: a part of it, what of it fits a search, or all of it.
+Histories by HTTP: a part of one, the messages that fit a search, or all of it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ async def _lines(whole: History, wanted: Wanted) -> AsyncGenerator[bytes, None]:
 
 
 def place(found: History) -> Headers:
-    """Where the room stands."""
+    """Headers with the room's place."""
     return (
         ("Livechat-Epoch", found.position.epoch),
         ("Livechat-Seq", str(found.position.seq)),
@@ -126,7 +126,7 @@ def place(found: History) -> Headers:
 
 def links(path: str, asked: Mapping[str, str], part: Window, found: History) -> Headers:
     """
-    Where the neighbouring parts of a history are (RFC 8288).
+    Links to the neighbouring parts of a history (RFC 8288).
 
     @param asked: the query, of which all but the place and the number is asked for there, too.
     """

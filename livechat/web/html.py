@@ -42,7 +42,7 @@ _TAG: Final = 4
 
 def folder(name: str) -> Path:
     """
-    Where ``templates`` or ``static`` is: inside the package where it was
+    Find the folder ``templates`` or ``static``: inside the package where it was
     installed, beside it in a checkout.
     """
     package = Path(__file__).parent.parent
@@ -153,7 +153,7 @@ def _days(seconds: float) -> str:
 
 
 def _ago(seconds: float) -> str:
-    """How long ago something was."""
+    """Say how long ago something was."""
     return "just now" if seconds < 1 else f"{humanize.naturaldelta(seconds)} ago"
 
 

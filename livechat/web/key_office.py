@@ -64,7 +64,7 @@ class KeyOffice:
         return key
 
     def end(self, actor: Actor, seconds: int | None) -> int | None:
-        """When what *actor* makes ends: not later than what it came with itself."""
+        """The end of what *actor* makes: not later than that of what it came with itself."""
         ends = [] if seconds is None else [int(self._time.wall()) + seconds]
         if actor.lease is not None and actor.lease.ends is not None:
             ends.append(actor.lease.ends)

@@ -1,5 +1,5 @@
 """
-What moderators look at, by HTTP: restrictions, open cases, and the audit.
+Moderators' lists by HTTP: restrictions, open cases, and the audit.
 
 They act by `livechat.web.back_ends`, and by frames of ``livechat.v1``.
 """
@@ -205,7 +205,7 @@ class _Stream:
 
 def _gap(seen: Place, position: Position, *, asked: bool) -> tuple[Resumed | None, Place]:
     """
-    What is to be told of what is missing behind *seen*, and where to go on.
+    The gap behind *seen*, if anything is missing there, and the place to go on from.
 
     @param asked: it is told that nothing is, too.
     """

@@ -27,7 +27,7 @@ from livechat.rooms.chat import Chat
 
 class Access(Struct, frozen=True):
     """
-    Who gets the figures.
+    The rule of who may read the figures.
 
     @ivar to: those on this machine; everybody; nobody.
     @ivar token: with which anybody does, unless nobody shall.
@@ -38,7 +38,7 @@ class Access(Struct, frozen=True):
 
 
 class Monitors:
-    """Their endpoints."""
+    """The endpoints of monitors."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Monitors:
         return json({"status": "ready"})
 
     async def figures(self, call: Call) -> Response:
-        """What is counted, as Prometheus reads it."""
+        """Render the figures for Prometheus."""
         if self._access.to == "off":
             raise ChatError(Kind.NOT_FOUND, "There is nothing at this address.")
         if self._access.to != "open" and not call.is_local and not self._has_token(call):

@@ -1,5 +1,5 @@
 """
-What each endpoint is for, as operations of OpenAPI: parameters, headers, and what can go wrong.
+The endpoints as operations of OpenAPI: parameters, headers, and errors.
 
 The endpoints' rows carry these (`livechat.web.root`); `livechat.web.contract` puts them together.
 """
@@ -264,13 +264,13 @@ def drop_operator() -> Document:
 
 
 def healthy() -> Document:
-    """Whether the process is alive."""
+    """The operation that tells that the process is alive."""
     ok = structure(status={"const": "ok"}, fast_path={"enum": ["native", "pure"]})
     return _state("healthy", "The process is alive.", ok)
 
 
 def ready() -> Document:
-    """Whether it takes messages."""
+    """The operation that tells if messages are taken."""
     known = structure(status={"const": "ready"})
     return _state("ready", "It takes messages.", known, Kind.UNAVAILABLE)
 
@@ -307,7 +307,7 @@ def operation(
     kinds: Collection[Kind],
     parameters: Collection[Document] = (),
 ) -> Document:
-    """What can always go wrong need not be among *kinds*."""
+    """Make an operation.  Errors that are always possible need not be among *kinds*."""
     return {
         "operationId": name,
         "summary": summary,

@@ -42,6 +42,6 @@ class Pages:
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether an ``Accept-Encoding`` does (RFC 9110, section 12.5.3)."""
+    """True if an ``Accept-Encoding`` takes gzip (RFC 9110, section 12.5.3)."""
     found = weights(accepted)
     return found.get("gzip", found.get("*", 0.0)) > 0

@@ -63,7 +63,7 @@ def window(asked: Mapping[str, str], usual: int) -> Window:
 
 def page_limit(asked: Mapping[str, str]) -> int:
     """
-    How many entries of a list a query asks for.
+    The number of entries that a query asks for.
 
     @raise ChatError: it is no number.
     """

@@ -1,4 +1,4 @@
-"""What the admin page shows of the server itself."""
+"""The server itself, as the admin page shows it."""
 
 from __future__ import annotations
 

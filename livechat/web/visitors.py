@@ -85,7 +85,7 @@ class VisitorPages:
         return title_of(self._chat.settings.of(room).title)
 
     async def developers(self, call: Call) -> Response:
-        """How to use the server from code."""
+        """Show developers how to use the server from code."""
         return self._page(
             call,
             "developers.html",

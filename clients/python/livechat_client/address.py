@@ -1,4 +1,4 @@
-"""Where a room is."""
+"""The address of a room."""
 
 from __future__ import annotations
 

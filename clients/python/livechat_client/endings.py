@@ -1,4 +1,4 @@
-"""How a connection ended, and when to come back."""
+"""The end of a connection, and the time to come back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DICE: Final = random.SystemRandom()
 @dataclass(frozen=True, slots=True)
 class End:
     """
-    How a connection ended.
+    The end of a connection.
 
     @ivar wait: seconds that the server wants the client to stay away.
     @ivar exact: the server has chosen that at random already.

@@ -15,7 +15,7 @@ State: TypeAlias = Literal["connecting", "open", "waiting", "closed"]
 @dataclass(frozen=True, slots=True)
 class User:
     """
-    Somebody in a room.
+    A user in a room.
 
     @ivar verified: the site vouches for this user. An id says who it is only together with this.
     @ivar role: a badge, which decides nothing.
@@ -121,7 +121,7 @@ Entry: TypeAlias = Message | Edited | Retracted | Gap
 @dataclass(frozen=True, slots=True)
 class Ack:
     """
-    It was done.
+    An act was done.
 
     @ivar seq: the number of the entry that came of it.
     @ivar duplicate: it had been done before, under the same nonce.
@@ -176,7 +176,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """
-    What moderators have taken from one.
+    A restriction of oneself, by moderators.
 
     @ivar until: None where it does not end by itself.
     """
@@ -195,7 +195,7 @@ class Restriction:
 @dataclass(frozen=True, slots=True)
 class Status:
     """
-    How the connection is.
+    The state of the connection.
 
     @ivar code: the close code by which the last one ended.
     @ivar retry: seconds until the next attempt.

@@ -41,7 +41,7 @@ class Room(Protocol):
 
     @property
     def numbering(self) -> int:
-        """How often the room's numbers have begun anew."""
+        """The number of times that the room's numbers have begun anew."""
 
     async def linked(self) -> Link:
         """Wait for an open connection."""

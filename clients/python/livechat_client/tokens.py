@@ -110,7 +110,7 @@ class Tokens:
 
 
 def _end_of(token: str) -> float:
-    """When a token ends. Where that cannot be read from it, the server says."""
+    """The end of a token. Where that cannot be read from it, the server says."""
     try:
         claims = token.split(".")[1]
         found = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]

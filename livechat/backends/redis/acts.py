@@ -165,7 +165,7 @@ class Change(Act[Amendment]):
 
 class Result(NamedTuple):
     """
-    What became of a change.
+    The outcome of a change.
 
     @ivar entry: its event; None if another call with the same nonce stored it.
     @ivar new: this call of the script stored it; otherwise it may be changed since.

@@ -1,5 +1,5 @@
 """
-Where a Redis is, as its URL says:
+The address of a Redis, as its URL says it:
 
     redis://[user:password@]host[:port][/database]           rediss:// for TLS
     unix://[user:password@]/path[?db=database]
@@ -29,7 +29,7 @@ _SCHEMES: Final = (
 
 @dataclass(frozen=True)
 class Login:
-    """How to sign in; as nobody without a password."""
+    """Credentials for a Redis; anonymous without a password."""
 
     user: str | None = None
     password: str | None = field(default=None, repr=False)

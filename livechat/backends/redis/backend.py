@@ -178,7 +178,7 @@ class RedisBackend(BackendInRedis):
             await self.beat()
 
     async def _look_at_redis(self) -> None:
-        """Whether it is one that can be used, and has what it had."""
+        """Check that this Redis can be used, and still has what it had."""
         await check_role(self._connection)
         await self._connection.load_scripts()
         await check_rights(self._connection, self._keys)

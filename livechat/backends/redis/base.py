@@ -1,6 +1,6 @@
 """
-What a backend in one Redis and one in a cluster have in common: its parts, and what they
-tell each other.
+The common parts of a backend in one Redis and one in a cluster, and what these tell each
+other.
 
 Whoever derives from it makes the connection, and says when it can be used
 (`livechat.backends.redis.backend`, `livechat.backends.redis.cluster.backend`).

@@ -91,8 +91,8 @@ class Commands(Protocol):
 
     def time(self, seconds: float, key: bytes) -> int:
         """
-        What the clock of the Redis that has *key* says when ours says *seconds*, in milliseconds,
-        or a little less.
+        The time, in milliseconds, of the clock of the Redis that has *key*, when ours says
+        *seconds*; or a little less.
         """
 
 

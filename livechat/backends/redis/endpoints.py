@@ -1,4 +1,4 @@
-"""How to reach the Redis that an `Address` means."""
+"""Endpoints for the Redis that an `Address` means."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Part(NamedTuple):
 
 
 def user_to_bytes(user: User | None) -> bytes:
-    """How a user is kept; nothing where there is none."""
+    """Encode a user for Redis; empty for None."""
     return b"" if user is None else user_to_text(user).encode()
 
 

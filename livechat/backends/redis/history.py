@@ -39,7 +39,7 @@ class History:
 
     async def read(self, room: str, after: int, limit: int, *, later: int | None = None) -> Part:
         """
-        What follows number *after*: at most *limit* entries, and not many more than
+        Read the entries behind number *after*: at most *limit* of them, and not many more than
         `CHARACTERS`.
 
         @param later: only what was stored after this time in milliseconds.
@@ -62,7 +62,7 @@ class History:
         return Part(State(top, time, tag, word), oldest, entries, event)
 
     async def states(self, rooms: Sequence[str]) -> AsyncIterator[tuple[str, State]]:
-        """Those of many rooms, some at a time."""
+        """Read the states of many rooms, some at a time."""
         for start in range(0, len(rooms), _STEP):
             some = rooms[start : start + _STEP]
             found = await answers(map(self._ask, some))

@@ -1,5 +1,5 @@
 """
-Who is in the rooms, at which process.
+Presence in Redis: the users in the rooms, by process.
 
 Each process keeps its own share of a room in a hash, one field for each process, and tells
 the room's channel when it changes: its load grows with rooms and processes, not with
@@ -256,5 +256,5 @@ def _user(value: bytes) -> User:
 
 
 def _lost(failure: Failure) -> None:
-    """It was not said; it will be again."""
+    """The share was not told; tell it again."""
     failure.trap(UnansweredError, RefusedError)

@@ -160,7 +160,7 @@ class Publisher:
         self._send(queue)
 
     def send_again(self) -> None:
-        """There is a new connection: find out what became of what the last one was lost over."""
+        """Find out what became of the writes that the last connection took with it."""
         unsure, self._unsure = self._unsure, []
         self._send((each for each in unsure if each.receiver is not None), again=True)
 

@@ -37,7 +37,7 @@ BOUNCED: Final = 1
 
 
 class Pace:
-    """How long one connection waits between its attempts; a policy of `ClientService`."""
+    """The delays of a connection between attempts; a retry policy of `ClientService`."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock

@@ -130,7 +130,7 @@ class ProcessRegistry:
         return Deferred.fromCoroutine(self._reports())
 
     async def _reports(self) -> Sequence[Report]:
-        """What this process says, and what the others said last."""
+        """Return this process's report, and the last reports of the others."""
         assert self._census is not None
         if self._clock.seconds() >= self._asked_at + FRESH:
             self._asked_at = self._clock.seconds()

@@ -1,5 +1,5 @@
 """
-What livechat must be allowed to do at a Redis, and whether it is.
+The rights that livechat needs at a Redis, and the check that it has them.
 
 A right that is missing shows in the middle of a script otherwise: a message is stored, and
 nobody may be told of it.  So all of it is tried, at each new connection and in each beat.

@@ -1,5 +1,5 @@
 """
-What one process has seen of one room's stream, with no I/O in it.
+One process's view of one room's stream, without I/O.
 
 Entries come from three sides: Redis tells of each one as it is stored, the answer to
 its author holds it, and a hole is read back.  Each entry may come from all of them,
@@ -51,7 +51,7 @@ class Stream:
 
     @property
     def hole(self) -> bool:
-        """Whether something is known to be missing."""
+        """True while an entry is known to be missing."""
         return self.top > self.position
 
     def push(self, entry: Entry) -> list[Entry]:
@@ -120,7 +120,7 @@ class Stream:
     @staticmethod
     def fits(position: int, tag: bytes, part: Part) -> bool:
         """
-        Whether Redis still has what it had when a stream stood at *position* with *tag*.
+        True if Redis still has what it had when a stream stood at *position* with *tag*.
 
         @param part: what was read later, from *position* on, of the same numbering.
         """

@@ -46,7 +46,7 @@ class SubscriptionsHost(Protocol):
 
 class Subscription:
     """
-    What a process knows of a room that it listens to.
+    The state of a room that this process listens to.
 
     @ivar stream: None until it is known where it stands.
     @ivar doubted: its numbers may have been given to other messages.
@@ -126,7 +126,7 @@ class Subscription:
 
     def take_early(self, word: bytes) -> list[Entry]:
         """
-        What was heard until Redis was asked.
+        Take the entries that were heard before Redis was asked.
 
         @param word: that of the numbering that Redis has.
         """

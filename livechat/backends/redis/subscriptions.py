@@ -128,7 +128,7 @@ class Subscriptions:
         self._connection.unsubscribe([self._keys.channel(room.name)])
 
     def channels(self) -> list[bytes]:
-        """What is to be listened to."""
+        """The channels to listen to."""
         return [self._keys.channel(name) for name in self._rooms]
 
     def deaf(self, rooms: Rooms = every) -> None:
@@ -302,7 +302,7 @@ class Subscriptions:
             entered.callback(None)
 
     async def _follow(self, name: str, before: Stream) -> tuple[Stream, Part]:
-        """Where a room goes on whose numbering may be another one, and what comes first."""
+        """Find where a room goes on, perhaps with other numbers, and the page to begin with."""
         position, tag = before.position, before.tag
         part = await self._history.read(name, max(0, position - 1), READ_PAGE)
         word = part.newest.word

@@ -317,7 +317,7 @@ class Database:
             self._kept = record
 
     def _start_clock(self, db: sqlite3.Connection) -> None:
-        """Where no time was kept yet, the newest message is the last one that is known."""
+        """Start the clock from the newest message where no time was kept yet."""
         found = db.execute("SELECT trusted, doubted, held FROM clock").fetchone()
         (moved,) = db.execute("SELECT max(time) FROM rooms").fetchone()
         newest = max(moved or 0, self._journal.newest)

@@ -1,5 +1,5 @@
 """
-When the embedded backend's file is looked after: sweeps, tidying, erasing, and the clock.
+The schedule of the embedded backend's file: sweeps, tidying, erasing, and the clock.
 
 All of it runs in the writer's thread, a small step at a time, behind the groups that wait.
 """

@@ -122,7 +122,7 @@ class Journal:
 
     @property
     def fullness(self) -> float:
-        """How much there is to be moved; 1 is much."""
+        """The amount to be moved, relative to a full journal: 1 is full."""
         return max(self.entries / ENTRIES, self._size / BYTES)
 
     @property

@@ -33,7 +33,7 @@ def check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def is_broken(reason: Exception) -> bool:
-    """Whether *reason* says that the file is, and not that it cannot be used just now."""
+    """True if *reason* means a broken file, and not one that cannot be used just now."""
     code = getattr(reason, "sqlite_errorcode", 0) & 0xFF
     return isinstance(reason, Broken) or code in _CODES
 

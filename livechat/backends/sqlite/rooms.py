@@ -102,7 +102,7 @@ class Room(Struct, gc=False):
 
 class Group(Struct, gc=False):
     """
-    What one transaction adds to the journal.
+    The rows that one transaction adds to the journal.
 
     @ivar rooms: as they are after it, by name.
     @ivar rows: the new entries.

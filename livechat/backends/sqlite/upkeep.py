@@ -158,8 +158,8 @@ def remove(db: sqlite3.Connection, room: int, bottom: int, oldest: int, most: in
 
 def nonces(db: sqlite3.Connection) -> Iterator[Known]:
     """
-    Those in the file, the oldest first.  There are more than are remembered: whose they are
-    decides which of them.
+    Read the nonces in the file, the oldest first.  The file has more than are remembered: the
+    rooms that they are of decide which of them.
     """
     found = db.execute(
         "SELECT key, seq, time, digest FROM nonces ORDER BY rowid DESC LIMIT ?", (MOST_IN_FILE,)

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 class Moved(Struct, frozen=True):
     """
-    What was exported or imported.
+    The result of an export or import.
 
     @ivar there: rooms and values that were there already, as the export has them.
     @ivar other: names of rooms and values that were there, and are others; some of them.

@@ -46,7 +46,7 @@ def event(name: str, data: str, number: int | None = None) -> bytes:
 
 class EventStream:
     """
-    How long an answer goes on, and when it goes on.
+    Decides when an answer goes on, and when it ends.
 
     @ivar ended: it is over.
     """
@@ -82,7 +82,7 @@ class EventStream:
         self._wake()
 
     def news(self) -> None:
-        """There is something that a `rest` need not wait out."""
+        """Wake a `rest`: something is there."""
         if not self._news and self._waiting is not None and not self._patient:
             # Not now: whoever has the news is about to tell others.
             self._clock.callLater(0, self._wake)
@@ -163,7 +163,7 @@ class Tail:
         self._stream.news()
 
     def drain(self) -> list[Entry]:
-        """What came since the last time, oldest first."""
+        """Take the entries since the last call, oldest first."""
         taken = list(self._entries)
         self._entries.clear()
         return taken

@@ -133,7 +133,7 @@ class Gate:
 
     def form(self, done: Page, refused: Refused | None = None) -> Answer:
         """
-        What a form of a page does.
+        Do what a form of a page asks for.
 
         @param done: does it, and is called only for forms of this server's pages.
         @param refused: the answer for other ones, and for what *done* raises;
@@ -237,7 +237,7 @@ class Gate:
     def _back(
         self, asked: OperatorCall, wanted: str, draft: str, *headers: tuple[str, str]
     ) -> Response:
-        """Where the operator wanted to go, with what they had typed there."""
+        """The way back to where the operator wanted to go, with what they had typed there."""
         if not draft:
             return see(wanted, *headers)
         return self._templates.page(
@@ -300,7 +300,7 @@ class Gate:
 
 def form_token(cookie: str) -> str:
     """
-    What a form of a page must carry to be believed, if *cookie* is what the page
+    The token that a form of a page must carry to be believed, if *cookie* is what the page
     was asked with: another site can make a browser send the cookie, but knows
     neither it nor what follows from it (OWASP calls this a signed double submit).
     """

@@ -80,7 +80,7 @@ class Chart(Struct, frozen=True):
 
 
 class Count(Struct, frozen=True):
-    """How often something was, in the last hour and the last day."""
+    """The count of something in the last hour and the last day."""
 
     name: str
     meaning: str
@@ -101,7 +101,7 @@ class HealthPages:
         self._drawn: tuple[float, tuple[Chart, ...]] = (-1.0, ())
 
     async def page(self, asked: OperatorCall) -> Response:
-        """How everything is."""
+        """Show the health of everything."""
         return self._templates.page(
             "admin/health.html", **asked.frame, **await self._values(asked.actor)
         )
@@ -293,7 +293,7 @@ def _sum(minute: Minute, name: str) -> float:
 
 
 def counts(minutes: Sequence[Minute], now: float, name: str) -> list[Count]:
-    """How often what begins with *name* was counted, the most frequent of the day first."""
+    """The counts of figures that begin with *name*, the most frequent of the day first."""
     hour: dict[str, float] = {}
     day: dict[str, float] = {}
     for minute in minutes:

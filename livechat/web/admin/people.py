@@ -38,7 +38,7 @@ _TAG: Final = 4
 
 class Person(Struct, frozen=True):
     """
-    Somebody, as a page with forms about them shows them.
+    A person, as a page with forms about them shows them.
 
     @ivar here: their restriction in the room.
     @ivar everywhere: that in all rooms.

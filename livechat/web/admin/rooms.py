@@ -29,7 +29,7 @@ _KEYS: Final[Mapping[str, Callable[[Room], float]]] = {
 
 class View(Struct, frozen=True):
     """
-    What an operator asked for.
+    The part of the list that an operator asked for.
 
     @ivar filter: a part of the rooms' names.
     @ivar sort: one of the columns, the largest or newest first; names from A to Z.
@@ -84,7 +84,7 @@ class View(Struct, frozen=True):
         return structs.replace(self, page=page)
 
     def direction(self, column: str) -> str:
-        """How *column* is sorted, as ``aria-sort`` says it."""
+        """The direction in which *column* is sorted, as ``aria-sort`` says it."""
         if column != self.sort:
             return "none"
         return "ascending" if (column == "name") != self.turned else "descending"

@@ -143,7 +143,7 @@ def _is_changed(field: Field, form: Mapping[str, str]) -> bool:
 
 
 def before(own: SettingsChange, names: Collection[str]) -> str:
-    """How the settings are now, for the form to say later."""
+    """The present settings, for the form to say later."""
     found = {each: _digest(getattr(own, each)) for each in names}
     return msgspec.json.encode(found, order="sorted").decode()
 

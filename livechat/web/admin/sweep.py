@@ -1,5 +1,5 @@
 """
-What an operator does about all that a search has found, at once: remove it, ban its authors.
+Bulk acts on all that a search has found: remove it, ban its authors.
 
 A raid comes from many names with much the same text.  One search shows them together.
 """

@@ -58,7 +58,7 @@ class ClusterListener(Protocol):
         """No more."""
 
     def slots_moved(self, slots: Collection[int]) -> None:
-        """They have other masters."""
+        """Slots have other masters."""
 
     def published(self, channel: bytes, payload: bytes) -> None:
         """Something was published."""

@@ -149,5 +149,5 @@ class Queue:
 
 
 def until(clock: IReactorTime) -> float:
-    """When a command is given up that begins now."""
+    """The time at which a command that begins now is given up."""
     return clock.seconds() + REPLY

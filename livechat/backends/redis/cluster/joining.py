@@ -1,4 +1,4 @@
-"""How the masters of a cluster, and those who tell of it, are connected to."""
+"""Connections to the masters of a cluster, and to the nodes that tell of it."""
 
 from __future__ import annotations
 

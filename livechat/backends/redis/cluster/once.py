@@ -89,7 +89,7 @@ class _Listener:
             self.usable.errback(reason)
 
     def slots_moved(self, slots: Collection[int]) -> None:
-        """They have other masters: perhaps all are covered now."""
+        """Slots have other masters: perhaps all are covered now."""
         self._look()
 
     def node_lost(self, node: Node) -> None:

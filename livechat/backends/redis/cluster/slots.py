@@ -90,7 +90,7 @@ class ClusterKeys(Keys):
 
 
 class Place(NamedTuple):
-    """Where a node is."""
+    """The address of a node."""
 
     host: str
     port: int
@@ -101,7 +101,7 @@ class Place(NamedTuple):
 
 class Redirection(NamedTuple):
     """
-    Where a command is to be given instead.
+    The node that must get a command instead.
 
     @ivar asks: this once only, and after ASKING.
     """
@@ -113,7 +113,7 @@ class Redirection(NamedTuple):
 
 def redirection(error: RefusedError, asked: Place) -> Redirection | None:
     """
-    Where *error* points to, if it does.
+    The redirection in *error*; None if it is none.
 
     @param asked: who has answered so: it leaves out a host that is its own.
     """

@@ -65,7 +65,7 @@ class Seed:
 
     async def ask(self, place: Place) -> tuple[View, str]:
         """
-        What it knows of the cluster, and its own name in it; "" if it does not say so.  Fails as
+        Ask the node for its view of the cluster and its own name, "" if it has none.  Fails as
         `look`.
         """
         try:
@@ -200,7 +200,7 @@ class Topology:
         return view
 
     def find(self, name: str) -> Deferred[Place | None]:
-        """Where the URL leads to the node of this name, if anywhere: others may not be reached."""
+        """Find the address of the node of this name by the URL; None if it leads to none."""
         return Deferred.fromCoroutine(self._find(name))
 
     async def _find(self, name: str) -> Place | None:

@@ -1,0 +1,66 @@
+"""The measurable part of how livechat is written: docstrings name their subjects."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+#: Words that begin a paraphrase in place of a subject.
+NO_SUBJECTS: Final = frozenset({
+    "How", "It", "Its", "Let", "Nobody", "Somebody", "That", "Their", "Them", "There", "They",
+    "Those", "What", "Whatever", "When", "Where", "Whether", "Who", "Whoever", "Whom", "With",
+})  # fmt: skip
+FOLDERS: Final = ("livechat", "clients/python", "examples", "bench")
+_Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def sources() -> list[Path]:
+    found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if not {"node_modules", "peers"} & set(path.parts))
+
+
+def docstrings(path: Path) -> Iterator[tuple[str, str]]:
+    """Names of a module's documented parts, with their docstrings."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, _Documented) and (text := ast.get_docstring(node)):
+            yield getattr(node, "name", "module"), text
+
+
+def first_word(text: str) -> str:
+    found = re.match(r"\w+", text)
+    return "" if found is None else found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("What it is.", "What"), ("*name* is.", ""), ("Who's who.", "Who")]
+)
+def test_first_words(text: str, word: str) -> None:
+    """The first word of a docstring is found, and markup is none."""
+    assert first_word(text) == word
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_subjects(path: Path) -> None:
+    """No docstring begins with a pronoun or a question."""
+    for name, text in docstrings(path):
+        assert first_word(text) not in NO_SUBJECTS, f"{name}: {text.splitlines()[0]}"
+
+
+def test_glossary() -> None:
+    """Every word of the glossary is used in the code."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page[page.index("## Words") : page.index("## The map")]
+    words = [
+        word.strip()
+        for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[2:]
+        for word in row.split(",")
+    ]
+    assert len(words) > 15
+    code = "\n".join(path.read_text().lower() for path in (ROOT / "livechat").rglob("*.py"))
+    assert [word for word in words if word.lower() not in code] == []
