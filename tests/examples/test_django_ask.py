@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
