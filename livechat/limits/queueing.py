@@ -105,7 +105,7 @@ class FairQueue(Generic[T]):
         self._start(owner, thing)
 
     def clear(self) -> list[T]:
-        """Let nothing wait any more; return what did."""
+        """Take out all that waits, and return it."""
         left = [each for things in self._things.values() for each in things]
         self._things.clear()
         self._ready.clear()

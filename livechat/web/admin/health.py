@@ -204,7 +204,7 @@ def _site(minute: Minute | None) -> list[Tile]:
 
 
 def _answers(minute: Minute) -> Counter[str]:
-    """How often the site answered so."""
+    """Count the answers of the site in a minute, by kind."""
     found: Counter[str] = Counter()
     for key, count in minute.counts.items():
         name, *labels = key.split(" ")
