@@ -77,7 +77,6 @@ def core(config: Config, reactor: PosixReactorBase) -> Core:
     """
     made = unloaded_core(config, reactor)
     made.operators.load(made.password)
-    made.operators.loaded()
     return made
 
 

@@ -78,7 +78,7 @@ def _build(
     shown = Shown(find_certificate(config))
     secured = None if shown.certificate is None else secure(shown.certificate)
     made = unloaded_core(config, reactor)
-    made.operators.load(made.password)
+    loaded = made.operators.load_beside(made.password)
     members = transports(made)
     proxies = Proxies(config.trust_proxy)
     systemd = Systemd(
@@ -96,7 +96,7 @@ def _build(
     # The first is stopped last: without it SIGHUP would kill.
     renewal = _renewal(made, shown, ports.tls, signpost, systemd.renewing)
     vitals = Vitals(made, members, shown)
-    made.operators.loaded()
+    loaded()
     return in_order(
         renewal,
         NotRenewed(reactor, worker=config.worker > 0),

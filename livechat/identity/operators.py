@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
@@ -115,7 +115,6 @@ class Operators:
         self.accounts = accounts
         self._decoy = decoy(hasher)
         self._file = _File()
-        self._renewed: Future[str | None] = Future()
         self._of_one = Buckets(ATTEMPTS_OF_ONE)
         self._of_all = Bucket(ATTEMPTS_OF_ALL)
         # One password is looked at, and acted upon, before the next one is.
@@ -123,11 +122,25 @@ class Operators:
 
     def load(self, password: Password) -> None:
         """
-        Read the file, and begin to compare its password with *password*, in a thread: that takes a
-        fifth of a second.  `loaded` ends it.  Blocks.
+        Read the file, and make it if it is missing or of another password.  Blocks.
 
-        @raise StartError: the file cannot be read.
+        @raise StartError: it cannot be read or made, or the password cannot be used.
         """
+        self._open()
+        self._settle(self._new_hash(password))
+
+    def load_beside(self, password: Password) -> Callable[[], None]:
+        """
+        As `load`, but compare the password in a thread, which takes a fifth of a second.  The
+        result ends it, and raises what `load` does.
+        """
+        self._open()
+        thread = ThreadPoolExecutor(1, "operators")
+        renewed = thread.submit(self._new_hash, password)
+        thread.shutdown(wait=False)
+        return lambda: self._settle(renewed.result())
+
+    def _open(self) -> None:
         try:
             self._file = self._read()
         except FileNotFoundError:
@@ -140,17 +153,8 @@ class Operators:
             )
         except OSError as reason:
             raise StartError(f"--state: cannot read {self._path}: {reason.strerror}") from None
-        thread = ThreadPoolExecutor(1, "operators")
-        self._renewed = thread.submit(self._new_hash, password)
-        thread.shutdown(wait=False)
 
-    def loaded(self) -> None:
-        """
-        Make the file, if it is missing or of another password.  Called once, after `load`.  Blocks.
-
-        @raise StartError: it cannot be made, or the password cannot be used.
-        """
-        renewed = self._renewed.result()
+    def _settle(self, renewed: str | None) -> None:
         if renewed is not None:
             if self._file.password or self.sessions.count():
                 self.sessions.end_all_soon()

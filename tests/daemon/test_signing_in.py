@@ -18,7 +18,6 @@ def test_operators(world: World, tmp_path: Path) -> None:
     made._hashing = hashing = Lane()
     made._saving = Lane()
     made.load(Password(PASSWORD, "a test"))
-    made.loaded()
     assert (found.state / "operators.json").exists()
     assert made.sessions.lasts == 120
     service = SigningIn(made)

@@ -95,7 +95,6 @@ class Desk:
             hasher=CHEAP,
         )
         self.operators.load(Password(text, "a test"))
-        self.operators.loaded()
         return self.operators
 
     def count(self) -> int:

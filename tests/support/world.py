@@ -204,7 +204,6 @@ class World:
             hasher=CHEAP,
         )
         made.load(Password(PASSWORD, "a test"))
-        made.loaded()
         return made
 
     @property
