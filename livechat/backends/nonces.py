@@ -25,7 +25,9 @@ from livechat.protocol.messages import (
     Draft,
     Edit,
     Edited,
+    Gone,
     Message,
+    Redaction,
     Repeated,
     Retracted,
     Submission,
@@ -98,6 +100,8 @@ def digest(act: Submission, secret: bytes) -> bytes:
     elif isinstance(act, Edit):
         text = act.message if act.original is None else act.original
         said = "edit", act.ref, text, act.data
+    elif isinstance(act, Redaction):
+        said = "redact", act.changes
     else:
         said = "retract", act.refs
     return blake2b(msgspec.json.encode(said), key=secret, digest_size=_DIGEST).digest()
@@ -109,6 +113,8 @@ def repeated(act: Submission, seq: int, time: int) -> Repeated | Amended:
         return Repeated(act.message, seq, time, act.user, act.reply_to, act.data)
     if isinstance(act, Edit):
         return Amended(Edited(seq, time, act.ref, act.message, act.data), repeated=True)
+    if isinstance(act, Redaction):
+        return Amended(Gone(seq, time), repeated=True)
     return Amended(Retracted(seq, time, act.refs, "author"), repeated=True)
 
 

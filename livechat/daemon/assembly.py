@@ -141,7 +141,7 @@ def services(
             lambda: core.chat.directory.report(process, started, len(connections), condition()),
             core.chat,
         ),
-        Removals(core.chat.removal),
+        Removals(core.chat.removal, core.chat.forgetting),
         # It ends before the storage does, which has what it accepts at the last moment.
         *(() if core.asking is None else (core.asking,)),
     )

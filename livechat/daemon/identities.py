@@ -14,6 +14,7 @@ from livechat.identity.door import Door
 from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.local_key import local_key
+from livechat.identity.pseudonyms import Pseudonyms
 from livechat.identity.site import Site
 from livechat.identity.site_sessions import SiteSessions
 from livechat.identity.tokens import Tokens, Trust
@@ -57,7 +58,7 @@ def identities(
     keys = Keys(known, time, local_key(config.state))
     trusted = trust(config, reactor, time)
     tokens = Tokens(secret, time, config.token_lifetime, trusted)
-    leases = Leases(revoked_map(backend), time, config.token_lifetime, known)
+    leases = Leases(revoked_map(backend), time, config.token_lifetime, known, Pseudonyms(secret))
     authentication = Authentication(authenticators, time) if authenticators else None
     sessions = None
     if site is not None and site.asks("join"):

@@ -156,7 +156,28 @@ class Retraction(Struct, frozen=True):
     sender: str = ""
 
 
-Amendment = Edit | Retraction
+class Redaction(Struct, frozen=True):
+    """
+    Entries of a room that are to have other texts, or to be emptied, without a word about it.
+
+    Nobody but the server itself asks for it.
+
+    @ivar changes: a text for the message with this number; None empties the message or the edit
+        with it, and the event of the message's last edit.  `MOST_REFS` at most.
+    """
+
+    room: str
+    changes: dict[int, str | None]
+    nonce: str | None = None
+    sender: str = ""
+
+    @property
+    def refs(self) -> tuple[int, ...]:
+        """The numbers, increasing."""
+        return tuple(sorted(self.changes))
+
+
+Amendment = Edit | Retraction | Redaction
 #: What clients ask to have stored; a nonce may be used for any of them.
 Submission = Draft | Amendment
 
@@ -256,13 +277,13 @@ class Amended(Struct, frozen=True):
     """
     The result of an `Amendment`.
 
-    @ivar event: as stored and delivered.
+    @ivar event: as stored and delivered; that of a `Redaction` says nothing.
     @ivar before: the messages that it has changed, as they were.
     @ivar repeated: the nonce was known: the event was stored and delivered the first time.  Then
         only its number and time are certain, and *before* is empty.
     """
 
-    event: Retracted | Edited
+    event: Retracted | Edited | Gone
     before: tuple[Message, ...] = ()
     repeated: bool = False
 

@@ -238,6 +238,18 @@ class Cases:
         found = list(self._register.of_author(subject))
         return await self._close_all(each for each in found if room in (None, each.case.room))
 
+    async def forget(self, subject: str) -> None:
+        """
+        Close the cases in which *subject* has a part, and remove them.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
+        """
+        await self._register.catch_up()
+        found = self._register.concerning(subject)
+        await self._close_all(each for each in found if each.case.state == "open")
+        for each in found:
+            await self._register.drop(each.id)
+
     async def close_refs(self, room: str, refs: Iterable[int]) -> int:
         """
         Close the reports of messages of *room*, from whatever process they come.  Returns how many

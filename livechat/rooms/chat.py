@@ -47,6 +47,7 @@ from livechat.rooms.bulletins import Bulletins
 from livechat.rooms.cases import Cases
 from livechat.rooms.checks import check_text, scoped
 from livechat.rooms.directory import Directory
+from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.history import HISTORY_PAGE, History, Window
 from livechat.rooms.hub import Hub
 from livechat.rooms.listeners import Listeners
@@ -68,13 +69,12 @@ class Chat:
     The rooms, as actors may use them.
 
     @ivar directory: which rooms and processes there are, for this process itself.
-    @ivar overview: the same, as actors may see it.
-    @ivar presence: who is there.
+    @ivar overview, presence: the same, as actors may see it; who is there.
     @ivar audit: what operators did.
     @ivar removal: takes back all that somebody said, or all there is.
+    @ivar forgetting: forgets people.
     @ivar leases: how long actors are who they are.
-    @ivar limits: what a client may do.
-    @ivar settings: those of rooms.
+    @ivar limits, settings: what a client may do; what holds in rooms.
     @ivar restrictions: what was taken from people.
     @ivar standings: what connections may do, while that changes.
     @ivar cases: messages that wait for a review, and reports.
@@ -106,8 +106,7 @@ class Chat:
         self._backend, self._entries = backend, backend.messages
         self._hub, self._time = hub, time
         self._policy = rules.policy
-        self.settings = rules.settings
-        self.restrictions = rules.restrictions
+        self.settings, self.restrictions = rules.settings, rules.restrictions
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
@@ -115,8 +114,7 @@ class Chat:
         self._listeners = listeners or Listeners((), time)
         told, tells = self._listeners, lambda room: self.settings.of(room).presence
         self.presence = Presence(time, hub, backend.presence, told, tells)
-        self._pace = pace
-        self.leases = leases
+        self._pace, self.leases = pace, leases
         self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0
         self.limits = Limits(max_message, rate, burst, HISTORY_PAGE, EDIT_WITHIN)
@@ -127,8 +125,7 @@ class Chat:
                 site, rules, self.cases, leases, backend=backend, time=time, max_message=max_message
             )
         self._retain()
-        # Rooms that keep less now are to be looked at, though nobody says anything.
-        self.settings.watch(self._retain)
+        self.settings.watch(self._retain)  # rooms that keep less now, though nobody says anything
 
     def _retain(self, *_: object) -> None:
         self._entries.retain(self.settings.retained)
@@ -139,6 +136,9 @@ class Chat:
         self._bulletins = Bulletins(backend.messages, self._hub, self.standings)
         self.cases = Cases(backend, self._policy, self.audit, self.standings, time)
         self.removal = Removal(backend, self._policy, self.audit, time, self.cases.retracted)
+        self.forgetting = Forgetting(
+            backend, rules, leases=self.leases, audit=self.audit, cases=self.cases, time=time
+        )
         self.moderation = Moderation(
             rules,
             self.standings,

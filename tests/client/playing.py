@@ -14,6 +14,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.support.loops import run_apart
+
 Frame: TypeAlias = dict[str, Any]
 #: Serves a connection; the second argument counts them.
 Play: TypeAlias = Callable[["Wire", int], Awaitable[None]]
@@ -25,7 +27,7 @@ DONE: Final = {"type": "resumed", "complete": True, "from": 1, "to": 0}
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test that is a coroutine."""
-    asyncio.run(asyncio.wait_for(test, PATIENCE))
+    run_apart(asyncio.wait_for(test, PATIENCE))
 
 
 def hello(**more: Any) -> Frame:

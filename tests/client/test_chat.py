@@ -19,6 +19,7 @@ from livechat_client import (
 )
 
 from tests.client.playing import DONE, Frame, Wire, hello, playing, run, said
+from tests.support.loops import run_apart
 
 pytestmark = pytest.mark.usefixtures("hurries")
 
@@ -45,7 +46,7 @@ def test_bad_address(url: str, advice: str) -> None:
             pass
 
     with pytest.raises(BadAddress, match="bad_address") as caught:
-        asyncio.run(asks())
+        run_apart(asks())
     assert advice in caught.value.detail
     assert isinstance(caught.value, ValueError)
 

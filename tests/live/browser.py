@@ -25,6 +25,8 @@ HOSTILE = [
 _FLAGS: Final = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    # One process for a tab, and none in reserve: each costs as much as the page that it shows.
+    "--disable-site-isolation-trials", "--renderer-process-limit=1",
     # The name in the files of deploy/.
     "--host-resolver-rules=MAP chat.example.org 127.0.0.1",
 )  # fmt: skip

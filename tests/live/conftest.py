@@ -77,9 +77,9 @@ def on_both(request: pytest.FixtureRequest, start: Callable[..., Daemon], tmp_pa
     return ready(start(*OPTIONS, f"--redis={redis.url}", f"--workers={WORKERS}"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A browser, shared by a file's tests."""
+    """A browser, shared by all tests of a process: to start one takes as long as a short test."""
     with chromium() as running:
         yield running
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
+from tests.support.loops import run_apart
 from tests.tools.chaos import Chaos
 
 
@@ -14,7 +14,7 @@ from tests.tools.chaos import Chaos
 def test_chaos(tmp_path: Path) -> None:
     """While a worker and Redis are killed, nobody misses anything, or hears it twice."""
     chaos = Chaos(tmp_path, clients=30, rooms=3)
-    found = asyncio.run(chaos.run(seconds=13, every=4))
+    found = run_apart(chaos.run(seconds=13, every=4))
     assert found["faults"].keys() == {"a worker", "Redis"}
     assert found["acknowledged"] > 100
     assert found["edits acknowledged"] > 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from pathlib import Path
 
 import pytest
 
+from tests.support.loops import run_apart
 from tests.tools.upgrade import CASES, Found, measure
 
 
@@ -17,7 +17,7 @@ from tests.tools.upgrade import CASES, Found, measure
 )
 def test_nobody_notices(tmp_path: Path, case: str) -> None:
     """No connection is refused, and no message is lost, doubled or out of order."""
-    found = asyncio.run(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20, drain=1))
+    found = run_apart(measure(case, tmp_path, clients=20, rooms=2, seconds=1.5, rate=20, drain=1))
     assert found.faults(math.inf) == [], found
     assert found.acknowledged > 20
 

@@ -21,6 +21,7 @@ from tests.backends.redis.server import RedisServer, free_port
 from tests.live.cable import Cable
 from tests.live.daemon import Daemon, eventually
 from tests.live.talk import SENDERS, Talk, report
+from tests.support.loops import run_apart
 from tests.tools.chaos import Chaos
 
 MEMBERS = 200
@@ -254,7 +255,7 @@ class Rolling(Chaos):
 
 def test_f_10_who_comes_back(tmp_path: Path) -> None:
     """F-10: who comes back, as clients do, misses nothing and says nothing twice."""
-    found = asyncio.run(Rolling(tmp_path, clients=MEMBERS, rooms=20).run(30, 5))
+    found = run_apart(Rolling(tmp_path, clients=MEMBERS, rooms=20).run(30, 5))
     assert len(found["faults"]) == 1
     assert found["connections"] > MEMBERS
     assert found["gaps"] == 0

@@ -23,6 +23,7 @@ from livechat.identity.keys import Keys, keys_map
 from livechat.identity.leases import Leases, revoked_map
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
+from livechat.identity.pseudonyms import Pseudonyms
 from livechat.identity.sessions import Sessions, operators_map
 from livechat.identity.site_sessions import SiteSessions
 from livechat.identity.tokens import Minted, Tokens
@@ -154,7 +155,13 @@ class World:
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time, write_all)
         self.tracing = Tracing(self.hub, self.time, None, "here/1")
-        self.leases = Leases(revoked_map(self.backend), self.time, LIFETIME, keys_map(self.backend))
+        self.leases = Leases(
+            revoked_map(self.backend),
+            self.time,
+            LIFETIME,
+            keys_map(self.backend),
+            Pseudonyms(self.backend.processes.secret),
+        )
         self.keys = Keys(keys_map(self.backend), self.time, LOCAL_KEY)
         self.tokens = Tokens(self.backend.processes.secret, self.time, LIFETIME)
         self.site = None if asked is None else asked.site(self.time)

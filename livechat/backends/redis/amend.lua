@@ -1,5 +1,5 @@
--- Edit a message, or retract some, store the event of it under the room's next number, and tell
--- the room.
+-- Edit a message, retract some, or give entries other texts; store the event of it under the room's
+-- next number, and tell the room.
 --
 -- KEYS  as of `publish.lua`; at most one nonce
 -- ARGV  generation, deadline, now, limit, latest, again, lasts
@@ -9,7 +9,7 @@
 --       entries, bytes
 --                    most of one node of a stream, as Redis is set up
 --       author       the subject of the actor, or ''
---       act          'edit' or 'retract'
+--       act          'edit', 'retract' or 'redact'
 --     and of an edit
 --       ref          the number of the message
 --       since        milliseconds; the message must not be older
@@ -19,6 +19,8 @@
 --     or of a retraction
 --       moderates    '1': messages of others may be among them
 --       refs         the numbers of the messages
+--     and of a redaction
+--       changes      number, '1' and text; or number, '' and '' of an entry that is emptied
 -- Returns the word of the numbering, a verdict, number and time of the event, its rest as JSON, and
 -- the messages as they were, unless it was stored before.  The verdicts are those of
 -- `publish.lua`, or a word: 'missing', 'foreign', 'late' or 'often'.  Nothing, or -1, as there.
@@ -32,7 +34,7 @@ local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6]
 local now, limit, latest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local lasts, tag, digest, old = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local node_entries, node_bytes = tonumber(ARGV[11]), tonumber(ARGV[12])
-local author, edits = ARGV[13], ARGV[14] == 'edit'
+local author, act = ARGV[13], ARGV[14]
 
 if deadline > 0 and clock() > deadline then
     return {}
@@ -106,20 +108,25 @@ if newest and seq_of(newest) > room.top then
 end
 local begins = room.top == 0
 room.time = room.time > latest and now or math.max(room.time, now)
-local oldest = first_kept(room)
+local first = first_kept(room)
+local oldest = first
 if limit > 0 then
     oldest = math.max(oldest, room.top - limit + 1)
 end
 
--- The entry of a message that is kept, and its parts; or nil.
-local function message(seq)
-    if seq < oldest or seq > room.top then
-        return nil
+-- The entry with this number, and its parts; or nil.
+local function stored(seq)
+    local entry = seq <= room.top and entry_from(room, seq)
+    if entry and seq_of(entry) == seq then
+        return {seq = seq, entry = entry, parts = parts_of(entry)}
     end
-    local entry = entry_from(room, seq)
-    local parts = entry and seq_of(entry) == seq and parts_of(entry)
-    if parts and parts.kind == '0' and tonumber(parts.time) >= old then
-        return {seq = seq, entry = entry, parts = parts}
+end
+
+-- The same of a message that is kept.
+local function message(seq)
+    local found = seq >= oldest and stored(seq)
+    if found and found.parts.kind == '0' and tonumber(found.parts.time) >= old then
+        return found
     end
 end
 
@@ -151,16 +158,14 @@ end
 
 local function empty_event(parts)
     local _, seq = edits_of(parts)
-    if seq >= oldest and seq > 0 then
-        local entry = entry_from(room, seq)
-        if entry and seq_of(entry) == seq then
-            empty(seq, parts_of(entry))
-        end
+    local found = seq > 0 and stored(seq)
+    if found then
+        empty(seq, found.parts)
     end
 end
 
 local before, kind, text, extra = {}, nil, nil, nil
-if edits then
+if act == 'edit' then
     local found = message(tonumber(ARGV[15]))
     local since, most, data = tonumber(ARGV[16]), tonumber(ARGV[17]), ARGV[19]
     kind, text, extra = '2', ARGV[18], ARGV[20]
@@ -191,6 +196,27 @@ if edits then
     rest[#rest + 1] = '"event":' .. digits(room.top + 1)
     parts.extra, parts.text = '{' .. table.concat(rest, ',') .. '}', text
     changed[found.seq] = record_of(parts)
+elseif act == 'redact' then
+    for at = 15, #ARGV, 3 do
+        local found = stored(tonumber(ARGV[at]))
+        local kind_of = found and found.parts.kind
+        if kind_of == '0' or kind_of == '2' then
+            before[#before + 1] = found.entry
+            if ARGV[at + 1] == '' then
+                empty(found.seq, found.parts)
+            elseif kind_of == '0' then
+                found.parts.text = ARGV[at + 2]
+                changed[found.seq] = record_of(found.parts)
+            end
+            if ARGV[at + 1] == '' and kind_of == '0' then
+                empty_event(found.parts)
+            end
+        end
+    end
+    if #before == 0 then
+        return {room.word, 'missing'}
+    end
+    kind, text, extra = '3', '', ''
 else
     local own, refs = true, {}
     for at = 16, #ARGV do
@@ -278,7 +304,7 @@ end
 local stamp = digits(room.time)
 add(room, limit, {'t', stamp, 'i', tag, 'm', text, 'k', kind, 'x', extra})
 room.top = room.top + 1
-room.tag, room.event, room.oldest = tag, room.top, room.oldest or oldest
+room.tag, room.event, room.oldest = tag, room.top, room.oldest or first
 redis.call('HSET', room.state, 'e', digits(room.top), 'o', digits(room.oldest))
 advance(room, begins, limit, idle)
 if nonce then

@@ -20,6 +20,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from livechat.backends.redis.acts import AMEND, Stored
+from livechat.backends.redis.archive import RedisArchive
 from livechat.backends.redis.connection import Commands, RefusedError, UnansweredError
 from livechat.backends.redis.entries import Entry, published_entry
 from livechat.backends.redis.generation import RENEW, Generation
@@ -108,7 +109,11 @@ class BackendInRedis(ABC):
             presence=self.presence,
             retention=retention,
         )
+        self.archive = self._make_archive()
         self._maps = Maps(*parts, self.wall, lambda: self.writable)
+
+    def _make_archive(self) -> RedisArchive:
+        return RedisArchive(self._commands, self._keys, self.messages)
 
     def _make_sweep(self, retention: RoomRetention) -> Sweep:
         return Sweep(

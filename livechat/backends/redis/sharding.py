@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from livechat.interfaces import (
+    IArchive,
     IBackend,
     IMessageLog,
     IOutbox,
@@ -92,6 +93,29 @@ class _ShardedMessageLog:
         return found
 
 
+@implementer(IArchive)
+class _ShardedArchive:
+    """The archives of all shards, one after the other: a cursor has a shard's number first."""
+
+    def __init__(self, archives: Sequence[IArchive]) -> None:
+        self._archives = archives
+
+    def rooms(self, cursor: str) -> Deferred[tuple[Sequence[str], str]]:
+        number, _, within = cursor.partition(":")
+        at = int(number or 0)
+
+        def following(found: tuple[Sequence[str], str]) -> tuple[Sequence[str], str]:
+            names, after = found
+            if after:
+                return names, f"{at}:{after}"
+            return names, f"{at + 1}:" if at + 1 < len(self._archives) else ""
+
+        return self._archives[at].rooms(within).addCallback(following)
+
+    def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
+        return self._archives[shard(room, len(self._archives))].read(room, after, limit)
+
+
 @implementer(IPresenceRelay)
 class _ShardedPresenceRelay:
     """Relay presence through the Redis that holds the room."""
@@ -136,6 +160,8 @@ class ShardedBackend:
     def __init__(self, backends: Sequence[IBackend]) -> None:
         self._backends = backends
         self.messages = _ShardedMessageLog([each.messages for each in backends])
+        archives = [each.archive for each in backends if each.archive is not None]
+        self.archive = _ShardedArchive(archives)
         self.presence = _ShardedPresenceRelay([each.presence for each in backends])
         self.processes = _ShardedProcessRegistry(backends)
         self.relay = getattr(backends[0], "relay", None)

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from livechat.backends.amending import check_edit, check_retraction
+from livechat.backends.amending import check_edit, check_retraction, missing
 from livechat.backends.records import (
     Extra,
     Record,
@@ -31,10 +31,13 @@ from livechat.backends.sqlite.rooms import Group, Moment, Room, Row
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
     Amended,
+    Amendment,
     Draft,
     Edit,
     Edited,
+    Gone,
     Message,
+    Redaction,
     Retracted,
     Retraction,
     Submission,
@@ -108,6 +111,15 @@ class _Room:
             return None
         entry = row.entry()
         assert isinstance(entry, Message)
+        return entry, extra_of_text(row.extra)
+
+    def stored(self, seq: int) -> tuple[Message | Edited, Extra] | None:
+        """As `find`, of edits too, whether or not a history shows them."""
+        row = self._row(seq)
+        if row is None or row.kind not in (RecordKind.MESSAGE, RecordKind.EDITED):
+            return None
+        entry = row.entry()
+        assert isinstance(entry, Message | Edited)
         return entry, extra_of_text(row.extra)
 
     def rewrite(self, seq: int, record: Record) -> None:
@@ -192,7 +204,7 @@ class Plan:
             if room.before is None or isinstance(act, Draft):
                 continue
             by_id[room.before.id] = room
-            for seq in act.refs if isinstance(act, Retraction) else (act.ref,):
+            for seq in (act.ref,) if isinstance(act, Edit) else act.refs:
                 if seq <= room.before.moved:
                     named.add((room.before.id, seq))
         if named:
@@ -205,7 +217,7 @@ class Plan:
         if isinstance(act, Draft):
             return _publish(room, act)
         try:
-            amended = _edit(room, act) if isinstance(act, Edit) else _retract(room, act)
+            amended = _amend(room, act)
         except ChatError as reason:
             return reason
         room.event = room.top
@@ -249,6 +261,16 @@ def _publish(room: _Room, draft: Draft) -> Message:
     return message
 
 
+def _amend(room: _Room, act: Amendment) -> Amended:
+    match act:
+        case Edit():
+            return _edit(room, act)
+        case Retraction():
+            return _retract(room, act)
+        case Redaction():
+            return _redact(room, act)
+
+
 def _edit(room: _Room, edit: Edit) -> Amended:
     found, extra = room.find(edit.ref) or (None, Extra())
     before = check_edit(edit, found, extra.edits)
@@ -277,4 +299,22 @@ def _retract(room: _Room, retraction: Retraction) -> Amended:
             room.empty(extra.event)
     event = Retracted(room.top + 1, room.time, tuple(each.seq for each in before), by)
     room.add(to_record(event))
+    return Amended(event, before)
+
+
+def _redact(room: _Room, redaction: Redaction) -> Amended:
+    found = {seq: each for seq in redaction.refs if (each := room.stored(seq))}
+    if not found:
+        raise missing()
+    for seq, (entry, extra) in found.items():
+        text = redaction.changes[seq]
+        if text is None:
+            room.empty(seq)
+            if isinstance(entry, Message) and extra.event:
+                room.empty(extra.event)
+        elif isinstance(entry, Message):
+            room.rewrite(seq, Record(RecordKind.MESSAGE, text, extra_to_text(extra)))
+    event = Gone(room.top + 1, room.time)
+    room.add(to_record(event))
+    before = tuple(entry for entry, _ in found.values() if isinstance(entry, Message))
     return Amended(event, before)

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from livechat.backends.alone import LoneMap, LoneMaps, LonePresenceRelay, LoneProcessRegistry
 from livechat.backends.maps import MapEntry
 from livechat.backends.retention import Retention
+from livechat.backends.sqlite.archive import SqliteArchive
 from livechat.backends.sqlite.database import Database
 from livechat.backends.sqlite.health import Health
 from livechat.backends.sqlite.housekeeping import Housekeeping
@@ -134,6 +135,7 @@ class SqliteBackend:
         self.messages = SqliteMessageLog(
             database, clock, self.health, writer=writer, readers=readers
         )
+        self.archive = SqliteArchive(database, self.messages)
         self.presence = LonePresenceRelay()
         self.processes = LoneProcessRegistry(database.secret)
         self._housekeeping = Housekeeping(

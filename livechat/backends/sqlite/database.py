@@ -224,9 +224,13 @@ class Database:
         finally:
             self.close()
 
-    def read(self, room: str, after: int, limit: int) -> Page:
+    def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """As `Reader.read`."""
-        return self._reader.read(room, after, limit)
+        return self._reader.read(room, after, limit, hidden=hidden)
+
+    def names(self, after: str, limit: int) -> list[str]:
+        """As `Reader.names`."""
+        return self._reader.names(after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         """As `Reader.newest`."""

@@ -111,15 +111,16 @@ class SqliteMessageLog:
         self._subscribed.pop(room, None)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        return self._reading(self._database.read, room, after, limit)
+        return self.reading(self._database.read, room, after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        return self._reading(self._database.newest, rooms)
+        return self.reading(self._database.newest, rooms)
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
         self._database.retention.retain(of)
 
-    def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Call *f* in a thread that reads; fails with ``unavailable`` as `read`."""
         if self._stopping is not None:
             return fail(_stopping())
         called = self._readers.call(f, *args, **kwargs)

@@ -38,6 +38,7 @@ _READ: Final = """
 SELECT room, seq, time, message, user, kind, extra FROM messages
 WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?
 """
+_NAMES: Final = "SELECT name FROM rooms WHERE name > ? ORDER BY name LIMIT ?"
 _TIME: Final = "SELECT seq, time FROM messages WHERE room = ? AND seq >= ? ORDER BY seq LIMIT 1"
 
 
@@ -128,10 +129,11 @@ class Reader:
         self._epoch = epoch
         self._now = now
 
-    def read(self, room: str, after: int, limit: int) -> Page:
+    def read(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
         """
         As `livechat.interfaces.IMessageLog.read` says.
 
+        @param hidden: with what no history shows any more (`livechat.interfaces.IArchive.read`).
         @raise sqlite3.Error: the file cannot be read.
         """
         with self.reading() as db:
@@ -139,13 +141,7 @@ class Reader:
             if view is None:
                 return Page(Position(self._epoch(room), 0, 1), ())
             top = view.room.top
-            retention = self._retention.of(room)
-            oldest = max(view.bottom, view.room.floor, retention.first_by_count(top))
-            if retention.seconds:
-                since = retention.first_time(self._now())
-                # All are as old as the newest one, whatever a wrong clock has stamped.
-                late = view.room.time < since
-                oldest = top + 1 if late else view.first_since(oldest, since)
+            oldest = view.bottom if hidden else self._oldest(view, room)
             entries: list[Entry] = []
             size = 0
             for row in view.rows(max(after + 1, oldest), limit):
@@ -155,6 +151,27 @@ class Reader:
                     break
             position = Position(self._epoch(room), top, oldest, view.room.event)
             return Page(position, tuple(entries))
+
+    def _oldest(self, view: View, room: str) -> int:
+        """The oldest number that a history shows."""
+        retention = self._retention.of(room)
+        oldest = max(view.bottom, view.room.floor, retention.first_by_count(view.room.top))
+        if not retention.seconds:
+            return oldest
+        since = retention.first_time(self._now())
+        # All are as old as the newest one, whatever a wrong clock has stamped.
+        late = view.room.time < since
+        return view.room.top + 1 if late else view.first_since(oldest, since)
+
+    def names(self, after: str, limit: int) -> list[str]:
+        """
+        The rooms that have a row, by name: at most *limit* of those behind the name *after*.
+
+        @raise sqlite3.Error: the file cannot be read.
+        """
+        with self.reading() as db:
+            found = db.execute(_NAMES, (after, limit))
+            return [name for (name,) in found]
 
     def _view(self, db: sqlite3.Connection, name: str) -> View | None:
         """

@@ -26,8 +26,9 @@ from livechat.backends.sqlite.rooms import Group, Moment, Row
 from livechat.protocol.messages import (
     Amended,
     Draft,
+    Edit,
     Message,
-    Retraction,
+    Redaction,
     Submission,
     user_to_text,
 )
@@ -244,6 +245,9 @@ def _encode_texts(acts: Iterable[Submission]) -> None:
     """
     @raise UnicodeError: no database takes one of the texts.
     """
-    speaking = [act for act in acts if not isinstance(act, Retraction)]
+    speaking = [act for act in acts if isinstance(act, Draft | Edit)]
+    "".join(
+        [text or "" for act in acts if isinstance(act, Redaction) for text in act.changes.values()]
+    ).encode()
     "".join([act.message for act in speaking]).encode()
     b" ".join([bytes(act.data) for act in speaking if act.data is not None]).decode()

@@ -20,6 +20,7 @@ from livechat.errors import ChatError, Kind
 from livechat.interfaces import IBackend
 from livechat.protocol.messages import Draft, Page
 from tests.amend_contract import AmendContract
+from tests.archive_contract import ArchiveContract
 from tests.backends.redis.server import RedisServer
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
@@ -79,7 +80,7 @@ class Process:
         return [message.seq for where, _, message in self.sink.delivered if where == room]
 
 
-class RedisContract(AmendContract, BackendContract):
+class RedisContract(AmendContract, ArchiveContract, BackendContract):
     """The contract of backends in Redis, at a time that the test sets."""
 
     def begin_at(self, *servers: RedisServer) -> None:

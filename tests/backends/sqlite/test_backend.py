@@ -20,6 +20,7 @@ from livechat.errors import Kind
 from livechat.system.threads import Threads
 from livechat.system.wallclock import DAY
 from tests.amend_contract import AmendContract
+from tests.archive_contract import ArchiveContract
 from tests.backends.disk import NOW, Disk, say
 from tests.contract import BackendContract
 from tests.map_contract import REPORT
@@ -27,7 +28,7 @@ from tests.support import RecordingSink, kind, result
 from tests.support.lanes import Lane
 
 
-class SqliteContractTest(AmendContract, BackendContract, TestCase):
+class SqliteContractTest(AmendContract, ArchiveContract, BackendContract, TestCase):
     """The embedded backend, with its threads, keeps the contract; its journal is moved often."""
 
     timeout = 30

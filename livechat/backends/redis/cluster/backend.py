@@ -27,6 +27,7 @@ from livechat import metrics
 from livechat.backends.redis.acts import Nodes
 from livechat.backends.redis.address import Address
 from livechat.backends.redis.base import MAY_NOT, BackendInRedis
+from livechat.backends.redis.cluster.archive import ClusterArchive
 from livechat.backends.redis.cluster.connection import ClusterConnection
 from livechat.backends.redis.cluster.joining import Joining
 from livechat.backends.redis.cluster.node import Node
@@ -98,6 +99,9 @@ class ClusterBackend(BackendInRedis):
             ready=lambda: self.ready,
             nodes=self._nodes,
         )
+
+    def _make_archive(self) -> ClusterArchive:
+        return ClusterArchive(self._commands, self._keys, self.messages)
 
     def _nodes(self) -> list[Node]:
         return list(self._connection.nodes.values())
