@@ -238,6 +238,10 @@ class Cases:
         found = list(self._register.of_author(subject))
         return await self._close_all(each for each in found if room in (None, each.case.room))
 
+    def concerning(self, subject: str) -> list[Found]:
+        """The cases in which *subject* has a part."""
+        return self._register.concerning(subject)
+
     async def forget(self, subject: str) -> None:
         """
         Close the cases in which *subject* has a part, and remove them.

@@ -60,6 +60,7 @@ from livechat.rooms.recovery import Replay
 from livechat.rooms.removal import Removal
 from livechat.rooms.renaming import Renaming
 from livechat.rooms.rules import Rules
+from livechat.rooms.search import Searches
 from livechat.rooms.standing import Standings
 from livechat.system.time import Time
 
@@ -100,20 +101,19 @@ class Chat:
         """
         @param max_message: bytes of UTF-8 in a message.
         @param rate: messages a second of a connection; 0 is no limit.
-        @param listeners: other people's code, told of what happens.
         @param site: asked about messages; None: nobody is.
         """
         self._backend, self._entries = backend, backend.messages
-        self._hub, self._time = hub, time
-        self._policy = rules.policy
+        self._hub, self._time, self._policy = hub, time, rules.policy
         self.settings, self.restrictions = rules.settings, rules.restrictions
         self.audit = Audit(backend.messages, hub, self._policy, time)
         self._activity = Activity(time)
         self.directory = Directory(backend, hub, self._activity)
         self.overview = Overview(self.directory, self._policy, rules.settings)
         self._listeners = listeners or Listeners((), time)
-        told, tells = self._listeners, lambda room: self.settings.of(room).presence
-        self.presence = Presence(time, hub, backend.presence, told, tells)
+        tells_who = lambda room: self.settings.of(room).presence  # noqa: E731
+        self.presence = Presence(time, hub, backend.presence, self._listeners, tells_who)
+        self.searches = Searches()
         self._pace, self.leases = pace, leases
         self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0

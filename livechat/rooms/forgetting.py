@@ -42,6 +42,7 @@ from livechat.protocol.messages import User
 from livechat.protocol.v1 import Ack
 from livechat.rooms.audit import Audit, author_of
 from livechat.rooms.cases import Cases
+from livechat.rooms.dossier import Dossiers
 from livechat.rooms.erasure import Erasure, Veil
 from livechat.rooms.restrictions import Restrictions
 from livechat.rooms.rules import Rules
@@ -123,7 +124,11 @@ class _Run:
 
 
 class Forgetting:
-    """Forgets people, one after the other."""
+    """
+    Forgets people, one after the other.
+
+    @ivar dossiers: reads all that is kept of people.
+    """
 
     def __init__(
         self,
@@ -142,7 +147,10 @@ class Forgetting:
         self._erasure = (
             None
             if backend.archive is None
-            else Erasure(backend.archive, backend.messages, time, cases.retracted)
+            else Erasure(backend.archive, backend.messages, time, cases.retracted, backend.outbox)
+        )
+        self.dossiers = Dossiers(
+            backend, rules.policy, restrictions=rules.restrictions, cases=cases, time=time
         )
         self._pseudonyms = Pseudonyms(backend.processes.secret)
         self._policy = rules.policy

@@ -109,6 +109,11 @@ class Restrictions:
                 room, _, subject = key.partition("|")
                 yield room, subject, each
 
+    def all(self) -> Iterator[tuple[str, Restriction]]:
+        """All restrictions, those of addresses too, each with its room."""
+        for key, each in list(self._known.items()):
+            yield key.partition("|")[0], each
+
     def saw(self, actor: Actor) -> None:
         """Remember from where *actor* came."""
         if actor.user is not None and actor.source.mark is not None:

@@ -13,16 +13,22 @@ from typing import Final, TypeGuard
 from unicodedata import normalize
 
 from msgspec import Struct
+from twisted.internet.defer import DeferredSemaphore
 
+from livechat.errors import ChatError, Kind
 from livechat.protocol.looks import MARKS
 from livechat.protocol.messages import Entry, Message, characters
+from livechat.protocol.values import LONGEST_SOUGHT
 from livechat.rooms.content import trimmed
 from livechat.rooms.history import LONGEST_HISTORY, MOST_LOOKED, History, Window
 
 #: Characters that a page looks at: some milliseconds of a core, and 150 of the costliest.
 MOST_CHARACTERS: Final = 100_000
 #: Characters of a text that is looked for.
-LONGEST_TEXT: Final = 200
+LONGEST_TEXT: Final = LONGEST_SOUGHT
+#: Searches that a process does at a time, and that wait.
+MOST_AT_ONCE: Final = 4
+MOST_WAITING: Final = 200
 #: Entries that are read at a time.
 _AT_ONCE: Final = 100
 # Python takes quadratic time to bring many marks on one letter in order, which these may be.
@@ -79,6 +85,27 @@ class Matches(History):
         """All messages that fit, oldest first."""
         if self.found:
             yield self.found
+
+
+class Searches:
+    """The searches of a process: a few at a time, while others wait for their turn."""
+
+    def __init__(self) -> None:
+        self._turns = DeferredSemaphore(MOST_AT_ONCE)
+
+    async def search(self, history: History, window: Window, wanted: Wanted) -> Matches:
+        """
+        As the function `search`.
+
+        @raise ChatError: too many wait; or as there.
+        """
+        if len(self._turns.waiting) >= MOST_WAITING:
+            raise ChatError(Kind.OVERLOADED, "Too many search just now; try again.")
+        await self._turns.acquire()
+        try:
+            return await search(history, window, wanted)
+        finally:
+            self._turns.release()
 
 
 async def search(history: History, window: Window, wanted: Wanted) -> Matches:

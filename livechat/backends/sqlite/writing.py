@@ -12,7 +12,7 @@ and not before that of the one before it, unless that one was stamped by a clock
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, TypeGuard
 
@@ -26,14 +26,16 @@ from livechat.backends.sqlite.rooms import Group, Moment, Row
 from livechat.protocol.messages import (
     Amended,
     Draft,
-    Edit,
     Message,
     Redaction,
+    Retraction,
     Submission,
     user_to_text,
 )
 from livechat.system.wallclock import WallClock
 
+#: Acts without words of a sender.
+_SILENT: Final = (Retraction, Redaction)
 #: A journal that cannot be moved, for want of room on the disk, is tried again when it has grown
 #: by so much, and takes nothing more when it is so full.
 _AGAIN: Final = 0.125
@@ -241,13 +243,13 @@ def _unstorable(acts: Sequence[Submission]) -> dict[int, Exception]:
     return bad
 
 
-def _encode_texts(acts: Iterable[Submission]) -> None:
+def _encode_texts(acts: Sequence[Submission]) -> None:
     """
     @raise UnicodeError: no database takes one of the texts.
     """
-    speaking = [act for act in acts if isinstance(act, Draft | Edit)]
-    "".join(
-        [text or "" for act in acts if isinstance(act, Redaction) for text in act.changes.values()]
-    ).encode()
+    speaking = [act for act in acts if not isinstance(act, _SILENT)]
+    if len(speaking) < len(acts):
+        texts = [act.changes.values() for act in acts if isinstance(act, Redaction)]
+        "".join([text or "" for some in texts for text in some]).encode()
     "".join([act.message for act in speaking]).encode()
     b" ".join([bytes(act.data) for act in speaking if act.data is not None]).decode()
