@@ -18,6 +18,7 @@ from twisted.application.service import MultiService, Service
 from livechat import backends, extensions, web
 from livechat.config import Config
 from livechat.daemon.asking import asked_site
+from livechat.daemon.hooks import Webhooks, hooks
 from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
 from livechat.daemon.renewal import operators_password
@@ -118,6 +119,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
         site=site,
         asking=asking,
+        hooks=hooks(config, backend, reactor, time, chat.cases.find),
     )
 
 
@@ -144,6 +146,7 @@ def services(
         Removals(core.chat.removal, core.chat.forgetting),
         # It ends before the storage does, which has what it accepts at the last moment.
         *(() if core.asking is None else (core.asking,)),
+        *(() if core.hooks is None else (Webhooks(core.hooks),)),
     )
 
 
@@ -239,6 +242,7 @@ def tree(
         trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
         tracing=core.tracing,
+        receivers=None if core.hooks is None else core.hooks.board,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -254,6 +258,7 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         connections=members.connections,
         limits=limits(core.config),
         day=core.day,
+        receivers=list if core.hooks is None else core.hooks.board.states,
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from livechat.config import Config
 from livechat.daemon.asking import Asking
+from livechat.daemon.hooks import Hooks
 from livechat.daemon.identities import Identities
 from livechat.extensions import Extensions
 from livechat.identity.operators import Operators
@@ -35,6 +36,7 @@ class Core(Struct, frozen=True, kw_only=True):
     @ivar day: the figures of the last day, of all processes on the port.
     @ivar tracing: what operators trace.
     @ivar site: the site that is asked; None: none is.
+    @ivar hooks: the receivers of webhooks; None where there can be none.
     """
 
     config: Config
@@ -51,6 +53,7 @@ class Core(Struct, frozen=True, kw_only=True):
     tracing: Tracing
     site: Site | None = None
     asking: Asking | None = None
+    hooks: Hooks | None = None
 
 
 class Transports(Struct, frozen=True):
