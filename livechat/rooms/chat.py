@@ -113,7 +113,7 @@ class Chat:
         self._listeners = listeners or Listeners((), time)
         tells_who = lambda room: self.settings.of(room).presence  # noqa: E731
         self.presence = Presence(time, hub, backend.presence, self._listeners, tells_who)
-        self.searches = Searches()
+        self.searches = Searches(time)
         self._pace, self.leases = pace, leases
         self.max_message, self.default_room = max_message, default_room
         burst = Rate.of(rate).burst if rate else 0

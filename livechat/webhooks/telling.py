@@ -115,7 +115,7 @@ class Telling:
         left = max(0.0, self._until - self._time.seconds())
         self._ends = self._time.callLater(min(left, 1e6), self._ended)
         if self._reporting is None:
-            _log.debug("This process tells the receivers of webhooks.")
+            _log.info("This process tells the receivers of webhooks.")
             self._reporting = _started(self._report())
         for name in self._deliveries:
             if name not in self._tasks:
