@@ -135,6 +135,7 @@ class _Figures:
         self.lag = self._histogram("reactor_lag_seconds", "By how much a timer was late.")
         self.gauges = {name: self._gauge(name, *told) for name, told in _GAUGES.items()}
         self._make_redis()
+        self._make_webhooks()
 
     def _begin_at_zero(self) -> None:
         """Show what did not happen yet: a monitor would not see the first time as an increase."""
@@ -162,6 +163,21 @@ class _Figures:
             ("redis",),
             buckets=_QUICK,
             registry=self.registry,
+        )
+
+    def _make_webhooks(self) -> None:
+        """Make the figures of each receiver of webhooks, by its name, which holds no secret."""
+        self.webhook_waiting = self._gauge(
+            "webhook_waiting", "livesum", "Entries that wait for this receiver.", "receiver"
+        )
+        self.webhook_oldest = self._gauge(
+            "webhook_oldest_seconds", "livesum", "Since when the oldest of them waits.", "receiver"
+        )
+        self.webhook_sent = self._counter(
+            "webhook_sent", "Events that this receiver has taken.", "receiver"
+        )
+        self.webhook_failed = self._counter(
+            "webhook_failed", "Requests that this receiver did not take.", "receiver"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -297,6 +313,22 @@ def redis_answered(name: str, seconds: float, ahead: float) -> None:
     _process.figures.redis_answers.labels(name).observe(seconds)
     _process.figures.redis_ahead.labels(name).set(ahead)
     _process.clocks[name] = ahead
+
+
+def webhook_waits(receiver: str, events: int, oldest: float) -> None:
+    """
+    Note what waits for a receiver; nothing at the processes that do not tell it.
+
+    @param oldest: the seconds for which the oldest waits.
+    """
+    _process.figures.webhook_waiting.labels(receiver).set(events)
+    _process.figures.webhook_oldest.labels(receiver).set(oldest)
+
+
+def webhook_told(receiver: str, sent: int, failed: int) -> None:
+    """Count events that a receiver has taken, and requests that it has not."""
+    _process.figures.webhook_sent.labels(receiver).inc(sent)
+    _process.figures.webhook_failed.labels(receiver).inc(failed)
 
 
 def clocks() -> Mapping[str, float]:

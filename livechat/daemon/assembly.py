@@ -17,6 +17,7 @@ from twisted.application.service import MultiService, Service
 
 from livechat import backends, extensions, web
 from livechat.config import Config
+from livechat.daemon.hooks import Webhooks, hooks
 from livechat.daemon.identities import identities
 from livechat.daemon.parts import Core, Transports
 from livechat.daemon.renewal import operators_password
@@ -113,6 +114,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         day=Day(),
         # A backend may have one; without it, a trace is of this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
+        hooks=hooks(config, backend, reactor, time, chat.cases.find),
     )
 
 
@@ -137,6 +139,7 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal, core.chat.forgetting),
+        *(() if core.hooks is None else (Webhooks(core.hooks),)),
     )
 
 
@@ -232,6 +235,7 @@ def tree(
         trouble=lambda: trouble() or core.identities.trust.keys.trouble(),
         cookie=config.token_cookie,
         tracing=core.tracing,
+        receivers=None if core.hooks is None else core.hooks.board,
         mounts=(
             *mounts.load(config.mount, core.reactor),
             *core.extensions.resources(core.chat).items(),
@@ -247,6 +251,7 @@ def _server(core: Core, members: Transports, shown: Shown) -> Server:
         connections=members.connections,
         limits=limits(core.config),
         day=core.day,
+        receivers=list if core.hooks is None else core.hooks.board.states,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from livechat.config import Config
+from livechat.daemon.hooks import Hooks
 from livechat.daemon.identities import Identities
 from livechat.extensions import Extensions
 from livechat.identity.operators import Operators
@@ -32,6 +33,7 @@ class Core(Struct, frozen=True, kw_only=True):
 
     @ivar day: the figures of the last day, of all processes on the port.
     @ivar tracing: what operators trace.
+    @ivar hooks: the receivers of webhooks; None where there can be none.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Core(Struct, frozen=True, kw_only=True):
     password: Password
     day: Day
     tracing: Tracing
+    hooks: Hooks | None = None
 
 
 class Transports(Struct, frozen=True):

@@ -88,6 +88,11 @@ class Cases:
             self._reviews.finish_soon()
         self._receipts.tell(known_as, case)
 
+    def find(self, known_as: str) -> Case | None:
+        """Find a case by its id, open or not; None if it is not kept any more."""
+        found = self._register.find(known_as)
+        return None if found is None else found.case
+
     def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
         Hold a message for review.  Tells *receiver* that it is ``held`` once it is.

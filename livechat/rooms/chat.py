@@ -114,7 +114,7 @@ class Chat:
         self._listeners = listeners or Listeners((), time)
         tells_who = lambda room: self.settings.of(room).presence  # noqa: E731
         self.presence = Presence(time, hub, backend.presence, self._listeners, tells_who)
-        self.searches = Searches()
+        self.searches = Searches(time)
         self._pace = pace
         self.leases = leases
         self.max_message = max_message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import capturedLogs
 
 from livechat.errors import ChatError, Kind
@@ -14,7 +14,7 @@ from livechat.identity.pseudonyms import NAME, PREFIX
 from livechat.identity.rights import Right
 from livechat.protocol.actions import Action, Complain, Forget, Pardon, Restrict, Revoke
 from livechat.protocol.messages import Edit, Gone, Message, User
-from livechat.protocol.names import EVENTS_ROOM
+from livechat.protocol.names import AUDIT_ROOM, EVENTS_ROOM
 from livechat.protocol.v1 import Ack
 from livechat.rooms.actions import act
 from livechat.rooms.case_register import cases_map
@@ -247,6 +247,23 @@ class TestPeople:
         found = result(world.backend.archive.read(EVENTS_ROOM, 0, 9)).entries
         assert [type(each) for each in found if each.seq != 2] == [Gone] * (len(found) - 1)
         assert files_with(world, ID) == []
+
+    def test_held(self, world: World) -> None:
+        """What waits for receivers beyond what a history shows is emptied, in every room told."""
+        erased: list[tuple[str, str]] = []
+
+        class Outbox:
+            def erase(self, room: str, subject: str) -> Deferred[int]:
+                erased.append((room, subject))
+                return succeed(1)
+
+        erasure = world.chat.forgetting._erasure
+        assert erasure is not None
+        erasure._outbox = Outbox()  # type: ignore[assignment]
+        for room in ("r", EVENTS_ROOM, AUDIT_ROOM):
+            say(world, "{}", room=room)
+        forgets(world)
+        assert sorted(erased) == [(EVENTS_ROOM, ANN.subject), ("r", ANN.subject)]
 
     def test_themselves(self, world: World) -> None:
         """Whoever manages can have itself forgotten; nothing says by whom it was done."""

@@ -42,6 +42,7 @@ from livechat.rooms.rules import Rules, make_rules
 from livechat.rooms.settings import SettingsRegistry
 from livechat.rooms.tracing import Tracing
 from livechat.system.time import Time
+from livechat.webhooks.board import Board, board_map
 from tests.support.lanes import Lane
 from tests.support.outcomes import result, run
 
@@ -149,6 +150,8 @@ class World:
             _prompt(self.backend.messages)
         self.time = Time(self.clock, lambda: self.wall)
         self.hub = Hub(self.time, write_all)
+        receivers = {"hooks-example-1": "https://hooks.example/geheim"}
+        self.board = Board(board_map(self.backend), receivers, self.time)
         self.tracing = Tracing(self.hub, self.time, None, "here/1")
         self.leases = Leases(
             revoked_map(self.backend),

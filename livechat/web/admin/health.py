@@ -45,7 +45,9 @@ _CLOSES: Final = {
 }  # fmt: skip
 
 Unit = Literal["rate", "count", "seconds", "bytes"]
-_PARTS: Final = ("health_now", "health_day", "health_counts", "health_processes")
+_PARTS: Final = (
+    "health_now", "health_webhooks", "health_day", "health_counts", "health_processes",
+)  # fmt: skip
 
 
 class Tile(Struct, frozen=True):
@@ -129,6 +131,7 @@ class HealthPages:
             "tiles": tiles(self._figures(), minutes, reports, self._chat.trouble()),
             "charts": self._charts(minutes, now),
             "width": BARS,
+            "receivers": self._server.receivers(),
             "refusals": counts(minutes, now, "refusals"),
             "closes": counts(minutes, now, "closes"),
             "others": others(minutes, now),
