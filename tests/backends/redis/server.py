@@ -10,8 +10,9 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from tests.live.daemon import PATIENCE, eventually
 
@@ -116,7 +117,7 @@ class RedisServer:
         self.start()
 
 
-def printed(answers: BinaryIO) -> str:
+def printed(answers: BufferedIOBase) -> str:
     """The next answer, as redis-cli prints it: a line for each element."""
     line = answers.readline().decode().rstrip("\r\n")
     kind, rest = line[:1], line[1:]
