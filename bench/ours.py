@@ -25,11 +25,13 @@ class Livechat(Peer):
     @ivar program: twistd, beside the Python that runs it.
     @ivar existing: as many rooms exist before the start, with a message each.
     @ivar pure: without its native part.
+    @ivar plain: a port without TLS, as for a proxy, beside the other; 0: none.
     """
 
     program: tuple[str, ...]
     existing: int = 0
     pure: bool = False
+    plain: int = 0
 
     def versions(self) -> dict[str, str | None]:
         return {name: installed(name) for name in PACKAGES}
@@ -49,10 +51,17 @@ class Livechat(Peer):
         return [
             *self.program,
             *("--nodaemon", "--pidfile=", "--rundir", str(place.directory)),
-            *("livechat", "--port", str(place.port)),
+            *("livechat", *self.listening(place)),
             *("--certificate", str(place.certificate), "--private-key", str(place.key)),
             *(word for limit in LIMITS for word in (f"--{limit}", "0")),
         ]
+
+    def listening(self, place: Place) -> tuple[str, ...]:
+        """Say where it listens."""
+        if not self.plain:
+            return "--port", str(place.port)
+        both = f"tls:127.0.0.1:{place.port}", f"http:127.0.0.1:{self.plain}"
+        return tuple(word for each in both for word in ("--listen", each))
 
 
 #: The livechat that this one is compared with, where there is one.
@@ -63,7 +72,13 @@ WORKERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Livechat):
-    """Several workers, whose rooms are in a Redis that stores as safely as one process does."""
+    """
+    Several workers, whose rooms are in a Redis that stores as safely as one process does.
+
+    @ivar workers: how many.
+    """
+
+    workers: int = WORKERS
 
     def versions(self) -> dict[str, str | None]:
         return {**super().versions(), "redis-server": redis_version()}
@@ -77,11 +92,61 @@ class Cluster(Livechat):
         return {
             **super().environment(place),
             "LIVECHAT_REDIS": f"unix://{place.redis}",
-            "LIVECHAT_WORKERS": str(WORKERS),
+            "LIVECHAT_WORKERS": str(self.workers),
         }
 
     def ready(self, log: str) -> bool:
-        return log.count("can be used.") == WORKERS
+        return log.count("can be used.") == self.workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisCluster(Cluster):
+    """
+    The same, with a Redis Cluster.
+
+    @ivar masters: how many.
+    """
+
+    masters: int = 3
+
+    def first(self, place: Place) -> dict[Path, list[str]]:
+        """Servers with their slots, which meet when livechat is started."""
+        socket = place.redis
+        return {
+            socket.with_name(f"redis-{number}"): redis_node(place, number)
+            for number in range(self.masters)
+        }
+
+    def environment(self, place: Place) -> dict[str, str]:
+        meet(place, self.masters)
+        url = f"redis+cluster://127.0.0.1:{place.redis_port}"
+        return {**super().environment(place), "LIVECHAT_REDIS": url}
+
+    def ready(self, log: str) -> bool:
+        return log.count("can be used.") == self.workers * (1 + self.masters)
+
+
+def redis_node(place: Place, number: int) -> list[str]:
+    """Return what starts a master of a cluster there."""
+    directory = place.directory / f"node-{number}"
+    directory.mkdir()
+    command = redis_server(place, "--appendonly", "yes", "--appendfsync", "always")
+    changed = {
+        "--port": str(place.redis_port + number),
+        "--unixsocket": str(place.directory / f"redis-{number}"),
+        "--dir": str(directory),
+    }
+    for option, value in changed.items():
+        command[command.index(option) + 1] = value
+    bus = str(place.redis_port + number + 100)
+    return [*command, "--cluster-enabled", "yes", "--cluster-port", bus, "--bind", "127.0.0.1"]
+
+
+def meet(place: Place, masters: int) -> None:
+    """Have the servers become a cluster."""
+    nodes = [f"127.0.0.1:{place.redis_port + number}" for number in range(masters)]
+    command = ["redis-cli", "--cluster", "create", *nodes, "--cluster-yes"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def installed(name: str) -> str | None:

@@ -140,7 +140,7 @@ class UnstoredBackend:
     """One process, which keeps no message."""
 
     description = "no store at all"
-    outbox = None
+    outbox = archive = None
 
     def __init__(self, clock: IReactorTime) -> None:
         self._maps = LoneMaps(time)

@@ -106,6 +106,7 @@ class Model:
         if isinstance(act, Draft):
             self.entries.append(Said(act.message, act.user))
             return len(self.entries)
+        assert isinstance(act, Edit | Retraction)
         refused = self._edit(act) if isinstance(act, Edit) else self._retract(act)
         return refused or len(self.entries)
 

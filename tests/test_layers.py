@@ -22,7 +22,7 @@ FLOORS = [
     {"addresses", "option_values", "options"},
     {"option_rules"},
     {"interfaces", "config", "system"},
-    {"identity", "backends", "extensions", "net", "command_line"},
+    {"identity", "backends", "extensions", "net", "command_line", "events"},
     {"rooms", "http"},
     {"members", "webhooks"},
     {"web"},
@@ -31,7 +31,8 @@ FLOORS = [
 ]
 #: The core runs without a reactor, Autobahn, a web server or a database.
 CORE = {
-    "errors", "metrics", "protocol", "limits", "interfaces", "system", "identity", "rooms",
+    "errors", "metrics", "protocol", "limits", "interfaces", "system", "identity", "events",
+    "rooms",
 }  # fmt: skip
 NOT_IN_CORE = (
     "autobahn",

@@ -169,6 +169,7 @@ void ledger_scan(struct connection *member, const uint8_t *text, uint32_t length
         text += MARKER_LENGTH;
         if (marker.run != run_number) {
             run.foreign++;
+            run.last_foreign_ns = now;
             continue;
         }
         if (!options.no_verify_padding && !padding_is_whole(text, left - MARKER_LENGTH)) {

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "processes.h"
 #include "publish.h"
+#include "report.h"
 #include "roster.h"
 #include "run.h"
 
@@ -23,6 +24,7 @@
 #define MAX_FAILURES 1000
 
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t asked;
 
 static struct readings readings;
 static uint64_t run_start_ns;
@@ -295,16 +297,27 @@ static void on_signal(int signal_number)
     interrupted = 1;
 }
 
+static void on_question(int signal_number)
+{
+    (void)signal_number;
+    asked = 1;
+}
+
 struct readings phases_run(void)
 {
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    signal(SIGUSR1, on_question);
     readings.rss_before_kb = processes_rss_kb();
     cpu_before = server_cpu_seconds();
     run_start_ns = now_ns();
     enter_phase(options.mode == MODE_CONNECT ? PHASE_WARMUP : PHASE_RAMP, run_start_ns);
     for (;;) {
         uint64_t now = now_ns();
+        if (asked) {
+            asked = 0;
+            report_status();
+        }
         advance_phase(now);
         if (run.phase != PHASE_DONE)
             act(now);

@@ -239,6 +239,22 @@ static void summarise_messages(const struct balance *balance)
             run.disconnected, run.failed, run.first_error);
 }
 
+void report_status(void)
+{
+    printf("{\"status\":true");
+    write_count(stdout, "ready", run.ready);
+    write_count(stdout, "in_progress", run.in_progress);
+    write_count(stdout, "failed_conns", run.failed);
+    write_count(stdout, "disconnects", run.disconnected);
+    write_count(stdout, "pings", run.pings);
+    write_count(stdout, "hs_resumed", run.resumed_handshakes);
+    write_count(stdout, "foreign", run.foreign);
+    fprintf(stdout, ",\"last_foreign_ns\":%" PRIu64, run.last_foreign_ns);
+    write_text(stdout, "first_error", run.first_error);
+    printf("}\n");
+    fflush(stdout);
+}
+
 bool report(const struct readings *readings)
 {
     struct balance balance = balance_ledgers();

@@ -58,6 +58,7 @@ struct run {
     long out_of_order;
     long corrupt;
     long foreign;
+    uint64_t last_foreign_ns; /* when one of them came last */
     long misrouted;
     long stalls;
     long expired; /* messages written off by stalls */

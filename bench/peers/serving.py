@@ -57,6 +57,7 @@ def serving(
     cpu: int,
     aux_cpu: int | None = None,
     parent: Path | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[Running]:
     """
     Starts it on one core, waits until it accepts connections, and ends it with all that it has.
@@ -78,13 +79,13 @@ def serving(
             core = cpu if aux_cpu is None else aux_cpu
             log = directory / f"{path.name}.log"
             process = stack.enter_context(running(command, {}, core, log))
-            wait(path.exists, process, log)
+            wait(path.exists, process, log, patience)
             aux_pids += family(process.pid)
         log = directory / "log"
         command, environment = peer.command(place), peer.environment(place)
         process = stack.enter_context(running(command, environment, cpu, log))
-        wait(lambda: shakes_hands(port), process, log)
-        wait(lambda: peer.ready(log.read_text(errors="replace")), process, log)
+        wait(lambda: shakes_hands(port), process, log, patience)
+        wait(lambda: peer.ready(log.read_text(errors="replace")), process, log, patience)
         yield Running(peer, port, tuple(family(process.pid)), tuple(aux_pids))
 
 
@@ -117,9 +118,14 @@ def running(
         process.wait()
 
 
-def wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def wait(
+    ready: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    log: Path,
+    patience: float = PATIENCE,
+) -> None:
     """Until it is ready."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             why = "too slow" if process.returncode is None else f"it ended, {process.returncode}"

@@ -25,7 +25,9 @@ from livechat.protocol.messages import (
     Draft,
     Edit,
     Edited,
+    Gone,
     Message,
+    Redaction,
     Repeated,
     Retracted,
     Submission,
@@ -93,9 +95,13 @@ def digest(act: Submission, secret: bytes) -> bytes:
     @param secret: without it nobody finds out a phone number by trying them all.
     """
     if isinstance(act, Draft):
-        said: tuple[object, ...] = "message", act.message, act.reply_to, act.data
+        text = act.message if act.original is None else act.original
+        said: tuple[object, ...] = "message", text, act.reply_to, act.data
     elif isinstance(act, Edit):
-        said = "edit", act.ref, act.message, act.data
+        text = act.message if act.original is None else act.original
+        said = "edit", act.ref, text, act.data
+    elif isinstance(act, Redaction):
+        said = "redact", act.changes
     else:
         said = "retract", act.refs
     return blake2b(msgspec.json.encode(said), key=secret, digest_size=_DIGEST).digest()
@@ -107,6 +113,8 @@ def repeated(act: Submission, seq: int, time: int) -> Repeated | Amended:
         return Repeated(act.message, seq, time, act.user, act.reply_to, act.data)
     if isinstance(act, Edit):
         return Amended(Edited(seq, time, act.ref, act.message, act.data), repeated=True)
+    if isinstance(act, Redaction):
+        return Amended(Gone(seq, time), repeated=True)
     return Amended(Retracted(seq, time, act.refs, "author"), repeated=True)
 
 

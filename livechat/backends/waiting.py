@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from livechat.errors import ChatError, Kind
 from livechat.interfaces import IReceiver
-from livechat.protocol.messages import Amended, Message, Retraction, Submission
+from livechat.protocol.messages import Amended, Message, Redaction, Retraction, Submission
 
 #: Most messages, and characters of them, that wait to be stored.
 MESSAGES: Final = 10_000
@@ -33,6 +33,8 @@ def size(submission: Submission) -> int:
     """Estimate how much there is to store, in characters."""
     if isinstance(submission, Retraction):
         return _RETRACTING * len(submission.refs)
+    if isinstance(submission, Redaction):
+        return sum(_RETRACTING + len(text or "") for text in submission.changes.values())
     data = submission.data
     return len(submission.message) + (len(bytes(data)) if data is not None else 0)
 

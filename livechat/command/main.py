@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from livechat import __version__, option_values
-from livechat.command import granting, talking, tracing
+from livechat.command import granting, people, talking, tracing, webhook_options
 from livechat.command.backup import back_up, pour
 from livechat.command.client import PULSE, Client
 from livechat.command.finding import find, state_directory
@@ -64,8 +64,15 @@ def _run(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             state = state_directory(asked.state, environment)
             names = restore(Path(asked.file), state)
             output.show({"state": str(state), "holds": names}, f"{state}: {', '.join(names)}")
+        case "export" if asked.user is not None:
+            if asked.resume or asked.with_secret or asked.options:
+                raise CommandError("--user is with none of --resume, --with-secret and options")
+            server = find(asked.server, asked.state, environment)
+            people.export(Client(server), output, asked.file, asked.user, guest=asked.guest)
         case "export" | "import":
             return _move(output, asked, environment)
+        case "webhook" if asked.action in webhook_options.WITHOUT_A_SERVER:
+            return 0 if webhook_options.run(output, asked, environment) else FAILED
         case "check":
             return _check(output, asked, environment)
         case _:
@@ -173,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(add)
     _add_operators(add)
     _add_rooms(add)
+    webhook = add("webhook", "Receivers of events: try one, see how they are, tell them anew.")
+    webhook_options.add_webhooks(add, _with_actions(webhook))
     check = add("check", "Whether a server could run with these options, or does.")
     check.add_argument("--alive", action="store_true", help="only whether it answers")
     check.add_argument(
@@ -188,7 +197,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_moving(add: Any) -> None:
-    exported = add("export", "Write all rooms to a file, while they are used.")
+    exported = add("export", "Write all rooms to a file, or all that is kept of a person.")
+    exported.add_argument("--user", metavar="ID", help="only what is kept of this person")
+    exported.add_argument("--guest", action="store_true", help="the person is a guest")
     imported = add("import", "Bring the rooms of such a file into SQLite or Redis.")
     exported.add_argument(
         "--resume", action="store_true", help="go on with an export that was stopped"
@@ -316,6 +327,12 @@ def _add_rooms(add: Any) -> None:
     say.add_argument("--name", help="as others see the user")
     say.set_defaults(ask=_say)
     _add_trace(add)
+    forget = add("forget", "Forget a person: what they said, and who they were.")
+    forget.add_argument("user", metavar="USER", help="the person's id")
+    forget.add_argument("--guest", action="store_true", help="the person is a guest")
+    forget.set_defaults(
+        ask=lambda client, out, asked: people.forget(client, out, asked.user, guest=asked.guest)
+    )
     act = add("act", "Do what a frame of livechat.v1 asks for, and print the answer.")
     act.add_argument("room", metavar="ROOM")
     act.add_argument("done", nargs="?", metavar="JSON", help="without it, the standard input")

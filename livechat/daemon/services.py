@@ -35,6 +35,7 @@ from livechat.net.certificates import Certificate
 from livechat.net.listening import Listening
 from livechat.protocol.cluster import Report
 from livechat.rooms.chat import Chat
+from livechat.rooms.forgetting import Forgetting
 from livechat.rooms.hub import Hub
 from livechat.rooms.removal import Removal
 
@@ -96,20 +97,26 @@ class Storage(Service):
 
 
 class Removals(Service):
-    """Goes on with removals that were interrupted."""
+    """Goes on with removals that were interrupted, and with forgetting people."""
 
     name = "removals"
 
-    def __init__(self, removal: Removal) -> None:
+    def __init__(self, removal: Removal, forgetting: Forgetting) -> None:
         self._removal = removal
+        self._forgetting = forgetting
 
     def startService(self) -> None:
         super().startService()
         self._removal.start()
+        self._forgetting.start()
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        return Deferred.fromCoroutine(self._removal.stop())
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._forgetting.stop()
+        await self._removal.stop()
 
 
 class Port(Service):

@@ -13,6 +13,8 @@ Revocations are in a map that all processes share:
 
     u:ID     the second until which tokens of the user ID count as revoked, by their ``iat``
     j:JTI    0: this one token is revoked
+
+A user who was forgotten has a pseudonym in place of the id (`livechat.identity.pseudonyms`).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from zope.interface import Interface
 from livechat.errors import ChatError, Kind
 from livechat.identity.actor import Actor
 from livechat.identity.local_key import LOCAL
+from livechat.identity.pseudonyms import Pseudonyms, is_pseudonym
 from livechat.interfaces import IBackend, ISharedMap
+from livechat.protocol.messages import User
 from livechat.system.time import Time
 
 #: Seconds before the end of a lease, when its holder is told, and behind it, when that closes.
@@ -123,14 +127,23 @@ class Leases:
     """The leases that are held at this process, and what was revoked."""
 
     def __init__(
-        self, revoked: ISharedMap, time: Time, lifetime: int, keys: ISharedMap | None = None
+        self,
+        revoked: ISharedMap,
+        time: Time,
+        lifetime: int,
+        keys: ISharedMap | None = None,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         """
         @param revoked: `revoked_map`.
         @param lifetime: seconds that a token may last, and so a revocation has to.
         @param keys: `livechat.identity.keys.keys_map`: a key that is not in it was dropped.
+        @param pseudonyms: of users who were forgotten; None: nobody can be.
         """
         self._revoked = revoked
+        self._pseudonyms = pseudonyms
+        # Tokens of somebody who was forgotten may be revoked.
+        self._forgotten = any(is_pseudonym(key) for key, _ in revoked.items())
         self._revoked.watch(self._changed)
         self._keys = keys
         if keys is not None:
@@ -178,7 +191,7 @@ class Leases:
                 raise _dropped()
             return
         user = actor.user
-        before = None if user is None else self._before(f"u:{user.id}")
+        before = None if user is None else self._before_user(f"u:{user.id}")
         if before is not None and lease.issued <= before + SKEW:
             raise _revoked()
         if lease.token is not None and self._before(f"j:{lease.token}") is not None:
@@ -190,6 +203,25 @@ class Leases:
     def _before(self, key: str) -> int | None:
         value = self._revoked.get(key)
         return None if value is None else msgspec.json.decode(value, type=int)
+
+    def _before_user(self, subject: str) -> int | None:
+        found = self._before(subject)
+        if found is None and self._forgotten and self._pseudonyms is not None:
+            pseudonym = self._pseudonyms.of(subject)
+            return None if pseudonym is None else self._before(pseudonym)
+        return found
+
+    async def forget(self, subject: str, pseudonym: User) -> None:
+        """
+        Put *pseudonym* in the place of *subject*, whose tokens may be revoked.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
+        """
+        value = self._revoked.get(subject)
+        if value is not None:
+            until = int(self._time.wall()) + self._lifetime + SKEW
+            await self._revoked.put(pseudonym.subject, value, until)
+            await self._revoked.drop(subject)
 
     def revoke_user(self, user: str) -> Deferred[bool]:
         """
@@ -220,6 +252,9 @@ class Leases:
                 self.drop_key(key, _dropped())
 
     def _changed(self, keys: Collection[str]) -> None:
+        if not self._forgotten:
+            known = keys or [key for key, _ in self._revoked.items()]
+            self._forgotten = any(map(is_pseudonym, known))
         for key in keys or tuple(self._held):
             for hold in tuple(self._held.get(key, ())):
                 hold.check()

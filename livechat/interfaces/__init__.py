@@ -5,6 +5,7 @@ has to keep.
 
 # ruff: noqa: I001 - each name on a line of its own
 from livechat.interfaces.backends import (
+    IArchive as IArchive,
     IBackend as IBackend,
     IMessageLog as IMessageLog,
     IOutbox as IOutbox,

@@ -120,6 +120,9 @@ class IMessageLog(Interface):
         told no `read` at any process shows what was retracted; within 60 seconds the words are
         nowhere in the store any more.
 
+        A `livechat.protocol.messages.Redaction` stores a `Gone` as its event.  It reaches entries
+        that no history shows any more (`IArchive.read`), too.
+
         It is refused with ``not_found`` if there is no such message any more; of several numbers
         those of no message are passed over, if one is.  It is refused with ``forbidden`` if a
         message is another's, with ``too_late`` or ``too_many_edits``
@@ -229,6 +232,25 @@ class ISharedMap(Interface):
         """
 
 
+class IArchive(Interface):
+    """All that is stored, room by room: for what concerns a person wherever they were."""
+
+    def rooms(cursor: str) -> Deferred[tuple[Sequence[str], str]]:
+        """
+        Find some of the rooms that have entries, internal ones among them, in no order.
+
+        @param cursor: "" at the beginning; then as the call before has told it.
+        @return: the names, and the next cursor; "" when these are the last.  A room that has
+            entries all the while is named at least once.
+        """
+
+    def read(room: str, after: int, limit: int) -> Deferred[Page]:
+        """
+        As `IMessageLog.read`, with entries that no history shows any more, and that are not
+        removed yet.  Of these some may be missing at the beginning.
+        """
+
+
 class Waiting(Struct, frozen=True, gc=False):
     """
     The entries of a room that a receiver has not been told of.
@@ -331,6 +353,7 @@ class IBackend(Interface):
     messages: IMessageLog = Attribute("The rooms' messages.")
     presence: IPresenceRelay = Attribute("Tells other processes of the users here.")
     processes: IProcessRegistry = Attribute("The processes that serve the same rooms.")
+    archive: IArchive | None = Attribute("All that is stored; None: nobody can look through it.")
     outbox: IOutbox | None = Attribute("What receivers outside wait for; None: it has none.")
 
     def shared_map(name: str, *, most: int, largest: int) -> ISharedMap:

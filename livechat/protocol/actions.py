@@ -189,6 +189,19 @@ class Revoke(Struct, frozen=True, tag_field="type", tag="revoke"):
     nonce: Nonce | None = None
 
 
+class Forget(Struct, frozen=True, tag_field="type", tag="forget"):
+    """
+    Forget a person, everywhere: what they said, and who they were.
+
+    @ivar user: as in `Retract`.
+    @ivar nonce: comes back with the ack.
+    """
+
+    user: UserId
+    guest: bool = False
+    nonce: Nonce | None = None
+
+
 Action = (
     Say
     | Reword
@@ -201,4 +214,5 @@ Action = (
     | Review
     | Rename
     | Revoke
+    | Forget
 )

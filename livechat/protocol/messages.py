@@ -102,6 +102,8 @@ class Draft(Struct, frozen=True):
     @ivar reply_to: the number of the entry that it answers.
     @ivar data: a JSON object without insignificant white space, for the clients.
     @ivar throttle: refuses it if the room's pace is too fast; None: it does not count.
+    @ivar original: the text that was sent, where the site has rewritten it.  By that one a
+        repetition is known.
     """
 
     room: str
@@ -112,6 +114,7 @@ class Draft(Struct, frozen=True):
     reply_to: int | None = None
     data: Raw | None = None
     throttle: Throttle | None = None
+    original: str | None = None
 
 
 class Edit(Struct, frozen=True):
@@ -122,6 +125,7 @@ class Edit(Struct, frozen=True):
     @ivar author: the subject (`User.subject`) that the message must be of.
     @ivar since: the message must not be older, in milliseconds since 1970, UTC.
     @ivar data: what takes the place of its data; None removes them.
+    @ivar original: as in `Draft`.
     """
 
     room: str
@@ -132,6 +136,7 @@ class Edit(Struct, frozen=True):
     data: Raw | None = None
     nonce: str | None = None
     sender: str = ""
+    original: str | None = None
 
 
 class Retraction(Struct, frozen=True):
@@ -151,7 +156,28 @@ class Retraction(Struct, frozen=True):
     sender: str = ""
 
 
-Amendment = Edit | Retraction
+class Redaction(Struct, frozen=True):
+    """
+    Entries of a room that are to have other texts, or to be emptied, without a word about it.
+
+    Nobody but the server itself asks for it.
+
+    @ivar changes: a text for the message with this number; None empties the message or the edit
+        with it, and the event of the message's last edit.  `MOST_REFS` at most.
+    """
+
+    room: str
+    changes: dict[int, str | None]
+    nonce: str | None = None
+    sender: str = ""
+
+    @property
+    def refs(self) -> tuple[int, ...]:
+        """The numbers, increasing."""
+        return tuple(sorted(self.changes))
+
+
+Amendment = Edit | Retraction | Redaction
 #: What clients ask to have stored; a nonce may be used for any of them.
 Submission = Draft | Amendment
 
@@ -251,13 +277,13 @@ class Amended(Struct, frozen=True):
     """
     The result of an `Amendment`.
 
-    @ivar event: as stored and delivered.
+    @ivar event: as stored and delivered; that of a `Redaction` says nothing.
     @ivar before: the messages that it has changed, as they were.
     @ivar repeated: the nonce was known: the event was stored and delivered the first time.  Then
         only its number and time are certain, and *before* is empty.
     """
 
-    event: Retracted | Edited
+    event: Retracted | Edited | Gone
     before: tuple[Message, ...] = ()
     repeated: bool = False
 

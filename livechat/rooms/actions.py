@@ -19,6 +19,7 @@ from livechat.protocol.actions import (
     ChangeRoom,
     Clear,
     Complain,
+    Forget,
     Pardon,
     Rename,
     Restrict,
@@ -85,7 +86,7 @@ def _moderate(
     chat: Chat,
     actor: Actor,
     room: str,
-    action: Clear | Restrict | Pardon | ChangeRoom | Review | Revoke,
+    action: Clear | Restrict | Pardon | ChangeRoom | Review | Revoke | Forget,
 ) -> Deferred[Ack]:
     chat.admit(actor)
     match action:
@@ -99,8 +100,15 @@ def _moderate(
             return chat.cases.review(actor, room, action)
         case Clear():
             return chat.removal.clear(actor, room).addCallback(_removed, action.nonce)
-        case Revoke():
-            return revoke(chat, actor, action)
+        case Revoke() | Forget():
+            return _end(chat, actor, action)
+
+
+def _end(chat: Chat, actor: Actor, action: Revoke | Forget) -> Deferred[Ack]:
+    """Do what concerns no room: end tokens, or all that is known of a person."""
+    if isinstance(action, Revoke):
+        return revoke(chat, actor, action)
+    return chat.forgetting.order(actor, action)
 
 
 def revoke(chat: Chat, actor: Actor, action: Revoke) -> Deferred[Ack]:

@@ -87,6 +87,11 @@ class CaseRegister:
         """The open reports of a message."""
         return self._of(_message(room, ref))
 
+    def concerning(self, subject: str) -> list[Found]:
+        """The cases, decided ones among them, in which *subject* has a part."""
+        known = [self.find(key) for key in tuple(self._known)]
+        return [each for each in known if each is not None and _has_part(each.case, subject)]
+
     def unfinished(self) -> Iterator[Found]:
         """The cases that were approved, and whose messages are not stored yet."""
         return self._of(_UNFINISHED)
@@ -144,6 +149,10 @@ class CaseRegister:
         @raise ChatError: as `livechat.interfaces.ISharedMap.put`.
         """
         return await self._shared.put(found.id, _encoder.encode(case), until, expect=found.value)
+
+    def drop(self, known_as: str) -> Deferred[None]:
+        """Remove a case.  Fails as `livechat.interfaces.ISharedMap.drop`."""
+        return self._shared.drop(known_as)
 
     def _count(self, trait: Trait) -> int:
         self._forget(self._by_trait.get(trait, ()))
@@ -217,6 +226,12 @@ def _read(known_as: str, value: bytes) -> Case | None:
 
 def _bare(case: Case) -> Case:
     return replace(case, message="", data="")
+
+
+def _has_part(case: Case, subject: str) -> bool:
+    reviewer = None if case.reviewer is None else case.reviewer.user
+    people = [each for each in (case.user, case.reporter, reviewer) if each is not None]
+    return case.owner == subject or any(each.subject == subject for each in people)
 
 
 def _author(subject: str) -> Trait:

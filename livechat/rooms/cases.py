@@ -88,6 +88,17 @@ class Cases:
             self._reviews.finish_soon()
         self._receipts.tell(known_as, case)
 
+    def has(self, draft: Draft) -> bool:
+        """Tell whether *draft* was held before: its nonce is known."""
+        once = draft.nonce
+        known_as = None if once is None else _id("held", draft.room, once)
+        return known_as is not None and self._register.find(known_as) is not None
+
+    def find(self, known_as: str) -> Case | None:
+        """Find a case by its id, open or not; None if it is not kept any more."""
+        found = self._register.find(known_as)
+        return None if found is None else found.case
+
     def hold(self, actor: Actor, draft: Draft, nonce: str | None, receiver: IReceiver) -> None:
         """
         Hold a message for review.  Tells *receiver* that it is ``held`` once it is.
@@ -231,6 +242,22 @@ class Cases:
         await self._register.catch_up()
         found = list(self._register.of_author(subject))
         return await self._close_all(each for each in found if room in (None, each.case.room))
+
+    def concerning(self, subject: str) -> list[Found]:
+        """The cases in which *subject* has a part."""
+        return self._register.concerning(subject)
+
+    async def forget(self, subject: str) -> None:
+        """
+        Close the cases in which *subject* has a part, and remove them.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
+        """
+        await self._register.catch_up()
+        found = self._register.concerning(subject)
+        await self._close_all(each for each in found if each.case.state == "open")
+        for each in found:
+            await self._register.drop(each.id)
 
     async def close_refs(self, room: str, refs: Iterable[int]) -> int:
         """

@@ -50,8 +50,8 @@ class Directory:
     async def room(self, name: str) -> Room:
         """One room, active or not."""
         reports = await self._backend.processes.reports()
-        shares = (room for report in reports for room in report.rooms if room.name == name)
-        room = next(iter(rooms_of_all([shares])), Room(name, 0))
+        shares = ([room] for report in reports for room in report.rooms if room.name == name)
+        room = next(iter(rooms_of_all(shares)), Room(name, 0))
         if room.newest is not None:
             return room
         return structs.replace(room, newest=(await self._newest([name])).get(name))
@@ -95,10 +95,13 @@ def rooms_of_all(shares: Iterable[Iterable[Room]]) -> list[Room]:
     """
     Merge the rooms of all processes, in no order: members and rates are sums.
 
-    @param shares: the rooms of each process.
+    @param shares: the rooms of each process, each once.
     """
+    each = [*shares]
+    if len(each) == 1:
+        return [*each[0]]
     found: dict[str, Room] = {}
-    for rooms in shares:
+    for rooms in each:
         for room in rooms:
             other = found.get(room.name)
             found[room.name] = room if other is None else _together(room, other)

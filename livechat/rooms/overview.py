@@ -41,9 +41,12 @@ class Overview:
         The active rooms that *actor* may find, in no order: all, if it manages everything; else
         those that are listed, and that it may join.
         """
-        found = await self._directory.rooms()
         if "manage" in self._policy.rights(actor, EVERYWHERE):
-            return found
+            return await self._directory.rooms()
+        # Anybody may ask, and active rooms may be thousands.
+        if not self._settings.list_any:
+            return []
+        found = await self._directory.rooms()
         # The settings first: of most rooms these tell enough.
         listed = (each for each in found if self._settings.of(each.name).listed)
         return [each for each in listed if "join" in self._policy.rights(actor, each.name)]

@@ -8,6 +8,7 @@ before the bar:
     ROOM|a:MARK             everybody at an address, of which only a keyed hash is known
                             (`livechat.limits.source.Source.mark`)
 
+A person who was forgotten has a pseudonym in place of the id (`livechat.identity.pseudonyms`).
 Every process remembers from where a user came lately.  Where a restriction says so, each process
 that knows an address of the person restricts it, too, so that a new key does not help.
 """
@@ -25,8 +26,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from livechat.identity.actor import Actor
+from livechat.identity.pseudonyms import Pseudonyms, is_pseudonym
 from livechat.identity.rights import EVERYWHERE
 from livechat.interfaces import IBackend, ISharedMap
+from livechat.protocol.messages import User
 from livechat.protocol.moderation import LONGEST_ADDRESS, Restriction
 from livechat.system.time import Time
 
@@ -52,11 +55,17 @@ _log = Logger()
 class Restrictions:
     """Finds the restrictions of actors, and keeps them."""
 
-    def __init__(self, shared: ISharedMap, time: Time) -> None:
+    def __init__(
+        self, shared: ISharedMap, time: Time, pseudonyms: Pseudonyms | None = None
+    ) -> None:
         """
         @param shared: `restrictions_map`.
+        @param pseudonyms: of people who were forgotten; None: nobody can be.
         """
         self._shared = shared
+        self._pseudonyms = pseudonyms
+        # Keys of people who were forgotten.
+        self._forgotten: set[str] = set()
         self._time = time
         self._known: dict[str, Restriction] = {}
         self._watchers: list[Callable[[Collection[str]], None]] = []
@@ -69,13 +78,28 @@ class Restrictions:
         if not self._known:
             return []
         now = self._time.wall()
-        found = (self._known.get(key) for key in _keys(actor, room))
+        found = (self._known.get(key) for key in self._keys(actor, room))
         return [each for each in found if each is not None and not _is_over(each, now)]
+
+    def _keys(self, actor: Actor, room: str) -> Iterator[str]:
+        names = names_of(actor)
+        if self._forgotten and actor.user is not None:
+            names += self._pseudonym(actor.user.subject)
+        for name in names:
+            yield f"{room}|{name}"
+            yield f"{EVERYWHERE}|{name}"
+
+    def _pseudonym(self, subject: str) -> list[str]:
+        """The name under which *subject* may be restricted since it was forgotten, if any."""
+        found = None if self._pseudonyms is None else self._pseudonyms.of(subject)
+        return [] if found is None else [found]
 
     def get(self, room: str, subject: str) -> Restriction | None:
         """The restriction of *subject* in *room*, or in all rooms if that is `EVERYWHERE`."""
-        found = self._known.get(f"{room}|{subject}")
-        return None if found is None or _is_over(found, self._time.wall()) else found
+        now = self._time.wall()
+        names = [subject, *self._pseudonym(subject)] if self._forgotten else [subject]
+        found = (self._known.get(f"{room}|{name}") for name in names)
+        return next((each for each in found if each is not None and not _is_over(each, now)), None)
 
     def items(self) -> Iterator[tuple[str, str, Restriction]]:
         """All restrictions of people, in no order: the room, the subject, the restriction."""
@@ -84,6 +108,11 @@ class Restrictions:
             if not each.via and not _is_over(each, now):
                 room, _, subject = key.partition("|")
                 yield room, subject, each
+
+    def all(self) -> Iterator[tuple[str, Restriction]]:
+        """All restrictions, those of addresses too, each with its room."""
+        for key, each in list(self._known.items()):
+            yield key.partition("|")[0], each
 
     def saw(self, actor: Actor) -> None:
         """Remember from where *actor* came."""
@@ -111,9 +140,30 @@ class Restrictions:
 
         @raise ChatError: as `livechat.interfaces.ISharedMap.drop`.
         """
-        # The person's own comes first: else a process might restrict an address once more.
-        await self._shared.drop(f"{room}|{subject}")
-        await self._drop_addresses(room, subject)
+        for name in [subject, *self._pseudonym(subject)] if self._forgotten else [subject]:
+            # The person's own comes first: else a process might restrict an address once more.
+            await self._shared.drop(f"{room}|{name}")
+            await self._drop_addresses(room, name)
+
+    async def forget(self, subject: str, pseudonym: User) -> None:
+        """
+        Put *pseudonym* in the place of *subject*: in what was taken from it, in force all the
+        while, and in what it has taken from others.
+
+        @raise ChatError: as `livechat.interfaces.ISharedMap.put`; some may be done.
+        """
+        for key, before in list(self._known.items()):
+            room, _, name = key.partition("|")
+            after = _veiled(before, subject, pseudonym)
+            if name == subject:
+                await self._put(f"{room}|{pseudonym.subject}", after)
+                await self._shared.drop(key)
+            elif after != before:
+                await self._put(key, after)
+
+    def forget_origin(self, subject: str) -> None:
+        """Forget from where *subject* came."""
+        self._origins.drop(subject)
 
     async def _drop_addresses(self, room: str, subject: str) -> None:
         begins = f"{room}|{_ADDRESS}"
@@ -150,14 +200,17 @@ class Restrictions:
     def _read_all(self) -> None:
         kept = dict(self._shared.items())
         for key in self._known.keys() - kept.keys():
-            del self._known[key]
+            self._read(key, None)
         for key, value in kept.items():
             self._read(key, value)
 
     def _read(self, key: str, value: bytes | None) -> None:
         if value is None:
             self._known.pop(key, None)
+            self._forgotten.discard(key)
             return
+        if is_pseudonym(key.partition("|")[2]):
+            self._forgotten.add(key)
         try:
             self._known[key] = _decoder.decode(value)
         except msgspec.DecodeError as reason:
@@ -203,6 +256,11 @@ class Origins:
         # Interned: users of one address have one string.
         newest[subject] = sys.intern(" ".join([*marks, mark][-MOST_ADDRESSES:]))
 
+    def drop(self, subject: str) -> None:
+        """Forget from where *subject* came."""
+        for _, seen in self._generations:
+            seen.pop(subject, None)
+
     def _is_over(self, now: float) -> bool:
         """Tell whether the newest generation takes no more users."""
         if not self._generations:
@@ -243,10 +301,16 @@ def names_of(actor: Actor) -> list[str]:
     return names
 
 
-def _keys(actor: Actor, room: str) -> Iterator[str]:
-    for name in names_of(actor):
-        yield f"{room}|{name}"
-        yield f"{EVERYWHERE}|{name}"
+def _veiled(restriction: Restriction, subject: str, pseudonym: User) -> Restriction:
+    """*restriction*, with *pseudonym* in the place of *subject*."""
+    user, author, reason = restriction.user, restriction.author, restriction.reason
+    if user.subject == subject:
+        # What was said of a person names the person.
+        user, reason = pseudonym, ""
+    if author.user is not None and author.user.subject == subject:
+        author = msgspec.structs.replace(author, user=pseudonym)
+    via = pseudonym.subject if restriction.via == subject else restriction.via
+    return msgspec.structs.replace(restriction, user=user, author=author, reason=reason, via=via)
 
 
 def _is_over(restriction: Restriction, now: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from livechat.identity.pseudonyms import Pseudonyms
 from livechat.interfaces import IBackend, IPolicy
 from livechat.protocol.settings import RoomSettings
 from livechat.rooms.policy import Policy
@@ -32,5 +33,6 @@ def make_rules(
     @param extra: policies of extensions.
     """
     settings = SettingsRegistry(settings_map(backend), usual)
-    restrictions = Restrictions(restrictions_map(backend), time)
+    pseudonyms = Pseudonyms(backend.processes.secret)
+    restrictions = Restrictions(restrictions_map(backend), time, pseudonyms)
     return Rules(Policy(extra, time, settings, restrictions), settings, restrictions)

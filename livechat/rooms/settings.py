@@ -82,6 +82,12 @@ class SettingsRegistry:
             return self.own(EVERYWHERE).over(self._usual)
         return self._found(pattern, alone=False)
 
+    @property
+    def list_any(self) -> bool:
+        """Tell whether any room is listed."""
+        changed = self._changes.values()
+        return self._usual.listed or any(each.listed is True for each in changed)
+
     def changed(self) -> Mapping[str, SettingsChange]:
         """All rooms and patterns with settings of their own."""
         return self._changes

@@ -21,6 +21,7 @@ from zope.interface import Interface
 
 from livechat.errors import ChatError
 from livechat.identity.actor import Actor
+from livechat.identity.pseudonyms import is_pseudonym
 from livechat.identity.rights import EVERYWHERE, Right, Rights
 from livechat.protocol.messages import User
 from livechat.protocol.moderation import Restriction
@@ -230,6 +231,10 @@ class Standings:
             for standing in self.of_subject(EVERYWHERE, name):
                 self._restrictions.saw(standing.actor)
             self._check_now(self.of_subject(room, name))
+            if is_pseudonym(name):
+                # Of somebody here, perhaps: only the restriction itself knows whom it means.
+                rooms = list(self._rooms) if room == EVERYWHERE else [room]
+                self._check(each for one in rooms for each in self._rooms.get(one, ()))
 
     def _settings_changed(self, patterns: Collection[str]) -> None:
         changed = [

@@ -24,7 +24,7 @@ from livechat.identity.actor import Actor
 from livechat.identity.door import Claim, Door
 from livechat.identity.keys import Keys
 from livechat.identity.rights import EVERYWHERE
-from livechat.protocol.actions import Action, ChangeRoom, Pardon, Restrict, Revoke
+from livechat.protocol.actions import Action, ChangeRoom, Forget, Pardon, Restrict, Revoke
 from livechat.protocol.back_ends import (
     MemberList,
     Results,
@@ -257,7 +257,7 @@ def _room_of(action: Action, room: str | None) -> str:
     """
     if room is None or room == EVERYWHERE:
         match action:
-            case Revoke() | Restrict(everywhere=True) | Pardon(everywhere=True):
+            case Revoke() | Forget() | Restrict(everywhere=True) | Pardon(everywhere=True):
                 return EVERYWHERE
             case Restrict() | Pardon():
                 raise ChatError(Kind.BAD_ROOM, "Name a room, or say 'everywhere'.")

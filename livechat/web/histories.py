@@ -5,6 +5,7 @@ Histories by HTTP: a part of one, the messages that fit a search, or all of it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,8 +20,9 @@ from livechat.protocol.actions import LONGEST_USER_ID
 from livechat.protocol.messages import User
 from livechat.protocol.wire import encode
 from livechat.rooms.chat import Chat
+from livechat.rooms.dossier import Broken, Line, to_lines
 from livechat.rooms.history import HISTORY_PAGE, LONGEST_HISTORY, History, Window
-from livechat.rooms.search import LONGEST_TEXT, Wanted, folded, search
+from livechat.rooms.search import LONGEST_TEXT, Wanted, folded
 from livechat.web import operations as told
 from livechat.web.credentials import CredentialFinder
 from livechat.web.queries import claim, room_of, window
@@ -46,6 +48,7 @@ class Histories:
             "/chat/history/{room}/": Endpoint(
                 {"GET": self.history}, None, told.history("historyOf")
             ),
+            "/chat/export/": Endpoint({"GET": self.export}, None, told.export()),
         }
 
     async def history(self, call: Call) -> Response:
@@ -61,7 +64,8 @@ class Histories:
         else:
             # To look through a room costs more than to read a part of it.
             self._chat.admit(actor)
-            found = await search(await self._chat.history(actor, room, Window(0)), part, wanted)
+            whole = await self._chat.history(actor, room, Window(0))
+            found = await self._chat.searches.search(whole, part, wanted)
         headers = (*place(found), *links(f"/chat/history/{room}/", call.query, part, found))
         return streamed_json(listed("chat_history", found), headers)
 
@@ -77,6 +81,15 @@ class Histories:
         whole = (await self._chat.history(actor, room, Window(0))).whole()
         return streamed(NDJSON, _lines(whole, wanted or Wanted()), place(whole))
 
+    async def export(self, call: Call) -> Response:
+        """All that is kept of a person, a line each; one without its last line is not whole."""
+        user, guest = call.query.get("user", ""), call.query.get("guest", "0")
+        _check_user(user, guest)
+        actor = await self._caller(call)
+        self._chat.admit(actor)
+        found = self._chat.forgetting.dossiers.read(actor, user, guest=guest == "1")
+        return streamed(NDJSON, _dossier(found))
+
     async def _caller(self, call: Call) -> Actor:
         return await self._door.caller(call.source, claim(call, {}, self._credentials.find(call)))
 
@@ -90,14 +103,21 @@ def _wanted(asked: Mapping[str, str]) -> Wanted | None:
     user, text, guest = asked.get("user"), asked.get("q"), asked.get("guest", "0")
     if user is None and text is None:
         return None
-    if user is not None and not 0 < len(user) <= LONGEST_USER_ID:
-        raise ChatError(Kind.BAD_QUERY, f"'user' is an id of 1 to {LONGEST_USER_ID} characters.")
+    _check_user("-" if user is None else user, guest)
     if text is not None and not 0 < len(text) <= LONGEST_TEXT:
         raise ChatError(Kind.BAD_QUERY, f"'q' is a text of 1 to {LONGEST_TEXT} characters.")
-    if guest not in ("0", "1"):
-        raise ChatError(Kind.BAD_QUERY, "'guest' is 1 for a guest's id, or 0.")
     subject = None if user is None else User(user, user, verified=guest == "0").subject
     return Wanted(subject, None if text is None else folded(text))
+
+
+def _check_user(user: str, guest: str) -> None:
+    """
+    @raise ChatError: this can be nobody's id.
+    """
+    if not 0 < len(user) <= LONGEST_USER_ID:
+        raise ChatError(Kind.BAD_QUERY, f"'user' is an id of 1 to {LONGEST_USER_ID} characters.")
+    if guest not in ("0", "1"):
+        raise ChatError(Kind.BAD_QUERY, "'guest' is 1 for a guest's id, or 0.")
 
 
 async def listed(name: str, found: History) -> AsyncGenerator[bytes, None]:
@@ -114,6 +134,17 @@ async def _lines(whole: History, wanted: Wanted) -> AsyncGenerator[bytes, None]:
         lines = [encode(each) for each in page if wanted.fits(each)]
         if lines:
             yield b"\n".join(lines) + b"\n"
+
+
+async def _dossier(found: AsyncGenerator[list[Line], None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async with aclosing(found) as pieces:
+            async for lines in pieces:
+                if lines:
+                    yield to_lines(lines)
+    except ChatError as reason:
+        # It has begun: no status can say so any more.
+        yield to_lines([Broken(reason.kind.code, reason.detail)])
 
 
 def place(found: History) -> Headers:

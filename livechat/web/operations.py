@@ -203,6 +203,22 @@ def history(name: str) -> Document:
     return operation(name, "What was said in a room.", found, kinds, parameters)
 
 
+def export() -> Document:
+    """Exporting all that is kept of a person."""
+    parameters = [
+        parameter("query", "user", USER_ID, "The person's id."),
+        parameter("query", "guest", {"enum": [0, 1]}, "1: `user` is the id of a guest."),
+    ]
+    return operation(
+        "export",
+        "All that is kept of a person: what they said, their restrictions and cases, and records "
+        "of the audit; for those that manage everything. Without the line `end` it is not whole.",
+        answer("A line of JSON each; the last one is `end`.", TEXT, "application/x-ndjson"),
+        (*MANAGING, Kind.RATE_LIMITED, Kind.OVERLOADED),
+        parameters,
+    )
+
+
 def events() -> Document:
     """A room as server-sent events."""
     last = parameter("header", "Last-Event-ID", PLACE, "As `since`, which it overrides.")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from livechat.errors import Kind
+from livechat.errors import ChatError, Kind
 from livechat.rooms.history import LONGEST_HISTORY
 from tests.support import Answer, Port
 from tests.web.back_end import BackEnd, code
@@ -136,3 +136,67 @@ def test_plain_histories(port: Port, key: BackEnd) -> None:
     other = port.ask("GET", "/chat/history/r/?guest=1", **NDJSON)
     assert other.body == plain.body
     assert plain.body.startswith(b'{"chat_history":[{"message":"x","seq":1,"time":')
+
+
+EXPORT = "/chat/export/?user=42"
+
+
+def lines(answer: Answer) -> list[Any]:
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def test_export(port: Port, key: BackEnd) -> None:
+    """All that somebody said, wherever, and what moderators have of them; the last line counts."""
+    say(key, "one", "two", user="42")
+    say(key, "another's", user="7")
+    key.ask("POST", "/chat/send/other/", {"message": "three", "user": "42"})
+    key.ask("POST", "/chat/actions/r/", {"type": "restrict", "user": "42", "kind": "mute"})
+    key.ask("POST", "/chat/actions/r/", {"type": "report", "ref": 1, "reason": "rude"})
+    found = lines(key.ask("GET", EXPORT))
+    assert found[0]["line"] == "person"
+    assert (found[0]["user"], found[0]["guest"]) == ("42", False)
+    said = [(each["room"], each["message"]["message"]) for each in found if "message" in each]
+    assert sorted(said) == [("other", "three"), ("r", "one"), ("r", "two")]
+    (restriction,) = [each for each in found if each["line"] == "restriction"]
+    assert (restriction["room"], restriction["restriction"]["kind"]) == ("r", "mute")
+    (case,) = [each for each in found if each["line"] == "case"]
+    assert case["kept"]["reason"] == "rude"
+    assert [each["record"]["action"]["type"] for each in found if each["line"] == "record"] == [
+        "restrict"
+    ]
+    end = {"line": "end", "restrictions": 1, "cases": 1, "messages": 3, "records": 1}
+    assert found[-1] == end
+    assert lines(key.ask("GET", f"{EXPORT}&guest=1"))[1:] == [
+        {"line": "end", "restrictions": 0, "cases": 0, "messages": 0, "records": 0}
+    ]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "user=", f"user={'x' * 65}", "user=1&guest=2", "user=1&user=2"]
+)
+def test_bad_export(key: BackEnd, query: str) -> None:
+    answer = key.ask("GET", f"/chat/export/?{query}")
+    assert code(answer) == (400, Kind.BAD_QUERY.code)
+
+
+def test_forbidden_export(port: Port, key: BackEnd) -> None:
+    """Only those that manage everything may."""
+    assert port.ask("GET", EXPORT).status == 401
+    world = port.world
+    token = world.token("42", rooms={"*": ["join", "history", "send", "moderate"]})
+    answer = port.ask("GET", EXPORT, Authorization=f"Bearer {token}")
+    assert code(answer) == (403, "forbidden")
+
+
+def test_cut_export(key: BackEnd, port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that breaks off says so, and has no last line."""
+    say(key, "one", user="42")
+
+    def away(*_: object) -> Any:
+        raise ChatError(Kind.UNAVAILABLE, "away")
+
+    monkeypatch.setattr(port.world.backend.archive, "rooms", away)
+    answer = key.ask("GET", EXPORT)
+    assert lines(answer)[1:] == [{"line": "error", "code": "unavailable", "detail": "away"}]

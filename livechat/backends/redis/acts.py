@@ -20,11 +20,14 @@ from livechat.protocol.messages import (
     Draft,
     Edit,
     Edited,
+    Event,
+    Gone,
     Message,
+    Redaction,
     Retracted,
 )
 
-AMEND: Final = Script("amend", "writing")
+AMEND: Final = Script("amend", "holding", "writing", "changing")
 #: Its verdicts, if they are numbers.
 _STORED: Final = 0
 _REPEATED: Final = 1
@@ -105,6 +108,8 @@ class Change(Act[Amendment]):
         """
         if isinstance(amendment, Edit):
             amendment.message.encode()
+        if isinstance(amendment, Redaction):
+            _changes(amendment)
         super().__init__(amendment, receiver)
         self.tag = tag
 
@@ -115,7 +120,8 @@ class Change(Act[Amendment]):
     def args(self, nodes: Nodes) -> list[bytes]:
         """The last arguments of the script: all behind the oldest time that is kept."""
         given = self.submission
-        args = [b"%d" % nodes.entries, b"%d" % nodes.size, (given.author or "").encode()]
+        author = "" if isinstance(given, Redaction) else given.author or ""
+        args = [b"%d" % nodes.entries, b"%d" % nodes.size, author.encode()]
         if isinstance(given, Edit):
             data = b"" if given.data is None else bytes(given.data)
             return [
@@ -128,6 +134,8 @@ class Change(Act[Amendment]):
                 data,
                 _extra(Edited(0, 0, given.ref, given.message, given.data)),
             ]
+        if isinstance(given, Redaction):
+            return [*args, b"redact", *_changes(given)]
         refs = [b"%d" % ref for ref in given.refs]
         return [*args, b"retract", b"1" if given.moderates else b"", *refs]
 
@@ -150,17 +158,19 @@ class Change(Act[Amendment]):
             assert isinstance(again, Amended)
             return Result(again)
         given = self.submission
-        event: Edited | Retracted
+        event: Edited | Retracted | Gone
         if isinstance(given, Edit):
             kind, text = RecordKind.EDITED, given.message
             event = Edited(seq, time, given.ref, text, given.data)
+        elif isinstance(given, Redaction):
+            kind, text, event = RecordKind.GONE, "", Gone(seq, time)
         else:
             kind, text, known = RecordKind.RETRACTED, "", extra_of_text(extra)
             event = Retracted(seq, time, known.refs or given.refs, known.by)
         changed = (stored_entry(number, kept, word).entry() for number, kept in before)
-        messages = tuple(each for each in changed if isinstance(each, Message))
+        before_it = tuple(each for each in changed if isinstance(each, Message))
         entry = Entry(seq, time, self.tag, text, None, word, kind, _extra(event))
-        return Result(Amended(event, messages), entry, new=verdict == _STORED)
+        return Result(Amended(event, before_it), entry, new=verdict == _STORED)
 
 
 class Result(NamedTuple):
@@ -176,7 +186,20 @@ class Result(NamedTuple):
     new: bool = False
 
 
-def _extra(entry: Message | Edited | Retracted) -> bytes:
+def _changes(redaction: Redaction) -> list[bytes]:
+    """
+    The arguments of the script.
+
+    @raise UnicodeEncodeError: a text cannot be stored.
+    """
+    args: list[bytes] = []
+    for seq in redaction.refs:
+        text = redaction.changes[seq]
+        args += b"%d" % seq, b"" if text is None else b"1", (text or "").encode()
+    return args
+
+
+def _extra(entry: Message | Event) -> bytes:
     return str(to_record(entry).extra or "").encode()
 
 

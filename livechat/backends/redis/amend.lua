@@ -1,7 +1,7 @@
--- Edit a message, or retract some, store the event of it under the room's next number, and tell
--- the room.
+-- Edit a message, retract some, or give entries other texts; store the event of it under the room's
+-- next number, and tell the room.
 --
--- KEYS  as of `publish.lua`; at most one nonce
+-- KEYS  as of `publish.lua`; at most one nonce, and no paces
 -- ARGV  generation, deadline, now, limit, latest, again, lasts
 --                    as of `publish.lua`
 --       tag, digest  of the event; the digest is of the act, '' if it has no nonce
@@ -9,7 +9,7 @@
 --       entries, bytes
 --                    most of one node of a stream, as Redis is set up
 --       author       the subject of the actor, or ''
---       act          'edit' or 'retract'
+--       act          'edit', 'retract' or 'redact'
 --     and of an edit
 --       ref          the number of the message
 --       since        milliseconds; the message must not be older
@@ -19,70 +19,33 @@
 --     or of a retraction
 --       moderates    '1': messages of others may be among them
 --       refs         the numbers of the messages
+--     and of a redaction
+--       changes      number, '1' and text; or number, '' and '' of an entry that is emptied
 -- Returns the word of the numbering, a verdict, number and time of the event, its rest as JSON, and
 -- the messages as they were, unless it was stored before.  The verdicts are those of
 -- `publish.lua`, or a word: 'missing', 'foreign', 'late' or 'often'.  Nothing, or -1, as there.
---
--- A changed entry is taken out of the stream, and is a record in the hash from then on.  Redis
--- only marks an entry as deleted: its words stay in its node, and in all files, until the whole
--- node is deleted.  So all entries that may be in that node become records as well.
 
 local channel, idle, nonce = KEYS[5], KEYS[6], KEYS[7]
 local generation, deadline, again = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
 local now, limit, latest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local lasts, tag, digest, old = ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
 local node_entries, node_bytes = tonumber(ARGV[11]), tonumber(ARGV[12])
-local author, edits = ARGV[13], ARGV[14] == 'edit'
+local author, act = ARGV[13], ARGV[14]
 
 if deadline > 0 and clock() > deadline then
     return {}
 end
 local room = numbering(KEYS, tag, lasts)
+if not limit then
+    nonce = KEYS[8] and nonce
+    limit = hold(room, KEYS[#KEYS], ARGV[4], generation)
+end
 local known = nonce and used(nonce, room.word)
 if known and known.broken then
     return {room.word, known.broken}
 end
 if known and known.tag ~= tag then
     return {room.word, known.digest == digest and 1 or 2, known.seq, known.time, '', {}}
-end
-
--- The parts of an entry: time, tag, user, kind, extra and text.
-local function parts_of(entry)
-    local kept = entry[2]
-    if type(kept) ~= 'string' then
-        local named = {}
-        for at = 1, #kept, 2 do
-            named[kept[at]] = kept[at + 1]
-        end
-        return {
-            time = named.t, tag = named.i, user = named.u or '', kind = named.k or '0',
-            extra = named.x or '', text = named.m
-        }
-    end
-    local time, its_tag, user, kind, extra, begins =
-        string.match(kept, '^(%d+) (%S*) (%d+)/(%d+)/(%d+) ()')
-    user, extra = tonumber(user), tonumber(extra)
-    return {
-        time = time, tag = its_tag, kind = kind, user = string.sub(kept, begins, begins + user - 1),
-        extra = string.sub(kept, begins + user, begins + user + extra - 1),
-        text = string.sub(kept, begins + user + extra)
-    }
-end
-
-local function record_of(parts)
-    local sizes = table.concat({#parts.user, parts.kind, #parts.extra}, '/')
-    local rest = parts.user .. parts.extra .. parts.text
-    return table.concat({parts.time, parts.tag, sizes, rest}, ' ')
-end
-
--- The record of an entry of the stream that is not changed.
-local function record_as_is(entry)
-    local kept = entry[2]
-    local user = kept[7] == 'u' and kept[8] or ''
-    if #kept > 8 or #kept == 8 and kept[7] ~= 'u' then
-        return record_of(parts_of(entry))
-    end
-    return kept[2] .. ' ' .. kept[4] .. ' ' .. #user .. '/0/0 ' .. user .. kept[6]
 end
 
 if again then
@@ -106,61 +69,46 @@ if newest and seq_of(newest) > room.top then
 end
 local begins = room.top == 0
 room.time = room.time > latest and now or math.max(room.time, now)
-local oldest = first_kept(room)
+local first = first_kept(room)
+-- The oldest entry that a history shows.
+local oldest = math.max(first, room.shown or 0)
 if limit > 0 then
     oldest = math.max(oldest, room.top - limit + 1)
 end
 
--- The entry of a message that is kept, and its parts; or nil.
+-- The entry with this number, and its parts; or nil.
+local function stored(seq)
+    local entry = seq <= room.top and entry_from(room, seq)
+    if entry and seq_of(entry) == seq then
+        return {seq = seq, entry = entry, parts = parts_of(entry)}
+    end
+end
+
+-- The same of a message that is kept.
 local function message(seq)
-    if seq < oldest or seq > room.top then
-        return nil
+    local found = seq >= oldest and stored(seq)
+    if found and found.parts.kind == '0' and tonumber(found.parts.time) >= old then
+        return found
     end
-    local entry = entry_from(room, seq)
-    local parts = entry and seq_of(entry) == seq and parts_of(entry)
-    if parts and parts.kind == '0' and tonumber(parts.time) >= old then
-        return {seq = seq, entry = entry, parts = parts}
-    end
-end
-
--- Whose a message is, as `livechat.protocol.messages.User.subject`.
-local function subject(user)
-    local head = string.match(user, '^([^ ]*) ')
-    if not head then
-        return nil
-    end
-    local id, rest = string.match(head, '^([^\t]*)(.*)$')
-    return (string.match(rest, '^\t[^\t]*\tv$') and 'u:' or 'g:') .. id
-end
-
--- How often a message was edited, and the number of the event of its last edit.  Its data end
--- with a brace of their own, so nothing in them looks like this.
-local function edits_of(parts)
-    local count, event = string.match(parts.extra, '"edits":(%d+),"event":(%d+)}$')
-    return tonumber(count or 0), tonumber(event or 0)
 end
 
 -- The changed entries, as records by number.
 local changed = {}
 
 local function empty(seq, parts)
-    changed[seq] = record_of({
-        time = parts.time, tag = parts.tag, user = '', kind = '3', extra = '', text = ''
-    })
+    changed[seq] = record_of_gone(parts)
 end
 
 local function empty_event(parts)
     local _, seq = edits_of(parts)
-    if seq >= oldest and seq > 0 then
-        local entry = entry_from(room, seq)
-        if entry and seq_of(entry) == seq then
-            empty(seq, parts_of(entry))
-        end
+    local found = seq > 0 and stored(seq)
+    if found then
+        empty(seq, found.parts)
     end
 end
 
 local before, kind, text, extra = {}, nil, nil, nil
-if edits then
+if act == 'edit' then
     local found = message(tonumber(ARGV[15]))
     local since, most, data = tonumber(ARGV[16]), tonumber(ARGV[17]), ARGV[19]
     kind, text, extra = '2', ARGV[18], ARGV[20]
@@ -191,6 +139,27 @@ if edits then
     rest[#rest + 1] = '"event":' .. digits(room.top + 1)
     parts.extra, parts.text = '{' .. table.concat(rest, ',') .. '}', text
     changed[found.seq] = record_of(parts)
+elseif act == 'redact' then
+    for at = 15, #ARGV, 3 do
+        local found = stored(tonumber(ARGV[at]))
+        local kind_of = found and found.parts.kind
+        if kind_of == '0' or kind_of == '2' then
+            before[#before + 1] = found.entry
+            if ARGV[at + 1] == '' then
+                empty(found.seq, found.parts)
+            elseif kind_of == '0' then
+                found.parts.text = ARGV[at + 2]
+                changed[found.seq] = record_of(found.parts)
+            end
+            if ARGV[at + 1] == '' and kind_of == '0' then
+                empty_event(found.parts)
+            end
+        end
+    end
+    if #before == 0 then
+        return {room.word, 'missing'}
+    end
+    kind, text, extra = '3', '', ''
 else
     local own, refs = true, {}
     for at = 16, #ARGV do
@@ -212,73 +181,13 @@ else
     extra = '{"refs":[' .. table.concat(refs, ',') .. (own and ']}' or '],"by":"moderator"}')
 end
 
--- All entries of the stream that may share a node with a changed one, by number.
-local taken = {}
-
--- Bytes of an entry in its node, at least: Redis packs numbers of up to 20 digits into 10.
-local function bytes_of(entry)
-    local sum = #entry[2][6] <= 20 and 8 or 20
-    for at = 4, #entry[2], 2 do
-        sum = sum + #entry[2][at]
-    end
-    return sum
-end
-
--- Take what is near entry *seq*, in one direction, up to the next changed entry: what is behind
--- that one is nearer to it.
-local function take_near(seq, command, step, stop)
-    local last = stop and digits(stop - step) or step > 0 and '+' or '-'
-    local count, bytes, asked = 0, 0, 2
-    while seq ~= stop do
-        local some = redis.call(command, room.stream, digits(seq), last, 'COUNT', asked)
-        for _, entry in ipairs(some) do
-            seq = seq_of(entry)
-            if count >= node_entries or bytes >= node_bytes or taken[seq] then
-                return
-            end
-            count, bytes = count + 1, bytes + bytes_of(entry)
-            taken[seq] = entry
-            seq = seq + step
-        end
-        if #some < asked or seq < 0 then
-            return
-        end
-        -- Few where entries are long, and many where they are short.
-        asked = 2 * asked
-    end
-end
-
-local numbers = {}
-for seq in pairs(changed) do
-    numbers[#numbers + 1] = seq
-end
-table.sort(numbers)
-for at, seq in ipairs(numbers) do
-    take_near(seq, 'XRANGE', 1, numbers[at + 1])
-    take_near(seq - 1, 'XREVRANGE', -1, numbers[at - 1])
-end
-
 -- From here on nothing fails: the first command is the one that a full Redis refuses.
 
-local fields, ids = {}, {}
-for seq, entry in pairs(taken) do
-    ids[#ids + 1] = entry[1]
-    changed[seq] = changed[seq] or record_as_is(entry)
-end
-for seq, record in pairs(changed) do
-    fields[#fields + 1] = digits(seq)
-    fields[#fields + 1] = record
-end
-for at = 1, #fields, 1000 do
-    redis.call('HSET', room.changed, unpack(fields, at, math.min(#fields, at + 999)))
-end
-for at = 1, #ids, 1000 do
-    redis.call('XDEL', room.stream, unpack(ids, at, math.min(#ids, at + 999)))
-end
+rewrite(room, changed, node_entries, node_bytes)
 local stamp = digits(room.time)
 add(room, limit, {'t', stamp, 'i', tag, 'm', text, 'k', kind, 'x', extra})
 room.top = room.top + 1
-room.tag, room.event, room.oldest = tag, room.top, room.oldest or oldest
+room.tag, room.event, room.oldest = tag, room.top, room.oldest or first
 redis.call('HSET', room.state, 'e', digits(room.top), 'o', digits(room.oldest))
 advance(room, begins, limit, idle)
 if nonce then

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from livechat.backends.redis.connection import Commands, Script, answers
 from livechat.backends.redis.entries import Part, State, stored_entry
 from livechat.backends.redis.keys import Keys
-from livechat.backends.retention import RoomRetention
+from livechat.backends.retention import Retention, RoomRetention
 from livechat.system.wallclock import WallClock
 
 READ: Final = Script("read")
@@ -37,14 +37,23 @@ class History:
         self._retention = retention
         self._wall = wall
 
-    async def read(self, room: str, after: int, limit: int, *, later: int | None = None) -> Part:
+    async def read(
+        self,
+        room: str,
+        after: int,
+        limit: int,
+        *,
+        later: int | None = None,
+        hidden: bool = False,
+    ) -> Part:
         """
         Read the entries behind number *after*: at most *limit* of them, and not many more than
         `CHARACTERS`.
 
         @param later: only what was stored after this time in milliseconds.
+        @param hidden: with what no history shows any more.
         """
-        retention = self._retention.of(room)
+        retention = Retention() if hidden else self._retention.of(room)
         args = [
             b"%d" % after,
             b"" if later is None else b"%d" % later,
@@ -52,7 +61,7 @@ class History:
             b"%d" % CHARACTERS,
             b"%d" % self._wall.milliseconds(),
             b"%d" % retention.messages,
-            b"%d" % (1000 * retention.seconds),
+            b"-1" if hidden else b"%d" % (1000 * retention.seconds),
             secrets.token_urlsafe(9).encode(),
             b"%d" % (1000 * READ_WORD_LASTS),
         ]

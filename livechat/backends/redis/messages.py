@@ -100,12 +100,17 @@ class RedisMessageLog:
             refuse(receiver, _away("Nothing could be changed"))
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        return self._reading(self._page(room, after, limit))
+        return self.reading(self.page(room, after, limit))
 
-    async def _page(self, room: str, after: int, limit: int) -> Page:
+    async def page(self, room: str, after: int, limit: int, *, hidden: bool = False) -> Page:
+        """
+        As `read`, but fails as `Commands.command`.
+
+        @param hidden: as `livechat.interfaces.IArchive.read`.
+        """
         while True:
             generation = self._generation.name
-            part = await self._history.read(room, after, limit)
+            part = await self._history.read(room, after, limit, hidden=hidden)
             if generation == self._generation.name:
                 break
         epoch = self._generation.epoch(room, part.newest.word)
@@ -116,7 +121,7 @@ class RedisMessageLog:
         self._retention.retain(of)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        return self._reading(self._newest(rooms))
+        return self.reading(self._newest(rooms))
 
     async def _newest(self, rooms: Sequence[str]) -> Mapping[str, Newest]:
         found: dict[str, Newest] = {}
@@ -125,7 +130,8 @@ class RedisMessageLog:
                 found[name] = Newest(state.seq, state.time)
         return found
 
-    def _reading(self, reading: Coroutine[Any, Any, _T]) -> Deferred[_T]:
+    def reading(self, reading: Coroutine[Any, Any, _T]) -> Deferred[_T]:
+        """Fires with the result of *reading*; fails with ``unavailable`` as `read`."""
         if self._redis.stopping or not self._redis.ready:
             reading.close()
             return fail(_away("The history cannot be read"))

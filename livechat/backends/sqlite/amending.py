@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from livechat.backends.amending import check_edit, check_retraction
+from livechat.backends.amending import check_edit, check_retraction, missing
 from livechat.backends.records import (
     Extra,
     Record,
@@ -31,10 +31,13 @@ from livechat.backends.sqlite.rooms import Group, Moment, Room, Row
 from livechat.errors import ChatError
 from livechat.protocol.messages import (
     Amended,
+    Amendment,
     Draft,
     Edit,
     Edited,
+    Gone,
     Message,
+    Redaction,
     Retracted,
     Retraction,
     Submission,
@@ -48,7 +51,8 @@ FROM json_each(?) AS named CROSS JOIN messages AS entry
 ON entry.room = json_extract(named.value, '$[0]') AND entry.seq = json_extract(named.value, '$[1]')
 """
 _REWRITE: Final = "UPDATE messages SET message = ?, kind = ?, extra = ? WHERE room = ? AND seq = ?"
-_EMPTY: Final = f"""
+#: Empties entries: by the ids of their rooms, and their numbers.
+EMPTY: Final = f"""
 UPDATE messages SET kind = {RecordKind.GONE:d}, message = '', extra = NULL, user = NULL
 WHERE (room, seq) IN
     (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
@@ -108,6 +112,15 @@ class _Room:
             return None
         entry = row.entry()
         assert isinstance(entry, Message)
+        return entry, extra_of_text(row.extra)
+
+    def stored(self, seq: int) -> tuple[Message | Edited, Extra] | None:
+        """As `find`, of edits too, whether or not a history shows them."""
+        row = self._row(seq)
+        if row is None or row.kind not in (RecordKind.MESSAGE, RecordKind.EDITED):
+            return None
+        entry = row.entry()
+        assert isinstance(entry, Message | Edited)
         return entry, extra_of_text(row.extra)
 
     def rewrite(self, seq: int, record: Record) -> None:
@@ -192,7 +205,7 @@ class Plan:
             if room.before is None or isinstance(act, Draft):
                 continue
             by_id[room.before.id] = room
-            for seq in act.refs if isinstance(act, Retraction) else (act.ref,):
+            for seq in (act.ref,) if isinstance(act, Edit) else act.refs:
                 if seq <= room.before.moved:
                     named.add((room.before.id, seq))
         if named:
@@ -205,7 +218,7 @@ class Plan:
         if isinstance(act, Draft):
             return _publish(room, act)
         try:
-            amended = _edit(room, act) if isinstance(act, Edit) else _retract(room, act)
+            amended = _amend(room, act)
         except ChatError as reason:
             return reason
         room.event = room.top
@@ -230,7 +243,7 @@ class Plan:
                 else:
                     rewritten.append((row.text, row.kind, row.extra, before.id, seq))
         if emptied:
-            db.execute(_EMPTY, (json.dumps(emptied),))
+            db.execute(EMPTY, (json.dumps(emptied),))
         if rewritten:
             db.executemany(_REWRITE, rewritten)
         return group
@@ -247,6 +260,16 @@ def _publish(room: _Room, draft: Draft) -> Message:
     )
     room.add(to_record(message), None if draft.user is None else user_to_text(draft.user))
     return message
+
+
+def _amend(room: _Room, act: Amendment) -> Amended:
+    match act:
+        case Edit():
+            return _edit(room, act)
+        case Retraction():
+            return _retract(room, act)
+        case Redaction():
+            return _redact(room, act)
 
 
 def _edit(room: _Room, edit: Edit) -> Amended:
@@ -277,4 +300,22 @@ def _retract(room: _Room, retraction: Retraction) -> Amended:
             room.empty(extra.event)
     event = Retracted(room.top + 1, room.time, tuple(each.seq for each in before), by)
     room.add(to_record(event))
+    return Amended(event, before)
+
+
+def _redact(room: _Room, redaction: Redaction) -> Amended:
+    found = {seq: each for seq in redaction.refs if (each := room.stored(seq))}
+    if not found:
+        raise missing()
+    for seq, (entry, extra) in found.items():
+        text = redaction.changes[seq]
+        if text is None:
+            room.empty(seq)
+            if isinstance(entry, Message) and extra.event:
+                room.empty(extra.event)
+        elif isinstance(entry, Message):
+            room.rewrite(seq, Record(RecordKind.MESSAGE, text, extra_to_text(extra)))
+    event = Gone(room.top + 1, room.time)
+    room.add(to_record(event))
+    before = tuple(entry for entry, _ in found.values() if isinstance(entry, Message))
     return Amended(event, before)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
@@ -76,8 +76,11 @@ class SqliteMessageLog:
         *,
         writer: Lane,
         readers: Lane,
+        stored: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
+        """@param stored: told of the rooms of each group."""
         self._database = database
+        self._stored = stored
         self._clock = clock
         self._health = health
         self._writer = writer
@@ -111,15 +114,16 @@ class SqliteMessageLog:
         self._subscribed.pop(room, None)
 
     def read(self, room: str, after: int, limit: int) -> Deferred[Page]:
-        return self._reading(self._database.read, room, after, limit)
+        return self.reading(self._database.read, room, after, limit)
 
     def newest(self, rooms: Sequence[str]) -> Deferred[Mapping[str, Newest]]:
-        return self._reading(self._database.newest, rooms)
+        return self.reading(self._database.newest, rooms)
 
     def retain(self, of: Callable[[str], tuple[int, int]]) -> None:
         self._database.retention.retain(of)
 
-    def _reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def reading(self, f: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Call *f* in a thread that reads; fails with ``unavailable`` as `read`."""
         if self._stopping is not None:
             return fail(_stopping())
         called = self._readers.call(f, *args, **kwargs)
@@ -188,6 +192,7 @@ class SqliteMessageLog:
                 self._sink.deliver(room, epoch, entries)
             if self._record is not None:
                 self._record(room, entries)
+        self._stored(by_room)
         for act, result in zip(self._group, results, strict=True):
             if not isinstance(result, Exception):
                 act.stored(result)

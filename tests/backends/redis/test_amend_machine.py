@@ -79,6 +79,7 @@ class Model:
             self.entries.append(result)
             return
         event = result.event
+        assert isinstance(event, Edited | Retracted)
         assert event.seq == len(self.entries) + 1
         refs = event.refs if isinstance(event, Retracted) else (event.ref,)
         assert result.before == tuple(self.entries[ref - 1] for ref in refs)

@@ -1,0 +1,172 @@
+"""
+The CPU that a message costs, by members, rooms and processes: ``python -m bench.cost``.
+
+Messages come at a steady pace, far below what a core can take, so that each is alone: there is
+nothing to write together.  Where all talk as fast as they can (``--window``), it is the least.
+Printed are microseconds of the server's CPU, and of Redis's, for each message.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.machine import ON_DISK, make_certificate
+from bench.ours import OURS, Cluster, Livechat, RedisCluster
+from bench.peers.serving import Running, serving
+from bench.run import LOADGEN, cores
+from bench.usage import load, low_port, raise_limits, say
+
+#: Attempts at a load.
+TRIES = 3
+#: How it is spread.
+KINDS = ("one", "workers", "cluster")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """
+    The cost of a message.
+
+    @ivar server, redis: microseconds of CPU.
+    @ivar rate: messages a second that there were.
+    @ivar p99: milliseconds until a member had one, of which one in a hundred took longer.
+    """
+
+    server: float
+    redis: float
+    rate: float
+    p99: float
+
+
+def peer(kind: str) -> Livechat:
+    """Livechat in one process, in two workers with a Redis, or these with a cluster of three."""
+    if kind == "one":
+        return OURS[0]
+    program = OURS[-1].program
+    if kind == "workers":
+        return Cluster(name="cluster", title="", clustered=True, program=program)
+    return RedisCluster(name="redis-cluster", title="", clustered=True, program=program)
+
+
+@contextmanager
+def served(ours: Livechat) -> Iterator[Running]:
+    """A server on a core of its own."""
+    server_core, load_core = cores()
+    with (
+        TemporaryDirectory() as directory,
+        serving(
+            ours,
+            low_port(),
+            *make_certificate(Path(directory)),
+            cpu=server_core,
+            aux_cpu=load_core,
+            parent=ON_DISK,
+            patience=120.0,
+        ) as server,
+    ):
+        yield server
+
+
+def measured(
+    server: Running, words: Sequence[str], seconds: float, *, room: str = "room{r}"
+) -> Cost:
+    """
+    Put one load on it; again where not all was well, for a busy machine may give a process no
+    core for seconds.
+
+    @param room: the template of rooms' names.
+    @raise RuntimeError: something was lost, or went wrong otherwise, each time.
+    """
+    problem = ""
+    for _ in range(TRIES):
+        done = _put(server, words, seconds, room)
+        if not done.returncode:
+            return _cost(json.loads(done.stdout))
+        problem = done.stdout or done.stderr
+    raise RuntimeError(problem)
+
+
+def _put(
+    server: Running, words: Sequence[str], seconds: float, room: str
+) -> subprocess.CompletedProcess[str]:
+    _, load_core = cores()
+    url = server.url.replace("room{r}", room)
+    return subprocess.run(
+        [
+            *("taskset", "--cpu-list", str(load_core), str(LOADGEN), "--url", url),
+            *("--pids", ",".join(map(str, server.pids)), "--duration", str(seconds)),
+            *("--aux-pids", ",".join(map(str, server.aux_pids)), "--warmup", "1", "--drain", "20"),
+            *("--ramp-timeout", "600", "--stall-ms", "60000", "--conc", "16", *words),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _cost(said: dict[str, Any]) -> Cost:
+    messages = said["msgs_per_s"] * said["secs"]
+    return Cost(
+        1e6 * said["srv_cpu_s"] / messages,
+        1e6 * said["aux_cpu_s"] / messages,
+        said["msgs_per_s"],
+        said["p99_ms"],
+    )
+
+
+def loads(given: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
+    """Return each load: its name, and words of the load generator."""
+    # A message is over before the next one comes, on a machine with other things to do, too.
+    for members in given.members:
+        rate = min(100.0, given.deliveries / members)
+        yield f"1 room of {members:,}", ["--conns", f"{members}", "--rate", f"{rate}"]
+    for rooms in given.rooms:
+        words = ["--mode", "rooms", "--conns", f"{rooms}", "--rooms", f"{rooms}"]
+        yield f"{rooms:,} rooms of 1", [*words, "--rate", "200"]
+    for rooms in given.small:
+        words = ["--mode", "rooms", "--conns", f"{5 * rooms}", "--rooms", f"{rooms}"]
+        yield f"{rooms:,} rooms of 5", [*words, "--rate", "200"]
+        yield f"{rooms:,} rooms of 5, all talk", [*words, "--window", "1"]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.cost", description=__doc__)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument(
+        "--members", type=int, nargs="*", default=[1, 10, 100, 1_000, 5_000], help="of one room"
+    )
+    parser.add_argument(
+        "--rooms", type=int, nargs="*", default=[1, 10, 100, 1_000, 10_000], help="of one member"
+    )
+    parser.add_argument("--small", type=int, nargs="*", default=[200], help="rooms of five members")
+    parser.add_argument("--deliveries", type=float, default=8_000, help="a second, at most")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args(words)
+    raise_limits()
+    for name, options in loads(given):
+        found: dict[str, list[Cost]] = {kind: [] for kind in given.kinds}
+        for _ in range(given.rounds):
+            for kind in given.kinds:
+                with served(peer(kind)) as server:
+                    found[kind].append(measured(server, options, given.seconds))
+        for kind, costs in found.items():
+            each = [f"{cost.server:.0f}" for cost in costs]
+            say(
+                f"{name}; {kind}: {median(cost.server for cost in costs):.0f} µs"
+                f" ({', '.join(each)}), Redis {median(cost.redis for cost in costs):.0f};"
+                f" {median(cost.rate for cost in costs):.0f} messages a second ({load()})"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Telling receivers outside of what happens: webhooks, and subscribers of extensions."""

@@ -1,0 +1,103 @@
+"""A batch of events, while it is put together and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from livechat.events.merging import Step
+from livechat.protocol.events import Event, encode_event
+
+#: Events of a batch, and bytes of their JSON, unless it is a single one.
+MOST_EVENTS: Final = 1_000
+MOST_BYTES: Final = 1 << 20
+
+
+class Batch(Struct, frozen=True):
+    """
+    Events that a receiver is to be told of, in their order.
+
+    @ivar encoded: each of them as JSON.
+    @ivar told: the cursors of rooms, once the receiver has been told.
+    @ivar more: rooms of which more waits.
+    @ivar notes: the numbers of notes that are told out of their order.
+    @ivar full: more may wait than there was room for.
+    """
+
+    events: tuple[Event, ...]
+    encoded: tuple[bytes, ...]
+    told: Mapping[str, tuple[str, int]]
+    more: frozenset[str] = frozenset()
+    notes: frozenset[int] = frozenset()
+    full: bool = False
+
+
+class Draft:
+    """
+    A batch that is being put together.
+
+    @ivar told: cursors of rooms.
+    @ivar notes: the numbers of notes that are in it, or passed over.
+    @ivar more: rooms of which more waits.
+    @ivar full: no event has room any more.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._encoded: list[bytes] = []
+        self._bytes = 0
+        self.told: dict[str, tuple[str, int]] = {}
+        self.notes: set[int] = set()
+        self.more: set[str] = set()
+        self.full = False
+
+    @property
+    def left(self) -> int:
+        """Events for which there is room."""
+        return MOST_EVENTS - len(self._events)
+
+    def take(self, steps: Iterable[Step], room: str = "", epoch: str = "") -> int:
+        """
+        Take *steps* of a room, as far as there is room.
+
+        @return: the number in the room that the last of them moves the cursor to; 0: none does.
+        """
+        reached = 0
+        for step in steps:
+            if step.event is not None and not self._add(step.event):
+                break
+            if step.note:
+                self.notes.add(step.note)
+            if step.seq:
+                reached = step.seq
+        if reached:
+            self.told[room] = (epoch, reached)
+        return reached
+
+    def _add(self, event: Event) -> bool:
+        encoded = encode_event(event)
+        size = self._bytes + len(encoded)
+        if self._events and (size > MOST_BYTES or not self.left):
+            self.full = True
+            return False
+        self._events.append(event)
+        self._encoded.append(encoded)
+        self._bytes = size
+        return True
+
+    def batch(self, notes: frozenset[int]) -> Batch:
+        """
+        Return the batch.
+
+        @param notes: the numbers of notes that are told out of their order with it.
+        """
+        return Batch(
+            tuple(self._events),
+            tuple(self._encoded),
+            self.told,
+            frozenset(self.more),
+            notes,
+            self.full or bool(self.more),
+        )

@@ -1,0 +1,378 @@
+"""
+The feed of one receiver: what waits for it, in batches.
+
+    the rooms' logs, a cursor for each ──> batch ──> the receiver ──> told: cursors move
+
+A batch is read anew each time it is asked for, until `Feed.told` says that the receiver has it: so
+what is retracted while a receiver is away never reaches it.  Rooms take turns: each has an equal
+part of a batch before any has more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from livechat.errors import ChatError
+from livechat.events.batches import Batch, Draft
+from livechat.events.merging import (
+    CaseOf,
+    PendingNote,
+    Step,
+    Wanted,
+    notes_of,
+    prefix,
+    room_steps,
+)
+from livechat.interfaces import IOutbox, Waiting
+from livechat.limits.rates import LogLimit, Rate
+from livechat.protocol.events import ENTRIES, KINDS, NOTES
+from livechat.protocol.messages import Page, Place
+from livechat.protocol.names import EVENTS_ROOM, LONGEST_ROOM_NAME, is_internal, is_room_name
+
+#: Seconds for which events gather before a batch of them is made.
+GATHER: Final = 0.2
+#: Seconds after which a feed looks, though nothing has told it to; and between two attempts while
+#: the store is away.
+LOOK_EVERY: Final = 5.0
+RETRY_EVERY: Final = 1.0
+#: Rooms that one look finds, and rooms that are read at the same time.
+ROOMS_PER_LOOK: Final = 1_000
+READ_AT_ONCE: Final = 32
+#: Notes that a feed looks at; those about a room whose entries are far behind wait among them.
+MOST_NOTES: Final = 1_000
+#: Rooms whose numbering a feed remembers.
+MOST_EPOCHS: Final = 10_000
+#: Looks of one `Feed.lag`, and rooms that it reads to find the oldest entry.
+MOST_LOOKS: Final = 20
+ROOMS_READ: Final = 20
+
+#: The last character that a room's name may have.
+LAST: Final = "~"
+
+_T = TypeVar("_T")
+_log = Logger()
+
+
+class Lag(Struct, frozen=True):
+    """
+    The events that wait for a receiver.
+
+    @ivar events: how many entries, those among them that the receiver does not want.
+    @ivar since: when the oldest was stored, in milliseconds since 1970; None if nothing waits.
+    @ivar at_least: there are more rooms than were looked at.
+    """
+
+    events: int
+    since: int | None
+    at_least: bool = False
+
+
+class Feed:
+    """The events that wait for one receiver, for one caller at a time, where the process leads."""
+
+    def __init__(
+        self,
+        outbox: IOutbox,
+        receiver: str,
+        kinds: Collection[str],
+        clock: IReactorTime,
+        case_of: CaseOf = lambda _: None,
+    ) -> None:
+        """
+        @param kinds: some of `livechat.protocol.events.KINDS`.
+        @param case_of: finds cases, whose texts are in no log.
+        """
+        self.receiver = receiver
+        self.kinds = frozenset(kinds) & KINDS
+        self._outbox = outbox
+        self._clock = clock
+        self._wanted = Wanted(self.kinds, case_of)
+        self._failures = LogLimit(Rate(1 / 60, 1))
+        self._wake: Deferred[None] | None = None
+        # Something may wait that was not looked for.
+        self._news = True
+        self._gathered = float("-inf")
+        self._forget()
+
+    def _forget(self) -> None:
+        # Rooms of which something waits, in the order of their turns.
+        self._rooms: dict[str, Waiting] = {}
+        # The name behind which rooms are looked for.
+        self._behind = ""
+        # Numbers of notes that the receiver has been told of, above the cursor of `EVENTS_ROOM`.
+        self._notes: frozenset[int] = frozenset()
+        self._epochs: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Know nothing of cursors: another process may have led."""
+        self._forget()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look soon: new entries were stored."""
+        self._news = True
+        if self._wake is not None:
+            waiting, self._wake = self._wake, None
+            waiting.callback(None)
+
+    async def batch(self) -> Batch:
+        """
+        Wait until something waits, and return the oldest of it: at most
+        `livechat.events.batches.MOST_EVENTS`, or what came in `GATHER` seconds.
+
+        Asked again without `told`, it returns the same events, as they are then.
+        """
+        while True:
+            left = self._gathered + GATHER - self._clock.seconds()
+            if left > 0:
+                await deferLater(self._clock, left, lambda: None)
+            self._news = False
+            try:
+                found = await self._gather()
+            except ChatError as reason:
+                await self._failed(reason)
+                continue
+            # With a full batch, there is no need to wait for more.
+            self._gathered = float("-inf") if found.full else self._clock.seconds()
+            if found.events:
+                return found
+            if found.told or found.notes - self._notes:
+                await self.told(found)
+            elif not self._news:
+                await self._until_news()
+
+    async def _failed(self, reason: ChatError) -> None:
+        more = self._failures.due(self._clock.seconds())
+        if more is not None:
+            _log.warn(
+                "The receiver {name} cannot be told for now: {reason}{more}",
+                name=self.receiver,
+                reason=reason.detail,
+                more=more,
+            )
+        await deferLater(self._clock, RETRY_EVERY, lambda: None)
+
+    async def _until_news(self) -> None:
+        waiting: Deferred[None] = Deferred()
+        self._wake = waiting
+        late = self._clock.callLater(LOOK_EVERY, self.wake)
+        try:
+            await waiting
+        finally:
+            self._wake = None
+            if late.active():
+                late.cancel()
+        # What comes in the same moment is of the same batch.
+        await deferLater(self._clock, GATHER, lambda: None)
+
+    async def told(self, batch: Batch) -> None:
+        """
+        The receiver has been told of *batch*.  Returns once the cursors have moved, which is tried
+        again while the store is away.
+        """
+        while batch.told:
+            try:
+                await self._outbox.advance(self.receiver, batch.told)
+                break
+            except ChatError as reason:
+                await self._failed(reason)
+        self._notes = batch.notes
+        for room, (epoch, seq) in batch.told.items():
+            self._epochs.pop(room, None)
+            self._epochs[room] = epoch
+            was = self._rooms.pop(room, None)
+            # Where there are more rooms than one look finds, it is found again when all others
+            # have had their turns.
+            if room in batch.more and was is not None and not self._behind:
+                self._rooms[room] = Waiting(room, epoch, seq, was.top)
+        while len(self._epochs) > MOST_EPOCHS:
+            del self._epochs[next(iter(self._epochs))]
+
+    async def _gather(self) -> Batch:
+        draft = Draft()
+        notes, page = await self._read_notes(draft)
+        await self._look()
+        if self.kinds & ENTRIES:
+            by_room = _by_room(notes)
+            await self._find([each for each in by_room if each not in self._rooms])
+            for room in [each for each in by_room if each not in self._rooms]:
+                # Nothing waits of it that would come before.
+                draft.take(self._note_steps(by_room.pop(room)))
+            await self._read_rooms(draft, by_room)
+        else:
+            draft.take(self._note_steps(notes))
+            for each in self._rooms.values():
+                draft.told[each.room] = (each.epoch, each.top)
+        return self._finish(draft, page)
+
+    def _note_steps(self, notes: Iterable[PendingNote]) -> Iterable[Step]:
+        return (Step(self._wanted.of_note(each), note=each.entry.seq) for each in notes)
+
+    def _finish(self, draft: Draft, page: Page | None) -> Batch:
+        if page is None:
+            return draft.batch(self._notes)
+        done = self._notes | draft.notes
+        reached = prefix(page, done)
+        if reached:
+            draft.told[EVENTS_ROOM] = (page.position.epoch, reached)
+        waits = len(page.entries) == MOST_NOTES and len(draft.notes) > MOST_NOTES // 2
+        if waits:
+            draft.more.add(EVENTS_ROOM)
+        return draft.batch(frozenset(each for each in done if each > reached))
+
+    async def _read_notes(self, draft: Draft) -> tuple[list[PendingNote], Page | None]:
+        """Read what waits in `EVENTS_ROOM`; None if nothing does."""
+        if not self.kinds & NOTES:
+            await self._pass_over(draft, EVENTS_ROOM)
+            return [], None
+        waits = await self._waiting_of(EVENTS_ROOM)
+        if waits is None:
+            return [], None
+        page = await self._outbox.read(self.receiver, EVENTS_ROOM, MOST_NOTES)
+        before = self._epochs.get(EVENTS_ROOM, "")
+        if before not in ("", page.position.epoch):
+            self._notes = frozenset()
+        steps, notes = notes_of(page, Place(before, waits.told), self._notes)
+        draft.take(steps)
+        return notes, page
+
+    async def _pass_over(self, draft: Draft, room: str) -> None:
+        waits = await self._waiting_of(room)
+        if waits is not None:
+            draft.told[room] = (waits.epoch, waits.top)
+
+    async def _waiting_of(self, room: str) -> Waiting | None:
+        """Find how far one room is; None if nothing waits of it."""
+        found = await self._outbox.waiting(self.receiver, _just_before(room), 1)
+        waits = next(iter(found), None)
+        return None if waits is None or waits.room != room or waits.top <= waits.told else waits
+
+    async def _look(self) -> None:
+        """Find rooms of which something waits, behind those that were found before."""
+        if len(self._rooms) >= ROOMS_PER_LOOK:
+            return
+        found = await self._outbox.waiting(self.receiver, self._behind, ROOMS_PER_LOOK)
+        if self._behind and not found:
+            found = await self._outbox.waiting(self.receiver, "", ROOMS_PER_LOOK)
+        self._behind = found[-1].room if len(found) >= ROOMS_PER_LOOK else ""
+        for each in found:
+            if each.top > each.told and not is_internal(each.room):
+                self._rooms[each.room] = each
+
+    async def _find(self, rooms: Collection[str]) -> None:
+        """Find out of which of *rooms* something waits."""
+        names = [each for each in rooms if is_room_name(each)]
+        for start in range(0, len(names), READ_AT_ONCE):
+            some = names[start : start + READ_AT_ONCE]
+            for each in await _all(map(self._found, some)):
+                if each is not None:
+                    self._rooms[each.room] = each
+
+    def _found(self, room: str) -> Deferred[Waiting | None]:
+        return Deferred.fromCoroutine(self._waiting_of(room))
+
+    async def _read_rooms(self, draft: Draft, notes: Mapping[str, Sequence[PendingNote]]) -> None:
+        queue = [*notes, *(room for room in self._rooms if room not in notes)]
+        reached: dict[str, int] = {}
+        while queue and draft.left and not draft.full:
+            some, share = queue[:READ_AT_ONCE], max(1, draft.left // len(queue))
+            pages = await _all(self._outbox.read(self.receiver, room, share) for room in some)
+            del queue[:READ_AT_ONCE]
+            for room, page in zip(some, pages, strict=True):
+                reached[room] = self._take(draft, page, room, notes.get(room, ()))
+                if draft.full:
+                    break
+        draft.full = draft.full or bool(queue)
+        for room in sorted(draft.more) if draft.left and not draft.full else ():
+            await self._fill(draft, room, reached[room], notes.get(room, ()))
+
+    def _take(
+        self, draft: Draft, page: Page, room: str, notes: Sequence[PendingNote], after: int = 0
+    ) -> int:
+        """
+        Take what is on *page* behind the number *after*.
+
+        @return: the number up to which all of the room is in the batch now.
+        """
+        waits, epoch = self._rooms[room], page.position.epoch
+        told = Place(self._epochs.get(room, ""), waits.told)
+        if after:
+            told = Place(epoch, after)
+            page = Page(page.position, tuple(each for each in page.entries if each.seq > after))
+        elif not page.entries and waits.told >= page.position.seq:
+            del self._rooms[room]
+        steps = room_steps(room, page, told, notes, self._wanted)
+        reached = draft.take(steps, room, epoch) or told.seq
+        draft.more.discard(room)
+        if reached < page.position.seq:
+            draft.more.add(room)
+        return reached
+
+    async def _fill(
+        self, draft: Draft, room: str, reached: int, notes: Sequence[PendingNote]
+    ) -> None:
+        """Take more of a room, into what others have left."""
+        taken = max(0, reached - self._rooms[room].told)
+        page = await self._outbox.read(self.receiver, room, taken + draft.left)
+        left = [each for each in notes if each.entry.seq not in draft.notes]
+        if page.entries and page.entries[-1].seq > reached:
+            self._take(draft, page, room, left, reached)
+
+    async def lag(self) -> Lag:
+        """
+        Count what waits.
+
+        @raise ChatError: the store is away.
+        """
+        found: list[Waiting] = []
+        behind, all_of_them = "", False
+        for _ in range(MOST_LOOKS):
+            some = await self._outbox.waiting(self.receiver, behind, ROOMS_PER_LOOK)
+            found += (each for each in some if each.top > each.told)
+            all_of_them = len(some) < ROOMS_PER_LOOK
+            if all_of_them:
+                break
+            behind = some[-1].room
+        known = [each.since for each in found if each.since is not None]
+        unknown = [each for each in found if each.since is None]
+        unknown.sort(key=lambda each: each.told - each.top)
+        for read in await _all(
+            self._outbox.read(self.receiver, each.room, 1) for each in unknown[:ROOMS_READ]
+        ):
+            known += (each.time for each in read.entries)
+        return Lag(
+            sum(each.top - each.told for each in found),
+            min(known, default=None),
+            not all_of_them,
+        )
+
+
+async def _all(asked: Iterable[Deferred[_T]]) -> list[_T]:
+    """
+    Await all of *asked*.
+
+    @raise ChatError: one of them has failed with it.
+    """
+    try:
+        return await gatherResults(asked, consumeErrors=True)
+    except FirstError as first:
+        first.subFailure.raiseException()
+
+
+def _by_room(notes: Iterable[PendingNote]) -> dict[str, list[PendingNote]]:
+    found: dict[str, list[PendingNote]] = {}
+    for each in notes:
+        found.setdefault(each.note.room, []).append(each)
+    return found
+
+
+def _just_before(room: str) -> str:
+    """Make a text that no name of a room stands between, and *room*: as bytes are ordered."""
+    return room[:-1] + chr(ord(room[-1]) - 1) + LAST * LONGEST_ROOM_NAME

@@ -1,0 +1,57 @@
+"""`bench.usage`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from bench.usage import catches, cpu, files, low_port, memory, peak, slab, timed
+
+
+def test_cpu_and_memory() -> None:
+    """Of this process, which has done something."""
+    me = os.getpid()
+    before = cpu([me])
+    sum(range(100_000))
+    assert before < cpu([me])
+    assert cpu([]) == 0
+    assert 5 < memory([me]) <= peak(me) + 100
+    assert slab() > 0
+    assert files(me) >= 3
+
+
+def test_catches() -> None:
+    me = os.getpid()
+    before = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert catches(me, signal.SIGUSR2)
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+        assert not catches(me, signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_low_port() -> None:
+    assert 10_500 <= low_port() < 20_000
+
+
+def test_timed() -> None:
+    """The command's own CPU and memory, which are not those of this process."""
+    used = timed([sys.executable, "-c", "x = bytearray(50 << 20); print('done')"])
+    assert used.output == "done\n"
+    assert 50 < used.peak < 150
+    assert used.cpu > 0
+    assert "at most" in str(used)
+
+
+def test_timed_fails() -> None:
+    with pytest.raises(RuntimeError, match="why"):
+        timed([sys.executable, "-c", "import sys; sys.exit('why')"])
+
+
+def test_timed_passes_variables() -> None:
+    said = timed([sys.executable, "-c", "import os; print(os.environ['X'])"], {"X": "y"}).output
+    assert said == "y\n"
