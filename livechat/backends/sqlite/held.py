@@ -7,8 +7,11 @@ Entries that wait for receivers outside, as the embedded backend's file has them
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import nsmallest
+from threading import Lock
 from typing import Final
 
 from livechat.backends import outbox
@@ -25,6 +28,8 @@ from livechat.protocol.names import EVENTS_ROOM
 #: Rooms that one step of a rewind looks at, and entries that one of `OutboxWriter.erase` does.
 REWIND_STEP: Final = 1_000
 ERASE_STEP: Final = 5_000
+#: Pages that are read with one opening of the file.
+TOGETHER: Final = 50
 
 _TOLD: Final = "SELECT told FROM cursors WHERE receiver = ? AND room = ?"
 _MARKED: Final = """
@@ -55,6 +60,22 @@ WHERE room = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?
 """
 
 
+class Asked:
+    """
+    A page that somebody has asked for.
+
+    @ivar page: None until it was read.
+    """
+
+    __slots__ = ("limit", "page", "receiver", "room")
+
+    def __init__(self, receiver: int, room: str, limit: int) -> None:
+        self.receiver = receiver
+        self.room = room
+        self.limit = limit
+        self.page: Page | None = None
+
+
 class OutboxReader:
     """Finds what waits."""
 
@@ -62,6 +83,8 @@ class OutboxReader:
         self._reader = reader
         self._journal = journal
         self._cursors = cursors
+        self._asked: deque[Asked] = deque()
+        self._answering = Lock()
 
     def waiting(self, receiver: str, after: str, limit: int) -> Sequence[Waiting]:
         """
@@ -94,17 +117,46 @@ class OutboxReader:
     def _found(self, room: str, told: int, top: int, since: int | None) -> Waiting:
         return Waiting(room, self._reader.epoch(room), told, top, since)
 
-    def read(self, receiver: str, room: str, limit: int) -> Page:
-        """As `livechat.interfaces.IOutbox.read`; raises as `waiting`."""
-        number = self._cursors.id_of(receiver)
+    def ask(self, receiver: str, room: str, limit: int) -> Asked:
+        """
+        Ask for a page, which `answer` reads.
 
+        @raise livechat.errors.ChatError: there is no such receiver.
+        """
+        asked = Asked(self._cursors.id_of(receiver), room, limit)
+        self._asked.append(asked)
+        return asked
+
+    def answer(self, asked: Asked) -> Page:
+        """
+        Return the page that was asked for.  To open the file costs more than a page, so all
+        that were asked for by then are read with one opening, a few dozen at a time.
+
+        @raise sqlite3.Error: the file cannot be read.
+        """
+        with self._answering:
+            while asked.page is None:
+                some = [self._asked.popleft() for _ in range(min(len(self._asked), TOGETHER))]
+                if asked not in some and not self._asked:
+                    # Those that it was taken with could not be read.
+                    some.append(asked)
+                with self._reader.reading() as db:
+                    for each in some:
+                        each.page = self._page(db, each)
+        return asked.page
+
+    def read(self, receiver: str, room: str, limit: int) -> Page:
+        """As `livechat.interfaces.IOutbox.read`; raises as `ask` and `answer`."""
+        return self.answer(self.ask(receiver, room, limit))
+
+    def _page(self, db: sqlite3.Connection, asked: Asked) -> Page:
         def oldest(view: View, shown: int) -> int:
-            found = view.db.execute(_TOLD, (number, view.room.id)).fetchone()
+            found = view.db.execute(_TOLD, (asked.receiver, view.room.id)).fetchone()
             told = 0 if found is None else found[0]
             first = outbox.first_held(shown, told, view.room.top, outbox.MOST)
             return max(told + 1, view.bottom, first)
 
-        return self._reader.page(room, 0, limit, oldest)
+        return self._reader.page_in(db, asked.room, 0, asked.limit, oldest)
 
 
 class OutboxWriter:

@@ -100,12 +100,14 @@ class SqliteOutbox:
         return self._call(self._readers, self._database.held.waiting, receiver, start, count)
 
     def read(self, receiver: str, room: str, limit: int) -> Deferred[Page]:
+        if self._stopped:
+            return fail(_unavailable())
         try:
             outbox.check_room(room)
+            asked = self._database.held.ask(receiver, room, outbox.bounded(limit))
         except ChatError as reason:
             return fail(reason)
-        count = outbox.bounded(limit)
-        return self._call(self._readers, self._database.held.read, receiver, room, count)
+        return self._call(self._readers, self._database.held.answer, asked)
 
     def advance(self, receiver: str, told: Mapping[str, tuple[str, int]]) -> Deferred[None]:
         try:

@@ -153,19 +153,30 @@ class Reader:
         @raise sqlite3.Error: the file cannot be read.
         """
         with self.reading() as db:
-            view = self.view(db, room)
-            if view is None:
-                return Page(Position(self.epoch(room), 0, 1), ())
-            oldest = first(view, self.oldest(view, room))
-            entries: list[Entry] = []
-            size = 0
-            for row in view.rows(max(after + 1, oldest), limit):
-                entries.append(row.entry())
-                size += characters(entries[-1])
-                if size >= _PAGE_CHARACTERS:
-                    break
-            position = Position(self.epoch(room), view.room.top, oldest, view.room.event)
-            return Page(position, tuple(entries))
+            return self.page_in(db, room, after, limit, first)
+
+    def page_in(
+        self,
+        db: sqlite3.Connection,
+        room: str,
+        after: int,
+        limit: int,
+        first: Callable[[View, int], int],
+    ) -> Page:
+        """As `page`, of what *db* has begun to read."""
+        view = self.view(db, room)
+        if view is None:
+            return Page(Position(self.epoch(room), 0, 1), ())
+        oldest = first(view, self.oldest(view, room))
+        entries: list[Entry] = []
+        size = 0
+        for row in view.rows(max(after + 1, oldest), limit):
+            entries.append(row.entry())
+            size += characters(entries[-1])
+            if size >= _PAGE_CHARACTERS:
+                break
+        position = Position(self.epoch(room), view.room.top, oldest, view.room.event)
+        return Page(position, tuple(entries))
 
     def oldest(self, view: View, name: str) -> int:
         """Find the oldest number of the room *name* that is shown now."""
