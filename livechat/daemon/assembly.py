@@ -26,6 +26,7 @@ from livechat.daemon.services import (
     Storage,
 )
 from livechat.daemon.signing_in import SigningIn, operators
+from livechat.daemon.subscribing import Subscribers, shared_outbox, telling
 from livechat.daemon.trust import PublishedKeys
 from livechat.http.access_log import AccessLog
 from livechat.http.origins import Asked, Origins
@@ -84,6 +85,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
     time = Time(reactor)
     found = extensions.load(config)
     backend = backends.load(config, reactor, found.backend)
+    outbox = shared_outbox(config, backend, found.subscribers)
     password = operators_password(config)
     hub = Hub(time, write_all)
     known = identities(config, backend, time, found.authenticators, reactor)
@@ -113,6 +115,7 @@ def unloaded_core(config: Config, reactor: PosixReactorBase) -> Core:
         day=Day(),
         # A backend may have one; without it, a trace is of this process alone.
         tracing=Tracing(hub, time, getattr(backend, "relay", None), process_name()),
+        telling=telling(config, outbox, backend, found.subscribers, chat=chat, hub=hub, time=time),
     )
 
 
@@ -137,6 +140,7 @@ def services(
             core.chat,
         ),
         Removals(core.chat.removal, core.chat.forgetting),
+        *(() if core.telling is None else (Subscribers(core.telling),)),
     )
 
 

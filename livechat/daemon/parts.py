@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from livechat.config import Config
 from livechat.daemon.identities import Identities
+from livechat.events.telling import Telling
 from livechat.extensions import Extensions
 from livechat.identity.operators import Operators
 from livechat.identity.passwords import Password
@@ -32,6 +33,7 @@ class Core(Struct, frozen=True, kw_only=True):
 
     @ivar day: the figures of the last day, of all processes on the port.
     @ivar tracing: what operators trace.
+    @ivar telling: tells subscribers of extensions; None where nobody can be told.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class Core(Struct, frozen=True, kw_only=True):
     password: Password
     day: Day
     tracing: Tracing
+    telling: Telling | None = None
 
 
 class Transports(Struct, frozen=True):
